@@ -1,0 +1,1 @@
+//! What was seen in framed traffic: records, statistics, latency, errors, and how they are written.

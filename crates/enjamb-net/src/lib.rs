@@ -1,0 +1,1 @@
+//! The relay under the enjamb proxy: bytes first, then the tap.

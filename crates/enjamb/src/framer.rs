@@ -1,0 +1,319 @@
+//! Scanner and handler together: the engine.
+
+use core::fmt;
+
+use crate::handler::{End, Found, Handler, Next, Step};
+use crate::limit::{Limit, Overflow};
+use crate::machine::Machine;
+use crate::scanner::{Scanner, Token, Unplaced};
+use crate::terminator::Terminator;
+
+/// Drives a [`Handler`] over a stream: `async_chat.handle_read` without the socket.
+#[derive(Clone, Debug)]
+pub struct Framer<H: Handler> {
+    scanner: Scanner,
+    handler: H,
+    state: State<H::Error>,
+    frame: Frame,
+}
+
+/// The frame in progress.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    /// Where it begins in the stream.
+    start: u64,
+    /// Payload so far.
+    length: u64,
+    /// Payload so far that was over the limit.
+    dropped: u64,
+    /// Payload so far that the stream has lost.
+    lost: u64,
+    limit: Limit,
+    /// How many bytes the terminator in force takes up.
+    terminator_width: u64,
+}
+
+#[derive(Clone, Debug)]
+enum State<E> {
+    Framing,
+    /// The handler stopped; bytes since.
+    Stopped(u64),
+    Failed(FrameError<E>),
+}
+
+/// Why a stream cannot be framed any further.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FrameError<E> {
+    /// A frame passed a limit whose policy is [`Overflow::Refuse`].
+    TooLong {
+        /// Where the frame begins in the stream.
+        start: u64,
+        /// The limit, in bytes of payload.
+        max: u64,
+    },
+    /// The handler refused a frame.
+    Handler {
+        /// Where the frame begins in the stream.
+        start: u64,
+        /// Behind the terminator, when the handler refused the whole frame; `start` when it refused a piece,
+        /// since how far that piece went depends on the cuts.
+        end: u64,
+        /// The handler's reason.
+        error: E,
+    },
+}
+
+impl<E> FrameError<E> {
+    /// Where the frame at fault begins in the stream, in bytes.
+    pub fn start(&self) -> u64 {
+        match self {
+            Self::TooLong { start, .. } | Self::Handler { start, .. } => *start,
+        }
+    }
+
+    /// Where the fault is certain: behind the last byte that is needed to see it.
+    pub fn end(&self) -> u64 {
+        match self {
+            Self::TooLong { start, max } => start.saturating_add(*max),
+            Self::Handler { end, .. } => *end,
+        }
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for FrameError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong { start, max } => {
+                write!(f, "the frame at offset {start} is longer than its limit of {max} bytes")
+            }
+            Self::Handler { start, error, .. } => write!(f, "the frame at offset {start}: {error}"),
+        }
+    }
+}
+
+impl<E: core::error::Error> core::error::Error for FrameError<E> {}
+
+impl<H: Handler> Framer<H> {
+    /// At the beginning of a stream.
+    pub fn new(handler: H) -> Self {
+        Self::at(handler, 0)
+    }
+
+    /// At `offset` of a stream, where a frame is known to begin: after a hole, or after another protocol.
+    pub fn at(handler: H, offset: u64) -> Self {
+        let terminator = handler.start();
+        let frame = Frame::new(offset, handler.limit(), &terminator);
+        let mut framer = Self { scanner: Scanner::new(terminator), handler, state: State::Framing, frame };
+        framer.refuse_announced();
+        framer
+    }
+
+    /// The handler.
+    pub fn handler(&self) -> &H {
+        &self.handler
+    }
+
+    /// The handler. What it does here to what it has collected is its own affair; the terminator is changed
+    /// by [`set_terminator`](Self::set_terminator).
+    pub fn handler_mut(&mut self) -> &mut H {
+        &mut self.handler
+    }
+
+    /// Gives the handler back.
+    pub fn into_handler(self) -> H {
+        self.handler
+    }
+
+    /// Changes what ends the frame in progress, from outside of `found`. Bytes held back as the possible
+    /// beginning of the old terminator are scanned again under the new one by the next call of
+    /// [`next`](Machine::next), even with an empty chunk.
+    pub fn set_terminator(&mut self, terminator: Terminator) {
+        self.frame.terminator_width = terminator.width();
+        self.scanner.set(terminator);
+        self.refuse_announced();
+    }
+
+    /// Did the handler stop? What follows is left in the chunk by the call of [`next`](Machine::next) that
+    /// stopped; a driver that knows what it is may take it, and otherwise it is counted as leftover.
+    pub fn is_stopped(&self) -> bool {
+        matches!(self.state, State::Stopped(_))
+    }
+
+    /// How many bytes the frame in progress still wants, where that is known.
+    pub fn remaining(&self) -> Option<u64> {
+        self.scanner.remaining()
+    }
+
+    /// `missing` bytes of the stream are lost. In a frame of known length that has room for them they are
+    /// counted as payload that was dropped, and the event is returned that the end of the frame brings, if it is reached.
+    ///
+    /// # Errors
+    /// [`Unplaced`] where nothing can be known of the missing bytes; nothing has changed then.
+    pub fn pass(&mut self, missing: u64) -> Result<Option<H::Event>, Unplaced> {
+        if !matches!(self.state, State::Framing) {
+            return Err(Unplaced);
+        }
+        let complete = self.scanner.pass(missing)?;
+        self.frame.length += missing;
+        self.frame.lost += missing;
+        if !complete {
+            return Ok(None);
+        }
+        let step = self.handler.found(self.frame.found());
+        // An error is kept: the machine is fused and the next call says so.
+        Ok(self.take(step).unwrap_or_default())
+    }
+
+    /// What a frame came to: its event, and the next terminator put in force.
+    fn take(&mut self, step: Result<Step<H::Event>, H::Error>) -> Result<Option<H::Event>, FrameError<H::Error>> {
+        let Found { start, end, .. } = self.frame.found();
+        let step = match step {
+            Ok(step) => step,
+            Err(error) => return Err(self.fail(FrameError::Handler { start, end, error })),
+        };
+        match step.next {
+            Next::Same => {}
+            Next::Until(terminator) => self.scanner.set(terminator),
+            Next::Stop => self.state = State::Stopped(0),
+        }
+        self.frame = Frame::new(end, self.handler.limit(), self.scanner.terminator());
+        self.refuse_announced();
+        Ok(step.event)
+    }
+
+    /// A frame whose length is announced and over the limit is refused before its first byte.
+    fn refuse_announced(&mut self) {
+        let Limit { max, overflow } = self.frame.limit;
+        if overflow == Overflow::Refuse
+            && let Some(remaining) = self.scanner.remaining()
+            && self.frame.length.saturating_add(remaining) > max
+            && matches!(self.state, State::Framing)
+        {
+            self.state = State::Failed(FrameError::TooLong { start: self.frame.start, max });
+        }
+    }
+
+    /// The handler has seen a piece, as much of it as is within the limit; where there is more and the policy says so, the
+    /// frame is refused. So what the handler saw before a refusal does not depend on the cuts.
+    fn collected(&mut self, seen: Result<(), H::Error>, refused: bool) -> Result<(), FrameError<H::Error>> {
+        let Frame { start, limit, .. } = self.frame;
+        if let Err(error) = seen {
+            return Err(self.fail(FrameError::Handler { start, end: start, error }));
+        }
+        if refused {
+            return Err(self.fail(FrameError::TooLong { start, max: limit.max }));
+        }
+        Ok(())
+    }
+
+    /// The end of a stream that was being framed: a frame that ends with it is found, what was held is delivered.
+    fn finish(&mut self, out: &mut impl FnMut(H::Event)) -> Result<End, FrameError<H::Error>> {
+        if *self.scanner.terminator() == Terminator::Close {
+            let step = if self.frame.is_skipped() {
+                self.handler.oversized(self.frame.found())
+            } else {
+                self.handler.found(self.frame.found())
+            };
+            self.take(step)?.into_iter().for_each(out);
+            return Ok(End::Clean);
+        }
+        let missing = self.scanner.remaining();
+        let (kept, refused) = self.frame.admit(self.scanner.finish());
+        let seen = if kept.is_empty() { Ok(()) } else { self.handler.collect(kept) };
+        self.collected(seen, refused)?;
+        if self.frame.length == 0 && self.handler.at_boundary() {
+            return Ok(End::Clean);
+        }
+        Ok(End::Truncated { have: self.frame.length, missing })
+    }
+
+    fn fail(&mut self, error: FrameError<H::Error>) -> FrameError<H::Error> {
+        self.state = State::Failed(error.clone());
+        error
+    }
+}
+
+impl Frame {
+    fn new(start: u64, limit: Limit, terminator: &Terminator) -> Self {
+        Self { start, length: 0, dropped: 0, lost: 0, limit, terminator_width: terminator.width() }
+    }
+
+    /// Counts `piece`, and gives back what of it is within the limit and whether the rest makes the frame one to refuse.
+    fn admit<'p>(&mut self, piece: &'p [u8]) -> (&'p [u8], bool) {
+        let room = self.limit.max.saturating_sub(self.length - self.dropped);
+        let kept = usize::try_from(room).map_or(piece, |room| &piece[..room.min(piece.len())]);
+        let over = (piece.len() - kept.len()) as u64;
+        self.length += piece.len() as u64;
+        self.dropped += over;
+        (kept, over > 0 && self.limit.overflow == Overflow::Refuse)
+    }
+
+    /// The frame, if its terminator has just been seen.
+    fn found(&self) -> Found {
+        let Self { start, length, dropped, lost, terminator_width, .. } = *self;
+        Found { start, end: start + length + terminator_width, length, dropped, lost }
+    }
+
+    fn is_skipped(&self) -> bool {
+        self.dropped > 0 && self.limit.overflow == Overflow::Skip
+    }
+}
+
+impl<H: Handler> Machine for Framer<H> {
+    type Event = H::Event;
+    type Error = FrameError<H::Error>;
+
+    fn next(&mut self, chunk: &mut &[u8]) -> Result<Option<H::Event>, Self::Error> {
+        loop {
+            match &mut self.state {
+                State::Framing => {}
+                State::Stopped(leftover) => {
+                    *leftover += core::mem::take(chunk).len() as u64;
+                    return Ok(None);
+                }
+                State::Failed(error) => return Err(error.clone()),
+            }
+            let Some(token) = self.scanner.next(chunk) else {
+                return Ok(None);
+            };
+            let (Token::Piece(piece) | Token::Last(piece)) = token;
+            let (kept, refused) = self.frame.admit(piece);
+            if refused || matches!(token, Token::Piece(_)) {
+                let seen = if kept.is_empty() { Ok(()) } else { self.handler.collect(kept) };
+                self.collected(seen, refused)?;
+                continue;
+            }
+            let step = if self.frame.is_skipped() {
+                self.handler.oversized(self.frame.found())
+            } else {
+                self.handler.found_with(kept, self.frame.found())
+            };
+            if let Some(event) = self.take(step)? {
+                return Ok(Some(event));
+            }
+        }
+    }
+
+    fn close(&mut self, out: &mut impl FnMut(H::Event)) -> Result<End, Self::Error> {
+        let end = match &self.state {
+            State::Framing => self.finish(out)?,
+            State::Stopped(0) => End::Clean,
+            State::Stopped(leftover) => End::Leftover(*leftover),
+            State::Failed(error) => return Err(error.clone()),
+        };
+        let start = self.frame.start;
+        match self.handler.close(end) {
+            Ok(event) => event.into_iter().for_each(out),
+            Err(error) => return Err(self.fail(FrameError::Handler { start, end: start, error })),
+        }
+        Ok(end)
+    }
+
+    fn held(&self) -> usize {
+        self.scanner.held() + self.handler.held()
+    }
+
+    fn offset(&self) -> u64 {
+        self.frame.start
+    }
+}

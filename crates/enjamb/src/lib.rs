@@ -1,0 +1,50 @@
+//! A framing engine, and the nouns of everything that is built on it.
+//!
+//! TCP keeps bytes in order and forgets where messages end. This crate finds the ends: the model is that of Python's
+//! `asynchat` (a terminator that is a delimiter, a byte count or the end of the stream; `collect_incoming_data`;
+//! `found_terminator`), without its faults. It does no I/O, has no clock and keeps no copy of the stream.
+//!
+//! One law holds everything together, the **split law**: *one trace of messages, however the bytes were cut*.
+//!
+//! From the inside out:
+//!
+//! * [`Terminator`]: what ends the frame in progress. Illegal ones cannot be built.
+//! * [`Scanner`]: the innermost loop; cuts chunks at the terminator, holds nothing but counts.
+//! * [`Handler`]: what a protocol author writes: `collect`, `found`, `close`. [`FrameHandler`] gets its frames whole.
+//! * [`Limit`]: how long a frame may be, and what happens when one is longer.
+//! * [`Framer`]: scanner and handler together. It is a [`Machine`], the one shape that drivers drive.
+//! * [`Session`]: both directions of a conversation, which emits [`Message`]s; [`Lane`] is one of its sides.
+//! * [`Tap`]: what takes conversations in, from a capture or a relay.
+//! * [`Transcript`]: what was said, by whom, when, and in which chunks.
+
+#![no_std]
+
+extern crate alloc;
+
+mod framer;
+mod handler;
+mod lane;
+mod limit;
+mod machine;
+mod message;
+mod scanner;
+mod session;
+mod side;
+mod tap;
+mod terminator;
+mod time;
+pub mod transcript;
+
+pub use framer::{FrameError, Framer};
+pub use handler::{End, Found, FrameHandler, Handler, Next, Step, Whole};
+pub use lane::{AFTER_MALFORMED, HOLE, Lane, Rest};
+pub use limit::{Limit, Overflow};
+pub use machine::Machine;
+pub use message::{Message, Outcome, OwnedMessage, Span};
+pub use scanner::{Scanner, Token, Unplaced};
+pub use session::{Ending, Session};
+pub use side::Side;
+pub use tap::{Connection, Tap};
+pub use terminator::{Delimiter, EmptyDelimiter, Terminator};
+pub use time::Time;
+pub use transcript::Transcript;

@@ -1,0 +1,1 @@
+//! enjamb proxy: between a client and a server, logging framed traffic.

@@ -1,0 +1,1 @@
+//! enjamb replay: captures through protocol handlers.
