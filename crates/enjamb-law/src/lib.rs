@@ -1,1 +1,40 @@
-//! The laws of framing as plain functions: one trace of messages, however the bytes were cut.
+//! The laws of framing, as plain functions.
+//!
+//! **The split law**: one trace, however the bytes were cut. TCP may cut a stream anywhere and glue any of it together, so
+//! whatever a parser says must follow from the bytes alone. [`split`] checks it for one segmentation, [`split_everywhere`] for a whole
+//! family of them; a failure is a [`Violation`], minimised and printed so that a person sees it.
+//!
+//! ```
+//! use enjamb_law::{Machines, Segmentations, split_everywhere};
+//! use enjamb_protocols::Framing;
+//!
+//! let framing = Framing::parse("lines").unwrap();
+//! let lines = Machines(|| enjamb::Framer::new(framing.handler()));
+//! let stream = enjamb_law::stream(b"one\r\ntwo\r\n\r\nthree");
+//! let checked = split_everywhere(&lines, &stream, &Segmentations::up_to_two_cuts()).unwrap();
+//! assert!(checked.segmentations > 100);
+//! ```
+//!
+//! * [`Subject`]: what is put under a law. [`Machines`] and [`Sessions`] make one of a constructor.
+//! * [`Cutting`]: an input with its chunks glued, and how to cut it again.
+//! * [`Segmentations`]: which cuts are tried.
+//! * [`asynchat`]: programs of terminators, and the naive reading of a whole stream that the engine is held against.
+//! * [`strategy`]: the same as proptest strategies (feature `proptest`).
+//! * [`fuzz`]: inputs for fuzz targets, where every byte string is one.
+
+pub mod asynchat;
+mod cutting;
+pub mod fuzz;
+mod minimise;
+mod segmentations;
+mod split;
+#[cfg(feature = "proptest")]
+pub mod strategy;
+mod subject;
+mod violation;
+
+pub use cutting::{Cutting, Event, stream};
+pub use segmentations::Segmentations;
+pub use split::{Checked, split, split_everywhere};
+pub use subject::{Machines, Said, Sessions, Subject};
+pub use violation::Violation;

@@ -48,6 +48,8 @@ pub enum FrameError<E> {
     TooLong {
         /// Where the frame begins in the stream.
         start: u64,
+        /// How far it had come: `start` when its length was announced, or else `start` and the limit.
+        end: u64,
         /// The limit, in bytes of payload.
         max: u64,
     },
@@ -74,8 +76,7 @@ impl<E> FrameError<E> {
     /// Where the fault is certain: behind the last byte that is needed to see it.
     pub fn end(&self) -> u64 {
         match self {
-            Self::TooLong { start, max } => start.saturating_add(*max),
-            Self::Handler { end, .. } => *end,
+            Self::TooLong { end, .. } | Self::Handler { end, .. } => *end,
         }
     }
 }
@@ -83,7 +84,7 @@ impl<E> FrameError<E> {
 impl<E: fmt::Display> fmt::Display for FrameError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooLong { start, max } => {
+            Self::TooLong { start, max, .. } => {
                 write!(f, "the frame at offset {start} is longer than its limit of {max} bytes")
             }
             Self::Handler { start, error, .. } => write!(f, "the frame at offset {start}: {error}"),
@@ -184,12 +185,13 @@ impl<H: Handler> Framer<H> {
     /// A frame whose length is announced and over the limit is refused before its first byte.
     fn refuse_announced(&mut self) {
         let Limit { max, overflow } = self.frame.limit;
+        let start = self.frame.start;
         if overflow == Overflow::Refuse
             && let Some(remaining) = self.scanner.remaining()
             && self.frame.length.saturating_add(remaining) > max
             && matches!(self.state, State::Framing)
         {
-            self.state = State::Failed(FrameError::TooLong { start: self.frame.start, max });
+            self.state = State::Failed(FrameError::TooLong { start, end: start + self.frame.length, max });
         }
     }
 
@@ -201,7 +203,7 @@ impl<H: Handler> Framer<H> {
             return Err(self.fail(FrameError::Handler { start, end: start, error }));
         }
         if refused {
-            return Err(self.fail(FrameError::TooLong { start, max: limit.max }));
+            return Err(self.fail(FrameError::TooLong { start, end: start + limit.max, max: limit.max }));
         }
         Ok(())
     }

@@ -1,0 +1,193 @@
+//! An input with its chunks glued together, and every way to cut it again.
+//!
+//! Neighbouring chunks of one side are glued: what is left are *turns*, between which the other side spoke or something
+//! else happened. A turn's edges are causes and effects and stay where they are; inside a turn any cut is legal.
+
+use enjamb::transcript::{Entry, What};
+use enjamb::{Ending, Side, Time, Transcript};
+
+/// A [`Transcript`] without its cuts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cutting {
+    turns: Vec<(Side, What)>,
+    len: usize,
+}
+
+/// What a subject is fed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// Bytes that arrive together.
+    Chunk(&'a [u8]),
+    /// Bytes that are missing.
+    Gap(u64),
+    /// The side's stream ends.
+    Close(Ending),
+}
+
+/// One side's stream, as an input. It ends where the input ends.
+#[must_use]
+pub fn stream(bytes: &[u8]) -> Cutting {
+    Cutting::of([(Side::Client, What::Chunk(bytes.to_vec()))])
+}
+
+impl Cutting {
+    /// Glues what is adjacent.
+    #[must_use]
+    pub fn of(turns: impl IntoIterator<Item = (Side, What)>) -> Self {
+        let mut glued: Vec<(Side, What)> = Vec::new();
+        for (side, what) in turns {
+            match (glued.last_mut(), what) {
+                (Some((last, What::Chunk(bytes))), What::Chunk(more)) if *last == side => {
+                    bytes.extend_from_slice(&more);
+                }
+                (_, What::Chunk(bytes)) if bytes.is_empty() => {}
+                (_, what) => glued.push((side, what)),
+            }
+        }
+        let len = glued.iter().map(|(_, what)| payload(what).len()).sum();
+        Self { turns: glued, len }
+    }
+
+    /// The turns, in order.
+    #[must_use]
+    pub fn turns(&self) -> &[(Side, What)] {
+        &self.turns
+    }
+
+    /// Bytes of payload in all turns together. A cut is a place between 1 and one less than this.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Is there no payload at all?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The events in order, with the payload cut before each byte whose number is in `cuts`, which are in ascending order.
+    /// Cuts at the edge of a turn change nothing.
+    pub fn cut<'a>(&'a self, cuts: &'a [usize]) -> impl Iterator<Item = (Side, Event<'a>)> {
+        let mut offset = 0;
+        let mut next = 0;
+        self.turns.iter().flat_map(move |(side, what)| {
+            let start = offset;
+            let bytes = payload(what);
+            offset += bytes.len();
+            while next < cuts.len() && cuts[next] <= start {
+                next += 1;
+            }
+            let first = next;
+            while next < cuts.len() && cuts[next] < offset {
+                next += 1;
+            }
+            Pieces { side: *side, what, start, from: 0, cuts: &cuts[first..next], done: false }
+        })
+    }
+
+    /// As a transcript, cut at `cuts`, without times.
+    #[must_use]
+    pub fn transcript(&self, cuts: &[usize]) -> Transcript {
+        let entries = self.cut(cuts).map(|(side, event)| {
+            let what = match event {
+                Event::Chunk(bytes) => What::Chunk(bytes.to_vec()),
+                Event::Gap(missing) => What::Gap(missing),
+                Event::Close(ending) => What::Close(ending),
+            };
+            Entry { time: Time::default(), side, what }
+        });
+        Transcript { protocol: None, entries: entries.collect() }
+    }
+}
+
+/// Drops times and cuts.
+impl From<&Transcript> for Cutting {
+    fn from(transcript: &Transcript) -> Self {
+        Self::of(transcript.entries.iter().map(|entry| (entry.side, entry.what.clone())))
+    }
+}
+
+pub(crate) fn payload(what: &What) -> &[u8] {
+    match what {
+        What::Chunk(bytes) => bytes,
+        What::Gap(_) | What::Close(_) => &[],
+    }
+}
+
+/// One turn, cut.
+struct Pieces<'a> {
+    side: Side,
+    what: &'a What,
+    /// Where the turn begins in the payload of all turns.
+    start: usize,
+    /// Where the next piece begins in the turn.
+    from: usize,
+    cuts: &'a [usize],
+    done: bool,
+}
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = (Side, Event<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        let event = match self.what {
+            What::Chunk(bytes) => {
+                let to = match self.cuts {
+                    [cut, rest @ ..] => {
+                        self.cuts = rest;
+                        cut - self.start
+                    }
+                    [] => {
+                        self.done = true;
+                        bytes.len()
+                    }
+                };
+                let piece = &bytes[self.from..to];
+                self.from = to;
+                Event::Chunk(piece)
+            }
+            What::Gap(missing) => {
+                self.done = true;
+                Event::Gap(*missing)
+            }
+            What::Close(ending) => {
+                self.done = true;
+                Event::Close(*ending)
+            }
+        };
+        Some((self.side, event))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turns_keep_their_edges_and_lose_their_cuts() {
+        let chunk = |bytes: &[u8]| What::Chunk(bytes.to_vec());
+        let cutting = Cutting::of([
+            (Side::Client, chunk(b"ab")),
+            (Side::Client, chunk(b"c")),
+            (Side::Server, chunk(b"de")),
+            (Side::Client, What::Close(Ending::Closed)),
+        ]);
+        assert_eq!(cutting.len(), 5);
+        let pieces: Vec<_> = cutting.cut(&[1, 3, 4]).collect();
+        assert_eq!(
+            pieces,
+            [
+                (Side::Client, Event::Chunk(b"a")),
+                (Side::Client, Event::Chunk(b"bc")),
+                (Side::Server, Event::Chunk(b"d")),
+                (Side::Server, Event::Chunk(b"e")),
+                (Side::Client, Event::Close(Ending::Closed)),
+            ]
+        );
+        assert_eq!(Cutting::from(&cutting.transcript(&[1, 3, 4])), cutting);
+    }
+}

@@ -1,0 +1,262 @@
+//! The engine against the real `asynchat`, and against a naive reading of the whole stream. Rule numbers are those by
+//! which `docs/architecture.md` compares the two.
+
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use enjamb::{End, Ending, Found, Framer, Handler, Machine, Next, Scanner, Step, Terminator, Token};
+use enjamb_law::asynchat::{Ended, Heard, Interpreter, Program, Setting, reference};
+use enjamb_law::{Machines, Segmentations, split, split_everywhere, stream};
+use proptest::prelude::*;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Golden {
+    case: Case,
+    result: Answer,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    id: String,
+    program: Vec<Entry>,
+    cycle: bool,
+    chunks: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Entry {
+    Delim(String),
+    Count(u64),
+    None(serde::de::IgnoredAny),
+    Keep(serde::de::IgnoredAny),
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    messages: Vec<(String, String)>,
+    tail: (String, String),
+    residual: String,
+    remaining: Option<u64>,
+}
+
+fn bytes(text: &str) -> Vec<u8> {
+    BASE64_STANDARD.decode(text).unwrap()
+}
+
+fn setting(entry: &Entry) -> Setting {
+    match entry {
+        Entry::Delim(delimiter) => Setting::Set(Terminator::delimiter(bytes(delimiter)).unwrap_or(Terminator::Close)),
+        // A count of 0, an empty delimiter and None are the same to asynchat: nothing is ever found. The first two cannot be built here.
+        Entry::Count(count) => Setting::Set(Terminator::length(*count).unwrap_or(Terminator::Close)),
+        Entry::None(_) => Setting::Set(Terminator::Close),
+        Entry::Keep(_) => Setting::Keep,
+    }
+}
+
+fn text((kind, text): &(String, String)) -> (Ended, Vec<u8>) {
+    let ended = match kind.as_str() {
+        "delim" => Ended::Delimiter,
+        "count" => Ended::Length,
+        "none" => Ended::Close,
+        other => panic!("unknown kind {other}"),
+    };
+    (ended, bytes(text))
+}
+
+#[test]
+fn the_engine_says_what_the_real_asynchat_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpora/asynchat/golden.jsonl");
+    let golden = std::fs::read_to_string(path).unwrap();
+    let mut cases = 0;
+    for line in golden.lines() {
+        let Golden { case, result } = serde_json::from_str(line).unwrap();
+        let mut settings = case.program.iter().map(setting);
+        let Some(Setting::Set(first)) = settings.next() else { panic!("{}: the program begins with keep", case.id) };
+        let program = Program { first, rest: settings.collect(), cycle: case.cycle };
+        let chunks: Vec<Vec<u8>> = case.chunks.iter().map(|chunk| bytes(chunk)).collect();
+
+        let mut framer = Framer::new(Interpreter::new(&program));
+        let mut heard = Vec::new();
+        for chunk in &chunks {
+            framer.feed(chunk, &mut |event| heard.push(event)).unwrap();
+        }
+        assert_eq!(framer.held() - framer.handler().held(), bytes(&result.residual).len(), "{}: residual", case.id);
+        assert_eq!(framer.remaining(), result.remaining, "{}: remaining", case.id);
+        framer.close(&mut |event| heard.push(event)).unwrap();
+
+        let mut expected: Vec<Heard> = result.messages.iter().map(|message| Heard::Message(text(message))).collect();
+        expected.push(Heard::Tail(text(&result.tail)));
+        assert_eq!(heard, expected, "{}", case.id);
+        assert_eq!(reference(&program, &chunks.concat()), expected, "{}: the naive reading", case.id);
+
+        let machines = Machines(|| Framer::new(Interpreter::new(&program)));
+        let whole = stream(&chunks.concat());
+        split_everywhere(&machines, &whole, &Segmentations::up_to_one_cut().and_random(1, 50))
+            .unwrap_or_else(|violation| panic!("{}: {violation}", case.id));
+        cases += 1;
+    }
+    assert_eq!(cases, 400);
+}
+
+/// Few letters, so that delimiters overlap themselves and each other and are nearly found all the time.
+fn letters(most: usize) -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(prop::sample::select(&b"aab\r\n"[..]), 0..most)
+}
+
+fn terminators() -> impl Strategy<Value = Terminator> {
+    prop_oneof![
+        4 => letters(6).prop_filter_map("not empty", |delimiter| Terminator::delimiter(delimiter).ok()),
+        2 => (1_u64..9).prop_filter_map("not zero", Terminator::length),
+        1 => Just(Terminator::Close),
+    ]
+}
+
+fn programs() -> impl Strategy<Value = Program> {
+    let rest =
+        prop::collection::vec(prop_oneof![4 => terminators().prop_map(Setting::Set), 1 => Just(Setting::Keep)], 0..5);
+    (terminators(), rest, any::<bool>()).prop_map(|(first, rest, cycle)| Program { first, rest, cycle })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn any_program_under_any_cuts_is_read_as_the_whole_stream_is(
+        (program, bytes, cuts) in (programs(), letters(80))
+            .prop_flat_map(|(program, bytes)| {
+                let cuts = enjamb_law::strategy::cuts(bytes.len());
+                (Just(program), Just(bytes), cuts)
+            })
+    ) {
+        let machines = Machines(|| Framer::new(Interpreter::new(&program)));
+        split(&machines, &stream(&bytes), &cuts).map_err(|violation| TestCaseError::fail(violation.to_string()))?;
+        let mut framer = Framer::new(Interpreter::new(&program));
+        let mut heard = Vec::new();
+        framer.feed(&bytes, &mut |event| heard.push(event)).unwrap();
+        framer.close(&mut |event| heard.push(event)).unwrap();
+        prop_assert_eq!(heard, reference(&program, &bytes));
+    }
+
+    /// The engine in the words of asynchat: every byte but the terminators is delivered once and in order, and no more is
+    /// held back than the longest beginning of the delimiter that is really there (P2, P5, P6).
+    #[test]
+    fn nothing_is_held_that_cannot_begin_the_delimiter(
+        (delimiter, bytes, cuts) in (letters(6), letters(60))
+            .prop_filter("a delimiter", |(delimiter, _)| !delimiter.is_empty())
+            .prop_flat_map(|(delimiter, bytes)| {
+                let cuts = enjamb_law::strategy::cuts(bytes.len());
+                (Just(delimiter), Just(bytes), cuts)
+            })
+    ) {
+        let mut scanner = Scanner::new(Terminator::delimiter(&delimiter).unwrap());
+        let mut delivered = Vec::new();
+        let mut frame = Vec::new();
+        for (_, event) in stream(&bytes).cut(&cuts) {
+            let enjamb_law::Event::Chunk(mut chunk) = event else { continue };
+            while let Some(token) = scanner.next(&mut chunk) {
+                let (Token::Piece(piece) | Token::Last(piece)) = token;
+                delivered.extend_from_slice(piece);
+                frame.extend_from_slice(piece);
+                if let Token::Last(_) = token {
+                    delivered.extend_from_slice(&delimiter);
+                    frame.clear();
+                }
+            }
+            prop_assert!(chunk.is_empty());
+            let fed = delivered.len() + scanner.held();
+            prop_assert_eq!(&bytes[..delivered.len()], &delivered[..]);
+            let since = &bytes[delivered.len() - frame.len()..fed];
+            let longest = (0..delimiter.len()).rev().find(|&length| since.ends_with(&delimiter[..length]));
+            prop_assert_eq!(Some(scanner.held()), longest);
+        }
+        let held = scanner.finish().to_vec();
+        delivered.extend_from_slice(&held);
+        prop_assert_eq!(delivered, bytes);
+    }
+}
+
+// Where this engine differs from asynchat on purpose.
+
+/// asynchat: a count of 0 means that everything is data, so a length-prefixed protocol hangs at an empty payload (T2).
+#[test]
+fn a_length_of_zero_cannot_be_set() {
+    assert_eq!(Terminator::length(0), None);
+}
+
+/// A length is sticky as a delimiter is. asynchat: a count is used up, and everything after it is data (T7).
+#[test]
+fn a_length_that_is_kept_is_armed_again() {
+    let mut scanner = Scanner::new(Terminator::length(2).unwrap());
+    let mut chunk: &[u8] = b"aabbc";
+    assert_eq!(scanner.next(&mut chunk), Some(Token::Last(b"aa")));
+    assert_eq!(scanner.next(&mut chunk), Some(Token::Last(b"bb")));
+    assert_eq!(scanner.next(&mut chunk), Some(Token::Piece(b"c")));
+}
+
+/// A handler that stops at a line which says so.
+struct Quitter(Vec<u8>);
+
+impl Handler for Quitter {
+    type Event = Vec<u8>;
+    type Error = std::convert::Infallible;
+
+    fn start(&self) -> Terminator {
+        Terminator::lf()
+    }
+    fn collect(&mut self, piece: &[u8]) -> Result<(), Self::Error> {
+        self.0.extend_from_slice(piece);
+        Ok(())
+    }
+    fn found(&mut self, _: Found) -> Result<Step<Vec<u8>>, Self::Error> {
+        let line = std::mem::take(&mut self.0);
+        let next = if line == b"quit" { Next::Stop } else { Next::Same };
+        Ok(Step { event: Some(line), next })
+    }
+}
+
+/// asynchat: `close()` inside `found_terminator` does not stop the parser, so what comes after it arrives or not by
+/// how the stream was cut (E6).
+#[test]
+fn a_handler_that_stops_sees_nothing_more_however_the_stream_is_cut() {
+    let quitters = Machines(|| Framer::new(Quitter(Vec::new())));
+    let bytes = b"a\nquit\nb\nc\n";
+    split_everywhere(&quitters, &stream(bytes), &Segmentations::up_to_two_cuts()).unwrap();
+
+    let mut framer = Framer::new(Quitter(Vec::new()));
+    let mut lines = Vec::new();
+    framer.feed(bytes, &mut |line| lines.push(line)).unwrap();
+    assert_eq!(lines, [b"a".to_vec(), b"quit".to_vec()]);
+    assert!(framer.is_stopped());
+    assert_eq!(framer.close(&mut |_| {}).unwrap(), End::Leftover(4));
+}
+
+/// asynchat: bytes held back when the stream ends are lost (E1).
+#[test]
+fn bytes_that_are_held_at_the_end_are_delivered() {
+    let mut scanner = Scanner::new(Terminator::crlf());
+    let mut chunk: &[u8] = b"abc\r";
+    assert_eq!(scanner.next(&mut chunk), Some(Token::Piece(b"abc")));
+    assert_eq!(scanner.next(&mut chunk), None);
+    assert_eq!(scanner.finish(), b"\r");
+    assert_eq!(Ending::Closed.as_str(), "closed");
+}
+
+/// asynchat: held bytes wait for the next read when the terminator changes from outside (M5, M6).
+#[test]
+fn held_bytes_are_scanned_again_at_once_when_the_terminator_changes() {
+    let mut scanner = Scanner::new(Terminator::delimiter("ababc").unwrap());
+    let mut chunk: &[u8] = b"xabab";
+    assert_eq!(scanner.next(&mut chunk), Some(Token::Piece(b"x")));
+    assert_eq!(scanner.next(&mut chunk), None);
+    assert_eq!(scanner.held(), 4);
+    scanner.set(Terminator::delimiter("b").unwrap());
+    let mut nothing: &[u8] = b"";
+    assert_eq!(scanner.next(&mut nothing), Some(Token::Last(b"a")));
+    scanner.set(Terminator::length(3).unwrap());
+    assert_eq!(scanner.next(&mut nothing), Some(Token::Piece(b"ab")));
+    assert_eq!(scanner.next(&mut nothing), None);
+    assert_eq!(scanner.next(&mut &b"c"[..]), Some(Token::Last(b"c")));
+}

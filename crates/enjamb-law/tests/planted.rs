@@ -1,0 +1,123 @@
+//! Parsers with a planted bug are caught, and what is printed is as small as it gets.
+
+use enjamb::{End, Machine};
+use enjamb_law::{Machines, Segmentations, split, split_everywhere, stream};
+
+/// Splits each chunk at CRLF and keeps the rest, as is often written. It forgets that the CR may be the last byte of a
+/// chunk and the LF the first of the next: it looks for the delimiter in the new chunk only.
+#[derive(Default)]
+struct Naive {
+    line: Vec<u8>,
+    offset: u64,
+}
+
+impl Machine for Naive {
+    type Event = String;
+    type Error = std::convert::Infallible;
+
+    fn next(&mut self, chunk: &mut &[u8]) -> Result<Option<String>, Self::Error> {
+        let Some(at) = chunk.windows(2).position(|pair| pair == b"\r\n") else {
+            self.line.extend_from_slice(chunk);
+            *chunk = &[];
+            return Ok(None);
+        };
+        self.line.extend_from_slice(&chunk[..at]);
+        *chunk = &chunk[at + 2..];
+        self.offset += self.line.len() as u64 + 2;
+        Ok(Some(String::from_utf8_lossy(&std::mem::take(&mut self.line)).into_owned()))
+    }
+
+    fn close(&mut self, _: &mut impl FnMut(String)) -> Result<End, Self::Error> {
+        Ok(if self.line.is_empty() {
+            End::Clean
+        } else {
+            End::Truncated { have: self.line.len() as u64, missing: None }
+        })
+    }
+
+    fn held(&self) -> usize {
+        self.line.len()
+    }
+
+    fn offset(&self) -> u64 {
+        self.offset
+    }
+}
+
+/// Matches the delimiter byte for byte and begins again at its first byte after a mismatch: `aab` in `aaab` is missed
+/// when a chunk ends behind the second `a`. Needs two cuts, or none at the wrong place.
+#[derive(Default)]
+struct NoFallback {
+    matched: usize,
+    offset: u64,
+    seen: u64,
+}
+
+impl Machine for NoFallback {
+    type Event = ();
+    type Error = std::convert::Infallible;
+
+    fn next(&mut self, chunk: &mut &[u8]) -> Result<Option<()>, Self::Error> {
+        const DELIMITER: &[u8] = b"aab";
+        if self.matched == 0
+            && let Some(at) = chunk.windows(3).position(|window| window == DELIMITER)
+        {
+            *chunk = &chunk[at + 3..];
+            self.seen += at as u64 + 3;
+            self.offset = self.seen;
+            return Ok(Some(()));
+        }
+        while let Some((&byte, rest)) = chunk.split_first() {
+            *chunk = rest;
+            self.seen += 1;
+            self.matched = if DELIMITER[self.matched] == byte { self.matched + 1 } else { 0 };
+            if self.matched == 3 {
+                self.matched = 0;
+                self.offset = self.seen;
+                return Ok(Some(()));
+            }
+        }
+        Ok(None)
+    }
+
+    fn close(&mut self, _: &mut impl FnMut(())) -> Result<End, Self::Error> {
+        Ok(End::Clean)
+    }
+
+    fn held(&self) -> usize {
+        0
+    }
+
+    fn offset(&self) -> u64 {
+        self.offset
+    }
+}
+
+#[test]
+fn a_naive_line_splitter_is_caught_and_the_cut_is_minimal() {
+    let naive = Machines(Naive::default);
+    let input = stream(b"GET / HTTP/1.1\r\nHost: example.test\r\nAccept: */*\r\n\r\n");
+    let violation = split_everywhere(&naive, &input, &Segmentations::up_to_one_cut()).unwrap_err();
+    assert_eq!(violation.input, stream(b"\r\n"));
+    assert_eq!(violation.cuts, [1]);
+    let printed = violation.to_string();
+    assert!(printed.contains(r#""\r|\n""#), "{printed}");
+    assert!(printed.contains("> Event(\"\", 2)"), "{printed}");
+}
+
+#[test]
+fn a_violation_found_under_many_cuts_is_shrunk_to_one() {
+    let naive = Machines(Naive::default);
+    let bytes = b"one\r\ntwo\r\nthree\r\n".repeat(20);
+    let every_byte: Vec<usize> = (1..bytes.len()).collect();
+    let violation = split(&naive, &stream(&bytes), &every_byte).unwrap_err();
+    assert_eq!((violation.input, violation.cuts), (stream(b"\r\n"), vec![1]));
+}
+
+#[test]
+fn a_matcher_without_fallback_is_caught() {
+    let matcher = Machines(NoFallback::default);
+    let violation = split_everywhere(&matcher, &stream(b"xxaaabxx"), &Segmentations::up_to_two_cuts()).unwrap_err();
+    assert!(violation.input.len() <= 4, "{violation}");
+    assert!(violation.cuts.len() <= 2, "{violation}");
+}

@@ -1,0 +1,241 @@
+//! Conversations under watch: a session for each connection, and what it says written down and counted.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use enjamb::{Connection, Ending, Message, Session, Side, Tap, Time};
+
+use crate::record::{Record, SideTotal, micros};
+use crate::statistics::Statistics;
+
+/// Opens a session for a connection.
+pub type Opener = Arc<dyn Fn(&Connection) -> Box<dyn Session> + Send + Sync>;
+
+/// Where records go.
+pub trait Output {
+    /// Takes one.
+    fn record(&mut self, record: &Record<'_>);
+}
+
+impl<F: FnMut(&Record<'_>)> Output for F {
+    fn record(&mut self, record: &Record<'_>) {
+        self(record);
+    }
+}
+
+/// How many requests of one connection may wait for their answers and still have them timed.
+const MOST_WAITING: usize = 1 << 16;
+
+/// How many chunk boundaries are remembered in one message. Those beyond are counted all the same.
+const MOST_BOUNDARIES: usize = 1 << 12;
+
+/// One connection under watch.
+pub struct Watched {
+    connection: Connection,
+    session: Box<dyn Session>,
+    account: Account,
+}
+
+/// All of a connection that is not its session.
+struct Account {
+    opened: Time,
+    sides: [SideAccount; 2],
+    /// When the client's messages were complete, and the number of the first of them.
+    asked: VecDeque<Time>,
+    first_asked: u64,
+}
+
+#[derive(Default)]
+struct SideAccount {
+    total: SideTotal,
+    /// Bytes fed, and bytes missing: where the next chunk begins.
+    offset: u64,
+    /// Where chunks began that no message has passed yet.
+    boundaries: VecDeque<u64>,
+    /// Boundaries that there was no room for.
+    more_boundaries: u64,
+}
+
+impl SideAccount {
+    fn chunk(&mut self, length: u64) {
+        if self.boundaries.len() < MOST_BOUNDARIES {
+            self.boundaries.push_back(self.offset);
+        } else {
+            self.more_boundaries += 1;
+        }
+        self.offset += length;
+        self.total.bytes += length;
+    }
+
+    /// How many boundaries lie inside the message, which begins behind all earlier ones.
+    fn cuts_inside(&mut self, start: u64, end: u64) -> u64 {
+        let mut inside = 0;
+        while let Some(&boundary) = self.boundaries.front()
+            && boundary < end
+        {
+            self.boundaries.pop_front();
+            inside += u64::from(boundary > start);
+        }
+        inside + std::mem::take(&mut self.more_boundaries)
+    }
+}
+
+impl Watched {
+    /// Begins to watch `connection`.
+    pub fn open(
+        connection: &Connection,
+        session: Box<dyn Session>,
+        time: Time,
+        statistics: &mut Statistics,
+        out: &mut dyn Output,
+    ) -> Self {
+        statistics.opened(time);
+        out.record(&Record::Opened { connection, time });
+        let account = Account { opened: time, sides: Default::default(), asked: VecDeque::new(), first_asked: 0 };
+        Self { connection: *connection, session, account }
+    }
+
+    /// Bytes of `side`.
+    pub fn chunk(&mut self, time: Time, side: Side, bytes: &[u8], statistics: &mut Statistics, out: &mut dyn Output) {
+        self.account.sides[side.index()].chunk(bytes.len() as u64);
+        let messages = self.speak(time, statistics, out, |session, say| session.feed(side, bytes, say));
+        statistics.chunk(time, side, bytes.len() as u64, messages);
+    }
+
+    /// Bytes of `side` that were never seen.
+    pub fn gap(&mut self, time: Time, side: Side, missing: u64, statistics: &mut Statistics, out: &mut dyn Output) {
+        let offset = self.account.sides[side.index()].offset;
+        out.record(&Record::Gap { connection: &self.connection, time, side, offset, missing });
+        statistics.gap(side, missing);
+        self.account.sides[side.index()].offset += missing;
+        self.speak(time, statistics, out, |session, say| session.gap(side, missing, say));
+    }
+
+    /// The end of `side`'s stream.
+    pub fn close(&mut self, time: Time, side: Side, ending: Ending, statistics: &mut Statistics, out: &mut dyn Output) {
+        let total = &mut self.account.sides[side.index()].total;
+        if total.ending.is_none() {
+            total.ending = Some(ending);
+            self.speak(time, statistics, out, |session, say| session.close(side, ending, say));
+        }
+    }
+
+    /// The end of the connection. Sides that were not closed are lost.
+    pub fn done(mut self, time: Time, statistics: &mut Statistics, out: &mut dyn Output) {
+        for side in Side::BOTH {
+            self.close(time, side, Ending::Lost, statistics, out);
+        }
+        let Account { opened, sides, .. } = &self.account;
+        statistics.ended(time);
+        out.record(&Record::Ended {
+            connection: &self.connection,
+            protocol: self.session.protocol(),
+            time,
+            opened: *opened,
+            sides: [sides[0].total, sides[1].total],
+        });
+    }
+
+    /// Lets the session speak, writes down and counts what it says, and gives back how many messages it said.
+    fn speak(
+        &mut self,
+        time: Time,
+        statistics: &mut Statistics,
+        out: &mut dyn Output,
+        act: impl FnOnce(&mut dyn Session, &mut dyn FnMut(&Message<'_>)),
+    ) -> u64 {
+        let Self { connection, session, account } = self;
+        // A session under `auto` has no name until its bytes have shown it: then it is asked again below.
+        let named = session.protocol().to_owned();
+        let mut said = 0;
+        act(session.as_mut(), &mut |message| {
+            said += 1;
+            let (latency_us, cuts) = account.place(message, time);
+            statistics.message(message, latency_us, cuts);
+            let protocol = named.as_str();
+            out.record(&Record::Message { connection, protocol, time, message, latency_us, cuts });
+        });
+        said
+    }
+}
+
+impl Account {
+    /// The latency of a message, and how many cuts fell inside it.
+    fn place(&mut self, message: &Message<'_>, time: Time) -> (Option<u64>, u64) {
+        let side = &mut self.sides[message.side.index()];
+        side.total.messages += 1;
+        let cuts = side.cuts_inside(message.span.offset, message.span.end());
+        if message.side == Side::Client {
+            if self.asked.len() == MOST_WAITING {
+                self.asked.pop_front();
+                self.first_asked += 1;
+            }
+            self.asked.push_back(time);
+        }
+        let latency = message.answers.and_then(|number| {
+            while self.first_asked < number && self.asked.pop_front().is_some() {
+                self.first_asked += 1;
+            }
+            let at = usize::try_from(number.checked_sub(self.first_asked)?).ok()?;
+            self.asked.get(at).map(|asked| micros(time, *asked))
+        });
+        (latency, cuts)
+    }
+}
+
+/// Every connection of a source under watch.
+pub struct Watch<O> {
+    open: Opener,
+    watched: HashMap<u64, Watched>,
+    statistics: Statistics,
+    output: O,
+}
+
+impl<O: Output> Watch<O> {
+    /// Opens sessions by `open`, and writes to `output`.
+    pub fn new(open: Opener, output: O) -> Self {
+        Self { open, watched: HashMap::new(), statistics: Statistics::default(), output }
+    }
+
+    /// What was counted so far.
+    pub fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
+    /// What was counted, and where the records went.
+    pub fn finish(self) -> (Statistics, O) {
+        (self.statistics, self.output)
+    }
+}
+
+impl<O: Output> Tap for Watch<O> {
+    fn open(&mut self, connection: &Connection, time: Time) {
+        let session = (self.open)(connection);
+        let watched = Watched::open(connection, session, time, &mut self.statistics, &mut self.output);
+        self.watched.insert(connection.number, watched);
+    }
+
+    fn chunk(&mut self, connection: &Connection, time: Time, side: Side, bytes: &[u8]) {
+        if let Some(watched) = self.watched.get_mut(&connection.number) {
+            watched.chunk(time, side, bytes, &mut self.statistics, &mut self.output);
+        }
+    }
+
+    fn gap(&mut self, connection: &Connection, time: Time, side: Side, missing: u64) {
+        if let Some(watched) = self.watched.get_mut(&connection.number) {
+            watched.gap(time, side, missing, &mut self.statistics, &mut self.output);
+        }
+    }
+
+    fn close(&mut self, connection: &Connection, time: Time, side: Side, ending: Ending) {
+        if let Some(watched) = self.watched.get_mut(&connection.number) {
+            watched.close(time, side, ending, &mut self.statistics, &mut self.output);
+        }
+    }
+
+    fn done(&mut self, connection: &Connection, time: Time) {
+        if let Some(watched) = self.watched.remove(&connection.number) {
+            watched.done(time, &mut self.statistics, &mut self.output);
+        }
+    }
+}
