@@ -1,0 +1,50 @@
+//! A planted bug. This target **must** fail within seconds: that is how one sees that the fuzzer is alive.
+//!
+//! The splitter looks for CRLF in each chunk by itself, so it misses one that is cut in two.
+#![no_main]
+
+use enjamb::{End, Machine};
+use enjamb_law::fuzz::Case;
+use enjamb_law::{Machines, split};
+use libfuzzer_sys::fuzz_target;
+
+#[derive(Default)]
+struct Naive {
+    line: Vec<u8>,
+    offset: u64,
+}
+
+impl Machine for Naive {
+    type Event = Vec<u8>;
+    type Error = std::convert::Infallible;
+
+    fn next(&mut self, chunk: &mut &[u8]) -> Result<Option<Vec<u8>>, Self::Error> {
+        let Some(at) = chunk.windows(2).position(|pair| pair == b"\r\n") else {
+            self.line.extend_from_slice(chunk);
+            *chunk = &[];
+            return Ok(None);
+        };
+        self.line.extend_from_slice(&chunk[..at]);
+        *chunk = &chunk[at + 2..];
+        self.offset += self.line.len() as u64 + 2;
+        Ok(Some(std::mem::take(&mut self.line)))
+    }
+
+    fn close(&mut self, _: &mut impl FnMut(Vec<u8>)) -> Result<End, Self::Error> {
+        Ok(End::Clean)
+    }
+
+    fn held(&self) -> usize {
+        self.line.len()
+    }
+
+    fn offset(&self) -> u64 {
+        self.offset
+    }
+}
+
+fuzz_target!(|case: Case| {
+    if let Err(violation) = split(&Machines(Naive::default), &case.input, &case.cuts) {
+        panic!("{violation}");
+    }
+});

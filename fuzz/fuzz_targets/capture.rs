@@ -1,0 +1,42 @@
+//! Any bytes as a capture: whole packets or a fault that names a byte, never a panic; and what was read is consistent: chunks are not
+//! empty, and nothing comes of a connection that is over.
+#![no_main]
+
+use std::collections::HashSet;
+
+use enjamb::{Connection, Ending, Side, Tap, Time};
+use libfuzzer_sys::fuzz_target;
+
+#[derive(Default)]
+struct Consistent {
+    open: HashSet<u64>,
+}
+
+impl Tap for Consistent {
+    fn open(&mut self, connection: &Connection, _: Time) {
+        assert!(self.open.insert(connection.number), "opened twice");
+    }
+    fn chunk(&mut self, connection: &Connection, _: Time, _: Side, bytes: &[u8]) {
+        assert!(!bytes.is_empty(), "an empty chunk");
+        assert!(self.open.contains(&connection.number), "a chunk of no connection");
+    }
+    fn gap(&mut self, connection: &Connection, _: Time, _: Side, missing: u64) {
+        assert!(missing > 0, "an empty gap");
+        assert!(self.open.contains(&connection.number), "a gap of no connection");
+    }
+    fn close(&mut self, connection: &Connection, _: Time, _: Side, _: Ending) {
+        assert!(self.open.contains(&connection.number), "the end of a side of no connection");
+    }
+    fn done(&mut self, connection: &Connection, _: Time) {
+        assert!(self.open.remove(&connection.number), "over twice");
+    }
+}
+
+fuzz_target!(|data: &[u8]| {
+    let mut tap = Consistent::default();
+    let report = enjamb_capture::read(data, &mut tap, &enjamb_capture::Options::default());
+    assert!(tap.open.is_empty(), "connections that are never over");
+    if let Some(fault) = report.fault {
+        assert!(fault.offset <= data.len() as u64);
+    }
+});
