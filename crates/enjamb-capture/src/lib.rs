@@ -1,1 +1,72 @@
-//! pcap and pcapng in and out, link and IP layers, TCP reassembly.
+//! Captures in, captures out: from the packets of a file to the two byte streams of each of its connections, and back.
+//!
+//! A capture is not what was said; it is what a tap on the wire happened to see. Packets are missing, doubled, out of
+//! order, cut off, wrapped in tunnels, cut into fragments; acknowledgements come before the bytes they acknowledge.
+//! This crate undoes that, and says what it could not undo:
+//!
+//! * [`Capture`] reads packets from pcap and pcapng, plain or in gzip, to the last whole one of a damaged file.
+//! * [`Decoder`] finds the TCP segment in a packet, whatever it is wrapped in, or says why there is none.
+//! * [`Reassembler`] puts segments in order and tells a [`Tap`](enjamb::Tap) of connections, chunks, gaps and endings.
+//! * [`read`] is these three in a row, with a [`Report`] of everything that was passed over.
+//! * [`Recorder`] is the way back: a tap that writes pcapng, for Wireshark and for `read`.
+//!
+//! How the stream was cut is data here: every segment's new payload is one chunk.
+//!
+//! ```
+//! use enjamb::{Connection, Ending, Side, Tap, Time};
+//! use enjamb_capture::{Options, Recorder, read};
+//!
+//! let connection = Connection {
+//!     number: 1,
+//!     client: "192.0.2.1:40000".parse()?,
+//!     server: "192.0.2.2:6379".parse()?,
+//! };
+//! let mut recorder = Recorder::new(Vec::new());
+//! recorder.open(&connection, Time::from_nanos(1));
+//! recorder.chunk(&connection, Time::from_nanos(2), Side::Client, b"PING\r\n");
+//! recorder.close(&connection, Time::from_nanos(3), Side::Client, Ending::Closed);
+//! let file = recorder.finish()?;
+//!
+//! struct Print;
+//! impl Tap for Print {
+//!     fn open(&mut self, connection: &Connection, _: Time) {
+//!         assert_eq!(connection.server.port(), 6379);
+//!     }
+//!     fn chunk(&mut self, _: &Connection, _: Time, side: Side, bytes: &[u8]) {
+//!         assert_eq!((side, bytes), (Side::Client, &b"PING\r\n"[..]));
+//!     }
+//!     fn gap(&mut self, _: &Connection, _: Time, _: Side, _: u64) {}
+//!     fn close(&mut self, _: &Connection, _: Time, _: Side, _: Ending) {}
+//!     fn done(&mut self, _: &Connection, _: Time) {}
+//! }
+//! let report = read(&file[..], &mut Print, &Options::default());
+//! assert!(report.fault.is_none());
+//! assert_eq!(report.summary.payload, 6);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod capture;
+mod decode;
+mod fault;
+mod flow;
+mod fragments;
+mod input;
+mod link;
+mod pcap;
+mod pcapng;
+mod read;
+mod reassembler;
+mod recorder;
+mod stream;
+mod summary;
+mod wire;
+
+pub use capture::{Capture, Packet};
+pub use decode::{Decoder, Ignored, Segment};
+pub use fault::{Fault, Trouble};
+pub use input::LONGEST_BLOCK;
+pub use link::LinkType;
+pub use read::{Report, open, read};
+pub use reassembler::{Options, Reassembler};
+pub use recorder::{LONGEST_CHUNK, Recorder};
+pub use summary::Summary;

@@ -38,3 +38,8 @@ pub use segmentations::Segmentations;
 pub use split::{Checked, split, split_everywhere};
 pub use subject::{Machines, Said, Sessions, Subject};
 pub use violation::Violation;
+
+/// The guide's examples are run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/laws.md")]
+struct GuideExamples;

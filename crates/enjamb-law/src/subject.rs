@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use enjamb::{End, Ending, Machine, OwnedMessage, Session, Side};
+use enjamb::{End, Ending, Machine, Message, OwnedMessage, Session, Side};
 
 use crate::cutting::Event;
 
@@ -13,6 +13,15 @@ pub trait Subject {
 
     /// Feeds a fresh subject with `events`, and gives all it says to `out`.
     fn run<'a>(&self, events: &mut dyn Iterator<Item = (Side, Event<'a>)>, out: &mut dyn FnMut(Self::Said));
+
+    /// Does a fresh subject say all of `expected` and nothing else? Compared as it comes; a subject overrides this where it can do so without
+    /// making what it compares.
+    fn says<'a>(&self, events: &mut dyn Iterator<Item = (Side, Event<'a>)>, expected: &[Self::Said]) -> bool {
+        let mut expected = expected.iter();
+        let mut same = true;
+        self.run(events, &mut |said| same &= expected.next() == Some(&said));
+        same && expected.next().is_none()
+    }
 }
 
 /// A constructor of machines. A machine reads one side: chunks of both are fed to it alike, and a gap is not told.
@@ -65,28 +74,40 @@ where
 #[derive(Clone, Copy, Debug)]
 pub struct Sessions<F>(pub F);
 
-impl<F: Fn() -> Box<dyn Session>> Subject for Sessions<F> {
-    type Said = OwnedMessage;
-
-    fn run<'a>(&self, events: &mut dyn Iterator<Item = (Side, Event<'a>)>, out: &mut dyn FnMut(OwnedMessage)) {
+impl<F: Fn() -> Box<dyn Session>> Sessions<F> {
+    fn play<'a>(&self, events: &mut dyn Iterator<Item = (Side, Event<'a>)>, out: &mut dyn FnMut(&Message<'_>)) {
         let mut session = (self.0)();
         let mut open = [true; 2];
-        let mut out = |message: &enjamb::Message<'_>| out(message.to_owned());
         for (side, event) in events {
             match event {
                 _ if !open[side.index()] => {}
-                Event::Chunk(bytes) => session.feed(side, bytes, &mut out),
-                Event::Gap(missing) => session.gap(side, missing, &mut out),
+                Event::Chunk(bytes) => session.feed(side, bytes, out),
+                Event::Gap(missing) => session.gap(side, missing, out),
                 Event::Close(ending) => {
                     open[side.index()] = false;
-                    session.close(side, ending, &mut out);
+                    session.close(side, ending, out);
                 }
             }
         }
         for side in Side::BOTH {
             if open[side.index()] {
-                session.close(side, Ending::Lost, &mut out);
+                session.close(side, Ending::Lost, out);
             }
         }
+    }
+}
+
+impl<F: Fn() -> Box<dyn Session>> Subject for Sessions<F> {
+    type Said = OwnedMessage;
+
+    fn run<'a>(&self, events: &mut dyn Iterator<Item = (Side, Event<'a>)>, out: &mut dyn FnMut(OwnedMessage)) {
+        self.play(events, &mut |message| out(message.to_owned()));
+    }
+
+    fn says<'a>(&self, events: &mut dyn Iterator<Item = (Side, Event<'a>)>, expected: &[OwnedMessage]) -> bool {
+        let mut expected = expected.iter();
+        let mut same = true;
+        self.play(events, &mut |message| same &= expected.next().is_some_and(|expected| message == expected));
+        same && expected.next().is_none()
     }
 }

@@ -135,7 +135,7 @@ impl Statistics {
         }
     }
 
-    fn saw(&mut self, time: Time) {
+    pub(crate) fn saw(&mut self, time: Time) {
         let (first, last) = self.span.get_or_insert((time, time));
         *first = (*first).min(time);
         *last = (*last).max(time);
@@ -316,7 +316,7 @@ const MOST_LISTED: usize = 20;
 impl fmt::Display for Statistics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [client, server] = &self.sides;
-        write!(f, "{} connections", self.connections)?;
+        write!(f, "{} connection{}", self.connections, if self.connections == 1 { "" } else { "s" })?;
         if self.connections > self.ended {
             write!(f, ", {} of them open", self.connections - self.ended)?;
         }
@@ -349,7 +349,8 @@ impl fmt::Display for Statistics {
             }
             writeln!(f, "\n{side} messages")?;
             for (name, kind) in kinds.iter().take(MOST_LISTED) {
-                writeln!(f, "  {:22}{:>14}{:>14} bytes", name.escape_debug(), kind.messages, kind.bytes)?;
+                let name = name.escape_debug().to_string();
+                writeln!(f, "  {name:22}{:>14}{:>14} bytes", kind.messages, kind.bytes)?;
             }
             if kinds.len() > MOST_LISTED {
                 writeln!(f, "  and {} kinds more", kinds.len() - MOST_LISTED)?;

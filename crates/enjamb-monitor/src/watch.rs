@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use enjamb::{Connection, Ending, Message, Session, Side, Tap, Time};
+use enjamb::{Connection, Ending, Message, Session, Side, Span, Tap, Time};
 
 use crate::record::{Record, SideTotal, micros};
 use crate::statistics::Statistics;
@@ -26,8 +26,8 @@ impl<F: FnMut(&Record<'_>)> Output for F {
 /// How many requests of one connection may wait for their answers and still have them timed.
 const MOST_WAITING: usize = 1 << 16;
 
-/// How many chunk boundaries are remembered in one message. Those beyond are counted all the same.
-const MOST_BOUNDARIES: usize = 1 << 12;
+/// How many chunks of one message are told apart. Those beyond are counted as cuts of it all the same.
+const MOST_CHUNKS: usize = 1 << 12;
 
 /// One connection under watch.
 pub struct Watched {
@@ -50,33 +50,43 @@ struct SideAccount {
     total: SideTotal,
     /// Bytes fed, and bytes missing: where the next chunk begins.
     offset: u64,
-    /// Where chunks began that no message has passed yet.
-    boundaries: VecDeque<u64>,
-    /// Boundaries that there was no room for.
-    more_boundaries: u64,
+    /// The chunks that no message has reached yet: where each begins, and when it came.
+    chunks: VecDeque<(u64, Time)>,
+    /// How many more there are, and when the last of them came.
+    more_chunks: u64,
+    latest: Time,
+    /// When the chunk came that the last message reached.
+    reached: Time,
 }
 
 impl SideAccount {
-    fn chunk(&mut self, length: u64) {
-        if self.boundaries.len() < MOST_BOUNDARIES {
-            self.boundaries.push_back(self.offset);
+    fn chunk(&mut self, time: Time, length: u64) {
+        if self.chunks.len() < MOST_CHUNKS {
+            self.chunks.push_back((self.offset, time));
         } else {
-            self.more_boundaries += 1;
+            self.more_chunks += 1;
         }
+        self.latest = time;
         self.offset += length;
         self.total.bytes += length;
     }
 
-    /// How many boundaries lie inside the message, which begins behind all earlier ones.
-    fn cuts_inside(&mut self, start: u64, end: u64) -> u64 {
-        let mut inside = 0;
-        while let Some(&boundary) = self.boundaries.front()
-            && boundary < end
+    /// How many chunks begin inside the message, and when the one came that its last byte is in. A session may say so only later: when it
+    /// has found out which protocol it is, or where a hole ends.
+    fn place(&mut self, span: Span) -> (u64, Time) {
+        let mut cuts = 0;
+        while let Some(&(start, time)) = self.chunks.front()
+            && start < span.end()
         {
-            self.boundaries.pop_front();
-            inside += u64::from(boundary > start);
+            self.chunks.pop_front();
+            self.reached = time;
+            cuts += u64::from(start > span.offset);
         }
-        inside + std::mem::take(&mut self.more_boundaries)
+        if self.chunks.is_empty() && self.more_chunks > 0 {
+            cuts += std::mem::take(&mut self.more_chunks);
+            self.reached = self.latest;
+        }
+        (cuts, self.reached)
     }
 }
 
@@ -97,8 +107,8 @@ impl Watched {
 
     /// Bytes of `side`.
     pub fn chunk(&mut self, time: Time, side: Side, bytes: &[u8], statistics: &mut Statistics, out: &mut dyn Output) {
-        self.account.sides[side.index()].chunk(bytes.len() as u64);
-        let messages = self.speak(time, statistics, out, |session, say| session.feed(side, bytes, say));
+        self.account.sides[side.index()].chunk(time, bytes.len() as u64);
+        let messages = self.speak(statistics, out, |session, say| session.feed(side, bytes, say));
         statistics.chunk(time, side, bytes.len() as u64, messages);
     }
 
@@ -108,7 +118,7 @@ impl Watched {
         out.record(&Record::Gap { connection: &self.connection, time, side, offset, missing });
         statistics.gap(side, missing);
         self.account.sides[side.index()].offset += missing;
-        self.speak(time, statistics, out, |session, say| session.gap(side, missing, say));
+        self.speak(statistics, out, |session, say| session.gap(side, missing, say));
     }
 
     /// The end of `side`'s stream.
@@ -116,7 +126,8 @@ impl Watched {
         let total = &mut self.account.sides[side.index()].total;
         if total.ending.is_none() {
             total.ending = Some(ending);
-            self.speak(time, statistics, out, |session, say| session.close(side, ending, say));
+            statistics.saw(time);
+            self.speak(statistics, out, |session, say| session.close(side, ending, say));
         }
     }
 
@@ -139,7 +150,6 @@ impl Watched {
     /// Lets the session speak, writes down and counts what it says, and gives back how many messages it said.
     fn speak(
         &mut self,
-        time: Time,
         statistics: &mut Statistics,
         out: &mut dyn Output,
         act: impl FnOnce(&mut dyn Session, &mut dyn FnMut(&Message<'_>)),
@@ -150,7 +160,7 @@ impl Watched {
         let mut said = 0;
         act(session.as_mut(), &mut |message| {
             said += 1;
-            let (latency_us, cuts) = account.place(message, time);
+            let (time, latency_us, cuts) = account.place(message);
             statistics.message(message, latency_us, cuts);
             let protocol = named.as_str();
             out.record(&Record::Message { connection, protocol, time, message, latency_us, cuts });
@@ -160,11 +170,11 @@ impl Watched {
 }
 
 impl Account {
-    /// The latency of a message, and how many cuts fell inside it.
-    fn place(&mut self, message: &Message<'_>, time: Time) -> (Option<u64>, u64) {
+    /// When a message was complete, how long it took as an answer, and how many cuts fell inside it.
+    fn place(&mut self, message: &Message<'_>) -> (Time, Option<u64>, u64) {
         let side = &mut self.sides[message.side.index()];
         side.total.messages += 1;
-        let cuts = side.cuts_inside(message.span.offset, message.span.end());
+        let (cuts, time) = side.place(message.span);
         if message.side == Side::Client {
             if self.asked.len() == MOST_WAITING {
                 self.asked.pop_front();
@@ -179,7 +189,7 @@ impl Account {
             let at = usize::try_from(number.checked_sub(self.first_asked)?).ok()?;
             self.asked.get(at).map(|asked| micros(time, *asked))
         });
-        (latency, cuts)
+        (time, latency, cuts)
     }
 }
 

@@ -48,3 +48,8 @@ pub use tap::{Connection, Tap};
 pub use terminator::{Delimiter, EmptyDelimiter, Terminator};
 pub use time::Time;
 pub use transcript::Transcript;
+
+/// The guide's examples are run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/handlers.md")]
+struct GuideExamples;

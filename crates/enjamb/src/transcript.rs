@@ -17,6 +17,7 @@
 //! ```
 
 use alloc::borrow::ToOwned;
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -25,6 +26,7 @@ use core::fmt::{self, Write as _};
 use crate::message::Message;
 use crate::session::{Ending, Session};
 use crate::side::Side;
+use crate::tap::{Connection, Tap};
 use crate::time::Time;
 
 /// The first line of the text form.
@@ -113,6 +115,45 @@ impl Transcript {
         }
         Ok(transcript)
     }
+}
+
+/// A [`Tap`] that keeps what it is told: a transcript for each connection. For captures that fit into memory.
+#[derive(Clone, Debug, Default)]
+pub struct Collector {
+    transcripts: BTreeMap<u64, (Connection, Transcript)>,
+}
+
+impl Collector {
+    /// The connections and their transcripts, by number.
+    pub fn finish(self) -> impl Iterator<Item = (Connection, Transcript)> {
+        self.transcripts.into_values()
+    }
+
+    fn push(&mut self, connection: &Connection, time: Time, side: Side, what: What) {
+        let (_, transcript) =
+            self.transcripts.entry(connection.number).or_insert_with(|| (*connection, Transcript::default()));
+        transcript.entries.push(Entry { time, side, what });
+    }
+}
+
+impl Tap for Collector {
+    fn open(&mut self, connection: &Connection, _: Time) {
+        self.transcripts.insert(connection.number, (*connection, Transcript::default()));
+    }
+
+    fn chunk(&mut self, connection: &Connection, time: Time, side: Side, bytes: &[u8]) {
+        self.push(connection, time, side, What::Chunk(bytes.to_vec()));
+    }
+
+    fn gap(&mut self, connection: &Connection, time: Time, side: Side, missing: u64) {
+        self.push(connection, time, side, What::Gap(missing));
+    }
+
+    fn close(&mut self, connection: &Connection, time: Time, side: Side, ending: Ending) {
+        self.push(connection, time, side, What::Close(ending));
+    }
+
+    fn done(&mut self, _: &Connection, _: Time) {}
 }
 
 fn parse_entry(entry: &str) -> Result<Entry, &'static str> {

@@ -1,1 +1,70 @@
-//! enjamb: replay captures through protocol handlers, proxy and log framed traffic.
+//! The command line `enjamb`, as a library: so that a program with protocols of its own has all of its tools.
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//! use enjamb_protocols::{Framing, Pair, Protocol, Registry};
+//!
+//! fn main() -> ExitCode {
+//!     let framing = Framing::parse("u16be max=4k").unwrap();
+//!     let mymq = Protocol::new("mymq", move || Box::new(Pair::new("mymq", &framing, &framing)));
+//!     enjamb_cli::main(&Registry::builtin().with(mymq))
+//! }
+//! ```
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use enjamb_protocols::Registry;
+
+/// Test, replay and watch framed traffic, however the bytes were cut.
+#[derive(Parser, Debug)]
+#[command(name = "enjamb", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Feed captures to protocol handlers: their messages, errors and statistics.
+    Replay(enjamb_replay::Arguments),
+    /// Stand between a client and a server: relay, log framed messages, record.
+    Proxy(enjamb_proxy::Arguments),
+    /// List the protocols that are known by name.
+    Protocols,
+}
+
+/// Runs what the command line asks for, with the protocols of `registry`.
+///
+/// The exit code is 0 when it was done, 1 when what was asked for was found wanting, 2 for wrong usage, and 3 when
+/// something could not be read or connected to.
+#[must_use]
+pub fn main(registry: &Registry) -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Replay(arguments) => enjamb_replay::run(&arguments, registry),
+        Command::Proxy(arguments) => enjamb_proxy::run(&arguments, registry),
+        Command::Protocols => list(registry),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("enjamb: {error:#}");
+        ExitCode::from(3)
+    })
+}
+
+fn list(registry: &Registry) -> anyhow::Result<ExitCode> {
+    let mut out = std::io::stdout().lock();
+    let auto = registry.auto();
+    for protocol in registry.iter().chain([&auto]) {
+        let aliases = protocol.aliases().join(", ");
+        let ports = protocol.ports().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        writeln!(out, "{:10} {:8} {:10} {}", protocol.name(), aliases, ports, protocol.line())?;
+    }
+    writeln!(out, "\nOr a framing spec: lines, delimiter:0d0a, fixed:16, u32be+4 max=1M, client=lines server=u16be")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The guide's examples are run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/protocols.md")]
+struct GuideExamples;

@@ -1,0 +1,140 @@
+//! A capture file as a sequence of packets, whichever format it is in.
+
+use std::fs::File;
+use std::io::Read;
+use std::ops::Range;
+use std::path::Path;
+
+use enjamb::Time;
+
+use crate::fault::{Fault, Trouble};
+use crate::input::Input;
+use crate::link::LinkType;
+use crate::pcap::Pcap;
+use crate::pcapng::Pcapng;
+
+/// A packet as it was captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet<'a> {
+    /// When it was captured. A simple packet block has no time: it gets that of the packet before it.
+    pub time: Time,
+    /// What its first header is.
+    pub link: LinkType,
+    /// The bytes that were captured.
+    pub bytes: &'a [u8],
+    /// How many bytes it had on the wire.
+    pub original: u64,
+    /// How many packets the capturing system knows it lost directly before this one (pcapng's `epb_dropcount`).
+    pub dropped: u64,
+}
+
+/// Packets from a pcap or pcapng file, plain or in gzip.
+///
+/// In: pcap of both byte orders, with microseconds or nanoseconds, and the "modified" format; pcapng with any number of
+/// sections and interfaces, each with its own byte order and clock; enhanced, simple and obsolete packet blocks. All other
+/// blocks are passed over.
+pub struct Capture<R: Read> {
+    input: Input<R>,
+    format: Format,
+    /// Bytes of the packet that was given out last; it leaves the window when the next one is asked for.
+    given: usize,
+    last: Time,
+    failed: bool,
+}
+
+enum Format {
+    Pcap(Pcap),
+    Pcapng(Pcapng),
+}
+
+/// A packet in the window: where its bytes are.
+pub(crate) struct Record {
+    pub(crate) time: Option<Time>,
+    pub(crate) link: LinkType,
+    /// Of the window.
+    pub(crate) bytes: Range<usize>,
+    pub(crate) original: u64,
+    pub(crate) dropped: u64,
+    /// How much of the window the packet takes up with its header.
+    pub(crate) length: usize,
+}
+
+impl Capture<File> {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// It cannot be opened, or is no capture.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Fault> {
+        let file = File::open(path).map_err(|error| Fault::new(0, Trouble::Io(error)))?;
+        Self::from_read(file)
+    }
+}
+
+impl<R: Read> Capture<R> {
+    /// Reads from anything: short reads are fine, and no buffer is needed around it.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no capture.
+    pub fn from_read(source: R) -> Result<Self, Fault> {
+        let mut input = Input::new(source)?;
+        input.fill(4, "the file header")?;
+        let format = match input.bytes() {
+            [0x0a, 0x0d, 0x0d, 0x0a, ..] => Format::Pcapng(Pcapng::new()),
+            [a, b, c, d, ..] if Pcap::is_magic([*a, *b, *c, *d]) => Format::Pcap(Pcap::open(&mut input)?),
+            other => return Err(Fault::new(0, Trouble::NotACapture(describe(other)))),
+        };
+        Ok(Self { input, format, given: 0, last: Time::default(), failed: false })
+    }
+
+    /// The next packet; `None` at the end of the file, and after a fault.
+    ///
+    /// # Errors
+    /// The file is damaged or cut here, or could not be read. Every whole packet before it has been given.
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "packets are borrowed from the window, which an iterator cannot say"
+    )]
+    pub fn next(&mut self) -> Result<Option<Packet<'_>>, Fault> {
+        if self.failed {
+            return Ok(None);
+        }
+        self.input.consume(std::mem::take(&mut self.given));
+        let record = match &mut self.format {
+            Format::Pcap(format) => format.next(&mut self.input),
+            Format::Pcapng(format) => format.next(&mut self.input),
+        };
+        let record = record.inspect_err(|_| self.failed = true)?;
+        let Some(record) = record else {
+            return Ok(None);
+        };
+        self.given = record.length;
+        self.last = record.time.unwrap_or(self.last);
+        Ok(Some(Packet {
+            time: self.last,
+            link: record.link,
+            bytes: &self.input.bytes()[record.bytes],
+            original: record.original,
+            dropped: record.dropped,
+        }))
+    }
+}
+
+/// What the first bytes of a file look like that is no capture we read.
+fn describe(first: &[u8]) -> &'static str {
+    match first {
+        [] => "an empty file",
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => "zstd compression, which is not read: unpack it with `zstd -d`",
+        [b'B', b'Z', b'h', ..] => "bzip2 compression, which is not read: unpack it with `bunzip2`",
+        [0xfd, b'7', b'z', b'X', ..] => "xz compression, which is not read: unpack it with `unxz`",
+        [0x04, 0x22, 0x4d, 0x18, ..] => "lz4 compression, which is not read: unpack it with `lz4 -d`",
+        [b'P', b'K', 3, 4, ..] => "a zip archive: unpack it",
+        [b's', b'n', b'o', b'o', ..] => "a snoop capture: convert it with `editcap -F pcapng`",
+        [b'G', b'M', b'B', b'U', ..] | [b'R', b'T', b'S', b'S', ..] => {
+            "a Network Monitor capture: convert it with `editcap -F pcapng`"
+        }
+        [0x7f, b'E', b'L', b'F', ..] => "a program (ELF)",
+        [_, _] | [_, _, _] | [_] => "a file of less than four bytes",
+        text if text.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) => "text",
+        _ => "a file of another kind",
+    }
+}

@@ -1,0 +1,230 @@
+//! One segment, in everything it may be wrapped in.
+
+use std::net::SocketAddr;
+
+use enjamb::Time;
+use enjamb_capture::{Decoder, Ignored, LinkType, Packet, Segment};
+use etherparse::PacketBuilder;
+use proptest::prelude::*;
+
+const PAYLOAD: &[u8] = b"the payload of the segment";
+
+fn v4() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let builder = PacketBuilder::ipv4([192, 0, 2, 1], [192, 0, 2, 2], 64).tcp(1000, 80, 77, 1024).ack(5).psh();
+    builder.write(&mut bytes, PAYLOAD).expect("memory");
+    bytes
+}
+
+fn v6() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let (source, destination) = ([1; 16], [2; 16]);
+    let builder = PacketBuilder::ipv6(source, destination, 64).tcp(1000, 80, 77, 1024).ack(5).psh();
+    builder.write(&mut bytes, PAYLOAD).expect("memory");
+    bytes
+}
+
+fn packet(link: LinkType, bytes: &[u8]) -> Packet<'_> {
+    Packet { time: Time::default(), link, bytes, original: bytes.len() as u64, dropped: 0 }
+}
+
+fn assert_is_the_segment(found: Result<Segment<'_>, Ignored>, how: &str) {
+    let segment = found.unwrap_or_else(|reason| panic!("{how}: {}", reason.as_str()));
+    let ends = (segment.source, segment.destination);
+    let addresses = |source: &str, destination: &str| -> (SocketAddr, SocketAddr) {
+        (source.parse().expect("an address"), destination.parse().expect("an address"))
+    };
+    let v4 = addresses("192.0.2.1:1000", "192.0.2.2:80");
+    let v6 = addresses("[101:101:101:101:101:101:101:101]:1000", "[202:202:202:202:202:202:202:202]:80");
+    assert!(ends == v4 || ends == v6, "{how}: {ends:?}");
+    assert_eq!((segment.sequence, segment.acknowledgement, segment.payload), (77, Some(5), PAYLOAD), "{how}");
+    assert_eq!((segment.syn, segment.fin, segment.rst, segment.missing), (false, false, false, 0), "{how}");
+    assert!(!segment.bad_checksum, "{how}");
+}
+
+/// UDP to a port.
+fn udp(port: u16, inner: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64).udp(9, port).write(&mut bytes, inner).expect("memory");
+    bytes
+}
+
+/// IPv4 with a protocol number.
+fn ip(protocol: u8, inner: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, protocol, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+    bytes.extend_from_slice(inner);
+    let length = (bytes.len() as u16).to_be_bytes();
+    bytes[2..4].copy_from_slice(&length);
+    bytes
+}
+
+const MACS: [u8; 12] = [2; 12];
+
+#[test]
+fn a_segment_is_found_in_whatever_it_is_wrapped_in() {
+    let ethernet = |headers: &[u8], inner: &[u8]| [&MACS[..], headers, inner].concat();
+    let plain = ethernet(&[8, 0], &v4());
+    let cases: Vec<(&str, LinkType, Vec<u8>)> = vec![
+        ("raw IPv4", LinkType::RAW, v4()),
+        ("raw IPv6", LinkType::RAW, v6()),
+        ("raw, by an old number", LinkType(12), v4()),
+        ("IPv4 only", LinkType::IPV4, v4()),
+        ("IPv6 only", LinkType::IPV6, v6()),
+        ("Ethernet", LinkType::ETHERNET, plain.clone()),
+        ("Ethernet with padding", LinkType::ETHERNET, [&plain[..], b"padding and FCS"].concat()),
+        ("Ethernet, IPv6", LinkType::ETHERNET, ethernet(&[0x86, 0xdd], &v6())),
+        ("VLAN", LinkType::ETHERNET, ethernet(&[0x81, 0, 0, 5, 8, 0], &v4())),
+        ("QinQ", LinkType::ETHERNET, ethernet(&[0x88, 0xa8, 0, 5, 0x81, 0, 0, 6, 8, 0], &v4())),
+        ("LLC and SNAP", LinkType::ETHERNET, ethernet(&[0, 74, 0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &v4())),
+        ("PPPoE", LinkType::ETHERNET, ethernet(&[0x88, 0x64, 0x11, 0, 0, 1, 0, 2 + v4().len() as u8, 0, 0x21], &v4())),
+        ("MPLS", LinkType::ETHERNET, ethernet(&[0x88, 0x47, 0, 1, 0, 9, 0, 2, 1, 9], &v4())),
+        ("Ethernet in MPLS", LinkType::ETHERNET, ethernet(&[0x88, 0x47, 0, 2, 1, 9, 0, 0, 0, 0], &plain)),
+        ("PPP", LinkType::PPP, [&[0xff, 3, 0, 0x57][..], &v6()].concat()),
+        ("PPP, compressed", LinkType::PPP, [&[0x21][..], &v4()].concat()),
+        ("loopback of BSD, little-endian", LinkType::NULL, [&[2, 0, 0, 0][..], &v4()].concat()),
+        ("loopback of macOS, big-endian", LinkType::NULL, [&[0, 0, 0, 30][..], &v6()].concat()),
+        ("loopback of OpenBSD", LinkType::LOOP, [&[0, 0, 0, 24][..], &v6()].concat()),
+        ("cooked", LinkType::LINUX_SLL, [&[0; 14][..], &[8, 0], &v4()].concat()),
+        ("cooked, version 2", LinkType::LINUX_SLL2, [&[0x86, 0xdd][..], &[0; 18], &v6()].concat()),
+        ("IP in IP", LinkType::RAW, ip(4, &v4())),
+        ("IPv6 in IPv4", LinkType::RAW, ip(41, &v6())),
+        ("GRE", LinkType::RAW, ip(47, &[&[0, 0, 8, 0][..], &v4()].concat())),
+        ("GRE with key and sequence", LinkType::RAW, ip(47, &[&[0x30, 0, 8, 0][..], &[1; 8], &v4()].concat())),
+        (
+            "PPTP",
+            LinkType::RAW,
+            ip(47, &[&[0x30, 0x81, 0x88, 0x0b][..], &[1; 12], &[0xff, 3, 0, 0x21], &v4()].concat()),
+        ),
+        ("GRE in UDP", LinkType::RAW, udp(4754, &[&[0, 0, 8, 0][..], &v4()].concat())),
+        ("VXLAN", LinkType::RAW, udp(4789, &[&[8, 0, 0, 0, 0, 0, 9, 0][..], &plain].concat())),
+        ("GENEVE", LinkType::RAW, udp(6081, &[&[1, 0, 0x65, 0x58, 0, 0, 9, 0, 1, 1, 1, 1][..], &plain].concat())),
+        ("L2TP", LinkType::RAW, udp(1701, &[&[0x48, 2, 0, 9, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0x21][..], &v4()].concat())),
+    ];
+    for (how, link, bytes) in &cases {
+        assert_is_the_segment(Decoder::new().decode(&packet(*link, bytes)), how);
+    }
+}
+
+#[test]
+fn what_is_no_segment_has_a_reason() {
+    let ethernet = |headers: &[u8]| [&MACS[..], headers].concat();
+    let nested = (0..40).fold(v4(), |inner, _| ip(4, &inner));
+    let vlans = ethernet(&[0x81, 0, 0, 1].repeat(50));
+    for (link, bytes, reason) in [
+        (LinkType(9999), v4(), Ignored::UnknownLink),
+        (LinkType::ETHERNET, ethernet(&[8, 6, 0, 1]), Ignored::NotIp),
+        (LinkType::ETHERNET, ethernet(&[0, 20, 0x42, 0x42, 3, 0, 0, 0, 0, 0]), Ignored::NotIp),
+        (LinkType::RAW, udp(53, b"what is it"), Ignored::NotTcp),
+        (LinkType::RAW, ip(1, b"ping"), Ignored::NotTcp),
+        (LinkType::ETHERNET, b"short".to_vec(), Ignored::Cut),
+        (LinkType::RAW, Vec::new(), Ignored::Cut),
+        (LinkType::RAW, vec![0x20; 40], Ignored::Malformed),
+        (LinkType::RAW, ip(6, &[0; 20]), Ignored::Malformed),
+        (LinkType::RAW, nested, Ignored::TooDeep),
+        (LinkType::ETHERNET, vlans, Ignored::TooDeep),
+    ] {
+        assert_eq!(Decoder::new().decode(&packet(link, &bytes)).err(), Some(reason), "{bytes:x?}");
+    }
+}
+
+#[test]
+fn a_packet_cut_by_the_capture_gives_what_is_there_and_says_how_much_is_not() {
+    for bytes in [v4(), v6()] {
+        let whole = bytes.len();
+        for kept in 0..whole {
+            let cut = Packet { original: whole as u64, ..packet(LinkType::RAW, &bytes[..kept]) };
+            let headers = whole - PAYLOAD.len();
+            match Decoder::new().decode(&cut) {
+                Ok(segment) => {
+                    assert!(kept >= headers);
+                    assert_eq!(segment.payload, &PAYLOAD[..kept - headers]);
+                    assert_eq!(segment.missing, (whole - kept) as u64);
+                }
+                Err(reason) => assert_eq!((reason, kept < headers), (Ignored::Cut, true), "{kept} bytes"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_length_of_zero_is_that_of_the_packet() {
+    let mut bytes = v4();
+    bytes[2..4].fill(0);
+    assert_is_the_segment(Decoder::new().decode(&packet(LinkType::RAW, &bytes)), "before segmentation offload");
+}
+
+#[test]
+fn a_wrong_checksum_is_told_and_changes_nothing_else() {
+    let mut bytes = v4();
+    bytes[20 + 16] ^= 0xff;
+    let mut decoder = Decoder::new();
+    let segment = decoder.decode(&packet(LinkType::RAW, &bytes)).expect("a segment");
+    assert!(segment.bad_checksum);
+    assert_eq!(segment.payload, PAYLOAD);
+}
+
+/// The datagram in fragments of so many bytes.
+fn fragments(size: usize, identification: u8) -> Vec<Vec<u8>> {
+    let whole = v4();
+    let (header, payload) = whole.split_at(20);
+    let last = payload.len().div_ceil(size) - 1;
+    let fragment = |(index, piece): (usize, &[u8])| {
+        let mut bytes = [header, piece].concat();
+        let length = (bytes.len() as u16).to_be_bytes();
+        bytes[2..4].copy_from_slice(&length);
+        bytes[5] = identification;
+        let offset = (index * size / 8) as u16 | if index < last { 0x2000 } else { 0 };
+        bytes[6..8].copy_from_slice(&offset.to_be_bytes());
+        bytes
+    };
+    payload.chunks(size).enumerate().map(fragment).collect()
+}
+
+#[test]
+fn fragments_in_any_order_and_mixed_with_others_make_the_datagram() {
+    let mut decoder = Decoder::new();
+    let (one, other) = (fragments(8, 1), fragments(16, 2));
+    let mixed: Vec<_> = one[1..].iter().rev().chain(&other[1..]).collect();
+    for fragment in mixed {
+        assert_eq!(decoder.decode(&packet(LinkType::RAW, fragment)).err(), Some(Ignored::Fragment));
+    }
+    assert_is_the_segment(decoder.decode(&packet(LinkType::RAW, &one[0])), "in fragments of 8");
+    assert_is_the_segment(decoder.decode(&packet(LinkType::RAW, &other[0])), "in fragments of 16");
+    assert_eq!(decoder.given_up(), 0);
+}
+
+#[test]
+fn fragments_without_end_do_not_pile_up() {
+    let mut decoder = Decoder::new();
+    let mut first = fragments(8, 0).remove(0);
+    for identification in 0..5000u16 {
+        first[4..6].copy_from_slice(&identification.to_be_bytes());
+        assert_eq!(decoder.decode(&packet(LinkType::RAW, &first)).err(), Some(Ignored::Fragment));
+    }
+    assert_eq!(decoder.given_up(), 5000 - 1024);
+}
+
+proptest! {
+    #[test]
+    fn any_packet_whatever_is_a_segment_or_has_a_reason(
+        link in prop_oneof![prop::sample::select(vec![0u16, 1, 9, 51, 101, 108, 113, 228, 229, 276]), any::<u16>()],
+        start in prop::sample::select(vec![v4(), v6(), udp(4789, &v4()), ip(47, &v6()), fragments(8, 3).remove(1), Vec::new()]),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+        tail in prop::collection::vec(any::<u8>(), 0..80),
+        ethernet in any::<bool>(),
+    ) {
+        let head = if ethernet { [&MACS[..], &[8, 0]].concat() } else { Vec::new() };
+        let mut bytes = [head, start, tail].concat();
+        for (index, byte) in changes {
+            if !bytes.is_empty() {
+                *index.get_mut(&mut bytes) = byte;
+            }
+        }
+        let mut decoder = Decoder::new();
+        for _ in 0..2 {
+            if let Ok(segment) = decoder.decode(&packet(LinkType(link), &bytes)) {
+                prop_assert!(segment.payload.len() <= bytes.len());
+            }
+        }
+    }
+}

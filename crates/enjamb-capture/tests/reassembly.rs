@@ -1,0 +1,455 @@
+//! Segments in any order, against a map of bytes that knows nothing of order.
+
+mod told;
+
+use enjamb::{Ending, Side, Time};
+use enjamb_capture::{Options, Reassembler, Segment, Summary};
+use proptest::prelude::*;
+use told::{Conversations, Told};
+
+/// A segment of the client's side, by its place in the stream.
+#[derive(Clone, Debug)]
+enum Event {
+    Data {
+        at: usize,
+        bytes: Vec<u8>,
+    },
+    /// The server acknowledges so many bytes, whether or not they were captured yet.
+    Ack(usize),
+    Fin,
+}
+
+/// One connection, one segment after the other.
+struct Wire {
+    reassembler: Reassembler,
+    tap: Conversations,
+    first: u32,
+    server_first: u32,
+    now: u64,
+}
+
+impl Wire {
+    fn new(first: u32, options: Options) -> Self {
+        let server_first = first.wrapping_mul(7).wrapping_add(99);
+        Self { reassembler: Reassembler::new(options), tap: Conversations::default(), first, server_first, now: 0 }
+    }
+
+    fn segment<'a>(&self, side: Side, at: i64, payload: &'a [u8]) -> Segment<'a> {
+        let client = "192.0.2.1:40000".parse().expect("an address");
+        let server = "192.0.2.2:80".parse().expect("an address");
+        let (source, destination, first) = match side {
+            Side::Client => (client, server, self.first),
+            Side::Server => (server, client, self.server_first),
+        };
+        Segment {
+            source,
+            destination,
+            sequence: first.wrapping_add(1).wrapping_add(at as u32),
+            acknowledgement: None,
+            syn: false,
+            fin: false,
+            rst: false,
+            payload,
+            missing: 0,
+            dropped: 0,
+            bad_checksum: false,
+        }
+    }
+
+    fn push(&mut self, segment: &Segment<'_>) {
+        self.now += 1_000;
+        self.reassembler.push(Time::from_nanos(self.now), segment, &mut self.tap);
+    }
+
+    fn handshake(&mut self) {
+        let syn = Segment { syn: true, ..self.segment(Side::Client, -1, b"") };
+        self.push(&syn);
+        let acknowledgement = Some(self.first.wrapping_add(1));
+        let syn_ack = Segment { syn: true, acknowledgement, ..self.segment(Side::Server, -1, b"") };
+        self.push(&syn_ack);
+    }
+
+    fn event(&mut self, event: &Event, end: usize) {
+        match event {
+            Event::Data { at, bytes } => {
+                let data = self.segment(Side::Client, *at as i64, bytes);
+                self.push(&data);
+            }
+            Event::Ack(offset) => {
+                let acknowledgement = Some(self.first.wrapping_add(1).wrapping_add(*offset as u32));
+                let ack = Segment { acknowledgement, ..self.segment(Side::Server, 0, b"") };
+                self.push(&ack);
+            }
+            Event::Fin => {
+                let fin = Segment { fin: true, ..self.segment(Side::Client, end as i64, b"") };
+                self.push(&fin);
+            }
+        }
+    }
+
+    fn finish(mut self) -> (Conversations, Summary) {
+        self.reassembler.finish(&mut self.tap);
+        assert_eq!(self.reassembler.held(), 0, "nothing is held at the end");
+        (self.tap, self.reassembler.summary().clone())
+    }
+}
+
+/// Waits for ever.
+fn patient() -> Options {
+    Options { patience: u32::MAX, patience_one_sided: u32::MAX, ..Options::default() }
+}
+
+/// Sequence numbers that wrap soon, and any others.
+fn first() -> impl Strategy<Value = u32> {
+    prop_oneof![(0..3000u32).prop_map(|before| u32::MAX - before), any::<u32>()]
+}
+
+fn stream() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(any::<u8>(), 1..1500)
+}
+
+/// The stream cut into segments.
+fn segmentation(stream: Vec<u8>) -> impl Strategy<Value = (Vec<u8>, Vec<(usize, usize)>)> {
+    let length = stream.len();
+    prop::collection::btree_set(1..length.max(2), 0..12).prop_map(move |cuts| {
+        let mut segments = Vec::new();
+        let mut start = 0;
+        for cut in cuts.into_iter().filter(|cut| *cut < length).chain([length]) {
+            segments.push((start, cut));
+            start = cut;
+        }
+        (stream.clone(), segments)
+    })
+}
+
+/// Every segment once, and some ranges more, in any order; acknowledgements anywhere.
+fn events() -> impl Strategy<Value = (Vec<u8>, Vec<Event>)> {
+    stream().prop_flat_map(segmentation).prop_flat_map(|(stream, segments)| {
+        let length = stream.len();
+        let again = prop::collection::vec((0..length, 1..400usize), 0..6);
+        let acks = prop::collection::vec(0..=length, 0..6);
+        (Just(stream), Just(segments), again, acks).prop_flat_map(|(stream, mut segments, again, acks)| {
+            segments.extend(again.into_iter().map(|(at, size)| (at, (at + size).min(stream.len()))));
+            let data = |(at, end): (usize, usize)| Event::Data { at, bytes: stream[at..end].to_vec() };
+            let mut events: Vec<Event> = segments.into_iter().map(data).collect();
+            events.extend(acks.into_iter().map(Event::Ack));
+            events.push(Event::Fin);
+            (Just(stream), Just(events).prop_shuffle())
+        })
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_stream_is_the_same_in_whatever_order_its_segments_come((stream, events) in events(), first in first()) {
+        let mut wire = Wire::new(first, patient());
+        wire.handshake();
+        for event in &events {
+            wire.event(event, stream.len());
+        }
+        let (tap, summary) = wire.finish();
+        let conversation = tap.only();
+        prop_assert_eq!(conversation.chunks(Side::Client).concat(), stream.clone());
+        prop_assert_eq!(conversation.ending(Side::Client), Some(Ending::Closed));
+        prop_assert_eq!((summary.gaps, summary.conflicts, summary.stray_bytes), (0, 0, 0));
+        prop_assert_eq!(summary.payload, stream.len() as u64);
+    }
+
+    #[test]
+    fn each_segment_is_one_chunk_however_late_it_comes(
+        (stream, segments) in stream().prop_flat_map(segmentation),
+        seed in any::<prop::sample::Index>(),
+        first in first(),
+    ) {
+        let mut wire = Wire::new(first, patient());
+        wire.handshake();
+        let mut order: Vec<_> = segments.clone();
+        let turn = seed.index(order.len());
+        order.rotate_left(turn);
+        for (at, end) in order {
+            wire.event(&Event::Data { at, bytes: stream[at..end].to_vec() }, stream.len());
+        }
+        let (tap, _) = wire.finish();
+        let chunks: Vec<_> = segments.iter().map(|&(at, end)| &stream[at..end]).collect();
+        prop_assert_eq!(tap.only().chunks(Side::Client), chunks);
+    }
+
+    /// Segments are lost, and copies disagree.
+    #[test]
+    fn the_first_copy_of_a_byte_counts_and_a_missing_one_is_a_gap(
+        (stream, mut events) in events(),
+        lost in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+        other in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
+        first in first(),
+    ) {
+        for index in other {
+            if let Event::Data { bytes, .. } = index.get_mut(&mut events[..]) {
+                bytes.iter_mut().for_each(|byte| *byte ^= 0x55);
+            }
+        }
+        for index in lost {
+            if events.len() > 1 {
+                events.remove(index.index(events.len()));
+            }
+        }
+        let mut map: Vec<Option<u8>> = vec![None; stream.len()];
+        for event in &events {
+            if let Event::Data { at, bytes } = event {
+                for (place, &byte) in map[*at..].iter_mut().zip(bytes) {
+                    place.get_or_insert(byte);
+                }
+            }
+        }
+        let ended = events.iter().any(|event| matches!(event, Event::Fin));
+        if !ended {
+            // Nothing says that there is more.
+            map.truncate(map.iter().rposition(Option::is_some).map_or(0, |last| last + 1));
+        }
+
+        let mut wire = Wire::new(first, patient());
+        wire.handshake();
+        for event in &events {
+            wire.event(event, stream.len());
+        }
+        let (tap, summary) = wire.finish();
+        prop_assert_eq!(tap.only().ending(Side::Client), ended.then_some(Ending::Closed));
+        prop_assert_eq!(summary.gap_bytes, map.iter().filter(|byte| byte.is_none()).count() as u64);
+        prop_assert_eq!(tap.only().stream(Side::Client), map);
+    }
+
+    /// Whatever is given up too early: what is delivered is in its place.
+    #[test]
+    fn impatience_loses_bytes_but_never_misplaces_one(
+        (stream, events) in events(),
+        patience in 0..4u32,
+        held in prop_oneof![Just(usize::MAX), 0..2000usize],
+        first in first(),
+    ) {
+        let options = Options { patience, patience_one_sided: patience, held_per_stream: held, ..Options::default() };
+        let mut wire = Wire::new(first, options);
+        wire.handshake();
+        for event in &events {
+            wire.event(event, stream.len());
+            prop_assert!(wire.reassembler.held() <= held);
+        }
+        let (tap, summary) = wire.finish();
+        let found = tap.only().stream(Side::Client);
+        prop_assert!(found.len() <= stream.len());
+        for (at, byte) in found.iter().enumerate() {
+            prop_assert!(byte.is_none_or(|byte| byte == stream[at]), "byte {at}");
+        }
+        prop_assert_eq!(summary.payload, found.iter().flatten().count() as u64);
+    }
+
+    /// Any numbers, any flags, any payload: nothing breaks, and the tap's contract holds.
+    #[test]
+    fn any_segments_whatever_keep_the_contract(
+        segments in prop::collection::vec(
+            (any::<bool>(), prop_oneof![0..40u32, any::<u32>()], prop::option::of(0..40u32), any::<[bool; 4]>(),
+             prop::collection::vec(any::<u8>(), 0..8), 0..3u64, 0..2u64, 0..3u64),
+            0..60,
+        ),
+    ) {
+        let options = Options { patience: 3, patience_one_sided: 5, held_in_all: 400, connections: 2, ..Options::default() };
+        let mut wire = Wire::new(0, options);
+        for (client, sequence, acknowledgement, [syn, fin, rst, rare], payload, missing, dropped, seconds) in segments {
+            let side = if client { Side::Client } else { Side::Server };
+            wire.now += seconds * 700_000_000;
+            let segment = Segment {
+                sequence, acknowledgement, missing, dropped,
+                syn: syn && rare, fin: fin && rare, rst: rst && rare,
+                ..wire.segment(side, 0, &payload)
+            };
+            wire.push(&segment);
+            prop_assert!(wire.reassembler.held() <= 400);
+        }
+        let (tap, summary) = wire.finish();
+        prop_assert_eq!(tap.0.len() as u64, summary.connections);
+        for conversation in tap.0.values() {
+            prop_assert_eq!(conversation.told.last().map(|(_, told)| told), Some(&Told::Done));
+        }
+    }
+}
+
+/// Plays segments after a handshake.
+fn play(options: Options, make: impl Fn(&Wire) -> Vec<Segment<'static>>) -> Conversations {
+    let mut wire = Wire::new(1000, options);
+    wire.handshake();
+    for segment in &make(&wire) {
+        wire.push(segment);
+    }
+    wire.finish().0
+}
+
+#[test]
+fn an_acknowledgement_alone_does_not_give_up_bytes_that_come_behind_it() {
+    let tap = play(Options { patience: 2, ..Options::default() }, |wire| {
+        let client = |at, bytes| wire.segment(Side::Client, at, bytes);
+        let ack = Segment { acknowledgement: Some(1007), ..wire.segment(Side::Server, 0, b"") };
+        vec![client(3, b"def"), ack, client(0, b"abc")]
+    });
+    assert_eq!(tap.only().chunks(Side::Client), [b"abc", b"def"]);
+}
+
+#[test]
+fn a_hole_that_was_acknowledged_is_given_up_after_a_while_and_without_waiting_for_the_end() {
+    let options = Options { patience: 2, ..Options::default() };
+    let tap = play(options, |wire| {
+        let ack = Segment { acknowledgement: Some(1007), ..wire.segment(Side::Server, 0, b"") };
+        vec![wire.segment(Side::Client, 3, b"def"), ack, ack, ack, wire.segment(Side::Client, 6, b"ghi")]
+    });
+    let told: Vec<_> = tap.only().told.iter().map(|(time, told)| (time.nanos(), told.clone())).collect();
+    let chunk = |bytes: &[u8]| Told::Chunk(Side::Client, bytes.to_vec());
+    // The segment is the third packet, then come three acknowledgements: the last is one more than patience allows.
+    assert_eq!(told[1..3], [(6_000, Told::Gap(Side::Client, 3)), (6_000, chunk(b"def"))]);
+    assert_eq!(told[3], (7_000, chunk(b"ghi")));
+}
+
+#[test]
+fn a_hole_that_was_not_acknowledged_is_waited_for() {
+    let options = Options { patience: 0, patience_one_sided: 0, ..Options::default() };
+    let tap = play(options, |wire| {
+        let ack = Segment { acknowledgement: Some(1001), ..wire.segment(Side::Server, 0, b"") };
+        vec![wire.segment(Side::Client, 3, b"def"), ack, ack, ack, wire.segment(Side::Client, 0, b"abc")]
+    });
+    assert_eq!(tap.only().chunks(Side::Client), [b"abc", b"def"]);
+}
+
+#[test]
+fn a_reset_is_told_last_and_bytes_that_were_on_their_way_come_first() {
+    let tap = play(Options::default(), |wire| {
+        let reset = Segment { rst: true, ..wire.segment(Side::Server, 0, b"") };
+        vec![wire.segment(Side::Client, 0, b"abc"), reset, wire.segment(Side::Client, 3, b"def")]
+    });
+    let conversation = tap.only();
+    assert_eq!(conversation.chunks(Side::Client), [b"abc", b"def"]);
+    let closes: Vec<_> = conversation.told[3..].iter().map(|(_, told)| told.clone()).collect();
+    let reset = |side| Told::Close(side, Ending::Reset);
+    assert_eq!(closes, [reset(Side::Server), reset(Side::Client), Told::Done]);
+}
+
+#[test]
+fn a_reset_out_of_the_window_and_one_that_its_stream_goes_on_behind_are_forged() {
+    let tap = play(Options::default(), |wire| {
+        let blind = Segment { rst: true, ..wire.segment(Side::Server, -70_000, b"") };
+        let exact = Segment { rst: true, ..wire.segment(Side::Server, 3, b"") };
+        let server = |at, bytes| wire.segment(Side::Server, at, bytes);
+        vec![server(0, b"abc"), blind, exact, server(3, b"def"), server(6, b"ghi")]
+    });
+    assert_eq!(tap.only().chunks(Side::Server), [b"abc", b"def", b"ghi"]);
+    assert_eq!(tap.only().ending(Side::Server), None);
+}
+
+#[test]
+fn a_side_that_is_reset_after_its_end_stays_closed() {
+    let tap = play(Options::default(), |wire| {
+        let fin = Segment { fin: true, ..wire.segment(Side::Client, 0, b"abc") };
+        let reset = Segment { rst: true, ..wire.segment(Side::Server, 0, b"") };
+        vec![fin, reset]
+    });
+    assert_eq!(tap.only().ending(Side::Client), Some(Ending::Closed));
+    assert_eq!(tap.only().ending(Side::Server), Some(Ending::Reset));
+}
+
+#[test]
+fn a_keep_alive_probe_is_neither_data_nor_a_conflict() {
+    let mut wire = Wire::new(5, patient());
+    wire.handshake();
+    for (at, bytes) in [(0, &b"abc"[..]), (2, b"\0"), (2, b""), (3, b"def")] {
+        let segment = wire.segment(Side::Client, at, bytes);
+        wire.push(&segment);
+    }
+    let (tap, summary) = wire.finish();
+    assert_eq!(tap.only().chunks(Side::Client), [b"abc", b"def"]);
+    assert_eq!((summary.keep_alives, summary.conflicts, summary.retransmitted), (2, 0, 0));
+}
+
+#[test]
+fn bytes_that_a_fast_open_carries_are_the_first_ones() {
+    let mut wire = Wire::new(u32::MAX, patient());
+    let syn = Segment { syn: true, ..wire.segment(Side::Client, -1, b"GET") };
+    wire.push(&syn);
+    let syn_ack = Segment { syn: true, acknowledgement: Some(3), ..wire.segment(Side::Server, -1, b"") };
+    wire.push(&syn_ack);
+    let rest = wire.segment(Side::Client, 3, b" /");
+    wire.push(&rest);
+    assert_eq!(wire.finish().0.only().chunks(Side::Client).concat(), b"GET /");
+}
+
+#[test]
+fn a_packet_cut_by_the_capture_is_its_head_and_a_gap_at_once() {
+    let tap = play(patient(), |wire| {
+        let cut = Segment { missing: 7, ..wire.segment(Side::Client, 0, b"abc") };
+        vec![cut, wire.segment(Side::Client, 10, b"klm")]
+    });
+    let told: Vec<_> = tap.only().told.iter().map(|(_, told)| told.clone()).collect();
+    let chunk = |bytes: &[u8]| Told::Chunk(Side::Client, bytes.to_vec());
+    assert_eq!(told[1..4], [chunk(b"abc"), Told::Gap(Side::Client, 7), chunk(b"klm")]);
+}
+
+#[test]
+fn the_same_ends_used_again_are_another_connection() {
+    let mut wire = Wire::new(1000, patient());
+    wire.handshake();
+    let data = wire.segment(Side::Client, 0, b"first");
+    wire.push(&data);
+    // Its SYN again is not another one.
+    let again = Segment { syn: true, ..wire.segment(Side::Client, -1, b"") };
+    wire.push(&again);
+    (wire.first, wire.server_first) = (777_777, 888_888);
+    wire.handshake();
+    let data = wire.segment(Side::Client, 0, b"second");
+    wire.push(&data);
+    let (tap, _) = wire.finish();
+    let chunks: Vec<_> = tap.0.values().map(|conversation| conversation.chunks(Side::Client).concat()).collect();
+    assert_eq!(chunks, [&b"first"[..], b"second"]);
+}
+
+#[test]
+fn what_comes_after_both_ends_opens_nothing() {
+    let mut wire = Wire::new(1000, patient());
+    wire.handshake();
+    for side in [Side::Client, Side::Server] {
+        let fin = Segment { fin: true, ..wire.segment(side, 0, b"bye") };
+        wire.push(&fin);
+    }
+    let last = Segment { acknowledgement: Some(9), ..wire.segment(Side::Client, 4, b"") };
+    wire.push(&last);
+    let fin = Segment { fin: true, ..wire.segment(Side::Server, 0, b"bye") };
+    wire.push(&fin);
+    let (tap, summary) = wire.finish();
+    assert_eq!(tap.only().told.last().map(|(time, told)| (time.nanos(), told)), Some((4_000, &Told::Done)));
+    assert_eq!(summary.late_segments, 2);
+}
+
+#[test]
+fn a_capture_that_joins_late_begins_with_what_it_sees_and_guesses_the_client_by_the_port() {
+    let mut wire = Wire::new(1000, patient());
+    for (side, at, bytes) in [(Side::Server, 500, &b"abc"[..]), (Side::Client, 70, b"x"), (Side::Server, 503, b"def")] {
+        let segment = wire.segment(side, at, bytes);
+        wire.push(&segment);
+    }
+    let (tap, summary) = wire.finish();
+    assert_eq!(tap.only().connection.server.port(), 80);
+    assert_eq!(tap.only().chunks(Side::Server), [b"abc", b"def"]);
+    assert_eq!(tap.only().chunks(Side::Client), [b"x"]);
+    assert_eq!(summary.gaps, 0);
+}
+
+#[test]
+fn the_connection_that_was_silent_for_longest_makes_room() {
+    let options = Options { connections: 2, ..Options::default() };
+    let mut wire = Wire::new(1000, options);
+    for port in [1, 2, 1, 3, 1, 4] {
+        let segment = Segment {
+            source: format!("192.0.2.9:{}", 1000 + port).parse().expect("an address"),
+            ..wire.segment(Side::Client, 0, b"")
+        };
+        wire.push(&segment);
+    }
+    let (tap, summary) = wire.finish();
+    assert_eq!((summary.connections, summary.connections_given_up), (4, 2));
+    let done = |number: u64| tap.0[&number].told.last().map(|(time, _)| time.nanos());
+    // The first was used again and again, so it is there to the end.
+    assert_eq!([done(1), done(2), done(3)], [Some(5_000), Some(2_000), Some(4_000)]);
+}

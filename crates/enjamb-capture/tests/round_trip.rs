@@ -1,0 +1,291 @@
+//! What is recorded is what is read back.
+
+mod told;
+
+use std::net::SocketAddr;
+use std::process::Command;
+
+use enjamb::{Connection, Ending, Side, Tap, Time};
+use enjamb_capture::{LONGEST_CHUNK, Options, Recorder, read};
+use proptest::prelude::*;
+use told::{Conversation, Conversations, Told};
+
+#[derive(Clone, Debug)]
+enum Act {
+    Open { v6: bool, reuse: bool },
+    Chunk(Side, Vec<u8>),
+    Gap(Side, u64),
+    Close(Side),
+    Reset(Side),
+}
+
+fn side() -> impl Strategy<Value = Side> {
+    prop_oneof![Just(Side::Client), Just(Side::Server)]
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        2 => (any::<bool>(), any::<bool>()).prop_map(|(v6, reuse)| Act::Open { v6, reuse }),
+        12 => (side(), prop::collection::vec(any::<u8>(), 1..100)).prop_map(|(side, bytes)| Act::Chunk(side, bytes)),
+        1 => (side(), any::<u8>(), 1..=LONGEST_CHUNK).prop_map(|(side, byte, size)| Act::Chunk(side, vec![byte; size])),
+        2 => (side(), 1..=1u64 << 30).prop_map(|(side, missing)| Act::Gap(side, missing)),
+        2 => side().prop_map(Act::Close),
+        1 => side().prop_map(Act::Reset),
+    ]
+}
+
+/// Conversations as a relay would tell of them: everything that a capture can say.
+#[derive(Default)]
+struct Script {
+    expected: Conversations,
+    /// In the order in which they happened, over all connections.
+    order: Vec<(u64, Time, Told)>,
+    now: u64,
+}
+
+impl Script {
+    fn tell(&mut self, number: u64, told: Told) {
+        let time = Time::from_nanos(self.now);
+        self.order.push((number, time, told.clone()));
+        self.expected.0.get_mut(&number).expect("opened").told.push((time, told));
+    }
+
+    fn live(&self) -> Vec<u64> {
+        let live = |conversation: &&Conversation| conversation.told.last().is_none_or(|(_, told)| *told != Told::Done);
+        self.expected.0.values().filter(live).map(|conversation| conversation.connection.number).collect()
+    }
+
+    fn act(&mut self, which: prop::sample::Index, act: Act) {
+        if let Act::Open { v6, reuse } = act {
+            let number = self.expected.0.len() as u64 + 1;
+            let live = self.live();
+            let over = self.expected.0.values().find(|conversation| !live.contains(&conversation.connection.number));
+            let (client, server) = match over {
+                Some(over) if reuse => (over.connection.client, over.connection.server),
+                _ if v6 => (
+                    SocketAddr::new([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1].into(), 20_000 + number as u16),
+                    SocketAddr::new([0x2001, 0xdb8, 0, 0, 0, 0, 0, 2].into(), 443),
+                ),
+                _ => (
+                    SocketAddr::new([192, 0, 2, 1].into(), 20_000 + number as u16),
+                    SocketAddr::new([192, 0, 2, 2].into(), 6379),
+                ),
+            };
+            // Ends can be used again only when nobody uses them.
+            let in_use = live.iter().any(|number| self.expected.0[number].connection.client == client);
+            if !in_use {
+                let connection = Connection { number, client, server };
+                self.expected.0.insert(number, Conversation { connection, told: Vec::new() });
+                self.tell(number, Told::Open);
+            }
+            return;
+        }
+        let live = self.live();
+        if live.is_empty() {
+            return;
+        }
+        let number = live[which.index(live.len())];
+        let open = |script: &Self, side: Side| script.expected.0[&number].ending(side).is_none();
+        match act {
+            Act::Chunk(side, bytes) if open(self, side) => self.tell(number, Told::Chunk(side, bytes)),
+            Act::Gap(side, missing) if open(self, side) => self.tell(number, Told::Gap(side, missing)),
+            Act::Close(side) if open(self, side) => {
+                self.tell(number, Told::Close(side, Ending::Closed));
+                if !open(self, !side) {
+                    self.tell(number, Told::Done);
+                }
+            }
+            Act::Reset(side) => {
+                for side in [side, !side] {
+                    if open(self, side) {
+                        self.tell(number, Told::Close(side, Ending::Reset));
+                    }
+                }
+                self.tell(number, Told::Done);
+            }
+            _ => {}
+        }
+    }
+
+    /// Of a connection that is not over, the last packet is the last that is known.
+    fn finish(&mut self) {
+        for number in self.live() {
+            self.now = self.expected.0[&number].told.last().expect("opened").0.nanos();
+            self.tell(number, Told::Done);
+        }
+    }
+
+    fn record(&self) -> Vec<u8> {
+        let mut recorder = Recorder::new(Vec::new());
+        for (number, time, told) in &self.order {
+            let connection = &self.expected.0[number].connection;
+            match told {
+                Told::Open => recorder.open(connection, *time),
+                Told::Chunk(side, bytes) => recorder.chunk(connection, *time, *side, bytes),
+                Told::Gap(side, missing) => recorder.gap(connection, *time, *side, *missing),
+                Told::Close(side, ending) => recorder.close(connection, *time, *side, *ending),
+                Told::Done => recorder.done(connection, *time),
+            }
+        }
+        recorder.finish().expect("memory can be written")
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_recording_read_back_is_what_was_recorded(
+        acts in prop::collection::vec((any::<prop::sample::Index>(), act(), 0..3_000_000_000u64), 1..60),
+    ) {
+        let mut script = Script { now: 1_700_000_000_123_456_789, ..Script::default() };
+        for (which, act, later) in acts {
+            // Some steps are far longer than a reset lingers, most are short.
+            script.now += if later > 2_000_000_000 { later } else { later / 1000 };
+            script.act(which, act);
+        }
+        script.finish();
+        let mut found = Conversations::default();
+        let report = read(&script.record()[..], &mut found, &Options::default());
+        prop_assert!(report.fault.is_none(), "{:?}", report.fault);
+        prop_assert_eq!(report.summary.ignored() + report.summary.bad_checksums + report.summary.conflicts, 0);
+        prop_assert_eq!(found, script.expected);
+    }
+}
+
+fn connection(number: u64, client: &str, server: &str) -> Connection {
+    Connection { number, client: client.parse().expect("an address"), server: server.parse().expect("an address") }
+}
+
+#[test]
+fn a_chunk_that_fits_no_datagram_becomes_several() {
+    let connection = connection(1, "192.0.2.1:1", "192.0.2.2:2");
+    let mut recorder = Recorder::new(Vec::new());
+    recorder.open(&connection, Time::from_nanos(1));
+    recorder.chunk(&connection, Time::from_nanos(2), Side::Server, &vec![7; 2 * LONGEST_CHUNK + 1]);
+    let file = recorder.finish().expect("memory can be written");
+    let mut found = Conversations::default();
+    assert!(read(&file[..], &mut found, &Options::default()).fault.is_none());
+    let sizes: Vec<_> = found.only().chunks(Side::Server).iter().map(|chunk| chunk.len()).collect();
+    assert_eq!(sizes, [LONGEST_CHUNK, LONGEST_CHUNK, 1]);
+}
+
+#[test]
+fn ends_of_different_families_are_both_written_as_ipv6() {
+    let connection = connection(1, "192.0.2.1:1000", "[2001:db8::2]:2");
+    let mut recorder = Recorder::new(Vec::new());
+    recorder.open(&connection, Time::from_nanos(1));
+    recorder.chunk(&connection, Time::from_nanos(2), Side::Client, b"hello");
+    let file = recorder.finish().expect("memory can be written");
+    let mut found = Conversations::default();
+    assert_eq!(read(&file[..], &mut found, &Options::default()).summary.bad_checksums, 0);
+    assert_eq!(found.only().connection.client, "[::ffff:192.0.2.1]:1000".parse().expect("an address"));
+    assert_eq!(found.only().chunks(Side::Client), [b"hello"]);
+}
+
+#[test]
+fn a_gap_longer_than_the_window_is_several_that_add_up() {
+    let connection = connection(1, "192.0.2.1:1", "192.0.2.2:2");
+    let missing = (5 << 30) + 17;
+    let mut recorder = Recorder::new(Vec::new());
+    recorder.open(&connection, Time::from_nanos(1));
+    recorder.gap(&connection, Time::from_nanos(2), Side::Client, missing);
+    recorder.chunk(&connection, Time::from_nanos(3), Side::Client, b"behind");
+    let file = recorder.finish().expect("memory can be written");
+    let mut found = Conversations::default();
+    let report = read(&file[..], &mut found, &Options::default());
+    assert_eq!(report.summary.gap_bytes, missing);
+    assert_eq!(found.only().chunks(Side::Client), [b"behind"]);
+}
+
+#[test]
+fn a_writer_that_fails_is_reported_and_not_written_to_again() {
+    struct Full(usize);
+    impl std::io::Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            assert!(self.0 > 0, "written to again");
+            self.0 = self.0.saturating_sub(bytes.len());
+            if self.0 == 0 { Err(std::io::ErrorKind::StorageFull.into()) } else { Ok(bytes.len()) }
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let connection = connection(1, "192.0.2.1:1", "192.0.2.2:2");
+    let mut recorder = Recorder::new(Full(1000));
+    recorder.open(&connection, Time::from_nanos(1));
+    assert!(recorder.error().is_none());
+    for _ in 0..3 {
+        recorder.chunk(&connection, Time::from_nanos(2), Side::Client, &[0; 500]);
+    }
+    assert_eq!(recorder.error().map(std::io::Error::kind), Some(std::io::ErrorKind::StorageFull));
+    assert_eq!(recorder.finish().err().map(|error| error.kind()), Some(std::io::ErrorKind::StorageFull));
+}
+
+#[test]
+fn wireshark_has_nothing_to_say_about_a_recording_and_follows_its_streams() {
+    if Command::new("tshark").arg("--version").output().is_err() {
+        eprintln!("skipped: no tshark");
+        return;
+    }
+    let mut recorder = Recorder::new(Vec::new());
+    let mut said = [Vec::new(), Vec::new()];
+    for (number, client, server) in
+        [(1, "192.0.2.1:40001", "192.0.2.2:9"), (2, "[2001:db8::1]:40001", "[2001:db8::2]:9")]
+    {
+        let connection = connection(number, client, server);
+        let mut now = 1_700_000_000_000_000_000;
+        let mut time = || {
+            now += 1_000_000;
+            Time::from_nanos(now)
+        };
+        recorder.open(&connection, time());
+        for step in 0..400usize {
+            let side = Side::BOTH[usize::from(step % 3 == 0)];
+            let size = [1, 2, 100, 1448, LONGEST_CHUNK][step % 5];
+            let chunk: Vec<u8> = (0..size).map(|at| (at * 7 + step) as u8).collect();
+            recorder.chunk(&connection, time(), side, &chunk);
+            if number == 1 {
+                said[side.index()].extend_from_slice(&chunk);
+            }
+        }
+        // More of one side than is waited for without an acknowledgement.
+        for _ in 0..300 {
+            let chunk = [5; LONGEST_CHUNK];
+            recorder.chunk(&connection, time(), Side::Server, &chunk);
+            if number == 1 {
+                said[Side::Server.index()].extend_from_slice(&chunk);
+            }
+        }
+        if number == 1 {
+            recorder.close(&connection, time(), Side::Client, Ending::Closed);
+            recorder.close(&connection, time(), Side::Server, Ending::Closed);
+        } else {
+            recorder.close(&connection, time(), Side::Server, Ending::Reset);
+        }
+        recorder.done(&connection, time());
+    }
+    let file = tempfile::NamedTempFile::with_suffix(".pcapng").expect("a file");
+    std::fs::write(file.path(), recorder.finish().expect("memory can be written")).expect("written");
+    let tshark = |arguments: &[&str]| {
+        let output = Command::new("tshark").arg("-r").arg(file.path()).args(arguments).output().expect("tshark runs");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let checks = ["-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE"];
+    let wrong = tshark(&[&checks[..], &["-Y", "tcp.analysis.flags || _ws.malformed"]].concat());
+    assert_eq!(wrong, "", "what tshark remarks on");
+    let checksums = tshark(&[&checks[..], &["-Y", "tcp.checksum.status != 1"]].concat());
+    assert_eq!(checksums, "", "packets with wrong checksums");
+    let followed = tshark(&["-q", "-z", "follow,tcp,raw,0"]);
+    let mut streams = [String::new(), String::new()];
+    for line in followed.lines() {
+        // The answering side is indented.
+        let side = usize::from(line.starts_with('\t'));
+        let line = line.trim();
+        if !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            streams[side].push_str(line);
+        }
+    }
+    for side in Side::BOTH {
+        let hex: String = said[side.index()].iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(streams[side.index()] == hex, "what tshark follows of the {side}");
+    }
+}

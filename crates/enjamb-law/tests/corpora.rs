@@ -1,0 +1,124 @@
+//! The split law over everything in `corpora/`: every connection of every capture, under every one and every two cuts,
+//! through the protocol of its folder, through `auto`, and through the framings that take any bytes.
+
+use std::path::{Path, PathBuf};
+
+use enjamb::Transcript;
+use enjamb::transcript::Collector;
+use enjamb_law::{Cutting, Segmentations, Sessions, split_everywhere};
+use enjamb_protocols::Registry;
+
+/// The most payload that a connection in `corpora/` has, so that all pairs of cuts can be tried. See `corpora/README.md`.
+const MOST_PAYLOAD: usize = 1200;
+
+fn captures(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpora").join(folder);
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "pcap" || end == "pcapng"))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "{} holds no captures", folder.display());
+    files
+}
+
+fn transcripts(path: &Path) -> Vec<Transcript> {
+    let mut collector = Collector::default();
+    let report = enjamb_capture::open(path, &mut collector, &enjamb_capture::Options::default());
+    assert!(report.fault.is_none(), "{}: {:?}", path.display(), report.fault);
+    let transcripts: Vec<Transcript> = collector.finish().map(|(_, transcript)| transcript).collect();
+    assert!(!transcripts.is_empty(), "{} holds no connections", path.display());
+    transcripts
+}
+
+fn obeys_the_split_law(folder: &str, protocol: &str, segmentations: &Segmentations) {
+    let protocol = Registry::builtin().resolve(protocol).unwrap();
+    let sessions = Sessions(|| protocol.session(None));
+    let (mut runs, mut messages) = (0, 0);
+    // Some clients say the same on several connections; once is enough.
+    let mut seen = Vec::new();
+    for path in captures(folder) {
+        for transcript in transcripts(&path) {
+            let input = Cutting::from(&transcript);
+            assert!(input.len() <= MOST_PAYLOAD, "{}: {} bytes in a connection", path.display(), input.len());
+            if seen.contains(&input) {
+                continue;
+            }
+            let checked = split_everywhere(&sessions, &input, segmentations)
+                .unwrap_or_else(|violation| panic!("{} as {}: {violation}", path.display(), protocol.name()));
+            runs += checked.segmentations;
+            messages += checked.said;
+            seen.push(input);
+        }
+    }
+    assert!(runs > 0 && messages > 0, "nothing was checked");
+    eprintln!("{folder} as {}: {messages} messages, the same under {runs} segmentations", protocol.name());
+}
+
+#[test]
+fn redis_corpora_under_every_one_and_two_cuts() {
+    obeys_the_split_law("redis", "redis", &Segmentations::up_to_two_cuts().and_random(1, 100));
+}
+
+#[test]
+fn http1_corpora_under_every_one_and_two_cuts() {
+    obeys_the_split_law("http1", "http1", &Segmentations::up_to_two_cuts().and_random(1, 100));
+}
+
+#[test]
+fn the_wrong_protocol_obeys_the_law_too() {
+    let segmentations = Segmentations::up_to_one_cut().and_random(2, 100);
+    for folder in ["redis", "http1"] {
+        for protocol in ["redis", "http1"] {
+            obeys_the_split_law(folder, protocol, &segmentations);
+        }
+    }
+}
+
+#[test]
+fn auto_obeys_the_law() {
+    for folder in ["redis", "http1"] {
+        obeys_the_split_law(folder, "auto", &Segmentations::up_to_one_cut().and_random(3, 100));
+    }
+}
+
+#[test]
+fn framing_specs_obey_the_law_over_every_corpus() {
+    let specs = [
+        "lines",
+        "lines max=16",
+        "delimiter:0d0a",
+        "delimiter:0d0a0d0a",
+        "fixed:7",
+        "u8",
+        "u16be max=20k",
+        "u32le-2",
+        "client=lines server=u8",
+    ];
+    for folder in ["redis", "http1"] {
+        for spec in specs {
+            obeys_the_split_law(folder, spec, &Segmentations::up_to_one_cut().and_random(4, 20));
+        }
+    }
+}
+
+/// What the law compares is the whole trace. Cut as it was captured, a connection gives that trace too.
+#[test]
+fn the_captured_cuts_give_the_same_messages_as_the_whole() {
+    for (folder, protocol) in [("redis", "redis"), ("http1", "http1")] {
+        let protocol = Registry::builtin().resolve(protocol).unwrap();
+        for path in captures(folder) {
+            for transcript in transcripts(&path) {
+                let trace = |transcript: &Transcript| {
+                    let mut said = Vec::new();
+                    let mut session = protocol.session(None);
+                    transcript.play(session.as_mut(), &mut |message| said.push(message.to_owned()));
+                    said
+                };
+                let glued = Cutting::from(&transcript).transcript(&[]);
+                assert_eq!(trace(&transcript), trace(&glued), "{}", path.display());
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The time of day, except that it does not run backwards.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use enjamb::Time;
+
+/// The clock of one connection: the system's may be set back, and this one then stands still.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Clock {
+    last: Time,
+}
+
+impl Clock {
+    /// A clock that shows at least `time`.
+    pub(crate) fn from(time: Time) -> Self {
+        Self { last: time }
+    }
+
+    pub(crate) fn now(&mut self) -> Time {
+        self.last = self.last.max(system_time());
+        self.last
+    }
+
+    /// What it showed last.
+    pub(crate) fn last(&self) -> Time {
+        self.last
+    }
+}
+
+/// Nanoseconds since 1970; 0 before that, and the largest number from the year 2554.
+fn system_time() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time::from_nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_ahead_stands_still() {
+        let ahead = Time::from_nanos(u64::MAX - 1);
+        assert_eq!(Clock::from(ahead).now(), ahead);
+        let mut clock = Clock::default();
+        let first = clock.now();
+        assert!(first > Time::from_nanos(0) && clock.now() >= first);
+    }
+}

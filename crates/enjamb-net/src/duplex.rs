@@ -1,0 +1,127 @@
+//! Both directions of one connection, in one task.
+//!
+//! The two flows take turns, a read at a time, until neither can do anything without waiting. A side that is not being read (it
+//! has ended its stream, or the other does not take what it sent) is watched for a reset, which would
+//! otherwise not be seen until somebody writes to it.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use enjamb::Side;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep};
+
+use crate::flow::{Flow, Turn};
+use crate::observers::Observers;
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Both sides ended their streams, and both ends were passed on.
+    Closed,
+    /// This side's connection was reset, or broke in another way.
+    Reset(Side),
+    /// Nothing was sent for as long as it may.
+    Idle(Duration),
+    /// The relay stops.
+    Stopped,
+}
+
+/// Relays until the connection ends, and leaves it to the caller to let go of the sockets as the end demands.
+pub(crate) async fn relay(
+    client: &mut TcpStream,
+    server: &mut TcpStream,
+    observers: &mut Observers,
+    idle: Option<Duration>,
+    stopped: impl Future<Output = ()>,
+) -> End {
+    let (client_reads, client_writes) = client.split();
+    let (server_reads, server_writes) = server.split();
+    let (client, server) = (client_writes.as_ref(), server_writes.as_ref());
+    let mut flows = [Flow::new(Side::Client, client_reads, server), Flow::new(Side::Server, server_reads, client)];
+
+    let (client_fails, server_fails) = (pin!(client.ready(Interest::ERROR)), pin!(server.ready(Interest::ERROR)));
+    let mut alarms = [Alarm::new(client, client_fails), Alarm::new(server, server_fails)];
+    let mut patience = idle.map(|limit| (limit, Instant::now(), Box::pin(sleep(limit))));
+    let mut stopped = pin!(stopped);
+
+    poll_fn(|cx| {
+        let mut moved = false;
+        loop {
+            let turns = [flows[0].turn(cx, observers), flows[1].turn(cx, observers)];
+            for turn in turns {
+                if let Turn::Broken(side) = turn {
+                    flows[side.index()].salvage(observers);
+                    return Poll::Ready(End::Reset(side));
+                }
+            }
+            if turns == [Turn::Waiting; 2] {
+                break;
+            }
+            moved = true;
+        }
+        if flows.iter().all(Flow::has_ended) {
+            return Poll::Ready(End::Closed);
+        }
+        for side in Side::BOTH {
+            if !flows[side.index()].is_reading() && alarms[side.index()].has_gone_off(cx) {
+                return Poll::Ready(End::Reset(side));
+            }
+        }
+        if let Some((limit, last, timer)) = &mut patience
+            && has_run_out(cx, moved, *limit, last, timer.as_mut())
+        {
+            return Poll::Ready(End::Idle(*limit));
+        }
+        stopped.as_mut().poll(cx).map(|()| End::Stopped)
+    })
+    .await
+}
+
+/// Waits for a socket to be in error.
+struct Alarm<'a, F> {
+    socket: &'a TcpStream,
+    fails: Option<Pin<&'a mut F>>,
+}
+
+impl<'a, F: Future> Alarm<'a, F> {
+    fn new(socket: &'a TcpStream, fails: Pin<&'a mut F>) -> Self {
+        Self { socket, fails: Some(fails) }
+    }
+
+    fn has_gone_off(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(fails) = &mut self.fails else {
+            return false;
+        };
+        if fails.as_mut().poll(cx).is_pending() {
+            return false;
+        }
+        self.fails = None;
+        // Without an error left in the socket somebody else has been given it.
+        !matches!(self.socket.take_error(), Ok(None))
+    }
+}
+
+fn has_run_out(
+    cx: &mut Context<'_>,
+    moved: bool,
+    limit: Duration,
+    last: &mut Instant,
+    mut timer: Pin<&mut Sleep>,
+) -> bool {
+    if moved {
+        *last = Instant::now();
+    }
+    // The timer is not set anew for every read, but when it runs out, to where it should have stood.
+    while timer.as_mut().poll(cx).is_ready() {
+        let due = *last + limit;
+        if due <= Instant::now() {
+            return true;
+        }
+        timer.as_mut().reset(due);
+    }
+    false
+}

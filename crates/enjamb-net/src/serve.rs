@@ -1,0 +1,264 @@
+//! Accepting, connecting, and stopping.
+
+use std::future::{pending, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use enjamb::Ending;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::duplex::{End, relay};
+use crate::observers::{Observatory, Observers};
+use crate::stop::{Phase, Stop};
+use crate::taps::{Taps, Trouble};
+
+/// How long a relay waits to accept again, once the process or the system has run out of something.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long connections that were told to end at once may take.
+const END_GRACE: Duration = Duration::from_secs(1);
+
+/// The limits of a relay.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many connections may be open at a time; further clients wait to be accepted. 4,096 by default.
+    pub max_connections: NonZeroUsize,
+    /// How long the server may take to accept a connection. 10 seconds by default.
+    pub connect_timeout: Duration,
+    /// How long a connection may be open without a byte from either side. No limit by default.
+    pub idle_timeout: Option<Duration>,
+    /// How long open connections may go on when the relay stops. 5 seconds by default.
+    pub drain: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        const { assert!(MAX_CONNECTIONS.get() <= Semaphore::MAX_PERMITS) };
+        Self {
+            max_connections: MAX_CONNECTIONS,
+            connect_timeout: Duration::from_secs(10),
+            idle_timeout: None,
+            drain: Duration::from_secs(5),
+        }
+    }
+}
+
+const MAX_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
+
+/// The server that is relayed to: `HOST:PORT`. A name is looked up for every connection.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    text: String,
+    first: SocketAddr,
+}
+
+impl Upstream {
+    /// Looks the address up once, to know that it is one.
+    ///
+    /// # Errors
+    /// It is not `HOST:PORT`, or the host is not known.
+    pub async fn resolve(address: impl Into<String>) -> io::Result<Self> {
+        let address = address.into();
+        let first = tokio::net::lookup_host(&address).await?.next();
+        match first {
+            Some(first) => Ok(Self { text: address, first }),
+            None => Err(io::Error::new(io::ErrorKind::NotFound, "the host has no address")),
+        }
+    }
+
+    /// As it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The first address that was found.
+    #[must_use]
+    pub fn first(&self) -> SocketAddr {
+        self.first
+    }
+}
+
+/// What a relay did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Served {
+    /// Connections that were relayed.
+    pub connections: u64,
+    /// Taps that panicked.
+    pub panics: u64,
+    /// Connections that were reset since the relay stopped.
+    pub stopped: u64,
+}
+
+/// Relays every connection to `listeners` to `upstream`, until `stop` says to stop and the connections have ended or been ended.
+///
+/// To drop the future ends all connections at once; their taps are told that they are done.
+pub async fn serve(
+    listeners: Vec<TcpListener>,
+    upstream: Upstream,
+    options: Options,
+    taps: Arc<dyn Taps>,
+    stop: &Stop,
+) -> Served {
+    let observatory = Arc::new(Observatory::new(taps));
+    let over = Stop::new();
+    let relaying = Arc::new(Relaying {
+        upstream,
+        options: options.clone(),
+        observatory: Arc::clone(&observatory),
+        over: over.clone(),
+    });
+    let mut tasks = JoinSet::new();
+    let mut stopped = 0;
+    accept(listeners, &relaying, &mut tasks, stop).await;
+
+    let all = async { while tasks.join_next().await.is_some() {} };
+    tokio::select! {
+        () = all => {}
+        () = sleep(options.drain) => {}
+        () = stop.reached(Phase::Over) => {}
+    }
+    over.now();
+    let rest = async {
+        while let Some(task) = tasks.join_next().await {
+            stopped += u64::from(matches!(task, Ok(Some(End::Stopped))));
+        }
+    };
+    if timeout(END_GRACE, rest).await.is_err() {
+        // A tap that does not return.
+        stopped += tasks.len() as u64;
+        tasks.abort_all();
+    }
+    Served { connections: observatory.opened(), panics: observatory.panics(), stopped }
+}
+
+/// Accepts until it is time to stop. The listeners are closed then.
+async fn accept(listeners: Vec<TcpListener>, relaying: &Arc<Relaying>, tasks: &mut JoinSet<Option<End>>, stop: &Stop) {
+    let room = Arc::new(Semaphore::new(relaying.options.max_connections.get().min(Semaphore::MAX_PERMITS)));
+    let mut draining = pin!(stop.reached(Phase::Draining));
+    loop {
+        let accepted = tokio::select! {
+            () = &mut draining => return,
+            Some(_) = tasks.join_next() => continue,
+            accepted = next(&listeners, &room) => accepted,
+        };
+        match accepted {
+            Ok((client, address, room)) => {
+                let relaying = Arc::clone(relaying);
+                tasks.spawn(async move {
+                    let end = relaying.connection(client, address).await;
+                    drop(room);
+                    end
+                });
+            }
+            // That one client had gone already.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                relaying.observatory.trouble(&Trouble::Accept(error));
+                tokio::select! {
+                    () = &mut draining => return,
+                    () = sleep(ACCEPT_PAUSE) => {}
+                }
+            }
+        }
+    }
+}
+
+/// The next client, once there is room for one.
+async fn next(
+    listeners: &[TcpListener],
+    room: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let Ok(room) = Arc::clone(room).acquire_owned().await else {
+        // Not reached: the semaphore is never closed.
+        return pending().await;
+    };
+    let (client, address) = poll_fn(|cx| {
+        listeners.iter().map(|listener| listener.poll_accept(cx)).find(Poll::is_ready).unwrap_or(Poll::Pending)
+    })
+    .await?;
+    Ok((client, address, room))
+}
+
+/// What every connection of a relay needs.
+struct Relaying {
+    upstream: Upstream,
+    options: Options,
+    observatory: Arc<Observatory>,
+    /// The end, for every connection that is still open.
+    over: Stop,
+}
+
+impl Relaying {
+    /// All of a connection's life. `None`: it was not opened.
+    async fn connection(&self, mut client: TcpStream, address: SocketAddr) -> Option<End> {
+        let connected = tokio::select! {
+            connected = self.connect() => connected,
+            () = self.over.reached(Phase::Over) => {
+                reset(client);
+                return None;
+            }
+        };
+        let (mut server, server_address) = match connected {
+            Ok(connected) => connected,
+            Err(error) => {
+                reset(client);
+                let upstream = self.upstream.text.clone();
+                self.observatory.trouble(&Trouble::Connect { client: address, upstream, error });
+                return None;
+            }
+        };
+        for socket in [&client, &server] {
+            // Fails on a socket that is broken already, which shows soon enough.
+            let _ = socket.set_nodelay(true);
+        }
+        let mut observers = Observers::open(&self.observatory, address, server_address);
+        let stopped = self.over.reached(Phase::Over);
+        let end = relay(&mut client, &mut server, &mut observers, self.options.idle_timeout, stopped).await;
+
+        if end != End::Closed {
+            // Were they closed, their peers would take what was cut off for the whole.
+            reset(client);
+            reset(server);
+        }
+        match end {
+            End::Closed => {}
+            End::Reset(by) => {
+                let time = observers.now();
+                observers.close(time, by, Ending::Reset);
+                observers.close(time, !by, Ending::Reset);
+            }
+            End::Idle(limit) => observers.trouble(&Trouble::Idle(limit)),
+            End::Stopped => observers.trouble(&Trouble::Stopped),
+        }
+        Some(end)
+    }
+
+    async fn connect(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let limit = self.options.connect_timeout;
+        let server = match timeout(limit, TcpStream::connect(self.upstream.as_str())).await {
+            Ok(connected) => connected?,
+            Err(_) => {
+                let what = format!("no answer within {} seconds", limit.as_secs_f64());
+                return Err(io::Error::new(io::ErrorKind::TimedOut, what));
+            }
+        };
+        let address = server.peer_addr()?;
+        Ok((server, address))
+    }
+}
+
+/// Ends a connection by a reset: what was not sent yet is dropped, and the peer is told that it was.
+fn reset(socket: TcpStream) {
+    // Fails on a socket that is broken already.
+    let _ = socket.set_zero_linger();
+    drop(socket);
+}

@@ -1,0 +1,6 @@
+//! A relay, with clients, servers and taps around it that the tests play.
+
+mod endings;
+mod relay;
+mod taps;
+mod world;

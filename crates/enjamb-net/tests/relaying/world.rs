@@ -1,0 +1,172 @@
+//! A relay between clients and a server that the tests play, and a tap that remembers what it was told.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use enjamb::{Connection, Ending, Side, Tap, Time};
+use enjamb_net::{Options, Served, Stop, Taps, Trouble, Upstream, serve};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+/// What a tap was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    Open,
+    Chunk(Side, Vec<u8>),
+    Close(Side, Ending),
+    Done,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Memory {
+    pub(crate) told: Arc<Mutex<Vec<(Connection, Time, Told)>>>,
+    pub(crate) troubles: Arc<Mutex<Vec<String>>>,
+}
+
+impl Memory {
+    pub(crate) fn told(&self) -> Vec<Told> {
+        self.told.lock().unwrap().iter().map(|(_, _, told)| told.clone()).collect()
+    }
+
+    /// All bytes of a side.
+    pub(crate) fn bytes(&self, side: Side) -> Vec<u8> {
+        let chunks = self.told().into_iter().filter_map(|told| match told {
+            Told::Chunk(of, bytes) if of == side => Some(bytes),
+            _ => None,
+        });
+        chunks.flatten().collect()
+    }
+
+    pub(crate) fn troubles(&self) -> Vec<String> {
+        self.troubles.lock().unwrap().clone()
+    }
+
+    pub(crate) fn count(&self, wanted: &Told) -> usize {
+        self.told().iter().filter(|told| *told == wanted).count()
+    }
+
+    /// Waits until something is told.
+    pub(crate) async fn until(&self, wanted: Told) {
+        within(10, async {
+            while self.count(&wanted) == 0 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        })
+        .await;
+    }
+}
+
+impl Taps for Memory {
+    fn taps(&self, _: &Connection) -> Vec<Box<dyn Tap + Send>> {
+        vec![Box::new(self.clone())]
+    }
+
+    fn trouble(&self, _: Time, connection: Option<&Connection>, trouble: &Trouble) {
+        let number = connection.map_or(0, |connection| connection.number);
+        self.troubles.lock().unwrap().push(format!("#{number} {trouble}"));
+    }
+}
+
+impl Memory {
+    fn push(&self, connection: &Connection, time: Time, told: Told) {
+        self.told.lock().unwrap().push((*connection, time, told));
+    }
+}
+
+impl Tap for Memory {
+    fn open(&mut self, connection: &Connection, time: Time) {
+        self.push(connection, time, Told::Open);
+    }
+    fn chunk(&mut self, connection: &Connection, time: Time, side: Side, bytes: &[u8]) {
+        self.push(connection, time, Told::Chunk(side, bytes.to_vec()));
+    }
+    fn gap(&mut self, _: &Connection, _: Time, _: Side, _: u64) {
+        panic!("a relay loses nothing");
+    }
+    fn close(&mut self, connection: &Connection, time: Time, side: Side, ending: Ending) {
+        self.push(connection, time, Told::Close(side, ending));
+    }
+    fn done(&mut self, connection: &Connection, time: Time) {
+        self.push(connection, time, Told::Done);
+    }
+}
+
+/// A relay that runs.
+pub(crate) struct World {
+    pub(crate) address: SocketAddr,
+    pub(crate) server: TcpListener,
+    pub(crate) stop: Stop,
+    pub(crate) served: JoinHandle<Served>,
+}
+
+impl World {
+    pub(crate) async fn new(taps: impl Taps + 'static) -> Self {
+        Self::with(Options::default(), taps).await
+    }
+
+    pub(crate) async fn with(options: Options, taps: impl Taps + 'static) -> Self {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let upstream = server.local_addr().unwrap();
+        let (address, stop, served) = relay_to(upstream, options, taps).await;
+        Self { address, server, stop, served }
+    }
+
+    /// A client, and the server's end of its connection.
+    pub(crate) async fn connect(&self) -> (TcpStream, TcpStream) {
+        let client = TcpStream::connect(self.address).await.unwrap();
+        let (server, _) = within(10, self.server.accept()).await.unwrap();
+        (client, server)
+    }
+
+    /// Stops gently and waits.
+    pub(crate) async fn end(self) -> Served {
+        self.stop.drain();
+        within(20, self.served).await.unwrap()
+    }
+}
+
+pub(crate) async fn relay_to(
+    upstream: SocketAddr,
+    options: Options,
+    taps: impl Taps + 'static,
+) -> (SocketAddr, Stop, JoinHandle<Served>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let upstream = Upstream::resolve(upstream.to_string()).await.unwrap();
+    let stop = Stop::new();
+    let served = tokio::spawn({
+        let stop = stop.clone();
+        async move { serve(vec![listener], upstream, options, Arc::new(taps), &stop).await }
+    });
+    (address, stop, served)
+}
+
+/// Fails a test that hangs.
+pub(crate) async fn within<T>(seconds: u64, what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(seconds), what).await.expect("the test hangs")
+}
+
+/// xorshift64*: random enough for bytes and chunk sizes, and the same in every run.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit as u64) as usize
+    }
+
+    pub(crate) fn bytes(&mut self, length: usize) -> Vec<u8> {
+        (0..length).map(|_| (self.next() >> 32) as u8).collect()
+    }
+}

@@ -1,0 +1,481 @@
+//! One side as a handler: lines up to the end of a head, then the body, then the next message.
+//!
+//! ```text
+//! Start ──line──► Fields ──blank line──┬── no body ─────────────────────────────────────► Start
+//!                                      ├─► Body ──length──────────────────────────────► Start
+//!                                      ├─► ToClose ──end of the stream
+//!                                      └─► ChunkSize ──n──► ChunkData ──► ChunkEnd ─► ChunkSize
+//!                                              └──0──► Trailers ──blank line────────► Start
+//! Seek{..} ──a line that begins a message──► Fields       (behind a hole)
+//! ```
+//!
+//! A head is kept until its message is done with, since the message points into it. Of a body nothing is kept but its length.
+
+use enjamb::{Found, Handler, Limit, Side, Step, Terminator};
+
+use super::chunked;
+use super::fault::Fault;
+use super::framing::{BodyFields, Framing};
+use super::head::{self, Head, Method, StartLine};
+use super::pairing::Pairing;
+use super::resync;
+
+/// The longest head, in bytes.
+const HEAD_MAX: usize = 64 * 1024;
+
+/// The longest line before a chunk, in bytes, extensions included.
+const CHUNK_LINE_MAX: usize = 16 * 1024;
+
+/// All trailers of a message, in bytes.
+const TRAILERS_MAX: usize = 64 * 1024;
+
+/// How much of the end of a line is searched for the beginning of a message behind a hole, in bytes.
+const SEEK_MAX: usize = 8 * 1024;
+
+/// A buffer that grew larger for one message is given back after it.
+const BUFFER_AT_REST: usize = 8 * 1024;
+
+/// With what a client begins that speaks HTTP/2 without asking (RFC 9113, section 3.4): its first line.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0";
+
+/// What comes of one side's stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    /// A head is whole, and a body follows.
+    Head,
+    /// A message is whole. Its head was not announced if no body followed.
+    Whole,
+    /// The client speaks HTTP/2.
+    Preface,
+}
+
+/// The handler of one side.
+#[derive(Debug)]
+pub(super) struct Reader {
+    side: Side,
+    state: State,
+    lf: Terminator,
+    /// The head of the message in progress, or what there is of it.
+    head: Vec<u8>,
+    /// Where in the head the line in progress begins.
+    line_start: usize,
+    /// A line behind the head, or behind a hole, that came in pieces.
+    line: Vec<u8>,
+    /// Where a message begins that was found behind a hole, until somebody takes note of it.
+    pub(super) resumed: Option<u64>,
+    pub(super) message: InProgress,
+    /// The requests that wait for their answers. The reader of the responses keeps it.
+    pub(super) pairing: Pairing,
+}
+
+/// What is known of the message in progress.
+#[derive(Debug, Default)]
+pub(super) struct InProgress {
+    pub(super) head: Option<Head>,
+    pub(super) framing: Framing,
+    /// Was its head told to the other side?
+    pub(super) announced: bool,
+    /// Is it an answer to `CONNECT` that says no?
+    pub(super) refuses_tunnel: bool,
+    pub(super) answers: Option<u64>,
+    /// Bytes of its body so far, with those that were lost.
+    pub(super) body: u64,
+    /// Bytes of it that were lost.
+    pub(super) lost: u64,
+    trailers: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Start,
+    Fields,
+    Body,
+    ToClose,
+    ChunkSize,
+    ChunkData,
+    ChunkEnd,
+    Trailers,
+    /// Behind a hole. The first line may lack its beginning.
+    Seek {
+        first: bool,
+    },
+}
+
+/// What a frame comes to, or why it is none.
+type Stepped = Result<Step<Event>, Fault>;
+
+impl InProgress {
+    pub(super) fn status(&self) -> u16 {
+        match self.head {
+            Some(Head { start: StartLine::Response { status, .. }, .. }) => status,
+            _ => 0,
+        }
+    }
+
+    pub(super) fn code(&self) -> Option<&str> {
+        match &self.head {
+            Some(Head { start: StartLine::Response { digits, .. }, .. }) => core::str::from_utf8(digits).ok(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn method(&self) -> Method {
+        Method::of_kind(self.kind(Side::Client))
+    }
+
+    pub(super) fn kind(&self, side: Side) -> &'static str {
+        match (self.head, side) {
+            (Some(Head { start: StartLine::Request { kind, .. }, .. }), _) => kind,
+            (_, Side::Client) => "request",
+            (_, Side::Server) => "response",
+        }
+    }
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self::new(Side::Client)
+    }
+}
+
+impl Reader {
+    /// At the beginning of what `side` sends.
+    pub(super) fn new(side: Side) -> Self {
+        Self {
+            side,
+            state: State::Start,
+            lf: Terminator::lf(),
+            head: Vec::new(),
+            line_start: 0,
+            line: Vec::new(),
+            resumed: None,
+            message: InProgress::default(),
+            pairing: Pairing::default(),
+        }
+    }
+
+    /// The head of the message in progress, or what there is of it.
+    pub(super) fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// The message in progress is done with.
+    pub(super) fn forget(&mut self) {
+        self.head.clear();
+        self.line.clear();
+        for buffer in [&mut self.head, &mut self.line] {
+            if buffer.capacity() > BUFFER_AT_REST {
+                *buffer = Vec::new();
+            }
+        }
+        self.resumed = None;
+        self.message = InProgress::default();
+    }
+
+    /// From here on it looks for the beginning of a message.
+    pub(super) fn seek(&mut self) {
+        self.forget();
+        self.state = State::Seek { first: true };
+    }
+
+    /// `missing` bytes of the body are lost, and counted.
+    pub(super) fn lose(&mut self, missing: u64) {
+        self.message.body += missing;
+        self.message.lost += missing;
+    }
+
+    pub(super) fn is_seeking(&self) -> bool {
+        matches!(self.state, State::Seek { .. })
+    }
+
+    /// Is there more of a message than blank lines before it?
+    pub(super) fn is_in_message(&self) -> bool {
+        self.state != State::Start || self.head.iter().any(|&byte| byte != b'\r')
+    }
+
+    /// Is it between two messages, or where one may begin?
+    pub(super) fn is_idle(&self) -> bool {
+        self.is_seeking() || !self.is_in_message()
+    }
+
+    /// The method of a request whose head cannot be read. Servers that answer such a request look at the method all the
+    /// same; but nobody opens a tunnel for it.
+    pub(super) fn method_begun(&self) -> Method {
+        if self.message.method() == Method::Head || self.head.starts_with(b"HEAD ") {
+            Method::Head
+        } else {
+            Method::Other
+        }
+    }
+
+    /// What is wrong with a frame that passed the limit.
+    pub(super) fn too_long(&self) -> Fault {
+        match self.state {
+            State::ChunkSize => Fault::ChunkLineTooLong,
+            State::ChunkEnd => Fault::ChunkEnd,
+            State::Trailers => Fault::TrailersTooLong,
+            State::Start | State::Fields | State::Body | State::ToClose | State::ChunkData | State::Seek { .. } => {
+                Fault::HeadTooLong
+            }
+        }
+    }
+
+    fn start_line(&mut self, last: &[u8]) -> Stepped {
+        keep(&mut self.head, last, HEAD_MAX);
+        let line = chunked::without_cr(&self.head);
+        if line.is_empty() {
+            // RFC 9112, section 2.2: blank lines before a request are passed over. Before a response nobody minds them either.
+            self.head.clear();
+            return Ok(Step::quiet());
+        }
+        match self.side {
+            Side::Client if line == PREFACE => return Ok(Step::event(Event::Preface)),
+            Side::Client if !(line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0")) => {
+                return Err(Fault::RequestLine);
+            }
+            Side::Server if !line.starts_with(b"HTTP/1.") => return Err(Fault::StatusLine),
+            Side::Client | Side::Server => {}
+        }
+        self.begin_fields();
+        Ok(Step::quiet())
+    }
+
+    fn begin_fields(&mut self) {
+        self.head.push(b'\n');
+        self.line_start = self.head.len();
+        self.state = State::Fields;
+    }
+
+    fn field_line(&mut self, last: &[u8], frame: Found) -> Stepped {
+        keep(&mut self.head, last, HEAD_MAX);
+        let line = self.head.get(self.line_start..).unwrap_or_default();
+        if matches!(line, b"" | b"\r") {
+            self.head.push(b'\n');
+            return if self.head.len() > HEAD_MAX { Err(Fault::HeadTooLong) } else { self.end_of_head() };
+        }
+        if self.resumed.is_some() && !chunked::is_field(line) {
+            // What looked like the beginning of a message behind the hole was not; perhaps this line is one.
+            self.line = line.to_vec();
+            self.resumed = None;
+            self.head.clear();
+            return Ok(self.sought(frame));
+        }
+        self.head.push(b'\n');
+        self.line_start = self.head.len();
+        Ok(Step::quiet())
+    }
+
+    fn end_of_head(&mut self) -> Stepped {
+        let (head, fields) = match head::read(self.side, &self.head) {
+            Ok(read) => read,
+            Err(_) if self.resumed.take().is_some() => {
+                self.head.clear();
+                self.state = State::Seek { first: false };
+                return Ok(Step::quiet());
+            }
+            Err(fault) => return Err(fault),
+        };
+        let framing = self.framing(&head, fields);
+        self.take_head(head);
+        Ok(self.begin_body(framing?))
+    }
+
+    /// What ends the body behind this head.
+    fn framing(&self, head: &Head, fields: BodyFields) -> Result<Framing, Fault> {
+        match head.start {
+            StartLine::Request { kind, .. } => fields.of_request(Method::of_kind(kind)),
+            StartLine::Response { status, .. } => fields.of_response(status, self.pairing.peek().method),
+        }
+    }
+
+    /// The message in progress has this head. A response uses up the request it answers, unless it is interim.
+    fn take_head(&mut self, head: Head) {
+        self.message.head = Some(head);
+        if let StartLine::Response { status, .. } = head.start {
+            let interim = status != 101 && (100..=199).contains(&status);
+            let asked = self.pairing.answer(interim);
+            self.message.answers = asked.ordinal;
+            self.message.refuses_tunnel = asked.method == Method::Connect && !(100..=299).contains(&status);
+        }
+    }
+
+    fn begin_body(&mut self, framing: Framing) -> Step<Event> {
+        self.message.framing = framing;
+        let head = Step::event(Event::Head);
+        match framing {
+            Framing::None | Framing::Tunnel => self.whole(),
+            Framing::Length(length) => match Terminator::length(length) {
+                Some(length) => {
+                    self.state = State::Body;
+                    head.until(length)
+                }
+                None => self.whole(),
+            },
+            Framing::Chunked => {
+                self.state = State::ChunkSize;
+                head
+            }
+            Framing::Close => {
+                self.state = State::ToClose;
+                head.until(Terminator::Close)
+            }
+        }
+    }
+
+    /// The message is whole, and a line ended it.
+    fn whole(&mut self) -> Step<Event> {
+        self.state = State::Start;
+        Step::event(Event::Whole)
+    }
+
+    fn chunk_size(&mut self, last: &[u8]) -> Stepped {
+        let size = self.with_line(last, chunked::size)?;
+        Ok(match Terminator::length(size) {
+            Some(size) => {
+                self.state = State::ChunkData;
+                Step::quiet().until(size)
+            }
+            None => {
+                self.state = State::Trailers;
+                Step::quiet()
+            }
+        })
+    }
+
+    fn chunk_end(&mut self, last: &[u8]) -> Stepped {
+        if !self.with_line(last, |line| chunked::without_cr(line).is_empty()) {
+            return Err(Fault::ChunkEnd);
+        }
+        self.state = State::ChunkSize;
+        Ok(Step::quiet())
+    }
+
+    fn trailer(&mut self, last: &[u8]) -> Stepped {
+        let (blank, field, length) =
+            self.with_line(last, |line| (chunked::without_cr(line).is_empty(), chunked::is_field(line), line.len()));
+        if blank {
+            return Ok(self.whole());
+        }
+        self.message.trailers += length + 1;
+        if field { Ok(Step::quiet()) } else { Err(Fault::Trailer) }
+    }
+
+    /// What `read` says of the line that ends in `last`: borrowed from the chunk unless it came in pieces.
+    fn with_line<T>(&mut self, last: &[u8], read: impl FnOnce(&[u8]) -> T) -> T {
+        if self.line.is_empty() {
+            return read(last);
+        }
+        keep(&mut self.line, last, CHUNK_LINE_MAX.max(TRAILERS_MAX));
+        let said = read(&self.line);
+        self.line.clear();
+        said
+    }
+
+    /// A line behind a hole is whole: does a message begin in it?
+    fn sought(&mut self, frame: Found) -> Step<Event> {
+        let from_its_beginning = self.state != State::Seek { first: true };
+        let line = self.line.get(self.line.len().saturating_sub(SEEK_MAX)..).unwrap_or_default();
+        let from_its_beginning = from_its_beginning && line.len() as u64 == frame.length;
+        let begins = match self.side {
+            Side::Client => resync::request_line(line, from_its_beginning),
+            Side::Server => resync::status_line(line),
+        };
+        self.state = State::Seek { first: false };
+        if let Some(begun) = begins.and_then(|at| line.get(at..)) {
+            self.resumed = Some((frame.start + frame.length).saturating_sub(begun.len() as u64));
+            self.head.clear();
+            self.head.extend_from_slice(begun);
+            self.begin_fields();
+        }
+        self.line.clear();
+        Step::quiet()
+    }
+
+    /// Keeps the end of a line that is searched, of whatever length.
+    fn keep_end(&mut self, piece: &[u8]) {
+        if piece.len() >= SEEK_MAX {
+            self.line.clear();
+        }
+        self.line.extend_from_slice(&piece[piece.len().saturating_sub(SEEK_MAX)..]);
+        if self.line.len() >= 2 * SEEK_MAX {
+            self.line.drain(..self.line.len() - SEEK_MAX);
+        }
+    }
+}
+
+/// Appends, with room that doubles as a vector's does but never beyond `most` and a line feed.
+fn keep(buffer: &mut Vec<u8>, piece: &[u8], most: usize) {
+    let needed = buffer.len() + piece.len() + 1;
+    if needed > buffer.capacity() {
+        let wanted = needed.max(buffer.capacity() * 2).min((most + 1).max(needed));
+        buffer.reserve_exact(wanted - buffer.len());
+    }
+    buffer.extend_from_slice(piece);
+}
+
+impl Handler for Reader {
+    type Event = Event;
+    type Error = Fault;
+
+    fn start(&self) -> Terminator {
+        self.lf.clone()
+    }
+
+    fn collect(&mut self, piece: &[u8]) -> Result<(), Fault> {
+        match self.state {
+            State::Start | State::Fields => keep(&mut self.head, piece, HEAD_MAX),
+            State::Body | State::ToClose | State::ChunkData => self.message.body += piece.len() as u64,
+            State::ChunkSize | State::ChunkEnd => keep(&mut self.line, piece, CHUNK_LINE_MAX),
+            State::Trailers => keep(&mut self.line, piece, TRAILERS_MAX),
+            State::Seek { .. } => self.keep_end(piece),
+        }
+        Ok(())
+    }
+
+    fn found(&mut self, frame: Found) -> Stepped {
+        self.found_with(&[], frame)
+    }
+
+    fn found_with(&mut self, last: &[u8], frame: Found) -> Stepped {
+        match self.state {
+            State::Start => self.start_line(last),
+            State::Fields => self.field_line(last, frame),
+            State::ChunkSize => self.chunk_size(last),
+            State::ChunkEnd => self.chunk_end(last),
+            State::Trailers => self.trailer(last),
+            State::Body => {
+                self.message.body += last.len() as u64;
+                Ok(self.whole().until(self.lf.clone()))
+            }
+            State::ChunkData => {
+                self.message.body += last.len() as u64;
+                self.state = State::ChunkEnd;
+                Ok(Step::quiet().until(self.lf.clone()))
+            }
+            // The state is kept: whether the message is whole depends on how the stream ended.
+            State::ToClose => Ok(Step::event(Event::Whole).stop()),
+            State::Seek { .. } => {
+                self.keep_end(last);
+                Ok(self.sought(frame))
+            }
+        }
+    }
+
+    fn limit(&self) -> Limit {
+        let most = match self.state {
+            // The line feed counts too.
+            State::Start => HEAD_MAX - 1,
+            State::Fields => HEAD_MAX.saturating_sub(self.head.len() + 1),
+            State::ChunkSize => CHUNK_LINE_MAX,
+            // At most the carriage return before the line feed.
+            State::ChunkEnd => 1,
+            State::Trailers => TRAILERS_MAX.saturating_sub(self.message.trailers),
+            State::Body | State::ToClose | State::ChunkData | State::Seek { .. } => return Limit::NONE,
+        };
+        Limit::refuse(most as u64)
+    }
+
+    fn held(&self) -> usize {
+        self.head.len() + self.line.len() + self.pairing.held()
+    }
+}

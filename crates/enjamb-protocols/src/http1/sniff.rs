@@ -1,0 +1,80 @@
+//! Is it HTTP/1? As the first bytes of a side tell.
+
+use enjamb::Side;
+
+use super::chunked::{is_token, without_cr};
+use super::head;
+use crate::registry::Sniff;
+
+/// How many bytes decide.
+const SNIFF_MAX: usize = 64;
+
+/// Do the first bytes of a side look like HTTP/1? Decides within 64 bytes.
+///
+/// A response begins with `HTTP/1.`; a request with a well-known method and a target that looks like one. Other methods
+/// need their whole request line within those bytes, since `USER anonymous` and `EHLO example.test` begin in the same way.
+#[must_use]
+pub fn sniff(side: Side, first: &[u8]) -> Sniff {
+    let all = &first[..first.len().min(SNIFF_MAX)];
+    let blank = all.iter().take_while(|byte| b"\r\n".contains(byte)).count();
+    let verdict = match side {
+        Side::Client => request(&all[blank..]),
+        Side::Server => starts_with(&all[blank..], b"HTTP/1."),
+    };
+    match verdict {
+        Sniff::More if all.len() == SNIFF_MAX => Sniff::No,
+        verdict => verdict,
+    }
+}
+
+fn request(first: &[u8]) -> Sniff {
+    let token = first.iter().take_while(|&&byte| is_token(byte)).count();
+    let (method, rest) = first.split_at(token);
+    let [after, target @ ..] = rest else {
+        return Sniff::More;
+    };
+    if method.is_empty() || *after != b' ' {
+        return Sniff::No;
+    }
+    let quick = match head::kind(method) {
+        // Not these: RTSP and SIP have them too.
+        Some("OPTIONS" | "NOTIFY" | "SUBSCRIBE" | "UPDATE") | None => Sniff::No,
+        Some("CONNECT") => target.first().map_or(Sniff::More, |&byte| verdict(byte.is_ascii_graphic())),
+        Some(_) => either(starts_with(target, b"/"), starts_with(target, b"http")),
+    };
+    if quick == Sniff::No { whole_line(target) } else { quick }
+}
+
+/// The line is whole and ends in the version of HTTP/1.
+fn whole_line(target: &[u8]) -> Sniff {
+    match target.iter().position(|&byte| byte == b'\n') {
+        None => Sniff::More,
+        Some(end) => {
+            let line = without_cr(&target[..end]);
+            verdict(line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0"))
+        }
+    }
+}
+
+fn starts_with(first: &[u8], start: &[u8]) -> Sniff {
+    let common = first.len().min(start.len());
+    if first[..common] != start[..common] {
+        Sniff::No
+    } else if common == start.len() {
+        Sniff::Yes
+    } else {
+        Sniff::More
+    }
+}
+
+fn either(one: Sniff, other: Sniff) -> Sniff {
+    match (one, other) {
+        (Sniff::Yes, _) | (_, Sniff::Yes) => Sniff::Yes,
+        (Sniff::More, _) | (_, Sniff::More) => Sniff::More,
+        (Sniff::No, Sniff::No) => Sniff::No,
+    }
+}
+
+fn verdict(yes: bool) -> Sniff {
+    if yes { Sniff::Yes } else { Sniff::No }
+}

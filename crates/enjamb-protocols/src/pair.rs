@@ -1,0 +1,146 @@
+//! A session of two framings: both sides cut into frames that say nothing of each other.
+
+use std::fmt;
+
+use enjamb::transcript::Quoted;
+use enjamb::{AFTER_MALFORMED, Ending, FrameError, HOLE, Lane, Message, Outcome, Rest, Session, Side, Span};
+
+use crate::framing::{Framed, FramingError};
+use crate::opaque::opaque;
+use crate::spec::Framing;
+
+/// Frames each side in its own way. A frame answers nothing: which request a reply belongs to is a matter of the protocol.
+pub struct Pair {
+    name: String,
+    framings: [Framing; 2],
+    lanes: [Lane<Framed>; 2],
+}
+
+impl Pair {
+    /// A session of two framings. `name` is what its messages say of their protocol.
+    #[must_use]
+    pub fn new(name: &str, client: &Framing, server: &Framing) -> Self {
+        Self {
+            name: name.to_owned(),
+            framings: [client.clone(), server.clone()],
+            lanes: [client, server].map(|framing| Lane::new(framing.handler())),
+        }
+    }
+}
+
+/// A frame as a line of text: its first bytes, and how many more.
+struct Summary<'a> {
+    preview: &'a [u8],
+    length: u64,
+    lost: u64,
+}
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", Quoted(self.preview))?;
+        let more = self.length.saturating_sub(self.lost).saturating_sub(self.preview.len() as u64);
+        if more > 0 {
+            write!(f, " and {more} bytes more")?;
+        }
+        if self.lost > 0 {
+            write!(f, ", {} bytes lost", self.lost)?;
+        }
+        Ok(())
+    }
+}
+
+fn emit(
+    lane: &Lane<Framed>,
+    (side, span): (Side, Span),
+    (outcome, reason): (Outcome, Option<&str>),
+    (length, lost): (u64, u64),
+    out: &mut dyn FnMut(&Message<'_>),
+) {
+    let handler = lane.handler();
+    out(&Message {
+        side,
+        kind: handler.kind(),
+        span,
+        outcome,
+        code: None,
+        reason,
+        answers: None,
+        summary: &Summary { preview: handler.preview(), length, lost },
+    });
+}
+
+/// The phrase that a framing error is counted under.
+fn reason(error: &FrameError<FramingError>) -> &'static str {
+    match error {
+        FrameError::TooLong { .. } => "the frame is longer than max",
+        FrameError::Handler { error: FramingError::ImpossibleLength, .. } => "the length in the prefix is impossible",
+    }
+}
+
+/// All that no message has claimed, as one message.
+fn emit_rest(lane: &mut Lane<Framed>, side: Side, why: &str, out: &mut dyn FnMut(&Message<'_>)) {
+    let rest = lane.rest();
+    let Some(span) = lane.claim_rest() else {
+        return;
+    };
+    match rest {
+        Rest::Message => emit(lane, (side, span), (Outcome::Incomplete, Some(why)), (span.length, 0), out),
+        Rest::Opaque => out(&opaque(side, span)),
+        Rest::Unparsed => out(&Message {
+            kind: "unparsed",
+            outcome: Outcome::Incomplete,
+            reason: Some(AFTER_MALFORMED),
+            ..opaque(side, span)
+        }),
+    }
+}
+
+impl Session for Pair {
+    fn protocol(&self) -> &str {
+        &self.name
+    }
+
+    fn feed(&mut self, side: Side, mut chunk: &[u8], out: &mut dyn FnMut(&Message<'_>)) {
+        let lane = &mut self.lanes[side.index()];
+        while let Some(next) = lane.next(&mut chunk) {
+            match next {
+                Ok(frame) => {
+                    let span = lane.claim();
+                    emit(lane, (side, span), (Outcome::Ok, None), (frame.length, frame.lost), out);
+                }
+                Err(error) => {
+                    let span = lane.claim_to(error.end());
+                    let verdict = (Outcome::Malformed, Some(reason(&error)));
+                    emit(lane, (side, span), verdict, (lane.handler().preview().len() as u64, 0), out);
+                }
+            }
+        }
+    }
+
+    fn gap(&mut self, side: Side, missing: u64, out: &mut dyn FnMut(&Message<'_>)) {
+        let lane = &mut self.lanes[side.index()];
+        match lane.pass(missing) {
+            Ok(None) => {}
+            Ok(Some(frame)) => {
+                let span = lane.claim();
+                emit(lane, (side, span), (Outcome::Ok, None), (frame.length, frame.lost), out);
+            }
+            Err(_) => {
+                emit_rest(lane, side, HOLE, out);
+                // A line or a delimiter comes round again; for a prefix the next byte is as good a guess as any.
+                lane.resume(missing, self.framings[side.index()].handler());
+            }
+        }
+    }
+
+    fn close(&mut self, side: Side, ending: Ending, out: &mut dyn FnMut(&Message<'_>)) {
+        let lane = &mut self.lanes[side.index()];
+        // No framing makes an event of its end; an error at the end was reported when it was fed.
+        let _ = lane.close(&mut |_| {});
+        emit_rest(lane, side, ending.reason(), out);
+    }
+
+    fn held(&self) -> usize {
+        self.lanes.iter().map(Lane::held).sum()
+    }
+}

@@ -1,0 +1,315 @@
+//! Redis: RESP2, RESP3 and inline commands.
+//!
+//! Each side is a [`Lane`] over a handler that reads one kind of message: commands on the client's, replies and pushes on the server's. Both
+//! keep only the beginning of a message, and no payload: a `SET` of 500 MB costs what a `SET` of 5 bytes does. A third
+//! part pairs replies with commands, and knows the commands that are not answered one for one.
+//!
+//! What a session says:
+//!
+//! * A command's kind is its name in capitals, or `command` where the name is not one. The server's kinds are `reply` and `push`.
+//! * A reply that is an error is [`Failed`](Outcome::Failed), with its first word as the code. An error inside of an array
+//!   (the reply to `EXEC`) is an element like any other.
+//! * Blank lines between commands, which the server passes over, belong to the command that follows. Where none follows before the
+//!   stream ends or has a hole, they are a message of kind `blank`, which is no fault.
+//! * `*0` and `*-1` from a client are commands without arguments, which get no reply.
+//! * Behind a hole that no payload has room for, bytes are passed over until a whole well-formed message was seen again;
+//!   they are a message of kind `unparsed`. Pairing ends there: what was lost cannot be known.
+//! * When a replica has asked for the data (`SYNC`, `PSYNC`), the rest of the server's side is `opaque`.
+//!
+//! Sources: the RESP specification at redis.io, the RESP3 specification (github.com/antirez/RESP3), and the behaviour of
+//! a Redis 7.0 server where they are silent.
+
+mod command;
+mod excerpt;
+mod fault;
+mod inline;
+mod line;
+mod pairing;
+mod payload;
+mod reply;
+mod sniff;
+mod summary;
+
+use std::fmt;
+
+use enjamb::{
+    AFTER_MALFORMED, Ending, FrameError, HOLE, Lane, Machine as _, Message, Outcome, Rest, Session, Side, Span,
+};
+
+pub use command::{ARGUMENTS_MAX, LINE_MAX, NAME_MAX};
+pub use fault::Fault;
+pub use pairing::OUTSTANDING_MAX;
+pub use payload::BULK_MAX;
+pub use reply::{CODE_MAX, DEPTH_MAX, ELEMENTS_MAX};
+pub use sniff::sniff;
+
+use crate::opaque::opaque;
+use command::{Commands, Whole};
+use pairing::{Pairing, Verdict};
+use reply::Replies;
+
+/// Why bytes behind a hole are not parsed.
+pub const AFTER_HOLE: &str = "skipped after a hole";
+
+/// A conversation with a Redis server, from its beginning.
+///
+/// ```
+/// use enjamb::Side;
+/// use enjamb_protocols::redis;
+///
+/// let mut session = redis::session();
+/// let mut seen = Vec::new();
+/// let mut out = |message: &enjamb::Message<'_>| seen.push(message.to_owned().to_string());
+/// session.feed(Side::Client, b"*2\r\n$3\r\nGET\r\n$3\r\nke", &mut out);
+/// session.feed(Side::Client, b"y\r\n", &mut out);
+/// session.feed(Side::Server, b"$5\r\nvalue\r\n", &mut out);
+/// assert_eq!(seen, [
+///     "client GET at 0+22 ok: GET key",
+///     "server reply at 0+11 ok answers #0: \\\"value\\\"",
+/// ]);
+/// ```
+#[must_use]
+pub fn session() -> Box<dyn Session> {
+    Box::new(Redis {
+        client: Lane::new(Commands::new()),
+        server: Lane::new(Replies::new()),
+        pairing: Pairing::default(),
+    })
+}
+
+struct Redis {
+    client: Lane<Commands>,
+    server: Lane<Replies>,
+    pairing: Pairing,
+}
+
+impl Redis {
+    fn command(&mut self, whole: Whole, out: &mut dyn FnMut(&Message<'_>)) {
+        if let Some(at) = whole.found_at.filter(|&at| at > self.client.start()) {
+            self.pairing.emitted();
+            out(&unparsed(Side::Client, self.client.claim_to(at), AFTER_HOLE));
+        }
+        let span = self.client.claim();
+        let command = self.client.handler();
+        self.pairing.command(command);
+        out(&message(Side::Client, command.kind(), span, &summary::Command(command)));
+        self.client.handler_mut().clear();
+        self.server.handler_mut().expect_snapshot(self.pairing.expects_snapshot());
+    }
+
+    fn reply(&mut self, whole: Whole, out: &mut dyn FnMut(&Message<'_>)) {
+        if let Some(at) = whole.found_at.filter(|&at| at > self.server.start()) {
+            out(&unparsed(Side::Server, self.server.claim_to(at), AFTER_HOLE));
+        }
+        let span = self.server.claim();
+        let reply = self.server.handler();
+        let verdict =
+            self.pairing.reply(reply, self.client.rest() == Rest::Message && self.client.handler().is_begun());
+        let code = reply.code();
+        let failed = reply.form().is_some_and(excerpt::Form::is_error);
+        out(&Message {
+            outcome: if failed { Outcome::Failed } else { Outcome::Ok },
+            code,
+            answers: verdict.answers,
+            ..message(Side::Server, kind(verdict), span, &summary::Reply(reply))
+        });
+        let handler = self.server.handler_mut();
+        handler.clear();
+        handler.expect_snapshot(self.pairing.expects_snapshot());
+        if verdict.opaque {
+            self.server.turn_opaque();
+        }
+    }
+
+    fn malformed_command(&mut self, error: &FrameError<Fault>, out: &mut dyn FnMut(&Message<'_>)) {
+        let span = self.client.claim_to(error.end());
+        let command = self.client.handler();
+        self.pairing.malformed();
+        out(&Message {
+            outcome: Outcome::Malformed,
+            reason: Some(fault(error).as_str()),
+            ..message(Side::Client, "command", span, &summary::Command(command))
+        });
+        self.client.handler_mut().clear();
+    }
+
+    fn malformed_reply(&mut self, error: &FrameError<Fault>, out: &mut dyn FnMut(&Message<'_>)) {
+        let span = self.server.claim_to(error.end());
+        let reply = self.server.handler();
+        self.pairing.lose_replies();
+        out(&Message {
+            outcome: Outcome::Malformed,
+            reason: Some(fault(error).as_str()),
+            ..message(Side::Server, "reply", span, &summary::Reply(reply))
+        });
+        self.server.handler_mut().clear();
+    }
+
+    /// All of the client's side that no message has claimed, where it ends or has a hole.
+    fn rest_of_client(&mut self, why: &'static str, out: &mut dyn FnMut(&Message<'_>)) {
+        let rest = self.client.rest();
+        let Some(span) = self.client.claim_rest() else { return };
+        self.pairing.emitted();
+        let command = self.client.handler();
+        match rest {
+            Rest::Opaque => out(&opaque(Side::Client, span)),
+            Rest::Unparsed => out(&unparsed(Side::Client, span, AFTER_MALFORMED)),
+            Rest::Message if command.is_seeking() => out(&unparsed(Side::Client, span, AFTER_HOLE)),
+            Rest::Message if command.is_begun() => out(&Message {
+                outcome: Outcome::Incomplete,
+                reason: Some(why),
+                ..message(Side::Client, command.kind(), span, &summary::Command(command))
+            }),
+            Rest::Message => out(&message(Side::Client, "blank", span, &"blank lines")),
+        }
+    }
+
+    /// All of the server's side that no message has claimed, where it ends or has a hole.
+    fn rest_of_server(&mut self, why: &'static str, out: &mut dyn FnMut(&Message<'_>)) {
+        let rest = self.server.rest();
+        let Some(span) = self.server.claim_rest() else { return };
+        let reply = self.server.handler();
+        match rest {
+            Rest::Opaque => out(&opaque(Side::Server, span)),
+            Rest::Unparsed => out(&unparsed(Side::Server, span, AFTER_MALFORMED)),
+            Rest::Message if reply.is_seeking() => out(&unparsed(Side::Server, span, AFTER_HOLE)),
+            Rest::Message if reply.is_begun() => {
+                let verdict = self.pairing.cut_off(reply);
+                out(&Message {
+                    outcome: Outcome::Incomplete,
+                    reason: Some(why),
+                    answers: verdict.answers,
+                    ..message(Side::Server, kind(verdict), span, &summary::Reply(reply))
+                });
+            }
+            Rest::Message => out(&message(Side::Server, "blank", span, &"blank lines")),
+        }
+    }
+}
+
+impl Session for Redis {
+    fn protocol(&self) -> &str {
+        "redis"
+    }
+
+    fn feed(&mut self, side: Side, mut chunk: &[u8], out: &mut dyn FnMut(&Message<'_>)) {
+        match side {
+            Side::Client => loop {
+                if self.client.rest() == Rest::Message && self.client.handler().is_fresh() {
+                    let base = self.client.framer().offset();
+                    let mut start = self.client.start();
+                    let mut used = 0;
+                    while let Some(n) = self.client.handler_mut().take_whole(&chunk[used..]) {
+                        used += n;
+                        let span = Span::between(start, base + used as u64);
+                        start = span.end();
+                        let command = self.client.handler();
+                        self.pairing.command(command);
+                        out(&message(Side::Client, command.kind(), span, &summary::Command(command)));
+                        self.client.handler_mut().clear();
+                    }
+                    if used > 0 {
+                        self.server.handler_mut().expect_snapshot(self.pairing.expects_snapshot());
+                        let handler = std::mem::replace(self.client.handler_mut(), Commands::new());
+                        self.client.resume(used as u64, handler);
+                        chunk = &chunk[used..];
+                    }
+                }
+                let Some(next) = self.client.next(&mut chunk) else { break };
+                match next {
+                    Ok(whole) => self.command(whole, out),
+                    Err(error) => self.malformed_command(&error, out),
+                }
+            },
+            Side::Server => {
+                while let Some(next) = self.server.next(&mut chunk) {
+                    match next {
+                        Ok(whole) => self.reply(whole, out),
+                        Err(error) => self.malformed_reply(&error, out),
+                    }
+                }
+            }
+        }
+    }
+
+    fn gap(&mut self, side: Side, missing: u64, out: &mut dyn FnMut(&Message<'_>)) {
+        if missing == 0 {
+            return;
+        }
+        match side {
+            Side::Client => {
+                if self.client.rest() == Rest::Message && self.client.framer().remaining() >= Some(missing) {
+                    self.client.handler_mut().lose(missing);
+                }
+                match self.client.pass(missing) {
+                    // A fault that the hole brought to light is told by the next call.
+                    Ok(None) => self.feed(side, &[], out),
+                    Ok(Some(whole)) => self.command(whole, out),
+                    Err(_) => {
+                        self.rest_of_client(HOLE, out);
+                        self.client.resume(missing, Commands::seeking());
+                        self.pairing.lose_commands();
+                    }
+                }
+            }
+            Side::Server => {
+                if self.server.rest() == Rest::Message && self.server.framer().remaining() >= Some(missing) {
+                    self.server.handler_mut().lose(missing);
+                }
+                match self.server.pass(missing) {
+                    Ok(None) => self.feed(side, &[], out),
+                    Ok(Some(whole)) => self.reply(whole, out),
+                    Err(_) => {
+                        self.rest_of_server(HOLE, out);
+                        self.server.resume(missing, Replies::seeking());
+                        self.pairing.lose_replies();
+                    }
+                }
+            }
+        }
+        self.server.handler_mut().expect_snapshot(self.pairing.expects_snapshot());
+    }
+
+    fn close(&mut self, side: Side, ending: Ending, out: &mut dyn FnMut(&Message<'_>)) {
+        match side {
+            Side::Client => {
+                if let Err(error) = self.client.close(&mut |_| {}) {
+                    self.malformed_command(&error, out);
+                    self.client.give_up();
+                }
+                self.rest_of_client(ending.reason(), out);
+            }
+            Side::Server => {
+                if let Err(error) = self.server.close(&mut |_| {}) {
+                    self.malformed_reply(&error, out);
+                    self.server.give_up();
+                }
+                self.rest_of_server(ending.reason(), out);
+            }
+        }
+    }
+
+    fn held(&self) -> usize {
+        self.client.held() + self.server.held() + self.pairing.held()
+    }
+}
+
+/// A message that is whole and well.
+fn message<'a>(side: Side, kind: &'a str, span: Span, summary: &'a dyn fmt::Display) -> Message<'a> {
+    Message { side, kind, span, outcome: Outcome::Ok, code: None, reason: None, answers: None, summary }
+}
+
+fn unparsed(side: Side, span: Span, reason: &'static str) -> Message<'static> {
+    Message { kind: "unparsed", outcome: Outcome::Incomplete, reason: Some(reason), ..opaque(side, span) }
+}
+
+const fn kind(verdict: Verdict) -> &'static str {
+    if verdict.push { "push" } else { "reply" }
+}
+
+const fn fault(error: &FrameError<Fault>) -> Fault {
+    match error {
+        FrameError::TooLong { .. } => Fault::LineTooLong,
+        FrameError::Handler { error, .. } => *error,
+    }
+}

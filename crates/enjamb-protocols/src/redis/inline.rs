@@ -1,0 +1,187 @@
+//! Inline commands: words on a line, for people who type. The server splits them with `sdssplitargs`, and so does this: quotes may begin
+//! inside a word, must be followed by white space, and know escapes.
+
+use super::excerpt::{Excerpt, Form, Size};
+use super::line::is_space;
+
+/// Splits a line into words, byte for byte: a line that is split anywhere gives the same words.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Words {
+    state: State,
+    count: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Between,
+    Word,
+    Double,
+    DoubleEscape,
+    /// Behind `\x`.
+    Hex,
+    /// Behind `\x` and one digit, as it was written.
+    HexDigit(u8),
+    Single,
+    SingleEscape,
+    /// Behind a closing quote.
+    Closed,
+    Unbalanced,
+}
+
+impl Words {
+    pub(super) fn piece(&mut self, piece: &[u8], excerpt: &mut Excerpt) {
+        for &byte in piece {
+            self.state = self.byte(byte, excerpt);
+        }
+    }
+
+    /// How many words there are, whole or begun.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The line ended. `false`: inside quotes, or there was something behind them.
+    pub(super) fn end(&mut self, excerpt: &mut Excerpt) -> bool {
+        match self.state {
+            State::Between => true,
+            State::Word | State::Closed => {
+                excerpt.settle();
+                self.state = State::Between;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn byte(&mut self, byte: u8, excerpt: &mut Excerpt) -> State {
+        match (self.state, byte) {
+            (State::Unbalanced, _) => State::Unbalanced,
+            (State::Between, byte) if is_space(byte) => State::Between,
+            (State::Word | State::Closed, byte) if is_space(byte) => {
+                excerpt.settle();
+                State::Between
+            }
+            (State::Closed, _) => State::Unbalanced,
+            (State::Between, byte) => {
+                self.count += 1;
+                excerpt.begin(Form::Bulk, 0, Size::Streamed);
+                in_word(byte, excerpt)
+            }
+            (State::Word, byte) => in_word(byte, excerpt),
+            (State::Double, byte) => in_double(byte, excerpt),
+            (State::DoubleEscape, b'x') => State::Hex,
+            (State::DoubleEscape, byte) => {
+                excerpt.text(&[match byte {
+                    b'n' => b'\n',
+                    b'r' => b'\r',
+                    b't' => b'\t',
+                    b'b' => 0x08,
+                    b'a' => 0x07,
+                    byte => byte,
+                }]);
+                State::Double
+            }
+            (State::Hex, byte) if byte.is_ascii_hexdigit() => State::HexDigit(byte),
+            (State::Hex, byte) => {
+                excerpt.text(b"x");
+                in_double(byte, excerpt)
+            }
+            (State::HexDigit(high), byte) => match (hex(high), hex(byte)) {
+                (Some(high), Some(low)) => {
+                    excerpt.text(&[high << 4 | low]);
+                    State::Double
+                }
+                _ => {
+                    excerpt.text(&[b'x', high]);
+                    in_double(byte, excerpt)
+                }
+            },
+            (State::Single, b'\'') => State::Closed,
+            (State::Single, b'\\') => State::SingleEscape,
+            (State::SingleEscape, b'\'') => {
+                excerpt.text(b"'");
+                State::Single
+            }
+            (State::SingleEscape, b'\\') => {
+                excerpt.text(b"\\");
+                State::SingleEscape
+            }
+            (State::SingleEscape, byte) => {
+                excerpt.text(&[b'\\', byte]);
+                State::Single
+            }
+            (State::Single, byte) => {
+                excerpt.text(&[byte]);
+                State::Single
+            }
+        }
+    }
+}
+
+fn in_word(byte: u8, excerpt: &mut Excerpt) -> State {
+    match byte {
+        b'"' => State::Double,
+        b'\'' => State::Single,
+        byte => {
+            excerpt.text(&[byte]);
+            State::Word
+        }
+    }
+}
+
+fn in_double(byte: u8, excerpt: &mut Excerpt) -> State {
+    match byte {
+        b'"' => State::Closed,
+        b'\\' => State::DoubleEscape,
+        byte => {
+            excerpt.text(&[byte]);
+            State::Double
+        }
+    }
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Option<Vec<String>> {
+        let (mut words, mut excerpt) = (Words::default(), Excerpt::default());
+        words.piece(line.as_bytes(), &mut excerpt);
+        let balanced = words.end(&mut excerpt);
+        let texts: Vec<_> =
+            excerpt.values().iter().map(|value| excerpt.kept(value).escape_ascii().to_string()).collect();
+        assert_eq!(texts.len() as u64, words.count());
+        balanced.then_some(texts)
+    }
+
+    #[test]
+    fn words_are_those_of_the_server() {
+        let cases: [(&str, Option<&[&str]>); 16] = [
+            ("", Some(&[])),
+            (" \t ", Some(&[])),
+            ("PING", Some(&["PING"])),
+            (" SET  a b ", Some(&["SET", "a", "b"])),
+            (r#"SET a "b c""#, Some(&["SET", "a", "b c"])),
+            (r#"SET a "" ''"#, Some(&["SET", "a", "", ""])),
+            (r#"a"b"c"#, None),
+            (r#"a"b" c"#, Some(&["ab", "c"])),
+            (r#""\x41\n\q\"""#, Some(&[r#"A\nq\""#])),
+            (r#""\x4g\xg""#, Some(&["x4gxg"])),
+            (r#""\x4""#, Some(&["x4"])),
+            (r"'a\'b\n\\'", None),
+            (r"'a\'b\n'", Some(&[r"a\'b\\n"])),
+            (r#""open"#, None),
+            ("'open", None),
+            (r#""open\"#, None),
+        ];
+        for (line, expected) in cases {
+            let expected = expected.map(|words| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>());
+            assert_eq!(words(line), expected, "{line}");
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! A line, and the numbers in it.
+//!
+//! Lines end at LF and nearly all must have a CR before it. Most lie in one chunk and are looked at there; of one that
+//! was split, the beginning is kept: enough for every number there is. All verdicts are those of
+//! the whole line, so the same bytes are kept of a line that was not split.
+
+/// How many bytes of a line are kept: a number of 64 bits has 20, a double that somebody prints has fewer than this.
+pub(super) const LINE_KEPT: usize = 128;
+
+/// The line in progress, as far as it was split.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LineBuffer {
+    kept: Vec<u8>,
+    length: u64,
+    last: Option<u8>,
+    /// All bytes behind the kept ones but the last are digits.
+    digits: bool,
+}
+
+/// A whole line, without its line feed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line<'a> {
+    /// Its first bytes, without the CR at its end.
+    pub(super) head: &'a [u8],
+    /// Its length, without the CR at its end.
+    pub(super) length: u64,
+    /// There is a CR at its end.
+    pub(super) cr: bool,
+    /// All of it that is not in `head` are digits.
+    digits: bool,
+}
+
+impl LineBuffer {
+    pub(super) fn clear(&mut self) {
+        *self = Self { kept: std::mem::take(&mut self.kept), ..Self::default() };
+        self.kept.clear();
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    pub(super) fn kept(&self) -> &[u8] {
+        &self.kept
+    }
+
+    pub(super) fn push(&mut self, piece: &[u8]) {
+        let Some((&last, before)) = piece.split_last() else { return };
+        let kept = piece.len().min(LINE_KEPT - self.kept.len());
+        // The last byte of the piece before is judged once another follows: it was not the CR at the end.
+        let earlier = self.length as usize > self.kept.len();
+        if self.length == 0 {
+            self.digits = true;
+        }
+        if earlier {
+            self.digits &= self.last.is_some_and(|byte| byte.is_ascii_digit());
+        }
+        self.digits &= before.iter().skip(kept).all(u8::is_ascii_digit);
+        self.kept.extend_from_slice(&piece[..kept]);
+        self.length += piece.len() as u64;
+        self.last = Some(last);
+    }
+
+    /// The line, whole.
+    pub(super) fn line(&self) -> Line<'_> {
+        let cr = self.last == Some(b'\r');
+        let length = self.length - u64::from(cr);
+        let head = &self.kept[..usize::try_from(length).map_or(self.kept.len(), |n| n.min(self.kept.len()))];
+        let last_is_kept = self.length as usize == self.kept.len();
+        let digits = self.digits && (cr || last_is_kept || self.last.is_some_and(|byte| byte.is_ascii_digit()));
+        Line { head, length, cr, digits }
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.kept.len()
+    }
+}
+
+impl<'a> Line<'a> {
+    /// A line that was not split.
+    pub(super) fn borrowed(line: &'a [u8]) -> Self {
+        let (line, cr) = match line {
+            [line @ .., b'\r'] => (line, true),
+            line => (line, false),
+        };
+        let (head, tail) = line.split_at(line.len().min(LINE_KEPT));
+        Self { head, length: line.len() as u64, cr, digits: tail.iter().all(u8::is_ascii_digit) }
+    }
+
+    /// Nothing but white space.
+    pub(super) fn is_blank(&self) -> bool {
+        self.is_kept() && self.head.iter().all(|&byte| is_space(byte))
+    }
+
+    /// `head` is all of it.
+    pub(super) fn is_kept(&self) -> bool {
+        self.length == self.head.len() as u64
+    }
+
+    /// What follows the first byte, if all of it was kept.
+    pub(super) fn argument(&self) -> Option<&'a [u8]> {
+        if self.is_kept() { self.head.get(1..) } else { None }
+    }
+
+    /// What follows the first byte is a sign, or not, and digits, as many as there may be.
+    pub(super) fn is_big_number(&self) -> bool {
+        let number = unsigned(self.head.get(1..).unwrap_or_default());
+        !number.is_empty() && number.iter().all(u8::is_ascii_digit) && self.digits
+    }
+}
+
+/// What separates the words of an inline command (`isspace` of C, and NUL).
+pub(super) fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | 0)
+}
+
+/// A number of 64 bits as the Redis server reads them in requests (`string2ll`): no plus sign, no zero in front.
+pub(super) fn strict_integer(text: &[u8]) -> Option<i64> {
+    match text {
+        b"0" => return Some(0),
+        [b'1'..=b'9', ..] | [b'-', b'1'..=b'9', ..] => {}
+        _ => return None,
+    }
+    signed_integer(text)
+}
+
+/// A number of 64 bits as RESP defines them: a sign, or not, and decimal digits.
+pub(super) fn signed_integer(text: &[u8]) -> Option<i64> {
+    let digits = unsigned(text);
+    if digits.is_empty() {
+        return None;
+    }
+    let negative = text.first() == Some(&b'-');
+    // Counted downwards, since there is one negative number more than there are positive ones.
+    let value = digits.iter().try_fold(0i64, |value, byte| {
+        let digit = byte.is_ascii_digit().then(|| i64::from(byte - b'0'))?;
+        value.checked_mul(10)?.checked_sub(digit)
+    })?;
+    if negative { Some(value) } else { value.checked_neg() }
+}
+
+/// A length or a count: decimal digits, or -1 for null.
+pub(super) fn length(text: &[u8]) -> Option<i64> {
+    match text {
+        b"-1" => Some(-1),
+        [b'0'..=b'9', ..] => signed_integer(text),
+        _ => None,
+    }
+}
+
+/// A double as RESP3 defines them, and as `hiredis` takes them: `inf` and `nan` in any case, and a fraction
+/// without an integral part.
+pub(super) fn is_double(text: &[u8]) -> bool {
+    let number = unsigned(text);
+    if number.eq_ignore_ascii_case(b"inf") || number.eq_ignore_ascii_case(b"nan") {
+        return true;
+    }
+    let (mantissa, exponent) = match number.iter().position(|byte| matches!(byte, b'e' | b'E')) {
+        Some(at) => (&number[..at], Some(unsigned(&number[at + 1..]))),
+        None => (number, None),
+    };
+    let (integral, fraction) = match mantissa.iter().position(|&byte| byte == b'.') {
+        Some(at) => (&mantissa[..at], &mantissa[at + 1..]),
+        None => (mantissa, &[][..]),
+    };
+    let digits = |text: &[u8]| text.iter().all(u8::is_ascii_digit);
+    digits(integral)
+        && digits(fraction)
+        && !(integral.is_empty() && fraction.is_empty())
+        && exponent.is_none_or(|exponent| !exponent.is_empty() && digits(exponent))
+}
+
+fn unsigned(text: &[u8]) -> &[u8] {
+    match text {
+        [b'+' | b'-', digits @ ..] => digits,
+        digits => digits,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_those_of_64_bits_and_no_others() {
+        let cases: [(&[u8], Option<i64>); 11] = [
+            (b"0", Some(0)),
+            (b"-0", Some(0)),
+            (b"+7", Some(7)),
+            (b"007", Some(7)),
+            (b"9223372036854775807", Some(i64::MAX)),
+            (b"-9223372036854775808", Some(i64::MIN)),
+            (b"9223372036854775808", None),
+            (b"-9223372036854775809", None),
+            (b"", None),
+            (b"-", None),
+            (b"1 ", None),
+        ];
+        for (text, value) in cases {
+            assert_eq!(signed_integer(text), value, "{}", text.escape_ascii());
+        }
+        for refused in [&b"01"[..], b"+1", b"-0", b"-01", b"1x", b""] {
+            assert_eq!(strict_integer(refused), None, "{}", refused.escape_ascii());
+        }
+        assert_eq!(strict_integer(b"-5"), Some(-5));
+        assert_eq!(length(b"-1"), Some(-1));
+        assert_eq!(length(b"-2"), None);
+        assert_eq!(length(b"+2"), None);
+    }
+
+    #[test]
+    fn doubles_have_digits_and_perhaps_a_fraction_and_an_exponent() {
+        for double in ["1", "1.5", "-1.5e10", "+1E-7", "10.", ".5", "inf", "-inf", "nan", "-NaN", "0"] {
+            assert!(is_double(double.as_bytes()), "{double}");
+        }
+        for other in ["", "-", ".", "1.5.2", "e5", "1e", "1e+", "0x10", "infinity", "1 ", "one"] {
+            assert!(!is_double(other.as_bytes()), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_split_line_is_the_line() {
+        let digits = format!("({}\r", "7".repeat(300));
+        let spoiled = format!("({}x{}\r", "7".repeat(150), "7".repeat(100));
+        let last = format!("({}x\r", "7".repeat(LINE_KEPT + 3));
+        let no_cr = format!("({}x", "7".repeat(LINE_KEPT + 3));
+        let edge = format!("({}\r", "7".repeat(LINE_KEPT - 1));
+        for line in ["", "\r", "x", "+OK\r", "\r\r", &digits, &spoiled, &last, &no_cr, &edge] {
+            let whole = Line::borrowed(line.as_bytes());
+            for size in [1, 2, 3, 127, 128, 129] {
+                let mut buffer = LineBuffer::default();
+                line.as_bytes().chunks(size).for_each(|piece| buffer.push(piece));
+                let split = buffer.line();
+                assert_eq!(
+                    (split.head, split.length, split.cr, split.digits || split.length == 0),
+                    (whole.head, whole.length, whole.cr, whole.digits),
+                    "{line:?} in pieces of {size}"
+                );
+            }
+        }
+        assert!(Line::borrowed(digits.as_bytes()).is_big_number());
+        assert!(!Line::borrowed(spoiled.as_bytes()).is_big_number());
+        assert!(!Line::borrowed(last.as_bytes()).is_big_number());
+    }
+}

@@ -1,0 +1,70 @@
+//! A bulk: as many bytes as were announced, and CR LF. One frame of known length, so that a hole inside is counted off.
+
+use enjamb::Terminator;
+
+use super::excerpt::Excerpt;
+use super::fault::Fault;
+
+/// The most bytes of a bulk: the default of the server's `proto-max-bulk-len`.
+pub const BULK_MAX: u64 = 512 << 20;
+
+const END: &[u8; 2] = b"\r\n";
+
+/// The bulk in progress. None of it is kept here; its beginning goes to the excerpt.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Payload {
+    length: u64,
+    /// Bytes so far, the CR LF and what was lost included.
+    at: u64,
+    lost: u64,
+    end_differs: bool,
+    /// The fourth byte, which is a colon in a verbatim string.
+    fourth: Option<u8>,
+}
+
+impl Payload {
+    /// A bulk of `length` bytes, at most [`BULK_MAX`], and what ends its frame.
+    pub(super) fn begin(length: u64) -> (Self, Option<Terminator>) {
+        (Self { length, ..Self::default() }, Terminator::length(length + END.len() as u64))
+    }
+
+    pub(super) fn piece(&mut self, piece: &[u8], excerpt: &mut Excerpt) {
+        let room = self.length.saturating_sub(self.at);
+        let (text, end) = match usize::try_from(room) {
+            Ok(room) if room < piece.len() => piece.split_at(room),
+            _ => (piece, &[][..]),
+        };
+        if self.at <= 3 && !text.is_empty() {
+            self.fourth = self.fourth.or(text.get(3 - self.at as usize).copied());
+        }
+        if !text.is_empty() {
+            excerpt.text(text);
+            self.at += text.len() as u64;
+        }
+        for &byte in end {
+            let expected = usize::try_from(self.at - self.length).ok().and_then(|at| END.get(at));
+            self.end_differs |= expected != Some(&byte);
+            self.at += 1;
+        }
+    }
+
+    /// `missing` bytes are lost here.
+    pub(super) fn lose(&mut self, missing: u64, excerpt: &mut Excerpt) {
+        let text = missing.min(self.length.saturating_sub(self.at));
+        if text > 0 {
+            excerpt.lose(text);
+        }
+        self.at += missing;
+        self.lost += missing;
+    }
+
+    /// The frame is whole: what was behind the bulk?
+    pub(super) fn end(&self) -> Result<(), Fault> {
+        if self.end_differs { Err(Fault::BulkEnd) } else { Ok(()) }
+    }
+
+    /// As a verbatim string, it begins with three letters of format and a colon.
+    pub(super) fn is_verbatim(&self) -> bool {
+        self.lost > 0 || self.fourth == Some(b':')
+    }
+}

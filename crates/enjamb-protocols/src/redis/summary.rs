@@ -1,0 +1,133 @@
+//! A message in a line, for people: what `redis-cli` would show of it, as far as it was kept.
+
+use std::fmt;
+
+use super::command::Commands;
+use super::excerpt::{Excerpt, Form, Size, Value, write_quoted};
+use super::reply::Replies;
+
+/// `SET key "two words"`. Passwords of `AUTH` and `HELLO` are not shown, as the server's own `MONITOR` does not.
+pub(super) struct Command<'a>(pub(super) &'a Commands);
+
+impl fmt::Display for Command<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let excerpt = self.0.excerpt();
+        let mut secret = false;
+        for (at, value) in excerpt.values().iter().enumerate() {
+            if at > 0 {
+                f.write_str(" ")?;
+            }
+            if secret {
+                f.write_str("(redacted)")?;
+                continue;
+            }
+            write_argument(f, excerpt, value)?;
+            secret = match self.0.kind() {
+                "AUTH" => true,
+                "HELLO" => excerpt.kept(value).eq_ignore_ascii_case(b"AUTH"),
+                _ => false,
+            } || secret;
+        }
+        let more = self.0.arguments().max(excerpt.begun()).saturating_sub(excerpt.values().len() as u64);
+        let line = self.0.line();
+        match (excerpt.values(), line) {
+            ([], []) if more > 0 => write!(f, "({more} arguments)"),
+            ([], []) => f.write_str("(no arguments)"),
+            ([], line) => write_quoted(f, line, false),
+            (_, []) if more > 0 => write!(f, " (and {more} more)"),
+            (_, []) => Ok(()),
+            (_, line) => {
+                f.write_str(" then ")?;
+                write_quoted(f, line, false)
+            }
+        }
+    }
+}
+
+/// Bare where it reads as a word, else in quotes.
+fn write_argument(f: &mut fmt::Formatter<'_>, excerpt: &Excerpt, value: &Value) -> fmt::Result {
+    let text = excerpt.kept(value);
+    let word = value.size == Size::Known(text.len() as u64)
+        && !text.is_empty()
+        && text.iter().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'\\'));
+    match std::str::from_utf8(text) {
+        Ok(text) if word => f.write_str(text),
+        _ => excerpt.write_text(f, value),
+    }
+}
+
+/// `array of 2: "a", (integer) 1`.
+pub(super) struct Reply<'a>(pub(super) &'a Replies);
+
+impl fmt::Display for Reply<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let excerpt = self.0.excerpt();
+        let mut depth = 0;
+        let mut follows = false;
+        for value in excerpt.values() {
+            for _ in value.depth..depth {
+                f.write_str("]")?;
+            }
+            if value.depth > depth {
+                f.write_str(if depth == 0 { ": " } else { " [" })?;
+            } else if follows {
+                f.write_str(", ")?;
+            }
+            depth = value.depth;
+            follows = true;
+            write_value(f, excerpt, value)?;
+        }
+        let left_out = excerpt.begun() > excerpt.values().len() as u64;
+        for _ in 1..depth {
+            f.write_str(if left_out { ", …]" } else { "]" })?;
+        }
+        if left_out {
+            f.write_str(", …")?;
+        }
+        match (excerpt.values(), self.0.line()) {
+            (_, []) => Ok(()),
+            ([], line) => write_quoted(f, line, false),
+            (_, line) => {
+                f.write_str(" then ")?;
+                write_quoted(f, line, false)
+            }
+        }
+    }
+}
+
+fn write_value(f: &mut fmt::Formatter<'_>, excerpt: &Excerpt, value: &Value) -> fmt::Result {
+    let text = excerpt.kept(value);
+    match value.form {
+        Form::Bulk => excerpt.write_text(f, value),
+        Form::Simple | Form::Verbatim | Form::Error | Form::BulkError => {
+            if value.form.is_error() {
+                f.write_str("(error) ")?;
+            }
+            match std::str::from_utf8(text) {
+                Ok(text) if value.size == Size::Known(text.len() as u64) => f.write_str(text),
+                _ => excerpt.write_text(f, value),
+            }
+        }
+        Form::Integer => write!(f, "(integer) {}", text.escape_ascii()),
+        Form::Double => write!(f, "(double) {}", text.escape_ascii()),
+        Form::BigNumber if value.size == Size::Known(text.len() as u64) => {
+            write!(f, "(big number) {}", text.escape_ascii())
+        }
+        Form::BigNumber => write!(f, "(big number) {}…", text.escape_ascii()),
+        Form::Boolean => f.write_str(if matches!(text, b"t" | b"T") { "(true)" } else { "(false)" }),
+        Form::Null => f.write_str("(nil)"),
+        Form::Array => write_aggregate(f, "array", value.size),
+        Form::Map => write_aggregate(f, "map", value.size),
+        Form::Set => write_aggregate(f, "set", value.size),
+        Form::Push => write_aggregate(f, "push", value.size),
+        Form::Snapshot if text.iter().all(u8::is_ascii_digit) => write!(f, "snapshot of {} bytes", text.escape_ascii()),
+        Form::Snapshot => f.write_str("snapshot"),
+    }
+}
+
+fn write_aggregate(f: &mut fmt::Formatter<'_>, name: &str, size: Size) -> fmt::Result {
+    match size {
+        Size::Known(count) => write!(f, "{name} of {count}"),
+        Size::Streamed => write!(f, "streamed {name}"),
+    }
+}

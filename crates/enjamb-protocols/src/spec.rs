@@ -1,0 +1,341 @@
+//! The framing spec language: protocols that need no code.
+//!
+//! ```text
+//! spec     = framing | "client=" framing " server=" framing      (in either order)
+//! framing  = "lines"                     up to LF; one CR before it is cut off
+//!          | "delimiter:" HEX            up to these bytes, two hexadecimal digits each
+//!          | "fixed:" BYTES              every frame as long
+//!          | PREFIX [("+" | "-") BYTES]  a length, then as many bytes; the adjustment is added to the length
+//! PREFIX   = "u8" | ("u16" | "u24" | "u32" | "u64") ("be" | "le")
+//! options  = { " max=" SIZE }            the longest frame, prefix and delimiter not counted; 1 MiB by default
+//! SIZE     = BYTES ["k" | "M" | "G"]     powers of 1024
+//! ```
+//!
+//! A length that counts its own prefix is `u32be-4`; one that leaves out a 4-byte header behind the prefix is `u32be+4`.
+//! A wrong spec is refused with a caret under the character at fault.
+
+use std::fmt;
+
+use enjamb::{Delimiter, Limit};
+
+use crate::framing::{Framed, Kind, Prefix};
+use crate::pair::Pair;
+
+/// How one side's stream is framed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Framing {
+    pub(crate) kind: Kind,
+    pub(crate) limit: Limit,
+}
+
+/// How both sides are framed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sides {
+    /// What the client sends.
+    pub client: Framing,
+    /// What the server sends.
+    pub server: Framing,
+}
+
+impl Sides {
+    /// A session that frames each side in its way.
+    #[must_use]
+    pub fn session(&self, name: &str) -> Pair {
+        Pair::new(name, &self.client, &self.server)
+    }
+}
+
+impl Framing {
+    /// Reads the spec of one side.
+    ///
+    /// # Errors
+    /// [`SpecError`], with the place at fault.
+    pub fn parse(text: &str) -> Result<Self, SpecError> {
+        let mut parser = Parser { text, at: 0 };
+        let framing = parser.framing()?;
+        parser.end()?;
+        Ok(framing)
+    }
+
+    /// Reads a spec: the same for both sides, or one for each.
+    ///
+    /// # Errors
+    /// [`SpecError`], with the place at fault.
+    pub fn parse_sides(text: &str) -> Result<Sides, SpecError> {
+        let mut parser = Parser { text, at: 0 };
+        let (mut client, mut server) = (None, None);
+        loop {
+            let at = parser.at;
+            let side = if parser.take("client=") {
+                &mut client
+            } else if parser.take("server=") {
+                &mut server
+            } else {
+                break;
+            };
+            if side.is_some() {
+                return Err(SpecError::new(text, at, "this side was given before"));
+            }
+            *side = Some(parser.framing()?);
+            parser.spaces();
+        }
+        match (client, server) {
+            (None, None) => Self::parse(text).map(|framing| Sides { client: framing.clone(), server: framing }),
+            (Some(client), Some(server)) => {
+                parser.end()?;
+                Ok(Sides { client, server })
+            }
+            (Some(_), None) => Err(parser.fail("expected \" server=FRAMING\"")),
+            (None, Some(_)) => Err(parser.fail("expected \" client=FRAMING\"")),
+        }
+    }
+
+    /// A handler for one stream.
+    #[must_use]
+    pub fn handler(&self) -> Framed {
+        Framed::new(self)
+    }
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Parser<'a> {
+    fn rest(&self) -> &'a str {
+        &self.text[self.at..]
+    }
+
+    fn take(&mut self, word: &str) -> bool {
+        let found = self.rest().starts_with(word);
+        if found {
+            self.at += word.len();
+        }
+        found
+    }
+
+    fn take_while(&mut self, allowed: impl Fn(char) -> bool) -> &'a str {
+        let rest = self.rest();
+        let length = rest.find(|c| !allowed(c)).unwrap_or(rest.len());
+        self.at += length;
+        &rest[..length]
+    }
+
+    fn spaces(&mut self) {
+        self.take_while(|c| c == ' ');
+    }
+
+    fn fail(&self, what: &str) -> SpecError {
+        SpecError::new(self.text, self.at, what)
+    }
+
+    fn end(&mut self) -> Result<(), SpecError> {
+        self.spaces();
+        if self.rest().is_empty() { Ok(()) } else { Err(self.fail("expected \" max=SIZE\" or the end")) }
+    }
+
+    fn framing(&mut self) -> Result<Framing, SpecError> {
+        let kind = self.kind()?;
+        let mut limit = Limit::DEFAULT;
+        loop {
+            let before = self.at;
+            self.spaces();
+            if !self.take("max=") {
+                self.at = before;
+                break;
+            }
+            limit = Limit::refuse(self.size()?);
+        }
+        if let Kind::Fixed(length) = kind
+            && length.get() > limit.max
+        {
+            return Err(self.fail("every frame would be longer than max"));
+        }
+        Ok(Framing { kind, limit })
+    }
+
+    fn kind(&mut self) -> Result<Kind, SpecError> {
+        let start = self.at;
+        let word = self.take_while(|c| c.is_ascii_alphanumeric());
+        match word {
+            "lines" => Ok(Kind::Lines),
+            "delimiter" => {
+                self.colon()?;
+                let bytes = self.hex()?;
+                Delimiter::new(bytes)
+                    .map(Kind::Delimiter)
+                    .map_err(|_| self.fail("expected hexadecimal digits, as in delimiter:0d0a"))
+            }
+            "fixed" => {
+                self.colon()?;
+                let at = self.at;
+                let length = self.size()?.try_into();
+                length.map(Kind::Fixed).map_err(|_| SpecError::new(self.text, at, "a frame has at least one byte"))
+            }
+            _ => match Prefix::parse(word) {
+                Some(mut prefix) => {
+                    prefix.adjust = self.adjustment()?;
+                    Ok(Kind::Prefix(prefix))
+                }
+                None if word.starts_with('u') && word[1..].starts_with(|c: char| c.is_ascii_digit()) => {
+                    Err(SpecError::new(
+                        self.text,
+                        start,
+                        "a length prefix is u8, or u16, u24, u32 or u64 with be or le behind it",
+                    ))
+                }
+                None => Err(SpecError::new(
+                    self.text,
+                    start,
+                    "expected lines, delimiter:HEX, fixed:BYTES, or a length prefix such as u32be",
+                )),
+            },
+        }
+    }
+
+    fn colon(&mut self) -> Result<(), SpecError> {
+        if self.take(":") { Ok(()) } else { Err(self.fail("expected \":\"")) }
+    }
+
+    fn adjustment(&mut self) -> Result<i64, SpecError> {
+        let negative = match self.rest().as_bytes().first() {
+            Some(b'+') => false,
+            Some(b'-') => true,
+            _ => return Ok(0),
+        };
+        self.at += 1;
+        let at = self.at;
+        let bytes = self.size()?;
+        let bytes = i64::try_from(bytes).map_err(|_| SpecError::new(self.text, at, "the adjustment is too large"))?;
+        Ok(if negative { -bytes } else { bytes })
+    }
+
+    fn size(&mut self) -> Result<u64, SpecError> {
+        let at = self.at;
+        let digits = self.take_while(|c| c.is_ascii_digit());
+        if digits.is_empty() {
+            return Err(self.fail("expected a number of bytes"));
+        }
+        let unit = if self.take("k") {
+            1 << 10
+        } else if self.take("M") {
+            1 << 20
+        } else if self.take("G") {
+            1 << 30
+        } else {
+            1
+        };
+        let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+        bytes.ok_or_else(|| SpecError::new(self.text, at, "the number is too large"))
+    }
+
+    fn hex(&mut self) -> Result<Vec<u8>, SpecError> {
+        let at = self.at;
+        let digits = self.take_while(|c| c.is_ascii_hexdigit());
+        if !digits.len().is_multiple_of(2) {
+            return Err(SpecError::new(self.text, at + digits.len(), "a byte is two hexadecimal digits"));
+        }
+        Ok((0..digits.len()).step_by(2).filter_map(|i| u8::from_str_radix(&digits[i..i + 2], 16).ok()).collect())
+    }
+}
+
+/// A text is not a framing spec.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpecError {
+    text: String,
+    at: usize,
+    what: String,
+    names: Option<String>,
+}
+
+impl SpecError {
+    fn new(text: &str, at: usize, what: &str) -> Self {
+        Self { text: text.to_owned(), at, what: what.to_owned(), names: None }
+    }
+
+    /// Adds the names that would have been taken in place of a spec.
+    pub(crate) fn also_known(mut self, names: String) -> Self {
+        self.names = Some(names);
+        self
+    }
+
+    /// The byte of the text at fault.
+    #[must_use]
+    pub fn at(&self) -> usize {
+        self.at
+    }
+}
+
+impl fmt::Display for SpecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let column = self.text[..self.at].chars().count();
+        writeln!(f, "{}", self.what)?;
+        writeln!(f, "  {}", self.text)?;
+        write!(f, "  {:column$}^", "")?;
+        if let Some(names) = &self.names {
+            write!(
+                f,
+                "\nA protocol is one of: {names}; or a framing spec: lines, delimiter:0d0a, fixed:16, u32be+4 max=1M, client=lines server=u16be"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for SpecError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_spec_is_refused_with_a_caret_under_the_fault() {
+        for (text, caret) in [
+            ("", 0),
+            ("line", 0),
+            ("lines 5", 6),
+            ("delimiter", 9),
+            ("delimiter:", 10),
+            ("delimiter:0d0", 13),
+            ("fixed:0", 6),
+            ("fixed:99999999999999999999", 6),
+            ("u32", 0),
+            ("u9be", 0),
+            ("u32be+", 6),
+            ("u32be max=", 10),
+            ("u32be max=1T", 11),
+            ("fixed:16 max=8", 14),
+            ("client=lines", 12),
+            ("client=lines client=lines", 13),
+            ("client=lines server=u16", 20),
+            ("lines \u{e9}", 6),
+        ] {
+            let error = Framing::parse_sides(text).expect_err(text);
+            assert_eq!(error.at(), caret, "{text}: {error}");
+            assert!(error.to_string().contains('^'));
+        }
+    }
+
+    #[test]
+    fn every_form_is_read() {
+        for text in [
+            "lines",
+            "lines max=64k",
+            "delimiter:0d0a",
+            "delimiter:00 max=10",
+            "fixed:16",
+            "u8",
+            "u16be",
+            "u16le",
+            "u24be",
+            "u32be+4 max=1M",
+            "u32le-4",
+            "u64be",
+            "client=lines server=u16be",
+            "server=u16be max=1k client=fixed:1k",
+        ] {
+            Framing::parse_sides(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        }
+    }
+}

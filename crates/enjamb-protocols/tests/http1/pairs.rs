@@ -1,0 +1,81 @@
+//! Which request a response answers.
+
+use enjamb::Side;
+
+use crate::play::{Case, Turn, c, case, gap, s, whole};
+
+const GET: &str = "GET / HTTP/1.1\r\n\r\n";
+const OK: &str = "HTTP/1.1 204 OK\r\n\r\n";
+
+/// Only what each response answers is of interest here.
+fn answers(turns: &[Turn]) -> Vec<Option<u64>> {
+    whole(turns).into_iter().filter(|message| message.kind == "response").map(|message| message.answers).collect()
+}
+
+#[test]
+fn responses_come_in_the_order_of_their_requests() {
+    assert_eq!(answers(&[c(GET), c(GET), s(OK), c(GET), s(OK), s(OK)]), [Some(0), Some(1), Some(2)]);
+}
+
+#[test]
+fn a_response_to_nothing_answers_nothing() {
+    assert_eq!(answers(&[s(OK), c(GET), s(OK), s(OK)]), [None, Some(0), None]);
+}
+
+#[test]
+fn an_early_answer_names_a_request_that_is_still_being_sent() {
+    let upload = c("POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+    let seen = answers(&[c(GET), s(OK), upload, s("HTTP/1.1 100 Continue\r\n\r\n"), s(OK), c("abc"), c(GET), s(OK)]);
+    assert_eq!(seen, [Some(0), Some(1), Some(1), Some(2)]);
+}
+
+#[test]
+fn a_hole_in_the_requests_leaves_only_what_was_asked_before_it_certain() {
+    // The client pipelines, so what comes after the hole may be any request.
+    let turns = [c(GET), c(GET), gap(Side::Client, 9), c(GET), s(OK), s(OK), s(OK), c(GET), s(OK)];
+    assert_eq!(answers(&turns), [Some(0), Some(1), None, None]);
+}
+
+#[test]
+fn a_client_that_waits_for_its_answers_is_paired_again_behind_a_hole_in_its_requests() {
+    let turns = [c(GET), s(OK), gap(Side::Client, 9), s(OK), c(GET), s(OK), c(GET), s(OK)];
+    assert_eq!(answers(&turns), [Some(0), None, Some(1), Some(2)]);
+}
+
+#[test]
+fn a_hole_in_the_responses_leaves_only_the_last_request_certain() {
+    let turns = [c(GET), c(GET), gap(Side::Server, 9), s(OK), s(OK), c(GET), s(OK)];
+    assert_eq!(answers(&turns), [None, Some(1), Some(2)]);
+}
+
+#[test]
+fn a_client_that_waits_for_its_answers_is_paired_again_behind_a_hole_in_the_responses() {
+    let turns = [c(GET), gap(Side::Server, 9), c(GET), s(OK), c(GET), s(OK)];
+    assert_eq!(answers(&turns), [Some(1), Some(2)]);
+}
+
+#[test]
+fn a_queue_that_is_too_long_is_not_guessed_at() {
+    let mut turns = vec![c(GET.repeat(5000))];
+    turns.push(s(OK.repeat(5000)));
+    let seen = answers(&turns);
+    assert_eq!(seen[4095], Some(4095));
+    assert_eq!(seen[4096], None);
+    assert_eq!(seen.len(), 5000);
+}
+
+/// For the split law.
+pub(crate) fn cases() -> Vec<Case> {
+    vec![
+        case(
+            "holes in requests",
+            [c(GET), c(GET), gap(Side::Client, 9), c(GET), s(OK), s(OK), s(OK), c(GET), s(OK)],
+            [],
+        ),
+        case(
+            "holes in responses",
+            [c(GET), c(GET), gap(Side::Server, 9), s(OK), c("GET /x"), s(OK), c(GET), s(OK)],
+            [],
+        ),
+    ]
+}

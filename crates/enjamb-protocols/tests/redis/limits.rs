@@ -1,0 +1,180 @@
+//! What is refused, what is just not refused, and what is not held on to.
+
+use enjamb::{Outcome, OwnedMessage, Side};
+use enjamb_protocols::redis::{
+    self, ARGUMENTS_MAX, BULK_MAX, DEPTH_MAX, ELEMENTS_MAX, Fault, LINE_MAX, OUTSTANDING_MAX,
+};
+
+use crate::{HELD_MAX, Step, assert_same_for_every_cut, client, server, whole};
+
+/// The first message of the only side that says something.
+fn first(step: Step) -> OwnedMessage {
+    whole(&[step]).swap_remove(0)
+}
+
+#[test]
+fn every_fault_has_its_reason_and_ends_where_it_is_certain() {
+    let nested = b"*1\r\n".repeat(DEPTH_MAX + 1);
+    // What is wrong, and behind it what is not parsed any more.
+    let cases: Vec<(Fault, Step)> = vec![
+        (Fault::ArgumentCount, client("*x\r\n")),
+        (Fault::ArgumentCount, client("*01\r\n")),
+        (Fault::ArgumentCount, client("*+1\r\n")),
+        (Fault::ArgumentCount, client("*\r\n")),
+        (Fault::ArgumentCount, client("*1\n")),
+        (Fault::ArgumentCount, client("*9223372036854775808\r\n")),
+        (Fault::ArgumentCount, client(format!("*{}\r\n", ARGUMENTS_MAX + 1))),
+        (Fault::NotAnArgument, client("*1\r\n:1\r\n")),
+        (Fault::NotAnArgument, client("*1\r\n\r\n")),
+        (Fault::BulkLength, client("*1\r\n$-1\r\n")),
+        (Fault::BulkLength, client("*1\r\n$1\n")),
+        (Fault::BulkLength, client(format!("*1\r\n${}\r\n", BULK_MAX + 1))),
+        (Fault::BulkEnd, client("*1\r\n$4\r\nPINGxx")),
+        (Fault::BulkEnd, client("*1\r\n$4\r\nPING\rx")),
+        (Fault::Quotes, client("SET \"a\r\n")),
+        (Fault::Quotes, client("SET 'a'b\r\n")),
+        (Fault::LineEnd, server("+OK\n")),
+        (Fault::LineEnd, server("\n")),
+        (Fault::UnknownType, server("\r\n")),
+        (Fault::UnknownType, server("HTTP/1.1 200 OK\r\n")),
+        (Fault::Integer, server(":\r\n")),
+        (Fault::Integer, server(":1 \r\n")),
+        (Fault::Integer, server(":9223372036854775808\r\n")),
+        (Fault::Double, server(",1.2.3\r\n")),
+        (Fault::BigNumber, server("(\r\n")),
+        (Fault::BigNumber, server("(1.5\r\n")),
+        (Fault::BigNumber, server(format!("({}x{}\r\n", "1".repeat(200), "1".repeat(200)))),
+        (Fault::Boolean, server("#true\r\n")),
+        (Fault::Null, server("_x\r\n")),
+        (Fault::BulkLength, server("$-2\r\n")),
+        (Fault::BulkLength, server("$+1\r\n")),
+        (Fault::BulkLength, server("!-1\r\n")),
+        (Fault::BulkLength, server("!?\r\n")),
+        (Fault::BulkLength, server(format!("${}\r\n", BULK_MAX + 1))),
+        (Fault::BulkEnd, server("$1\r\nabc")),
+        (Fault::ElementCount, server("*-2\r\n")),
+        (Fault::ElementCount, server("*x\r\n")),
+        (Fault::ElementCount, server(">-1\r\n")),
+        (Fault::ElementCount, server(">?\r\n")),
+        (Fault::ElementCount, server("|-1\r\n")),
+        (Fault::ElementCount, server(format!("*{}\r\n", ELEMENTS_MAX + 1))),
+        (Fault::ElementCount, server(format!("%{}\r\n", ELEMENTS_MAX / 2 + 1))),
+        (Fault::ElementCount, server("%9223372036854775807\r\n")),
+        (Fault::Verbatim, server("=3\r\ntxt\r\n")),
+        (Fault::Verbatim, server("=5\r\ntxtab\r\n")),
+        (Fault::TooDeep, server(nested)),
+        (Fault::Chunk, server("$?\r\n;1\r\na\r\n+x\r\n")),
+        (Fault::Chunk, server("$?\r\n;-1\r\n")),
+        (Fault::BulkEnd, server("$?\r\n;1\r\nabc")),
+        (Fault::StreamEnd, server(".\r\n")),
+        (Fault::StreamEnd, server("*1\r\n.\r\n")),
+        (Fault::StreamEnd, server("*?\r\n.x\r\n")),
+        (Fault::StreamEnd, server("%?\r\n+k\r\n.\r\n")),
+        (Fault::StreamEnd, server("*?\r\n|1\r\n+k\r\n+v\r\n.\r\n")),
+    ];
+    for (fault, step) in cases {
+        let Step::Says(side, bytes) = &step else { unreachable!("all of them say something") };
+        let name = bytes.escape_ascii().to_string();
+        let steps = [Step::Says(*side, [bytes, &b"+more\r\n"[..]].concat())];
+        let said = whole(&steps);
+        let [malformed, unparsed] = &said[..] else { panic!("{name}: {said:?}") };
+        assert_eq!(
+            (malformed.outcome, malformed.reason.as_deref()),
+            (Outcome::Malformed, Some(fault.as_str())),
+            "{name}"
+        );
+        assert_eq!(malformed.kind, if *side == Side::Client { "command" } else { "reply" }, "{name}");
+        assert_eq!(malformed.span.length, bytes.len() as u64, "{name}");
+        assert_eq!((&unparsed.kind[..], unparsed.outcome), ("unparsed", Outcome::Incomplete), "{name}");
+        assert_same_for_every_cut(&name, &steps);
+    }
+}
+
+#[test]
+fn what_is_just_within_a_limit_is_not_refused() {
+    let line = LINE_MAX as usize;
+    let deep = [b"*1\r\n".repeat(DEPTH_MAX), b":1\r\n".to_vec()].concat();
+    let monitored = format!("+{}\r\n", "x".repeat(3 * line));
+    let cases: Vec<(Step, Outcome)> = vec![
+        (client(["a".repeat(line), "\n".into()].concat()), Outcome::Ok),
+        (client(["a".repeat(line - 1), "\r\n".into()].concat()), Outcome::Ok),
+        (client(["a".repeat(line), "\r\n".into()].concat()), Outcome::Malformed),
+        (client("a".repeat(line + 1)), Outcome::Malformed),
+        (client(format!("*{ARGUMENTS_MAX}\r\n")), Outcome::Incomplete),
+        (client(format!("*1\r\n${BULK_MAX}\r\n")), Outcome::Incomplete),
+        (server(deep), Outcome::Ok),
+        (server(monitored), Outcome::Ok),
+        (server(format!("({}\r\n", "7".repeat(line - 1))), Outcome::Ok),
+        (server(format!("({}\r\n", "7".repeat(line))), Outcome::Malformed),
+        (server(format!("${BULK_MAX}\r\n")), Outcome::Incomplete),
+        (server(format!("*{ELEMENTS_MAX}\r\n")), Outcome::Incomplete),
+        (server(format!("%{}\r\n", ELEMENTS_MAX / 2)), Outcome::Incomplete),
+    ];
+    for (step, outcome) in cases {
+        let Step::Says(_, bytes) = &step else { unreachable!("all of them say something") };
+        let name = bytes[..bytes.len().min(20)].escape_ascii().to_string();
+        let message = first(step);
+        assert_eq!(message.outcome, outcome, "{name}: {message}");
+    }
+}
+
+#[test]
+fn a_line_that_is_too_long_is_malformed_at_its_limit() {
+    let steps = [client("PING\n"), client("a".repeat(LINE_MAX as usize + 7))];
+    for size in [1, 1000, 1 << 20] {
+        let said = crate::trace(&steps, |_, bytes| bytes.chunks(size).map(<[u8]>::to_vec).collect());
+        assert_eq!(said[1].reason.as_deref(), Some(Fault::LineTooLong.as_str()));
+        assert_eq!((said[1].span.offset, said[1].span.length), (5, LINE_MAX));
+        assert_eq!(said[2].span.length, 7);
+    }
+}
+
+#[test]
+fn a_session_holds_little_of_a_large_message() {
+    let mut session = redis::session();
+    let mut out = |message: &enjamb::Message<'_>| assert_eq!(message.outcome, Outcome::Ok);
+    let piece = vec![b'x'; 1 << 16];
+    session.feed(Side::Client, b"*1000\r\n", &mut out);
+    for _ in 0..999 {
+        session.feed(Side::Client, format!("${}\r\n", piece.len()).as_bytes(), &mut out);
+        session.feed(Side::Client, &piece, &mut out);
+        session.feed(Side::Client, b"\r\n", &mut out);
+        assert!(session.held() <= 4096, "holds {}", session.held());
+    }
+    session.feed(Side::Server, &b"*4000000000\r\n".repeat(DEPTH_MAX), &mut out);
+    session.feed(Side::Server, &b":1\r\n".repeat(100_000), &mut out);
+    session.feed(Side::Server, b"+", &mut out);
+    for _ in 0..100 {
+        session.feed(Side::Server, &piece, &mut out);
+    }
+    assert!(session.held() <= 8192, "holds {}", session.held());
+}
+
+#[test]
+fn a_pipeline_of_any_length_is_paired() {
+    let mut session = redis::session();
+    let mut answers = Vec::new();
+    let mut out = |message: &enjamb::Message<'_>| answers.extend(message.answers);
+    for _ in 0..200_000 {
+        session.feed(Side::Client, b"*1\r\n$4\r\nPING\r\n", &mut out);
+    }
+    assert!(session.held() <= 4096);
+    for _ in 0..200_000 {
+        session.feed(Side::Server, b"+PONG\r\n", &mut out);
+    }
+    assert!(answers.into_iter().eq(0..200_000));
+}
+
+#[test]
+fn beyond_the_queue_nothing_is_paired_and_nothing_is_paired_wrongly() {
+    let runs = OUTSTANDING_MAX as u64;
+    // Each `*0` has no reply: it ends a run of commands.
+    let mut steps = vec![client(b"PING\n*0\r\n".repeat(OUTSTANDING_MAX + 5))];
+    steps.push(server(b"+PONG\r\n".repeat(OUTSTANDING_MAX + 5)));
+    steps.extend([client("PING\n"), server("+PONG\r\n")]);
+    let said = whole(&steps);
+    let answers: Vec<_> = said.iter().filter(|m| m.side == Side::Server).map(|m| m.answers).collect();
+    let expected = (0..runs).map(|run| Some(2 * run)).chain([None; 6]);
+    assert!(answers.into_iter().eq(expected));
+    const { assert!(OUTSTANDING_MAX * 48 <= HELD_MAX) };
+}

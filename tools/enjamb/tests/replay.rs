@@ -1,0 +1,174 @@
+//! `enjamb replay` as a person uses it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn enjamb(arguments: &[&str]) -> Ran {
+    let output = Command::new(env!("CARGO_BIN_EXE_enjamb")).args(arguments).current_dir(root()).output().unwrap();
+    Ran {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn records(arguments: &[&str]) -> Vec<Value> {
+    let ran = enjamb(&[&["replay", "--format", "jsonl"], arguments].concat());
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    ran.out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+}
+
+fn of_type<'a>(records: &'a [Value], name: &'a str) -> impl Iterator<Item = &'a Value> {
+    records.iter().filter(move |record| record["type"] == name)
+}
+
+#[test]
+fn a_capture_gives_its_messages_and_a_summary() {
+    let records = records(&["corpora/redis/errors.pcap"]);
+    let failed: Vec<_> = of_type(&records, "message").filter(|message| message["outcome"] == "failed").collect();
+    assert!(failed.iter().any(|message| message["code"] == "WRONGTYPE"));
+    for message in of_type(&records, "message") {
+        for field in ["time", "client", "server", "protocol", "side", "kind", "outcome", "summary"] {
+            assert!(message[field].is_string(), "{field} of {message}");
+        }
+        for field in ["conn", "offset", "length", "cuts"] {
+            assert!(message[field].is_u64(), "{field} of {message}");
+        }
+        assert!(message.as_object().unwrap().values().all(|value| !value.is_null()), "{message}");
+        let time = message["time"].as_str().unwrap();
+        assert!(time.len() == 30 && time.ends_with('Z'), "{time}");
+        if message["side"] == "server" {
+            assert!(message["latency_us"].is_u64(), "every answer of a whole conversation has a latency: {message}");
+        }
+    }
+    let summary = records.last().unwrap();
+    assert_eq!(summary["type"], "summary");
+    let failures =
+        summary["errors"].as_array().unwrap().iter().map(|error| error["count"].as_u64().unwrap()).sum::<u64>();
+    assert_eq!(failures, failed.len() as u64);
+    assert_eq!(summary["client"]["messages"], summary["server"]["messages"]);
+}
+
+#[test]
+fn the_messages_of_a_side_tile_its_stream() {
+    for folder in ["corpora/redis", "corpora/http1"] {
+        for entry in std::fs::read_dir(root().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let records = records(&[path.to_str().unwrap()]);
+            let mut ends = std::collections::HashMap::new();
+            for message in of_type(&records, "message") {
+                let side = (message["conn"].as_u64().unwrap(), message["side"].as_str().unwrap());
+                let end = ends.entry(side).or_insert(0);
+                assert_eq!(message["offset"].as_u64().unwrap(), *end, "{}: {message}", path.display());
+                *end += message["length"].as_u64().unwrap();
+            }
+            for ended in of_type(&records, "connection").filter(|record| record["event"] == "end") {
+                for side in ["client", "server"] {
+                    let bytes = ended[format!("{side}_bytes")].as_u64().unwrap();
+                    let told = ends.get(&(ended["conn"].as_u64().unwrap(), side)).copied().unwrap_or_default();
+                    assert_eq!(told, bytes, "{}: {side} of {ended}", path.display());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn several_captures_number_their_connections_on() {
+    let one = records(&["corpora/redis/errors.pcap"]);
+    let both = records(&["corpora/redis/errors.pcap", "corpora/http1/chunked.pcap"]);
+    let highest = |records: &[Value]| records.iter().filter_map(|record| record["conn"].as_u64()).max().unwrap();
+    assert!(highest(&both) > highest(&one));
+    let protocols: std::collections::BTreeSet<_> =
+        of_type(&both, "message").map(|message| message["protocol"].as_str().unwrap()).collect();
+    assert_eq!(protocols.into_iter().collect::<Vec<_>>(), ["http1", "redis"]);
+    assert_eq!(both.last().unwrap()["capture"]["captures"], 2);
+}
+
+#[test]
+fn a_framing_spec_replays_any_capture() {
+    let records = records(&["--protocol", "client=lines server=delimiter:0d0a", "corpora/redis/inline-commands.pcap"]);
+    assert!(of_type(&records, "message").any(|message| message["kind"] == "line"));
+    assert!(of_type(&records, "message").any(|message| message["kind"] == "frame"));
+}
+
+#[test]
+fn the_text_is_for_people_and_has_no_control_characters() {
+    let ran = enjamb(&["replay", "corpora/redis/binary-values.pcap"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.chars().all(|c| c == '\n' || !c.is_control()), "{}", ran.out.escape_debug());
+    assert!(ran.out.contains("latency"));
+}
+
+#[test]
+fn a_wrong_spec_is_shown_where_it_is_wrong() {
+    let ran = enjamb(&["replay", "--protocol", "client=lines server=u16", "corpora/redis/errors.pcap"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("\n  client=lines server=u16\n                      ^"), "{}", ran.err);
+    assert!(ran.err.contains("redis"), "it lists what there is: {}", ran.err);
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_the_others_go_on() {
+    let ran = enjamb(&["replay", "--summary", "nowhere.pcap", "corpora/redis/errors.pcap"]);
+    assert_eq!(ran.code, 0);
+    assert!(ran.err.contains("nowhere.pcap"), "{}", ran.err);
+    assert!(ran.out.contains("1 capture"));
+
+    let ran = enjamb(&["replay", "nowhere.pcap"]);
+    assert_eq!(ran.code, 3);
+    let ran = enjamb(&["replay", "README.md"]);
+    assert_eq!(ran.code, 3);
+    assert!(ran.err.contains("README.md"), "{}", ran.err);
+}
+
+#[test]
+fn a_capture_that_is_cut_gives_what_is_whole_and_says_at_which_byte_it_broke() {
+    let whole = std::fs::read(root().join("corpora/redis/errors.pcap")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cut.pcap");
+    std::fs::write(&path, &whole[..whole.len() - 7]).unwrap();
+    let ran = enjamb(&["replay", "--summary", path.to_str().unwrap()]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.err.contains("byte"), "{}", ran.err);
+    assert!(ran.out.contains("1 capture (1 damaged)"), "{}", ran.out);
+}
+
+#[test]
+fn strict_finds_malformed_messages_wanting() {
+    let malformed = enjamb(&["replay", "--summary", "--strict", "corpora/redis/protocol-errors.pcap"]);
+    assert_eq!(malformed.code, 1, "{}", malformed.out);
+    let sound = enjamb(&["replay", "--summary", "--strict", "corpora/redis/errors.pcap"]);
+    assert_eq!(sound.code, 0, "{}", sound.out);
+}
+
+/// Every command in the README and the guide that replays something runs.
+#[test]
+fn the_commands_in_the_guide_run() {
+    let mut commands = 0;
+    for file in ["README.md", "docs/quick-start.md", "docs/replay.md"] {
+        let text = std::fs::read_to_string(root().join(file)).unwrap();
+        for line in text.lines() {
+            let Some(arguments) = line.strip_prefix("cargo run --release -- replay ") else { continue };
+            let arguments = arguments.split('#').next().unwrap_or_default();
+            let arguments: Vec<&str> = ["replay"].into_iter().chain(arguments.split_whitespace()).collect();
+            let ran = enjamb(&arguments);
+            assert_eq!(ran.code, 0, "{file}: {line}: {}", ran.err);
+            assert!(!ran.out.is_empty(), "{file}: {line}");
+            commands += 1;
+        }
+    }
+    assert!(commands >= 5, "{commands} commands");
+}

@@ -1,0 +1,232 @@
+//! The command as a process: its signals, its exit codes, its files. This program is both: the tests, and, called with `proxy`, the command.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, ExitCode, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use enjamb::{Connection, Ending, Side, Tap, Time};
+use enjamb_proxy::Arguments;
+
+#[derive(Parser)]
+struct Cli {
+    #[command(flatten)]
+    arguments: Arguments,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args().collect();
+    if arguments.get(1).is_some_and(|word| word == "proxy") {
+        let Cli { arguments } = Cli::parse_from(&arguments[1..]);
+        return enjamb_proxy::run(&arguments, &enjamb_protocols::Registry::builtin()).unwrap();
+    }
+    let tests: [(&str, fn()); 5] = [
+        ("a_signal_ends_it_with_a_summary", a_signal_ends_it_with_a_summary),
+        ("a_second_signal_ends_open_connections", a_second_signal_ends_open_connections),
+        ("a_proxy_that_is_killed_leaves_its_recording", a_proxy_that_is_killed_leaves_its_recording),
+        ("exit_codes_tell_wrong_usage_from_what_cannot_be_had", exit_codes_tell_wrong_usage_from_what_cannot_be_had),
+        ("a_log_that_nobody_reads_costs_no_connection", a_log_that_nobody_reads_costs_no_connection),
+    ];
+    for (name, test) in tests {
+        test();
+        println!("test {name} ... ok");
+    }
+    ExitCode::SUCCESS
+}
+
+/// A proxy in front of a server that echoes.
+struct Running {
+    process: Child,
+    stderr: BufReader<ChildStderr>,
+    address: SocketAddr,
+}
+
+impl Running {
+    fn start(arguments: &[&str]) -> Self {
+        let server = echo_server();
+        let mut process = proxy(&["--listen", "127.0.0.1:0", "--upstream", &server.to_string()])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stderr = BufReader::new(process.stderr.take().unwrap());
+        let mut first = String::new();
+        stderr.read_line(&mut first).unwrap();
+        let address = first.strip_prefix("listening on ").and_then(|rest| rest.split_once(", relaying to ")).unwrap();
+        assert_eq!(address.1.trim_end(), server.to_string());
+        Self { address: address.0.parse().unwrap(), process, stderr }
+    }
+
+    fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.process.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// Its exit code, once it has ended, and the rest of what it said.
+    fn end(mut self) -> (Option<i32>, String) {
+        let end = Instant::now() + Duration::from_secs(20);
+        let status = loop {
+            match self.process.try_wait().unwrap() {
+                Some(status) => break status,
+                None if Instant::now() > end => {
+                    self.process.kill().unwrap();
+                    panic!("it does not end");
+                }
+                None => sleep(Duration::from_millis(5)),
+            }
+        };
+        let mut said = String::new();
+        self.stderr.read_to_string(&mut said).unwrap();
+        (status.code(), said)
+    }
+}
+
+fn proxy(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.arg("proxy").args(arguments);
+    command
+}
+
+fn echo_server() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let mut socket = socket.unwrap();
+            std::thread::spawn(move || std::io::copy(&mut socket.try_clone().unwrap(), &mut socket));
+        }
+    });
+    address
+}
+
+fn echo(client: &mut TcpStream, bytes: &[u8]) {
+    client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    client.write_all(bytes).unwrap();
+    let mut back = vec![0; bytes.len()];
+    client.read_exact(&mut back).unwrap();
+    assert_eq!(back, bytes);
+}
+
+fn a_signal_ends_it_with_a_summary() {
+    for name in ["TERM", "INT"] {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log.jsonl");
+        let mut running = Running::start(&["--protocol", "lines", "--log", log.to_str().unwrap()]);
+        echo(&mut TcpStream::connect(running.address).unwrap(), b"one\ntwo\n");
+        running.signal("USR1");
+        let mut shown = String::new();
+        while !shown.contains("messages") {
+            assert_ne!(running.stderr.read_line(&mut shown).unwrap(), 0, "{shown}");
+        }
+        running.signal(name);
+        let (code, said) = running.end();
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("messages"), "{said}");
+        let log = std::fs::read_to_string(&log).unwrap();
+        let last: serde_json::Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+        assert_eq!((&last["type"], &last["client"]["messages"]), (&"summary".into(), &2.into()), "{last}");
+        assert_eq!(log.lines().filter(|line| line.contains(r#""type":"message""#)).count(), 4);
+    }
+}
+
+fn a_second_signal_ends_open_connections() {
+    let running = Running::start(&["--drain", "3600", "--quiet"]);
+    let mut client = TcpStream::connect(running.address).unwrap();
+    echo(&mut client, b"I stay\n");
+    running.signal("TERM");
+    sleep(Duration::from_millis(200));
+    echo(&mut client, b"and am served\n");
+    running.signal("TERM");
+    let (code, said) = running.end();
+    assert_eq!(code, Some(0));
+    assert!(said.contains("1 connections were reset, since they were open still"), "{said}");
+    assert_eq!(client.read(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+/// Counts bytes by side.
+#[derive(Default)]
+struct Bytes([Vec<u8>; 2]);
+
+impl Tap for Bytes {
+    fn open(&mut self, _: &Connection, _: Time) {}
+    fn chunk(&mut self, _: &Connection, _: Time, side: Side, bytes: &[u8]) {
+        self.0[side.index()].extend_from_slice(bytes);
+    }
+    fn gap(&mut self, _: &Connection, _: Time, _: Side, missing: u64) {
+        panic!("{missing} bytes are missing");
+    }
+    fn close(&mut self, _: &Connection, _: Time, _: Side, _: Ending) {}
+    fn done(&mut self, _: &Connection, _: Time) {}
+}
+
+fn recorded(file: &Path) -> [Vec<u8>; 2] {
+    let mut bytes = Bytes::default();
+    let file = std::fs::File::open(file).unwrap();
+    let report = enjamb_capture::read(file, &mut bytes, &enjamb_capture::Options::default());
+    assert!(report.fault.is_none());
+    bytes.0
+}
+
+fn a_proxy_that_is_killed_leaves_its_recording() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("recording.pcapng");
+    let running = Running::start(&["--quiet", "--record", file.to_str().unwrap()]);
+    let mut client = TcpStream::connect(running.address).unwrap();
+    for _ in 0..100 {
+        echo(&mut client, b"what was said");
+    }
+    sleep(Duration::from_millis(300));
+    running.signal("KILL");
+    assert_eq!(running.end().0, None);
+    let said = b"what was said".repeat(100);
+    assert!(recorded(&file).iter().all(|side| *side == said));
+}
+
+fn exit_codes_tell_wrong_usage_from_what_cannot_be_had() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("kept.pcapng");
+    std::fs::write(&kept, "precious").unwrap();
+    let kept = kept.to_str().unwrap();
+    let nowhere = folder.path().join("no/such/folder/log");
+    let nowhere = nowhere.to_str().unwrap();
+    let free = "127.0.0.1:0";
+    let cases: [(&[&str], i32, &str); 9] = [
+        (&["--upstream", &taken], 2, "--listen"),
+        (&["--listen", free, "--upstream", &taken, "--protocol", "u32xe"], 2, "^"),
+        (&["--listen", free, "--upstream", "nonsense"], 2, "not HOST:PORT"),
+        (&["--listen", "nonsense", "--upstream", &taken], 2, "not HOST:PORT"),
+        (&["--listen", free, "--upstream", &taken, "--max-connections", "0"], 2, "--max-connections"),
+        (&["--listen", free, "--upstream", &taken, "--log", kept, "--record", kept], 2, "same file"),
+        (&["--listen", &taken, "--upstream", &taken, "--record", kept], 3, "cannot listen on"),
+        (&["--listen", free, "--upstream", &taken, "--log", nowhere], 3, nowhere),
+        (&["--listen", free, "--upstream", &taken, "--quiet", "--record", nowhere], 3, nowhere),
+    ];
+    for (arguments, code, says) in cases {
+        let output = proxy(arguments).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.contains(says), "{arguments:?}: {said}");
+    }
+    assert_eq!(std::fs::read_to_string(kept).unwrap(), "precious", "nothing is replaced before it listens");
+}
+
+fn a_log_that_nobody_reads_costs_no_connection() {
+    let mut running = Running::start(&["--protocol", "lines"]);
+    drop(running.process.stdout.take());
+    let mut client = TcpStream::connect(running.address).unwrap();
+    for _ in 0..200 {
+        echo(&mut client, b"unheard\n");
+        sleep(Duration::from_millis(1));
+    }
+    drop(client);
+    running.signal("TERM");
+    let (code, said) = running.end();
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(said.matches("the log cannot be written").count(), 1, "{said}");
+}

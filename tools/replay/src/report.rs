@@ -1,0 +1,83 @@
+//! What the captures themselves were like, over all that were read.
+
+use std::fmt;
+
+use enjamb_capture::{Report, Summary};
+use serde_json::{Map, Value};
+
+/// The counts of several captures together.
+#[derive(Debug, Default)]
+pub(crate) struct CaptureTotals {
+    captures: u64,
+    damaged: u64,
+    /// Captures that could not be opened at all.
+    pub(crate) unreadable: u64,
+    counts: [u64; FIELDS.len()],
+}
+
+/// A count of a capture's summary: its name in records, its words for people, and where it is.
+type Field = (&'static str, &'static str, fn(&Summary) -> u64);
+
+/// The first two are always told, the others when they are not 0.
+const FIELDS: [Field; 19] = [
+    ("packets", "packets", |s| s.packets),
+    ("segments", "TCP segments", |s| s.segments),
+    ("ignored", "packets that are not TCP or not understood", Summary::ignored),
+    ("cut_packets", "packets cut off by the snap length", |s| s.cut_packets),
+    ("dropped_packets", "packets lost by the capturing system", |s| s.dropped_packets),
+    ("fragments_given_up", "fragmented datagrams given up", |s| s.fragments_given_up),
+    ("bad_checksums", "segments with a wrong checksum, taken all the same", |s| s.bad_checksums),
+    ("connections_given_up", "connections given up to make room", |s| s.connections_given_up),
+    ("out_of_order", "segments out of order", |s| s.out_of_order),
+    ("retransmitted", "bytes retransmitted", |s| s.retransmitted),
+    ("conflicts", "segments with other bytes than came before: the first ones count", |s| s.conflicts),
+    ("conflicting_bytes", "bytes in conflict", |s| s.conflicting_bytes),
+    ("keep_alives", "keep-alive probes", |s| s.keep_alives),
+    ("resets_ignored", "resets that ended nothing", |s| s.resets_ignored),
+    ("gaps", "gaps", |s| s.gaps),
+    ("gap_bytes", "bytes missing in gaps", |s| s.gap_bytes),
+    ("gaps_for_memory", "gaps given up early for want of memory", |s| s.gaps_for_memory),
+    ("late_segments", "segments of connections that were over", |s| s.late_segments),
+    ("stray_bytes", "bytes outside of their stream", |s| s.stray_bytes),
+];
+
+impl CaptureTotals {
+    pub(crate) fn add(&mut self, report: &Report) {
+        self.captures += 1;
+        self.damaged += u64::from(report.fault.is_some());
+        for (count, (_, _, value)) in self.counts.iter_mut().zip(FIELDS) {
+            *count += value(&report.summary);
+        }
+    }
+
+    /// Was there not one packet in any of them, although something was wrong?
+    pub(crate) fn nothing_read(&self) -> bool {
+        self.counts[0] == 0 && self.unreadable + self.damaged > 0
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        let mut record = Map::new();
+        record.insert("captures".into(), self.captures.into());
+        record.insert("damaged".into(), self.damaged.into());
+        record.insert("unreadable".into(), self.unreadable.into());
+        record.extend(FIELDS.iter().zip(self.counts).map(|((name, ..), count)| ((*name).to_owned(), count.into())));
+        record.into()
+    }
+}
+
+impl fmt::Display for CaptureTotals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} capture{}", self.captures, if self.captures == 1 { "" } else { "s" })?;
+        if self.damaged > 0 {
+            write!(f, " ({} damaged)", self.damaged)?;
+        }
+        for ((_, words, _), count) in FIELDS.iter().zip(self.counts).take(2) {
+            write!(f, ", {count} {words}")?;
+        }
+        writeln!(f)?;
+        for ((_, words, _), count) in FIELDS.iter().zip(self.counts).skip(2).filter(|(_, count)| *count > 0) {
+            writeln!(f, "  {count} {words}")?;
+        }
+        Ok(())
+    }
+}
