@@ -32,8 +32,6 @@ pub enum Record<'a> {
     Message {
         /// On which connection.
         connection: &'a Connection,
-        /// Of which protocol.
-        protocol: &'a str,
         /// When its last byte was seen.
         time: Time,
         /// The message.
@@ -134,10 +132,10 @@ impl Record<'_> {
                     visitor.field(ending, Value::Text(total.ending.unwrap_or(Ending::Lost).as_str()));
                 }
             }
-            Record::Message { connection, protocol, time, message, latency_us, cuts } => {
+            Record::Message { connection, time, message, latency_us, cuts } => {
                 visitor.field("time", Value::Time(time));
                 visit_connection(connection, visitor);
-                visitor.field("protocol", Value::Text(protocol));
+                visitor.field("protocol", Value::Text(message.protocol));
                 visitor.field("side", Value::Text(message.side.as_str()));
                 visitor.field("kind", Value::Text(message.kind));
                 visitor.field("offset", Value::Number(message.span.offset));

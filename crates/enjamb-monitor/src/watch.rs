@@ -155,15 +155,12 @@ impl Watched {
         act: impl FnOnce(&mut dyn Session, &mut dyn FnMut(&Message<'_>)),
     ) -> u64 {
         let Self { connection, session, account } = self;
-        // A session under `auto` has no name until its bytes have shown it: then it is asked again below.
-        let named = session.protocol().to_owned();
         let mut said = 0;
         act(session.as_mut(), &mut |message| {
             said += 1;
             let (time, latency_us, cuts) = account.place(message);
             statistics.message(message, latency_us, cuts);
-            let protocol = named.as_str();
-            out.record(&Record::Message { connection, protocol, time, message, latency_us, cuts });
+            out.record(&Record::Message { connection, time, message, latency_us, cuts });
         });
         said
     }

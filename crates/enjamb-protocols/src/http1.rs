@@ -45,6 +45,9 @@ const SKIPPED: &str = "skipped after a hole";
 /// Why bytes behind a refused `CONNECT` are not parsed.
 const BEFORE_VERDICT: &str = "sent before the answer to CONNECT";
 
+/// What the protocol is called.
+const NAME: &str = "http1";
+
 /// Opens a session.
 ///
 /// Kinds: a well-known method or `request`; `response`; `opaque`, `unparsed`, and `blank` for blank lines that no
@@ -64,7 +67,7 @@ type Out<'o> = &'o mut dyn FnMut(&Message<'_>);
 
 impl Session for Http1 {
     fn protocol(&self) -> &str {
-        "http1"
+        NAME
     }
 
     fn feed(&mut self, side: Side, mut chunk: &[u8], out: Out<'_>) {
@@ -263,6 +266,7 @@ impl Http1 {
         let reader = self.lanes[side.index()].handler();
         let message = &reader.message;
         out(&Message {
+            protocol: NAME,
             side,
             kind: message.kind(side),
             span,
@@ -285,7 +289,7 @@ impl Http1 {
         (outcome, reason): (Outcome, Option<&str>),
         out: Out<'_>,
     ) {
-        out(&Message { kind, outcome, reason, ..opaque(side, span) });
+        out(&Message { kind, outcome, reason, ..opaque(NAME, side, span) });
         self.emitted[side.index()] += 1;
     }
 }

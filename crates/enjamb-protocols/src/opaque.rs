@@ -2,6 +2,9 @@
 
 use enjamb::{Ending, Message, Outcome, Session, Side, Span};
 
+/// What the protocol is called.
+const NAME: &str = "opaque";
+
 /// Counts the bytes of both sides. One message of kind `opaque` a side, when it ends.
 #[derive(Clone, Debug, Default)]
 pub struct Opaque {
@@ -10,7 +13,7 @@ pub struct Opaque {
 
 impl Session for Opaque {
     fn protocol(&self) -> &str {
-        "opaque"
+        NAME
     }
 
     fn feed(&mut self, side: Side, chunk: &[u8], _: &mut dyn FnMut(&Message<'_>)) {
@@ -25,7 +28,7 @@ impl Session for Opaque {
     fn close(&mut self, side: Side, _: Ending, out: &mut dyn FnMut(&Message<'_>)) {
         let span = self.sides[side.index()];
         if span.length > 0 {
-            out(&opaque(side, span));
+            out(&opaque(NAME, side, span));
         }
         self.sides[side.index()] = Span { offset: span.end(), length: 0 };
     }
@@ -36,8 +39,9 @@ impl Session for Opaque {
 }
 
 /// The message that stands for bytes that are not parsed.
-pub(crate) fn opaque(side: Side, span: Span) -> Message<'static> {
+pub(crate) fn opaque(protocol: &str, side: Side, span: Span) -> Message<'_> {
     Message {
+        protocol,
         side,
         kind: "opaque",
         span,

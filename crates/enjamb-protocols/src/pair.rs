@@ -50,6 +50,7 @@ impl fmt::Display for Summary<'_> {
 }
 
 fn emit(
+    protocol: &str,
     lane: &Lane<Framed>,
     (side, span): (Side, Span),
     (outcome, reason): (Outcome, Option<&str>),
@@ -58,6 +59,7 @@ fn emit(
 ) {
     let handler = lane.handler();
     out(&Message {
+        protocol,
         side,
         kind: handler.kind(),
         span,
@@ -78,19 +80,19 @@ fn reason(error: &FrameError<FramingError>) -> &'static str {
 }
 
 /// All that no message has claimed, as one message.
-fn emit_rest(lane: &mut Lane<Framed>, side: Side, why: &str, out: &mut dyn FnMut(&Message<'_>)) {
+fn emit_rest(protocol: &str, lane: &mut Lane<Framed>, side: Side, why: &str, out: &mut dyn FnMut(&Message<'_>)) {
     let rest = lane.rest();
     let Some(span) = lane.claim_rest() else {
         return;
     };
     match rest {
-        Rest::Message => emit(lane, (side, span), (Outcome::Incomplete, Some(why)), (span.length, 0), out),
-        Rest::Opaque => out(&opaque(side, span)),
+        Rest::Message => emit(protocol, lane, (side, span), (Outcome::Incomplete, Some(why)), (span.length, 0), out),
+        Rest::Opaque => out(&opaque(protocol, side, span)),
         Rest::Unparsed => out(&Message {
             kind: "unparsed",
             outcome: Outcome::Incomplete,
             reason: Some(AFTER_MALFORMED),
-            ..opaque(side, span)
+            ..opaque(protocol, side, span)
         }),
     }
 }
@@ -106,12 +108,12 @@ impl Session for Pair {
             match next {
                 Ok(frame) => {
                     let span = lane.claim();
-                    emit(lane, (side, span), (Outcome::Ok, None), (frame.length, frame.lost), out);
+                    emit(&self.name, lane, (side, span), (Outcome::Ok, None), (frame.length, frame.lost), out);
                 }
                 Err(error) => {
                     let span = lane.claim_to(error.end());
                     let verdict = (Outcome::Malformed, Some(reason(&error)));
-                    emit(lane, (side, span), verdict, (lane.handler().preview().len() as u64, 0), out);
+                    emit(&self.name, lane, (side, span), verdict, (lane.handler().preview().len() as u64, 0), out);
                 }
             }
         }
@@ -123,10 +125,10 @@ impl Session for Pair {
             Ok(None) => {}
             Ok(Some(frame)) => {
                 let span = lane.claim();
-                emit(lane, (side, span), (Outcome::Ok, None), (frame.length, frame.lost), out);
+                emit(&self.name, lane, (side, span), (Outcome::Ok, None), (frame.length, frame.lost), out);
             }
             Err(_) => {
-                emit_rest(lane, side, HOLE, out);
+                emit_rest(&self.name, lane, side, HOLE, out);
                 // A line or a delimiter comes round again; for a prefix the next byte is as good a guess as any.
                 lane.resume(missing, self.framings[side.index()].handler());
             }
@@ -137,7 +139,7 @@ impl Session for Pair {
         let lane = &mut self.lanes[side.index()];
         // No framing makes an event of its end; an error at the end was reported when it was fed.
         let _ = lane.close(&mut |_| {});
-        emit_rest(lane, side, ending.reason(), out);
+        emit_rest(&self.name, lane, side, ending.reason(), out);
     }
 
     fn held(&self) -> usize {

@@ -51,6 +51,9 @@ use reply::Replies;
 /// Why bytes behind a hole are not parsed.
 pub const AFTER_HOLE: &str = "skipped after a hole";
 
+/// What the protocol is called.
+const NAME: &str = "redis";
+
 /// A conversation with a Redis server, from its beginning.
 ///
 /// ```
@@ -152,7 +155,7 @@ impl Redis {
         self.pairing.emitted();
         let command = self.client.handler();
         match rest {
-            Rest::Opaque => out(&opaque(Side::Client, span)),
+            Rest::Opaque => out(&opaque(NAME, Side::Client, span)),
             Rest::Unparsed => out(&unparsed(Side::Client, span, AFTER_MALFORMED)),
             Rest::Message if command.is_seeking() => out(&unparsed(Side::Client, span, AFTER_HOLE)),
             Rest::Message if command.is_begun() => out(&Message {
@@ -170,7 +173,7 @@ impl Redis {
         let Some(span) = self.server.claim_rest() else { return };
         let reply = self.server.handler();
         match rest {
-            Rest::Opaque => out(&opaque(Side::Server, span)),
+            Rest::Opaque => out(&opaque(NAME, Side::Server, span)),
             Rest::Unparsed => out(&unparsed(Side::Server, span, AFTER_MALFORMED)),
             Rest::Message if reply.is_seeking() => out(&unparsed(Side::Server, span, AFTER_HOLE)),
             Rest::Message if reply.is_begun() => {
@@ -189,7 +192,7 @@ impl Redis {
 
 impl Session for Redis {
     fn protocol(&self) -> &str {
-        "redis"
+        NAME
     }
 
     fn feed(&mut self, side: Side, mut chunk: &[u8], out: &mut dyn FnMut(&Message<'_>)) {
@@ -296,11 +299,11 @@ impl Session for Redis {
 
 /// A message that is whole and well.
 fn message<'a>(side: Side, kind: &'a str, span: Span, summary: &'a dyn fmt::Display) -> Message<'a> {
-    Message { side, kind, span, outcome: Outcome::Ok, code: None, reason: None, answers: None, summary }
+    Message { protocol: NAME, side, kind, span, outcome: Outcome::Ok, code: None, reason: None, answers: None, summary }
 }
 
 fn unparsed(side: Side, span: Span, reason: &'static str) -> Message<'static> {
-    Message { kind: "unparsed", outcome: Outcome::Incomplete, reason: Some(reason), ..opaque(side, span) }
+    Message { kind: "unparsed", outcome: Outcome::Incomplete, reason: Some(reason), ..opaque(NAME, side, span) }
 }
 
 const fn kind(verdict: Verdict) -> &'static str {

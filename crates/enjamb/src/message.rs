@@ -13,6 +13,8 @@ use crate::side::Side;
 /// belongs to some message's span.
 #[derive(Clone, Copy)]
 pub struct Message<'a> {
+    /// Which protocol it is of. A session that finds out what is spoken says so with its first message.
+    pub protocol: &'a str,
     /// Who sent it.
     pub side: Side,
     /// What it is, in the protocol's own words: `GET`, `reply`, `PUBLISH`. Short, and from a small set that strangers

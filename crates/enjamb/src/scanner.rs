@@ -135,8 +135,8 @@ impl Scanner {
     }
 
     /// Bytes are missing from the stream here (a capture lost them). Inside a frame of known length that has room for them
-    /// they are counted off, and `true` is returned where that completes the frame. Elsewhere nothing can be
-    /// known of what they held.
+    /// they are counted off, and `true` is returned where that completes the frame; a frame that ends with the stream has room for
+    /// any number. Elsewhere nothing can be known of what they held.
     ///
     /// # Errors
     /// [`Unplaced`] when the bytes cannot be counted off; nothing has changed then.
@@ -150,6 +150,7 @@ impl Scanner {
                 }
                 Ok(complete)
             }
+            Terminator::Close if self.rescan.is_none() => Ok(false),
             _ => Err(Unplaced),
         }
     }

@@ -124,9 +124,9 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
         written => written.context("cannot write to standard output")?,
     }
-    let wanting = Side::BOTH.iter().any(|side| {
-        statistics.outcome(*side, Outcome::Malformed) + statistics.outcome(*side, Outcome::Incomplete) > 0
-    });
+    let wanting = Side::BOTH
+        .iter()
+        .any(|side| statistics.outcome(*side, Outcome::Malformed) + statistics.outcome(*side, Outcome::Incomplete) > 0);
     Ok(if totals.nothing_read() {
         ExitCode::from(NOTHING_READ)
     } else if arguments.strict && wanting {

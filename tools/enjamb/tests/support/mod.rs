@@ -11,19 +11,19 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// The root of the workspace.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// The binary under test.
-pub fn enjamb() -> Command {
+pub(crate) fn enjamb() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_enjamb"));
     command.current_dir(root());
     command
 }
 
 /// Are these programs there? Where one is missing the test says so and is passed over, except in CI.
-pub fn have(programs: &[&str]) -> bool {
+pub(crate) fn have(programs: &[&str]) -> bool {
     let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
     let missing =
         programs.iter().find(|program| !path.split(':').any(|folder| Path::new(folder).join(program).exists()));
@@ -34,7 +34,7 @@ pub fn have(programs: &[&str]) -> bool {
 }
 
 /// A process that ends with the test.
-pub struct Process(pub Child);
+pub(crate) struct Process(pub(crate) Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -47,7 +47,7 @@ impl Drop for Process {
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A port that nobody listens on.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
@@ -64,7 +64,7 @@ fn loopback(port: u16) -> SocketAddr {
 }
 
 /// A Redis server that keeps nothing.
-pub fn redis() -> (Process, SocketAddr) {
+pub(crate) fn redis() -> (Process, SocketAddr) {
     let port = free_port();
     let child = Command::new("redis-server")
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
@@ -77,7 +77,7 @@ pub fn redis() -> (Process, SocketAddr) {
 }
 
 /// An nginx that serves what `locations` says.
-pub fn nginx(folder: &Path, locations: &str) -> (Process, SocketAddr) {
+pub(crate) fn nginx(folder: &Path, locations: &str) -> (Process, SocketAddr) {
     let port = free_port();
     let folder = folder.canonicalize().unwrap();
     let config = format!(
@@ -102,16 +102,16 @@ pub fn nginx(folder: &Path, locations: &str) -> (Process, SocketAddr) {
 }
 
 /// A proxy under test.
-pub struct Proxy {
+pub(crate) struct Proxy {
     process: Process,
     stderr: BufReader<std::process::ChildStderr>,
     /// Where it listens.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Proxy {
     /// Starts one in front of `upstream`.
-    pub fn start(upstream: SocketAddr, arguments: &[&str]) -> Self {
+    pub(crate) fn start(upstream: SocketAddr, arguments: &[&str]) -> Self {
         let mut child = enjamb()
             .args(["proxy", "--listen", "127.0.0.1:0", "--upstream", &upstream.to_string()])
             .args(arguments)
@@ -128,17 +128,17 @@ impl Proxy {
     }
 
     /// Its process.
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.process.0.id()
     }
 
     /// Sends it a signal by name.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         assert!(Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status().unwrap().success());
     }
 
     /// Reads its standard error up to a line that holds `text`.
-    pub fn read_until(&mut self, text: &str) -> String {
+    pub(crate) fn read_until(&mut self, text: &str) -> String {
         let mut read = String::new();
         while !read.lines().any(|line| line.contains(text)) {
             assert!(self.stderr.read_line(&mut read).unwrap() > 0, "it ended without saying {text}: {read}");
@@ -147,7 +147,7 @@ impl Proxy {
     }
 
     /// Ends it by SIGINT; what it still said on standard error.
-    pub fn stop(mut self) -> String {
+    pub(crate) fn stop(mut self) -> String {
         self.signal("INT");
         let started = Instant::now();
         let status = loop {
@@ -165,30 +165,30 @@ impl Proxy {
 }
 
 /// Runs a client to its end.
-pub fn run(command: &mut Command) -> Output {
+pub(crate) fn run(command: &mut Command) -> Output {
     let output = command.stdin(Stdio::null()).output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     output
 }
 
 /// The standard output of a client.
-pub fn said(command: &mut Command) -> String {
+pub(crate) fn said(command: &mut Command) -> String {
     String::from_utf8(run(command).stdout).unwrap()
 }
 
 /// The records in a file.
-pub fn read_records(path: &Path) -> Vec<Value> {
+pub(crate) fn read_records(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
 }
 
 /// The records that a replay gives.
-pub fn replay(capture: &Path, protocol: &str) -> Vec<Value> {
+pub(crate) fn replay(capture: &Path, protocol: &str) -> Vec<Value> {
     let text = said(enjamb().args(["replay", "--format", "jsonl", "--protocol", protocol]).arg(capture));
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// The records of one type.
-pub fn of_type(records: &[Value], name: &str) -> Vec<Value> {
+pub(crate) fn of_type(records: &[Value], name: &str) -> Vec<Value> {
     records.iter().filter(|record| record["type"] == name).cloned().collect()
 }
