@@ -99,7 +99,7 @@ impl Session {
         let mut statistics = lock(&shared.shards[shard as usize]);
         match &shared.log {
             Some(log) => {
-                tracing::dispatcher::with_default(log, || act(watched, shared, &mut statistics, &mut trace::emit))
+                tracing::dispatcher::with_default(log, || act(watched, shared, &mut statistics, &mut trace::emit));
             }
             None => act(watched, shared, &mut statistics, &mut |_: &Record<'_>| {}),
         }

@@ -164,8 +164,10 @@ async fn a_recording_that_is_replayed_gives_the_very_log() {
                     let mut client = TcpStream::connect(address).await.unwrap();
                     for round in 0..30 {
                         // Now and then one that takes several reads.
-                        let length = if round % 10 == 9 { 200_000 } else { 1 + next(200) };
-                        let bytes: Vec<u8> = (0..length).map(|_| b"\0\0\0\x05ab\r\n"[next(8) as usize]).collect();
+                        let length = if round % 10 == 9 { 150_000 } else { 1 + next(200) };
+                        let bytes: Vec<u8> = (0..length)
+                            .map(|_| if next(512) == 0 { b"\0\x05\r\n"[next(4) as usize] } else { b'a' })
+                            .collect();
                         let (mut reads, mut writes) = client.split();
                         let mut back = vec![0; bytes.len()];
                         let (wrote, read) = tokio::join!(writes.write_all(&bytes), reads.read_exact(&mut back));

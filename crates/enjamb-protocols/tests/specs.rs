@@ -1,0 +1,147 @@
+//! Framing specs, and `auto`.
+
+use enjamb::transcript::What;
+use enjamb::{Ending, OwnedMessage, Side};
+use enjamb_law::{Cutting, Segmentations, Sessions, split_everywhere};
+use enjamb_protocols::{KEPT_MAX, Registry};
+use proptest::prelude::*;
+
+/// What is said of these turns, which obey the split law under every one and two cuts.
+fn said(protocol: &str, turns: &[(Side, What)]) -> Vec<OwnedMessage> {
+    let protocol = Registry::builtin().resolve(protocol).unwrap();
+    let input = Cutting::of(turns.iter().cloned());
+    let sessions = Sessions(|| protocol.session(Some(80)));
+    split_everywhere(&sessions, &input, &Segmentations::up_to_two_cuts())
+        .unwrap_or_else(|violation| panic!("{violation}"));
+    let mut said = Vec::new();
+    let mut session = protocol.session(Some(80));
+    input.transcript(&[]).play(session.as_mut(), &mut |message| said.push(message.to_owned()));
+    assert!(session.held() <= KEPT_MAX);
+    session.close(Side::Server, Ending::Closed, &mut |message| said.push(message.to_owned()));
+    said
+}
+
+fn client(bytes: &[u8]) -> (Side, What) {
+    (Side::Client, What::Chunk(bytes.to_vec()))
+}
+
+fn closed() -> (Side, What) {
+    (Side::Client, What::Close(Ending::Closed))
+}
+
+fn lines_of(protocol: &str, turns: &[(Side, What)]) -> Vec<String> {
+    said(protocol, turns).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn each_framing_frames_as_its_name_says() {
+    let cases: [(&str, &[u8], &[&str]); 14] = [
+        (
+            "lines",
+            b"a\r\n\nb",
+            &[
+                r#"client line at 0+3 ok: \"a\""#,
+                r#"client line at 3+1 ok: \"\""#,
+                r#"client line at 4+1 incomplete (the stream ended inside it): \"b\""#,
+            ],
+        ),
+        (
+            "lines max=3",
+            b"abc\nabcd\nx",
+            &[
+                r#"client line at 0+4 ok: \"abc\""#,
+                r#"client line at 4+3 malformed (the frame is longer than max): \"abc\""#,
+                "client unparsed at 7+3 incomplete (after a malformed message): not parsed",
+            ],
+        ),
+        ("delimiter:00", b"a\0\0", &[r#"client frame at 0+2 ok: \"a\""#, r#"client frame at 2+1 ok: \"\""#]),
+        ("fixed:2", b"abcd", &[r#"client frame at 0+2 ok: \"ab\""#, r#"client frame at 2+2 ok: \"cd\""#]),
+        ("u8", b"\x02ab\x00", &[r#"client frame at 0+3 ok: \"ab\""#, r#"client frame at 3+1 ok: \"\""#]),
+        ("u16be", b"\x00\x01a", &[r#"client frame at 0+3 ok: \"a\""#]),
+        ("u16le", b"\x01\x00a", &[r#"client frame at 0+3 ok: \"a\""#]),
+        ("u24be", b"\x00\x00\x01a", &[r#"client frame at 0+4 ok: \"a\""#]),
+        ("u32le", b"\x01\x00\x00\x00a", &[r#"client frame at 0+5 ok: \"a\""#]),
+        ("u64be", b"\x00\x00\x00\x00\x00\x00\x00\x01a", &[r#"client frame at 0+9 ok: \"a\""#]),
+        ("u16be-2", b"\x00\x03a\x00\x02", &[r#"client frame at 0+3 ok: \"a\""#, r#"client frame at 3+2 ok: \"\""#]),
+        ("u8+1", b"\x00a", &[r#"client frame at 0+2 ok: \"a\""#]),
+        (
+            "u16be-2",
+            b"\x00\x01a",
+            &[
+                r#"client frame at 0+2 malformed (the length in the prefix is impossible): \"\""#,
+                "client unparsed at 2+1 incomplete (after a malformed message): not parsed",
+            ],
+        ),
+        (
+            "u32be max=1k",
+            b"\xff\xff\xff\xffabc",
+            &[
+                r#"client frame at 0+4 malformed (the frame is longer than max): \"\""#,
+                "client unparsed at 4+3 incomplete (after a malformed message): not parsed",
+            ],
+        ),
+    ];
+    for (spec, bytes, expected) in cases {
+        assert_eq!(lines_of(spec, &[client(bytes), closed()]), expected, "{spec}");
+    }
+}
+
+#[test]
+fn a_hole_in_a_payload_is_counted_and_one_elsewhere_ends_the_frame() {
+    let gap = |missing| (Side::Client, What::Gap(missing));
+    assert_eq!(
+        lines_of("u8", &[client(b"\x05ab"), gap(2), client(b"e\x01x"), closed()]),
+        [r#"client frame at 0+6 ok: \"abe\", 2 bytes lost"#, r#"client frame at 6+2 ok: \"x\""#]
+    );
+    assert_eq!(
+        lines_of("lines", &[client(b"ab"), gap(2), client(b"e\nx\n"), closed()]),
+        [
+            r#"client line at 0+2 incomplete (bytes of it are missing from the capture): \"ab\""#,
+            r#"client line at 4+2 ok: \"e\""#,
+            r#"client line at 6+2 ok: \"x\""#,
+        ]
+    );
+}
+
+#[test]
+fn auto_is_decided_by_whichever_side_shows_it_first() {
+    let server = |bytes: &[u8]| (Side::Server, What::Chunk(bytes.to_vec()));
+    let protocols = |turns: &[(Side, What)]| -> Vec<String> {
+        let protocol = Registry::builtin().auto();
+        let mut names = Vec::new();
+        let mut session = protocol.session(None);
+        Cutting::of(turns.iter().cloned())
+            .transcript(&[])
+            .play(session.as_mut(), &mut |message| names.push(message.protocol.to_owned()));
+        names
+    };
+    assert_eq!(protocols(&[client(b"GET / HTTP/1.1\r\n\r\n")]), ["http1"]);
+    assert_eq!(protocols(&[client(b"*1\r\n$4\r\nPING\r\n")]), ["redis"]);
+    // What the client says is nobody's; what the server answers is HTTP.
+    assert_eq!(
+        protocols(&[client(b"!!\r\n\r\n"), server(b"HTTP/1.0 400 Bad Request\r\nContent-Length: 0\r\n\r\n")]),
+        ["http1", "http1"]
+    );
+    let strange = [client(b"\x00\x01"), closed(), server(b"\x02"), (Side::Server, What::Close(Ending::Closed))];
+    assert_eq!(protocols(&strange), ["opaque", "opaque"]);
+    assert_eq!(lines_of("auto", &[client(&[0; 300]), closed()]).len(), 1);
+}
+
+#[test]
+fn auto_keeps_no_more_than_it_says() {
+    let mut session = Registry::builtin().auto().session(None);
+    for _ in 0..100 {
+        session.feed(Side::Client, &[0; 1000], &mut |_| {});
+        assert!(session.held() <= KEPT_MAX);
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_obey_the_law_under_any_spec(
+        bytes in prop::collection::vec(prop_oneof![Just(0_u8), Just(1), Just(b'\r'), Just(b'\n'), any::<u8>()], 0..60),
+        spec in prop::sample::select(&["lines max=5", "delimiter:0d0a", "u8", "u16be max=20", "u8-1", "fixed:3", "auto"][..]),
+    ) {
+        said(spec, &[client(&bytes), closed()]);
+    }
+}
