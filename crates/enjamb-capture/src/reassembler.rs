@@ -134,7 +134,7 @@ impl Reassembler {
                 let first = segment.sequence.wrapping_add(1);
                 let opens = segment.syn && segment.acknowledgement.is_none() && !bases.contains(&Some(first));
                 if !opens && time.since(*ended) < TIME_WAIT {
-                    self.summary.late_segments += 1;
+                    self.summary.late_segments += u64::from(!segment.payload.is_empty());
                     self.summary.stray_bytes += segment.payload.len() as u64;
                     return;
                 }

@@ -45,7 +45,7 @@ pub struct Summary {
     pub gap_bytes: u64,
     /// Holes that were given up only because too much was held behind them.
     pub gaps_for_memory: u64,
-    /// Segments of connections that were over.
+    /// Segments that bring payload to a connection that is over.
     pub late_segments: u64,
     /// Bytes of payload outside their stream: behind its end, before the place where the capture joined it, or too far ahead.
     pub stray_bytes: u64,

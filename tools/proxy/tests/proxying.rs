@@ -105,20 +105,14 @@ async fn the_log_has_the_connection_its_messages_and_the_summary() {
     let cut = |side| {
         json!({
             "type": "message", "protocol": "lines", "side": side, "kind": "line", "offset": 12, "length": 3,
-            "outcome": "incomplete", "reason": Ending::Closed.reason(), "cuts": 0, "summary": records.iter()
-                .find(|record| record["outcome"] == "incomplete").unwrap()["summary"],
+            "outcome": "incomplete", "reason": Ending::Closed.reason(), "cuts": 0, "summary": "?",
         })
     };
     let mut expected = vec![json!({"type": "connection", "event": "open"})];
     for side in ["client", "server"] {
-        // The summary is the registry's affair; here it is that of the same line.
-        let summary = |at: u64| {
-            let of = records.iter().find(|record| record["side"] == side && record["offset"] == at);
-            of.unwrap()["summary"].clone()
-        };
-        expected.push(message(side, 0, 7, 1, summary(0)));
-        expected.push(message(side, 7, 3, 0, summary(7)));
-        expected.push(message(side, 10, 2, 0, summary(10)));
+        expected.push(message(side, 0, 7, 1, "?"));
+        expected.push(message(side, 7, 3, 0, "?"));
+        expected.push(message(side, 10, 2, 0, "?"));
     }
     expected.extend([cut("client"), cut("server")]);
     expected.push(json!({
@@ -130,7 +124,6 @@ async fn the_log_has_the_connection_its_messages_and_the_summary() {
     assert_eq!(records, expected);
     assert_eq!(summary, report.statistics.to_json());
     assert_eq!((&summary["connections"], &summary["server"]["messages"]), (&1.into(), &4.into()));
-    assert!(std::fs::read_to_string(&log).unwrap().contains("enjamb"));
 }
 
 /// The log of a recording, made by replaying it.

@@ -37,7 +37,7 @@ const FIELDS: [Field; 19] = [
     ("gaps", "gaps", |s| s.gaps),
     ("gap_bytes", "bytes missing in gaps", |s| s.gap_bytes),
     ("gaps_for_memory", "gaps given up early for want of memory", |s| s.gaps_for_memory),
-    ("late_segments", "segments of connections that were over", |s| s.late_segments),
+    ("late_segments", "segments with payload for connections that were over", |s| s.late_segments),
     ("stray_bytes", "bytes outside of their stream", |s| s.stray_bytes),
 ];
 

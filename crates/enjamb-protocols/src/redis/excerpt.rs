@@ -10,7 +10,7 @@ use std::fmt::{self, Write as _};
 pub(super) const VALUES_MAX: usize = 8;
 
 /// How many bytes of each are kept.
-pub(super) const TEXT_MAX: usize = 64;
+pub(super) const TEXT_MAX: usize = 80;
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -42,7 +42,7 @@ fn conversations_are_told_as_they_are() {
             "a long argument",
             vec![client(format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$100\r\n{}\r\n", "é".repeat(50)))],
             r#"
-            > SET 0+128: SET k "éééééééééééééééééééééééééééééééé…" (100 bytes)
+            > SET 0+128: SET k "éééééééééééééééééééééééééééééééééééééééé…" (100 bytes)
             "#,
         ),
         (
