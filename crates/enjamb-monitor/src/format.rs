@@ -31,7 +31,7 @@ impl Format {
     #[must_use]
     pub fn writer(self, line: &mut String) -> LineWriter<'_> {
         let state = match self {
-            Self::Text { colour } => State::Text { colour, kind: None },
+            Self::Text { colour } => State::Text { colour, kind: None, aside: String::new() },
             Self::JsonLines => State::Json { first: true },
         };
         LineWriter { line, state }
@@ -52,6 +52,8 @@ enum State {
         colour: bool,
         /// The record's type, once it is known.
         kind: Option<RecordType>,
+        /// What stands behind everything else: how long it took, and how it was cut.
+        aside: String,
     },
 }
 
@@ -66,8 +68,11 @@ enum RecordType {
 impl LineWriter<'_> {
     /// The record is complete.
     pub fn finish(self) {
-        if matches!(self.state, State::Json { .. }) {
-            self.line.push('}');
+        match self.state {
+            State::Json { .. } => self.line.push('}'),
+            State::Text { aside, .. } if aside.is_empty() => {}
+            State::Text { colour: true, aside, .. } => push(self.line, format_args!("  {DIM}[{aside}]{RESET}")),
+            State::Text { colour: false, aside, .. } => push(self.line, format_args!("  [{aside}]")),
         }
         self.line.push('\n');
     }
@@ -83,7 +88,8 @@ impl Visitor for LineWriter<'_> {
                 self.line.push_str("\":");
                 json_value(value, self.line);
             }
-            State::Text { colour, kind } => text_field(name, value, *colour, kind, self.line),
+            State::Text { aside, .. } if name == "latency_us" || name == "cuts" => push_aside(name, value, aside),
+            State::Text { colour, kind, .. } => text_field(name, value, *colour, kind, self.line),
         }
     }
 }
@@ -160,16 +166,29 @@ const RED: &str = "\x1b[31m";
 const YELLOW: &str = "\x1b[33m";
 const RESET: &str = "\x1b[0m";
 
+/// How long it took, and how it was cut.
+fn push_aside(name: &str, value: Value<'_>, aside: &mut String) {
+    let Value::Number(number) = value else { return };
+    let between = if aside.is_empty() { "" } else { ", " };
+    match (name, number) {
+        ("cuts", 0) => {}
+        ("cuts", 1) => push(aside, format_args!("{between}1 cut")),
+        ("cuts", _) => push(aside, format_args!("{between}{number} cuts")),
+        _ => push(aside, format_args!("{between}{number} us")),
+    }
+}
+
 fn text_field(name: &str, value: Value<'_>, colour: bool, kind: &mut Option<RecordType>, line: &mut String) {
     let mut painted = |paint: &str, write: &dyn Fn(&mut String)| {
         if !(line.is_empty() || line.ends_with('\n') || name == "length") {
             line.push(' ');
         }
-        if colour {
+        let painted = colour && !paint.is_empty();
+        if painted {
             line.push_str(paint);
         }
         write(line);
-        if colour {
+        if painted {
             line.push_str(RESET);
         }
     };
@@ -223,21 +242,12 @@ fn text_field(name: &str, value: Value<'_>, colour: bool, kind: &mut Option<Reco
         ("outcome", Value::Text("ok")) => {}
         ("outcome", Value::Text("failed")) => painted(YELLOW, &plain),
         ("outcome", _) => painted(RED, &plain),
-        ("code", _) => painted("", &plain),
+        // The summary says it in words.
+        ("code", _) => {}
         ("reason", _) => painted(RED, &|line| {
             line.push('(');
             plain(line);
             line.push(')');
-        }),
-        ("latency_us", _) => painted(DIM, &|line| {
-            plain(line);
-            line.push_str("us");
-        }),
-        ("cuts", Value::Number(0)) => {}
-        ("cuts", Value::Number(1)) => painted(DIM, &|line| line.push_str("1 cut")),
-        ("cuts", _) => painted(DIM, &|line| {
-            plain(line);
-            line.push_str(" cuts");
         }),
         ("missing", _) => painted(YELLOW, &|line| {
             plain(line);
@@ -248,18 +258,29 @@ fn text_field(name: &str, value: Value<'_>, colour: bool, kind: &mut Option<Reco
         ("duration_us", _) => painted("", &|line| {
             line.push_str("after ");
             plain(line);
-            line.push_str("us");
+            line.push_str(" us");
         }),
-        (
-            "client_bytes" | "client_messages" | "client_ending" | "server_bytes" | "server_messages" | "server_ending",
-            _,
-        ) => {
-            painted(DIM, &|line| {
-                line.push_str(name);
-                line.push('=');
-                plain(line);
-            });
-        }
+        ("client_bytes", _) => painted(DIM, &|line| {
+            line.push_str("client ");
+            plain(line);
+        }),
+        ("server_bytes", _) => painted(DIM, &|line| {
+            line.push_str("server ");
+            plain(line);
+        }),
+        ("client_messages" | "server_messages", _) => painted(DIM, &|line| {
+            line.push_str("bytes in ");
+            plain(line);
+        }),
+        ("client_ending", _) => painted(DIM, &|line| {
+            line.push_str("messages, ");
+            plain(line);
+            line.push(';');
+        }),
+        ("server_ending", _) => painted(DIM, &|line| {
+            line.push_str("messages, ");
+            plain(line);
+        }),
         _ => painted("", &plain),
     }
 }
