@@ -36,9 +36,8 @@ impl Pcap {
     /// Reads the file header.
     pub(crate) fn open<R: Read>(input: &mut Input<R>) -> Result<Self, Fault> {
         input.require(FILE_HEADER, "the file header")?;
-        let header = match parse_pcap_header(input.bytes()) {
-            Ok((_, header)) => header,
-            Err(_) => return Err(input.fault(Trouble::Damaged("the file header makes no sense"))),
+        let Ok((_, header)) = parse_pcap_header(input.bytes()) else {
+            return Err(input.fault(Trouble::Damaged("the file header makes no sense")));
         };
         input.consume(FILE_HEADER);
         Ok(Self {

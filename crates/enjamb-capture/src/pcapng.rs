@@ -75,7 +75,7 @@ impl Pcapng {
             }
             let kind = self.number(input.bytes(), 0);
             let length = self.number(input.bytes(), 4) as usize;
-            if length < SMALLEST_BLOCK || length % 4 != 0 {
+            if length < SMALLEST_BLOCK || !length.is_multiple_of(4) {
                 return Err(input.fault(Trouble::Damaged("a block's length is not a multiple of four from 12 on")));
             }
             if !matches!(

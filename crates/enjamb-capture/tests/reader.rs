@@ -18,7 +18,13 @@ fn packets(source: impl Read) -> (Vec<Found>, Option<(u64, String)>) {
     loop {
         match capture.next() {
             Ok(Some(packet)) => {
-                found.push((packet.time.nanos(), packet.link.0, packet.bytes.to_vec(), packet.original, packet.dropped))
+                found.push((
+                    packet.time.nanos(),
+                    packet.link.0,
+                    packet.bytes.to_vec(),
+                    packet.original,
+                    packet.dropped,
+                ));
             }
             Ok(None) => return (found, None),
             Err(fault) => {

@@ -1,7 +1,7 @@
 //! Programs of terminators in the manner of `asynchat`, run by the engine and by a naive reading of the whole stream.
 //!
 //! `asynchat` drives a conversation by setting the next terminator inside `found_terminator`. A [`Program`] is such a sequence;
-//! [`Interpreter`] runs it on the engine, [`reference`] on the whole stream at once, with nothing but a substring
+//! [`Interpreter`] runs it on the engine, [`reference()`] on the whole stream at once, with nothing but a substring
 //! search. Where the two agree under every segmentation, and with the answers of the real `asynchat`, the engine is right.
 
 use std::convert::Infallible;

@@ -60,7 +60,7 @@ impl Segmentations {
     }
 }
 
-/// A small generator (`SplitMix64`), so that a seed gives the same cuts on every machine.
+/// A small generator (SplitMix64), so that a seed gives the same cuts on every machine.
 struct Chance(u64);
 
 impl Chance {

@@ -1,10 +1,10 @@
 //! HTTP/1.0 and HTTP/1.1 (RFC 9112).
 //!
-//! Each side is a [`Reader`] on a framer: lines up to the blank one that ends a head, then a body that is counted and never
+//! Each side is a `Reader` on a framer: lines up to the blank one that ends a head, then a body that is counted and never
 //! kept. What the sides share is little, and all of it passes through this file:
 //!
 //! * How long a response is depends on its request (`HEAD`, `CONNECT`), so the head of each request is handed to the
-//!   server's reader as soon as it is whole. That also tells which request a response answers; [`Pairing`] has the rules.
+//!   server's reader as soon as it is whole. That also tells which request a response answers; `pairing.rs` has the rules.
 //! * `101` and a 2xx to `CONNECT` turn both sides into something else: what follows is one `opaque` message a side.
 //!   So does the client's preface of HTTP/2.
 //! * Behind a `CONNECT` the client's bytes are nobody's until its answer is known. They are not kept: if the answer is no, those

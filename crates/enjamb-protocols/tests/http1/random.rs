@@ -104,7 +104,7 @@ proptest! {
     #[test]
     fn any_bytes_whatever_are_tiled(bytes in prop::collection::vec(any::<u8>(), 0..300), cut in 0usize..300) {
         for turn in [Turn::Client(bytes.clone()), Turn::Server(bytes.clone())] {
-            let expected = whole(&[turn.clone()]);
+            let expected = whole(std::slice::from_ref(&turn));
             let parts = play(&[turn], |_, bytes, feed| {
                 let (one, other) = bytes.split_at(cut.min(bytes.len()));
                 feed(one);
