@@ -105,14 +105,14 @@ async fn the_log_has_the_connection_its_messages_and_the_summary() {
     let cut = |side| {
         json!({
             "type": "message", "protocol": "lines", "side": side, "kind": "line", "offset": 12, "length": 3,
-            "outcome": "incomplete", "reason": Ending::Closed.reason(), "cuts": 0, "summary": "?",
+            "outcome": "incomplete", "reason": Ending::Closed.reason(), "cuts": 0, "summary": r#""end""#,
         })
     };
     let mut expected = vec![json!({"type": "connection", "event": "open"})];
     for side in ["client", "server"] {
-        expected.push(message(side, 0, 7, 1, "?"));
-        expected.push(message(side, 7, 3, 0, "?"));
-        expected.push(message(side, 10, 2, 0, "?"));
+        expected.push(message(side, 0, 7, 1, r#""enjamb""#));
+        expected.push(message(side, 7, 3, 0, r#""a\x1b""#));
+        expected.push(message(side, 10, 2, 0, r#""b""#));
     }
     expected.extend([cut("client"), cut("server")]);
     expected.push(json!({
