@@ -76,6 +76,14 @@ pub struct SideTotal {
     pub ending: Option<Ending>,
 }
 
+impl SideTotal {
+    /// How its stream ended: lost, where nobody saw it end.
+    #[must_use]
+    pub fn ending(&self) -> Ending {
+        self.ending.unwrap_or(Ending::Lost)
+    }
+}
+
 /// A field's value.
 #[derive(Clone, Copy)]
 pub enum Value<'a> {
@@ -129,7 +137,7 @@ impl Record<'_> {
                 for (total, (bytes, messages, ending)) in sides.iter().zip(names) {
                     visitor.field(bytes, Value::Number(total.bytes));
                     visitor.field(messages, Value::Number(total.messages));
-                    visitor.field(ending, Value::Text(total.ending.unwrap_or(Ending::Lost).as_str()));
+                    visitor.field(ending, Value::Text(total.ending().as_str()));
                 }
             }
             Record::Message { connection, time, message, latency_us, cuts } => {

@@ -95,6 +95,11 @@ impl Statistics {
         self.saw(time);
     }
 
+    /// A connection is watched no longer, and nothing is known of its end.
+    pub(crate) fn abandoned(&mut self) {
+        self.ended += 1;
+    }
+
     pub(crate) fn chunk(&mut self, time: Time, side: Side, bytes: u64, messages: u64) {
         let seen = &mut self.sides[side.index()];
         seen.chunks += 1;

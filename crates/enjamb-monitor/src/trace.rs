@@ -4,6 +4,7 @@
 //! layer that writes these events as the lines that [`Format`] writes. There is no span per connection: a span costs more than the
 //! event, and the event says which connection it is of.
 
+use std::cell::Cell;
 use std::fmt::Debug;
 use std::io::Write;
 use std::sync::Mutex;
@@ -13,68 +14,87 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
 use crate::format::{Format, LineWriter, Rfc3339};
-use crate::record::{Record, Value, Visitor};
+use crate::record::{Record, Value, Visitor, micros};
 
 /// The target of the events that are records.
 pub const TARGET: &str = "enjamb::record";
 
-/// Makes an event of `record`.
+/// Makes an event of `record`. Its fields are those of [`Record::visit`], in the same order: a layer writes them as they come. Nothing is
+/// formatted here: whoever takes the event formats it, or does not.
 pub fn emit(record: &Record<'_>) {
-    if !tracing::enabled!(target: TARGET, tracing::Level::INFO) {
-        return;
+    let r#type = record.type_name();
+    match *record {
+        Record::Opened { connection, time } => tracing::info!(
+            target: TARGET,
+            r#type,
+            time = %Rfc3339(time),
+            conn = connection.number,
+            client = %connection.client,
+            server = %connection.server,
+            event = "open",
+        ),
+        Record::Ended { connection, protocol, time, opened, sides: [client, server] } => tracing::info!(
+            target: TARGET,
+            r#type,
+            time = %Rfc3339(time),
+            conn = connection.number,
+            client = %connection.client,
+            server = %connection.server,
+            protocol,
+            event = "end",
+            duration_us = micros(time, opened),
+            client_bytes = client.bytes,
+            client_messages = client.messages,
+            client_ending = client.ending().as_str(),
+            server_bytes = server.bytes,
+            server_messages = server.messages,
+            server_ending = server.ending().as_str(),
+        ),
+        Record::Message { connection, time, message, latency_us, cuts } => tracing::info!(
+            target: TARGET,
+            r#type,
+            time = %Rfc3339(time),
+            conn = connection.number,
+            client = %connection.client,
+            server = %connection.server,
+            protocol = message.protocol,
+            side = message.side.as_str(),
+            kind = message.kind,
+            offset = message.span.offset,
+            length = message.span.length,
+            outcome = message.outcome.as_str(),
+            code = message.code,
+            reason = message.reason,
+            latency_us,
+            cuts,
+            summary = %message.summary,
+        ),
+        Record::Gap { connection, time, side, offset, missing } => tracing::info!(
+            target: TARGET,
+            r#type,
+            time = %Rfc3339(time),
+            conn = connection.number,
+            client = %connection.client,
+            server = %connection.server,
+            side = side.as_str(),
+            offset,
+            missing,
+        ),
+        Record::Error { connection, time, reason } => tracing::info!(
+            target: TARGET,
+            r#type,
+            time = %Rfc3339(time),
+            conn = connection.map(|connection| connection.number),
+            client = connection.map(|connection| tracing::field::display(connection.client)),
+            server = connection.map(|connection| tracing::field::display(connection.server)),
+            reason,
+        ),
     }
-    let mut fields = Fields::default();
-    record.visit(&mut fields);
-    let Fields { texts, numbers } = &fields;
-    let text = |name: &str| texts.iter().find(|(known, _)| *known == name).map(|(_, text)| text.as_str());
-    let number = |name: &str| numbers.iter().find(|(known, _)| *known == name).map(|(_, number)| *number);
-    // In the order in which `Record::visit` gives them: a layer writes them as they come.
-    tracing::info!(
-        target: TARGET,
-        r#type = text("type"),
-        time = text("time"),
-        conn = number("conn"),
-        client = text("client"),
-        server = text("server"),
-        protocol = text("protocol"),
-        event = text("event"),
-        duration_us = number("duration_us"),
-        client_bytes = number("client_bytes"),
-        client_messages = number("client_messages"),
-        client_ending = text("client_ending"),
-        server_bytes = number("server_bytes"),
-        server_messages = number("server_messages"),
-        server_ending = text("server_ending"),
-        side = text("side"),
-        kind = text("kind"),
-        offset = number("offset"),
-        length = number("length"),
-        missing = number("missing"),
-        outcome = text("outcome"),
-        code = text("code"),
-        reason = text("reason"),
-        latency_us = number("latency_us"),
-        cuts = number("cuts"),
-        summary = text("summary"),
-    );
 }
 
-/// The fields of one record.
-#[derive(Default)]
-struct Fields {
-    texts: Vec<(&'static str, String)>,
-    numbers: Vec<(&'static str, u64)>,
-}
-
-impl Visitor for Fields {
-    fn field(&mut self, name: &'static str, value: Value<'_>) {
-        match value {
-            Value::Number(number) => self.numbers.push((name, number)),
-            Value::Text(text) => self.texts.push((name, text.to_owned())),
-            Value::Display(display) => self.texts.push((name, display.to_string())),
-            Value::Time(time) => self.texts.push((name, Rfc3339(time).to_string())),
-        }
-    }
+thread_local! {
+    /// The line that a thread writes, kept for the next one.
+    static LINE: Cell<String> = const { Cell::new(String::new()) };
 }
 
 /// Writes the events that are records, one line each.
@@ -95,13 +115,16 @@ impl<S: Subscriber, W: Write + 'static> Layer<S> for RecordLayer<W> {
         if event.metadata().target() != TARGET {
             return;
         }
-        let mut line = String::with_capacity(320);
+        // Taken out while it is in use: formatting may come by here again.
+        let mut line = LINE.take();
+        line.clear();
         let mut writer = self.format.writer(&mut line);
         event.record(&mut Recorded(&mut writer));
         writer.finish();
         if let Ok(mut out) = self.out.lock() {
             let _ = out.write_all(line.as_bytes());
         }
+        LINE.set(line);
     }
 }
 
@@ -114,8 +137,7 @@ impl Visit for Recorded<'_, '_> {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        let name = field.name();
-        self.0.field(name, if name == "time" { Value::Display(&value) } else { Value::Text(value) });
+        self.0.field(field.name(), Value::Text(value));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {

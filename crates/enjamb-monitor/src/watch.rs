@@ -147,6 +147,16 @@ impl Watched {
         });
     }
 
+    /// Gives up: the session has panicked, and is not asked for anything again.
+    pub fn abandon(self, statistics: &mut Statistics) {
+        statistics.abandoned();
+    }
+
+    /// The connection that is watched.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// Lets the session speak, writes down and counts what it says, and gives back how many messages it said.
     fn speak(
         &mut self,

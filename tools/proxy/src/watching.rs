@@ -49,6 +49,11 @@ impl Watching {
 }
 
 impl Shared {
+    /// The statistics that `connection` is counted in.
+    fn shard(&self, connection: &Connection) -> &Mutex<Statistics> {
+        &self.shards[(connection.number % self.shards.len() as u64) as usize]
+    }
+
     /// Writes records to the log.
     fn log<T>(&self, write: impl FnOnce() -> T) -> Option<T> {
         self.log.as_ref().map(|log| tracing::dispatcher::with_default(log, write))
@@ -95,13 +100,22 @@ impl Session {
         act: impl FnOnce(&mut Option<Watched>, &Shared, &mut Statistics, Out<'_>),
     ) {
         let Self { shared, watched } = self;
-        let shard = connection.number % shared.shards.len() as u64;
-        let mut statistics = lock(&shared.shards[shard as usize]);
+        let mut statistics = lock(shared.shard(connection));
         match &shared.log {
             Some(log) => {
                 tracing::dispatcher::with_default(log, || act(watched, shared, &mut statistics, &mut trace::emit));
             }
             None => act(watched, shared, &mut statistics, &mut |_: &Record<'_>| {}),
+        }
+    }
+}
+
+/// A tap that panicked is dropped in the middle of its connection.
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(watched) = self.watched.take() {
+            let shard = self.shared.shard(watched.connection());
+            watched.abandon(&mut lock(shard));
         }
     }
 }

@@ -234,6 +234,8 @@ async fn a_protocol_that_panics_costs_its_log_lines_and_neither_the_connection_n
     }
     let report = end(proxy).await;
     assert_eq!((report.served.panics, report.served.stopped), (2, 0));
+    let counted = report.statistics.to_json();
+    assert_eq!((&counted["connections"], &counted["open"]), (&2.into(), &0.into()));
     let records = read_log(&log);
     let of = |kind: &str| records.iter().filter(|record| record["type"] == kind).collect::<Vec<_>>();
     assert_eq!(of("message").len(), 4, "two from before it, for each connection");
