@@ -53,6 +53,9 @@ pub enum OutputFormat {
     Jsonl,
 }
 
+/// The name that stands for standard input.
+const STANDARD_INPUT: &str = "-";
+
 /// Exit code for wrong usage.
 const WRONG_USAGE: u8 = 2;
 
@@ -89,7 +92,8 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
     let mut totals = CaptureTotals::default();
     let mut base = 0;
     for path in &arguments.captures {
-        let name = path.display();
+        let standard_input = path.as_os_str() == STANDARD_INPUT;
+        let name = if standard_input { "standard input".to_owned() } else { path.display().to_string() };
         let mut numbered = Numbered { base, highest: base, tap: &mut watch };
         match open(path) {
             Ok(source) => {
@@ -113,6 +117,8 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
             record["capture"] = totals.to_json();
             writeln!(out, "{record}")
         }
+        // What is wrong was said; a table of nothing helps nobody.
+        OutputFormat::Text if totals.nothing_read() => Ok(()),
         OutputFormat::Text => {
             if !quiet {
                 writeln!(out)?;
@@ -137,7 +143,7 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
 }
 
 fn open(path: &PathBuf) -> anyhow::Result<Box<dyn Read>> {
-    if path.as_os_str() == "-" {
+    if path.as_os_str() == STANDARD_INPUT {
         return Ok(Box::new(io::stdin()));
     }
     let file = File::open(path)?;
