@@ -111,7 +111,7 @@ impl Statistics {
     pub(crate) fn gap(&mut self, side: Side, missing: u64) {
         let seen = &mut self.sides[side.index()];
         seen.gaps += 1;
-        seen.missing += missing;
+        seen.missing = seen.missing.saturating_add(missing);
     }
 
     pub(crate) fn message(&mut self, message: &Message<'_>, latency_us: Option<u64>, cuts: u64) {
@@ -256,7 +256,7 @@ impl SideStatistics {
         self.bytes += more.bytes;
         self.messages += more.messages;
         self.gaps += more.gaps;
-        self.missing += more.missing;
+        self.missing = self.missing.saturating_add(more.missing);
         add_all(&mut self.outcomes, &more.outcomes);
         add_all(&mut self.chunks_by_messages, &more.chunks_by_messages);
         add_all(&mut self.messages_by_cuts, &more.messages_by_cuts);

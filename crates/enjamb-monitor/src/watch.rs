@@ -117,7 +117,8 @@ impl Watched {
         let offset = self.account.sides[side.index()].offset;
         out.record(&Record::Gap { connection: &self.connection, time, side, offset, missing });
         statistics.gap(side, missing);
-        self.account.sides[side.index()].offset += missing;
+        let account = &mut self.account.sides[side.index()];
+        account.offset = account.offset.saturating_add(missing);
         self.speak(statistics, out, |session, say| session.gap(side, missing, say));
     }
 

@@ -81,6 +81,7 @@ impl Session for Http1 {
 
     fn gap(&mut self, side: Side, missing: u64, out: Out<'_>) {
         let lane = &mut self.lanes[side.index()];
+        let missing = lane.countable(missing);
         if let Ok(event) = lane.pass(missing) {
             lane.handler_mut().lose(missing);
             if let Some(event) = event {

@@ -17,12 +17,14 @@ impl Session for Opaque {
     }
 
     fn feed(&mut self, side: Side, chunk: &[u8], _: &mut dyn FnMut(&Message<'_>)) {
-        self.sides[side.index()].length += chunk.len() as u64;
+        let seen = &mut self.sides[side.index()];
+        seen.length = seen.length.saturating_add(chunk.len() as u64);
     }
 
     fn gap(&mut self, side: Side, missing: u64, out: &mut dyn FnMut(&Message<'_>)) {
         self.close(side, Ending::Lost, out);
-        self.sides[side.index()].offset += missing;
+        let seen = &mut self.sides[side.index()];
+        seen.offset = seen.offset.saturating_add(missing);
     }
 
     fn close(&mut self, side: Side, _: Ending, out: &mut dyn FnMut(&Message<'_>)) {

@@ -136,6 +136,17 @@ fn auto_keeps_no_more_than_it_says() {
     }
 }
 
+/// What may come before a hole: frames that want a certain number of bytes, any number, or none.
+const BEFORE_A_HOLE: &[&[u8]] = &[
+    b"GET / HTTP/1.1\r\n\r\n",
+    b"HTTP/1.0 200 OK\r\n\r\nab",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551615\r\n\r\n",
+    b"*2\r\n$3\r\nGET\r\n$9\r\nab",
+    b"$9\r\nab",
+    b"\xff\xff\xff\xff",
+    b"x\n",
+];
+
 proptest! {
     #[test]
     fn any_bytes_obey_the_law_under_any_spec(
@@ -143,5 +154,34 @@ proptest! {
         spec in prop::sample::select(&["lines max=5", "delimiter:0d0a", "u8", "u16be max=20", "u8-1", "fixed:3", "auto"][..]),
     ) {
         said(spec, &[client(&bytes), closed()]);
+    }
+
+    /// A hole may be as large as a 64-bit number, anywhere, again and again.
+    #[test]
+    fn any_hole_is_survived(
+        turns in prop::collection::vec(
+            (
+                prop::sample::select(&Side::BOTH[..]),
+                prop_oneof![
+                    prop::sample::select(BEFORE_A_HOLE).prop_map(|bytes| What::Chunk(bytes.to_vec())),
+                    prop_oneof![Just(u64::MAX), 1_u64..10, any::<u64>()].prop_map(What::Gap),
+                ],
+            ),
+            0..8,
+        ),
+        protocol in prop::sample::select(&["lines", "u8", "u32be max=1G", "redis", "http1", "auto", "opaque"][..]),
+    ) {
+        let protocol = Registry::builtin().resolve(protocol).unwrap();
+        let mut session = protocol.session(None);
+        let mut ends = [0_u64; 2];
+        let mut out = |message: &enjamb::Message<'_>| {
+            let end = &mut ends[message.side.index()];
+            assert!(message.span.offset >= *end, "{message:?} begins before {end}");
+            *end = message.span.end();
+        };
+        Cutting::of(turns).transcript(&[]).play(session.as_mut(), &mut out);
+        for side in Side::BOTH {
+            session.close(side, Ending::Lost, &mut out);
+        }
     }
 }

@@ -155,8 +155,8 @@ impl<H: Handler> Framer<H> {
             return Err(Unplaced);
         }
         let complete = self.scanner.pass(missing)?;
-        self.frame.length += missing;
-        self.frame.lost += missing;
+        self.frame.length = self.frame.length.saturating_add(missing);
+        self.frame.lost = self.frame.lost.saturating_add(missing);
         if !complete {
             return Ok(None);
         }
@@ -191,7 +191,8 @@ impl<H: Handler> Framer<H> {
             && self.frame.length.saturating_add(remaining) > max
             && matches!(self.state, State::Framing)
         {
-            self.state = State::Failed(FrameError::TooLong { start, end: start + self.frame.length, max });
+            self.state =
+                State::Failed(FrameError::TooLong { start, end: start.saturating_add(self.frame.length), max });
         }
     }
 
@@ -203,7 +204,7 @@ impl<H: Handler> Framer<H> {
             return Err(self.fail(FrameError::Handler { start, end: start, error }));
         }
         if refused {
-            return Err(self.fail(FrameError::TooLong { start, end: start + limit.max, max: limit.max }));
+            return Err(self.fail(FrameError::TooLong { start, end: start.saturating_add(limit.max), max: limit.max }));
         }
         Ok(())
     }
@@ -245,7 +246,7 @@ impl Frame {
         let room = self.limit.max.saturating_sub(self.length - self.dropped);
         let kept = usize::try_from(room).map_or(piece, |room| &piece[..room.min(piece.len())]);
         let over = (piece.len() - kept.len()) as u64;
-        self.length += piece.len() as u64;
+        self.length = self.length.saturating_add(piece.len() as u64);
         self.dropped += over;
         (kept, over > 0 && self.limit.overflow == Overflow::Refuse)
     }
@@ -253,7 +254,7 @@ impl Frame {
     /// The frame, if its terminator has just been seen.
     fn found(&self) -> Found {
         let Self { start, length, dropped, lost, terminator_width, .. } = *self;
-        Found { start, end: start + length + terminator_width, length, dropped, lost }
+        Found { start, end: start.saturating_add(length).saturating_add(terminator_width), length, dropped, lost }
     }
 
     fn is_skipped(&self) -> bool {

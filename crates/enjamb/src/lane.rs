@@ -41,6 +41,9 @@ impl Rest {
     }
 }
 
+/// Holes are counted up to this offset.
+const HOLES_MAX: u64 = 1 << 62;
+
 /// Why bytes after a malformed message are not parsed.
 pub const AFTER_MALFORMED: &str = "after a malformed message";
 
@@ -130,6 +133,7 @@ impl<H: Handler> Lane<H> {
     /// # Errors
     /// The bytes cannot be placed.
     pub fn pass(&mut self, missing: u64) -> Result<Option<H::Event>, crate::Unplaced> {
+        let missing = self.countable(missing);
         if self.rest == Rest::Opaque {
             self.fed += missing;
             return Ok(None);
@@ -141,10 +145,16 @@ impl<H: Handler> Lane<H> {
 
     /// Goes on behind a hole of `missing` bytes, with a handler that looks for the beginning of a message.
     pub fn resume(&mut self, missing: u64, handler: H) {
-        self.fed += missing;
+        self.fed += self.countable(missing);
         self.start = self.fed;
         self.framer = Framer::at(handler, self.fed);
         self.rest = Rest::Message;
+    }
+
+    /// As much of a hole of `missing` bytes as is counted. Offsets of holes end at 2^62, which no real stream reaches: so that no sum of offsets
+    /// overflows, whatever sizes of holes a session is told.
+    pub fn countable(&self, missing: u64) -> u64 {
+        missing.min(HOLES_MAX.saturating_sub(self.fed))
     }
 
     /// The stream ended. Gives to `out` the events that the end brings; what they do not claim is the rest.

@@ -55,7 +55,7 @@ impl Span {
     /// Where it ends.
     #[must_use]
     pub const fn end(self) -> u64 {
-        self.offset + self.length
+        self.offset.saturating_add(self.length)
     }
 }
 
