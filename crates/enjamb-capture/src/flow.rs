@@ -12,7 +12,7 @@ use enjamb::{Connection, Ending, Side, Tap, Time};
 
 use crate::decode::Segment;
 use crate::reassembler::Options;
-use crate::stream::{Delivery, Stream};
+use crate::stream::{Delivery, Stream, WINDOW_MAX};
 use crate::summary::Summary;
 
 /// How long a connection that was reset is kept for what comes late, in the time of the capture.
@@ -189,7 +189,6 @@ impl Flow {
 
     /// RFC 9293, section 3.5.3: a reset must be for this connection.
     fn reset(&mut self, time: Time, side: Side, segment: &Segment<'_>, summary: &mut Summary) {
-        const WINDOW_MAX: i64 = 1 << 30;
         let [stream, other] = pair(&mut self.streams, side);
         let offset = stream.offset(segment.sequence);
         let real = match (offset, segment.acknowledgement) {

@@ -29,7 +29,7 @@ const RECENT: usize = 2048;
 const PIECE: usize = 64;
 
 /// The largest window that TCP has (RFC 7323, section 2.3): nothing honest is further ahead.
-const WINDOW_MAX: i64 = 1 << 30;
+pub(crate) const WINDOW_MAX: i64 = 1 << 30;
 
 /// What a stream gives to its tap.
 pub(crate) enum Delivery<'a> {

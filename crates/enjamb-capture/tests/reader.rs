@@ -224,6 +224,17 @@ fn a_damaged_block_is_a_fault_at_its_first_byte() {
 }
 
 #[test]
+fn a_section_knows_nothing_of_the_interfaces_before_it() {
+    let first = [LITTLE.section(), LITTLE.interface(1, 0, &[]), LITTLE.enhanced(0, 1, b"good", 4, &[])].concat();
+    let start = first.len() + BIG.section().len();
+    let file = [first, BIG.section(), BIG.enhanced(0, 1, b"bad", 3, &[])].concat();
+    let (found, fault) = packets(&file[..]);
+    let (offset, text) = fault.expect("a fault");
+    assert_eq!((found.len(), offset), (1, start as u64), "{text}");
+    assert!(text.contains("not described"), "{text}");
+}
+
+#[test]
 fn a_packet_as_long_as_allowed_is_read_and_a_longer_one_is_a_fault() {
     for (size, fits) in [(LONGEST_BLOCK - 16, true), (LONGEST_BLOCK - 15, false)] {
         let file = [LITTLE.pcap_header(0xa1b2_c3d4, 1), LITTLE.pcap_packet(1, 2, &vec![5; size], 1)].concat();

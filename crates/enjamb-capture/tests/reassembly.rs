@@ -453,3 +453,228 @@ fn the_connection_that_was_silent_for_longest_makes_room() {
     // The first was used again and again, so it is there to the end.
     assert_eq!([done(1), done(2), done(3)], [Some(5_000), Some(2_000), Some(4_000)]);
 }
+
+#[test]
+fn bytes_outside_the_stream_are_counted_and_not_delivered() {
+    let mut wire = Wire::new(1000, patient());
+    wire.handshake();
+    // Two bytes before the first one; bytes further ahead than any window; bytes behind the FIN.
+    for (at, bytes) in [(-2, &b"??abc"[..]), ((1 << 30) + 9, b"far")] {
+        let segment = wire.segment(Side::Client, at, bytes);
+        wire.push(&segment);
+    }
+    let fin = Segment { fin: true, ..wire.segment(Side::Client, 6, b"") };
+    wire.push(&fin);
+    let behind = wire.segment(Side::Client, 3, b"defghi");
+    wire.push(&behind);
+    let (tap, summary) = wire.finish();
+    assert_eq!(tap.only().chunks(Side::Client), [b"abc", b"def"]);
+    assert_eq!((summary.stray_bytes, summary.gaps), (2 + 3 + 3, 0));
+    assert_eq!(tap.only().ending(Side::Client), Some(Ending::Closed));
+}
+
+#[test]
+fn an_end_before_bytes_that_are_held_is_none() {
+    let tap = play(patient(), |wire| {
+        let fin = Segment { fin: true, ..wire.segment(Side::Client, 1, b"") };
+        vec![wire.segment(Side::Client, 3, b"def"), fin, wire.segment(Side::Client, 0, b"abc")]
+    });
+    assert_eq!(tap.only().chunks(Side::Client), [b"abc", b"def"]);
+    assert_eq!(tap.only().ending(Side::Client), None);
+}
+
+#[test]
+fn copies_that_differ_are_counted_whether_the_first_is_held_or_delivered() {
+    let mut wire = Wire::new(1000, patient());
+    wire.handshake();
+    for (at, bytes) in [(3, &b"def"[..]), (3, b"dXf"), (0, b"abc"), (0, b"abY"), (1, b"bcdZf"), (6, b"ghi")] {
+        let segment = wire.segment(Side::Client, at, bytes);
+        wire.push(&segment);
+    }
+    let (tap, summary) = wire.finish();
+    assert_eq!(tap.only().chunks(Side::Client), [b"abc", b"def", b"ghi"]);
+    assert_eq!((summary.conflicts, summary.conflicting_bytes, summary.retransmitted), (3, 3, 11));
+}
+
+#[test]
+fn a_hole_in_a_capture_of_one_direction_is_given_up_after_a_while() {
+    let options = Options { patience: u32::MAX, patience_one_sided: 2, ..Options::default() };
+    let mut wire = Wire::new(1000, options);
+    for (at, bytes) in [(0, &b"abc"[..]), (6, b"g"), (7, b"h"), (8, b"i"), (9, b"j")] {
+        let segment = wire.segment(Side::Client, at, bytes);
+        wire.push(&segment);
+    }
+    let gap = |(time, told): &(Time, Told)| matches!(told, Told::Gap(..)).then(|| time.nanos());
+    assert_eq!(wire.tap.only().told.iter().find_map(gap), Some(4_000), "the third packet with the hole");
+    assert_eq!(wire.finish().0.only().chunks(Side::Client).concat(), b"abcghij");
+}
+
+#[test]
+fn every_hole_is_waited_for_as_long_as_the_first() {
+    let options = Options { patience: 2, ..Options::default() };
+    let tap = play(options, |wire| {
+        let client = |at, bytes: &'static [u8]| wire.segment(Side::Client, at, bytes);
+        let ack = Segment { acknowledgement: Some(1021), ..wire.segment(Side::Server, 0, b"") };
+        // The first hole is filled after two packets, the second one after two more.
+        vec![client(3, b"def"), ack, ack, client(9, b"jkl"), client(0, b"abc"), ack, ack, client(6, b"ghi")]
+    });
+    let told = &tap.only().told;
+    assert!(told.iter().any(|(_, told)| matches!(told, Told::Gap(Side::Client, 3))), "three packets are too many");
+    let tap = play(Options { patience: 3, ..Options::default() }, |wire| {
+        let client = |at, bytes: &'static [u8]| wire.segment(Side::Client, at, bytes);
+        let ack = Segment { acknowledgement: Some(1021), ..wire.segment(Side::Server, 0, b"") };
+        vec![client(3, b"def"), ack, ack, client(9, b"jkl"), client(0, b"abc"), ack, ack, client(6, b"ghi")]
+    });
+    assert_eq!(tap.only().chunks(Side::Client).concat(), b"abcdefghijkl");
+}
+
+#[test]
+fn headers_alone_give_gaps_and_hold_nothing_for_ever() {
+    let mut wire = Wire::new(1000, Options { patience: 2, ..Options::default() });
+    wire.handshake();
+    let ack = Segment { acknowledgement: Some(1000 + 900), ..wire.segment(Side::Server, 0, b"") };
+    // The first packet is not captured at all.
+    for at in 1..6 {
+        let cut = Segment { missing: 100, ..wire.segment(Side::Client, at * 100, b"") };
+        wire.push(&cut);
+        wire.push(&ack);
+    }
+    assert_eq!(wire.reassembler.held(), 0);
+    let (_, summary) = wire.finish();
+    assert_eq!(summary.gap_bytes, 600);
+}
+
+#[test]
+fn a_whole_copy_inside_a_cut_one_is_not_lost_with_it() {
+    let tap = play(patient(), |wire| {
+        let cut = Segment { missing: 6, ..wire.segment(Side::Client, 3, b"") };
+        vec![cut, wire.segment(Side::Client, 5, b"fg"), wire.segment(Side::Client, 0, b"abc")]
+    });
+    let told: Vec<_> = tap.only().told.iter().map(|(_, told)| told.clone()).collect();
+    let chunk = |bytes: &[u8]| Told::Chunk(Side::Client, bytes.to_vec());
+    let gap = |missing| Told::Gap(Side::Client, missing);
+    assert_eq!(told[1..5], [chunk(b"abc"), gap(2), chunk(b"fg"), gap(2)]);
+}
+
+#[test]
+fn a_syn_that_is_captured_late_opens_nothing_and_one_far_off_does() {
+    for (before, connections) in [(300, 1), (1 << 24, 2)] {
+        let mut wire = Wire::new(5_000_000, patient());
+        let data = wire.segment(Side::Client, 0, b"abc");
+        wire.push(&data);
+        let syn = Segment { syn: true, ..wire.segment(Side::Client, -before, b"") };
+        wire.push(&syn);
+        assert_eq!(wire.finish().1.connections, connections, "{before} bytes before");
+    }
+}
+
+#[test]
+fn a_reset_that_answers_a_syn_must_acknowledge_it() {
+    for (acknowledged, ending) in [(1001, Some(Ending::Reset)), (1000, None)] {
+        let mut wire = Wire::new(1000, patient());
+        let syn = Segment { syn: true, ..wire.segment(Side::Client, -1, b"") };
+        wire.push(&syn);
+        let refused = Segment { rst: true, acknowledgement: Some(acknowledged), ..wire.segment(Side::Server, -5, b"") };
+        wire.push(&refused);
+        assert_eq!(wire.finish().0.only().ending(Side::Client), ending, "{acknowledged}");
+    }
+}
+
+#[test]
+fn a_reset_counts_from_what_its_receiver_acknowledged_although_more_was_captured() {
+    let tap = play(patient(), |wire| {
+        let server_first = wire.server_first.wrapping_add(1);
+        let ack = Segment { acknowledgement: Some(server_first.wrapping_add(3)), ..wire.segment(Side::Client, 0, b"") };
+        let reset = Segment { rst: true, ..wire.segment(Side::Server, 3, b"") };
+        vec![wire.segment(Side::Server, 0, b"abc"), ack, wire.segment(Side::Server, 3, b"def"), reset]
+    });
+    assert_eq!(tap.only().ending(Side::Server), Some(Ending::Reset));
+}
+
+#[test]
+fn a_reset_connection_ends_when_the_capture_is_a_second_further() {
+    let mut wire = Wire::new(1000, patient());
+    wire.handshake();
+    let reset = Segment { rst: true, ..wire.segment(Side::Client, 0, b"") };
+    wire.push(&reset);
+    let other = Segment { source: "192.0.2.7:7".parse().expect("an address"), ..wire.segment(Side::Client, 0, b"") };
+    let done = |wire: &Wire| wire.tap.0[&1].told.last().map(|(time, told)| (time.nanos(), told.clone()));
+    wire.now += 900_000_000;
+    wire.push(&other);
+    assert_ne!(done(&wire).map(|(_, told)| told), Some(Told::Done));
+    wire.now += 200_000_000;
+    wire.push(&other);
+    assert_eq!(done(&wire), Some((3_000, Told::Done)), "at the time of the reset");
+}
+
+#[test]
+fn the_ends_of_a_connection_that_is_long_over_may_be_another_one_without_a_syn() {
+    for (seconds, connections) in [(50, 1), (70, 2)] {
+        let mut wire = Wire::new(1000, patient());
+        wire.handshake();
+        for side in Side::BOTH {
+            let fin = Segment { fin: true, ..wire.segment(side, 0, b"") };
+            wire.push(&fin);
+        }
+        wire.now += seconds * 1_000_000_000;
+        let data = wire.segment(Side::Client, 70_000, b"more");
+        wire.push(&data);
+        assert_eq!(wire.finish().1.connections, connections, "{seconds} seconds later");
+    }
+}
+
+#[test]
+fn at_the_end_of_the_capture_connections_are_done_in_the_order_of_their_numbers() {
+    struct Order(Vec<u64>);
+    impl enjamb::Tap for Order {
+        fn open(&mut self, _: &enjamb::Connection, _: Time) {}
+        fn chunk(&mut self, _: &enjamb::Connection, _: Time, _: Side, _: &[u8]) {}
+        fn gap(&mut self, _: &enjamb::Connection, _: Time, _: Side, _: u64) {}
+        fn close(&mut self, _: &enjamb::Connection, _: Time, _: Side, _: Ending) {}
+        fn done(&mut self, connection: &enjamb::Connection, _: Time) {
+            self.0.push(connection.number);
+        }
+    }
+    let wire = Wire::new(1000, patient());
+    let (mut reassembler, mut order) = (Reassembler::new(patient()), Order(Vec::new()));
+    for port in 0..50u16 {
+        let source = std::net::SocketAddr::new([192, 0, 2, 5].into(), 9000 + port);
+        let segment = Segment { source, ..wire.segment(Side::Client, 0, b"") };
+        reassembler.push(Time::default(), &segment, &mut order);
+    }
+    reassembler.finish(&mut order);
+    assert!(order.0.into_iter().eq(1..=50));
+}
+
+#[test]
+fn a_hole_behind_packets_that_the_capturing_system_says_it_lost_is_not_waited_for() {
+    let tap = play(patient(), |wire| {
+        let behind = Segment { dropped: 1, ..wire.segment(Side::Client, 3, b"def") };
+        vec![behind, wire.segment(Side::Client, 6, b"ghi")]
+    });
+    let told: Vec<_> = tap.only().told.iter().map(|(time, told)| (time.nanos(), told.clone())).collect();
+    assert_eq!(told[1], (3_000, Told::Gap(Side::Client, 3)));
+    assert_eq!(told[2], (3_000, Told::Chunk(Side::Client, b"def".to_vec())));
+}
+
+#[test]
+fn what_all_connections_hold_together_is_bounded() {
+    let held_in_all = 2_000;
+    let wire = Wire::new(1000, patient());
+    let mut tap = Conversations::default();
+    let mut reassembler = Reassembler::new(Options { held_in_all, ..patient() });
+    for port in 0..40u16 {
+        let source = std::net::SocketAddr::new([192, 0, 2, 5].into(), 9000 + port);
+        for at in [0, 500] {
+            let segment = Segment { source, ..wire.segment(Side::Client, at, &[7; 200]) };
+            reassembler.push(Time::default(), &segment, &mut tap);
+            assert!(reassembler.held() <= held_in_all, "{} bytes", reassembler.held());
+        }
+    }
+    assert!(reassembler.held() > held_in_all / 2, "what there is room for is held");
+    reassembler.finish(&mut tap);
+    let summary = reassembler.summary();
+    assert_eq!((summary.gaps, summary.payload, reassembler.held()), (40, 40 * 400, 0));
+    // Seven pieces of 200 bytes fit, with what their administration takes.
+    assert_eq!(summary.gaps_for_memory, 33);
+}

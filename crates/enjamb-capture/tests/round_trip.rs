@@ -289,3 +289,18 @@ fn wireshark_has_nothing_to_say_about_a_recording_and_follows_its_streams() {
         assert!(streams[side.index()] == hex, "what tshark follows of the {side}");
     }
 }
+
+#[test]
+fn a_side_that_only_listens_acknowledges_every_sixteen_mebibytes() {
+    let connection = connection(1, "192.0.2.1:1", "192.0.2.2:2");
+    let mut recorder = Recorder::new(Vec::new());
+    recorder.open(&connection, Time::from_nanos(1));
+    let chunks = 3 * (16usize << 20).div_ceil(LONGEST_CHUNK);
+    for _ in 0..chunks {
+        recorder.chunk(&connection, Time::from_nanos(2), Side::Server, &[1; LONGEST_CHUNK]);
+    }
+    let file = recorder.finish().expect("memory can be written");
+    let report = read(&file[..], &mut Conversations::default(), &Options::default());
+    let handshake = 3;
+    assert_eq!(report.summary.packets, handshake + chunks as u64 + 3);
+}

@@ -21,7 +21,8 @@ pub struct Connection {
 /// taps. What a tap is told of one connection makes a [`Transcript`](crate::Transcript).
 ///
 /// For each connection: [`open`](Self::open) once, then for each side any number of [`chunk`](Self::chunk)s and
-/// [`gap`](Self::gap)s and at most one [`close`](Self::close), then [`done`](Self::done) once. Connections interleave.
+/// [`gap`](Self::gap)s and at most one [`close`](Self::close), then [`done`](Self::done) once. Connections interleave. Times are what the source says: those of a capture may
+/// run backwards.
 pub trait Tap {
     /// A connection was opened, or was seen for the first time.
     fn open(&mut self, connection: &Connection, time: Time);
