@@ -29,11 +29,12 @@ mod payload;
 mod reply;
 mod sniff;
 mod summary;
+mod whole;
 
 use std::fmt;
 
 use enjamb::{
-    AFTER_MALFORMED, Ending, FrameError, HOLE, Lane, Machine as _, Message, Outcome, Rest, Session, Side, Span,
+    AFTER_MALFORMED, Ending, FrameError, HOLE, Handler, Lane, Machine as _, Message, Outcome, Rest, Session, Side, Span,
 };
 
 pub use command::{ARGUMENTS_MAX, LINE_MAX, NAME_MAX};
@@ -93,6 +94,10 @@ impl Redis {
             out(&unparsed(Side::Client, self.client.claim_to(at), AFTER_HOLE));
         }
         let span = self.client.claim();
+        self.emit_command(span, out);
+    }
+
+    fn emit_command(&mut self, span: Span, out: &mut dyn FnMut(&Message<'_>)) {
         let command = self.client.handler();
         self.pairing.command(command);
         out(&message(Side::Client, command.kind(), span, &summary::Command(command)));
@@ -105,23 +110,63 @@ impl Redis {
             out(&unparsed(Side::Server, self.server.claim_to(at), AFTER_HOLE));
         }
         let span = self.server.claim();
+        let Verdict { opaque, .. } = self.emit_reply(span, out);
+        if opaque {
+            self.server.turn_opaque();
+        }
+    }
+
+    fn emit_reply(&mut self, span: Span, out: &mut dyn FnMut(&Message<'_>)) -> Verdict {
         let reply = self.server.handler();
-        let verdict =
-            self.pairing.reply(reply, self.client.rest() == Rest::Message && self.client.handler().is_begun());
-        let code = reply.code();
+        let asking = self.client.rest() == Rest::Message && self.client.handler().is_begun();
+        let verdict = self.pairing.reply(reply, asking);
         let failed = reply.form().is_some_and(excerpt::Form::is_error);
         out(&Message {
             outcome: if failed { Outcome::Failed } else { Outcome::Ok },
-            code,
+            code: reply.code(),
             answers: verdict.answers,
             ..message(Side::Server, kind(verdict), span, &summary::Reply(reply))
         });
         let handler = self.server.handler_mut();
         handler.clear();
         handler.expect_snapshot(self.pairing.expects_snapshot());
-        if verdict.opaque {
+        verdict
+    }
+
+    /// Takes the commands from the front of `chunk` that lie there whole.
+    fn whole_commands(&mut self, chunk: &mut &[u8], out: &mut dyn FnMut(&Message<'_>)) {
+        if self.client.rest() != Rest::Message {
+            return;
+        }
+        let (offset, mut start, mut taken) = (self.client.framer().offset(), self.client.start(), 0);
+        while let Some(length) = self.client.handler_mut().take_whole(&chunk[taken..]) {
+            taken += length;
+            let span = Span::between(start, offset + taken as u64);
+            start = span.end();
+            self.emit_command(span, out);
+        }
+        skip(&mut self.client, taken, Commands::hollow);
+        *chunk = &chunk[taken..];
+    }
+
+    /// Takes the replies from the front of `chunk` that lie there whole.
+    fn whole_replies(&mut self, chunk: &mut &[u8], out: &mut dyn FnMut(&Message<'_>)) {
+        if self.server.rest() != Rest::Message {
+            return;
+        }
+        let (offset, mut start, mut taken) = (self.server.framer().offset(), self.server.start(), 0);
+        let mut opaque = false;
+        while !opaque && let Some(length) = self.server.handler_mut().take_whole(&chunk[taken..]) {
+            taken += length;
+            let span = Span::between(start, offset + taken as u64);
+            start = span.end();
+            opaque = self.emit_reply(span, out).opaque;
+        }
+        skip(&mut self.server, taken, Replies::hollow);
+        if opaque {
             self.server.turn_opaque();
         }
+        *chunk = &chunk[taken..];
     }
 
     fn malformed_command(&mut self, error: &FrameError<Fault>, out: &mut dyn FnMut(&Message<'_>)) {
@@ -198,40 +243,21 @@ impl Session for Redis {
     fn feed(&mut self, side: Side, mut chunk: &[u8], out: &mut dyn FnMut(&Message<'_>)) {
         match side {
             Side::Client => loop {
-                if self.client.rest() == Rest::Message && self.client.handler().is_fresh() {
-                    let base = self.client.framer().offset();
-                    let mut start = self.client.start();
-                    let mut used = 0;
-                    while let Some(n) = self.client.handler_mut().take_whole(&chunk[used..]) {
-                        used += n;
-                        let span = Span::between(start, base + used as u64);
-                        start = span.end();
-                        let command = self.client.handler();
-                        self.pairing.command(command);
-                        out(&message(Side::Client, command.kind(), span, &summary::Command(command)));
-                        self.client.handler_mut().clear();
-                    }
-                    if used > 0 {
-                        self.server.handler_mut().expect_snapshot(self.pairing.expects_snapshot());
-                        let handler = std::mem::replace(self.client.handler_mut(), Commands::new());
-                        self.client.resume(used as u64, handler);
-                        chunk = &chunk[used..];
-                    }
-                }
-                let Some(next) = self.client.next(&mut chunk) else { break };
-                match next {
-                    Ok(whole) => self.command(whole, out),
-                    Err(error) => self.malformed_command(&error, out),
+                self.whole_commands(&mut chunk, out);
+                match self.client.next(&mut chunk) {
+                    None => break,
+                    Some(Ok(whole)) => self.command(whole, out),
+                    Some(Err(error)) => self.malformed_command(&error, out),
                 }
             },
-            Side::Server => {
-                while let Some(next) = self.server.next(&mut chunk) {
-                    match next {
-                        Ok(whole) => self.reply(whole, out),
-                        Err(error) => self.malformed_reply(&error, out),
-                    }
+            Side::Server => loop {
+                self.whole_replies(&mut chunk, out);
+                match self.server.next(&mut chunk) {
+                    None => break,
+                    Some(Ok(whole)) => self.reply(whole, out),
+                    Some(Err(error)) => self.malformed_reply(&error, out),
                 }
-            }
+            },
         }
     }
 
@@ -294,6 +320,14 @@ impl Session for Redis {
 
     fn held(&self) -> usize {
         self.client.held() + self.server.held() + self.pairing.held()
+    }
+}
+
+/// Moves a lane on over bytes that were read without its framer, which is between two frames.
+fn skip<H: Handler>(lane: &mut Lane<H>, bytes: usize, hollow: impl FnOnce() -> H) {
+    if bytes > 0 {
+        let handler = std::mem::replace(lane.handler_mut(), hollow());
+        lane.resume(bytes as u64, handler);
     }
 }
 

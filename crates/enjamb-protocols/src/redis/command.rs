@@ -22,8 +22,9 @@ use enjamb::{Found, Handler, Limit, Step, Terminator};
 use super::excerpt::{Excerpt, Form, Size};
 use super::fault::Fault;
 use super::inline::Words;
-use super::line::{LINE_KEPT, Line, LineBuffer, strict_integer};
+use super::line::{Line, LineBuffer, strict_integer};
 use super::payload::{BULK_MAX, Payload};
+use super::whole;
 
 /// The longest line of a command: the server's `PROTO_INLINE_MAX_SIZE`.
 pub const LINE_MAX: u64 = 64 << 10;
@@ -51,7 +52,8 @@ pub(super) struct Commands {
     state: State,
     line: LineBuffer,
     excerpt: Excerpt,
-    name: Name,
+    /// The name in capitals, where it is one; else empty.
+    name: String,
     /// Arguments still to come, and all of them. Of an inline command, those so far.
     arguments_left: u64,
     arguments: u64,
@@ -74,22 +76,20 @@ enum State {
     Seek,
 }
 
-/// The name of a command in capitals, where it is one.
-#[derive(Clone, Copy, Debug, Default)]
-struct Name {
-    bytes: [u8; NAME_MAX],
-    length: usize,
-}
-
 impl Commands {
     /// At the beginning of a command.
     pub(super) fn new() -> Self {
+        Self { lf: Terminator::lf(), ..Self::hollow() }
+    }
+
+    /// Something in the place of a handler that is moved elsewhere. Reads nothing, costs nothing.
+    pub(super) fn hollow() -> Self {
         Self {
-            lf: Terminator::lf(),
+            lf: Terminator::Close,
             state: State::First,
             line: LineBuffer::default(),
             excerpt: Excerpt::default(),
-            name: Name::default(),
+            name: String::new(),
             arguments_left: 0,
             arguments: 0,
             blank_before: false,
@@ -106,7 +106,7 @@ impl Commands {
     pub(super) fn clear(&mut self) {
         self.line.clear();
         self.excerpt.clear();
-        self.name.length = 0;
+        self.name.clear();
         self.arguments_left = 0;
         self.arguments = 0;
         self.blank_before = false;
@@ -132,7 +132,7 @@ impl Commands {
 
     /// The name in capitals, where it is known and one; else `command`.
     pub(super) fn kind(&self) -> &str {
-        self.name.as_str().unwrap_or("command")
+        if self.name.is_empty() { "command" } else { &self.name }
     }
 
     /// Arguments, the name included, of a command that is whole.
@@ -158,32 +158,18 @@ impl Commands {
         self.line.kept()
     }
 
+    /// Takes a command from the front of `chunk`, if all of it is there and none is in progress: its length.
     pub(super) fn take_whole(&mut self, chunk: &[u8]) -> Option<usize> {
-        let (count, mut at) = number(chunk, b'*', 7)?;
-        if count > ARGUMENTS_MAX as u64 || count == 0 {
+        if !matches!(self.state, State::First) {
             return None;
         }
-        for _ in 0..count {
-            let Some((length, header)) = number(&chunk[at..], b'$', 9) else {
-                self.excerpt.clear();
-                return None;
-            };
-            let begin = at + header;
-            let end = begin + length as usize;
-            if length > BULK_MAX || chunk.len() < end + 2 || chunk[end..end + 2] != *b"\r\n" {
-                self.excerpt.clear();
-                return None;
-            }
-            self.excerpt.whole(Form::Bulk, 0, &chunk[begin..end], length);
-            at = end + 2;
-        }
-        self.arguments = count;
-        self.name.take(self.excerpt.whole_text(0));
-        Some(at)
-    }
-
-    pub(super) fn is_fresh(&self) -> bool {
-        matches!(self.state, State::First) && self.trial.is_none()
+        let Some((length, arguments)) = whole::command(chunk, &mut self.excerpt) else {
+            self.excerpt.clear();
+            return None;
+        };
+        self.arguments = arguments;
+        self.take_name();
+        Some(length)
     }
 
     /// The first line of a command, or of what is passed over.
@@ -214,7 +200,7 @@ impl Commands {
             self.blank_before = true;
             return Ok(Step::quiet());
         }
-        self.name.take(self.excerpt.whole_text(0));
+        self.take_name();
         Ok(self.whole())
     }
 
@@ -245,11 +231,24 @@ impl Commands {
             return Ok(Step::quiet().until(self.lf.clone()));
         }
         if self.arguments_left == self.arguments {
-            self.name.take(self.excerpt.whole_text(0));
+            self.take_name();
         }
         self.arguments_left -= 1;
         let step = if self.arguments_left == 0 { self.whole() } else { Step::quiet() };
         Ok(step.until(self.lf.clone()))
+    }
+
+    /// The first argument is whole.
+    fn take_name(&mut self) {
+        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        if let Some(name) = self.excerpt.whole_text(0)
+            && name.len() <= NAME_MAX
+            && name.iter().all(is_name)
+            && let Ok(name) = std::str::from_utf8(name)
+        {
+            self.name.push_str(name);
+            self.name.make_ascii_uppercase();
+        }
     }
 
     fn whole(&mut self) -> Step<Whole> {
@@ -333,7 +332,7 @@ impl Handler for Commands {
 
     fn found_with(&mut self, last: &[u8], frame: Found) -> Result<Step<Whole>, Fault> {
         if frame.dropped > 0 {
-            // Only the lines of a search are cut.
+            // Only in a search are lines cut, in the others they are refused.
             self.seek();
             return Ok(Step::quiet());
         }
@@ -351,51 +350,12 @@ impl Handler for Commands {
     fn limit(&self) -> Limit {
         match self.state {
             State::Payload(_) => Limit::NONE,
-            _ if self.is_seeking() => Limit::truncate(LINE_KEPT as u64),
+            _ if self.is_seeking() => Limit::truncate(LINE_MAX),
             _ => Limit::refuse(LINE_MAX),
         }
     }
 
     fn held(&self) -> usize {
-        self.line.held() + self.excerpt.held()
+        self.line.held() + self.excerpt.held() + self.name.len()
     }
-}
-
-impl Name {
-    fn take(&mut self, name: Option<&[u8]>) {
-        let Some(name) = name.filter(|name| (1..=NAME_MAX).contains(&name.len())) else { return };
-        if name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')) {
-            self.length = name.len();
-            self.bytes[..name.len()].copy_from_slice(name);
-            self.bytes[..name.len()].make_ascii_uppercase();
-        }
-    }
-
-    fn as_str(&self) -> Option<&str> {
-        std::str::from_utf8(&self.bytes[..self.length]).ok().filter(|name| !name.is_empty())
-    }
-}
-
-fn number(text: &[u8], kind: u8, digits_max: usize) -> Option<(u64, usize)> {
-    if *text.first()? != kind {
-        return None;
-    }
-    let mut value = 0u64;
-    let mut at = 1;
-    loop {
-        let byte = *text.get(at)?;
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            break;
-        }
-        value = value * 10 + u64::from(digit);
-        at += 1;
-        if at > digits_max + 1 {
-            return None;
-        }
-    }
-    if at == 1 || (text[1] == b'0' && at > 2) || text.get(at..at + 2)? != b"\r\n" {
-        return None;
-    }
-    Some((value, at + 2))
 }

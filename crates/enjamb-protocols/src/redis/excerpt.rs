@@ -101,10 +101,15 @@ impl Excerpt {
         }
     }
 
-    /// A value that is whole.
+    /// A value that is whole. Of a long text of `length` bytes, `text` is at least the first [`TEXT_MAX`].
     pub(super) fn whole(&mut self, form: Form, depth: usize, text: &[u8], length: u64) {
-        self.begin(form, depth, Size::Known(length));
-        self.text(text);
+        self.begun += 1;
+        if self.values.len() < VALUES_MAX {
+            let text = &text[..text.len().min(TEXT_MAX)];
+            let (from, kept) = (self.bytes.len(), text.len());
+            self.bytes.extend_from_slice(text);
+            self.values.push(Value { form, depth, size: Size::Known(length), given: length, lost: 0, from, kept });
+        }
     }
 
     /// More text of the value begun last.

@@ -130,6 +130,7 @@ impl Pairing {
         let Some(expected) = self.expected(command, replying) else { return };
         if self.answered_early.take() != Some(ordinal) {
             self.expect(ordinal, expected);
+            self.drop_unanswered();
         }
     }
 
@@ -264,6 +265,12 @@ impl Pairing {
 
     /// A message of the server is whole. `asking`: the client has begun a command that is not complete.
     pub(super) fn reply(&mut self, reply: &Replies, asking: bool) -> Verdict {
+        let verdict = self.judge(reply, asking);
+        self.drop_unanswered();
+        verdict
+    }
+
+    fn judge(&mut self, reply: &Replies, asking: bool) -> Verdict {
         match reply.form() {
             Some(Form::Push) => {
                 let answers = Confirmation::parse(reply).and_then(|confirmation| {
@@ -312,54 +319,42 @@ impl Pairing {
 
     /// A reply that is none of the special ones: it answers what is outstanding longest.
     fn answer(&mut self, reply: &Replies, asking: bool) -> Verdict {
-        while let Some(head) = self.queue.front_mut() {
-            let answers = Some(head.ordinal);
-            let mut opaque = false;
-            match &mut head.expected {
-                Expected::Replies(count) if *count > 1 => {
-                    *count -= 1;
-                    head.ordinal += 1;
-                    return Verdict::reply(answers);
-                }
-                // The server does not answer a monitor that asks to monitor.
-                Expected::Monitor if self.monitoring => {
-                    self.queue.pop_front();
-                    continue;
-                }
-                Expected::Refusal if !simple(reply, Form::Error).starts_with(b"ERR Protocol error") => {
-                    self.lose_replies();
-                    return Verdict::UNPAIRED;
-                }
-                Expected::Monitor => self.monitoring = simple(reply, Form::Simple) == b"OK",
-                Expected::Hello => {
-                    self.resp3 = match reply.form() {
-                        Some(Form::Map) => true,
-                        Some(Form::Array) => false,
-                        _ => self.resp3,
-                    }
-                }
-                Expected::Reset if simple(reply, Form::Simple) == b"RESET" => {
-                    self.monitoring = false;
-                    self.resp3 = false;
-                    self.subscriptions = [0; 3];
-                }
-                Expected::Sync => {
-                    let text = simple(reply, Form::Simple);
-                    opaque = reply.form() == Some(Form::Snapshot)
-                        || text.starts_with(b"FULLRESYNC")
-                        || text.starts_with(b"CONTINUE");
-                }
-                Expected::Replies(_) | Expected::Confirmations { .. } | Expected::Reset | Expected::Refusal => {}
-            }
-            self.queue.pop_front();
-            return Verdict { answers, opaque, push: false };
+        let Some(head) = self.queue.front_mut() else {
+            return self.unasked(reply, asking);
+        };
+        let answers = Some(head.ordinal);
+        if let Expected::Replies(count) = &mut head.expected
+            && *count > 1
+        {
+            *count -= 1;
+            head.ordinal += 1;
+            return Verdict::reply(answers);
         }
+        let expected = head.expected;
+        if !expected.may_be(reply) {
+            self.lose_replies();
+            return Verdict::UNPAIRED;
+        }
+        self.queue.pop_front();
+        match expected {
+            Expected::Monitor => self.monitoring = simple(reply, Form::Simple) == b"OK",
+            Expected::Hello if reply.form() == Some(Form::Map) => self.resp3 = true,
+            Expected::Hello if reply.form() == Some(Form::Array) => self.resp3 = false,
+            Expected::Reset if simple(reply, Form::Simple) == b"RESET" => {
+                self.monitoring = false;
+                self.resp3 = false;
+                self.subscriptions = [0; 3];
+            }
+            Expected::Sync => return Verdict { opaque: hands_over(reply), ..Verdict::reply(answers) },
+            _ => {}
+        }
+        Verdict::reply(answers)
+    }
+
+    /// A reply while nothing is outstanding.
+    fn unasked(&mut self, reply: &Replies, asking: bool) -> Verdict {
         if self.lost {
-            let opaque = self.syncing && {
-                let text = simple(reply, Form::Simple);
-                reply.form() == Some(Form::Snapshot) || text.starts_with(b"FULLRESYNC") || text.starts_with(b"CONTINUE")
-            };
-            return Verdict { opaque, ..Verdict::UNPAIRED };
+            return Verdict { opaque: self.syncing && hands_over(reply), ..Verdict::UNPAIRED };
         }
         if self.silenced {
             // The server replies where it should be silent: it did not take the command that was to silence it.
@@ -369,6 +364,15 @@ impl Pairing {
             return Verdict::reply(Some(self.next));
         }
         Verdict::UNPAIRED
+    }
+
+    /// The server does not answer a monitor that asks to monitor, or to be a replica.
+    fn drop_unanswered(&mut self) {
+        while self.monitoring
+            && let Some(Outstanding { expected: Expected::Monitor | Expected::Sync, .. }) = self.queue.front()
+        {
+            self.queue.pop_front();
+        }
     }
 
     pub(super) fn held(&self) -> usize {
@@ -421,6 +425,24 @@ impl Pairing {
     }
 }
 
+impl Expected {
+    /// Could the reply be what is expected? Where it is not, the server saw other commands than we did.
+    fn may_be(self, reply: &Replies) -> bool {
+        let text = simple(reply, Form::Simple);
+        let form = reply.form();
+        let refused = form.is_some_and(Form::is_error) || text == b"QUEUED";
+        match self {
+            Self::Replies(_) => true,
+            Self::Confirmations { .. } => refused,
+            Self::Monitor => refused || text == b"OK",
+            Self::Hello => refused || matches!(form, Some(Form::Map | Form::Array)),
+            Self::Reset => refused || text == b"RESET",
+            Self::Sync => refused || matches!(form, Some(Form::Simple | Form::Snapshot)),
+            Self::Refusal => simple(reply, Form::Error).starts_with(b"ERR Protocol error"),
+        }
+    }
+}
+
 impl Word {
     fn parse(word: &[u8]) -> Option<Self> {
         const WORDS: [(&[u8], Word); 6] = [
@@ -467,6 +489,12 @@ fn is_monitored(reply: &Replies) -> bool {
     let Some(text) = text[seconds..].strip_prefix(b".") else { return false };
     let decimals = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     seconds > 0 && decimals > 0 && text[decimals..].starts_with(b" [")
+}
+
+/// Does the server speak the protocol of replication from here on?
+fn hands_over(reply: &Replies) -> bool {
+    let text = simple(reply, Form::Simple);
+    reply.form() == Some(Form::Snapshot) || text.starts_with(b"FULLRESYNC") || text.starts_with(b"CONTINUE")
 }
 
 /// The text of a reply on one line, or its beginning; empty for another reply.

@@ -15,8 +15,9 @@ use enjamb::{Found, Handler, Limit, Step, Terminator};
 use super::command::{LINE_MAX, TRIAL_MAX, Whole};
 use super::excerpt::{Excerpt, Form, Size};
 use super::fault::Fault;
-use super::line::{LINE_KEPT, Line, LineBuffer, is_double, length, signed_integer};
+use super::line::{Line, LineBuffer, is_double, length, signed_integer};
 use super::payload::{BULK_MAX, Payload};
+use super::whole;
 
 /// How deep aggregates may be nested.
 pub const DEPTH_MAX: usize = 128;
@@ -75,8 +76,13 @@ enum Left {
 impl Replies {
     /// At the beginning of a reply.
     pub(super) fn new() -> Self {
+        Self { lf: Terminator::lf(), ..Self::hollow() }
+    }
+
+    /// Something in the place of a handler that is moved elsewhere. Reads nothing, costs nothing.
+    pub(super) fn hollow() -> Self {
         Self {
-            lf: Terminator::lf(),
+            lf: Terminator::Close,
             state: State::Value,
             line: LineBuffer::default(),
             excerpt: Excerpt::default(),
@@ -157,6 +163,19 @@ impl Replies {
         let is_code =
             !word.is_empty() && word.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
         if is_code { std::str::from_utf8(word).ok() } else { None }
+    }
+
+    /// Takes a reply from the front of `chunk`, if all of it is there and none is in progress: its length.
+    pub(super) fn take_whole(&mut self, chunk: &[u8]) -> Option<usize> {
+        let between = matches!(self.state, State::Value) && !self.is_begun() && !self.is_seeking();
+        if !between || self.snapshot_next {
+            return None;
+        }
+        let length = whole::reply(chunk, &mut self.excerpt);
+        if length.is_none() {
+            self.excerpt.clear();
+        }
+        length
     }
 
     /// A line with which a value begins, or a stream of them ends.
@@ -493,7 +512,7 @@ impl Handler for Replies {
 
     fn found_with(&mut self, last: &[u8], frame: Found) -> Result<Step<Whole>, Fault> {
         if frame.dropped > 0 {
-            // Only the lines of a search are cut.
+            // Only in a search are lines cut, in the others they are refused.
             self.seek();
             return Ok(Step::quiet());
         }
@@ -510,7 +529,7 @@ impl Handler for Replies {
     fn limit(&self) -> Limit {
         match self.state {
             State::Payload(..) | State::ChunkPayload(_) => Limit::NONE,
-            _ if self.is_seeking() => Limit::truncate(LINE_KEPT as u64),
+            _ if self.is_seeking() => Limit::truncate(BULK_MAX),
             _ => Limit::refuse(BULK_MAX),
         }
     }

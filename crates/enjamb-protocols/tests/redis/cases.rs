@@ -675,6 +675,38 @@ fn conversations_are_told_as_they_are() {
             "#,
         ),
         (
+            "a hole brings a fault to light, another follows",
+            vec![client("A\nB\n"), server("$1\r\nax"), gap(Server, 1), gap(Server, 2), server("+OK\r\n")],
+            r#"
+            > A 0+2: A
+            > B 2+2: B
+            < reply 0+7 malformed (no CR LF behind a bulk): "a"
+            < reply 9+5: OK
+            "#,
+        ),
+        (
+            "a hole brings a fault of the client to light, another follows",
+            vec![client("*1\r\n$1\r\nax"), gap(Client, 1), gap(Client, 2)],
+            r#"
+            > command 0+11 malformed (no CR LF behind a bulk): a
+            "#,
+        ),
+        (
+            "long lines behind a hole",
+            vec![
+                gap(Server, 1),
+                server(format!("+{0}\r\n+{0}\r\n", "x".repeat(100))),
+                gap(Client, 1),
+                client(format!("*1\r\n$4\r\nPING\r\nECHO {}\r\n", "x".repeat(100))),
+            ],
+            r#"
+            < reply 1+103: "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…" (100 bytes)
+            < reply 104+103: "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…" (100 bytes)
+            > PING 1+14: PING
+            > ECHO 15+107: ECHO "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…" (100 bytes)
+            "#,
+        ),
+        (
             "a hole behind a malformed message",
             vec![client("*x\r\nyz"), gap(Client, 9), client("*1\r\n$4\r\nPING\r\n")],
             r#"

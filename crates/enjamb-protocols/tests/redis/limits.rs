@@ -28,9 +28,11 @@ fn every_fault_has_its_reason_and_ends_where_it_is_certain() {
         (Fault::NotAnArgument, client("*1\r\n\r\n")),
         (Fault::BulkLength, client("*1\r\n$-1\r\n")),
         (Fault::BulkLength, client("*1\r\n$1\n")),
+        (Fault::BulkLength, client("*1\r\n$010\r\n")),
         (Fault::BulkLength, client(format!("*1\r\n${}\r\n", BULK_MAX + 1))),
         (Fault::BulkEnd, client("*1\r\n$4\r\nPINGxx")),
         (Fault::BulkEnd, client("*1\r\n$4\r\nPING\rx")),
+        (Fault::BulkEnd, client("*1\r\n$4\r\nPINGx\n")),
         (Fault::Quotes, client("SET \"a\r\n")),
         (Fault::Quotes, client("SET 'a'b\r\n")),
         (Fault::LineEnd, server("+OK\n")),
@@ -75,7 +77,7 @@ fn every_fault_has_its_reason_and_ends_where_it_is_certain() {
     for (fault, step) in cases {
         let Step::Says(side, bytes) = &step else { unreachable!("all of them say something") };
         let name = bytes.escape_ascii().to_string();
-        let steps = [Step::Says(*side, [bytes, &b"+more\r\n"[..]].concat())];
+        let steps = [Step::Says(*side, [bytes, &b"$4\r\nPING\r\n"[..]].concat())];
         let said = whole(&steps);
         let [malformed, unparsed] = &said[..] else { panic!("{name}: {said:?}") };
         assert_eq!(
@@ -127,6 +129,26 @@ fn a_line_that_is_too_long_is_malformed_at_its_limit() {
         assert_eq!((said[1].span.offset, said[1].span.length), (5, LINE_MAX));
         assert_eq!(said[2].span.length, 7);
     }
+    // Behind a hole lines of any length are passed over, but no longer once a command was found.
+    let long = "a".repeat(LINE_MAX as usize + 1);
+    let said = whole(&[
+        client("PING\n"),
+        Step::Gap(Side::Client, 1),
+        client(&long),
+        client("\n*1\r\n$4\r\nPING\r\n"),
+        client(&long),
+    ]);
+    let outcomes: Vec<_> = said.iter().map(|message| (&message.kind[..], message.outcome)).collect();
+    assert_eq!(
+        outcomes,
+        [
+            ("PING", Outcome::Ok),
+            ("unparsed", Outcome::Incomplete),
+            ("PING", Outcome::Ok),
+            ("command", Outcome::Malformed),
+            ("unparsed", Outcome::Incomplete),
+        ]
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use crate::{Step, assert_same_for_every_cut, say, trace, whole};
 
-const COMMANDS: [&[u8]; 34] = [
+const COMMANDS: [&[u8]; 36] = [
     b"*1\r\n$4\r\nPING\r\n",
     b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n",
     b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$10\r\n\r\n*1\r\n$0\r\n\r\n\r\n",
@@ -34,6 +34,8 @@ const COMMANDS: [&[u8]; 34] = [
     b"PING\r\n",
     b"*2\r\n$4\r\nPING",
     b"*01\r\n",
+    b"*01\r\n$4\r\nPING\r\n",
+    b"*1\r\n$04\r\nPING\r\n",
     b"*1\n",
     b"*1\r\n$3\r\nGETxx",
     b"SET \"open\r\n",
