@@ -366,6 +366,32 @@ fn conversations_are_told_as_they_are() {
             "#,
         ),
         (
+            "a monitor that asks to monitor is not answered",
+            vec![
+                client("MONITOR\r\nMONITOR\r\nUNSUBSCRIBE\r\nPING\r\n"),
+                server("+OK\r\n>3\r\n+unsubscribe\r\n_\r\n:0\r\n+PONG\r\n"),
+            ],
+            r#"
+            > MONITOR 0+9: MONITOR
+            > MONITOR 9+9: MONITOR
+            > UNSUBSCRIBE 18+13: UNSUBSCRIBE
+            > PING 31+6: PING
+            < reply 0+5 #0: OK
+            < push 5+25 #2: push of 3: unsubscribe, (nil), (integer) 0
+            < reply 30+7 #3: PONG
+            "#,
+        ),
+        (
+            "a reply that cannot be ends pairing",
+            vec![client("SUBSCRIBE a\r\nPING\r\n"), server(":5\r\n+PONG\r\n")],
+            r#"
+            > SUBSCRIBE 0+13: SUBSCRIBE a
+            > PING 13+6: PING
+            < reply 0+4: (integer) 5
+            < reply 4+7: PONG
+            "#,
+        ),
+        (
             "replies switched off and on",
             vec![
                 client("CLIENT REPLY OFF\r\nPING\r\nCLIENT REPLY SKIP\r\nCLIENT REPLY ON\r\nECHO 1\r\n"),
