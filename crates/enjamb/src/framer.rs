@@ -57,8 +57,7 @@ pub enum FrameError<E> {
     Handler {
         /// Where the frame begins in the stream.
         start: u64,
-        /// Behind the terminator, when the handler refused the whole frame; `start` when it refused a piece,
-        /// since how far that piece went depends on the cuts.
+        /// Behind the terminator, when the handler refused the whole frame or its last piece; `start` when it refused an earlier piece.
         end: u64,
         /// The handler's reason.
         error: E,

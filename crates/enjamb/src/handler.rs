@@ -51,7 +51,8 @@ pub trait Handler {
     /// says nothing: they follow the network.
     ///
     /// # Errors
-    /// The handler's own; the stream is not parsed any further.
+    /// The handler's own; the stream is not parsed any further. Better refuse in [`found`](Self::found), where the whole frame is known: which piece
+    /// brings an error to light depends on the cuts, and with it the [end](crate::FrameError::end) that is reported.
     fn collect(&mut self, piece: &[u8]) -> Result<(), Self::Error>;
 
     /// `found_terminator`: the frame is whole. Says what came of it and what ends the next one.
