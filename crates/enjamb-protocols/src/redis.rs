@@ -34,7 +34,7 @@ mod whole;
 use std::fmt;
 
 use enjamb::{
-    AFTER_MALFORMED, Ending, FrameError, HOLE, Handler, Lane, Machine as _, Message, Outcome, Rest, Session, Side, Span,
+    AFTER_MALFORMED, Ending, FrameError, HOLE, Lane, Machine as _, Message, Outcome, Rest, Session, Side, Span,
 };
 
 pub use command::{ARGUMENTS_MAX, LINE_MAX, NAME_MAX};
@@ -145,7 +145,9 @@ impl Redis {
             start = span.end();
             self.emit_command(span, out);
         }
-        skip(&mut self.client, taken, Commands::hollow);
+        if taken > 0 {
+            self.client.skip(taken as u64);
+        }
         *chunk = &chunk[taken..];
     }
 
@@ -162,7 +164,9 @@ impl Redis {
             start = span.end();
             opaque = self.emit_reply(span, out).opaque;
         }
-        skip(&mut self.server, taken, Replies::hollow);
+        if taken > 0 {
+            self.server.skip(taken as u64);
+        }
         if opaque {
             self.server.turn_opaque();
         }
@@ -320,14 +324,6 @@ impl Session for Redis {
 
     fn held(&self) -> usize {
         self.client.held() + self.server.held() + self.pairing.held()
-    }
-}
-
-/// Moves a lane on over bytes that were read without its framer, which is between two frames.
-fn skip<H: Handler>(lane: &mut Lane<H>, bytes: usize, hollow: impl FnOnce() -> H) {
-    if bytes > 0 {
-        let handler = std::mem::replace(lane.handler_mut(), hollow());
-        lane.resume(bytes as u64, handler);
     }
 }
 

@@ -144,6 +144,13 @@ impl<H: Handler> Framer<H> {
         self.scanner.remaining()
     }
 
+    /// The next `bytes` of the stream were read by somebody else: whole frames, from where this one would have begun. Nothing of the frame in
+    /// progress may have been fed.
+    pub(crate) fn skip(&mut self, bytes: u64) {
+        debug_assert!(self.frame.length == 0 && self.scanner.held() == 0, "a frame is in progress");
+        self.frame.start = self.frame.start.saturating_add(bytes);
+    }
+
     /// `missing` bytes of the stream are lost. In a frame of known length that has room for them they are
     /// counted as payload that was dropped, and the event is returned that the end of the frame brings, if it is reached.
     ///

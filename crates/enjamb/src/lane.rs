@@ -143,6 +143,13 @@ impl<H: Handler> Lane<H> {
         Ok(event)
     }
 
+    /// The session has read the next `bytes` itself, whole messages of them, between two frames. They are claimed.
+    pub fn skip(&mut self, bytes: u64) {
+        self.framer.skip(bytes);
+        self.fed += bytes;
+        self.start = self.fed;
+    }
+
     /// Goes on behind a hole of `missing` bytes, with a handler that looks for the beginning of a message.
     pub fn resume(&mut self, missing: u64, handler: H) {
         self.fed += self.countable(missing);

@@ -79,13 +79,8 @@ enum State {
 impl Commands {
     /// At the beginning of a command.
     pub(super) fn new() -> Self {
-        Self { lf: Terminator::lf(), ..Self::hollow() }
-    }
-
-    /// Something in the place of a handler that is moved elsewhere. Reads nothing, costs nothing.
-    pub(super) fn hollow() -> Self {
         Self {
-            lf: Terminator::Close,
+            lf: Terminator::lf(),
             state: State::First,
             line: LineBuffer::default(),
             excerpt: Excerpt::default(),

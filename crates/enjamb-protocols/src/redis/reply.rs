@@ -76,13 +76,8 @@ enum Left {
 impl Replies {
     /// At the beginning of a reply.
     pub(super) fn new() -> Self {
-        Self { lf: Terminator::lf(), ..Self::hollow() }
-    }
-
-    /// Something in the place of a handler that is moved elsewhere. Reads nothing, costs nothing.
-    pub(super) fn hollow() -> Self {
         Self {
-            lf: Terminator::Close,
+            lf: Terminator::lf(),
             state: State::Value,
             line: LineBuffer::default(),
             excerpt: Excerpt::default(),
