@@ -7,7 +7,7 @@ use enjamb::transcript::{Entry, What};
 use enjamb::{Ending, Side, Time, Transcript};
 
 /// A [`Transcript`] without its cuts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cutting {
     turns: Vec<(Side, What)>,
     len: usize,
@@ -20,6 +20,8 @@ pub enum Event<'a> {
     Chunk(&'a [u8]),
     /// Bytes that are missing.
     Gap(u64),
+    /// Nothing: the subject is asked again without anything new. Only the [quiet](crate::Law::Quiet) law does this.
+    Again,
     /// The side's stream ends.
     Close(Ending),
 }
@@ -60,6 +62,12 @@ impl Cutting {
         self.len
     }
 
+    /// The payload of all turns together: the stream, where there is only one.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        self.turns.iter().flat_map(|(_, what)| payload(what)).copied().collect()
+    }
+
     /// Is there no payload at all?
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -89,13 +97,14 @@ impl Cutting {
     /// As a transcript, cut at `cuts`, without times.
     #[must_use]
     pub fn transcript(&self, cuts: &[usize]) -> Transcript {
-        let entries = self.cut(cuts).map(|(side, event)| {
+        let entries = self.cut(cuts).filter_map(|(side, event)| {
             let what = match event {
                 Event::Chunk(bytes) => What::Chunk(bytes.to_vec()),
                 Event::Gap(missing) => What::Gap(missing),
                 Event::Close(ending) => What::Close(ending),
+                Event::Again => return None,
             };
-            Entry { time: Time::default(), side, what }
+            Some(Entry { time: Time::default(), side, what })
         });
         Transcript { protocol: None, entries: entries.collect() }
     }

@@ -13,8 +13,8 @@ use enjamb::{Framer, Machine, Session, Side, Terminator};
 
 use crate::asynchat::{Interpreter, Program, Setting, reference};
 use crate::cutting::Cutting;
-use crate::split::split;
-use crate::subject::Sessions;
+use crate::laws::split;
+use crate::machines::Sessions;
 
 /// Between what one side says and what the other does. No UTF-8 text holds it.
 pub const SWITCH: [u8; 2] = [0xff, 0xfe];

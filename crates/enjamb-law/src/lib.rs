@@ -25,19 +25,32 @@
 pub mod asynchat;
 mod cutting;
 pub mod fuzz;
+mod kind;
+mod law;
+mod laws;
+mod machines;
+mod measure;
 mod minimise;
+mod panics;
+mod pulse;
+mod run;
 mod segmentations;
-mod split;
-#[cfg(feature = "proptest")]
 pub mod strategy;
 mod subject;
 mod violation;
 
 pub use cutting::{Cutting, Event, stream};
+pub use kind::Kind;
+pub use law::{Law, UnknownLaw};
+pub use laws::{
+    Bound, Checked, Growth, alone, awake, bounded, coalesce, end, fused, linear, prompt, quiet, round_trip, split,
+    split_everywhere, total,
+};
+pub use machines::{At, Machines, Never, Sessions};
+pub use run::Run;
 pub use segmentations::Segmentations;
-pub use split::{Checked, split, split_everywhere};
-pub use subject::{Machines, Said, Sessions, Subject};
-pub use violation::Violation;
+pub use subject::{Comparable, Fault, Mapped, MappedError, Said, Shown, Subject};
+pub use violation::{Told, Violation};
 
 /// The guide's examples are run as tests.
 #[cfg(doctest)]

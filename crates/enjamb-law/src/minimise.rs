@@ -1,16 +1,25 @@
 //! From a failure to the smallest one: the smallest input, then the fewest cuts, then the earliest.
 //!
-//! Inputs shrink by leaving out turns and runs of bytes, long runs first. A smaller input counts when some cutting of it fails:
+//! Inputs shrink by leaving out turns and runs of bytes, long runs first; then bytes become plainer. A smaller input counts when some cutting of it fails:
 //! the cuts that are left of the known ones, or any one or two cuts where the input is short enough to try them all.
 //! The number of runs is bounded, so a slow subject gives a larger violation rather than a test that hangs.
+
+use std::ops::Range;
 
 use enjamb::Side;
 use enjamb::transcript::What;
 
 use crate::cutting::{Cutting, payload};
-use crate::split::{agrees, trace};
-use crate::subject::Subject;
-use crate::violation::Violation;
+
+/// What is tried: does this input, cut so, break the law?
+pub(crate) trait Trial {
+    /// What is made once of an input: what its whole says.
+    type Reference;
+
+    fn reference(&self, input: &Cutting) -> Self::Reference;
+
+    fn fails(&self, input: &Cutting, reference: &Self::Reference, cuts: &[usize]) -> bool;
+}
 
 /// How many times the subject may be run to make a failure smaller.
 const MOST_RUNS: usize = 200_000;
@@ -21,20 +30,19 @@ const SHORT: usize = 24;
 /// Inputs up to this length have all their single cuts tried.
 const MEDIUM: usize = 512;
 
+/// Bytes that a payload byte is replaced by where it makes no difference.
+const PLAIN: u8 = b'a';
+
 /// Makes `input`, which fails at `cuts`, as small as it gets.
-pub(crate) fn violation<S: Subject>(subject: &S, input: &Cutting, cuts: &[usize]) -> Violation<S::Said> {
-    let mut search = Search { subject, runs: 0 };
+pub(crate) fn smallest<T: Trial>(trial: &T, input: &Cutting, cuts: &[usize]) -> (Cutting, Vec<usize>) {
+    let mut search = Search { trial, runs: 0 };
     let mut best = Failure { input: input.clone(), cuts: cuts.to_vec() };
     while let Some(smaller) = search.smaller(&best) {
         best = smaller;
     }
+    search.plainer(&mut best);
     let cuts = search.fewest_cuts(&best.input, &best.cuts);
-    Violation {
-        whole: trace(subject, &best.input, &[]),
-        cut: trace(subject, &best.input, &cuts),
-        input: best.input,
-        cuts,
-    }
+    (best.input, cuts)
 }
 
 struct Failure {
@@ -42,12 +50,12 @@ struct Failure {
     cuts: Vec<usize>,
 }
 
-struct Search<'s, S> {
-    subject: &'s S,
+struct Search<'t, T> {
+    trial: &'t T,
     runs: usize,
 }
 
-impl<S: Subject> Search<'_, S> {
+impl<T: Trial> Search<'_, T> {
     /// A failure with something left out, or `None` when nothing can be.
     fn smaller(&mut self, failure: &Failure) -> Option<Failure> {
         let turns = failure.input.turns();
@@ -77,7 +85,7 @@ impl<S: Subject> Search<'_, S> {
 
     /// Does `input` fail, with `cuts` or with others?
     fn fails(&mut self, input: Cutting, cuts: &[usize]) -> Option<Failure> {
-        let whole = trace(self.subject, &input, &[]);
+        let reference = self.trial.reference(&input);
         let mut candidates = vec![cuts.to_vec()];
         if input.len() <= MEDIUM && self.runs < MOST_RUNS / 2 {
             candidates.extend((1..input.len()).map(|cut| vec![cut]));
@@ -88,21 +96,46 @@ impl<S: Subject> Search<'_, S> {
         self.runs += 1;
         for cuts in candidates {
             self.runs += 1;
-            if !agrees(self.subject, &input, &cuts, &whole) {
+            if self.trial.fails(&input, &reference, &cuts) {
                 return Some(Failure { input, cuts });
             }
         }
         None
     }
 
+    /// Bytes that make no difference become plain ones, so that those which do stand out.
+    fn plainer(&mut self, failure: &mut Failure) {
+        if failure.input.len() > MEDIUM {
+            return;
+        }
+        for at in 0..failure.input.len() {
+            if self.runs >= MOST_RUNS {
+                return;
+            }
+            let Some(input) = with_byte(failure.input.turns(), at, PLAIN) else {
+                continue;
+            };
+            let reference = self.trial.reference(&input);
+            self.runs += 2;
+            if self.trial.fails(&input, &reference, &failure.cuts) {
+                failure.input = input;
+            }
+        }
+    }
+
     /// The fewest cuts that fail, the earliest of those.
     fn fewest_cuts(&mut self, input: &Cutting, known: &[usize]) -> Vec<usize> {
-        let whole = trace(self.subject, input, &[]);
+        let reference = self.trial.reference(input);
         let mut fails = |cuts: &[usize]| {
             self.runs += 1;
-            !agrees(self.subject, input, cuts, &whole)
+            self.trial.fails(input, &reference, cuts)
         };
-        if let Some(cut) = (1..input.len()).find(|&cut| fails(&[cut])) {
+        if fails(&[]) {
+            return Vec::new();
+        }
+        if input.len() <= 8 * MEDIUM
+            && let Some(cut) = (1..input.len()).find(|&cut| fails(&[cut]))
+        {
             return vec![cut];
         }
         if input.len() <= MEDIUM
@@ -111,18 +144,45 @@ impl<S: Subject> Search<'_, S> {
             return cuts;
         }
         let mut cuts = known.to_vec();
-        let mut at = 0;
-        while at < cuts.len() {
-            let mut fewer = cuts.clone();
-            fewer.remove(at);
-            if fails(&fewer) {
-                cuts = fewer;
-            } else {
-                at += 1;
+        let mut run = cuts.len().div_ceil(2);
+        while run > 0 {
+            let mut at = 0;
+            while at < cuts.len() && self.runs < MOST_RUNS {
+                let mut fewer = cuts.clone();
+                fewer.drain(at..(at + run).min(cuts.len()));
+                self.runs += 1;
+                if self.trial.fails(input, &reference, &fewer) {
+                    cuts = fewer;
+                } else {
+                    at += run;
+                }
             }
+            run /= 2;
         }
         cuts
     }
+}
+
+/// The fewest of `messages`, in their order, that still fail. The messages themselves stay whole, since a law over messages speaks of whole ones.
+pub(crate) fn fewest<'m>(messages: &[&'m [u8]], mut fails: impl FnMut(&[&'m [u8]]) -> bool) -> Vec<&'m [u8]> {
+    let mut best = messages.to_vec();
+    let mut run = best.len().div_ceil(2);
+    let mut runs = 0;
+    while run > 0 {
+        let mut at = 0;
+        while at < best.len() && runs < 10_000 {
+            let mut fewer = best.clone();
+            fewer.drain(at..(at + run).min(best.len()));
+            runs += 1;
+            if fails(&fewer) {
+                best = fewer;
+            } else {
+                at += run;
+            }
+        }
+        run /= 2;
+    }
+    best
 }
 
 fn pairs(len: usize) -> impl Iterator<Item = Vec<usize>> {
@@ -130,7 +190,7 @@ fn pairs(len: usize) -> impl Iterator<Item = Vec<usize>> {
 }
 
 /// Where the cuts lie once the bytes of `left_out` are gone.
-fn shift(cuts: &[usize], left_out: std::ops::Range<usize>) -> Vec<usize> {
+fn shift(cuts: &[usize], left_out: Range<usize>) -> Vec<usize> {
     let mut shifted: Vec<usize> = cuts
         .iter()
         .map(|&cut| match cut {
@@ -155,4 +215,23 @@ fn leave_out(turns: &[(Side, What)], from: usize, to: usize) -> Cutting {
         offset += bytes.len();
         (*side, What::Chunk([&bytes[..from], &bytes[to..]].concat()))
     }))
+}
+
+/// With another byte at `at`; `None` when it is that byte already.
+fn with_byte(turns: &[(Side, What)], at: usize, byte: u8) -> Option<Cutting> {
+    let mut offset = 0;
+    let mut turns = turns.to_vec();
+    for (_, what) in &mut turns {
+        if let What::Chunk(bytes) = what {
+            if let Some(old) = at.checked_sub(offset).and_then(|at| bytes.get_mut(at)) {
+                if *old == byte {
+                    return None;
+                }
+                *old = byte;
+                return Some(Cutting::of(turns));
+            }
+            offset += bytes.len();
+        }
+    }
+    None
 }

@@ -1,113 +1,240 @@
-//! What is put under a law.
+//! What is put under a law, and what it says.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
-use enjamb::{End, Ending, Machine, Message, OwnedMessage, Session, Side};
+use enjamb::{End, Side};
 
-use crate::cutting::Event;
+use crate::cutting::Cutting;
+use crate::run::{self, Run};
 
-/// Something that is fed events and says things. A law makes a fresh one for every run.
+/// Something that is fed a stream and says things: a codec, a parser, a reader, with an adapter around it. A law makes a fresh one for
+/// every run, so a subject is really a constructor.
+///
+/// The adapters of this crate are subjects, and most people never write one.
 pub trait Subject {
-    /// What it says. Two runs agree when they say the same things in the same order.
-    type Said: PartialEq + Debug;
+    /// What comes of the stream.
+    type Event;
+    /// Why the stream cannot go on. Compared between runs, so it tells the kind of the error and not the bytes it was found in; see
+    /// [`Kind`](crate::Kind).
+    type Error;
 
-    /// Feeds a fresh subject with `events`, and gives all it says to `out`.
-    fn run<'a>(&self, events: &mut dyn Iterator<Item = (Side, Event<'a>)>, out: &mut dyn FnMut(Self::Said));
+    /// Feeds a fresh subject with what [`Run::next`] gives, until there is no more, and [says](Run::say) all that comes of it. `next` is asked for
+    /// only when the subject has nothing more to say of what it has: that is what lets a law see when things are said.
+    fn run(&self, run: &mut Run<'_, Self::Event, Self::Error>);
 
-    /// Does a fresh subject say all of `expected` and nothing else? Compared as it comes; a subject overrides this where it can do so without
+    /// Does a fresh subject say all of `expected` and nothing else of `input`, cut at `cuts`? A subject overrides this where it can compare without
     /// making what it compares.
-    fn says<'a>(&self, events: &mut dyn Iterator<Item = (Side, Event<'a>)>, expected: &[Self::Said]) -> bool {
-        let mut expected = expected.iter();
-        let mut same = true;
-        self.run(events, &mut |said| same &= expected.next() == Some(&said));
-        same && expected.next().is_none()
+    fn agrees(&self, input: &Cutting, cuts: &[usize], expected: &[Said<Self::Event, Self::Error>]) -> bool
+    where
+        Self::Event: PartialEq,
+        Self::Error: PartialEq,
+    {
+        run::agrees(self, input, cuts, expected)
+    }
+
+    /// Does it promise to say nothing but its error once it has failed? A [`Machine`](enjamb::Machine) does; a tokio `Decoder` does not, and may go on.
+    fn fuses(&self) -> bool {
+        false
+    }
+
+    /// `event` as it would be said of a stream with `bytes` more before it: where an event tells its place in the stream, the place moves.
+    fn displaced(&self, event: Self::Event, bytes: u64) -> Self::Event {
+        let _ = bytes;
+        event
+    }
+
+    /// Its events changed by `map`: to leave out what cannot be compared, or to keep what matters.
+    fn map<F, T>(self, map: F) -> Mapped<Self, F>
+    where
+        Self: Sized,
+        F: Fn(Self::Event) -> T,
+    {
+        Mapped { subject: self, map }
+    }
+
+    /// Its events compared by their [`Debug`] text: for types that are not [`PartialEq`].
+    fn by_debug(self) -> Mapped<Self, fn(Self::Event) -> Shown>
+    where
+        Self: Sized,
+        Self::Event: Debug,
+    {
+        Mapped { subject: self, map: |event| Shown(format!("{event:?}")) }
+    }
+
+    /// Its errors changed by `map`, to compare something else than their [kind](crate::Kind).
+    fn map_error<F, T>(self, map: F) -> MappedError<Self, F>
+    where
+        Self: Sized,
+        F: Fn(Self::Error) -> T,
+    {
+        MappedError { subject: self, map }
     }
 }
 
-/// A constructor of machines. A machine reads one side: chunks of both are fed to it alike, and a gap is not told.
-#[derive(Clone, Copy, Debug)]
-pub struct Machines<F>(pub F);
+/// What laws can compare and print.
+pub trait Comparable: PartialEq + Debug {}
 
-/// What a machine says.
+impl<T: PartialEq + Debug> Comparable for T {}
+
+/// One thing that a subject says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said<E, F> {
-    /// An event, and how far into the stream the events then reach.
-    Event(E, u64),
-    /// It failed. Nothing is fed after that.
+    /// Something came of the stream.
+    Event(E),
+    /// It failed.
     Failed(F),
-    /// How the end of the stream found it.
+    /// How the end of the stream found it. A subject that has no such verdict says nothing when the stream ends.
     End(End),
+    /// It did what nothing may do, whatever it is fed.
+    Broke(Fault),
 }
 
-impl<F, M> Subject for Machines<F>
-where
-    F: Fn() -> M,
-    M: Machine,
-    M::Event: PartialEq + Debug,
-    M::Error: PartialEq + Debug,
-{
-    type Said = Said<M::Event, M::Error>;
-
-    fn run<'a>(&self, events: &mut dyn Iterator<Item = (Side, Event<'a>)>, out: &mut dyn FnMut(Self::Said)) {
-        let mut machine = (self.0)();
-        for (_, event) in events {
-            let Event::Chunk(mut chunk) = event else {
-                continue;
-            };
-            loop {
-                match machine.next(&mut chunk) {
-                    Ok(Some(event)) => out(Said::Event(event, machine.offset())),
-                    Ok(None) => break,
-                    Err(error) => {
-                        out(Said::Failed(error));
-                        return;
-                    }
-                }
-            }
+impl<E: Debug, F: Debug> Said<E, F> {
+    /// As it is printed in a violation.
+    pub(crate) fn told(&self) -> String {
+        match self {
+            Self::Event(event) => format!("{event:?}"),
+            Self::Failed(error) => format!("failed: {error:?}"),
+            Self::End(end) => told_end(*end),
+            Self::Broke(fault) => fault.to_string(),
         }
-        let end = machine.close(&mut |event| out(Said::Event(event, 0)));
-        out(end.map_or_else(Said::Failed, Said::End));
     }
 }
 
-/// A constructor of sessions. Sides that the input does not close are closed at its end.
+fn told_end(end: End) -> String {
+    match end {
+        End::Clean => "end: clean".to_owned(),
+        End::Truncated { have, missing: None } => format!("end: truncated, {have} bytes of a frame were there"),
+        End::Truncated { have, missing: Some(missing) } => {
+            format!("end: truncated, {have} bytes of a frame were there and {missing} were not")
+        }
+        End::Leftover(bytes) => format!("end: {bytes} bytes left over"),
+    }
+}
+
+/// What nothing may do, whatever it is fed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It panicked, with this message.
+    Panicked(String),
+    /// It says more than can come of so few bytes: it would never end.
+    Endless {
+        /// How much it had said when it was stopped.
+        said: usize,
+        /// Of how many bytes.
+        bytes: usize,
+    },
+    /// It leaves bytes in the chunk and says nothing, so that whoever drives it would ask for ever.
+    Stuck,
+    /// It was not woken when bytes arrived: it waits for ever for what is there.
+    Asleep,
+    /// It wakes itself again and again although nothing arrives: it burns a processor.
+    Busy,
+    /// A call did not return.
+    Hung,
+    /// It ran out of stack.
+    StackOverflow,
+    /// It ran out of memory: it takes a length at its word, or buffers without bound.
+    OutOfMemory,
+    /// The process that it ran in died, in this way.
+    Died(String),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Panicked(message) => write!(f, "it panicked: {message}"),
+            Self::Endless { said, bytes } => {
+                write!(f, "it went on for ever: it was stopped after it had said {said} things of {bytes} bytes")
+            }
+            Self::Stuck => f.write_str("it left bytes in the chunk and said nothing: no call will ever take them"),
+            Self::Asleep => f.write_str("bytes arrived and it was not woken: it waits for what is there"),
+            Self::Busy => f.write_str("it wakes itself again and again although nothing arrives"),
+            Self::Hung => f.write_str("a call did not return"),
+            Self::StackOverflow => f.write_str("it overflowed the stack"),
+            Self::OutOfMemory => f.write_str("it asked for more memory than there is"),
+            Self::Died(how) => write!(f, "the process died: {how}"),
+        }
+    }
+}
+
+/// Compared and shown as this text.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Shown(pub String);
+
+impl Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A subject whose events are changed; see [`Subject::map`].
 #[derive(Clone, Copy, Debug)]
-pub struct Sessions<F>(pub F);
+pub struct Mapped<S, F> {
+    subject: S,
+    map: F,
+}
 
-impl<F: Fn() -> Box<dyn Session>> Sessions<F> {
-    fn play<'a>(&self, events: &mut dyn Iterator<Item = (Side, Event<'a>)>, out: &mut dyn FnMut(&Message<'_>)) {
-        let mut session = (self.0)();
-        let mut open = [true; 2];
-        for (side, event) in events {
-            match event {
-                _ if !open[side.index()] => {}
-                Event::Chunk(bytes) => session.feed(side, bytes, out),
-                Event::Gap(missing) => session.gap(side, missing, out),
-                Event::Close(ending) => {
-                    open[side.index()] = false;
-                    session.close(side, ending, out);
-                }
-            }
-        }
-        for side in Side::BOTH {
-            if open[side.index()] {
-                session.close(side, Ending::Lost, out);
-            }
-        }
+impl<S, F, T> Subject for Mapped<S, F>
+where
+    S: Subject,
+    F: Fn(S::Event) -> T,
+{
+    type Event = T;
+    type Error = S::Error;
+
+    fn run(&self, run: &mut Run<'_, T, S::Error>) {
+        run.through(
+            |said| match said {
+                Said::Event(event) => Said::Event((self.map)(event)),
+                Said::Failed(error) => Said::Failed(error),
+                Said::End(end) => Said::End(end),
+                Said::Broke(fault) => Said::Broke(fault),
+            },
+            |run| self.subject.run(run),
+        );
+    }
+
+    fn fuses(&self) -> bool {
+        self.subject.fuses()
     }
 }
 
-impl<F: Fn() -> Box<dyn Session>> Subject for Sessions<F> {
-    type Said = OwnedMessage;
+/// A subject whose errors are changed; see [`Subject::map_error`].
+#[derive(Clone, Copy, Debug)]
+pub struct MappedError<S, F> {
+    subject: S,
+    map: F,
+}
 
-    fn run<'a>(&self, events: &mut dyn Iterator<Item = (Side, Event<'a>)>, out: &mut dyn FnMut(OwnedMessage)) {
-        self.play(events, &mut |message| out(message.to_owned()));
+impl<S, F, T> Subject for MappedError<S, F>
+where
+    S: Subject,
+    F: Fn(S::Error) -> T,
+{
+    type Event = S::Event;
+    type Error = T;
+
+    fn run(&self, run: &mut Run<'_, S::Event, T>) {
+        run.through(
+            |said| match said {
+                Said::Event(event) => Said::Event(event),
+                Said::Failed(error) => Said::Failed((self.map)(error)),
+                Said::End(end) => Said::End(end),
+                Said::Broke(fault) => Said::Broke(fault),
+            },
+            |run| self.subject.run(run),
+        );
     }
 
-    fn says<'a>(&self, events: &mut dyn Iterator<Item = (Side, Event<'a>)>, expected: &[OwnedMessage]) -> bool {
-        let mut expected = expected.iter();
-        let mut same = true;
-        self.play(events, &mut |message| same &= expected.next().is_some_and(|expected| message == expected));
-        same && expected.next().is_none()
+    fn fuses(&self) -> bool {
+        self.subject.fuses()
+    }
+
+    fn displaced(&self, event: S::Event, bytes: u64) -> S::Event {
+        self.subject.displaced(event, bytes)
     }
 }
+
+/// The side that speaks where there is only one stream.
+pub(crate) const ONLY: Side = Side::Client;

@@ -2,85 +2,276 @@
 
 use std::fmt::{self, Debug, Write as _};
 
+use enjamb::Ending;
 use enjamb::transcript::What;
 
-use crate::cutting::Cutting;
+use crate::cutting::{Cutting, payload};
+use crate::law::Law;
+use crate::run::told;
+use crate::subject::Said;
 
-/// An input and cuts under which a subject says something else than of the whole.
+/// The smallest input that was found to break a law, and what shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation<T> {
+pub struct Violation {
+    /// The law that is broken.
+    pub law: Law,
+    /// What is wrong, in a sentence.
+    pub verdict: String,
     /// The input, glued.
     pub input: Cutting,
     /// Before which bytes of its payload it is cut.
     pub cuts: Vec<usize>,
-    /// What the subject says of the whole.
-    pub whole: Vec<T>,
-    /// What it says when it is cut.
-    pub cut: Vec<T>,
+    /// What was expected, and what was said in its place; none for laws that compare nothing.
+    pub traces: Option<[Told; 2]>,
+    /// The call that shows it again, in which `subject` is the subject: Rust, with everything of this crate in scope.
+    pub call: String,
+    /// An expression for the subject, where it is known.
+    pub subject: Option<String>,
 }
 
-impl<T: PartialEq> Violation<T> {
+/// What a subject said, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Of what it was said.
+    pub of: String,
+    /// What was said.
+    pub said: Vec<String>,
+}
+
+impl Told {
+    pub(crate) fn new<E: Debug, F: Debug>(of: impl Into<String>, trace: &[Said<E, F>]) -> Self {
+        Self { of: of.into(), said: told(trace) }
+    }
+}
+
+impl Violation {
     /// The number of the first thing said differently, from 0.
     #[must_use]
-    pub fn first_difference(&self) -> usize {
-        self.whole.iter().zip(&self.cut).take_while(|(whole, cut)| whole == cut).count()
+    pub fn first_difference(&self) -> Option<usize> {
+        let [expected, said] = self.traces.as_ref()?;
+        Some(expected.said.iter().zip(&said.said).take_while(|(expected, said)| expected == said).count())
     }
-}
 
-impl<T: Debug + PartialEq> fmt::Display for Violation<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let places: Vec<String> = self.cuts.iter().map(ToString::to_string).collect();
-        let cuts = if self.cuts.len() == 1 { "cut" } else { "cuts" };
-        writeln!(
-            f,
-            "the split law is broken: {} bytes, {} {cuts} (before byte {})",
-            self.input.len(),
-            self.cuts.len(),
-            places.join(", ")
-        )?;
-        writeln!(f, "\nthe stream, `|` where it is cut:")?;
-        self.draw(f)?;
-        let difference = self.first_difference();
-        writeln!(f, "\n{:40} | cut", "whole")?;
-        for at in 0..self.whole.len().max(self.cut.len()) {
-            let mark = if at == difference { '>' } else { ' ' };
-            let (whole, cut) = (told(self.whole.get(at)), told(self.cut.get(at)));
-            writeln!(f, "{mark} {whole:38} | {cut}")?;
+    /// A test that fails as long as the law is broken, ready to paste.
+    #[must_use]
+    pub fn as_test(&self) -> String {
+        let subject = self.subject.as_deref().unwrap_or("todo!(\"the subject\")");
+        let (law, call) = (self.law, &self.call);
+        format!(
+            "#[test]\nfn {law}_regression() {{\n    use enjamb_law::*;\n    let subject = {subject};\n    if let Err(violation) = {call} {{\n        \
+             panic!(\"{{violation}}\");\n    }}\n}}\n"
+        )
+    }
+
+    fn headline(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the {} law is broken: {}", self.law, counted(self.input.len(), "byte"))?;
+        let places: Vec<String> = self.cuts.iter().take(8).map(ToString::to_string).collect();
+        match self.cuts.len() {
+            0 => writeln!(f, ", not cut"),
+            more @ 9.. => writeln!(f, ", {more} cuts (before byte {}, ...)", places.join(", ")),
+            few => writeln!(f, ", {} (before byte {})", counted(few, "cut"), places.join(", ")),
         }
-        Ok(())
     }
-}
 
-impl<T: Debug + PartialEq> std::error::Error for Violation<T> {}
-
-fn told<T: Debug>(said: Option<&T>) -> String {
-    said.map_or_else(|| "(nothing)".to_owned(), |said| format!("{said:?}"))
-}
-
-impl<T> Violation<T> {
     fn draw(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut offset = 0;
         for (side, what) in self.input.turns() {
             match what {
-                What::Chunk(bytes) => writeln!(f, "  {side}: {}", drawn(bytes, offset, &self.cuts)?)?,
+                What::Chunk(bytes) => writeln!(f, "  {side}: {}", drawn(bytes, offset, &self.cuts))?,
                 What::Gap(missing) => writeln!(f, "  {side}: ... {missing} bytes missing")?,
                 What::Close(ending) => writeln!(f, "  {side}: {}", ending.as_str())?,
             }
-            offset += crate::cutting::payload(what).len();
+            offset += payload(what).len();
         }
         Ok(())
     }
 }
 
-/// The bytes as a quoted string, with a bar before each byte that is cut off from the one before it.
-fn drawn(bytes: &[u8], offset: usize, cuts: &[usize]) -> Result<String, fmt::Error> {
-    let mut text = String::from("\"");
-    for (at, &byte) in bytes.iter().enumerate() {
-        if at > 0 && cuts.contains(&(offset + at)) {
-            text.push('|');
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.headline(f)?;
+        writeln!(f, "{}", self.verdict)?;
+        if !self.input.is_empty() {
+            writeln!(f, "\nthe stream{}:", if self.cuts.is_empty() { "" } else { ", `|` where it is cut" })?;
+            self.draw(f)?;
         }
-        write!(text, "{}", std::ascii::escape_default(byte))?;
+        if let (Some([expected, said]), Some(difference)) = (&self.traces, self.first_difference()) {
+            writeln!(f)?;
+            side_by_side(f, expected, said, difference)?;
+        }
+        writeln!(f, "\nas a test:\n")?;
+        self.as_test().lines().try_for_each(|line| writeln!(f, "{}{line}", if line.is_empty() { "" } else { "    " }))
+    }
+}
+
+impl std::error::Error for Violation {}
+
+/// Lines of a trace that are printed before and after the first difference.
+const AROUND: usize = 6;
+
+fn side_by_side(f: &mut fmt::Formatter<'_>, left: &Told, right: &Told, difference: usize) -> fmt::Result {
+    let lines = left.said.len().max(right.said.len());
+    let shown = difference.saturating_sub(AROUND)..lines.min(difference + AROUND + 1);
+    let of = |told: &Told, at: usize| told.said.get(at).map_or_else(|| "(nothing)".to_owned(), |said| cut_short(said));
+    let width = shown.clone().map(|at| of(left, at).chars().count()).chain([left.of.chars().count()]).max();
+    let width = width.unwrap_or(0).clamp(20, 60);
+    writeln!(f, "  {:width$} | {}", left.of, right.of)?;
+    if shown.start > 0 {
+        writeln!(f, "  ({} the same)", shown.start)?;
+    }
+    for at in shown.clone() {
+        let mark = if at == difference { '>' } else { ' ' };
+        writeln!(f, "{mark} {:width$} | {}", of(left, at), of(right, at))?;
+    }
+    if shown.end < lines {
+        writeln!(f, "  ({} more)", lines - shown.end)?;
+    }
+    Ok(())
+}
+
+fn cut_short(said: &str) -> String {
+    const MOST: usize = 120;
+    match said.char_indices().nth(MOST) {
+        Some((at, _)) => format!("{}...", &said[..at]),
+        None => said.to_owned(),
+    }
+}
+
+pub(crate) fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Bytes that are drawn at the most, around the first cut.
+const DRAWN: usize = 400;
+
+/// The bytes as a quoted string, with a bar before each byte that is cut off from the one before it.
+fn drawn(bytes: &[u8], offset: usize, cuts: &[usize]) -> String {
+    let first = cuts.iter().find(|cut| (offset..offset + bytes.len()).contains(cut)).map_or(0, |cut| cut - offset);
+    let from = if bytes.len() > DRAWN { first.saturating_sub(DRAWN / 2) } else { 0 };
+    let to = bytes.len().min(from + DRAWN);
+    let mut text = String::new();
+    if from > 0 {
+        let _ = write!(text, "({from} bytes) ");
     }
     text.push('"');
-    Ok(text)
+    for (at, &byte) in bytes.iter().enumerate().take(to).skip(from) {
+        if at > 0 && cuts.binary_search(&(offset + at)).is_ok() {
+            text.push('|');
+        }
+        escape(byte, &mut text);
+    }
+    text.push('"');
+    if to < bytes.len() {
+        let _ = write!(text, " ({} bytes)", bytes.len() - to);
+    }
+    text
+}
+
+fn escape(byte: u8, text: &mut String) {
+    match byte {
+        b'\'' => text.push('\''),
+        byte => {
+            let _ = write!(text, "{}", std::ascii::escape_default(byte));
+        }
+    }
+}
+
+/// Bytes as a Rust literal; long runs of one byte are written as such.
+pub(crate) fn literal(bytes: &[u8]) -> String {
+    const RUN: usize = 64;
+    let literal = |bytes: &[u8]| {
+        let mut text = String::from("b\"");
+        bytes.iter().for_each(|&byte| escape(byte, &mut text));
+        text.push('"');
+        text
+    };
+    let mut parts = Vec::new();
+    let mut plain = Vec::new();
+    for run in bytes.chunk_by(|a, b| a == b) {
+        if run.len() < RUN {
+            plain.extend_from_slice(run);
+            continue;
+        }
+        if !plain.is_empty() {
+            parts.push(format!("{}.to_vec()", literal(&std::mem::take(&mut plain))));
+        }
+        parts.push(format!("vec![{}; {}]", shown_byte(run[0]), run.len()));
+    }
+    if parts.is_empty() {
+        return literal(&plain);
+    }
+    if !plain.is_empty() {
+        parts.push(format!("{}.to_vec()", literal(&plain)));
+    }
+    format!("&[{}].concat()", parts.join(", "))
+}
+
+fn shown_byte(byte: u8) -> String {
+    let mut text = String::new();
+    escape(byte, &mut text);
+    if byte == b'\'' { r"b'\''".to_owned() } else { format!("b'{text}'") }
+}
+
+/// The input as a Rust expression.
+pub(crate) fn input_code(input: &Cutting) -> String {
+    if let [(side, What::Chunk(bytes))] = input.turns()
+        && *side == crate::subject::ONLY
+    {
+        return format!("stream({})", literal(bytes));
+    }
+    let turns = input.turns().iter().map(|(side, what)| {
+        let side = if *side == enjamb::Side::Client { "Client" } else { "Server" };
+        let what = match what {
+            What::Chunk(bytes) => format!("enjamb::transcript::What::Chunk({}.to_vec())", literal(bytes)),
+            What::Gap(missing) => format!("enjamb::transcript::What::Gap({missing})"),
+            What::Close(ending) => {
+                let ending = match ending {
+                    Ending::Closed => "Closed",
+                    Ending::Reset => "Reset",
+                    Ending::Lost => "Lost",
+                };
+                format!("enjamb::transcript::What::Close(enjamb::Ending::{ending})")
+            }
+        };
+        format!("(enjamb::Side::{side}, {what})")
+    });
+    format!("Cutting::of([{}])", turns.collect::<Vec<_>>().join(", "))
+}
+
+/// Messages as a Rust expression.
+pub(crate) fn messages_code(messages: &[&[u8]]) -> String {
+    let each = |message: &&[u8]| match literal(message) {
+        code if code.starts_with('&') => code,
+        code => format!("&{code}[..]"),
+    };
+    if let [first, rest @ ..] = messages
+        && rest.len() > 3
+        && rest.iter().all(|message| message == first)
+    {
+        return format!("&[{}; {}]", each(first), messages.len());
+    }
+    format!("&[{}]", messages.iter().map(each).collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literals_are_rust() {
+        assert_eq!(literal(b"a\"\r\n'\xff"), r#"b"a\"\r\n'\xff""#);
+        assert_eq!(literal(&[b"x".as_slice(), &[b'a'; 100]].concat()), "&[b\"x\".to_vec(), vec![b'a'; 100]].concat()");
+        assert_eq!(messages_code(&[b"a", b"b"]), "&[&b\"a\"[..], &b\"b\"[..]]");
+        assert_eq!(messages_code(&[b"a".as_slice(); 20]), "&[&b\"a\"[..]; 20]");
+    }
+
+    #[test]
+    fn a_long_stream_is_drawn_around_its_first_cut() {
+        let bytes = vec![b'a'; 10_000];
+        let text = drawn(&bytes, 0, &[5_000]);
+        assert!(
+            text.starts_with("(4800 bytes) \"aaa") && text.contains("a|a") && text.ends_with("\" (4800 bytes)"),
+            "{text}"
+        );
+    }
 }

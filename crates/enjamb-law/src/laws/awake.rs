@@ -1,0 +1,29 @@
+//! The awake law: an async reader that waits when bytes arrive is woken, and one for which none arrive does not spin.
+//!
+//! The adapters for async subjects have an executor of their own, which gives the next chunk only once the subject is idle: it returned
+//! `Pending`, and has not been woken since. Then the chunk arrives and the waker that the subject left with its reader is woken. A subject that lost the waker
+//! on the way to its reader sleeps on; one that wakes itself again and again was never idle.
+
+use crate::cutting::Cutting;
+use crate::law::Law;
+use crate::pulse;
+use crate::run::{fault, trace};
+use crate::subject::{Comparable, Subject};
+use crate::violation::Violation;
+
+use super::total;
+
+/// Holds when the subject wakes for every chunk of `input`, cut at `cuts`, and only for them.
+///
+/// # Errors
+/// A [`Violation`], minimised.
+pub fn awake<S>(subject: &S, input: &Cutting, cuts: &[usize]) -> Result<(), Box<Violation>>
+where
+    S: Subject<Event: Comparable, Error: Comparable>,
+{
+    pulse::input(input);
+    match fault(&trace(subject, input, cuts)) {
+        Some(fault) if total::of(fault) == Law::Awake => Err(total::violation(subject, input, cuts, Law::Awake)),
+        _ => Ok(()),
+    }
+}

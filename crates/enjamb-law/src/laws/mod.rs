@@ -1,0 +1,27 @@
+//! The laws, one file each: plain functions that return a [`Violation`](crate::Violation), as small as it gets.
+
+mod alone;
+mod awake;
+mod bounded;
+mod coalesce;
+mod end;
+mod fused;
+mod linear;
+mod prompt;
+mod quiet;
+mod round_trip;
+mod split;
+mod total;
+
+pub use alone::alone;
+pub use awake::awake;
+pub use bounded::{Bound, bounded};
+pub use coalesce::coalesce;
+pub use end::end;
+pub use fused::fused;
+pub use linear::{Growth, linear};
+pub use prompt::prompt;
+pub use quiet::quiet;
+pub use round_trip::round_trip;
+pub use split::{Checked, split, split_everywhere};
+pub use total::total;

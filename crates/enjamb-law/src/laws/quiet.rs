@@ -1,0 +1,109 @@
+//! The quiet law: asked again without anything new, a subject says nothing new.
+//!
+//! Drivers ask again all the time: a decoder after each frame, a reader that was woken for nothing, a read of no bytes. What was not there before is
+//! not there now.
+
+use enjamb::Side;
+
+use crate::cutting::{Cutting, Event};
+use crate::law::Law;
+use crate::minimise::{self, Trial};
+use crate::pulse;
+use crate::run::{AfterError, Listener, Recorder, drive, trace};
+use crate::subject::{Comparable, ONLY, Said, Subject};
+use crate::violation::{Told, Violation, input_code};
+
+/// Holds when the subject says the same of `input`, cut at `cuts`, if it is asked again before the first chunk and after each.
+///
+/// # Errors
+/// A [`Violation`], minimised.
+pub fn quiet<S>(subject: &S, input: &Cutting, cuts: &[usize]) -> Result<(), Box<Violation>>
+where
+    S: Subject<Event: Comparable, Error: Comparable>,
+{
+    pulse::input(input);
+    if Quiet(subject).fails(input, &(), cuts) { Err(violation(subject, input, cuts)) } else { Ok(()) }
+}
+
+/// An event behind each chunk, and one before the first, that brings nothing.
+fn asked_again<'i>(
+    input: impl Iterator<Item = (Side, Event<'i>)>,
+    asking: &std::cell::Cell<bool>,
+) -> impl Iterator<Item = (Side, Event<'i>)> {
+    let again = std::iter::once((ONLY, Event::Again));
+    let events = input.flat_map(|(side, event)| {
+        let again = matches!(event, Event::Chunk(_)).then_some((side, Event::Again));
+        std::iter::once((side, event)).chain(again)
+    });
+    again.chain(events).inspect(|(_, event)| asking.set(matches!(event, Event::Again)))
+}
+
+/// Hears whether anything is said while nothing is new.
+struct Spoken<'a, E, F> {
+    recorder: Recorder<E, F>,
+    asking: &'a std::cell::Cell<bool>,
+    out_of_turn: Option<usize>,
+}
+
+impl<E, F> Listener<E, F> for Spoken<'_, E, F> {
+    fn hear(&mut self, said: Said<E, F>) {
+        if self.asking.get() && self.out_of_turn.is_none() {
+            self.out_of_turn = Some(self.recorder.0.len());
+        }
+        self.recorder.hear(said);
+    }
+    fn asked(&mut self) {
+        // What is said after the last ask is said of the stream's end.
+        self.asking.set(false);
+    }
+}
+
+struct Quiet<'s, S>(&'s S);
+
+/// What is said, and whether anything was said while nothing was new.
+type Heard<E, F> = (Vec<Said<E, F>>, Option<usize>);
+
+impl<S: Subject<Event: Comparable, Error: Comparable>> Quiet<'_, S> {
+    fn hear(&self, input: &Cutting, cuts: &[usize]) -> Heard<S::Event, S::Error> {
+        pulse::cuts(cuts);
+        let asking = std::cell::Cell::new(false);
+        let mut spoken = Spoken { recorder: Recorder(Vec::new()), asking: &asking, out_of_turn: None };
+        drive(self.0, &mut asked_again(input.cut(cuts), &asking), &mut spoken, AfterError::Stop);
+        (spoken.recorder.0, spoken.out_of_turn)
+    }
+}
+
+impl<S: Subject<Event: Comparable, Error: Comparable>> Trial for Quiet<'_, S> {
+    type Reference = ();
+
+    fn reference(&self, input: &Cutting) {
+        pulse::input(input);
+    }
+
+    fn fails(&self, input: &Cutting, (): &(), cuts: &[usize]) -> bool {
+        let (said, out_of_turn) = self.hear(input, cuts);
+        out_of_turn.is_some() || said != trace(self.0, input, cuts)
+    }
+}
+
+fn violation<S>(subject: &S, input: &Cutting, cuts: &[usize]) -> Box<Violation>
+where
+    S: Subject<Event: Comparable, Error: Comparable>,
+{
+    let (input, cuts) = minimise::smallest(&Quiet(subject), input, cuts);
+    let expected = trace(subject, &input, &cuts);
+    let (said, out_of_turn) = Quiet(subject).hear(&input, &cuts);
+    let verdict = match out_of_turn.and_then(|at| said.get(at)) {
+        Some(said) => format!("asked again with no new bytes, it said {}", said.told()),
+        None => "it says something else when it is asked again between the chunks".to_owned(),
+    };
+    Box::new(Violation {
+        law: Law::Quiet,
+        verdict,
+        call: format!("quiet(&subject, &{}, &{cuts:?})", input_code(&input)),
+        traces: Some([Told::new("asked once", &expected), Told::new("asked again after each chunk", &said)]),
+        input,
+        cuts,
+        subject: None,
+    })
+}

@@ -1,0 +1,57 @@
+//! The round trip law: what is decoded, encoded and decoded again is the same; and a message in its canonical form is encoded as it was.
+
+use crate::cutting::stream;
+use crate::law::Law;
+use crate::pulse;
+use crate::run::trace;
+use crate::subject::{Comparable, Said, Subject};
+use crate::violation::{Told, Violation, literal};
+
+/// Holds when the events of `message`, encoded by `encode` and read again, are the same events; and, for a message that is `canonical`, when
+/// their encoding is the message.
+///
+/// `encode` gives the bytes of one event, or `None` for one that it does not encode; then nothing is said of the message.
+///
+/// # Errors
+/// A [`Violation`].
+pub fn round_trip<S>(
+    subject: &S,
+    message: &[u8],
+    canonical: bool,
+    encode: impl Fn(&S::Event) -> Option<Vec<u8>>,
+) -> Result<(), Box<Violation>>
+where
+    S: Subject<Event: Comparable, Error: Comparable>,
+{
+    let input = stream(message);
+    pulse::input(&input);
+    let said = trace(subject, &input, &[]);
+    let mut encoded = Vec::new();
+    for said in &said {
+        match said {
+            Said::Event(event) => match encode(event) {
+                Some(bytes) => encoded.extend(bytes),
+                None => return Ok(()),
+            },
+            Said::End(_) => {}
+            Said::Failed(_) | Said::Broke(_) => return Ok(()),
+        }
+    }
+    let again = trace(subject, &stream(&encoded), &[]);
+    let verdict = if again != said {
+        format!("encoded as {} and read again, it is something else", literal(&encoded))
+    } else if canonical && encoded != message {
+        format!("a canonical message is encoded as {}", literal(&encoded))
+    } else {
+        return Ok(());
+    };
+    Err(Box::new(Violation {
+        law: Law::RoundTrip,
+        verdict,
+        call: format!("round_trip(&subject, {}, {canonical}, encode)", literal(message)),
+        traces: Some([Told::new("read", &said), Told::new("encoded and read again", &again)]),
+        input,
+        cuts: Vec::new(),
+        subject: None,
+    }))
+}

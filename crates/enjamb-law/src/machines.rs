@@ -1,0 +1,148 @@
+//! Subjects of enjamb's own two shapes: machines and sessions.
+
+use std::fmt::{self, Debug};
+
+use enjamb::{Ending, Machine, Message, OwnedMessage, Session, Side};
+
+use crate::cutting::{Cutting, Event};
+use crate::panics;
+use crate::pulse;
+use crate::run::Run;
+use crate::subject::{Fault, Said, Subject};
+
+/// A constructor of machines. A machine reads one side: chunks of both are fed to it alike, and a gap is not told.
+#[derive(Clone, Copy, Debug)]
+pub struct Machines<F>(pub F);
+
+/// What a machine says: an event, and how far into the stream the events then reach.
+#[derive(Clone, PartialEq, Eq)]
+pub struct At<E> {
+    /// The event.
+    pub event: E,
+    /// [`Machine::offset`] after it.
+    pub offset: u64,
+}
+
+impl<E: Debug> Debug for At<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} to byte {}", self.event, self.offset)
+    }
+}
+
+impl<F, M> Subject for Machines<F>
+where
+    F: Fn() -> M,
+    M: Machine,
+{
+    type Event = At<M::Event>;
+    type Error = M::Error;
+
+    fn run(&self, run: &mut Run<'_, At<M::Event>, M::Error>) {
+        let mut machine = (self.0)();
+        while let Some(mut chunk) = run.next_chunk() {
+            loop {
+                match machine.next(&mut chunk) {
+                    Ok(Some(event)) => run.event(At { event, offset: machine.offset() }),
+                    Ok(None) if chunk.is_empty() => break,
+                    Ok(None) => {
+                        run.broke(Fault::Stuck);
+                        return;
+                    }
+                    Err(error) => {
+                        if !run.failed(error) {
+                            return;
+                        }
+                        break;
+                    }
+                }
+            }
+            run.holds(machine.held());
+        }
+        // Where the events of the end lie is not asked: the stream has ended.
+        let offset = machine.offset();
+        match machine.close(&mut |event| run.event(At { event, offset })) {
+            Ok(end) => run.say(Said::End(end)),
+            Err(error) => {
+                let _ = run.failed(error);
+            }
+        }
+    }
+
+    fn fuses(&self) -> bool {
+        true
+    }
+
+    fn displaced(&self, event: At<M::Event>, bytes: u64) -> At<M::Event> {
+        At { offset: event.offset + bytes, ..event }
+    }
+}
+
+/// A constructor of sessions. Sides that the input does not close are closed at its end.
+#[derive(Clone, Copy, Debug)]
+pub struct Sessions<F>(pub F);
+
+/// A session does not fail.
+pub type Never = std::convert::Infallible;
+
+/// Feeds a session what `next` gives, which is told how much the session holds.
+fn play<'a>(
+    session: &mut dyn Session,
+    mut next: impl FnMut(usize) -> Option<(Side, Event<'a>)>,
+    out: &mut dyn FnMut(&Message<'_>),
+) {
+    let mut open = [true; 2];
+    while let Some((side, event)) = next(session.held()) {
+        match event {
+            _ if !open[side.index()] => {}
+            Event::Chunk(bytes) => session.feed(side, bytes, out),
+            Event::Again => session.feed(side, &[], out),
+            Event::Gap(missing) => session.gap(side, missing, out),
+            Event::Close(ending) => {
+                open[side.index()] = false;
+                session.close(side, ending, out);
+            }
+        }
+    }
+    for side in Side::BOTH {
+        if open[side.index()] {
+            session.close(side, Ending::Lost, out);
+        }
+    }
+}
+
+impl<F: Fn() -> Box<dyn Session>> Subject for Sessions<F> {
+    type Event = OwnedMessage;
+    type Error = Never;
+
+    fn run(&self, run: &mut Run<'_, OwnedMessage, Never>) {
+        let run = std::cell::RefCell::new(run);
+        play(
+            (self.0)().as_mut(),
+            |held| {
+                let mut run = run.borrow_mut();
+                run.holds(held);
+                run.next()
+            },
+            &mut |message| run.borrow_mut().event(message.to_owned()),
+        );
+    }
+
+    fn displaced(&self, mut event: OwnedMessage, bytes: u64) -> OwnedMessage {
+        event.span.offset += bytes;
+        event
+    }
+
+    fn agrees(&self, input: &Cutting, cuts: &[usize], expected: &[Said<OwnedMessage, Never>]) -> bool {
+        pulse::cuts(cuts);
+        pulse::beat();
+        let mut events = input.cut(cuts);
+        let mut expected = expected.iter();
+        let mut same = true;
+        let played = panics::caught(std::panic::AssertUnwindSafe(|| {
+            play((self.0)().as_mut(), |_| events.next(), &mut |message| {
+                same &= matches!(expected.next(), Some(Said::Event(expected)) if message == expected);
+            });
+        }));
+        played.is_ok() && same && expected.next().is_none()
+    }
+}

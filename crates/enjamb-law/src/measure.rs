@@ -1,0 +1,48 @@
+//! The work that was done: counted where it can be.
+
+use std::time::Duration;
+
+/// What some work took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Work {
+    /// Bytes allocated in all; with the feature `allocations`.
+    pub(crate) allocated: Option<u64>,
+    /// The most bytes allocated at one time; with the feature `allocations`.
+    pub(crate) allocated_most: Option<usize>,
+    /// Processor time of this thread; not on all systems.
+    pub(crate) processor: Option<Duration>,
+}
+
+impl Work {
+    /// The lesser of two measurements of the same work. What is counted is the same in both.
+    pub(crate) fn least(self, other: Self) -> Self {
+        Self {
+            allocated: self.allocated.min(other.allocated),
+            allocated_most: self.allocated_most.min(other.allocated_most),
+            processor: self.processor.min(other.processor),
+        }
+    }
+}
+
+/// Does `work`, which does not panic.
+pub(crate) fn work(work: impl FnOnce()) -> Work {
+    let mut measured = Work::default();
+    let timed = || {
+        let start = cpu_time::ThreadTime::try_now().ok();
+        work();
+        start.and_then(|start| start.try_elapsed().ok())
+    };
+    #[cfg(feature = "allocations")]
+    {
+        let mut processor = None;
+        let info = allocation_counter::measure(|| processor = timed());
+        measured.allocated = Some(info.bytes_total);
+        measured.allocated_most = Some(usize::try_from(info.bytes_max).unwrap_or(usize::MAX));
+        measured.processor = processor;
+    }
+    #[cfg(not(feature = "allocations"))]
+    {
+        measured.processor = timed();
+    }
+    measured
+}

@@ -1,0 +1,70 @@
+//! What a law is doing at this moment, for whoever watches over it.
+//!
+//! A subject may never return from a call. The thread it runs on is then lost, and only what it left here tells what it was given.
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::cutting::Cutting;
+
+/// The runs of one law.
+#[derive(Debug, Default)]
+pub(crate) struct Pulse {
+    runs: AtomicU64,
+    now: Mutex<(Cutting, Vec<usize>)>,
+}
+
+thread_local! {
+    static PULSE: RefCell<Option<Arc<Pulse>>> = const { RefCell::new(None) };
+}
+
+impl Pulse {
+    /// Runs begun so far.
+    pub(crate) fn runs(&self) -> u64 {
+        self.runs.load(Ordering::Relaxed)
+    }
+
+    /// The input and cuts of the run in progress.
+    pub(crate) fn now(&self) -> (Cutting, Vec<usize>) {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// From here on this thread's runs are told to `pulse`.
+pub(crate) fn install(pulse: Arc<Pulse>) {
+    PULSE.set(Some(pulse));
+}
+
+fn with(tell: impl FnOnce(&Pulse)) {
+    PULSE.with_borrow(|pulse| {
+        if let Some(pulse) = pulse {
+            tell(pulse);
+        }
+    });
+}
+
+/// A run begins.
+pub(crate) fn beat() {
+    with(|pulse| {
+        pulse.runs.fetch_add(1, Ordering::Relaxed);
+    });
+}
+
+/// The runs that follow are of `input`.
+pub(crate) fn input(input: &Cutting) {
+    with(|pulse| {
+        let mut now = pulse.now.lock().unwrap_or_else(PoisonError::into_inner);
+        now.0.clone_from(input);
+        now.1.clear();
+    });
+}
+
+/// The run that follows is cut so.
+pub(crate) fn cuts(cuts: &[usize]) {
+    with(|pulse| {
+        let mut now = pulse.now.lock().unwrap_or_else(PoisonError::into_inner);
+        now.1.clear();
+        now.1.extend_from_slice(cuts);
+    });
+}
