@@ -4,8 +4,7 @@
 #![no_main]
 
 use enjamb::{End, Machine};
-use enjamb_law::fuzz::Case;
-use enjamb_law::{Machines, split};
+use enjamb_law::{Case, Grammar, Machines, Script, split};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Default)]
@@ -43,8 +42,9 @@ impl Machine for Naive {
     }
 }
 
-fuzz_target!(|case: Case| {
-    if let Err(violation) = split(&Machines(Naive::default), &case.input, &case.cuts) {
+fuzz_target!(|script: Script| {
+    let Case { input, cuts } = script.case(&Grammar::default());
+    if let Err(violation) = split(&Machines(Naive::default), &input, &cuts) {
         panic!("{violation}");
     }
 });

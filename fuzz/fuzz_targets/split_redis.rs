@@ -1,7 +1,8 @@
 //! The split law over redis sessions.
 #![no_main]
 
-use enjamb_law::fuzz::{Case, split_law};
+use enjamb_law::Script;
+use enjamb_law::fuzz::split_law;
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|case: Case| split_law(&case, enjamb_protocols::redis::session));
+fuzz_target!(|script: Script| split_law(&script, enjamb_protocols::redis::session));

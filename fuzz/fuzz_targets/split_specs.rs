@@ -1,7 +1,8 @@
 //! The split law over framing specs and over `auto`. The first byte chooses.
 #![no_main]
 
-use enjamb_law::fuzz::{Case, split_law};
+use enjamb_law::Script;
+use enjamb_law::fuzz::split_law;
 use enjamb_protocols::Registry;
 use libfuzzer_sys::fuzz_target;
 
@@ -23,5 +24,5 @@ fuzz_target!(|data: &[u8]| {
     let Some((&choice, data)) = data.split_first() else { return };
     let spec = SPECS[usize::from(choice) % SPECS.len()];
     let protocol = Registry::builtin().resolve(spec).unwrap_or_else(|error| panic!("{error}"));
-    split_law(&Case::decode(data), || protocol.session(None));
+    split_law(&Script::read(data), || protocol.session(None));
 });

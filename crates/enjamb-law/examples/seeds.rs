@@ -7,8 +7,7 @@
 use std::path::Path;
 
 use enjamb::transcript::Collector;
-use enjamb_law::Cutting;
-use enjamb_law::fuzz::Case;
+use enjamb_law::{Cutting, Script};
 
 fn main() -> std::io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -25,7 +24,7 @@ fn main() -> std::io::Result<()> {
             }
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             for (connection, transcript) in collector.finish() {
-                let seed = Case::seed(&Cutting::from(&transcript));
+                let seed = Script::of(&Cutting::from(&transcript), &[]).encode();
                 std::fs::write(seeds.join(format!("{name}-{}", connection.number)), seed)?;
                 written += 1;
             }

@@ -1,84 +1,31 @@
-//! Inputs for fuzz targets. Every byte string is one, and raw traffic is nearly one already: so recorded conversations make good seeds,
-//! and what a fuzzer mutates are the bytes of the protocol and not those of an encoding.
+//! Oracles for fuzz targets. A target is a line over one of these, so what a fuzzer finds is run again by a plain test.
 //!
-//! ```text
-//! input = COUNT { CUT } { bytes and SWITCH }
-//! COUNT = one byte, modulo 8: how many cuts
-//! CUT   = two bytes, big-endian, modulo the length of the payload
-//! SWITCH = FF FE: the other side speaks
-//! ```
+//! Inputs are [`Script`]s, of which every byte string is one; recorded conversations make good seeds, and what a fuzzer mutates are
+//! the bytes of the protocol and not those of an encoding.
 
-use enjamb::transcript::What;
-use enjamb::{Framer, Machine, Session, Side, Terminator};
+use enjamb::{Framer, Machine, Session, Terminator};
 
 use crate::asynchat::{Interpreter, Program, Setting, reference};
-use crate::cutting::Cutting;
-use crate::laws::split;
+use crate::grammar::Grammar;
+use crate::laws::{quiet, split, total};
 use crate::machines::Sessions;
+use crate::script::{Case, Script};
+use crate::subject::{Comparable, Subject};
 
-/// Between what one side says and what the other does. No UTF-8 text holds it.
-pub const SWITCH: [u8; 2] = [0xff, 0xfe];
-
-/// An input and where it is cut.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Case {
-    /// The conversation.
-    pub input: Cutting,
-    /// Its cuts, in ascending order.
-    pub cuts: Vec<usize>,
-}
-
-impl Case {
-    /// What `data` stands for.
-    #[must_use]
-    pub fn decode(data: &[u8]) -> Self {
-        let (count, rest) = data.split_first().map_or((0, data), |(count, rest)| (usize::from(count % 8), rest));
-        let (places, mut rest) = rest.split_at((2 * count).min(rest.len()));
-        let mut turns = Vec::new();
-        let mut side = Side::Client;
-        loop {
-            let end = rest.windows(2).position(|pair| pair == SWITCH).unwrap_or(rest.len());
-            turns.push((side, What::Chunk(rest[..end].to_vec())));
-            if end == rest.len() {
-                break;
-            }
-            rest = &rest[end + SWITCH.len()..];
-            side = !side;
-        }
-        let input = Cutting::of(turns);
-        let places = places.chunks_exact(2).map(|place| usize::from(u16::from_be_bytes([place[0], place[1]])));
-        let mut cuts: Vec<usize> =
-            places.filter_map(|place| place.checked_rem(input.len())).filter(|cut| *cut > 0).collect();
-        cuts.sort_unstable();
-        cuts.dedup();
-        Self { input, cuts }
-    }
-
-    /// A seed of the conversation, without cuts. Decodes to it unless it holds [`SWITCH`], or more than chunks.
-    #[must_use]
-    pub fn seed(input: &Cutting) -> Vec<u8> {
-        let mut data = vec![0];
-        let mut speaking = Side::Client;
-        for (side, what) in input.turns() {
-            if *side != speaking {
-                data.extend_from_slice(&SWITCH);
-                speaking = *side;
-            }
-            data.extend_from_slice(crate::cutting::payload(what));
-        }
-        data
-    }
-}
-
-#[cfg(feature = "arbitrary")]
-impl<'a> arbitrary::Arbitrary<'a> for Case {
-    fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
-        let len = u.len();
-        u.bytes(len).map(Self::decode)
-    }
-
-    fn arbitrary_take_rest(u: arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
-        Ok(Self::decode(u.take_rest()))
+/// The laws that hold for any input, over `script` with the pieces of `grammar`: total, split, quiet.
+///
+/// # Panics
+/// With the smallest violation, when one is broken.
+pub fn any_input<S>(subject: &S, grammar: &Grammar, script: &Script)
+where
+    S: Subject<Event: Comparable, Error: Comparable>,
+{
+    let Case { input, cuts } = script.case(grammar);
+    let broken = total(subject, &input, &cuts)
+        .and_then(|()| split(subject, &input, &cuts))
+        .and_then(|()| quiet(subject, &input, &cuts));
+    if let Err(violation) = broken {
+        panic!("{violation}");
     }
 }
 
@@ -86,8 +33,9 @@ impl<'a> arbitrary::Arbitrary<'a> for Case {
 ///
 /// # Panics
 /// With the smallest violation, when the law is broken.
-pub fn split_law(case: &Case, open: impl Fn() -> Box<dyn Session>) {
-    if let Err(violation) = split(&Sessions(open), &case.input, &case.cuts) {
+pub fn split_law(script: &Script, open: impl Fn() -> Box<dyn Session>) {
+    let Case { input, cuts } = script.case(&Grammar::default());
+    if let Err(violation) = split(&Sessions(open), &input, &cuts) {
         panic!("{violation}");
     }
 }

@@ -24,22 +24,34 @@
 
 pub mod asynchat;
 mod cutting;
+mod definition;
 pub mod fuzz;
+mod grammar;
+mod guard;
+mod inputs;
+mod isolate;
 mod kind;
 mod law;
 mod laws;
 mod machines;
+#[macro_use]
+mod macros;
 mod measure;
 mod minimise;
 mod panics;
 mod pulse;
+mod regressions;
 mod run;
+mod script;
 mod segmentations;
 pub mod strategy;
 mod subject;
+mod trying;
 mod violation;
 
 pub use cutting::{Cutting, Event, stream};
+pub use definition::{Laws, Tried, Verdict};
+pub use grammar::{Grammar, Prefix};
 pub use kind::Kind;
 pub use law::{Law, UnknownLaw};
 pub use laws::{
@@ -48,6 +60,7 @@ pub use laws::{
 };
 pub use machines::{At, Machines, Never, Sessions};
 pub use run::Run;
+pub use script::{Case, Item, Script};
 pub use segmentations::Segmentations;
 pub use subject::{Comparable, Fault, Mapped, MappedError, Said, Shown, Subject};
 pub use violation::{Told, Violation};

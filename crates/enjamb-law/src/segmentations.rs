@@ -25,6 +25,12 @@ impl Segmentations {
         Self { one_cut: true, two_cuts: false, every_byte: true, random: None }
     }
 
+    /// Every byte for itself.
+    #[must_use]
+    pub fn every_byte() -> Self {
+        Self { one_cut: false, two_cuts: false, every_byte: true, random: None }
+    }
+
     /// And `count` segmentations by chance, repeatable by their `seed`: few cuts and many.
     #[must_use]
     pub fn and_random(mut self, seed: u64, count: usize) -> Self {

@@ -1,7 +1,10 @@
-//! Segmentations and chunked streams as proptest strategies. They shrink: to fewer cuts, then to earlier ones.
+//! Segmentations, scripts and chunked streams as proptest strategies. They shrink: to fewer items and cuts, then to earlier ones.
 
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
+
+use crate::grammar::Grammar;
+use crate::script::{Item, Script};
 
 /// Cuts of an input of `len` bytes: none to many, in ascending order.
 pub fn cuts(len: usize) -> impl Strategy<Value = Vec<usize>> {
@@ -14,18 +17,43 @@ pub fn cuts(len: usize) -> impl Strategy<Value = Vec<usize>> {
 
 /// A stream made of one to `most` of these `tokens`, whole ones, damaged ones and arbitrary bytes between them.
 pub fn tokens(tokens: &'static [&'static [u8]], most: usize) -> impl Strategy<Value = Vec<u8>> {
-    let whole = || proptest::sample::select(tokens).prop_map(<[u8]>::to_vec);
-    let damaged = (whole(), any::<proptest::sample::Index>(), any::<u8>()).prop_map(|(mut token, at, byte)| {
-        if !token.is_empty() {
-            let at = at.index(token.len());
-            token[at] = byte;
-        }
-        token
+    let grammar = Grammar { tokens: tokens.iter().map(|token| token.to_vec()).collect(), ..Grammar::default() };
+    vec(item(&grammar), 1..=most).prop_map(move |items| Script::new(items).case(&grammar).input.bytes())
+}
+
+/// Streams of one to five well-formed messages for the most part, which find most bugs within a few tries; and damaged, partial, rare and over-long ones
+/// among them. The cuts are the caller's affair, except that some lie at the edges of items.
+pub fn scripts(grammar: &Grammar) -> impl Strategy<Value = Script> + use<> {
+    let messages = u8::try_from(grammar.messages.len()).unwrap_or(u8::MAX);
+    let cut = || prop_oneof![3 => Just(None), 1 => Just(Some(Item::Cut))];
+    let well_formed = (vec((0..messages.max(1), cut()), 1..=5)).prop_map(|messages| {
+        messages.into_iter().flat_map(|(number, cut)| [Some(Item::Message(number)), cut]).flatten().collect::<Vec<_>>()
     });
-    let partial = (whole(), any::<proptest::sample::Index>()).prop_map(|(mut token, at)| {
-        token.truncate(at.index(token.len() + 1));
-        token
-    });
-    let token = prop_oneof![12 => whole(), 1 => damaged, 1 => partial, 1 => vec(any::<u8>(), 0..4)];
-    vec(token, 1..=most).prop_map(|tokens| tokens.concat())
+    let anything = vec((item(grammar), cut()), 1..=10)
+        .prop_map(|items| items.into_iter().flat_map(|(item, cut)| [Some(item), cut]).flatten().collect::<Vec<_>>());
+    if messages == 0 {
+        anything.prop_map(Script::new).boxed()
+    } else {
+        prop_oneof![1 => well_formed, 1 => anything].prop_map(Script::new).boxed()
+    }
+}
+
+/// One item with bytes: mostly whole pieces.
+fn item(grammar: &Grammar) -> impl Strategy<Value = Item> + use<> {
+    let (messages, tokens) = (grammar.messages.len(), grammar.tokens.len());
+    let number = |of: usize| 0..u8::try_from(of).unwrap_or(u8::MAX).max(1);
+    let piece = || number(messages + tokens);
+    let weight = |of: usize, weight: u32| if of > 0 { weight } else { 0 };
+    prop_oneof![
+        weight(messages, 8) => number(messages).prop_map(Item::Message),
+        weight(tokens, 5) => number(tokens).prop_map(Item::Token),
+        weight(messages + tokens, 2) => (piece(), any::<u8>()).prop_map(|(piece, keep)| Item::Partial { piece, keep: keep % 24 }),
+        weight(messages + tokens, 2) => (piece(), any::<u8>(), any::<u8>()).prop_map(|(piece, at, byte)| Item::Damaged { piece, at, byte }),
+        weight(grammar.prefixes.len(), 3) => (any::<u8>(), 0..40_u8, prop_oneof![4 => Just(0_i8), 1 => any::<i8>()])
+            .prop_map(|(prefix, length, off)| Item::Prefixed { prefix, length, off }),
+        2 => vec(any::<u8>(), 1..4).prop_map(Item::Bytes),
+        2 => "[a-z0-9 ]{1,6}".prop_map(|text| Item::Bytes(text.into_bytes())),
+        1 => (prop_oneof![Just(b'a'), any::<u8>()], prop_oneof![4 => 1..64_u16, 1 => 64..2000_u16])
+            .prop_map(|(byte, length)| Item::Run { byte, length }),
+    ]
 }

@@ -37,6 +37,17 @@ pub trait Subject {
         false
     }
 
+    /// Is it read by somebody who waits, and so under the [awake](crate::Law::Awake) law?
+    fn waits(&self) -> bool {
+        false
+    }
+
+    /// Does it begin again at the start of a message for each chunk, by what it is? A function over a slice does, and so cannot be under the
+    /// [linear](crate::Law::Linear) law.
+    fn rescans(&self) -> bool {
+        false
+    }
+
     /// `event` as it would be said of a stream with `bytes` more before it: where an event tells its place in the stream, the place moves.
     fn displaced(&self, event: Self::Event, bytes: u64) -> Self::Event {
         let _ = bytes;
@@ -198,6 +209,14 @@ where
     fn fuses(&self) -> bool {
         self.subject.fuses()
     }
+
+    fn waits(&self) -> bool {
+        self.subject.waits()
+    }
+
+    fn rescans(&self) -> bool {
+        self.subject.rescans()
+    }
 }
 
 /// A subject whose errors are changed; see [`Subject::map_error`].
@@ -229,6 +248,14 @@ where
 
     fn fuses(&self) -> bool {
         self.subject.fuses()
+    }
+
+    fn waits(&self) -> bool {
+        self.subject.waits()
+    }
+
+    fn rescans(&self) -> bool {
+        self.subject.rescans()
     }
 
     fn displaced(&self, event: S::Event, bytes: u64) -> S::Event {

@@ -19,6 +19,8 @@ pub struct Violation {
     pub verdict: String,
     /// The input, glued.
     pub input: Cutting,
+    /// The messages that the input is made of, for a law that speaks of messages.
+    pub messages: Option<Vec<Vec<u8>>>,
     /// Before which bytes of its payload it is cut.
     pub cuts: Vec<usize>,
     /// What was expected, and what was said in its place; none for laws that compare nothing.
@@ -176,40 +178,37 @@ fn escape(byte: u8, text: &mut String) {
     }
 }
 
-/// Bytes as a Rust literal; long runs of one byte are written as such.
+/// Bytes as a Rust expression that is a slice of them; what is repeated many times is written as such.
 pub(crate) fn literal(bytes: &[u8]) -> String {
-    const RUN: usize = 64;
+    const MUCH: usize = 256;
     let literal = |bytes: &[u8]| {
         let mut text = String::from("b\"");
         bytes.iter().for_each(|&byte| escape(byte, &mut text));
         text.push('"');
         text
     };
-    let mut parts = Vec::new();
-    let mut plain = Vec::new();
-    for run in bytes.chunk_by(|a, b| a == b) {
-        if run.len() < RUN {
-            plain.extend_from_slice(run);
-            continue;
-        }
-        if !plain.is_empty() {
-            parts.push(format!("{}.to_vec()", literal(&std::mem::take(&mut plain))));
-        }
-        parts.push(format!("vec![{}; {}]", shown_byte(run[0]), run.len()));
+    let repeated = (bytes.len() > MUCH).then(|| repetition(bytes)).flatten();
+    let Some((start, unit, times)) = repeated else {
+        return literal(bytes);
+    };
+    let rest = &bytes[start + unit * times..];
+    let repeat = format!("{}.repeat({times})", literal(&bytes[start..start + unit]));
+    match (start, rest) {
+        (0, []) => format!("&{repeat}"),
+        (_, []) => format!("&[{}.to_vec(), {repeat}].concat()", literal(&bytes[..start])),
+        (0, _) => format!("&[{repeat}, {}.to_vec()].concat()", literal(rest)),
+        _ => format!("&[{}.to_vec(), {repeat}, {}.to_vec()].concat()", literal(&bytes[..start]), literal(rest)),
     }
-    if parts.is_empty() {
-        return literal(&plain);
-    }
-    if !plain.is_empty() {
-        parts.push(format!("{}.to_vec()", literal(&plain)));
-    }
-    format!("&[{}].concat()", parts.join(", "))
 }
 
-fn shown_byte(byte: u8) -> String {
-    let mut text = String::new();
-    escape(byte, &mut text);
-    if byte == b'\'' { r"b'\''".to_owned() } else { format!("b'{text}'") }
+/// Where a short unit begins that nearly all of `bytes` repeats, how long it is, and how often it comes.
+fn repetition(bytes: &[u8]) -> Option<(usize, usize, usize)> {
+    const LONGEST: usize = 64;
+    (0..LONGEST).flat_map(|start| (1..LONGEST).map(move |unit| (start, unit))).find_map(|(start, unit)| {
+        let first = bytes.get(start..start + unit)?;
+        let times = bytes[start..].chunks_exact(unit).take_while(|chunk| *chunk == first).count();
+        (start + unit * times + LONGEST >= bytes.len()).then_some((start, unit, times))
+    })
 }
 
 /// The input as a Rust expression.
@@ -238,6 +237,11 @@ pub(crate) fn input_code(input: &Cutting) -> String {
     format!("Cutting::of([{}])", turns.collect::<Vec<_>>().join(", "))
 }
 
+/// Messages that a violation keeps.
+pub(crate) fn kept(messages: &[&[u8]]) -> Option<Vec<Vec<u8>>> {
+    Some(messages.iter().map(|message| message.to_vec()).collect())
+}
+
 /// Messages as a Rust expression.
 pub(crate) fn messages_code(messages: &[&[u8]]) -> String {
     let each = |message: &&[u8]| match literal(message) {
@@ -260,7 +264,8 @@ mod tests {
     #[test]
     fn literals_are_rust() {
         assert_eq!(literal(b"a\"\r\n'\xff"), r#"b"a\"\r\n'\xff""#);
-        assert_eq!(literal(&[b"x".as_slice(), &[b'a'; 100]].concat()), "&[b\"x\".to_vec(), vec![b'a'; 100]].concat()");
+        let long = [b"x".as_slice(), &b"ab".repeat(300), b"\r\n"].concat();
+        assert_eq!(literal(&long), r#"&[b"x".to_vec(), b"ab".repeat(300), b"\r\n".to_vec()].concat()"#);
         assert_eq!(messages_code(&[b"a", b"b"]), "&[&b\"a\"[..], &b\"b\"[..]]");
         assert_eq!(messages_code(&[b"a".as_slice(); 20]), "&[&b\"a\"[..]; 20]");
     }

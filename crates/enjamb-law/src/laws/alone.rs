@@ -9,7 +9,7 @@ use crate::minimise;
 use crate::pulse;
 use crate::run::trace;
 use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Told, Violation, messages_code};
+use crate::violation::{Told, Violation, kept, messages_code};
 
 /// Holds when the events of all `messages` together are those of each of them fed to a fresh subject, one after the other.
 ///
@@ -25,7 +25,7 @@ where
 
 type Events<S> = Vec<Said<<S as Subject>::Event, <S as Subject>::Error>>;
 
-/// Events of the messages alone, and together. The end of a stream is none.
+/// Events of the messages alone, and together. The end of a stream is none, and a fault is the affair of other laws.
 fn both<S>(subject: &S, messages: &[&[u8]]) -> (Events<S>, Events<S>)
 where
     S: Subject<Event: Comparable, Error: Comparable>,
@@ -33,7 +33,8 @@ where
     let events = |bytes: &[u8], offset: u64| {
         let input = stream(bytes);
         pulse::input(&input);
-        let said = trace(subject, &input, &[]).into_iter().filter(|said| !matches!(said, Said::End(_)));
+        let said =
+            trace(subject, &input, &[]).into_iter().filter(|said| !matches!(said, Said::End(_) | Said::Broke(_)));
         said.map(move |said| match said {
             Said::Event(event) => Said::Event(subject.displaced(event, offset)),
             said => said,
@@ -65,6 +66,7 @@ where
         traces: Some([Told::new("each to a fresh one", &alone), Told::new("together", &together)]),
         input: stream(&fewest.concat()),
         cuts: Vec::new(),
+        messages: kept(&fewest),
         subject: None,
     })
 }

@@ -113,6 +113,7 @@ where
         traces: None,
         input,
         cuts,
+        messages: None,
         subject: None,
     })
 }

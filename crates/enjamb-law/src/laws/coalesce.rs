@@ -9,7 +9,7 @@ use crate::minimise;
 use crate::pulse;
 use crate::run::trace;
 use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Told, Violation, messages_code};
+use crate::violation::{Told, Violation, kept, messages_code};
 
 /// Holds when the subject says the same of `messages` whether each is a chunk of its own, or they come in pairs, or all at once.
 ///
@@ -81,6 +81,7 @@ where
         traces: Some([Told::new("each for itself", &apart), Told::new("glued", &glued)]),
         input,
         cuts,
+        messages: kept(&fewest),
         subject: None,
     })
 }

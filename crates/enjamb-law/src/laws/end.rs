@@ -8,9 +8,9 @@ use crate::cutting::stream;
 use crate::law::Law;
 use crate::minimise;
 use crate::pulse;
-use crate::run::trace;
+use crate::run::{fault, trace};
 use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Told, Violation, messages_code};
+use crate::violation::{Told, Violation, kept, messages_code};
 use enjamb::End;
 
 use super::coalesce::edges;
@@ -55,7 +55,7 @@ where
     for end in ends {
         for have in start + 1..end {
             let said = said_of(have);
-            if said == before {
+            if said == before && fault(&said).is_none() {
                 let verdict = format!(
                     "the stream ends {} bytes into a message of {}, and nothing tells: they are lost in silence",
                     have - start,
@@ -105,6 +105,7 @@ where
         traces: Some([Told::new(of_expected, &expected), Told::new(of_said, &said)]),
         input: stream(&fewest.concat()[..have]),
         cuts: Vec::new(),
+        messages: kept(&fewest),
         subject: None,
     })
 }

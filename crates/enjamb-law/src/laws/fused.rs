@@ -75,6 +75,7 @@ where
         traces: Some([expected, told]),
         input,
         cuts,
+        messages: None,
         subject: None,
     })
 }

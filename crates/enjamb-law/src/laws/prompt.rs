@@ -14,7 +14,7 @@ use crate::minimise;
 use crate::pulse;
 use crate::run::{AfterError, Listener, drive, trace};
 use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Told, Violation, messages_code};
+use crate::violation::{Told, Violation, kept, messages_code};
 
 use super::coalesce::edges;
 
@@ -126,6 +126,7 @@ where
         ]),
         input: stream(&fewest.concat()),
         cuts,
+        messages: kept(&fewest),
         subject: None,
     })
 }

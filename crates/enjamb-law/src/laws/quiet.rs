@@ -47,7 +47,9 @@ struct Spoken<'a, E, F> {
 
 impl<E, F> Listener<E, F> for Spoken<'_, E, F> {
     fn hear(&mut self, said: Said<E, F>) {
-        if self.asking.get() && self.out_of_turn.is_none() {
+        // A fault is the affair of other laws.
+        let speaks = !matches!(said, Said::Broke(_));
+        if speaks && self.asking.get() && self.out_of_turn.is_none() {
             self.out_of_turn = Some(self.recorder.0.len());
         }
         self.recorder.hear(said);
@@ -104,6 +106,7 @@ where
         traces: Some([Told::new("asked once", &expected), Told::new("asked again after each chunk", &said)]),
         input,
         cuts,
+        messages: None,
         subject: None,
     })
 }

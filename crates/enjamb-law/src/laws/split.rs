@@ -88,6 +88,7 @@ where
         traces: Some([Told::new("whole", &whole), Told::new("cut", &cut)]),
         input,
         cuts,
+        messages: None,
         subject: None,
     })
 }

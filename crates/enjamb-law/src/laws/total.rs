@@ -14,15 +14,15 @@ use crate::violation::{Told, Violation, input_code};
 /// Holds when the subject does nothing that [nothing may do](Fault) with `input`, cut at `cuts`.
 ///
 /// # Errors
-/// A [`Violation`], minimised. Its law is [`Law::Awake`] where a reader slept or spun.
+/// A [`Violation`], minimised. That a reader sleeps or spins is not this law's affair but that of [`awake`](crate::awake).
 pub fn total<S>(subject: &S, input: &Cutting, cuts: &[usize]) -> Result<(), Box<Violation>>
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
     pulse::input(input);
     match fault(&trace(subject, input, cuts)) {
-        None => Ok(()),
-        Some(fault) => Err(violation(subject, input, cuts, of(fault))),
+        Some(fault) if of(fault) == Law::Total => Err(violation(subject, input, cuts, Law::Total)),
+        _ => Ok(()),
     }
 }
 
@@ -69,6 +69,7 @@ where
         }),
         input,
         cuts,
+        messages: None,
         subject: None,
     })
 }

@@ -1,0 +1,180 @@
+//! What the laws are tried with: from the messages of a definition to streams, floods and depths.
+
+use proptest::strategy::{Strategy, ValueTree as _};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+use crate::cutting::{Cutting, stream};
+use crate::grammar::Grammar;
+use crate::laws::Growth;
+use crate::script::{Case, Item, Script};
+use crate::segmentations::Segmentations;
+use crate::strategy;
+
+/// Streams of well-formed messages: each alone, neighbours, all, and all with a part of one behind them.
+pub(crate) fn streams(messages: &[Vec<u8>]) -> Vec<Cutting> {
+    let mut streams: Vec<Vec<u8>> = messages.to_vec();
+    if messages.len() > 1 {
+        let next = messages.iter().cycle().skip(1);
+        streams.extend(messages.iter().zip(next).map(|(first, second)| [&first[..], second].concat()));
+        streams.push(messages.concat());
+    }
+    if let Some(first) = messages.first() {
+        let part = &first[..first.len().div_ceil(2)];
+        streams.push([&messages.concat()[..], part].concat());
+        streams.push(first.repeat(3));
+    }
+    streams.iter().map(|bytes| stream(bytes)).collect()
+}
+
+/// As many cuts as a stream of this length can be tried under in reasonable time.
+pub(crate) fn segmentations(len: usize) -> Segmentations {
+    match len {
+        0..=96 => Segmentations::up_to_two_cuts(),
+        97..=2048 => Segmentations::up_to_one_cut().and_random(1, 64),
+        _ => Segmentations::every_byte().and_random(1, 64),
+    }
+}
+
+/// Messages for a law over messages: as many as are `most` bytes together.
+pub(crate) fn within(messages: &[Vec<u8>], most: usize) -> Vec<&[u8]> {
+    let mut len = 0;
+    let taken = messages.iter().take_while(|message| {
+        len += message.len();
+        len <= most
+    });
+    taken.map(Vec::as_slice).collect()
+}
+
+/// The messages over and over, in one long list: 200 of them, or 64 KiB.
+pub(crate) fn many(messages: &[Vec<u8>]) -> Vec<&[u8]> {
+    const MOST: usize = 200;
+    const MOST_BYTES: usize = 64 << 10;
+    let mut len = 0;
+    let taken = messages.iter().cycle().take(MOST).take_while(|message| {
+        len += message.len();
+        len <= MOST_BYTES
+    });
+    taken.map(Vec::as_slice).collect()
+}
+
+/// Cases by chance, repeatable by the name of the definition: `ENJAMB_LAW_SEED` gives others.
+pub(crate) struct Chance {
+    runner: TestRunner,
+}
+
+impl Chance {
+    pub(crate) fn new(name: &str) -> Self {
+        let mut seed = [0_u8; 32];
+        let told = std::env::var("ENJAMB_LAW_SEED").unwrap_or_default();
+        for (at, byte) in name.bytes().chain(told.bytes()).enumerate() {
+            seed[at % 32] = seed[at % 32].wrapping_mul(31).wrapping_add(byte);
+        }
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+        Self { runner: TestRunner::new_with_rng(Config::default(), rng) }
+    }
+
+    pub(crate) fn draw<S: Strategy>(&mut self, strategy: &S) -> Option<S::Value> {
+        strategy.new_tree(&mut self.runner).ok().map(|tree| tree.current())
+    }
+
+    /// `count` scripts over `grammar`, with cuts of their own and others.
+    pub(crate) fn cases(&mut self, grammar: &Grammar, count: usize) -> Vec<Case> {
+        let scripts = strategy::scripts(grammar);
+        let case = |chance: &mut Self| {
+            let Case { input, cuts } = chance.draw(&scripts)?.case(grammar);
+            let more = chance.draw(&strategy::cuts(input.len()))?;
+            Some([cuts, more].map(|cuts| Case { input: input.clone(), cuts }))
+        };
+        (0..count.div_ceil(2)).filter_map(|_| case(self)).flatten().collect()
+    }
+
+    /// `count` byte strings that mean nothing.
+    pub(crate) fn noise(&mut self, count: usize) -> Vec<Case> {
+        let bytes = proptest::collection::vec(proptest::num::u8::ANY, 0..64);
+        let noise = |chance: &mut Self| {
+            let input = stream(&chance.draw(&bytes)?);
+            let cuts = chance.draw(&strategy::cuts(input.len()))?;
+            Some(Case { input, cuts })
+        };
+        (0..count).filter_map(|_| noise(self)).collect()
+    }
+}
+
+/// Places inside `message`, `most` of them at the most: the first, the last, and some between.
+fn places(message: &[u8], most: usize) -> impl Iterator<Item = usize> {
+    let step = message.len().div_ceil(most.max(1)).max(1);
+    (0..message.len())
+        .step_by(step)
+        .map(move |at| at + usize::from(at == 0 && step > 1))
+        .chain(message.len().checked_sub(1).filter(|last| *last > 0))
+}
+
+/// A message that never ends: the beginning of one, and then a byte for ever.
+pub(crate) fn floods(messages: &[Vec<u8>], places_most: usize) -> Vec<Growth> {
+    let mut floods: Vec<Growth> = Vec::new();
+    for message in messages.iter().take(4) {
+        for at in places(message, places_most) {
+            let before = at.checked_sub(1).map_or(b'a', |at| message[at]);
+            for byte in [b'a', b'9', before] {
+                let flood = Growth { start: message[..at].to_vec(), unit: vec![byte], chunk: 1 };
+                if !floods.contains(&flood) {
+                    floods.push(flood);
+                }
+            }
+        }
+    }
+    floods
+}
+
+/// What may overflow a stack or exhaust memory: beginnings of messages over and over, and lengths that nobody means.
+pub(crate) fn depths(grammar: &Grammar) -> Vec<Depth> {
+    const BYTES: usize = 128 << 10;
+    let mut depths = Vec::new();
+    // What is read only once it has ended is ended.
+    let end = grammar.tokens.first().cloned().unwrap_or_default();
+    let mut push = |start: &[u8], unit: &[u8], times: usize| {
+        let depth = Depth { start: start.to_vec(), unit: unit.to_vec(), times, end: end.clone() };
+        if !unit.is_empty() && depths.len() < 96 && !depths.contains(&depth) {
+            depths.push(depth);
+        }
+    };
+    for piece in grammar.messages.iter().chain(&grammar.tokens) {
+        for len in [1, 2, 3, 4, 5, 8, piece.len()] {
+            let unit = &piece[..len.min(piece.len())];
+            push(b"", unit, BYTES / unit.len().max(1));
+        }
+    }
+    for message in grammar.messages.iter().take(4) {
+        for at in places(message, 8) {
+            for length in [
+                &[0xff; 8][..],
+                &[0x7f, 0xff, 0xff, 0xff],
+                &[0xff, 0xff, 0xff, 0x7f],
+                b"99999999999999999999\r\n",
+                b"2147483647\r\n",
+            ] {
+                push(&message[..at], length, 1);
+            }
+        }
+    }
+    depths
+}
+
+/// A unit repeated, between a start and an end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Depth {
+    pub(crate) start: Vec<u8>,
+    pub(crate) unit: Vec<u8>,
+    pub(crate) times: usize,
+    pub(crate) end: Vec<u8>,
+}
+
+impl Depth {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        [&self.start[..], &self.unit.repeat(self.times), &self.end].concat()
+    }
+
+    pub(crate) fn script(&self) -> Script {
+        Script::new([Item::Bytes(self.bytes())])
+    }
+}

@@ -1,0 +1,432 @@
+//! How each law of a definition is tried: with which inputs, and how many.
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use crate::cutting::{Cutting, stream};
+use crate::definition::{Laws, Tried};
+use crate::guard;
+use crate::inputs::{self, Chance, Depth};
+use crate::isolate::{Isolation, Probed};
+use crate::law::Law;
+use crate::laws::{
+    Bound, Growth, alone, awake, bounded, coalesce, end, fused, linear, prompt, quiet, round_trip, split,
+    split_everywhere, total,
+};
+use crate::pulse;
+use crate::regressions::{self, Regression};
+use crate::run::trace;
+use crate::script::{Case, Script};
+use crate::segmentations::Segmentations;
+use crate::subject::{Comparable, Fault, Said, Subject};
+use crate::violation::{Violation, input_code};
+
+impl<S> Laws<S>
+where
+    S: Subject<Event: Comparable, Error: Comparable> + Send + Sync + 'static,
+{
+    /// Tries a law that applies.
+    pub(crate) fn tried(&self, law: Law) -> Result<Tried, Failure> {
+        self.well_formed()?;
+        let mut tried = Tried::default();
+        for regression in self.regressions()? {
+            if regression.law == law {
+                tried += self.regression(&regression)?;
+            }
+        }
+        tried += match law {
+            Law::Total => self.total()?,
+            Law::Split => self.split()?,
+            Law::Coalesce => self.coalesce()?,
+            Law::Prompt => self.prompt()?,
+            Law::Quiet => self.over_streams(quiet)?,
+            Law::End => self.end()?,
+            Law::Alone => self.alone()?,
+            Law::Fused => self.over_cases(fused)?,
+            Law::Bounded => self.bounded()?,
+            Law::Linear => self.linear()?,
+            Law::Awake => self.over_streams(awake)?,
+            Law::RoundTrip => self.round_trip()?,
+        };
+        Ok(tried)
+    }
+
+    /// A law over messages says nothing of a subject that does not read them.
+    fn well_formed(&self) -> Result<(), Failure> {
+        for (number, message) in self.grammar.messages.iter().enumerate() {
+            if self.dependent && number > 0 {
+                break;
+            }
+            let input = stream(message);
+            pulse::input(&input);
+            let said = trace(&self.subject, &input, &[]);
+            if let Some(failed) = said.iter().find(|said| matches!(said, Said::Failed(_))) {
+                let what = format!(
+                    "its message {} is not read: {}: {}",
+                    number + 1,
+                    self.grammar.describe(number),
+                    failed.told()
+                );
+                return Err(Failure::Unfit(what));
+            }
+        }
+        Ok(())
+    }
+
+    fn regressions(&self) -> Result<Vec<Regression>, Failure> {
+        let folder = regressions::folder(self.file, &self.name);
+        folder.map_or(Ok(Vec::new()), |folder| regressions::load(&folder)).map_err(Failure::Unfit)
+    }
+
+    fn regression(&self, Regression { law, input, chunks, cuts, .. }: &Regression) -> Result<Tried, Failure> {
+        let subject = &self.subject;
+        let messages: Vec<&[u8]> = chunks.iter().map(Vec::as_slice).collect();
+        match law {
+            Law::Split => split(subject, input, cuts)?,
+            Law::Total => total(subject, input, cuts)?,
+            Law::Quiet => quiet(subject, input, cuts)?,
+            Law::Fused => fused(subject, input, cuts)?,
+            Law::Awake => awake(subject, input, cuts)?,
+            Law::Coalesce => coalesce(subject, &messages)?,
+            Law::Prompt => prompt(subject, &messages, cuts)?,
+            Law::End => end(subject, &messages)?,
+            Law::Alone => alone(subject, &messages)?,
+            Law::Bounded => {
+                if let Some(bound) = self.bound {
+                    bounded(subject, input, cuts, bound)?;
+                }
+            }
+            Law::RoundTrip => {
+                if let Some(encode) = &self.encode {
+                    round_trip(subject, &input.bytes(), self.canonical, encode)?;
+                }
+            }
+            // Its figures are not an input.
+            Law::Linear => {}
+        }
+        Ok(Tried::one(2))
+    }
+
+    /// What lies in the corpora.
+    fn recorded(&self) -> Result<Vec<Case>, Failure> {
+        let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
+        let grammar = self.grammar();
+        let mut cases = Vec::new();
+        for folder in &self.corpora {
+            let folder = package.join(folder);
+            let fault = |error: std::io::Error| Failure::Unfit(format!("the corpus {}: {error}", folder.display()));
+            let mut paths: Vec<PathBuf> = fs::read_dir(&folder)
+                .map_err(fault)?
+                .map(|entry| Ok(entry?.path()))
+                .collect::<Result<_, _>>()
+                .map_err(fault)?;
+            paths.retain(|path| path.is_file());
+            paths.sort();
+            if paths.is_empty() {
+                return Err(Failure::Unfit(format!("the corpus {} is empty", folder.display())));
+            }
+            for path in paths {
+                cases.push(Script::read(&fs::read(&path).map_err(fault)?).case(&grammar));
+            }
+        }
+        Ok(cases)
+    }
+
+    fn split(&self) -> Result<Tried, Failure> {
+        let mut tried = Tried::default();
+        let mut everywhere = |input: &Cutting, segmentations: &Segmentations| -> Result<(), Failure> {
+            tried += Tried::one(split_everywhere(&self.subject, input, segmentations)?.segmentations);
+            Ok(())
+        };
+        for input in inputs::streams(&self.grammar.messages) {
+            everywhere(&input, &inputs::segmentations(input.len()))?;
+        }
+        // The end gives the same verdict whatever the cuts, wherever it comes.
+        let all = inputs::within(&self.grammar.messages, 256).concat();
+        for len in 1..all.len() {
+            everywhere(&stream(&all[..len]), &Segmentations::every_byte().and_random(len as u64, 3))?;
+        }
+        for Case { input, cuts } in self.recorded()? {
+            everywhere(&input, &inputs::segmentations(input.len()))?;
+            split(&self.subject, &input, &cuts)?;
+        }
+        for Case { input, cuts } in self.chance().cases(&self.grammar(), self.cases) {
+            split(&self.subject, &input, &cuts)?;
+            everywhere(&input, &Segmentations::every_byte())?;
+        }
+        for input in self.over_long() {
+            everywhere(&input, &Segmentations::every_byte().and_random(7, 40))?;
+        }
+        Ok(tried)
+    }
+
+    /// Messages with a payload as long as the limit, a little shorter and a little longer: the verdict does not depend on the cuts.
+    fn over_long(&self) -> Vec<Cutting> {
+        const LONGEST: usize = 8 << 10;
+        let Some(Bound { limit, .. }) = self.bound.filter(|bound| bound.limit <= LONGEST) else {
+            return Vec::new();
+        };
+        let floods = inputs::floods(&self.grammar.messages, 2);
+        let long = |flood: &Growth| {
+            let message = self.grammar.messages.iter().find(|message| message.starts_with(&flood.start));
+            let rest = message.map_or_else(Vec::new, |message| message[flood.start.len()..].to_vec());
+            [limit.saturating_sub(1), limit, limit + 1, limit + 2].map(|len| {
+                stream(&[&flood.start[..], &flood.unit.repeat(len), &rest, &self.grammar.messages[0]].concat())
+            })
+        };
+        floods.iter().take(6).flat_map(long).collect()
+    }
+
+    fn chance(&self) -> Chance {
+        Chance::new(&self.name)
+    }
+
+    /// A law of an input and its cuts, over all cases by chance.
+    fn over_cases(&self, law: impl Fn(&S, &Cutting, &[usize]) -> Result<(), Box<Violation>>) -> Result<Tried, Failure> {
+        let mut tried = Tried::default();
+        let mut chance = self.chance();
+        for Case { input, cuts } in chance.cases(&self.grammar(), self.cases) {
+            law(&self.subject, &input, &cuts)?;
+            law(&self.subject, &input, &[])?;
+            tried += Tried::one(2);
+        }
+        for Case { input, cuts } in chance.noise(self.cases / 4) {
+            law(&self.subject, &input, &cuts)?;
+            tried += Tried::one(1);
+        }
+        Ok(tried)
+    }
+
+    /// A law of an input and its cuts, over streams of well-formed messages, each under every single cut, and then by chance.
+    fn over_streams(
+        &self,
+        law: impl Fn(&S, &Cutting, &[usize]) -> Result<(), Box<Violation>>,
+    ) -> Result<Tried, Failure> {
+        let mut tried = Tried::default();
+        for input in inputs::streams(&self.grammar.messages) {
+            let segmentations = match input.len() {
+                0..=512 => Segmentations::up_to_one_cut().and_random(2, 16),
+                _ => Segmentations::every_byte().and_random(2, 16),
+            };
+            law(&self.subject, &input, &[])?;
+            let mut runs = 1;
+            let broken = segmentations.try_each(input.len(), |cuts| {
+                runs += 1;
+                law(&self.subject, &input, cuts).map_or_else(ControlFlow::Break, ControlFlow::Continue)
+            });
+            if let ControlFlow::Break(violation) = broken {
+                return Err(violation.into());
+            }
+            tried += Tried::one(runs);
+        }
+        tried += self.over_cases(law)?;
+        Ok(tried)
+    }
+
+    fn total(&self) -> Result<Tried, Failure> {
+        let mut tried = self.over_streams(total)?;
+        for Case { input, cuts } in self.chance().noise(self.cases) {
+            let every: Vec<usize> = (1..input.len()).collect();
+            total(&self.subject, &input, &cuts)?;
+            total(&self.subject, &input, &every)?;
+            tried += Tried::one(2);
+        }
+        tried += self.in_isolation()?;
+        Ok(tried)
+    }
+
+    /// What may end a process, in one of its own. Where none can be had, it is not tried.
+    fn in_isolation(&self) -> Result<Tried, Failure> {
+        let Some(isolation) = self.isolation.clone().or_else(this_test) else {
+            return Ok(Tried::default());
+        };
+        let depths = inputs::depths(&self.grammar());
+        let scripts: Vec<Script> = depths.iter().map(Depth::script).collect();
+        if scripts.is_empty() {
+            return Ok(Tried::default());
+        }
+        match isolation.probe(&scripts) {
+            Probed::Survived => Ok(Tried { inputs: scripts.len(), runs: scripts.len() }),
+            Probed::Unavailable(_) => Ok(Tried::default()),
+            Probed::DiedOf(number, fault) => {
+                let (depth, fault) = shallowest(&isolation, depths[number].clone(), fault);
+                Err(Failure::Broken(Box::new(died(&fault, stream(&depth.bytes()), Vec::new()))))
+            }
+        }
+    }
+
+    fn coalesce(&self) -> Result<Tried, Failure> {
+        let messages = &self.grammar.messages;
+        let all = inputs::many(messages);
+        coalesce(&self.subject, &all)?;
+        let mut tried = Tried { inputs: 1, runs: 4 };
+        if !self.dependent {
+            for message in messages {
+                coalesce(&self.subject, &inputs::many(std::slice::from_ref(message)))?;
+                tried += Tried::one(4);
+            }
+        }
+        Ok(tried)
+    }
+
+    fn prompt(&self) -> Result<Tried, Failure> {
+        let all = inputs::within(&self.grammar.messages, 4 << 10);
+        let mut lists = vec![all.clone()];
+        if !self.dependent {
+            lists.extend(self.grammar.messages.iter().map(|message| vec![message.as_slice()]));
+        }
+        let mut tried = Tried::default();
+        for messages in lists {
+            let len = messages.concat().len();
+            prompt(&self.subject, &messages, &[])?;
+            let segmentations = match len {
+                0..=128 => Segmentations::up_to_one_cut().and_random(3, 8),
+                _ => Segmentations::every_byte().and_random(3, 16),
+            };
+            let mut runs = 1;
+            let broken = segmentations.try_each(len, |cuts| {
+                runs += 1;
+                prompt(&self.subject, &messages, cuts).map_or_else(ControlFlow::Break, ControlFlow::Continue)
+            });
+            if let ControlFlow::Break(violation) = broken {
+                return Err(violation.into());
+            }
+            tried += Tried::one(runs);
+        }
+        Ok(tried)
+    }
+
+    fn end(&self) -> Result<Tried, Failure> {
+        let all = inputs::within(&self.grammar.messages, 2 << 10);
+        end(&self.subject, &all)?;
+        Ok(Tried { inputs: 1, runs: all.concat().len() })
+    }
+
+    fn alone(&self) -> Result<Tried, Failure> {
+        const MOST: usize = 16;
+        let messages: Vec<&[u8]> = self.grammar.messages.iter().take(MOST).map(Vec::as_slice).collect();
+        let mut tried = Tried::default();
+        for first in &messages {
+            for second in &messages {
+                alone(&self.subject, &[first, second])?;
+                tried += Tried::one(3);
+            }
+        }
+        alone(&self.subject, &messages)?;
+        tried += Tried::one(messages.len() + 1);
+        Ok(tried)
+    }
+
+    fn bounded(&self) -> Result<Tried, Failure> {
+        const CHUNK: usize = 1 << 10;
+        let Some(bound) = self.bound else {
+            return Ok(Tried::default());
+        };
+        let length = 2 * bound.most() + 4 * CHUNK;
+        let places = if length < 256 << 10 { 6 } else { 1 };
+        let mut tried = Tried::default();
+        for Growth { start, unit, .. } in inputs::floods(&self.grammar.messages, places) {
+            let input = stream(&[&start[..], &unit.repeat(length)].concat());
+            let cuts: Vec<usize> = (CHUNK..input.len()).step_by(CHUNK).collect();
+            bounded(&self.subject, &input, &cuts, bound)?;
+            tried += Tried::one(1);
+        }
+        for Case { input, cuts } in self.chance().cases(&self.grammar(), self.cases / 2) {
+            bounded(&self.subject, &input, &cuts, bound)?;
+            tried += Tried::one(1);
+        }
+        Ok(tried)
+    }
+
+    fn linear(&self) -> Result<Tried, Failure> {
+        let messages = &self.grammar.messages;
+        let repeated = messages.iter().take(3).filter(|message| !message.is_empty());
+        let mut growths: Vec<Growth> = repeated
+            .flat_map(|message| [1, 512].map(|chunk| Growth { start: Vec::new(), unit: message.clone(), chunk }))
+            .collect();
+        growths.extend(inputs::floods(&messages[..messages.len().min(3)], 2));
+        for growth in &growths {
+            linear(&self.subject, growth)?;
+        }
+        Ok(Tried { inputs: growths.len(), runs: 4 * growths.len() })
+    }
+
+    fn round_trip(&self) -> Result<Tried, Failure> {
+        let Some(encode) = &self.encode else {
+            return Ok(Tried::default());
+        };
+        let mut tried = Tried::default();
+        for message in &self.grammar.messages {
+            round_trip(&self.subject, message, self.canonical, encode)?;
+            tried += Tried::one(2);
+        }
+        for Case { input, .. } in self.chance().cases(&self.grammar(), self.cases) {
+            round_trip(&self.subject, &input.bytes(), false, encode)?;
+            tried += Tried::one(2);
+        }
+        Ok(tried)
+    }
+}
+
+/// Why a law was not found to hold.
+pub(crate) enum Failure {
+    Broken(Box<Violation>),
+    Unfit(String),
+}
+
+impl From<Box<Violation>> for Failure {
+    fn from(violation: Box<Violation>) -> Self {
+        Self::Broken(violation)
+    }
+}
+
+/// The test that is running on this thread, by the name that the standard harness gives its threads.
+fn this_test() -> Option<Isolation> {
+    let mut arguments = std::env::args().skip(1);
+    let alone = arguments
+        .any(|argument| argument == "--exact")
+        .then(|| std::env::args().skip(1).find(|name| !name.starts_with('-')));
+    let thread = std::thread::current();
+    let name =
+        alone.flatten().or_else(|| thread.name().filter(|name| !matches!(*name, "main" | "law")).map(str::to_owned))?;
+    Some(Isolation::of_test(&name))
+}
+
+/// The shallowest input that ends a process in the way this one did.
+fn shallowest(isolation: &Isolation, depth: Depth, fault: Fault) -> (Depth, Fault) {
+    if fault == Fault::Hung || depth.times < 2 {
+        return (depth, fault);
+    }
+    let with = |times: usize| Depth { times, ..depth.clone() };
+    let dies = |times: usize| matches!(isolation.probe(&[with(times).script()]), Probed::DiedOf(..));
+    let (mut survived, mut died) = (0, depth.times);
+    while died - survived > 1 + died / 64 {
+        let middle = survived + (died - survived) / 2;
+        if dies(middle) {
+            died = middle;
+        } else {
+            survived = middle;
+        }
+    }
+    (with(died), fault)
+}
+
+/// The violation of a subject that ended its process, or its thread.
+pub(crate) fn died(fault: &Fault, input: Cutting, cuts: Vec<usize>) -> Violation {
+    let verdict = match fault {
+        Fault::StackOverflow => format!("{fault}, the 2 MiB that a thread has by default"),
+        Fault::Hung => format!("{fault} within {} s", guard::patience().as_secs()),
+        fault => fault.to_string(),
+    };
+    Violation {
+        law: Law::Total,
+        verdict,
+        call: format!("total(&subject, &{}, &{cuts:?})", input_code(&input)),
+        traces: None,
+        messages: None,
+        input,
+        cuts,
+        subject: None,
+    }
+}
