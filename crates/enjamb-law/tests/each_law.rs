@@ -83,7 +83,7 @@ impl Subject for Lines {
             if bug == Bug::DropsAByteBehindACut && !line.is_empty() && !chunk.is_empty() && chunk[0] != b'\n' {
                 chunk = &chunk[1..];
             }
-            if bug == Bug::Spins && !std::mem::replace(&mut spun, true) {
+            if bug == Bug::Spins && !chunk.is_empty() && !std::mem::replace(&mut spun, true) {
                 run.broke(Fault::Busy);
             }
             let mut lines = 0;
