@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::panic::Location;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::fuzz;
 use crate::grammar::{Grammar, Prefix};
-use crate::guard::{self, Hung};
+use crate::guard::{self, Hung, Watch};
 use crate::inputs;
-use crate::isolate::{self, Isolation};
+use crate::isolate::{self, Isolation, Outcome, Task};
 use crate::law::Law;
-use crate::laws::Bound;
+use crate::laws::{Bound, total};
 use crate::regressions;
-use crate::script::Script;
+use crate::script::{Case, Script};
 use crate::subject::{Comparable, Fault, Subject};
 use crate::trying::{Failure, died};
 use crate::violation::Violation;
@@ -47,6 +48,7 @@ pub struct Laws<S: Subject> {
     pub(crate) file: &'static str,
     expression: Option<String>,
     pub(crate) isolation: Option<Isolation>,
+    pub(crate) patience: Duration,
 }
 
 type Encode<E> = Box<dyn Fn(&E) -> Option<Vec<u8>> + Send + Sync>;
@@ -87,7 +89,7 @@ impl std::ops::AddAssign for Tried {
 }
 
 /// Tries by chance for each law, unless `ENJAMB_LAW_CASES` says otherwise.
-const CASES: usize = 256;
+const CASES: usize = 1000;
 
 impl<S> Laws<S>
 where
@@ -112,6 +114,7 @@ where
             file: Location::caller().file(),
             expression: None,
             isolation: None,
+            patience: guard::PATIENCE,
         }
     }
 
@@ -203,10 +206,17 @@ where
         self
     }
 
-    /// How many cases are tried by chance for each law: 256 unless it is said here or in `ENJAMB_LAW_CASES`.
+    /// How many cases are tried by chance for each law: 1000 unless it is said here or in `ENJAMB_LAW_CASES`.
     #[must_use]
     pub fn cases(mut self, cases: usize) -> Self {
         self.cases = cases;
+        self
+    }
+
+    /// How long one run of the subject may take before it is said to hang: 20 seconds unless it is said here.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
         self
     }
 
@@ -319,22 +329,53 @@ where
     }
 
     fn verdict(self: &Arc<Self>, law: Law) -> Verdict {
-        isolate::serve(&self.subject, &self.grammar());
+        if let Some(task) = Task::of_this_process() {
+            self.do_task(&task, law);
+            return Verdict::NotAsked("this process was started for another law".to_owned());
+        }
         if let Some(reason) = self.left_out(law) {
             return Verdict::NotAsked(reason);
         }
-        let laws = Arc::clone(self);
-        let outcome = guard::watched(move || laws.tried(law));
+        let isolation = self.isolation.clone().or_else(isolate::this_test);
+        let in_child = isolation.map_or(Outcome::Unavailable, |isolation| isolation.try_law(&self.name, law));
         let expressed = |mut violation: Box<Violation>| {
             violation.subject.clone_from(&self.expression);
-            violation
+            Verdict::Broken(violation)
         };
-        match outcome {
-            Ok(Ok(tried)) => Verdict::Holds(tried),
-            Ok(Err(Failure::Broken(violation))) => Verdict::Broken(expressed(violation)),
-            Ok(Err(Failure::Unfit(what))) => Verdict::Unfit(what),
-            Err(Hung { input, cuts }) => Verdict::Broken(expressed(Box::new(died(&Fault::Hung, input, cuts)))),
+        match in_child {
+            Outcome::Holds(tried) => return Verdict::Holds(tried),
+            Outcome::Died(fault, case) => return expressed(Box::new(died(&fault, case, self.patience))),
+            Outcome::Survived | Outcome::Unavailable => {}
         }
+        let laws = Arc::clone(self);
+        let watch = Watch { patience: self.patience, stack: guard::ROOMY, journal: None };
+        // Where no child went first, nothing is tried that may end the process.
+        let depths = in_child == Outcome::Survived;
+        match guard::watched(watch, move || laws.tried(law, depths)) {
+            Ok(Ok(tried)) => Verdict::Holds(tried),
+            Ok(Err(Failure::Broken(violation))) => expressed(violation),
+            Ok(Err(Failure::Unfit(what))) => Verdict::Unfit(what),
+            Err(Hung { input, cuts }) => expressed(Box::new(died(&Fault::Hung, Case { input, cuts }, self.patience))),
+        }
+    }
+
+    /// In a child: tries the law that it was started for, leaves what it found, and ends the process.
+    fn do_task(self: &Arc<Self>, task: &Task, law: Law) {
+        if !task.is(&self.name, law) {
+            return;
+        }
+        task.begin();
+        let laws = Arc::clone(self);
+        let watch = Watch { patience: self.patience, stack: isolate::STACK, journal: task.journal() };
+        let feed = task.feed();
+        let outcome = guard::watched(watch, move || match feed {
+            Some(Case { input, cuts }) => {
+                let _ = total(&laws.subject, &input, &cuts);
+                Outcome::Survived
+            }
+            None => laws.tried(law, true).map_or(Outcome::Survived, Outcome::Holds),
+        });
+        task.end(&outcome.unwrap_or_else(|Hung { input, cuts }| Outcome::Died(Fault::Hung, Case { input, cuts })));
     }
 
     fn left_out(&self, law: Law) -> Option<String> {

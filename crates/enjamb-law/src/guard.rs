@@ -1,8 +1,9 @@
 //! A thread to run a law on, and an eye on it.
 //!
 //! A call that never returns cannot be stopped, only left behind: the law runs on a thread of its own, and when no run has begun for as long as is
-//! [allowed](patience), the thread is given up and what it was fed is read off its [pulse](crate::pulse).
+//! allowed, the thread is given up and what it was fed is read off its [pulse](crate::pulse).
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -11,11 +12,8 @@ use std::time::Duration;
 use crate::cutting::Cutting;
 use crate::pulse::{self, Pulse};
 
-/// How long one run may take: 20 seconds, or as many as `ENJAMB_LAW_PATIENCE` says.
-pub(crate) fn patience() -> Duration {
-    let told = std::env::var("ENJAMB_LAW_PATIENCE").ok().and_then(|text| text.parse().ok());
-    Duration::from_secs(told.unwrap_or(20).max(1))
-}
+/// How long one run may take when nothing is said.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a thread was fed when it was given up.
 #[derive(Debug)]
@@ -24,13 +22,25 @@ pub(crate) struct Hung {
     pub(crate) cuts: Vec<usize>,
 }
 
+/// Where and how long some work is done.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    /// How long one run may take.
+    pub(crate) patience: Duration,
+    /// The stack of the thread, in bytes.
+    pub(crate) stack: usize,
+    /// Where each input is written down before it is fed.
+    pub(crate) journal: Option<PathBuf>,
+}
+
 /// Does `work` on another thread, and gives up on it when a run takes too long. A panic of the work goes on in the caller.
-pub(crate) fn watched<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> Result<R, Hung> {
-    let pulse = Arc::new(Pulse::default());
+pub(crate) fn watched<R: Send + 'static>(watch: Watch, work: impl FnOnce() -> R + Send + 'static) -> Result<R, Hung> {
+    let Watch { patience, stack, journal } = watch;
+    let pulse = Arc::new(Pulse::with_journal(journal));
     let (told, outcome) = mpsc::channel();
     let watched = Arc::clone(&pulse);
     let name = thread::current().name().unwrap_or("law").to_owned();
-    let worker = thread::Builder::new().name(name).stack_size(STACK).spawn(move || {
+    let worker = thread::Builder::new().name(name).stack_size(stack).spawn(move || {
         pulse::install(watched);
         let outcome = work();
         // Whoever gave up does not listen any more.
@@ -42,7 +52,7 @@ pub(crate) fn watched<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'stat
     };
     let mut runs = pulse.runs();
     loop {
-        match outcome.recv_timeout(patience()) {
+        match outcome.recv_timeout(patience) {
             Ok(outcome) => return Ok(outcome),
             Err(RecvTimeoutError::Disconnected) => match worker.join() {
                 Err(panic) => std::panic::resume_unwind(panic),
@@ -61,4 +71,4 @@ pub(crate) fn watched<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'stat
 }
 
 /// Enough for whatever does not recurse without end.
-const STACK: usize = 16 << 20;
+pub(crate) const ROOMY: usize = 16 << 20;

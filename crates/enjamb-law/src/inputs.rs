@@ -6,7 +6,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use crate::cutting::{Cutting, stream};
 use crate::grammar::Grammar;
 use crate::laws::Growth;
-use crate::script::{Case, Item, Script};
+use crate::script::Case;
 use crate::segmentations::Segmentations;
 use crate::strategy;
 
@@ -128,7 +128,7 @@ pub(crate) fn floods(messages: &[Vec<u8>], places_most: usize) -> Vec<Growth> {
 
 /// What may overflow a stack or exhaust memory: beginnings of messages over and over, and lengths that nobody means.
 pub(crate) fn depths(grammar: &Grammar) -> Vec<Depth> {
-    const BYTES: usize = 128 << 10;
+    const BYTES: usize = 64 << 10;
     let mut depths = Vec::new();
     // What is read only once it has ended is ended.
     let end = grammar.tokens.first().cloned().unwrap_or_default();
@@ -172,9 +172,5 @@ pub(crate) struct Depth {
 impl Depth {
     pub(crate) fn bytes(&self) -> Vec<u8> {
         [&self.start[..], &self.unit.repeat(self.times), &self.end].concat()
-    }
-
-    pub(crate) fn script(&self) -> Script {
-        Script::new([Item::Bytes(self.bytes())])
     }
 }

@@ -10,6 +10,7 @@ use enjamb::Side;
 use enjamb::transcript::What;
 
 use crate::cutting::{Cutting, payload};
+use crate::script::Case;
 
 /// What is tried: does this input, cut so, break the law?
 pub(crate) trait Trial {
@@ -161,6 +162,36 @@ impl<T: Trial> Search<'_, T> {
         }
         cuts
     }
+}
+
+/// The least of `case` that still `dies`, by leaving out cuts and then runs of bytes. For trials that are dear.
+pub(crate) fn least(case: &Case, mut dies: impl FnMut(&Case) -> bool) -> Case {
+    let mut best = case.clone();
+    let uncut = Case { cuts: Vec::new(), ..best.clone() };
+    if !best.cuts.is_empty() && dies(&uncut) {
+        best = uncut;
+    }
+    let mut run = best.input.len().div_ceil(2);
+    // As exact as matters: a nesting of thousands is not counted to the last one.
+    while run > best.input.len() / 64 {
+        let mut from = 0;
+        let mut smaller_found = false;
+        while from < best.input.len() {
+            let input = leave_out(best.input.turns(), from, from + run);
+            let smaller = Case { cuts: shift(&best.cuts, from..from + run), input };
+            if smaller.input.len() < best.input.len() && dies(&smaller) {
+                best = smaller;
+                smaller_found = true;
+            } else {
+                from += run;
+            }
+        }
+        // A long run of one thing is as long as it must be: once halves are too much, quarters of what is left are tried, and so on.
+        if !smaller_found || run > best.input.len() {
+            run /= 2;
+        }
+    }
+    best
 }
 
 /// The fewest of `messages`, in their order, that still fail. The messages themselves stay whole, since a law over messages speaks of whole ones.

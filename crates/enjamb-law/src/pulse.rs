@@ -3,15 +3,19 @@
 //! A subject may never return from a call. The thread it runs on is then lost, and only what it left here tells what it was given.
 
 use std::cell::RefCell;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::cutting::Cutting;
+use crate::script::Script;
 
 /// The runs of one law.
 #[derive(Debug, Default)]
 pub(crate) struct Pulse {
     runs: AtomicU64,
+    /// Where each input is written down before it is fed.
+    journal: Option<PathBuf>,
     now: Mutex<(Cutting, Vec<usize>)>,
 }
 
@@ -20,6 +24,10 @@ thread_local! {
 }
 
 impl Pulse {
+    pub(crate) fn with_journal(journal: Option<PathBuf>) -> Self {
+        Self { journal, ..Self::default() }
+    }
+
     /// Runs begun so far.
     pub(crate) fn runs(&self) -> u64 {
         self.runs.load(Ordering::Relaxed)
@@ -48,6 +56,11 @@ fn with(tell: impl FnOnce(&Pulse)) {
 pub(crate) fn beat() {
     with(|pulse| {
         pulse.runs.fetch_add(1, Ordering::Relaxed);
+        if let Some(journal) = &pulse.journal {
+            let (input, cuts) = pulse.now();
+            // A journal that cannot be written names an earlier input.
+            let _ = std::fs::write(journal, Script::of(&input, &cuts).encode());
+        }
     });
 }
 

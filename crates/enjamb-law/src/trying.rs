@@ -3,12 +3,12 @@
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use crate::cutting::{Cutting, stream};
 use crate::definition::{Laws, Tried};
-use crate::guard;
-use crate::inputs::{self, Chance, Depth};
-use crate::isolate::{Isolation, Probed};
+use crate::inputs::{self, Chance};
+use crate::isolate;
 use crate::law::Law;
 use crate::laws::{
     Bound, Growth, alone, awake, bounded, coalesce, end, fused, linear, prompt, quiet, round_trip, split,
@@ -26,8 +26,8 @@ impl<S> Laws<S>
 where
     S: Subject<Event: Comparable, Error: Comparable> + Send + Sync + 'static,
 {
-    /// Tries a law that applies.
-    pub(crate) fn tried(&self, law: Law) -> Result<Tried, Failure> {
+    /// Tries a law that applies; with `depths`, also with what may end the process.
+    pub(crate) fn tried(&self, law: Law, depths: bool) -> Result<Tried, Failure> {
         self.well_formed()?;
         let mut tried = Tried::default();
         for regression in self.regressions()? {
@@ -36,7 +36,7 @@ where
             }
         }
         tried += match law {
-            Law::Total => self.total()?,
+            Law::Total => self.total(depths)?,
             Law::Split => self.split()?,
             Law::Coalesce => self.coalesce()?,
             Law::Prompt => self.prompt()?,
@@ -224,7 +224,7 @@ where
         Ok(tried)
     }
 
-    fn total(&self) -> Result<Tried, Failure> {
+    fn total(&self, depths: bool) -> Result<Tried, Failure> {
         let mut tried = self.over_streams(total)?;
         for Case { input, cuts } in self.chance().noise(self.cases) {
             let every: Vec<usize> = (1..input.len()).collect();
@@ -232,28 +232,15 @@ where
             total(&self.subject, &input, &every)?;
             tried += Tried::one(2);
         }
-        tried += self.in_isolation()?;
-        Ok(tried)
-    }
-
-    /// What may end a process, in one of its own. Where none can be had, it is not tried.
-    fn in_isolation(&self) -> Result<Tried, Failure> {
-        let Some(isolation) = self.isolation.clone().or_else(this_test) else {
-            return Ok(Tried::default());
-        };
-        let depths = inputs::depths(&self.grammar());
-        let scripts: Vec<Script> = depths.iter().map(Depth::script).collect();
-        if scripts.is_empty() {
-            return Ok(Tried::default());
-        }
-        match isolation.probe(&scripts) {
-            Probed::Survived => Ok(Tried { inputs: scripts.len(), runs: scripts.len() }),
-            Probed::Unavailable(_) => Ok(Tried::default()),
-            Probed::DiedOf(number, fault) => {
-                let (depth, fault) = shallowest(&isolation, depths[number].clone(), fault);
-                Err(Failure::Broken(Box::new(died(&fault, stream(&depth.bytes()), Vec::new()))))
+        if depths {
+            let started = Instant::now();
+            // What is slow on long inputs is the affair of the linear law.
+            for depth in inputs::depths(&self.grammar()).iter().take_while(|_| started.elapsed() < ENOUGH) {
+                total(&self.subject, &stream(&depth.bytes()), &[])?;
+                tried += Tried::one(1);
             }
         }
+        Ok(tried)
     }
 
     fn coalesce(&self) -> Result<Tried, Failure> {
@@ -369,6 +356,9 @@ where
     }
 }
 
+/// How long inputs are tried that are long and deep.
+const ENOUGH: Duration = Duration::from_secs(3);
+
 /// Why a law was not found to hold.
 pub(crate) enum Failure {
     Broken(Box<Violation>),
@@ -381,42 +371,11 @@ impl From<Box<Violation>> for Failure {
     }
 }
 
-/// The test that is running on this thread, by the name that the standard harness gives its threads.
-fn this_test() -> Option<Isolation> {
-    let mut arguments = std::env::args().skip(1);
-    let alone = arguments
-        .any(|argument| argument == "--exact")
-        .then(|| std::env::args().skip(1).find(|name| !name.starts_with('-')));
-    let thread = std::thread::current();
-    let name =
-        alone.flatten().or_else(|| thread.name().filter(|name| !matches!(*name, "main" | "law")).map(str::to_owned))?;
-    Some(Isolation::of_test(&name))
-}
-
-/// The shallowest input that ends a process in the way this one did.
-fn shallowest(isolation: &Isolation, depth: Depth, fault: Fault) -> (Depth, Fault) {
-    if fault == Fault::Hung || depth.times < 2 {
-        return (depth, fault);
-    }
-    let with = |times: usize| Depth { times, ..depth.clone() };
-    let dies = |times: usize| matches!(isolation.probe(&[with(times).script()]), Probed::DiedOf(..));
-    let (mut survived, mut died) = (0, depth.times);
-    while died - survived > 1 + died / 64 {
-        let middle = survived + (died - survived) / 2;
-        if dies(middle) {
-            died = middle;
-        } else {
-            survived = middle;
-        }
-    }
-    (with(died), fault)
-}
-
 /// The violation of a subject that ended its process, or its thread.
-pub(crate) fn died(fault: &Fault, input: Cutting, cuts: Vec<usize>) -> Violation {
+pub(crate) fn died(fault: &Fault, Case { input, cuts }: Case, patience: Duration) -> Violation {
     let verdict = match fault {
-        Fault::StackOverflow => format!("{fault}, the 2 MiB that a thread has by default"),
-        Fault::Hung => format!("{fault} within {} s", guard::patience().as_secs()),
+        Fault::StackOverflow => format!("{fault}, of {} KiB", isolate::STACK >> 10),
+        Fault::Hung => format!("{fault} within {} s", patience.as_secs_f32()),
         fault => fault.to_string(),
     };
     Violation {

@@ -180,7 +180,7 @@ fn escape(byte: u8, text: &mut String) {
 
 /// Bytes as a Rust expression that is a slice of them; what is repeated many times is written as such.
 pub(crate) fn literal(bytes: &[u8]) -> String {
-    const MUCH: usize = 256;
+    const MUCH: usize = 64;
     let literal = |bytes: &[u8]| {
         let mut text = String::from("b\"");
         bytes.iter().for_each(|&byte| escape(byte, &mut text));
@@ -203,11 +203,11 @@ pub(crate) fn literal(bytes: &[u8]) -> String {
 
 /// Where a short unit begins that nearly all of `bytes` repeats, how long it is, and how often it comes.
 fn repetition(bytes: &[u8]) -> Option<(usize, usize, usize)> {
-    const LONGEST: usize = 64;
+    const LONGEST: usize = 32;
     (0..LONGEST).flat_map(|start| (1..LONGEST).map(move |unit| (start, unit))).find_map(|(start, unit)| {
         let first = bytes.get(start..start + unit)?;
         let times = bytes[start..].chunks_exact(unit).take_while(|chunk| *chunk == first).count();
-        (start + unit * times + LONGEST >= bytes.len()).then_some((start, unit, times))
+        (times >= 8 && 4 * unit * times >= 3 * bytes.len()).then_some((start, unit, times))
     })
 }
 
