@@ -22,6 +22,7 @@
 //! * [`strategy`]: the same as proptest strategies (feature `proptest`).
 //! * [`fuzz`]: inputs for fuzz targets, where every byte string is one.
 
+mod adapters;
 pub mod asynchat;
 mod cutting;
 mod definition;
@@ -49,6 +50,15 @@ mod subject;
 mod trying;
 mod violation;
 
+#[cfg(feature = "asynchronous-codec")]
+pub use adapters::AsynchronousCodec;
+#[cfg(feature = "tokio-util")]
+pub use adapters::TokioUtil;
+pub use adapters::{
+    Accumulating, Blocking, ByHand, Chunks, Decoded, Driver, Feed, Incoming, Parsed, Parsing, Pushing, Reading,
+};
+#[cfg(feature = "futures")]
+pub use adapters::{Body, Streaming};
 pub use cutting::{Cutting, Event, stream};
 pub use definition::{Laws, Tried, Verdict};
 pub use grammar::{Grammar, Prefix};

@@ -24,6 +24,10 @@ pub(crate) trait Listener<E, F> {
     fn hear(&mut self, said: Said<E, F>);
     /// It has said all there is to say of what it was given, and asks for more.
     fn asked(&mut self) {}
+    /// It was given this.
+    fn given(&mut self, event: Event<'_>) {
+        let _ = event;
+    }
     /// It holds this many bytes.
     fn holds(&mut self, bytes: usize) {
         let _ = bytes;
@@ -52,8 +56,13 @@ impl Budget {
     }
 }
 
-/// What unwinds out of a subject that is stopped.
-struct Stopped;
+/// What unwinds out of a subject that is stopped, and what it did where that was not said yet.
+struct Stopped(Option<Fault>);
+
+/// Stops a subject from inside a call that it makes and that it would make for ever.
+pub(crate) fn stop(fault: Fault) -> ! {
+    resume_unwind(Box::new(Stopped(Some(fault))))
+}
 
 impl<'r, E, F> Run<'r, E, F> {
     pub(crate) fn new(
@@ -67,12 +76,31 @@ impl<'r, E, F> Run<'r, E, F> {
     /// The next of the input; `None` when the stream has ended. Asking says: of what was given before, all has been said.
     #[allow(clippy::should_implement_trait, reason = "it is asked, and the asking is told to the law")]
     pub fn next(&mut self) -> Option<(Side, Event<'r>)> {
-        self.listener.asked();
+        self.asked();
         let next = self.input.next();
-        if let Some((_, Event::Chunk(bytes))) = next {
-            self.budget.bytes += bytes.len();
+        if let Some((_, event)) = next {
+            self.given(event);
         }
         next
+    }
+
+    /// What there still is, for a subject that cannot come back for it. It tells when it would have [asked](Self::asked) and what it was
+    /// [given](Self::given) then.
+    pub(crate) fn rest(&mut self) -> &mut dyn Iterator<Item = (Side, Event<'r>)> {
+        &mut *self.input
+    }
+
+    /// More was asked for.
+    pub(crate) fn asked(&mut self) {
+        self.listener.asked();
+    }
+
+    /// This was given.
+    pub(crate) fn given(&mut self, event: Event<'_>) {
+        if let Event::Chunk(bytes) = event {
+            self.budget.bytes += bytes.len();
+        }
+        self.listener.given(event);
     }
 
     /// The next of a subject that reads one stream: the bytes of a chunk, empty where it is only asked again. Gaps, and which side speaks, are not
@@ -93,7 +121,7 @@ impl<'r, E, F> Run<'r, E, F> {
         if self.budget.said > self.budget.most() {
             let Budget { bytes, said } = self.budget;
             self.listener.hear(Said::Broke(Fault::Endless { said, bytes }));
-            resume_unwind(Box::new(Stopped));
+            resume_unwind(Box::new(Stopped(None)));
         }
         self.listener.hear(said);
     }
@@ -161,6 +189,9 @@ impl<E, F, E2, F2, M: Fn(Said<E2, F2>) -> Said<E, F>> Listener<E2, F2> for Throu
     fn asked(&mut self) {
         self.listener.asked();
     }
+    fn given(&mut self, event: Event<'_>) {
+        self.listener.given(event);
+    }
     fn holds(&mut self, bytes: usize) {
         self.listener.holds(bytes);
     }
@@ -178,10 +209,14 @@ pub(crate) fn drive<'i, S: Subject + ?Sized>(
     // The listener is used again after a panic: it is ours, and a call of it does not panic half-way.
     let mut run = Run::new(&mut input, listener, after_error);
     let outcome = panics::caught(AssertUnwindSafe(|| subject.run(&mut run)));
-    if let Err(panic) = outcome
-        && !panic.payload.is::<Stopped>()
-    {
-        run.listener.hear(Said::Broke(Fault::Panicked(panic.message)));
+    if let Err(panic) = outcome {
+        let fault = match panic.payload.downcast::<Stopped>() {
+            Ok(stopped) => stopped.0,
+            Err(_) => Some(Fault::Panicked(panic.message)),
+        };
+        if let Some(fault) = fault {
+            run.listener.hear(Said::Broke(fault));
+        }
     }
 }
 

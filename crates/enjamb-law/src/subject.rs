@@ -42,8 +42,8 @@ pub trait Subject {
         false
     }
 
-    /// Does it begin again at the start of a message for each chunk, by what it is? A function over a slice does, and so cannot be under the
-    /// [linear](crate::Law::Linear) law.
+    /// Does it begin again at the start of the message for every chunk, and so need not obey the [linear](crate::linear) law? A parse function
+    /// without memory has no choice: a message in n chunks is looked at n times.
     fn rescans(&self) -> bool {
         false
     }
@@ -137,6 +137,20 @@ pub enum Fault {
     },
     /// It leaves bytes in the chunk and says nothing, so that whoever drives it would ask for ever.
     Stuck,
+    /// It says that it used more bytes than it was given, or that what it made used none.
+    Miscounted {
+        /// How many it says it used.
+        used: usize,
+        /// How many there were.
+        of: usize,
+    },
+    /// It hands back bytes that are not the end of what it was given.
+    WrongRest {
+        /// How many it hands back.
+        rest: usize,
+        /// How many it was given.
+        of: usize,
+    },
     /// It was not woken when bytes arrived: it waits for ever for what is there.
     Asleep,
     /// It wakes itself again and again although nothing arrives: it burns a processor.
@@ -159,6 +173,10 @@ impl fmt::Display for Fault {
                 write!(f, "it went on for ever: it was stopped after it had said {said} things of {bytes} bytes")
             }
             Self::Stuck => f.write_str("it left bytes in the chunk and said nothing: no call will ever take them"),
+            Self::Miscounted { used, of } => write!(f, "it says that it used {used} bytes, of {of} that were there"),
+            Self::WrongRest { rest, of } => {
+                write!(f, "it hands back {rest} bytes that are not the end of the {of} it was given")
+            }
             Self::Asleep => f.write_str("bytes arrived and it was not woken: it waits for what is there"),
             Self::Busy => f.write_str("it wakes itself again and again although nothing arrives"),
             Self::Hung => f.write_str("a call did not return"),

@@ -4,10 +4,6 @@
 //! the reply, and the server for one byte more. What a subject says before it asks for more is seen by the law; what it would say of the same
 //! messages if the stream ended there is what it owes.
 
-use std::cell::Cell;
-
-use enjamb::Side;
-
 use crate::cutting::{Event, stream};
 use crate::law::Law;
 use crate::minimise;
@@ -44,19 +40,26 @@ struct Waits {
 }
 
 /// Counts the events at each place where more was asked for.
-struct Counting<'a> {
-    at: &'a Cell<usize>,
+#[derive(Default)]
+struct Counting {
+    /// Bytes given so far.
+    at: usize,
     events: usize,
     /// Behind how many bytes more was asked for, and how many events had been said.
     asked: Vec<(usize, usize)>,
 }
 
-impl<E, F> Listener<E, F> for Counting<'_> {
+impl<E, F> Listener<E, F> for Counting {
     fn hear(&mut self, said: Said<E, F>) {
         self.events += usize::from(matches!(said, Said::Event(_)));
     }
     fn asked(&mut self) {
-        self.asked.push((self.at.get(), self.events));
+        self.asked.push((self.at, self.events));
+    }
+    fn given(&mut self, event: Event<'_>) {
+        if let Event::Chunk(bytes) = event {
+            self.at += bytes.len();
+        }
     }
 }
 
@@ -68,14 +71,8 @@ where
     let input = stream(&bytes);
     pulse::input(&input);
     pulse::cuts(cuts);
-    let at = Cell::new(0);
-    let mut counting = Counting { at: &at, events: 0, asked: Vec::new() };
-    let mut counted = input.cut(cuts).inspect(|(_, event): &(Side, Event<'_>)| {
-        if let Event::Chunk(bytes) = event {
-            at.set(at.get() + bytes.len());
-        }
-    });
-    drive(subject, &mut counted, &mut counting, AfterError::Stop);
+    let mut counting = Counting::default();
+    drive(subject, &mut input.cut(cuts), &mut counting, AfterError::Stop);
 
     let mut ends = edges(messages);
     ends.push(bytes.len());

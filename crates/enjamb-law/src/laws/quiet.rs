@@ -26,37 +26,37 @@ where
 }
 
 /// An event behind each chunk, and one before the first, that brings nothing.
-fn asked_again<'i>(
-    input: impl Iterator<Item = (Side, Event<'i>)>,
-    asking: &std::cell::Cell<bool>,
-) -> impl Iterator<Item = (Side, Event<'i>)> {
+fn asked_again<'i>(input: impl Iterator<Item = (Side, Event<'i>)>) -> impl Iterator<Item = (Side, Event<'i>)> {
     let again = std::iter::once((ONLY, Event::Again));
     let events = input.flat_map(|(side, event)| {
         let again = matches!(event, Event::Chunk(_)).then_some((side, Event::Again));
         std::iter::once((side, event)).chain(again)
     });
-    again.chain(events).inspect(|(_, event)| asking.set(matches!(event, Event::Again)))
+    again.chain(events)
 }
 
 /// Hears whether anything is said while nothing is new.
-struct Spoken<'a, E, F> {
+struct Spoken<E, F> {
     recorder: Recorder<E, F>,
-    asking: &'a std::cell::Cell<bool>,
+    asking: bool,
     out_of_turn: Option<usize>,
 }
 
-impl<E, F> Listener<E, F> for Spoken<'_, E, F> {
+impl<E, F> Listener<E, F> for Spoken<E, F> {
     fn hear(&mut self, said: Said<E, F>) {
         // A fault is the affair of other laws.
         let speaks = !matches!(said, Said::Broke(_));
-        if speaks && self.asking.get() && self.out_of_turn.is_none() {
+        if speaks && self.asking && self.out_of_turn.is_none() {
             self.out_of_turn = Some(self.recorder.0.len());
         }
         self.recorder.hear(said);
     }
     fn asked(&mut self) {
         // What is said after the last ask is said of the stream's end.
-        self.asking.set(false);
+        self.asking = false;
+    }
+    fn given(&mut self, event: Event<'_>) {
+        self.asking = matches!(event, Event::Again);
     }
 }
 
@@ -68,9 +68,8 @@ type Heard<E, F> = (Vec<Said<E, F>>, Option<usize>);
 impl<S: Subject<Event: Comparable, Error: Comparable>> Quiet<'_, S> {
     fn hear(&self, input: &Cutting, cuts: &[usize]) -> Heard<S::Event, S::Error> {
         pulse::cuts(cuts);
-        let asking = std::cell::Cell::new(false);
-        let mut spoken = Spoken { recorder: Recorder(Vec::new()), asking: &asking, out_of_turn: None };
-        drive(self.0, &mut asked_again(input.cut(cuts), &asking), &mut spoken, AfterError::Stop);
+        let mut spoken = Spoken { recorder: Recorder(Vec::new()), asking: false, out_of_turn: None };
+        drive(self.0, &mut asked_again(input.cut(cuts)), &mut spoken, AfterError::Stop);
         (spoken.recorder.0, spoken.out_of_turn)
     }
 }

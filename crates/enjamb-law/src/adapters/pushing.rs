@@ -1,0 +1,152 @@
+//! Push parsers: `fn feed(&mut self, &[u8])`, with a callback or a list of what came of it.
+
+use std::fmt::Debug;
+use std::marker::PhantomData;
+
+use crate::kind::Kind;
+use crate::run::Run;
+use crate::subject::Subject;
+
+/// A parser that is fed, as a [`Subject`].
+///
+/// ```
+/// use enjamb_law::{Never, Pushing, Segmentations, split_everywhere, stream};
+///
+/// #[derive(Default)]
+/// struct Words(String);
+///
+/// impl Words {
+///     fn feed(&mut self, chunk: &[u8], mut found: impl FnMut(String)) {
+///         for &byte in chunk {
+///             if byte == b' ' { found(std::mem::take(&mut self.0)) } else { self.0.push(char::from(byte)) }
+///         }
+///     }
+/// }
+///
+/// let words = Pushing::new(Words::default, |words, chunk, out| words.feed(chunk, |word| out(Ok::<_, Never>(word))));
+/// split_everywhere(&words, &stream(b"so it goes "), &Segmentations::up_to_two_cuts()).unwrap();
+/// ```
+///
+/// What is given to `out` after an error, of the same chunk, is not said, and the parser is not fed any more, unless it
+/// [`resumes`](Self::resumes). At the end of the stream nothing is called, unless [`at_end`](Self::at_end) tells what.
+///
+/// [Asked again](crate::Event::Again), it is fed with no bytes.
+pub struct Pushing<M, F, A, T, E> {
+    make: M,
+    feed: F,
+    at_end: A,
+    resumes: bool,
+    says: PhantomData<fn() -> (T, E)>,
+}
+
+impl Pushing<(), (), (), (), ()> {
+    /// The parsers that `make` makes, fed by `feed`, which gives what comes of the chunk to its last argument.
+    #[allow(clippy::new_ret_no_self, reason = "it is one, with other parameters")]
+    pub fn new<M, P, F, T, E>(
+        make: M,
+        feed: F,
+    ) -> Pushing<M, F, impl Fn(&mut P, &mut dyn FnMut(Result<T, E>)) + Clone, T, E>
+    where
+        M: Fn() -> P,
+        F: Fn(&mut P, &[u8], &mut dyn FnMut(Result<T, E>)),
+    {
+        Pushing {
+            make,
+            feed,
+            at_end: |_: &mut P, _: &mut dyn FnMut(Result<T, E>)| {},
+            resumes: false,
+            says: PhantomData,
+        }
+    }
+
+    /// The parsers that `make` makes, fed by `feed`, which returns all that comes of the chunk, or an error.
+    ///
+    /// ```
+    /// use enjamb_law::{Never, Pushing, split, stream};
+    ///
+    /// let bytes = Pushing::returning(|| (), |(), chunk| Ok::<_, Never>(chunk.to_vec()));
+    /// split(&bytes, &stream(b"abc"), &[1]).unwrap();
+    /// ```
+    pub fn returning<M, P, F, I, E>(
+        make: M,
+        feed: F,
+    ) -> Pushing<
+        M,
+        impl Fn(&mut P, &[u8], &mut dyn FnMut(Result<I::Item, E>)),
+        impl Fn(&mut P, &mut dyn FnMut(Result<I::Item, E>)) + Clone,
+        I::Item,
+        E,
+    >
+    where
+        M: Fn() -> P,
+        F: Fn(&mut P, &[u8]) -> Result<I, E>,
+        I: IntoIterator,
+    {
+        Pushing::new(make, move |parser, chunk, out| match feed(parser, chunk) {
+            Ok(all) => all.into_iter().for_each(|each| out(Ok(each))),
+            Err(error) => out(Err(error)),
+        })
+    }
+}
+
+impl<M, F, A, T, E> Pushing<M, F, A, T, E> {
+    /// What is called when the stream has ended.
+    #[must_use]
+    pub fn at_end<P, B>(self, at_end: B) -> Pushing<M, F, B, T, E>
+    where
+        M: Fn() -> P,
+        B: Fn(&mut P, &mut dyn FnMut(Result<T, E>)),
+    {
+        let Self { make, feed, resumes, says, .. } = self;
+        Pushing { make, feed, at_end, resumes, says }
+    }
+
+    /// Goes on after an error: what is given after it is said, and the parser is fed as before.
+    #[must_use]
+    pub fn resumes(mut self) -> Self {
+        self.resumes = true;
+        self
+    }
+
+    /// Says all that `push` gives. `false`: the run is over.
+    fn say(&self, run: &mut Run<'_, T, Kind>, push: impl FnOnce(&mut dyn FnMut(Result<T, E>))) -> bool
+    where
+        E: Debug,
+    {
+        let mut failed = false;
+        let mut goes_on = true;
+        push(&mut |said| match said {
+            _ if failed => {}
+            Ok(event) => run.event(event),
+            Err(error) => {
+                let fed_on = run.failed(Kind::of(&error));
+                if !self.resumes {
+                    failed = true;
+                    goes_on = fed_on;
+                }
+            }
+        });
+        goes_on
+    }
+}
+
+impl<M, F, A, P, T, E> Subject for Pushing<M, F, A, T, E>
+where
+    M: Fn() -> P,
+    F: Fn(&mut P, &[u8], &mut dyn FnMut(Result<T, E>)),
+    A: Fn(&mut P, &mut dyn FnMut(Result<T, E>)),
+    E: Debug,
+{
+    type Event = T;
+    type Error = Kind;
+
+    fn run(&self, run: &mut Run<'_, T, Kind>) {
+        let mut parser = (self.make)();
+        while let Some(chunk) = run.next_chunk() {
+            if !self.say(run, |out| (self.feed)(&mut parser, chunk, out)) {
+                return;
+            }
+        }
+        let _ = self.say(run, |out| (self.at_end)(&mut parser, out));
+    }
+}

@@ -1,0 +1,171 @@
+//! Async readers: an `async fn` over a connection, called until it says that there is no more.
+
+use std::fmt::Debug;
+use std::pin::pin;
+
+use enjamb::End;
+
+use crate::kind::Kind;
+use crate::run::Run;
+use crate::subject::{Said, Subject};
+
+use super::chunks::Chunks;
+use super::executor::Executor;
+use super::feed::Feed;
+
+/// An async reader, as a [`Subject`].
+///
+/// ```
+/// # #[cfg(feature = "tokio")] {
+/// use enjamb_law::{Chunks, Reading, Segmentations, split_everywhere, stream};
+/// use tokio::io::AsyncReadExt;
+///
+/// async fn read_pair(reader: &mut Chunks) -> std::io::Result<Option<u16>> {
+///     Ok(Some(reader.read_u16().await?))
+/// }
+///
+/// let pairs = Reading::new(read_pair);
+/// split_everywhere(&pairs, &stream(b"aabb"), &Segmentations::up_to_two_cuts()).unwrap();
+/// # }
+/// ```
+///
+/// The function is called again after each event, with the same reader, until it returns `Ok(None)` or an error. No runtime is needed, and none is
+/// there: a task that waits for a timer or for another task is idle, and the next chunk arrives.
+///
+/// The next chunk arrives only when the reader waits for it. A reader that is not woken then, because the waker it left is not the one it was polled with,
+/// or because it left none, is [`Asleep`](crate::Fault::Asleep); one that wakes itself and reads nothing is [`Busy`](crate::Fault::Busy);
+/// one that reads the end of the stream ten thousand times in one call is [`Hung`](crate::Fault::Hung).
+///
+/// [Asked again](crate::Event::Again), the task is polled although nothing woke it.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading<M, F> {
+    make: M,
+    read: F,
+    at_most: usize,
+    pub(super) empty_items: usize,
+    resumes: bool,
+}
+
+impl Reading<(), ()> {
+    /// A function that reads the next event off a connection.
+    #[allow(clippy::new_ret_no_self, reason = "it is one, with other parameters")]
+    pub fn new<F, T, E>(read: F) -> Reading<impl Fn(Feed) -> Chunks + Clone, F>
+    where
+        F: AsyncFn(&mut Chunks) -> Result<Option<T>, E>,
+    {
+        Reading::over(Chunks::new, read)
+    }
+
+    /// A reader that `make` puts around a connection, and a function that reads its next event.
+    ///
+    /// ```
+    /// # #[cfg(feature = "tokio")] {
+    /// use enjamb_law::{Reading, split, stream};
+    /// use tokio::io::{AsyncBufReadExt, BufReader};
+    ///
+    /// let lines = Reading::with(|chunks| BufReader::new(chunks).lines(), async |lines| lines.next_line().await);
+    /// split(&lines, &stream(b"one\r\ntwo\n"), &[4]).unwrap();
+    /// # }
+    /// ```
+    pub fn with<M, R, F, T, E>(make: M, read: F) -> Reading<impl Fn(Feed) -> R, F>
+    where
+        M: Fn(Chunks) -> R,
+        F: AsyncFn(&mut R) -> Result<Option<T>, E>,
+    {
+        Reading::over(move |feed| make(Chunks::new(feed)), read)
+    }
+
+    /// A stream of events that `make` puts around a connection, as `FramedRead` is.
+    ///
+    /// ```
+    /// # #[cfg(feature = "tokio-util")] {
+    /// use enjamb_law::{Reading, split, stream};
+    /// use tokio_util::codec::{FramedRead, LinesCodec};
+    ///
+    /// let lines = Reading::stream(|chunks| FramedRead::new(chunks, LinesCodec::new()));
+    /// split(&lines, &stream(b"one\r\ntwo\n"), &[4]).unwrap();
+    /// # }
+    /// ```
+    #[cfg(feature = "futures")]
+    pub fn stream<M, S, T, E>(
+        make: M,
+    ) -> Reading<impl Fn(Feed) -> Streamed<S>, impl AsyncFn(&mut Streamed<S>) -> Result<Option<T>, E>>
+    where
+        M: Fn(Chunks) -> S,
+        S: futures_core::Stream<Item = Result<T, E>>,
+    {
+        Reading::over(move |feed| Box::pin(make(Chunks::new(feed))), next)
+    }
+
+    pub(super) fn over<M, R, F, T, E>(make: M, read: F) -> Reading<M, F>
+    where
+        M: Fn(Feed) -> R,
+        F: AsyncFn(&mut R) -> Result<Option<T>, E>,
+    {
+        Reading { make, read, at_most: usize::MAX, empty_items: 0, resumes: false }
+    }
+}
+
+/// A stream that does not move any more.
+#[cfg(feature = "futures")]
+pub(super) type Streamed<S> = std::pin::Pin<Box<S>>;
+
+/// The next item of a stream.
+#[cfg(feature = "futures")]
+pub(super) async fn next<S, T, E>(stream: &mut Streamed<S>) -> Result<Option<T>, E>
+where
+    S: futures_core::Stream<Item = Result<T, E>>,
+{
+    std::future::poll_fn(|cx| stream.as_mut().poll_next(cx)).await.transpose()
+}
+
+impl<M, F> Reading<M, F> {
+    /// One read brings `at_most` bytes, and at least one, even where more of the chunk is there: a reader that takes a read for a whole message, or for the
+    /// whole chunk, is found without a cut.
+    #[must_use]
+    pub fn stingy(mut self, at_most: usize) -> Self {
+        self.at_most = at_most.max(1);
+        self
+    }
+
+    /// Calls the function again after an error, as a program does that logs it and goes on. An error after the end of the stream is the last.
+    #[must_use]
+    pub fn resumes(mut self) -> Self {
+        self.resumes = true;
+        self
+    }
+}
+
+impl<M, F, R, T, E> Subject for Reading<M, F>
+where
+    M: Fn(Feed) -> R,
+    F: AsyncFn(&mut R) -> Result<Option<T>, E>,
+    E: Debug,
+{
+    type Event = T;
+    type Error = Kind;
+
+    fn run(&self, run: &mut Run<'_, T, Kind>) {
+        let feed = Feed::new(self.at_most);
+        let mut executor = Executor::new(feed.clone(), self.empty_items);
+        let mut reader = (self.make)(feed.clone());
+        while let Some(said) = executor.finish(pin!((self.read)(&mut reader)), run) {
+            match said {
+                Ok(Some(event)) => run.event(event),
+                Ok(None) => {
+                    // A reader that stops before the end of the stream by itself is not asked what it thinks of the end.
+                    if feed.end_seen() {
+                        run.say(Said::End(End::Clean));
+                    }
+                    return;
+                }
+                Err(error) => {
+                    let goes_on = run.failed(Kind::of(&error));
+                    if feed.end_seen() || !(self.resumes || goes_on && executor.go_on(run)) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
