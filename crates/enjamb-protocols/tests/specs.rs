@@ -101,6 +101,11 @@ fn a_hole_in_a_payload_is_counted_and_one_elsewhere_ends_the_frame() {
             r#"client line at 6+2 ok: \"x\""#,
         ]
     );
+    // A prefix with a hole in it: a fault, said where the hole is and not when more comes, which may be never.
+    assert_eq!(
+        lines_of("u16be", &[client(b"\x00"), gap(1), closed()]),
+        [r#"client frame at 0+2 malformed (the length in the prefix is impossible): \"\""#]
+    );
 }
 
 #[test]

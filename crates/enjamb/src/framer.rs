@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::handler::{End, Found, Handler, Next, Step};
+use crate::handler::{End, Found, Handler, Next, Refused, Step};
 use crate::limit::{Limit, Overflow};
 use crate::machine::Machine;
 use crate::scanner::{Scanner, Token, Unplaced};
@@ -57,7 +57,7 @@ pub enum FrameError<E> {
     Handler {
         /// Where the frame begins in the stream.
         start: u64,
-        /// Behind the terminator, when the handler refused the whole frame or its last piece; `start` when it refused an earlier piece.
+        /// Behind the terminator when the handler refused the whole frame, `start` when it refused a piece of it.
         end: u64,
         /// The handler's reason.
         error: E,
@@ -152,38 +152,40 @@ impl<H: Handler> Framer<H> {
     }
 
     /// `missing` bytes of the stream are lost. In a frame of known length that has room for them they are
-    /// counted as payload that was dropped, and the event is returned that the end of the frame brings, if it is reached.
+    /// counted as payload that was lost, and what the end of the frame brings is returned, if it is reached. Those of them that pass
+    /// the frame's limit count as dropped.
     ///
     /// # Errors
-    /// [`Unplaced`] where nothing can be known of the missing bytes; nothing has changed then.
-    pub fn pass(&mut self, missing: u64) -> Result<Option<H::Event>, Unplaced> {
+    /// [`Unplaced`] where nothing can be known of the missing bytes, or the machine has failed or stopped; nothing has changed then. Inside of
+    /// it, as for [`next`](Machine::next).
+    pub fn pass(&mut self, missing: u64) -> Result<Result<Option<H::Event>, FrameError<H::Error>>, Unplaced> {
         if !matches!(self.state, State::Framing) {
             return Err(Unplaced);
         }
         let complete = self.scanner.pass(missing)?;
-        self.frame.length = self.frame.length.saturating_add(missing);
-        self.frame.lost = self.frame.lost.saturating_add(missing);
-        if !complete {
-            return Ok(None);
+        if self.frame.lose(missing) {
+            return Ok(Err(self.fail(self.frame.too_long())));
         }
-        let step = self.handler.found(self.frame.found());
-        // An error is kept: the machine is fused and the next call says so.
-        Ok(self.take(step).unwrap_or_default())
+        if !complete {
+            return Ok(Ok(None));
+        }
+        let step = end_of_frame(&mut self.handler, &self.frame, &[]);
+        Ok(self.settle(step))
     }
 
-    /// What a frame came to: its event, and the next terminator put in force.
-    fn take(&mut self, step: Result<Step<H::Event>, H::Error>) -> Result<Option<H::Event>, FrameError<H::Error>> {
-        let Found { start, end, .. } = self.frame.found();
-        let step = match step {
-            Ok(step) => step,
-            Err(error) => return Err(self.fail(FrameError::Handler { start, end, error })),
+    /// What the end of a frame came to: its event, with the next terminator put in force; or nothing yet, or an error for good.
+    fn settle(&mut self, came: Came<H>) -> Result<Option<H::Event>, FrameError<H::Error>> {
+        let step = match came {
+            Ok(Some(step)) => step,
+            Ok(None) => return Ok(None),
+            Err(error) => return Err(self.fail(error)),
         };
         match step.next {
             Next::Same => {}
             Next::Until(terminator) => self.scanner.set(terminator),
-            Next::Stop => self.state = State::Stopped(0),
+            Next::Stop => self.state = State::Stopped(self.scanner.held() as u64),
         }
-        self.frame = Frame::new(end, self.handler.limit(), self.scanner.terminator());
+        self.frame = Frame::new(self.frame.found().end, self.handler.limit(), self.scanner.terminator());
         self.refuse_announced();
         Ok(step.event)
     }
@@ -202,44 +204,70 @@ impl<H: Handler> Framer<H> {
         }
     }
 
-    /// The handler has seen a piece, as much of it as is within the limit; where there is more and the policy says so, the
-    /// frame is refused. So what the handler saw before a refusal does not depend on the cuts.
-    fn collected(&mut self, seen: Result<(), H::Error>, refused: bool) -> Result<(), FrameError<H::Error>> {
-        let Frame { start, limit, .. } = self.frame;
-        if let Err(error) = seen {
-            return Err(self.fail(FrameError::Handler { start, end: start, error }));
-        }
-        if refused {
-            return Err(self.fail(FrameError::TooLong { start, end: start.saturating_add(limit.max), max: limit.max }));
-        }
-        Ok(())
-    }
-
-    /// The end of a stream that was being framed: a frame that ends with it is found, what was held is delivered.
+    /// The end of a stream that was being framed: what was held is payload after all, or another frame; a frame that ends with the
+    /// stream is found.
     fn finish(&mut self, out: &mut impl FnMut(H::Event)) -> Result<End, FrameError<H::Error>> {
-        if *self.scanner.terminator() == Terminator::Close {
-            let step = if self.frame.is_skipped() {
-                self.handler.oversized(self.frame.found())
-            } else {
-                self.handler.found(self.frame.found())
-            };
-            self.take(step)?.into_iter().for_each(out);
-            return Ok(End::Clean);
+        while matches!(self.state, State::Framing) {
+            let Some(token) = self.scanner.finish() else { break };
+            let came = deliver(&mut self.handler, &mut self.frame, token);
+            self.settle(came)?.into_iter().for_each(&mut *out);
         }
-        let missing = self.scanner.remaining();
-        let (kept, refused) = self.frame.admit(self.scanner.finish());
-        let seen = if kept.is_empty() { Ok(()) } else { self.handler.collect(kept) };
-        self.collected(seen, refused)?;
-        if self.frame.length == 0 && self.handler.at_boundary() {
-            return Ok(End::Clean);
+        match self.state {
+            State::Framing if *self.scanner.terminator() == Terminator::Close => {
+                let came = end_of_frame(&mut self.handler, &self.frame, &[]);
+                self.settle(came)?.into_iter().for_each(out);
+                Ok(End::Clean)
+            }
+            State::Framing if self.frame.length > 0 || !self.handler.at_boundary() => {
+                Ok(End::Truncated { have: self.frame.length, missing: self.scanner.remaining() })
+            }
+            State::Framing | State::Stopped(0) => Ok(End::Clean),
+            State::Stopped(leftover) => Ok(End::Leftover(leftover)),
+            State::Failed(ref error) => Err(error.clone()),
         }
-        Ok(End::Truncated { have: self.frame.length, missing })
     }
 
     fn fail(&mut self, error: FrameError<H::Error>) -> FrameError<H::Error> {
         self.state = State::Failed(error.clone());
         error
     }
+}
+
+/// What came of a token: of a piece nothing, of the end of a frame a step.
+type Came<H> = Result<Option<Step<<H as Handler>::Event>>, FrameError<<H as Handler>::Error>>;
+
+/// Gives a token to the handler, as much of it as is within the limit; where there is more and the policy says so, the
+/// frame is refused. So what the handler saw before a refusal does not depend on the cuts.
+fn deliver<H: Handler>(handler: &mut H, frame: &mut Frame, token: Token<'_>) -> Came<H> {
+    let (Token::Piece(piece) | Token::Last(piece)) = token;
+    let (kept, refused) = frame.admit(piece);
+    if refused || matches!(token, Token::Piece(_)) {
+        collect(handler, frame, kept)?;
+        return if refused { Err(frame.too_long()) } else { Ok(None) };
+    }
+    end_of_frame(handler, frame, kept)
+}
+
+fn collect<H: Handler>(handler: &mut H, frame: &Frame, piece: &[u8]) -> Result<(), FrameError<H::Error>> {
+    if piece.is_empty() {
+        return Ok(());
+    }
+    handler.collect(piece).map_err(|error| FrameError::Handler { start: frame.start, end: frame.start, error })
+}
+
+fn end_of_frame<H: Handler>(handler: &mut H, frame: &Frame, last: &[u8]) -> Came<H> {
+    let found = frame.found();
+    let step = if frame.is_skipped() {
+        collect(handler, frame, last)?;
+        handler.oversized(found).map_err(Refused::Frame)
+    } else {
+        handler.found_with(last, found)
+    };
+    let start = frame.start;
+    step.map(Some).map_err(|refused| match refused {
+        Refused::Piece(error) => FrameError::Handler { start, end: start, error },
+        Refused::Frame(error) => FrameError::Handler { start, end: found.end, error },
+    })
 }
 
 impl Frame {
@@ -249,12 +277,32 @@ impl Frame {
 
     /// Counts `piece`, and gives back what of it is within the limit and whether the rest makes the frame one to refuse.
     fn admit<'p>(&mut self, piece: &'p [u8]) -> (&'p [u8], bool) {
-        let room = self.limit.max.saturating_sub(self.length - self.dropped);
-        let kept = usize::try_from(room).map_or(piece, |room| &piece[..room.min(piece.len())]);
+        let kept = usize::try_from(self.room()).map_or(piece, |room| &piece[..room.min(piece.len())]);
         let over = (piece.len() - kept.len()) as u64;
-        self.length = self.length.saturating_add(piece.len() as u64);
-        self.dropped += over;
-        (kept, over > 0 && self.limit.overflow == Overflow::Refuse)
+        (kept, self.count(piece.len() as u64, over))
+    }
+
+    /// Counts payload that is lost. Does it make the frame one to refuse?
+    fn lose(&mut self, missing: u64) -> bool {
+        let within = missing.min(self.room());
+        self.lost = self.lost.saturating_add(within);
+        self.count(missing, missing - within)
+    }
+
+    /// How much more of the frame is within the limit.
+    fn room(&self) -> u64 {
+        self.limit.max.saturating_sub(self.length - self.dropped)
+    }
+
+    fn count(&mut self, length: u64, over: u64) -> bool {
+        self.length = self.length.saturating_add(length);
+        self.dropped = self.dropped.saturating_add(over);
+        over > 0 && self.limit.overflow == Overflow::Refuse
+    }
+
+    fn too_long<E>(&self) -> FrameError<E> {
+        let Self { start, limit: Limit { max, .. }, .. } = *self;
+        FrameError::TooLong { start, end: start.saturating_add(max), max }
     }
 
     /// The frame, if its terminator has just been seen.
@@ -277,7 +325,7 @@ impl<H: Handler> Machine for Framer<H> {
             match &mut self.state {
                 State::Framing => {}
                 State::Stopped(leftover) => {
-                    *leftover += core::mem::take(chunk).len() as u64;
+                    *leftover = leftover.saturating_add(core::mem::take(chunk).len() as u64);
                     return Ok(None);
                 }
                 State::Failed(error) => return Err(error.clone()),
@@ -285,19 +333,8 @@ impl<H: Handler> Machine for Framer<H> {
             let Some(token) = self.scanner.next(chunk) else {
                 return Ok(None);
             };
-            let (Token::Piece(piece) | Token::Last(piece)) = token;
-            let (kept, refused) = self.frame.admit(piece);
-            if refused || matches!(token, Token::Piece(_)) {
-                let seen = if kept.is_empty() { Ok(()) } else { self.handler.collect(kept) };
-                self.collected(seen, refused)?;
-                continue;
-            }
-            let step = if self.frame.is_skipped() {
-                self.handler.oversized(self.frame.found())
-            } else {
-                self.handler.found_with(kept, self.frame.found())
-            };
-            if let Some(event) = self.take(step)? {
+            let came = deliver(&mut self.handler, &mut self.frame, token);
+            if let Some(event) = self.settle(came)? {
                 return Ok(Some(event));
             }
         }

@@ -36,7 +36,7 @@ mod time;
 pub mod transcript;
 
 pub use framer::{FrameError, Framer};
-pub use handler::{End, Found, FrameHandler, Handler, Next, Step, Whole};
+pub use handler::{End, Found, FrameHandler, Handler, Next, Refused, Step, Whole};
 pub use lane::{AFTER_MALFORMED, HOLE, Lane, Rest};
 pub use limit::{Limit, Overflow};
 pub use machine::Machine;

@@ -125,13 +125,18 @@ impl Scanner {
         matches!(self.terminator, Terminator::Length(_)).then_some(self.remaining)
     }
 
-    /// The stream ended: what was held is payload after all. (`asynchat` E1 lost it.)
-    pub fn finish(&mut self) -> &[u8] {
-        let held = core::mem::take(&mut self.held);
-        match &self.terminator {
-            Terminator::Delimiter(delimiter) => &delimiter.bytes()[..held],
-            Terminator::Length(_) | Terminator::Close => &[],
+    /// The stream ended: what is held is payload after all. (`asynchat` E1 lost it.) Asked until it says `None`.
+    pub fn finish(&mut self) -> Option<Token<'_>> {
+        if self.rescan.is_some() {
+            if let Some((cut, bytes)) = self.rescan_held() {
+                let bytes = self.rescan.as_ref().map_or(&[][..], |(d, _)| &d.bytes()[bytes]);
+                return Some(token(cut, &self.terminator, bytes));
+            }
+            self.rescan = None;
         }
+        let held = core::mem::take(&mut self.held);
+        let cut = (held > 0).then_some(Cut { source: Source::Delimiter(held), last: false })?;
+        Some(token(cut, &self.terminator, &[]))
     }
 
     /// Bytes are missing from the stream here (a capture lost them). Inside a frame of known length that has room for them
