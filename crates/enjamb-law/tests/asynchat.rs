@@ -109,6 +109,7 @@ fn letters(most: usize) -> impl Strategy<Value = Vec<u8>> {
 fn terminators() -> impl Strategy<Value = Terminator> {
     prop_oneof![
         4 => letters(6).prop_filter_map("not empty", |delimiter| Terminator::delimiter(delimiter).ok()),
+        2 => prop::collection::vec(letters(5), 1..4).prop_filter_map("none empty", |set| Terminator::any_of(set).ok()),
         2 => (1_u64..9).prop_filter_map("not zero", Terminator::length),
         1 => Just(Terminator::Close),
     ]

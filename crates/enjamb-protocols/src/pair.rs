@@ -145,7 +145,10 @@ impl Session for Pair {
 
     fn close(&mut self, side: Side, ending: Ending, out: &mut dyn FnMut(&Message<'_>)) {
         let lane = &mut self.lanes[side.index()];
-        // No framing makes an event of its end; an error at the end was reported when it was fed.
+        while let Some(next) = lane.next_at_end() {
+            emit_next(&self.name, lane, side, next, out);
+        }
+        // Nothing is left that could come of the end.
         let _ = lane.close(&mut |_| {});
         emit_rest(&self.name, lane, side, ending.reason(), out);
     }

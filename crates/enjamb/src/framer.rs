@@ -5,7 +5,7 @@ use core::fmt;
 use crate::handler::{End, Found, Handler, Next, Refused, Step};
 use crate::limit::{Limit, Overflow};
 use crate::machine::Machine;
-use crate::scanner::{Scanner, Token, Unplaced};
+use crate::scanner::{Ended, Scanner, Taken, Unplaced};
 use crate::terminator::Terminator;
 
 /// Drives a [`Handler`] over a stream: `async_chat.handle_read` without the socket.
@@ -29,8 +29,6 @@ struct Frame {
     /// Payload so far that the stream has lost.
     lost: u64,
     limit: Limit,
-    /// How many bytes the terminator in force takes up.
-    terminator_width: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -102,7 +100,7 @@ impl<H: Handler> Framer<H> {
     /// At `offset` of a stream, where a frame is known to begin: after a hole, or after another protocol.
     pub fn at(handler: H, offset: u64) -> Self {
         let terminator = handler.start();
-        let frame = Frame::new(offset, handler.limit(), &terminator);
+        let frame = Frame::new(offset, handler.limit());
         let mut framer = Self { scanner: Scanner::new(terminator), handler, state: State::Framing, frame };
         framer.refuse_announced();
         framer
@@ -126,17 +124,23 @@ impl<H: Handler> Framer<H> {
 
     /// Changes what ends the frame in progress, from outside of `found`. Bytes held back as the possible
     /// beginning of the old terminator are scanned again under the new one by the next call of
-    /// [`next`](Machine::next), even with an empty chunk.
+    /// [`next`](Machine::next), even with an empty chunk. (In `asynchat` they waited for more to come: M5 to M7.)
     pub fn set_terminator(&mut self, terminator: Terminator) {
-        self.frame.terminator_width = terminator.width();
         self.scanner.set(terminator);
         self.refuse_announced();
     }
 
     /// Did the handler stop? What follows is left in the chunk by the call of [`next`](Machine::next) that
-    /// stopped; a driver that knows what it is may take it, and otherwise it is counted as leftover.
+    /// stopped, but for the [held bytes](Self::held_bytes) before it; a driver that knows what it is may take it, and otherwise it is
+    /// counted as leftover.
     pub fn is_stopped(&self) -> bool {
         matches!(self.state, State::Stopped(_))
+    }
+
+    /// Bytes that were fed and not delivered, since they may be part of a delimiter. When the stream ends they are payload; when the handler
+    /// stopped they are the first of what follows, and there are none unless an [`AnyOf`](crate::AnyOf) had to read ahead.
+    pub fn held_bytes(&self) -> &[u8] {
+        self.scanner.held_bytes()
     }
 
     /// How many bytes the frame in progress still wants, where that is known.
@@ -158,7 +162,7 @@ impl<H: Handler> Framer<H> {
     /// # Errors
     /// [`Unplaced`] where nothing can be known of the missing bytes, or the machine has failed or stopped; nothing has changed then. Inside of
     /// it, as for [`next`](Machine::next).
-    pub fn pass(&mut self, missing: u64) -> Result<Result<Option<H::Event>, FrameError<H::Error>>, Unplaced> {
+    pub fn pass(&mut self, missing: u64) -> Result<Said<H>, Unplaced> {
         if !matches!(self.state, State::Framing) {
             return Err(Unplaced);
         }
@@ -169,14 +173,14 @@ impl<H: Handler> Framer<H> {
         if !complete {
             return Ok(Ok(None));
         }
-        let step = end_of_frame(&mut self.handler, &self.frame, &[]);
-        Ok(self.settle(step))
+        let came = end_of_frame(&mut self.handler, &self.frame, &[], Ended::NONE);
+        Ok(self.settle(came))
     }
 
     /// What the end of a frame came to: its event, with the next terminator put in force; or nothing yet, or an error for good.
-    fn settle(&mut self, came: Came<H>) -> Result<Option<H::Event>, FrameError<H::Error>> {
-        let step = match came {
-            Ok(Some(step)) => step,
+    fn settle(&mut self, came: Came<H>) -> Said<H> {
+        let (step, end) = match came {
+            Ok(Some(came)) => came,
             Ok(None) => return Ok(None),
             Err(error) => return Err(self.fail(error)),
         };
@@ -185,7 +189,7 @@ impl<H: Handler> Framer<H> {
             Next::Until(terminator) => self.scanner.set(terminator),
             Next::Stop => self.state = State::Stopped(self.scanner.held() as u64),
         }
-        self.frame = Frame::new(self.frame.found().end, self.handler.limit(), self.scanner.terminator());
+        self.frame = Frame::new(end, self.handler.limit());
         self.refuse_announced();
         Ok(step.event)
     }
@@ -204,17 +208,33 @@ impl<H: Handler> Framer<H> {
         }
     }
 
-    /// The end of a stream that was being framed: what was held is payload after all, or another frame; a frame that ends with the
-    /// stream is found.
-    fn finish(&mut self, out: &mut impl FnMut(H::Event)) -> Result<End, FrameError<H::Error>> {
-        while matches!(self.state, State::Framing) {
-            let Some(token) = self.scanner.finish() else { break };
-            let came = deliver(&mut self.handler, &mut self.frame, token);
-            self.settle(came)?.into_iter().for_each(&mut *out);
+    /// The stream ended: the next frame that the end alone makes whole, among the bytes that were held. A driver that looks at the handler between
+    /// two events asks until there is none, and then [closes](Machine::close); that gives them otherwise.
+    ///
+    /// # Errors
+    /// As [`next`](Machine::next).
+    pub fn next_at_end(&mut self) -> Result<Option<H::Event>, FrameError<H::Error>> {
+        loop {
+            match &self.state {
+                State::Framing => {}
+                State::Stopped(_) => return Ok(None),
+                State::Failed(error) => return Err(error.clone()),
+            }
+            let Some(taken) = self.scanner.take_at_end() else {
+                return Ok(None);
+            };
+            let came = deliver(&mut self.handler, &mut self.frame, taken);
+            if let Some(event) = self.settle(came)? {
+                return Ok(Some(event));
+            }
         }
+    }
+
+    /// How the end found the stream, when all that was held was delivered. A frame that ends with the stream is found.
+    fn end(&mut self, out: &mut impl FnMut(H::Event)) -> Result<End, FrameError<H::Error>> {
         match self.state {
             State::Framing if *self.scanner.terminator() == Terminator::Close => {
-                let came = end_of_frame(&mut self.handler, &self.frame, &[]);
+                let came = end_of_frame(&mut self.handler, &self.frame, &[], Ended::NONE);
                 self.settle(came)?.into_iter().for_each(out);
                 Ok(End::Clean)
             }
@@ -233,19 +253,24 @@ impl<H: Handler> Framer<H> {
     }
 }
 
-/// What came of a token: of a piece nothing, of the end of a frame a step.
-type Came<H> = Result<Option<Step<<H as Handler>::Event>>, FrameError<<H as Handler>::Error>>;
+/// What a machine says: an event, nothing yet, or an error for good.
+type Said<H> = Result<Option<<H as Handler>::Event>, FrameError<<H as Handler>::Error>>;
+
+/// What came of a token: of a piece nothing, of the end of a frame a step, and where that end is.
+type Came<H> = Result<Option<(Step<<H as Handler>::Event>, u64)>, FrameError<<H as Handler>::Error>>;
 
 /// Gives a token to the handler, as much of it as is within the limit; where there is more and the policy says so, the
 /// frame is refused. So what the handler saw before a refusal does not depend on the cuts.
-fn deliver<H: Handler>(handler: &mut H, frame: &mut Frame, token: Token<'_>) -> Came<H> {
-    let (Token::Piece(piece) | Token::Last(piece)) = token;
+#[inline]
+fn deliver<H: Handler>(handler: &mut H, frame: &mut Frame, Taken { piece, ended }: Taken<'_>) -> Came<H> {
     let (kept, refused) = frame.admit(piece);
-    if refused || matches!(token, Token::Piece(_)) {
-        collect(handler, frame, kept)?;
-        return if refused { Err(frame.too_long()) } else { Ok(None) };
+    match ended {
+        Some(ended) if !refused => end_of_frame(handler, frame, kept, ended),
+        _ => {
+            collect(handler, frame, kept)?;
+            if refused { Err(frame.too_long()) } else { Ok(None) }
+        }
     }
-    end_of_frame(handler, frame, kept)
 }
 
 fn collect<H: Handler>(handler: &mut H, frame: &Frame, piece: &[u8]) -> Result<(), FrameError<H::Error>> {
@@ -255,8 +280,9 @@ fn collect<H: Handler>(handler: &mut H, frame: &Frame, piece: &[u8]) -> Result<(
     handler.collect(piece).map_err(|error| FrameError::Handler { start: frame.start, end: frame.start, error })
 }
 
-fn end_of_frame<H: Handler>(handler: &mut H, frame: &Frame, last: &[u8]) -> Came<H> {
-    let found = frame.found();
+#[inline]
+fn end_of_frame<H: Handler>(handler: &mut H, frame: &Frame, last: &[u8], ended: Ended) -> Came<H> {
+    let found = frame.found(ended);
     let step = if frame.is_skipped() {
         collect(handler, frame, last)?;
         handler.oversized(found).map_err(Refused::Frame)
@@ -264,15 +290,15 @@ fn end_of_frame<H: Handler>(handler: &mut H, frame: &Frame, last: &[u8]) -> Came
         handler.found_with(last, found)
     };
     let start = frame.start;
-    step.map(Some).map_err(|refused| match refused {
+    step.map(|step| Some((step, found.end))).map_err(|refused| match refused {
         Refused::Piece(error) => FrameError::Handler { start, end: start, error },
         Refused::Frame(error) => FrameError::Handler { start, end: found.end, error },
     })
 }
 
 impl Frame {
-    fn new(start: u64, limit: Limit, terminator: &Terminator) -> Self {
-        Self { start, length: 0, dropped: 0, lost: 0, limit, terminator_width: terminator.width() }
+    fn new(start: u64, limit: Limit) -> Self {
+        Self { start, length: 0, dropped: 0, lost: 0, limit }
     }
 
     /// Counts `piece`, and gives back what of it is within the limit and whether the rest makes the frame one to refuse.
@@ -305,10 +331,11 @@ impl Frame {
         FrameError::TooLong { start, end: start.saturating_add(max), max }
     }
 
-    /// The frame, if its terminator has just been seen.
-    fn found(&self) -> Found {
-        let Self { start, length, dropped, lost, terminator_width, .. } = *self;
-        Found { start, end: start.saturating_add(length).saturating_add(terminator_width), length, dropped, lost }
+    /// The frame, now that it has ended.
+    fn found(&self, Ended { delimiter, width }: Ended) -> Found {
+        let Self { start, length, dropped, lost, .. } = *self;
+        let end = start.saturating_add(length).saturating_add(width as u64);
+        Found { start, end, length, dropped, lost, delimiter }
     }
 
     fn is_skipped(&self) -> bool {
@@ -330,10 +357,10 @@ impl<H: Handler> Machine for Framer<H> {
                 }
                 State::Failed(error) => return Err(error.clone()),
             }
-            let Some(token) = self.scanner.next(chunk) else {
+            let Some(taken) = self.scanner.take(chunk) else {
                 return Ok(None);
             };
-            let came = deliver(&mut self.handler, &mut self.frame, token);
+            let came = deliver(&mut self.handler, &mut self.frame, taken);
             if let Some(event) = self.settle(came)? {
                 return Ok(Some(event));
             }
@@ -341,12 +368,10 @@ impl<H: Handler> Machine for Framer<H> {
     }
 
     fn close(&mut self, out: &mut impl FnMut(H::Event)) -> Result<End, Self::Error> {
-        let end = match &self.state {
-            State::Framing => self.finish(out)?,
-            State::Stopped(0) => End::Clean,
-            State::Stopped(leftover) => End::Leftover(*leftover),
-            State::Failed(error) => return Err(error.clone()),
-        };
+        while let Some(event) = self.next_at_end()? {
+            out(event);
+        }
+        let end = self.end(out)?;
         let start = self.frame.start;
         match self.handler.close(end) {
             Ok(event) => event.into_iter().for_each(out),

@@ -138,6 +138,9 @@ pub struct Found {
     pub dropped: u64,
     /// Bytes of payload that were not delivered, since the stream has a hole there.
     pub lost: u64,
+    /// Which delimiter of an [`AnyOf`](crate::AnyOf) ended the frame, by its place in the set; 0 under the other terminators, and where the end of
+    /// the stream did.
+    pub delimiter: usize,
 }
 
 /// What came of a frame, and what follows it.

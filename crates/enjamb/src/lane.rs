@@ -171,6 +171,19 @@ impl<H: Handler> Lane<H> {
         missing.min(HOLES_MAX.saturating_sub(self.fed))
     }
 
+    /// The stream ended: the next event that the end alone makes whole, of bytes that waited for more. Asked until there is none, before
+    /// [`close`](Self::close).
+    pub fn next_at_end(&mut self) -> Option<Next<H>> {
+        if self.rest != Rest::Message {
+            return None;
+        }
+        let next = self.framer.next_at_end();
+        if next.is_err() {
+            self.rest = Rest::Unparsed;
+        }
+        next.transpose()
+    }
+
     /// The stream ended. Gives to `out` the events that the end brings; what they do not claim is the rest.
     ///
     /// # Errors

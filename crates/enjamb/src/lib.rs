@@ -21,6 +21,8 @@
 
 extern crate alloc;
 
+mod any_of;
+mod delimiter;
 mod framer;
 mod handler;
 mod lane;
@@ -30,11 +32,15 @@ mod message;
 mod scanner;
 mod session;
 mod side;
+mod steps;
 mod tap;
 mod terminator;
 mod time;
 pub mod transcript;
+mod trie;
 
+pub use any_of::{AnyOf, IllegalSet};
+pub use delimiter::{Delimiter, EmptyDelimiter};
 pub use framer::{FrameError, Framer};
 pub use handler::{End, Found, FrameHandler, Handler, Next, Refused, Step, Whole};
 pub use lane::{AFTER_MALFORMED, HOLE, Lane, Rest};
@@ -45,7 +51,7 @@ pub use scanner::{Scanner, Token, Unplaced};
 pub use session::{Ending, Session};
 pub use side::Side;
 pub use tap::{Connection, Tap};
-pub use terminator::{Delimiter, EmptyDelimiter, Terminator};
+pub use terminator::Terminator;
 pub use time::Time;
 pub use transcript::Transcript;
 

@@ -77,7 +77,7 @@ fn what_a_hole_takes_of_a_frame_counts_towards_its_limit() {
     let ten = Terminator::length(10).unwrap();
     let mut framer = Picky::framer(&ten, Limit::skip(4));
     framer.feed(b"ab", &mut |_| {}).unwrap();
-    let found = Found { start: 0, end: 10, length: 10, dropped: 6, lost: 2 };
+    let found = Found { start: 0, end: 10, length: 10, dropped: 6, lost: 2, delimiter: 0 };
     assert_eq!(framer.pass(8), Ok(Ok(Some(found))));
 
     let mut framer = Picky::framer(&Terminator::Close, Limit::refuse(4));

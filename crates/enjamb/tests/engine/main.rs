@@ -1,4 +1,5 @@
 //! The engine by itself: frames, errors, ends and offsets, however a stream is cut.
 
+mod any_of;
 mod errors;
 mod trace;
