@@ -98,6 +98,8 @@ impl<H: Handler> Framer<H> {
     }
 
     /// At `offset` of a stream, where a frame is known to begin: after a hole, or after another protocol.
+    ///
+    /// Offsets are exact up to 2^64 - 1. Behind it they stay there, and framing goes on all the same.
     pub fn at(handler: H, offset: u64) -> Self {
         let terminator = handler.start();
         let frame = Frame::new(offset, handler.limit());
@@ -263,28 +265,29 @@ type Came<H> = Result<Option<(Step<<H as Handler>::Event>, u64)>, FrameError<<H 
 /// frame is refused. So what the handler saw before a refusal does not depend on the cuts.
 #[inline]
 fn deliver<H: Handler>(handler: &mut H, frame: &mut Frame, Taken { piece, ended }: Taken<'_>) -> Came<H> {
+    let before = frame.length;
     let (kept, refused) = frame.admit(piece);
     match ended {
         Some(ended) if !refused => end_of_frame(handler, frame, kept, ended),
         _ => {
-            collect(handler, frame, kept)?;
+            collect(handler, frame, kept, frame.start.saturating_add(before))?;
             if refused { Err(frame.too_long()) } else { Ok(None) }
         }
     }
 }
 
-fn collect<H: Handler>(handler: &mut H, frame: &Frame, piece: &[u8]) -> Result<(), FrameError<H::Error>> {
+fn collect<H: Handler>(handler: &mut H, frame: &Frame, piece: &[u8], at: u64) -> Result<(), FrameError<H::Error>> {
     if piece.is_empty() {
         return Ok(());
     }
-    handler.collect(piece).map_err(|error| FrameError::Handler { start: frame.start, end: frame.start, error })
+    handler.collect_at(piece, at).map_err(|error| FrameError::Handler { start: frame.start, end: frame.start, error })
 }
 
 #[inline]
 fn end_of_frame<H: Handler>(handler: &mut H, frame: &Frame, last: &[u8], ended: Ended) -> Came<H> {
     let found = frame.found(ended);
     let step = if frame.is_skipped() {
-        collect(handler, frame, last)?;
+        collect(handler, frame, last, found.last_at(last))?;
         handler.oversized(found).map_err(Refused::Frame)
     } else {
         handler.found_with(last, found)

@@ -55,6 +55,16 @@ pub trait Handler {
     /// reported at the frame's start ([`Refused::Piece`]). One that should stand behind the frame is returned by [`found`](Self::found).
     fn collect(&mut self, piece: &[u8]) -> Result<(), Self::Error>;
 
+    /// The same with the place of the piece: how far into the stream it begins, in bytes. The framer calls only this one; a handler overrides it to
+    /// say where in the stream something is. Where a piece does not begin at the end of the one before it, bytes between them are lost.
+    ///
+    /// # Errors
+    /// As [`collect`](Self::collect).
+    fn collect_at(&mut self, piece: &[u8], at: u64) -> Result<(), Self::Error> {
+        let _ = at;
+        self.collect(piece)
+    }
+
     /// `found_terminator`: the frame is whole. Says what came of it and what ends the next one.
     ///
     /// # Errors
@@ -69,7 +79,7 @@ pub trait Handler {
     /// [`collect`](Self::collect) is one of a [piece](Refused::Piece). The stream is not parsed any further.
     fn found_with(&mut self, last: &[u8], frame: Found) -> Result<Step<Self::Event>, Refused<Self::Error>> {
         if !last.is_empty() {
-            self.collect(last).map_err(Refused::Piece)?;
+            self.collect_at(last, frame.last_at(last)).map_err(Refused::Piece)?;
         }
         self.found(frame).map_err(Refused::Frame)
     }
@@ -118,6 +128,16 @@ pub enum Refused<E> {
     Frame(E),
 }
 
+impl<E> Refused<E> {
+    /// The same with another error.
+    pub fn map<F>(self, into: impl FnOnce(E) -> F) -> Refused<F> {
+        match self {
+            Self::Piece(error) => Refused::Piece(into(error)),
+            Self::Frame(error) => Refused::Frame(into(error)),
+        }
+    }
+}
+
 /// A frame is what is refused unless something else is said.
 impl<E> From<E> for Refused<E> {
     fn from(error: E) -> Self {
@@ -141,6 +161,15 @@ pub struct Found {
     /// Which delimiter of an [`AnyOf`](crate::AnyOf) ended the frame, by its place in the set; 0 under the other terminators, and where the end of
     /// the stream did.
     pub delimiter: usize,
+}
+
+impl Found {
+    /// Where in the stream the frame's last piece begins, that [`found_with`](Handler::found_with) is given.
+    #[must_use]
+    pub fn last_at(&self, last: &[u8]) -> u64 {
+        let behind = self.start.saturating_add(self.length - self.dropped);
+        behind.saturating_sub(last.len() as u64)
+    }
 }
 
 /// What came of a frame, and what follows it.

@@ -11,6 +11,7 @@
 //! * [`Terminator`]: what ends the frame in progress. Illegal ones cannot be built.
 //! * [`Scanner`]: the innermost loop; cuts chunks at the terminator, holds nothing but counts.
 //! * [`Handler`]: what a protocol author writes: `collect`, `found`, `close`. [`FrameHandler`] gets its frames whole.
+//! * [`Text`]: pieces and frames as `&str`, with characters that may be split anywhere: [`TextHandler`], [`TextFrameHandler`].
 //! * [`Limit`]: how long a frame may be, and what happens when one is longer.
 //! * [`Framer`]: scanner and handler together. It is a [`Machine`], the one shape that drivers drive.
 //! * [`Session`]: both directions of a conversation, which emits [`Message`]s; [`Lane`] is one of its sides.
@@ -35,6 +36,8 @@ mod side;
 mod steps;
 mod tap;
 mod terminator;
+mod text;
+mod text_frame;
 mod time;
 pub mod transcript;
 mod trie;
@@ -52,6 +55,8 @@ pub use session::{Ending, Session};
 pub use side::Side;
 pub use tap::{Connection, Tap};
 pub use terminator::Terminator;
+pub use text::{Invalid, Text, TextError, TextHandler};
+pub use text_frame::{TextFrameHandler, WholeText};
 pub use time::Time;
 pub use transcript::Transcript;
 
