@@ -6,7 +6,7 @@
 
 use std::convert::Infallible;
 
-use enjamb::{Delimiter, End, Found, Handler, Limit, Step, Terminator};
+use enjamb::{AnyOf, Delimiter, End, Found, Handler, Limit, Step, Terminator};
 
 /// What is set after a message was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,7 @@ pub struct Program {
 #[allow(missing_docs, reason = "the kinds of terminators")]
 pub enum Ended {
     Delimiter,
+    AnyOf,
     Length,
     Close,
 }
@@ -43,6 +44,7 @@ impl Ended {
     pub fn by(terminator: &Terminator) -> Self {
         match terminator {
             Terminator::Delimiter(_) => Self::Delimiter,
+            Terminator::AnyOf(_) => Self::AnyOf,
             Terminator::Length(_) => Self::Length,
             Terminator::Close => Self::Close,
         }
@@ -62,7 +64,7 @@ impl Program {
         };
         match (setting, current) {
             (Some(Setting::Set(next)), _) => next.clone(),
-            (_, Terminator::Delimiter(_)) => current.clone(),
+            (_, Terminator::Delimiter(_) | Terminator::AnyOf(_)) => current.clone(),
             (_, Terminator::Length(_) | Terminator::Close) => Terminator::Close,
         }
     }
@@ -142,6 +144,7 @@ pub fn reference(program: &Program, stream: &[u8]) -> Vec<Heard> {
             Terminator::Delimiter(delimiter) => {
                 naive_find(rest, delimiter).map(|at| (at, at + delimiter.bytes().len()))
             }
+            Terminator::AnyOf(set) => naive_find_any(rest, set),
             Terminator::Length(length) => {
                 usize::try_from(length.get()).ok().filter(|length| *length <= rest.len()).map(|length| (length, length))
             }
@@ -159,4 +162,10 @@ pub fn reference(program: &Program, stream: &[u8]) -> Vec<Heard> {
 
 fn naive_find(haystack: &[u8], delimiter: &Delimiter) -> Option<usize> {
     haystack.windows(delimiter.bytes().len()).position(|window| window == delimiter.bytes())
+}
+
+/// Leftmost, then longest.
+fn naive_find_any(haystack: &[u8], set: &AnyOf) -> Option<(usize, usize)> {
+    let longest_at = |at: usize| set.delimiters().filter(|one| haystack[at..].starts_with(one)).map(<[u8]>::len).max();
+    (0..haystack.len()).find_map(|at| longest_at(at).map(|length| (at, at + length)))
 }

@@ -44,7 +44,8 @@ pub fn split_law(script: &Script, open: impl Fn() -> Box<dyn Session>) {
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[derive(Clone, Debug)]
 pub struct EngineCase {
-    /// The terminators in order: a delimiter where there are bytes, a length where there are none.
+    /// The terminators in order: a length where there are no bytes, a delimiter where there are; where the length is less than their number, they
+    /// are several delimiters of that length, the last one perhaps shorter.
     pub program: Vec<(Vec<u8>, u8)>,
     /// Begin the program again at its end?
     pub cycle: bool,
@@ -57,9 +58,11 @@ pub struct EngineCase {
 /// # Panics
 /// When they differ.
 pub fn engine_law(case: &EngineCase) {
-    let setting = |(delimiter, length): &(Vec<u8>, u8)| {
-        let terminator = Terminator::delimiter(delimiter).ok().or_else(|| Terminator::length(u64::from(*length)));
-        terminator.map_or(Setting::Keep, Setting::Set)
+    let setting = |(bytes, length): &(Vec<u8>, u8)| {
+        let several = (1..bytes.len()).contains(&usize::from(*length));
+        let delimiters = several.then(|| Terminator::any_of(bytes.chunks(usize::from(*length))).ok()).flatten();
+        let delimiter = || Terminator::delimiter(bytes).ok().or_else(|| Terminator::length(u64::from(*length)));
+        delimiters.or_else(delimiter).map_or(Setting::Keep, Setting::Set)
     };
     let mut settings = case.program.iter().map(setting);
     let Some(Setting::Set(first)) = settings.next() else {

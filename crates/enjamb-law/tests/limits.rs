@@ -59,7 +59,7 @@ fn all(terminator: &Terminator, overflow: Overflow, bytes: &[u8]) -> (Vec<Came>,
 fn a_frame_of_exactly_the_limit_is_within_it() {
     for overflow in POLICIES {
         let (came, error) = all(&Terminator::crlf(), overflow, b"abcd\r\n");
-        let found = Found { start: 0, end: 6, length: 4, dropped: 0, lost: 0 };
+        let found = Found { start: 0, end: 6, length: 4, dropped: 0, lost: 0, delimiter: 0 };
         assert_eq!((came, error), (vec![Came::Frame(b"abcd".to_vec(), found)], None));
     }
 }
@@ -67,8 +67,8 @@ fn a_frame_of_exactly_the_limit_is_within_it() {
 #[test]
 fn each_policy_does_what_it_says_with_one_byte_more() {
     let bytes = b"abcde\r\nxy\r\n";
-    let long = Found { start: 0, end: 7, length: 5, dropped: 1, lost: 0 };
-    let next = Came::Frame(b"xy".to_vec(), Found { start: 7, end: 11, length: 2, dropped: 0, lost: 0 });
+    let long = Found { start: 0, end: 7, length: 5, dropped: 1, lost: 0, delimiter: 0 };
+    let next = Came::Frame(b"xy".to_vec(), Found { start: 7, end: 11, length: 2, dropped: 0, lost: 0, delimiter: 0 });
 
     let (came, error) = all(&Terminator::crlf(), Overflow::Refuse, bytes);
     assert_eq!((came, error), (vec![], Some(FrameError::TooLong { start: 0, end: 4, max: 4 })));

@@ -4,7 +4,7 @@
 
 use std::num::NonZeroU64;
 
-use enjamb::{Delimiter, End, Found, Handler, Limit, Step, Terminator};
+use enjamb::{AnyOf, Delimiter, End, Found, Handler, Limit, Step, Terminator};
 
 use crate::spec::Framing;
 
@@ -16,6 +16,7 @@ pub const PREVIEW: usize = 48;
 pub(crate) enum Kind {
     Lines,
     Delimiter(Delimiter),
+    AnyOf(AnyOf),
     Fixed(NonZeroU64),
     Prefix(Prefix),
 }
@@ -144,6 +145,7 @@ impl Handler for Framed {
         match &self.kind {
             Kind::Lines => Terminator::lf(),
             Kind::Delimiter(delimiter) => Terminator::Delimiter(delimiter.clone()),
+            Kind::AnyOf(set) => Terminator::AnyOf(set.clone()),
             Kind::Fixed(length) => Terminator::Length(*length),
             Kind::Prefix(prefix) => Terminator::Length(prefix.width),
         }

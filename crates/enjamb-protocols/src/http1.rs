@@ -82,10 +82,12 @@ impl Session for Http1 {
     fn gap(&mut self, side: Side, missing: u64, out: Out<'_>) {
         let lane = &mut self.lanes[side.index()];
         let missing = lane.countable(missing);
-        if let Ok(event) = lane.pass(missing) {
+        if let Ok(ended) = lane.pass(missing) {
             lane.handler_mut().lose(missing);
-            if let Some(event) = event {
-                self.found(side, event, out);
+            match ended {
+                None => {}
+                Some(Ok(event)) => self.found(side, event, out),
+                Some(Err(error)) => self.malformed(side, &error, out),
             }
             return;
         }

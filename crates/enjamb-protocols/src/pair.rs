@@ -5,7 +5,7 @@ use std::fmt;
 use enjamb::transcript::Quoted;
 use enjamb::{AFTER_MALFORMED, Ending, FrameError, HOLE, Lane, Message, Outcome, Rest, Session, Side, Span};
 
-use crate::framing::{Framed, FramingError};
+use crate::framing::{Frame, Framed, FramingError};
 use crate::opaque::opaque;
 use crate::spec::Framing;
 
@@ -71,6 +71,27 @@ fn emit(
     });
 }
 
+/// A frame that is whole, or the fault that ends all framing.
+fn emit_next(
+    protocol: &str,
+    lane: &mut Lane<Framed>,
+    side: Side,
+    next: Result<Frame, FrameError<FramingError>>,
+    out: &mut dyn FnMut(&Message<'_>),
+) {
+    match next {
+        Ok(frame) => {
+            let span = lane.claim();
+            emit(protocol, lane, (side, span), (Outcome::Ok, None), (frame.length, frame.lost), out);
+        }
+        Err(error) => {
+            let span = lane.claim_to(error.end());
+            let verdict = (Outcome::Malformed, Some(reason(&error)));
+            emit(protocol, lane, (side, span), verdict, (lane.handler().preview().len() as u64, 0), out);
+        }
+    }
+}
+
 /// The phrase that a framing error is counted under.
 fn reason(error: &FrameError<FramingError>) -> &'static str {
     match error {
@@ -105,17 +126,7 @@ impl Session for Pair {
     fn feed(&mut self, side: Side, mut chunk: &[u8], out: &mut dyn FnMut(&Message<'_>)) {
         let lane = &mut self.lanes[side.index()];
         while let Some(next) = lane.next(&mut chunk) {
-            match next {
-                Ok(frame) => {
-                    let span = lane.claim();
-                    emit(&self.name, lane, (side, span), (Outcome::Ok, None), (frame.length, frame.lost), out);
-                }
-                Err(error) => {
-                    let span = lane.claim_to(error.end());
-                    let verdict = (Outcome::Malformed, Some(reason(&error)));
-                    emit(&self.name, lane, (side, span), verdict, (lane.handler().preview().len() as u64, 0), out);
-                }
-            }
+            emit_next(&self.name, lane, side, next, out);
         }
     }
 
@@ -123,10 +134,7 @@ impl Session for Pair {
         let lane = &mut self.lanes[side.index()];
         match lane.pass(missing) {
             Ok(None) => {}
-            Ok(Some(frame)) => {
-                let span = lane.claim();
-                emit(&self.name, lane, (side, span), (Outcome::Ok, None), (frame.length, frame.lost), out);
-            }
+            Ok(Some(next)) => emit_next(&self.name, lane, side, next, out),
             Err(_) => {
                 emit_rest(&self.name, lane, side, HOLE, out);
                 // A line or a delimiter comes round again; for a prefix the next byte is as good a guess as any.
@@ -137,7 +145,10 @@ impl Session for Pair {
 
     fn close(&mut self, side: Side, ending: Ending, out: &mut dyn FnMut(&Message<'_>)) {
         let lane = &mut self.lanes[side.index()];
-        // No framing makes an event of its end; an error at the end was reported when it was fed.
+        while let Some(next) = lane.next_at_end() {
+            emit_next(&self.name, lane, side, next, out);
+        }
+        // Nothing is left that could come of the end.
         let _ = lane.close(&mut |_| {});
         emit_rest(&self.name, lane, side, ending.reason(), out);
     }

@@ -275,9 +275,9 @@ impl Session for Redis {
                     self.client.handler_mut().lose(missing);
                 }
                 match self.client.pass(missing) {
-                    // A fault that the hole brought to light is told by the next call.
-                    Ok(None) => self.feed(side, &[], out),
-                    Ok(Some(whole)) => self.command(whole, out),
+                    Ok(None) => {}
+                    Ok(Some(Ok(whole))) => self.command(whole, out),
+                    Ok(Some(Err(error))) => self.malformed_command(&error, out),
                     Err(_) => {
                         self.rest_of_client(HOLE, out);
                         self.client.resume(missing, Commands::seeking());
@@ -290,8 +290,9 @@ impl Session for Redis {
                     self.server.handler_mut().lose(missing);
                 }
                 match self.server.pass(missing) {
-                    Ok(None) => self.feed(side, &[], out),
-                    Ok(Some(whole)) => self.reply(whole, out),
+                    Ok(None) => {}
+                    Ok(Some(Ok(whole))) => self.reply(whole, out),
+                    Ok(Some(Err(error))) => self.malformed_reply(&error, out),
                     Err(_) => {
                         self.rest_of_server(HOLE, out);
                         self.server.resume(missing, Replies::seeking());

@@ -4,6 +4,7 @@
 //! spec     = framing | "client=" framing " server=" framing      (in either order)
 //! framing  = "lines"                     up to LF; one CR before it is cut off
 //!          | "delimiter:" HEX            up to these bytes, two hexadecimal digits each
+//!          | "any:" HEX { "|" HEX }    up to any of these: the leftmost, then the longest
 //!          | "fixed:" BYTES              every frame as long
 //!          | PREFIX [("+" | "-") BYTES]  a length, then as many bytes; the adjustment is added to the length
 //! PREFIX   = "u8" | ("u16" | "u24" | "u32" | "u64") ("be" | "le")
@@ -16,7 +17,7 @@
 
 use std::fmt;
 
-use enjamb::{Delimiter, Limit};
+use enjamb::{AnyOf, Delimiter, Limit};
 
 use crate::framing::{Framed, Kind, Prefix};
 use crate::pair::Pair;
@@ -167,6 +168,10 @@ impl<'a> Parser<'a> {
                     .map(Kind::Delimiter)
                     .map_err(|_| self.fail("expected hexadecimal digits, as in delimiter:0d0a"))
             }
+            "any" => {
+                self.colon()?;
+                self.any_of().map(Kind::AnyOf)
+            }
             "fixed" => {
                 self.colon()?;
                 let at = self.at;
@@ -188,7 +193,7 @@ impl<'a> Parser<'a> {
                 None => Err(SpecError::new(
                     self.text,
                     start,
-                    "expected lines, delimiter:HEX, fixed:BYTES, or a length prefix such as u32be",
+                    "expected lines, delimiter:HEX, any:HEX|HEX, fixed:BYTES, or a length prefix such as u32be",
                 )),
             },
         }
@@ -196,6 +201,20 @@ impl<'a> Parser<'a> {
 
     fn colon(&mut self) -> Result<(), SpecError> {
         if self.take(":") { Ok(()) } else { Err(self.fail("expected \":\"")) }
+    }
+
+    fn any_of(&mut self) -> Result<AnyOf, SpecError> {
+        let mut set = Vec::new();
+        loop {
+            let bytes = self.hex()?;
+            if bytes.is_empty() {
+                return Err(self.fail("expected hexadecimal digits, as in any:0a|0d0a"));
+            }
+            set.push(bytes);
+            if !self.take("|") {
+                return AnyOf::new(set).map_err(|illegal| self.fail(&illegal.to_string()));
+            }
+        }
     }
 
     fn adjustment(&mut self) -> Result<i64, SpecError> {
@@ -276,7 +295,7 @@ impl fmt::Display for SpecError {
         if let Some(names) = &self.names {
             write!(
                 f,
-                "\nA protocol is one of: {names}; or a framing spec: lines, delimiter:0d0a, fixed:16, u32be+4 max=1M, client=lines server=u16be"
+                "\nA protocol is one of: {names}; or a framing spec: lines, delimiter:0d0a, any:0a|00, fixed:16, u32be+4 max=1M, client=lines server=u16be"
             )?;
         }
         Ok(())
@@ -298,6 +317,12 @@ mod tests {
             ("delimiter", 9),
             ("delimiter:", 10),
             ("delimiter:0d0", 13),
+            ("any", 3),
+            ("any:", 4),
+            ("any:0a|", 7),
+            ("any:0a||00", 7),
+            ("any:0a|0d0", 10),
+            ("any:0a,00", 6),
             ("fixed:0", 6),
             ("fixed:99999999999999999999", 6),
             ("u32", 0),
@@ -324,6 +349,8 @@ mod tests {
             "lines max=64k",
             "delimiter:0d0a",
             "delimiter:00 max=10",
+            "any:00",
+            "any:0a|0d0a|0a max=10",
             "fixed:16",
             "u8",
             "u16be",

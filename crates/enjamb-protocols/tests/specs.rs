@@ -35,7 +35,7 @@ fn lines_of(protocol: &str, turns: &[(Side, What)]) -> Vec<String> {
 
 #[test]
 fn each_framing_frames_as_its_name_says() {
-    let cases: [(&str, &[u8], &[&str]); 14] = [
+    let cases: [(&str, &[u8], &[&str]); 15] = [
         (
             "lines",
             b"a\r\n\nb",
@@ -55,6 +55,15 @@ fn each_framing_frames_as_its_name_says() {
             ],
         ),
         ("delimiter:00", b"a\0\0", &[r#"client frame at 0+2 ok: \"a\""#, r#"client frame at 2+1 ok: \"\""#]),
+        (
+            "any:0d|0d0a|00",
+            b"a\r\n\0b\r",
+            &[
+                r#"client frame at 0+3 ok: \"a\""#,
+                r#"client frame at 3+1 ok: \"\""#,
+                r#"client frame at 4+2 ok: \"b\""#,
+            ],
+        ),
         ("fixed:2", b"abcd", &[r#"client frame at 0+2 ok: \"ab\""#, r#"client frame at 2+2 ok: \"cd\""#]),
         ("u8", b"\x02ab\x00", &[r#"client frame at 0+3 ok: \"ab\""#, r#"client frame at 3+1 ok: \"\""#]),
         ("u16be", b"\x00\x01a", &[r#"client frame at 0+3 ok: \"a\""#]),
@@ -100,6 +109,11 @@ fn a_hole_in_a_payload_is_counted_and_one_elsewhere_ends_the_frame() {
             r#"client line at 4+2 ok: \"e\""#,
             r#"client line at 6+2 ok: \"x\""#,
         ]
+    );
+    // A prefix with a hole in it: a fault, said where the hole is and not when more comes, which may be never.
+    assert_eq!(
+        lines_of("u16be", &[client(b"\x00"), gap(1), closed()]),
+        [r#"client frame at 0+2 malformed (the length in the prefix is impossible): \"\""#]
     );
 }
 
@@ -151,7 +165,7 @@ proptest! {
     #[test]
     fn any_bytes_obey_the_law_under_any_spec(
         bytes in prop::collection::vec(prop_oneof![Just(0_u8), Just(1), Just(b'\r'), Just(b'\n'), any::<u8>()], 0..60),
-        spec in prop::sample::select(&["lines max=5", "delimiter:0d0a", "u8", "u16be max=20", "u8-1", "fixed:3", "auto"][..]),
+        spec in prop::sample::select(&["lines max=5", "delimiter:0d0a", "any:0d|0d0a|0a0100", "u8", "u16be max=20", "u8-1", "fixed:3", "auto"][..]),
     ) {
         said(spec, &[client(&bytes), closed()]);
     }

@@ -2,10 +2,10 @@
 
 use core::fmt;
 
-use crate::handler::{End, Found, Handler, Next, Step};
+use crate::handler::{End, Found, Handler, Next, Refused, Step};
 use crate::limit::{Limit, Overflow};
 use crate::machine::Machine;
-use crate::scanner::{Scanner, Token, Unplaced};
+use crate::scanner::{Ended, Scanner, Taken, Unplaced};
 use crate::terminator::Terminator;
 
 /// Drives a [`Handler`] over a stream: `async_chat.handle_read` without the socket.
@@ -29,8 +29,6 @@ struct Frame {
     /// Payload so far that the stream has lost.
     lost: u64,
     limit: Limit,
-    /// How many bytes the terminator in force takes up.
-    terminator_width: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -57,7 +55,7 @@ pub enum FrameError<E> {
     Handler {
         /// Where the frame begins in the stream.
         start: u64,
-        /// Behind the terminator, when the handler refused the whole frame or its last piece; `start` when it refused an earlier piece.
+        /// Behind the terminator when the handler refused the whole frame, `start` when it refused a piece of it.
         end: u64,
         /// The handler's reason.
         error: E,
@@ -100,9 +98,11 @@ impl<H: Handler> Framer<H> {
     }
 
     /// At `offset` of a stream, where a frame is known to begin: after a hole, or after another protocol.
+    ///
+    /// Offsets are exact up to 2^64 - 1. Behind it they stay there, and framing goes on all the same.
     pub fn at(handler: H, offset: u64) -> Self {
         let terminator = handler.start();
-        let frame = Frame::new(offset, handler.limit(), &terminator);
+        let frame = Frame::new(offset, handler.limit());
         let mut framer = Self { scanner: Scanner::new(terminator), handler, state: State::Framing, frame };
         framer.refuse_announced();
         framer
@@ -126,17 +126,23 @@ impl<H: Handler> Framer<H> {
 
     /// Changes what ends the frame in progress, from outside of `found`. Bytes held back as the possible
     /// beginning of the old terminator are scanned again under the new one by the next call of
-    /// [`next`](Machine::next), even with an empty chunk.
+    /// [`next`](Machine::next), even with an empty chunk. (In `asynchat` they waited for more to come: M5 to M7.)
     pub fn set_terminator(&mut self, terminator: Terminator) {
-        self.frame.terminator_width = terminator.width();
         self.scanner.set(terminator);
         self.refuse_announced();
     }
 
     /// Did the handler stop? What follows is left in the chunk by the call of [`next`](Machine::next) that
-    /// stopped; a driver that knows what it is may take it, and otherwise it is counted as leftover.
+    /// stopped, but for the [held bytes](Self::held_bytes) before it; a driver that knows what it is may take it, and otherwise it is
+    /// counted as leftover.
     pub fn is_stopped(&self) -> bool {
         matches!(self.state, State::Stopped(_))
+    }
+
+    /// Bytes that were fed and not delivered, since they may be part of a delimiter. When the stream ends they are payload; when the handler
+    /// stopped they are the first of what follows, and there are none unless an [`AnyOf`](crate::AnyOf) had to read ahead.
+    pub fn held_bytes(&self) -> &[u8] {
+        self.scanner.held_bytes()
     }
 
     /// How many bytes the frame in progress still wants, where that is known.
@@ -152,38 +158,40 @@ impl<H: Handler> Framer<H> {
     }
 
     /// `missing` bytes of the stream are lost. In a frame of known length that has room for them they are
-    /// counted as payload that was dropped, and the event is returned that the end of the frame brings, if it is reached.
+    /// counted as payload that was lost, and what the end of the frame brings is returned, if it is reached. Those of them that pass
+    /// the frame's limit count as dropped.
     ///
     /// # Errors
-    /// [`Unplaced`] where nothing can be known of the missing bytes; nothing has changed then.
-    pub fn pass(&mut self, missing: u64) -> Result<Option<H::Event>, Unplaced> {
+    /// [`Unplaced`] where nothing can be known of the missing bytes, or the machine has failed or stopped; nothing has changed then. Inside of
+    /// it, as for [`next`](Machine::next).
+    pub fn pass(&mut self, missing: u64) -> Result<Said<H>, Unplaced> {
         if !matches!(self.state, State::Framing) {
             return Err(Unplaced);
         }
         let complete = self.scanner.pass(missing)?;
-        self.frame.length = self.frame.length.saturating_add(missing);
-        self.frame.lost = self.frame.lost.saturating_add(missing);
-        if !complete {
-            return Ok(None);
+        if self.frame.lose(missing) {
+            return Ok(Err(self.fail(self.frame.too_long())));
         }
-        let step = self.handler.found(self.frame.found());
-        // An error is kept: the machine is fused and the next call says so.
-        Ok(self.take(step).unwrap_or_default())
+        if !complete {
+            return Ok(Ok(None));
+        }
+        let came = end_of_frame(&mut self.handler, &self.frame, &[], Ended::NONE);
+        Ok(self.settle(came))
     }
 
-    /// What a frame came to: its event, and the next terminator put in force.
-    fn take(&mut self, step: Result<Step<H::Event>, H::Error>) -> Result<Option<H::Event>, FrameError<H::Error>> {
-        let Found { start, end, .. } = self.frame.found();
-        let step = match step {
-            Ok(step) => step,
-            Err(error) => return Err(self.fail(FrameError::Handler { start, end, error })),
+    /// What the end of a frame came to: its event, with the next terminator put in force; or nothing yet, or an error for good.
+    fn settle(&mut self, came: Came<H>) -> Said<H> {
+        let (step, end) = match came {
+            Ok(Some(came)) => came,
+            Ok(None) => return Ok(None),
+            Err(error) => return Err(self.fail(error)),
         };
         match step.next {
             Next::Same => {}
             Next::Until(terminator) => self.scanner.set(terminator),
-            Next::Stop => self.state = State::Stopped(0),
+            Next::Stop => self.state = State::Stopped(self.scanner.held() as u64),
         }
-        self.frame = Frame::new(end, self.handler.limit(), self.scanner.terminator());
+        self.frame = Frame::new(end, self.handler.limit());
         self.refuse_announced();
         Ok(step.event)
     }
@@ -202,38 +210,43 @@ impl<H: Handler> Framer<H> {
         }
     }
 
-    /// The handler has seen a piece, as much of it as is within the limit; where there is more and the policy says so, the
-    /// frame is refused. So what the handler saw before a refusal does not depend on the cuts.
-    fn collected(&mut self, seen: Result<(), H::Error>, refused: bool) -> Result<(), FrameError<H::Error>> {
-        let Frame { start, limit, .. } = self.frame;
-        if let Err(error) = seen {
-            return Err(self.fail(FrameError::Handler { start, end: start, error }));
+    /// The stream ended: the next frame that the end alone makes whole, among the bytes that were held. A driver that looks at the handler between
+    /// two events asks until there is none, and then [closes](Machine::close); that gives them otherwise.
+    ///
+    /// # Errors
+    /// As [`next`](Machine::next).
+    pub fn next_at_end(&mut self) -> Result<Option<H::Event>, FrameError<H::Error>> {
+        loop {
+            match &self.state {
+                State::Framing => {}
+                State::Stopped(_) => return Ok(None),
+                State::Failed(error) => return Err(error.clone()),
+            }
+            let Some(taken) = self.scanner.take_at_end() else {
+                return Ok(None);
+            };
+            let came = deliver(&mut self.handler, &mut self.frame, taken);
+            if let Some(event) = self.settle(came)? {
+                return Ok(Some(event));
+            }
         }
-        if refused {
-            return Err(self.fail(FrameError::TooLong { start, end: start.saturating_add(limit.max), max: limit.max }));
-        }
-        Ok(())
     }
 
-    /// The end of a stream that was being framed: a frame that ends with it is found, what was held is delivered.
-    fn finish(&mut self, out: &mut impl FnMut(H::Event)) -> Result<End, FrameError<H::Error>> {
-        if *self.scanner.terminator() == Terminator::Close {
-            let step = if self.frame.is_skipped() {
-                self.handler.oversized(self.frame.found())
-            } else {
-                self.handler.found(self.frame.found())
-            };
-            self.take(step)?.into_iter().for_each(out);
-            return Ok(End::Clean);
+    /// How the end found the stream, when all that was held was delivered. A frame that ends with the stream is found.
+    fn end(&mut self, out: &mut impl FnMut(H::Event)) -> Result<End, FrameError<H::Error>> {
+        match self.state {
+            State::Framing if *self.scanner.terminator() == Terminator::Close => {
+                let came = end_of_frame(&mut self.handler, &self.frame, &[], Ended::NONE);
+                self.settle(came)?.into_iter().for_each(out);
+                Ok(End::Clean)
+            }
+            State::Framing if self.frame.length > 0 || !self.handler.at_boundary() => {
+                Ok(End::Truncated { have: self.frame.length, missing: self.scanner.remaining() })
+            }
+            State::Framing | State::Stopped(0) => Ok(End::Clean),
+            State::Stopped(leftover) => Ok(End::Leftover(leftover)),
+            State::Failed(ref error) => Err(error.clone()),
         }
-        let missing = self.scanner.remaining();
-        let (kept, refused) = self.frame.admit(self.scanner.finish());
-        let seen = if kept.is_empty() { Ok(()) } else { self.handler.collect(kept) };
-        self.collected(seen, refused)?;
-        if self.frame.length == 0 && self.handler.at_boundary() {
-            return Ok(End::Clean);
-        }
-        Ok(End::Truncated { have: self.frame.length, missing })
     }
 
     fn fail(&mut self, error: FrameError<H::Error>) -> FrameError<H::Error> {
@@ -242,25 +255,90 @@ impl<H: Handler> Framer<H> {
     }
 }
 
+/// What a machine says: an event, nothing yet, or an error for good.
+type Said<H> = Result<Option<<H as Handler>::Event>, FrameError<<H as Handler>::Error>>;
+
+/// What came of a token: of a piece nothing, of the end of a frame a step, and where that end is.
+type Came<H> = Result<Option<(Step<<H as Handler>::Event>, u64)>, FrameError<<H as Handler>::Error>>;
+
+/// Gives a token to the handler, as much of it as is within the limit; where there is more and the policy says so, the
+/// frame is refused. So what the handler saw before a refusal does not depend on the cuts.
+#[inline]
+fn deliver<H: Handler>(handler: &mut H, frame: &mut Frame, Taken { piece, ended }: Taken<'_>) -> Came<H> {
+    let before = frame.length;
+    let (kept, refused) = frame.admit(piece);
+    match ended {
+        Some(ended) if !refused => end_of_frame(handler, frame, kept, ended),
+        _ => {
+            collect(handler, frame, kept, frame.start.saturating_add(before))?;
+            if refused { Err(frame.too_long()) } else { Ok(None) }
+        }
+    }
+}
+
+fn collect<H: Handler>(handler: &mut H, frame: &Frame, piece: &[u8], at: u64) -> Result<(), FrameError<H::Error>> {
+    if piece.is_empty() {
+        return Ok(());
+    }
+    handler.collect_at(piece, at).map_err(|error| FrameError::Handler { start: frame.start, end: frame.start, error })
+}
+
+#[inline]
+fn end_of_frame<H: Handler>(handler: &mut H, frame: &Frame, last: &[u8], ended: Ended) -> Came<H> {
+    let found = frame.found(ended);
+    let step = if frame.is_skipped() {
+        collect(handler, frame, last, found.last_at(last))?;
+        handler.oversized(found).map_err(Refused::Frame)
+    } else {
+        handler.found_with(last, found)
+    };
+    let start = frame.start;
+    step.map(|step| Some((step, found.end))).map_err(|refused| match refused {
+        Refused::Piece(error) => FrameError::Handler { start, end: start, error },
+        Refused::Frame(error) => FrameError::Handler { start, end: found.end, error },
+    })
+}
+
 impl Frame {
-    fn new(start: u64, limit: Limit, terminator: &Terminator) -> Self {
-        Self { start, length: 0, dropped: 0, lost: 0, limit, terminator_width: terminator.width() }
+    fn new(start: u64, limit: Limit) -> Self {
+        Self { start, length: 0, dropped: 0, lost: 0, limit }
     }
 
     /// Counts `piece`, and gives back what of it is within the limit and whether the rest makes the frame one to refuse.
     fn admit<'p>(&mut self, piece: &'p [u8]) -> (&'p [u8], bool) {
-        let room = self.limit.max.saturating_sub(self.length - self.dropped);
-        let kept = usize::try_from(room).map_or(piece, |room| &piece[..room.min(piece.len())]);
+        let kept = usize::try_from(self.room()).map_or(piece, |room| &piece[..room.min(piece.len())]);
         let over = (piece.len() - kept.len()) as u64;
-        self.length = self.length.saturating_add(piece.len() as u64);
-        self.dropped += over;
-        (kept, over > 0 && self.limit.overflow == Overflow::Refuse)
+        (kept, self.count(piece.len() as u64, over))
     }
 
-    /// The frame, if its terminator has just been seen.
-    fn found(&self) -> Found {
-        let Self { start, length, dropped, lost, terminator_width, .. } = *self;
-        Found { start, end: start.saturating_add(length).saturating_add(terminator_width), length, dropped, lost }
+    /// Counts payload that is lost. Does it make the frame one to refuse?
+    fn lose(&mut self, missing: u64) -> bool {
+        let within = missing.min(self.room());
+        self.lost = self.lost.saturating_add(within);
+        self.count(missing, missing - within)
+    }
+
+    /// How much more of the frame is within the limit.
+    fn room(&self) -> u64 {
+        self.limit.max.saturating_sub(self.length - self.dropped)
+    }
+
+    fn count(&mut self, length: u64, over: u64) -> bool {
+        self.length = self.length.saturating_add(length);
+        self.dropped = self.dropped.saturating_add(over);
+        over > 0 && self.limit.overflow == Overflow::Refuse
+    }
+
+    fn too_long<E>(&self) -> FrameError<E> {
+        let Self { start, limit: Limit { max, .. }, .. } = *self;
+        FrameError::TooLong { start, end: start.saturating_add(max), max }
+    }
+
+    /// The frame, now that it has ended.
+    fn found(&self, Ended { delimiter, width }: Ended) -> Found {
+        let Self { start, length, dropped, lost, .. } = *self;
+        let end = start.saturating_add(length).saturating_add(width as u64);
+        Found { start, end, length, dropped, lost, delimiter }
     }
 
     fn is_skipped(&self) -> bool {
@@ -277,39 +355,26 @@ impl<H: Handler> Machine for Framer<H> {
             match &mut self.state {
                 State::Framing => {}
                 State::Stopped(leftover) => {
-                    *leftover += core::mem::take(chunk).len() as u64;
+                    *leftover = leftover.saturating_add(core::mem::take(chunk).len() as u64);
                     return Ok(None);
                 }
                 State::Failed(error) => return Err(error.clone()),
             }
-            let Some(token) = self.scanner.next(chunk) else {
+            let Some(taken) = self.scanner.take(chunk) else {
                 return Ok(None);
             };
-            let (Token::Piece(piece) | Token::Last(piece)) = token;
-            let (kept, refused) = self.frame.admit(piece);
-            if refused || matches!(token, Token::Piece(_)) {
-                let seen = if kept.is_empty() { Ok(()) } else { self.handler.collect(kept) };
-                self.collected(seen, refused)?;
-                continue;
-            }
-            let step = if self.frame.is_skipped() {
-                self.handler.oversized(self.frame.found())
-            } else {
-                self.handler.found_with(kept, self.frame.found())
-            };
-            if let Some(event) = self.take(step)? {
+            let came = deliver(&mut self.handler, &mut self.frame, taken);
+            if let Some(event) = self.settle(came)? {
                 return Ok(Some(event));
             }
         }
     }
 
     fn close(&mut self, out: &mut impl FnMut(H::Event)) -> Result<End, Self::Error> {
-        let end = match &self.state {
-            State::Framing => self.finish(out)?,
-            State::Stopped(0) => End::Clean,
-            State::Stopped(leftover) => End::Leftover(*leftover),
-            State::Failed(error) => return Err(error.clone()),
-        };
+        while let Some(event) = self.next_at_end()? {
+            out(event);
+        }
+        let end = self.end(out)?;
         let start = self.frame.start;
         match self.handler.close(end) {
             Ok(event) => event.into_iter().for_each(out),

@@ -51,9 +51,19 @@ pub trait Handler {
     /// says nothing: they follow the network.
     ///
     /// # Errors
-    /// The handler's own; the stream is not parsed any further. Better refuse in [`found`](Self::found), where the whole frame is known: which piece
-    /// brings an error to light depends on the cuts, and with it the [end](crate::FrameError::end) that is reported.
+    /// The handler's own; the stream is not parsed any further. Which piece brings it to light depends on the cuts, so the error is
+    /// reported at the frame's start ([`Refused::Piece`]). One that should stand behind the frame is returned by [`found`](Self::found).
     fn collect(&mut self, piece: &[u8]) -> Result<(), Self::Error>;
+
+    /// The same with the place of the piece: how far into the stream it begins, in bytes. The framer calls only this one; a handler overrides it to
+    /// say where in the stream something is. Where a piece does not begin at the end of the one before it, bytes between them are lost.
+    ///
+    /// # Errors
+    /// As [`collect`](Self::collect).
+    fn collect_at(&mut self, piece: &[u8], at: u64) -> Result<(), Self::Error> {
+        let _ = at;
+        self.collect(piece)
+    }
 
     /// `found_terminator`: the frame is whole. Says what came of it and what ends the next one.
     ///
@@ -65,16 +75,17 @@ pub trait Handler {
     /// frame; a handler overrides it to see a frame that was not split as one borrowed slice.
     ///
     /// # Errors
-    /// The handler's own; the stream is not parsed any further.
-    fn found_with(&mut self, last: &[u8], frame: Found) -> Result<Step<Self::Event>, Self::Error> {
+    /// The handler's own, and what it is about: an error that another cut would have brought to light in
+    /// [`collect`](Self::collect) is one of a [piece](Refused::Piece). The stream is not parsed any further.
+    fn found_with(&mut self, last: &[u8], frame: Found) -> Result<Step<Self::Event>, Refused<Self::Error>> {
         if !last.is_empty() {
-            self.collect(last)?;
+            self.collect_at(last, frame.last_at(last)).map_err(Refused::Piece)?;
         }
-        self.found(frame)
+        self.found(frame).map_err(Refused::Frame)
     }
 
-    /// In place of `found` for a frame that passed a limit whose policy is [`Overflow::Skip`](crate::Overflow::Skip): the handler forgets
-    /// what it collected of it. By default it is treated like any other.
+    /// In place of `found` for a frame that passed a limit whose policy is [`Overflow::Skip`](crate::Overflow::Skip), when as much of it as is
+    /// within the limit was collected: the handler forgets it. By default it is treated like any other.
     ///
     /// # Errors
     /// The handler's own; the stream is not parsed any further.
@@ -108,6 +119,32 @@ pub trait Handler {
     }
 }
 
+/// What a handler refused: it decides where the error is reported, which must not depend on the cuts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused<E> {
+    /// Payload, whatever ends it: reported at the frame's start.
+    Piece(E),
+    /// The whole frame: reported behind its terminator.
+    Frame(E),
+}
+
+impl<E> Refused<E> {
+    /// The same with another error.
+    pub fn map<F>(self, into: impl FnOnce(E) -> F) -> Refused<F> {
+        match self {
+            Self::Piece(error) => Refused::Piece(into(error)),
+            Self::Frame(error) => Refused::Frame(into(error)),
+        }
+    }
+}
+
+/// A frame is what is refused unless something else is said.
+impl<E> From<E> for Refused<E> {
+    fn from(error: E) -> Self {
+        Self::Frame(error)
+    }
+}
+
 /// A frame that is whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -121,6 +158,18 @@ pub struct Found {
     pub dropped: u64,
     /// Bytes of payload that were not delivered, since the stream has a hole there.
     pub lost: u64,
+    /// Which delimiter of an [`AnyOf`](crate::AnyOf) ended the frame, by its place in the set; 0 under the other terminators, and where the end of
+    /// the stream did.
+    pub delimiter: usize,
+}
+
+impl Found {
+    /// Where in the stream the frame's last piece begins, that [`found_with`](Handler::found_with) is given.
+    #[must_use]
+    pub fn last_at(&self, last: &[u8]) -> u64 {
+        let behind = self.start.saturating_add(self.length - self.dropped);
+        behind.saturating_sub(last.len() as u64)
+    }
 }
 
 /// What came of a frame, and what follows it.
@@ -287,18 +336,17 @@ impl<F: FrameHandler> Handler for Whole<F> {
     }
 
     fn found(&mut self, frame: Found) -> Result<Step<F::Event>, F::Error> {
-        self.found_with(&[], frame)
-    }
-
-    fn found_with(&mut self, last: &[u8], frame: Found) -> Result<Step<F::Event>, F::Error> {
-        if self.buffer.is_empty() {
-            return self.handler.frame(last, frame);
-        }
-        let limit = self.handler.limit();
-        self.keep(last, limit);
         let step = self.handler.frame(&self.buffer, frame);
         self.buffer.clear();
         step
+    }
+
+    fn found_with(&mut self, last: &[u8], frame: Found) -> Result<Step<F::Event>, Refused<F::Error>> {
+        if self.buffer.is_empty() {
+            return Ok(self.handler.frame(last, frame)?);
+        }
+        self.collect(last).map_err(Refused::Piece)?;
+        Ok(self.found(frame)?)
     }
 
     fn oversized(&mut self, frame: Found) -> Result<Step<F::Event>, F::Error> {

@@ -4,6 +4,7 @@ use crate::framer::{FrameError, Framer};
 use crate::handler::{End, Handler};
 use crate::machine::Machine;
 use crate::message::Span;
+use crate::scanner::Unplaced;
 
 /// One side of a session. Keeps where the message in progress begins, so that spans tile the stream, and
 /// what the rest of the stream is once it is not framed any more.
@@ -16,6 +17,9 @@ pub struct Lane<H: Handler> {
     fed: u64,
     rest: Rest,
 }
+
+/// An event, or the error that ends all framing.
+type Next<H> = Result<<H as Handler>::Event, FrameError<<H as Handler>::Error>>;
 
 /// What the bytes are that no message has claimed yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +87,7 @@ impl<H: Handler> Lane<H> {
 
     /// Takes bytes from the front of `chunk` up to the next event. `None`: the chunk is used up. After an error, and after
     /// [`turn_opaque`](Self::turn_opaque), all bytes belong to the rest.
-    pub fn next(&mut self, chunk: &mut &[u8]) -> Option<Result<H::Event, FrameError<H::Error>>> {
+    pub fn next(&mut self, chunk: &mut &[u8]) -> Option<Next<H>> {
         if self.rest != Rest::Message {
             self.fed += core::mem::take(chunk).len() as u64;
             return None;
@@ -126,21 +130,24 @@ impl<H: Handler> Lane<H> {
         self.rest = Rest::Unparsed;
     }
 
-    /// `missing` bytes are lost. `Ok`: the frame in progress had room for them; with the event that its end brings, if it
-    /// was reached. `Err`: nothing can be known of them. The session then [claims the rest](Self::claim_rest) and
-    /// [resumes](Self::resume).
+    /// `missing` bytes are lost. `Ok`: the frame in progress had room for them; with what its end brings, if it
+    /// was reached, as [`next`](Self::next) gives it. `Err`: nothing can be known of them. The session then [claims the rest](Self::claim_rest)
+    /// and [resumes](Self::resume).
     ///
     /// # Errors
     /// The bytes cannot be placed.
-    pub fn pass(&mut self, missing: u64) -> Result<Option<H::Event>, crate::Unplaced> {
+    pub fn pass(&mut self, missing: u64) -> Result<Option<Next<H>>, Unplaced> {
         let missing = self.countable(missing);
         if self.rest == Rest::Opaque {
             self.fed += missing;
             return Ok(None);
         }
-        let event = self.framer.pass(missing)?;
+        let ended = self.framer.pass(missing)?;
         self.fed += missing;
-        Ok(event)
+        if ended.is_err() {
+            self.rest = Rest::Unparsed;
+        }
+        Ok(ended.transpose())
     }
 
     /// The session has read the next `bytes` itself, whole messages of them, between two frames. They are claimed.
@@ -162,6 +169,19 @@ impl<H: Handler> Lane<H> {
     /// overflows, whatever sizes of holes a session is told.
     pub fn countable(&self, missing: u64) -> u64 {
         missing.min(HOLES_MAX.saturating_sub(self.fed))
+    }
+
+    /// The stream ended: the next event that the end alone makes whole, of bytes that waited for more. Asked until there is none, before
+    /// [`close`](Self::close).
+    pub fn next_at_end(&mut self) -> Option<Next<H>> {
+        if self.rest != Rest::Message {
+            return None;
+        }
+        let next = self.framer.next_at_end();
+        if next.is_err() {
+            self.rest = Rest::Unparsed;
+        }
+        next.transpose()
     }
 
     /// The stream ended. Gives to `out` the events that the end brings; what they do not claim is the rest.

@@ -11,6 +11,7 @@
 //! * [`Terminator`]: what ends the frame in progress. Illegal ones cannot be built.
 //! * [`Scanner`]: the innermost loop; cuts chunks at the terminator, holds nothing but counts.
 //! * [`Handler`]: what a protocol author writes: `collect`, `found`, `close`. [`FrameHandler`] gets its frames whole.
+//! * [`Text`]: pieces and frames as `&str`, with characters that may be split anywhere: [`TextHandler`], [`TextFrameHandler`].
 //! * [`Limit`]: how long a frame may be, and what happens when one is longer.
 //! * [`Framer`]: scanner and handler together. It is a [`Machine`], the one shape that drivers drive.
 //! * [`Session`]: both directions of a conversation, which emits [`Message`]s; [`Lane`] is one of its sides.
@@ -21,6 +22,8 @@
 
 extern crate alloc;
 
+mod any_of;
+mod delimiter;
 mod framer;
 mod handler;
 mod lane;
@@ -30,13 +33,19 @@ mod message;
 mod scanner;
 mod session;
 mod side;
+mod steps;
 mod tap;
 mod terminator;
+mod text;
+mod text_frame;
 mod time;
 pub mod transcript;
+mod trie;
 
+pub use any_of::{AnyOf, IllegalSet};
+pub use delimiter::{Delimiter, EmptyDelimiter};
 pub use framer::{FrameError, Framer};
-pub use handler::{End, Found, FrameHandler, Handler, Next, Step, Whole};
+pub use handler::{End, Found, FrameHandler, Handler, Next, Refused, Step, Whole};
 pub use lane::{AFTER_MALFORMED, HOLE, Lane, Rest};
 pub use limit::{Limit, Overflow};
 pub use machine::Machine;
@@ -45,7 +54,9 @@ pub use scanner::{Scanner, Token, Unplaced};
 pub use session::{Ending, Session};
 pub use side::Side;
 pub use tap::{Connection, Tap};
-pub use terminator::{Delimiter, EmptyDelimiter, Terminator};
+pub use terminator::Terminator;
+pub use text::{Invalid, Text, TextError, TextHandler};
+pub use text_frame::{TextFrameHandler, WholeText};
 pub use time::Time;
 pub use transcript::Transcript;
 

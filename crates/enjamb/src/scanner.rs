@@ -1,8 +1,8 @@
 //! The innermost loop: cuts a stream into pieces of payload and the places where a frame ends.
 //!
 //! The scanner owns no buffer. When a chunk ends in what may be the beginning of a delimiter, those bytes are
-//! *held*: not delivered yet, because they may not be payload. They need no copy, being a prefix of the
-//! delimiter; their number is the whole state. When they turn out to be payload after all, the piece is
+//! *held*: not delivered yet, because they may not be payload. They need no copy, being part of a
+//! delimiter; where in it they lie is the whole state. When they turn out to be payload after all, the piece is
 //! borrowed from the delimiter. Three rules follow, and each is one of `asynchat`'s:
 //!
 //! * everything that cannot be part of a delimiter is delivered at once (`asynchat` P2);
@@ -10,12 +10,18 @@
 //! * a terminator that is changed between two tokens applies to the very next byte (P10), and held bytes are
 //!   looked at again under the new one *at once* (`asynchat` waited for the next read: M5 to M7).
 //!
-//! Time is linear in the bytes, whatever the delimiter and the chunks: a byte is searched at most once by the
+//! Of several delimiters ([`AnyOf`](crate::AnyOf)) one that is whole may be held too, while a longer one may still come of it. Then the frame has
+//! not ended yet: the next byte decides, the end of the stream, or a change of the terminator, which applies to all that is held.
+//!
+//! Time is linear in the bytes, whatever the delimiters and the chunks: a byte is searched at most once by the
 //! substring search and stepped over at most twice by the failure table.
 
 use core::ops::Range;
 
-use crate::terminator::{Delimiter, Terminator};
+use crate::any_of::Reading;
+use crate::delimiter::Delimiter;
+use crate::steps;
+use crate::terminator::Terminator;
 
 /// What [`Scanner::next`] found. A piece is borrowed from the chunk, or from the delimiter where bytes that
 /// were held turned out to be payload.
@@ -46,34 +52,62 @@ pub struct Scanner {
     terminator: Terminator,
     /// How many bytes of the delimiter in force were seen at the end of the last chunk. Less than its length.
     held: usize,
+    /// Where the stream stands in the set of delimiters in force.
+    reading: Reading,
     /// How many bytes of a frame of known length are still to come.
     remaining: u64,
-    /// Bytes held under an earlier delimiter, to be scanned under the terminator in force.
-    /// Only while `held` is 0: bytes are held only at the end of everything there is.
-    rescan: Option<(Delimiter, Range<usize>)>,
+    /// Which delimiter of a set ended the last frame.
+    delimiter: usize,
+    /// Bytes held under an earlier terminator, to be scanned under the one in force before anything else is.
+    rescan: Option<Rescan>,
+}
+
+/// Bytes of the stream that lie in the text of a terminator.
+#[derive(Clone, Debug)]
+struct Rescan {
+    terminator: Terminator,
+    range: Range<usize>,
 }
 
 /// A token before it is borrowed: where its payload lies.
-#[derive(Clone, Copy)]
-struct Cut {
-    source: Source,
-    last: bool,
+pub(crate) struct Cut {
+    pub(crate) source: Source,
+    pub(crate) ended: Option<Ended>,
 }
 
-#[derive(Clone, Copy)]
-enum Source {
-    /// The first bytes of the delimiter in force.
-    Delimiter(usize),
+pub(crate) enum Source {
+    /// This range of the text of the terminator in force.
+    Held(Range<usize>),
     /// The first bytes of the chunk.
     Chunk(usize),
+}
+
+/// A frame ends: by which delimiter of a set, and how many bytes that takes up.
+#[derive(Clone, Copy)]
+pub(crate) struct Ended {
+    pub(crate) delimiter: usize,
+    pub(crate) width: usize,
+}
+
+impl Ended {
+    /// By no delimiter.
+    pub(crate) const NONE: Self = Self { delimiter: 0, width: 0 };
+}
+
+/// A token, and what ended the frame.
+#[derive(Clone, Copy)]
+pub(crate) struct Taken<'a> {
+    pub(crate) piece: &'a [u8],
+    pub(crate) ended: Option<Ended>,
 }
 
 impl Scanner {
     /// A scanner at the beginning of a stream.
     #[must_use]
     pub fn new(terminator: Terminator) -> Self {
-        let mut scanner = Self { terminator: Terminator::Close, held: 0, remaining: 0, rescan: None };
-        scanner.set(terminator);
+        let mut scanner =
+            Self { terminator, held: 0, reading: Reading::default(), remaining: 0, delimiter: 0, rescan: None };
+        scanner.rearm();
         scanner
     }
 
@@ -82,28 +116,56 @@ impl Scanner {
     ///
     /// After [`Token::Last`] the same terminator is in force again, in full, unless [`set`](Self::set) changes it.
     pub fn next<'s, 'c: 's>(&'s mut self, chunk: &mut &'c [u8]) -> Option<Token<'s>> {
-        if self.rescan.is_some() {
-            if let Some((cut, bytes)) = self.rescan_held() {
-                let bytes = self.rescan.as_ref().map_or(&[][..], |(d, _)| &d.bytes()[bytes]);
-                return Some(token(cut, &self.terminator, bytes));
-            }
-            self.rescan = None;
+        self.take(chunk).map(Taken::token)
+    }
+
+    #[inline]
+    pub(crate) fn take<'s, 'c: 's>(&'s mut self, chunk: &mut &'c [u8]) -> Option<Taken<'s>> {
+        if self.rescan.is_some()
+            && let Some((cut, range)) = self.scan_again()
+        {
+            return Some(self.taken_again(cut, range));
         }
         let bytes = *chunk;
         let cut = self.scan(chunk)?;
-        Some(token(cut, &self.terminator, bytes))
+        Some(self.taken(cut, bytes))
+    }
+
+    /// The stream ended: what is held is payload after all (`asynchat` E1 lost it), or a delimiter that nothing longer came of. Asked
+    /// until it says `None`.
+    pub fn finish(&mut self) -> Option<Token<'_>> {
+        self.take_at_end().map(Taken::token)
+    }
+
+    pub(crate) fn take_at_end(&mut self) -> Option<Taken<'_>> {
+        if self.rescan.is_some()
+            && let Some((cut, range)) = self.scan_again()
+        {
+            return Some(self.taken_again(cut, range));
+        }
+        let cut = match self.scan(&mut &[][..]) {
+            Some(cut) => cut,
+            None => self.cut_at_end()?,
+        };
+        Some(self.taken(cut, &[]))
     }
 
     /// Changes what ends the frame in progress. Bytes that are held are scanned again under the new
-    /// terminator by the next call of [`next`](Self::next), even with an empty chunk.
+    /// terminator by the next call of [`next`](Self::next), even with an empty chunk. A delimiter that is among them, because a longer one
+    /// might have come of it, has not been found.
     pub fn set(&mut self, terminator: Terminator) {
-        if self.held > 0
-            && let Terminator::Delimiter(old) = &self.terminator
-        {
-            self.rescan = Some((old.clone(), 0..self.held));
+        let old = core::mem::replace(&mut self.terminator, terminator);
+        if self.held > 0 || self.reading.holds() {
+            let held = held(&old, self.held, self.reading);
+            match &mut self.rescan {
+                // While earlier bytes are scanned again, what is held are the last of them.
+                Some(rescan) => rescan.range.start -= held.len(),
+                None => self.rescan = Some(Rescan { terminator: old, range: held }),
+            }
             self.held = 0;
+            self.reading = Reading::default();
         }
-        self.terminator = terminator;
+        self.delimiter = 0;
         self.rearm();
     }
 
@@ -113,25 +175,34 @@ impl Scanner {
         &self.terminator
     }
 
-    /// Bytes seen and not delivered, since they may begin a delimiter.
+    /// Which delimiter of a set ended the last frame, by its place in the set; 0 under the other terminators.
+    #[must_use]
+    pub fn delimiter(&self) -> usize {
+        self.delimiter
+    }
+
+    /// How many bytes were seen and not delivered, since they may be part of a delimiter or are to be scanned again.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.held + self.rescan.as_ref().map_or(0, |(_, bytes)| bytes.len())
+        held(&self.terminator, self.held, self.reading).len()
+            + self.rescan.as_ref().map_or(0, |again| again.range.len())
+    }
+
+    /// The bytes that were seen and not delivered.
+    #[must_use]
+    pub fn held_bytes(&self) -> &[u8] {
+        let held = held(&self.terminator, self.held, self.reading);
+        match &self.rescan {
+            Some(Rescan { terminator, range }) => &text(terminator)[range.start - held.len()..range.end],
+            None => &text(&self.terminator)[held],
+        }
     }
 
     /// How many bytes a frame of known length still wants; `None` for the other terminators.
     #[must_use]
+    #[inline]
     pub fn remaining(&self) -> Option<u64> {
         matches!(self.terminator, Terminator::Length(_)).then_some(self.remaining)
-    }
-
-    /// The stream ended: what was held is payload after all. (`asynchat` E1 lost it.)
-    pub fn finish(&mut self) -> &[u8] {
-        let held = core::mem::take(&mut self.held);
-        match &self.terminator {
-            Terminator::Delimiter(delimiter) => &delimiter.bytes()[..held],
-            Terminator::Length(_) | Terminator::Close => &[],
-        }
     }
 
     /// Bytes are missing from the stream here (a capture lost them). Inside a frame of known length that has room for them
@@ -142,7 +213,7 @@ impl Scanner {
     /// [`Unplaced`] when the bytes cannot be counted off; nothing has changed then.
     pub fn pass(&mut self, missing: u64) -> Result<bool, Unplaced> {
         match self.terminator {
-            Terminator::Length(_) if missing <= self.remaining && self.rescan.is_none() => {
+            Terminator::Length(_) if missing <= self.remaining && self.held() == 0 => {
                 self.remaining -= missing;
                 let complete = self.remaining == 0;
                 if complete {
@@ -150,56 +221,112 @@ impl Scanner {
                 }
                 Ok(complete)
             }
-            Terminator::Close if self.rescan.is_none() => Ok(false),
+            Terminator::Close if self.held() == 0 => Ok(false),
             _ => Err(Unplaced),
         }
     }
 
+    #[inline]
     fn rearm(&mut self) {
-        self.remaining = match self.terminator {
-            Terminator::Length(length) => length.get(),
-            Terminator::Delimiter(_) | Terminator::Close => 0,
-        };
+        if let Terminator::Length(length) = self.terminator {
+            self.remaining = length.get();
+        }
     }
 
-    /// The next token of the bytes held under an earlier delimiter, and where in that delimiter they lie.
-    fn rescan_held(&mut self) -> Option<(Cut, Range<usize>)> {
-        let (delimiter, bytes) = self.rescan.clone()?;
-        let mut rest = &delimiter.bytes()[bytes.clone()];
+    /// The next cut of the bytes held under an earlier terminator, and where in its text they lie.
+    #[cold]
+    fn scan_again(&mut self) -> Option<(Cut, Range<usize>)> {
+        let Rescan { terminator, range } = self.rescan.take()?;
+        let mut rest = &text(&terminator)[range.clone()];
         let cut = self.scan(&mut rest)?;
-        if let Some((_, left)) = &mut self.rescan {
-            left.start = left.end - rest.len();
-        }
-        Some((cut, bytes))
+        let left = range.end - rest.len()..range.end;
+        self.rescan = Some(Rescan { terminator, range: left });
+        Some((cut, range))
     }
 
+    #[inline]
     fn scan(&mut self, chunk: &mut &[u8]) -> Option<Cut> {
-        if chunk.is_empty() {
-            return None;
-        }
         match &self.terminator {
-            Terminator::Delimiter(delimiter) => {
-                if self.held == 0 {
-                    search(delimiter, chunk, &mut self.held)
-                } else {
-                    resume(delimiter, chunk, &mut self.held)
-                }
-            }
+            Terminator::Delimiter(delimiter) if self.held == 0 => search(delimiter, chunk, &mut self.held),
+            Terminator::Delimiter(delimiter) => resume(delimiter, chunk, &mut self.held),
             Terminator::Length(_) => {
                 let here = usize::try_from(self.remaining).map_or(chunk.len(), |n| n.min(chunk.len()));
+                if here == 0 {
+                    return None;
+                }
+                steps::count(1);
                 *chunk = &chunk[here..];
                 self.remaining -= here as u64;
                 let last = self.remaining == 0;
                 if last {
                     self.rearm();
                 }
-                Some(Cut { source: Source::Chunk(here), last })
+                Some(Cut { source: Source::Chunk(here), ended: last.then_some(Ended::NONE) })
+            }
+            Terminator::AnyOf(set) => {
+                let cut = set.scan(&mut self.reading, chunk)?;
+                self.delimiter = cut.ended.map_or(self.delimiter, |ended| ended.delimiter);
+                Some(cut)
             }
             Terminator::Close => {
                 let here = core::mem::take(chunk).len();
-                Some(Cut { source: Source::Chunk(here), last: false })
+                (here > 0).then_some(Cut { source: Source::Chunk(here), ended: None })
             }
         }
+    }
+
+    /// The next cut of what is held, where nothing follows.
+    fn cut_at_end(&mut self) -> Option<Cut> {
+        match &self.terminator {
+            Terminator::Delimiter(_) => {
+                let held = core::mem::take(&mut self.held);
+                (held > 0).then_some(Cut { source: Source::Held(0..held), ended: None })
+            }
+            Terminator::AnyOf(set) => {
+                let cut = set.finish(&mut self.reading)?;
+                self.delimiter = cut.ended.map_or(self.delimiter, |ended| ended.delimiter);
+                Some(cut)
+            }
+            Terminator::Length(_) | Terminator::Close => None,
+        }
+    }
+
+    #[inline]
+    fn taken<'a>(&'a self, Cut { source, ended }: Cut, bytes: &'a [u8]) -> Taken<'a> {
+        let piece = match source {
+            Source::Chunk(length) => &bytes[..length],
+            Source::Held(range) => &text(&self.terminator)[range],
+        };
+        Taken { piece, ended }
+    }
+
+    fn taken_again(&self, cut: Cut, range: Range<usize>) -> Taken<'_> {
+        let bytes = self.rescan.as_ref().map_or(&[][..], |again| &text(&again.terminator)[range]);
+        self.taken(cut, bytes)
+    }
+}
+
+impl<'a> Taken<'a> {
+    fn token(self) -> Token<'a> {
+        if self.ended.is_some() { Token::Last(self.piece) } else { Token::Piece(self.piece) }
+    }
+}
+
+/// The bytes that a terminator holds on to by their places.
+fn text(terminator: &Terminator) -> &[u8] {
+    match terminator {
+        Terminator::Delimiter(delimiter) => delimiter.bytes(),
+        Terminator::AnyOf(set) => set.text(),
+        Terminator::Length(_) | Terminator::Close => &[],
+    }
+}
+
+/// Which bytes of its text are held.
+fn held(terminator: &Terminator, held: usize, reading: Reading) -> Range<usize> {
+    match terminator {
+        Terminator::Delimiter(_) => 0..held,
+        Terminator::AnyOf(set) => set.held(reading),
+        Terminator::Length(_) | Terminator::Close => 0..0,
     }
 }
 
@@ -208,15 +335,17 @@ impl Scanner {
 pub struct Unplaced;
 
 /// Nothing is held: the delimiter lies in the chunk, or begins at its end, or neither.
+#[inline]
 fn search(delimiter: &Delimiter, chunk: &mut &[u8], held: &mut usize) -> Option<Cut> {
     if let Some(at) = delimiter.find(chunk) {
-        *chunk = &chunk[at + delimiter.bytes().len()..];
-        return Some(Cut { source: Source::Chunk(at), last: true });
+        let width = delimiter.bytes().len();
+        *chunk = &chunk[at + width..];
+        return Some(Cut { source: Source::Chunk(at), ended: Some(Ended { delimiter: 0, width }) });
     }
     *held = delimiter.begun_at_end_of(chunk);
     let payload = chunk.len() - *held;
     *chunk = &[];
-    (payload > 0).then_some(Cut { source: Source::Chunk(payload), last: false })
+    (payload > 0).then_some(Cut { source: Source::Chunk(payload), ended: None })
 }
 
 /// The delimiter was begun in an earlier chunk: goes on until it is whole, or until what may be one begins
@@ -230,24 +359,16 @@ fn resume(delimiter: &Delimiter, chunk: &mut &[u8], held: &mut usize) -> Option<
         if matched == delimiter.bytes().len() {
             *held = 0;
             *chunk = &chunk[seen..];
-            return Some(Cut { source: Source::Delimiter(before + seen - matched), last: true });
+            let ended = Some(Ended { delimiter: 0, width: matched });
+            return Some(Cut { source: Source::Held(0..before + seen - matched), ended });
         }
         if matched <= seen {
             *held = 0;
-            return Some(Cut { source: Source::Delimiter(before), last: false });
+            return Some(Cut { source: Source::Held(0..before), ended: None });
         }
     }
     let payload = before + chunk.len() - matched;
     *held = matched;
     *chunk = &[];
-    (payload > 0).then_some(Cut { source: Source::Delimiter(payload), last: false })
-}
-
-fn token<'a>(cut: Cut, terminator: &'a Terminator, bytes: &'a [u8]) -> Token<'a> {
-    let piece = match (cut.source, terminator) {
-        (Source::Chunk(length), _) => &bytes[..length],
-        (Source::Delimiter(length), Terminator::Delimiter(delimiter)) => &delimiter.bytes()[..length],
-        (Source::Delimiter(_), Terminator::Length(_) | Terminator::Close) => &[],
-    };
-    if cut.last { Token::Last(piece) } else { Token::Piece(piece) }
+    (payload > 0).then_some(Cut { source: Source::Held(0..payload), ended: None })
 }

@@ -60,7 +60,10 @@ fn list(registry: &Registry) -> anyhow::Result<ExitCode> {
         let ports = protocol.ports().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         writeln!(out, "{:10} {:8} {:10} {}", protocol.name(), aliases, ports, protocol.line())?;
     }
-    writeln!(out, "\nOr a framing spec: lines, delimiter:0d0a, fixed:16, u32be+4 max=1M, client=lines server=u16be")?;
+    writeln!(
+        out,
+        "\nOr a framing spec: lines, delimiter:0d0a, any:0a|00, fixed:16, u32be+4 max=1M, client=lines server=u16be"
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 

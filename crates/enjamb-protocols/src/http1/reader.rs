@@ -11,7 +11,7 @@
 //!
 //! A head is kept until its message is done with, since the message points into it. Of a body nothing is kept but its length.
 
-use enjamb::{Found, Handler, Limit, Side, Step, Terminator};
+use enjamb::{Found, Handler, Limit, Refused, Side, Step, Terminator};
 
 use super::chunked;
 use super::fault::Fault;
@@ -401,6 +401,32 @@ impl Reader {
             self.line.drain(..self.line.len() - SEEK_MAX);
         }
     }
+
+    /// A frame that ended in `last`.
+    fn ended(&mut self, last: &[u8], frame: Found) -> Stepped {
+        match self.state {
+            State::Start => self.start_line(last),
+            State::Fields => self.field_line(last, frame),
+            State::ChunkSize => self.chunk_size(last),
+            State::ChunkEnd => self.chunk_end(last),
+            State::Trailers => self.trailer(last),
+            State::Body => {
+                self.message.body += last.len() as u64;
+                Ok(self.whole().until(self.lf.clone()))
+            }
+            State::ChunkData => {
+                self.message.body += last.len() as u64;
+                self.state = State::ChunkEnd;
+                Ok(Step::quiet().until(self.lf.clone()))
+            }
+            // The state is kept: whether the message is whole depends on how the stream ended.
+            State::ToClose => Ok(Step::event(Event::Whole).stop()),
+            State::Seek { .. } => {
+                self.keep_end(last);
+                Ok(self.sought(frame))
+            }
+        }
+    }
 }
 
 /// Appends, with room that doubles as a vector's does but never beyond `most` and a line feed.
@@ -433,32 +459,11 @@ impl Handler for Reader {
     }
 
     fn found(&mut self, frame: Found) -> Stepped {
-        self.found_with(&[], frame)
+        self.ended(&[], frame)
     }
 
-    fn found_with(&mut self, last: &[u8], frame: Found) -> Stepped {
-        match self.state {
-            State::Start => self.start_line(last),
-            State::Fields => self.field_line(last, frame),
-            State::ChunkSize => self.chunk_size(last),
-            State::ChunkEnd => self.chunk_end(last),
-            State::Trailers => self.trailer(last),
-            State::Body => {
-                self.message.body += last.len() as u64;
-                Ok(self.whole().until(self.lf.clone()))
-            }
-            State::ChunkData => {
-                self.message.body += last.len() as u64;
-                self.state = State::ChunkEnd;
-                Ok(Step::quiet().until(self.lf.clone()))
-            }
-            // The state is kept: whether the message is whole depends on how the stream ended.
-            State::ToClose => Ok(Step::event(Event::Whole).stop()),
-            State::Seek { .. } => {
-                self.keep_end(last);
-                Ok(self.sought(frame))
-            }
-        }
+    fn found_with(&mut self, last: &[u8], frame: Found) -> Result<Step<Event>, Refused<Fault>> {
+        Ok(self.ended(last, frame)?)
     }
 
     fn limit(&self) -> Limit {

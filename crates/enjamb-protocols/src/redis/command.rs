@@ -17,7 +17,7 @@
 //! This is what the server does in `processInlineBuffer` and `processMultibulkBuffer` (networking.c), but for two places
 //! where it looks at nothing: any byte may follow a CR there, and any two bytes a bulk. Here both are CR LF.
 
-use enjamb::{Found, Handler, Limit, Step, Terminator};
+use enjamb::{Found, Handler, Limit, Refused, Step, Terminator};
 
 use super::excerpt::{Excerpt, Form, Size};
 use super::fault::Fault;
@@ -299,6 +299,24 @@ impl Commands {
         self.line = line;
         Ok(step)
     }
+
+    /// A frame that ended in `last`.
+    fn ended(&mut self, last: &[u8], frame: Found) -> Result<Step<Whole>, Fault> {
+        if frame.dropped > 0 {
+            // Only in a search are lines cut, in the others they are refused.
+            self.seek();
+            return Ok(Step::quiet());
+        }
+        match self.state {
+            State::Payload(payload) => self.payload(payload, last),
+            State::ArgLength => self.with_line(last, |commands, line| commands.arg_length(line, frame.start)),
+            State::First if last.first() == Some(&b'*') => self.count(Line::borrowed(last)),
+            State::First => self.inline(Words::default(), last),
+            State::Count => self.with_line(last, Self::count),
+            State::Inline(words) => self.inline(words, last),
+            State::Seek => self.with_line(last, |commands, line| Ok(commands.candidate(line, frame.start))),
+        }
+    }
 }
 
 impl Handler for Commands {
@@ -322,24 +340,11 @@ impl Handler for Commands {
     }
 
     fn found(&mut self, frame: Found) -> Result<Step<Whole>, Fault> {
-        self.found_with(&[], frame)
+        self.ended(&[], frame)
     }
 
-    fn found_with(&mut self, last: &[u8], frame: Found) -> Result<Step<Whole>, Fault> {
-        if frame.dropped > 0 {
-            // Only in a search are lines cut, in the others they are refused.
-            self.seek();
-            return Ok(Step::quiet());
-        }
-        match self.state {
-            State::Payload(payload) => self.payload(payload, last),
-            State::ArgLength => self.with_line(last, |commands, line| commands.arg_length(line, frame.start)),
-            State::First if last.first() == Some(&b'*') => self.count(Line::borrowed(last)),
-            State::First => self.inline(Words::default(), last),
-            State::Count => self.with_line(last, Self::count),
-            State::Inline(words) => self.inline(words, last),
-            State::Seek => self.with_line(last, |commands, line| Ok(commands.candidate(line, frame.start))),
-        }
+    fn found_with(&mut self, last: &[u8], frame: Found) -> Result<Step<Whole>, Refused<Fault>> {
+        Ok(self.ended(last, frame)?)
     }
 
     fn limit(&self) -> Limit {

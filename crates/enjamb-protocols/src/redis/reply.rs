@@ -10,7 +10,7 @@
 //! in front, doubles without an integral part, `T` and `F`, a null in place of any string, array, map or set (`$-1`, `%-1`), a push
 //! inside of an aggregate. Only lines must end in CR LF and have no LF inside.
 
-use enjamb::{Found, Handler, Limit, Step, Terminator};
+use enjamb::{Found, Handler, Limit, Refused, Step, Terminator};
 
 use super::command::{LINE_MAX, TRIAL_MAX, Whole};
 use super::excerpt::{Excerpt, Form, Size};
@@ -474,6 +474,22 @@ impl Replies {
         self.line = line;
         Ok(step)
     }
+
+    /// A frame that ended in `last`.
+    fn ended(&mut self, last: &[u8], frame: Found) -> Result<Step<Whole>, Fault> {
+        if frame.dropped > 0 {
+            // Only in a search are lines cut, in the others they are refused.
+            self.seek();
+            return Ok(Step::quiet());
+        }
+        match self.state {
+            State::Value => self.with_line(last, |replies, line| replies.value(line, frame.start)),
+            State::Payload(form, payload) => self.payload(form, payload, last),
+            State::Chunk => self.with_line(last, |replies, line| replies.chunk(line, frame.start)),
+            State::ChunkPayload(payload) => self.chunk_payload(payload, last),
+            State::Seek => self.with_line(last, |replies, line| Ok(replies.candidate(line, frame.start))),
+        }
+    }
 }
 
 /// The longest code of an error.
@@ -502,22 +518,11 @@ impl Handler for Replies {
     }
 
     fn found(&mut self, frame: Found) -> Result<Step<Whole>, Fault> {
-        self.found_with(&[], frame)
+        self.ended(&[], frame)
     }
 
-    fn found_with(&mut self, last: &[u8], frame: Found) -> Result<Step<Whole>, Fault> {
-        if frame.dropped > 0 {
-            // Only in a search are lines cut, in the others they are refused.
-            self.seek();
-            return Ok(Step::quiet());
-        }
-        match self.state {
-            State::Value => self.with_line(last, |replies, line| replies.value(line, frame.start)),
-            State::Payload(form, payload) => self.payload(form, payload, last),
-            State::Chunk => self.with_line(last, |replies, line| replies.chunk(line, frame.start)),
-            State::ChunkPayload(payload) => self.chunk_payload(payload, last),
-            State::Seek => self.with_line(last, |replies, line| Ok(replies.candidate(line, frame.start))),
-        }
+    fn found_with(&mut self, last: &[u8], frame: Found) -> Result<Step<Whole>, Refused<Fault>> {
+        Ok(self.ended(last, frame)?)
     }
 
     /// Texts on one line have no limit of their own (`MONITOR` shows whole commands in them), and are not kept.

@@ -1,0 +1,144 @@
+//! The automaton of Aho and Corasick: a trie of words, and for every node the longest proper suffix of its path that is
+//! a path too. A walk over any text costs at most two steps a byte, since each failure undoes an earlier step.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// The node of the empty path.
+pub(crate) const ROOT: usize = 0;
+
+#[derive(Debug)]
+pub(crate) struct Trie {
+    nodes: Box<[Node]>,
+    /// The children of every node, side by side, by their byte.
+    edges: Box<[(u8, usize)]>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Node {
+    depth: usize,
+    /// Where the children begin among the edges, and how many they are.
+    edges: usize,
+    children: usize,
+    /// The longest proper suffix of the path that is a path.
+    failure: usize,
+    /// The first word whose path goes through here.
+    through: usize,
+    /// The first word that is the path.
+    word: Option<usize>,
+    /// The longest word that the path ends in, the path itself included: its node.
+    ends_in: Option<usize>,
+}
+
+impl Trie {
+    /// Of words that are not empty. In time and space linear in their bytes.
+    pub(crate) fn new<W: Iterator<Item = u8>>(words: impl Iterator<Item = W>) -> Self {
+        let mut nodes = vec![Node::default()];
+        let mut children: Vec<Vec<(u8, usize)>> = vec![Vec::new()];
+        for (index, word) in words.enumerate() {
+            let mut at = ROOT;
+            for byte in word {
+                at = match children[at].binary_search_by_key(&byte, |edge| edge.0) {
+                    Ok(place) => children[at][place].1,
+                    Err(place) => {
+                        let child = nodes.len();
+                        children[at].insert(place, (byte, child));
+                        nodes.push(Node { depth: nodes[at].depth + 1, through: index, ..Node::default() });
+                        children.push(Vec::new());
+                        child
+                    }
+                };
+            }
+            nodes[at].word.get_or_insert(index);
+        }
+        let mut edges = Vec::with_capacity(nodes.len());
+        for (node, children) in nodes.iter_mut().zip(&children) {
+            (node.edges, node.children) = (edges.len(), children.len());
+            edges.extend_from_slice(children);
+        }
+        let mut trie = Self { nodes: nodes.into_boxed_slice(), edges: edges.into_boxed_slice() };
+        trie.link();
+        trie
+    }
+
+    /// Failures, from the root outwards: that of a child lies on the failures of its parent.
+    fn link(&mut self) {
+        let mut next = VecDeque::from([ROOT]);
+        while let Some(node) = next.pop_front() {
+            let edges = self.nodes[node].edges..self.nodes[node].edges + self.nodes[node].children;
+            for edge in edges {
+                let (byte, child) = self.edges[edge];
+                let failure = if node == ROOT { ROOT } else { self.advance(self.nodes[node].failure, byte) };
+                self.nodes[child].failure = failure;
+                let itself = self.nodes[child].word.map(|_| child);
+                self.nodes[child].ends_in = itself.or(self.nodes[failure].ends_in);
+                next.push_back(child);
+            }
+        }
+    }
+
+    /// The longest path that a text ends in, when `node` is that of the text without its last `byte`.
+    pub(crate) fn advance(&self, mut node: usize, byte: u8) -> usize {
+        loop {
+            match self.child(node, byte) {
+                Some(child) => return child,
+                None if node == ROOT => return ROOT,
+                None => node = self.nodes[node].failure,
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn child(&self, node: usize, byte: u8) -> Option<usize> {
+        let Node { edges, children, .. } = self.nodes[node];
+        let edges = &self.edges[edges..edges + children];
+        if let [(only, child)] = *edges {
+            return (only == byte).then_some(child);
+        }
+        edges.binary_search_by_key(&byte, |edge| edge.0).ok().map(|place| edges[place].1)
+    }
+
+    /// All nodes, parents before their children.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = usize> + use<> {
+        0..self.nodes.len()
+    }
+
+    /// The bytes that words begin with, in order.
+    pub(crate) fn first_bytes(&self) -> impl Iterator<Item = u8> {
+        self.edges[..self.nodes[ROOT].children].iter().map(|edge| edge.0)
+    }
+
+    pub(crate) fn children(&self, node: usize) -> impl Iterator<Item = usize> {
+        let Node { edges, children, .. } = self.nodes[node];
+        self.edges[edges..edges + children].iter().map(|edge| edge.1)
+    }
+
+    /// How long the node's path is.
+    #[inline]
+    pub(crate) fn depth(&self, node: usize) -> usize {
+        self.nodes[node].depth
+    }
+
+    #[inline]
+    pub(crate) fn failure(&self, node: usize) -> usize {
+        self.nodes[node].failure
+    }
+
+    /// A word that begins with the node's path.
+    pub(crate) fn through(&self, node: usize) -> usize {
+        self.nodes[node].through
+    }
+
+    /// Is there nothing longer? Then the path is a word.
+    #[inline]
+    pub(crate) fn is_leaf(&self, node: usize) -> bool {
+        self.nodes[node].children == 0
+    }
+
+    /// The longest word that the node's path ends in.
+    pub(crate) fn ends_in(&self, node: usize) -> Option<usize> {
+        self.nodes[node].ends_in.and_then(|node| self.nodes[node].word)
+    }
+}

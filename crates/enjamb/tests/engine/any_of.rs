@@ -1,0 +1,309 @@
+//! Several delimiters at once against a naive reading of the whole stream: leftmost, then longest.
+
+use std::convert::Infallible;
+
+use enjamb::{AnyOf, End, Found, FrameHandler, Framer, Limit, Machine, Scanner, Step, Terminator, Token, Whole};
+use proptest::prelude::*;
+
+use crate::trace::{Said, trace, under_every_cut};
+
+/// Every frame with the delimiter that ended it, and the tail without.
+#[derive(Clone, Debug, Default)]
+struct Frames {
+    terminator: Option<Terminator>,
+}
+
+type Frame = (Vec<u8>, Option<usize>);
+
+impl FrameHandler for Frames {
+    type Event = Frame;
+    type Error = Infallible;
+
+    fn start(&self) -> Terminator {
+        self.terminator.clone().unwrap_or(Terminator::Close)
+    }
+    fn limit(&self) -> Limit {
+        Limit::NONE
+    }
+    fn frame(&mut self, frame: &[u8], found: Found) -> Result<Step<Frame>, Infallible> {
+        Ok(Step::event((frame.to_vec(), Some(found.delimiter))))
+    }
+    fn close(&mut self, partial: &[u8], _: End) -> Result<Option<Frame>, Infallible> {
+        Ok(Some((partial.to_vec(), None)))
+    }
+}
+
+fn framer(set: &AnyOf) -> Framer<Whole<Frames>> {
+    Framer::whole(Frames { terminator: Some(Terminator::AnyOf(set.clone())) })
+}
+
+fn frames(said: Vec<Said<Frame, Infallible>>) -> Vec<Frame> {
+    let event = |said| if let Said::Event(frame, _) = said { Some(frame) } else { None };
+    said.into_iter().filter_map(event).collect()
+}
+
+/// The first delimiter in `stream`, leftmost, then longest: where it begins, how long it is, and which it is.
+fn first(set: &[Vec<u8>], stream: &[u8]) -> Option<(usize, usize, usize)> {
+    (0..stream.len()).find_map(|at| {
+        let here = set.iter().enumerate().filter(|(_, delimiter)| stream[at..].starts_with(delimiter));
+        // Of the same twice the first.
+        let (index, delimiter) = here.rev().max_by_key(|(_, delimiter)| delimiter.len())?;
+        Some((at, delimiter.len(), index))
+    })
+}
+
+/// The whole stream, read naively.
+fn reference(set: &[Vec<u8>], mut stream: &[u8]) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    while let Some((at, length, index)) = first(set, stream) {
+        frames.push((stream[..at].to_vec(), Some(index)));
+        stream = &stream[at + length..];
+    }
+    frames.push((stream.to_vec(), None));
+    frames
+}
+
+/// What can be said of `stream` while more may come: the frames that nothing changes any more, the payload of the next one, and
+/// what is held.
+fn settled<'s>(set: &[Vec<u8>], mut stream: &'s [u8]) -> (Vec<Frame>, &'s [u8], &'s [u8]) {
+    let mut frames = Vec::new();
+    loop {
+        let begun = |at: &usize| set.iter().any(|one| one.len() > stream.len() - at && one.starts_with(&stream[*at..]));
+        let held = (0..stream.len()).find(begun).unwrap_or(stream.len());
+        match first(set, stream) {
+            Some((at, length, index)) if at < held => {
+                frames.push((stream[..at].to_vec(), Some(index)));
+                stream = &stream[at + length..];
+            }
+            _ => return (frames, &stream[..held], &stream[held..]),
+        }
+    }
+}
+
+/// Every stream of up to `most` of these letters.
+fn streams(letters: &[u8], most: u32) -> impl Iterator<Item = Vec<u8>> {
+    let base = letters.len();
+    (0..=most).flat_map(move |length| {
+        let letter = move |number: usize, at: u32| letters[number / base.pow(at) % base];
+        (0..base.pow(length)).map(move |number| (0..length).map(|at| letter(number, at)).collect())
+    })
+}
+
+fn set(delimiters: &[&str]) -> (AnyOf, Vec<Vec<u8>>) {
+    let bytes = delimiters.iter().map(|delimiter| delimiter.as_bytes().to_vec()).collect();
+    (AnyOf::new(delimiters).unwrap(), bytes)
+}
+
+/// Alone, overlapping themselves and each other, one within another, with a beginning or an end in common, twice the same, and those that make
+/// the reader look far ahead in vain.
+const SETS: &[&[&str]] = &[
+    &["a"],
+    &["aa"],
+    &["a", "b", "c"],
+    &["a", "b", "c", "ab"],
+    &["a", "ab"],
+    &["ab", "a", "ab", "a"],
+    &["b", "abc"],
+    &["b", "bb", "abc"],
+    &["a", "aaab"],
+    &["aa", "aaab", "b"],
+    &["ab", "ba"],
+    &["aba", "bab"],
+    &["abab", "ba", "bb"],
+    &["abc", "bcb", "cbaa"],
+    &["c", "aabaab", "ba"],
+    &["ac", "abaabac", "b"],
+    &["bc", "ab", "abca"],
+];
+
+#[test]
+fn every_short_stream_is_read_as_a_whole_under_every_cut() {
+    for delimiters in SETS {
+        let (any, bytes) = set(delimiters);
+        for stream in streams(b"abc", 7) {
+            let said = frames(under_every_cut(|| framer(&any), &stream));
+            assert_eq!(said, reference(&bytes, &stream), "{any:?} in \"{}\"", stream.escape_ascii());
+        }
+    }
+}
+
+/// The next token: its payload, and where it is the frame's last, which delimiter ended it.
+fn next(scanner: &mut Scanner, chunk: &mut &[u8]) -> Option<Frame> {
+    let (piece, last) = match scanner.next(chunk)? {
+        Token::Piece(piece) => (piece.to_vec(), false),
+        Token::Last(piece) => (piece.to_vec(), true),
+    };
+    Some((piece, last.then(|| scanner.delimiter())))
+}
+
+#[test]
+fn a_beginning_of_another_waits_for_one_byte_or_for_the_end() {
+    let (any, _) = set(&["\r", "\r\n"]);
+    let mut scanner = Scanner::new(Terminator::AnyOf(any));
+    let mut chunk: &[u8] = b"ab\r";
+    assert_eq!(next(&mut scanner, &mut chunk), Some((b"ab".to_vec(), None)));
+    assert_eq!(next(&mut scanner, &mut chunk), None);
+    assert_eq!((scanner.held(), scanner.held_bytes()), (1, &b"\r"[..]));
+    let mut chunk: &[u8] = b"c\r\n\r";
+    assert_eq!(next(&mut scanner, &mut chunk), Some((b"".to_vec(), Some(0))));
+    assert_eq!(next(&mut scanner, &mut chunk), Some((b"c".to_vec(), Some(1))));
+    assert_eq!(next(&mut scanner, &mut chunk), None);
+    assert_eq!(scanner.finish(), Some(Token::Last(b"")));
+    assert_eq!(scanner.delimiter(), 0);
+    assert_eq!(scanner.finish(), None);
+}
+
+#[test]
+fn what_nothing_can_change_is_found_at_once() {
+    let (any, _) = set(&["\n", "\r\n"]);
+    let mut scanner = Scanner::new(Terminator::AnyOf(any));
+    let mut chunk: &[u8] = b"\n\r\n";
+    assert_eq!(next(&mut scanner, &mut chunk), Some((b"".to_vec(), Some(0))));
+    assert_eq!(next(&mut scanner, &mut chunk), Some((b"".to_vec(), Some(1))));
+    assert_eq!(next(&mut scanner, &mut chunk), None);
+    assert_eq!(scanner.held(), 0);
+}
+
+#[test]
+fn the_end_of_a_stream_settles_what_waits_and_what_was_read_ahead() {
+    let (any, _) = set(&["a", "aaab"]);
+    let end = Said::End(End::Truncated { have: 1, missing: None });
+    for (stream, count, end) in [("xaaa", 3, Said::End(End::Clean)), ("aaac", 3, end)] {
+        let said = under_every_cut(|| framer(&any), stream.as_bytes());
+        assert_eq!(said.iter().filter(|said| matches!(said, Said::Event((_, Some(0)), _))).count(), count, "{stream}");
+        assert_eq!(said.last(), Some(&end), "{stream}");
+    }
+}
+
+#[test]
+fn an_offset_is_that_behind_the_delimiter_however_far_was_read_ahead() {
+    let (any, _) = set(&["a", "aaab"]);
+    let said = under_every_cut(|| framer(&any), b"aaacaaabx");
+    let offsets: Vec<u64> =
+        said.iter().filter_map(|said| if let Said::Event(_, at) = said { Some(*at) } else { None }).collect();
+    assert_eq!(offsets, [1, 2, 3, 8, u64::MAX]);
+}
+
+/// A handler that stops at the first frame.
+struct One;
+
+impl FrameHandler for One {
+    type Event = ();
+    type Error = Infallible;
+
+    fn start(&self) -> Terminator {
+        Terminator::any_of(["a", "aaab"]).unwrap()
+    }
+    fn frame(&mut self, _: &[u8], _: Found) -> Result<Step<()>, Infallible> {
+        Ok(Step::event(()).stop())
+    }
+}
+
+#[test]
+fn what_was_read_ahead_when_a_handler_stops_is_leftover() {
+    let said = under_every_cut(|| Framer::whole(One), b"xaaacd");
+    assert_eq!(said, [Said::Event((), 2), Said::End(End::Leftover(4))]);
+
+    let mut framer = Framer::whole(One);
+    let mut chunk: &[u8] = b"xaaacd";
+    assert_eq!(framer.next(&mut chunk), Ok(Some(())));
+    assert_eq!([framer.held_bytes(), chunk], [&b"aa"[..], b"cd"], "in this order they are what follows");
+}
+
+/// Tabs end fields and line feeds lines; a field that says `raw` is followed by a byte count instead.
+struct Table;
+
+impl FrameHandler for Table {
+    type Event = Frame;
+    type Error = Infallible;
+
+    fn start(&self) -> Terminator {
+        Terminator::any_of(["\t", "\t\t\t\t|", "\n"]).unwrap()
+    }
+    fn frame(&mut self, frame: &[u8], found: Found) -> Result<Step<Frame>, Infallible> {
+        let step = Step::event((frame.to_vec(), Some(found.delimiter)));
+        Ok(match frame {
+            b"raw" => step.until(Terminator::length(2).unwrap()),
+            b"lines" => step.until(Terminator::delimiter("\t|").unwrap()),
+            _ => step.until(self.start()),
+        })
+    }
+}
+
+#[test]
+fn a_terminator_that_a_handler_sets_applies_to_what_was_read_ahead() {
+    for (stream, expected) in [
+        (&b"raw\t\t\tx\n"[..], &[(&b"raw"[..], 0), (b"\t\t", 0), (b"x", 2)][..]),
+        (b"raw\t\t\t\t|", &[(b"raw", 1)]),
+        (b"lines\t\t\t|\n", &[(b"lines", 0), (b"\t", 0), (b"", 2)]),
+        (b"a\traw\t\t\t", &[(b"a", 0), (b"raw", 0), (b"\t\t", 0)]),
+    ] {
+        let said = frames(under_every_cut(|| Framer::whole(Table), stream));
+        let expected: Vec<Frame> = expected.iter().map(|(frame, index)| (frame.to_vec(), Some(*index))).collect();
+        assert_eq!(said, expected, "{}", stream.escape_ascii());
+    }
+}
+
+#[test]
+fn delimiters_of_4_kib_that_share_all_but_their_ends() {
+    let long = |end: &[u8]| [&[b'a'; 4095][..], end].concat();
+    let delimiters = [long(b"b"), long(b"c"), b"ab".to_vec(), vec![b'a'; 5000]];
+    let any = AnyOf::new(&delimiters).unwrap();
+    let mut stream = vec![b'a'; 4990];
+    for part in [&b"c"[..], &[b'a'; 4094], b"c", &[b'a'; 4095], b"bx", &[b'a'; 12_000], b"d"] {
+        stream.extend_from_slice(part);
+    }
+    let expected = reference(&delimiters, &stream);
+    for size in [1, 16, 1000, 4096, 65536] {
+        assert_eq!(frames(trace(framer(&any), stream.chunks(size))), expected, "chunks of {size}");
+    }
+}
+
+fn words(most: usize, letters: &'static [u8]) -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(prop::sample::select(letters), 0..most)
+}
+
+fn sets(letters: &'static [u8]) -> impl Strategy<Value = Vec<Vec<u8>>> {
+    prop::collection::vec(words(6, letters).prop_filter("not empty", |word| !word.is_empty()), 1..6)
+}
+
+fn cases() -> impl Strategy<Value = (Vec<Vec<u8>>, Vec<Vec<u8>>)> {
+    let of = |letters| (sets(letters), prop::collection::vec(words(12, letters), 0..8));
+    prop_oneof![of(b"ab"), of(b"abc"), of(b"aab\r\n")]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+    #[test]
+    fn any_set_in_any_chunks_is_read_as_the_whole_stream_is((delimiters, chunks) in cases()) {
+        let any = AnyOf::new(&delimiters).unwrap();
+        let said = frames(trace(framer(&any), chunks.iter().map(Vec::as_slice)));
+        prop_assert_eq!(said, reference(&delimiters, &chunks.concat()));
+    }
+
+    /// At once (nothing waits for bytes that cannot change it), and with the terminator changed from outside while bytes are held.
+    #[test]
+    fn a_change_from_outside_applies_to_all_that_is_held((delimiters, chunks) in cases(), (later, more) in cases()) {
+        let mut framer = framer(&AnyOf::new(&delimiters).unwrap());
+        let mut said = Vec::new();
+        for chunk in &chunks {
+            framer.feed(chunk, &mut |frame| said.push(frame)).unwrap();
+        }
+        let before = chunks.concat();
+        let (expected, payload, held) = settled(&delimiters, &before);
+        prop_assert_eq!(&said, &expected);
+        prop_assert_eq!(framer.held_bytes(), held);
+
+        framer.set_terminator(Terminator::AnyOf(AnyOf::new(&later).unwrap()));
+        prop_assert_eq!(framer.held_bytes(), held);
+        said.clear();
+        for chunk in &more {
+            framer.feed(chunk, &mut |frame| said.push(frame)).unwrap();
+        }
+        framer.close(&mut |frame| said.push(frame)).unwrap();
+        let mut expected = reference(&later, &[held, &more.concat()].concat());
+        expected[0].0.splice(0..0, payload.iter().copied());
+        prop_assert_eq!(said, expected);
+    }
+}
