@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::Location;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -295,6 +295,7 @@ where
     ///
     /// # Panics
     /// With the smallest violation, when the law is broken.
+    #[track_caller]
     pub fn assert(self, law: Law) {
         let folder = regressions::folder(self.file, &self.name);
         match self.check(law) {
@@ -304,7 +305,7 @@ where
             Verdict::Broken(violation) => {
                 let kept = folder.and_then(|folder| regressions::save(&folder, &violation).transpose());
                 let kept = match kept {
-                    Some(Ok(path)) => format!("kept in {}: it is tried first from now on", path.display()),
+                    Some(Ok(path)) => format!("kept in {}: it is tried first from now on", from_here(&path).display()),
                     Some(Err(error)) => format!("it could not be kept as a regression: {error}"),
                     None => "it is not kept as a regression".to_owned(),
                 };
@@ -317,6 +318,7 @@ where
     ///
     /// # Panics
     /// With the smallest violation of the first law that is broken.
+    #[track_caller]
     pub fn assert_all(self) {
         let laws = Arc::new(self);
         for law in Law::ALL {
@@ -350,8 +352,8 @@ where
         let laws = Arc::clone(self);
         let watch = Watch { patience: self.patience, stack: guard::ROOMY, journal: None };
         // Where no child went first, nothing is tried that may end the process.
-        let depths = in_child == Outcome::Survived;
-        match guard::watched(watch, move || laws.tried(law, depths)) {
+        let extremes = in_child == Outcome::Survived;
+        match guard::watched(watch, move || laws.tried(law, extremes)) {
             Ok(Ok(tried)) => Verdict::Holds(tried),
             Ok(Err(Failure::Broken(violation))) => expressed(violation),
             Ok(Err(Failure::Unfit(what))) => Verdict::Unfit(what),
@@ -394,4 +396,10 @@ where
         };
         Some(needs.to_owned())
     }
+}
+
+/// The path as it is seen from the folder that the process is in.
+fn from_here(path: &Path) -> &Path {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path)
 }

@@ -126,51 +126,77 @@ pub(crate) fn floods(messages: &[Vec<u8>], places_most: usize) -> Vec<Growth> {
     floods
 }
 
-/// What may overflow a stack or exhaust memory: beginnings of messages over and over, and lengths that nobody means.
-pub(crate) fn depths(grammar: &Grammar) -> Vec<Depth> {
-    const BYTES: usize = 64 << 10;
-    let mut depths = Vec::new();
+/// Numbers at the edges of their types, as digits.
+const NUMBERS: [&[u8]; 8] = [
+    b"18446744073709551615",
+    b"18446744073709551614",
+    b"18446744073709551616",
+    b"9223372036854775807",
+    b"4294967295",
+    b"2147483647",
+    b"99999999999999999999999999",
+    b"-1",
+];
+
+/// What may overflow a stack or an integer, or exhaust memory: beginnings of messages over and over, and lengths that nobody means.
+pub(crate) fn extremes(grammar: &Grammar) -> Vec<Vec<u8>> {
+    const DEEP: usize = 64 << 10;
+    const MOST: usize = 400;
     // What is read only once it has ended is ended.
-    let end = grammar.tokens.first().cloned().unwrap_or_default();
-    let mut push = |start: &[u8], unit: &[u8], times: usize| {
-        let depth = Depth { start: start.to_vec(), unit: unit.to_vec(), times, end: end.clone() };
-        if !unit.is_empty() && depths.len() < 96 && !depths.contains(&depth) {
-            depths.push(depth);
-        }
-    };
+    let end = grammar.tokens.first().map_or(&[][..], Vec::as_slice);
+    let mut extremes: Vec<Vec<u8>> = Vec::new();
     for piece in grammar.messages.iter().chain(&grammar.tokens) {
         for len in [1, 2, 3, 4, 5, 8, piece.len()] {
             let unit = &piece[..len.min(piece.len())];
-            push(b"", unit, BYTES / unit.len().max(1));
+            extremes.push([&unit.repeat(DEEP / unit.len().max(1)), end].concat());
         }
     }
-    for message in grammar.messages.iter().take(4) {
-        for at in places(message, 8) {
-            for length in [
-                &[0xff; 8][..],
-                &[0x7f, 0xff, 0xff, 0xff],
-                &[0xff, 0xff, 0xff, 0x7f],
-                b"99999999999999999999\r\n",
-                b"2147483647\r\n",
-            ] {
-                push(&message[..at], length, 1);
+    for message in &grammar.messages {
+        for digits in digits(message) {
+            let number = |number: &&[u8]| [&message[..digits.start], number, &message[digits.end..]].concat();
+            extremes.extend(NUMBERS.iter().map(number));
+        }
+        for at in 0..message.len().min(12) {
+            for length in [1, 2, 4, 8] {
+                for (first, others) in [(0xff, 0xff), (0x7f, 0xff), (0xff, 0x7f), (0x80, 0)] {
+                    let mut extreme = message.clone();
+                    for (place, byte) in extreme.iter_mut().skip(at).take(length).enumerate() {
+                        *byte = if place == 0 { first } else { others };
+                    }
+                    extremes.push(extreme);
+                }
             }
         }
     }
-    depths
+    let mut seen = std::collections::HashSet::new();
+    extremes.retain(|extreme| !extreme.is_empty() && seen.insert(extreme.clone()));
+    extremes.truncate(MOST);
+    extremes
 }
 
-/// A unit repeated, between a start and an end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Depth {
-    pub(crate) start: Vec<u8>,
-    pub(crate) unit: Vec<u8>,
-    pub(crate) times: usize,
-    pub(crate) end: Vec<u8>,
+/// Where there are decimal digits, run by run.
+fn digits(message: &[u8]) -> Vec<std::ops::Range<usize>> {
+    let mut runs: Vec<std::ops::Range<usize>> = Vec::new();
+    for at in (0..message.len()).filter(|at| message[*at].is_ascii_digit()) {
+        match runs.last_mut() {
+            Some(run) if run.end == at => run.end += 1,
+            _ => runs.push(at..at + 1),
+        }
+    }
+    runs
 }
 
-impl Depth {
-    pub(crate) fn bytes(&self) -> Vec<u8> {
-        [&self.start[..], &self.unit.repeat(self.times), &self.end].concat()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_messages_become_extreme_and_beginnings_deep() {
+        let grammar = Grammar { messages: vec![b"set 12 3\r\n".to_vec()], ..Grammar::default() }.inferred();
+        let extremes = extremes(&grammar);
+        for expected in [&b"set 18446744073709551615 3\r\n"[..], b"set 12 -1\r\n", b"\xff\xff\xff\xff12 3\r\n"] {
+            assert!(extremes.iter().any(|extreme| extreme == expected), "{}", expected.escape_ascii());
+        }
+        assert!(extremes.iter().any(|extreme| extreme.len() > 60_000 && extreme.starts_with(b"sss")));
     }
 }

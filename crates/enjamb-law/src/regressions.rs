@@ -115,3 +115,54 @@ pub(crate) fn save(folder: &Path, violation: &Violation) -> io::Result<Option<Pa
     fs::write(&path, format!("{HEADER}\n# law {law}\n{cuts_line}# {verdict}\n{body}"))?;
     Ok(Some(path))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cutting::stream;
+
+    fn violation(law: Law, messages: Option<Vec<Vec<u8>>>, cuts: &[usize]) -> Violation {
+        Violation {
+            law,
+            verdict: "of two\nlines".to_owned(),
+            input: stream(b"ab\r\nc\xff"),
+            messages,
+            cuts: cuts.to_vec(),
+            traces: None,
+            call: String::new(),
+            subject: None,
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_found_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let messages = vec![b"ab\r\n".to_vec(), b"c\xff".to_vec()];
+        let split = save(folder.path(), &violation(Law::Split, None, &[1, 3])).unwrap().unwrap();
+        let prompt = save(folder.path(), &violation(Law::Prompt, Some(messages.clone()), &[2])).unwrap().unwrap();
+        assert_eq!(save(folder.path(), &violation(Law::Split, None, &[1, 3])).unwrap().unwrap(), split, "once");
+
+        let found = load(folder.path()).unwrap();
+        let [of_prompt, of_split] = &found[..] else { panic!("{found:?}") };
+        assert_eq!((of_split.law, &of_split.path, &of_split.input), (Law::Split, &split, &stream(b"ab\r\nc\xff")));
+        assert_eq!(of_split.cuts, [1, 3]);
+        assert_eq!((of_prompt.law, &of_prompt.path, &of_prompt.chunks), (Law::Prompt, &prompt, &messages));
+        assert_eq!(of_prompt.cuts, [2]);
+    }
+
+    #[test]
+    fn a_file_that_is_no_regression_is_named_with_what_is_wrong() {
+        let folder = tempfile::tempdir().unwrap();
+        for (text, what) in [
+            ("enjamb transcript 1\n", "there is no line \"# law NAME\""),
+            ("enjamb transcript 1\n# law spilt\n", "spilt: not the name of a law"),
+            ("enjamb transcript 1\n# law split\n# cuts 1 x\n", "cuts 1 x: not numbers"),
+            ("nothing", "line 1, column 1"),
+        ] {
+            fs::write(folder.path().join("a.txt"), text).unwrap();
+            let error = load(folder.path()).unwrap_err();
+            assert!(error.contains("a.txt") && error.contains(what), "{error}");
+        }
+        assert_eq!(load(&folder.path().join("absent")).unwrap(), []);
+    }
+}

@@ -1,5 +1,6 @@
 //! How each law of a definition is tried: with which inputs, and how many.
 
+use std::fmt::Debug;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -16,7 +17,7 @@ use crate::laws::{
 };
 use crate::pulse;
 use crate::regressions::{self, Regression};
-use crate::run::trace;
+use crate::run::{AfterError, Listener, drive};
 use crate::script::{Case, Script};
 use crate::segmentations::Segmentations;
 use crate::subject::{Comparable, Fault, Said, Subject};
@@ -26,8 +27,8 @@ impl<S> Laws<S>
 where
     S: Subject<Event: Comparable, Error: Comparable> + Send + Sync + 'static,
 {
-    /// Tries a law that applies; with `depths`, also with what may end the process.
-    pub(crate) fn tried(&self, law: Law, depths: bool) -> Result<Tried, Failure> {
+    /// Tries a law that applies; with `extremes`, also with what may end the process.
+    pub(crate) fn tried(&self, law: Law, extremes: bool) -> Result<Tried, Failure> {
         self.well_formed()?;
         let mut tried = Tried::default();
         for regression in self.regressions()? {
@@ -36,7 +37,7 @@ where
             }
         }
         tried += match law {
-            Law::Total => self.total(depths)?,
+            Law::Total => self.total(extremes)?,
             Law::Split => self.split()?,
             Law::Coalesce => self.coalesce()?,
             Law::Prompt => self.prompt()?,
@@ -52,23 +53,21 @@ where
         Ok(tried)
     }
 
-    /// A law over messages says nothing of a subject that does not read them.
+    /// A law over messages says nothing of a subject that refuses them. What it says at the end of the stream is the affair of the laws.
     fn well_formed(&self) -> Result<(), Failure> {
-        for (number, message) in self.grammar.messages.iter().enumerate() {
-            if self.dependent && number > 0 {
-                break;
-            }
+        let alone = if self.dependent { 1 } else { usize::MAX };
+        for (number, message) in self.grammar.messages.iter().enumerate().take(alone) {
             let input = stream(message);
             pulse::input(&input);
-            let said = trace(&self.subject, &input, &[]);
-            if let Some(failed) = said.iter().find(|said| matches!(said, Said::Failed(_))) {
-                let what = format!(
-                    "its message {} is not read: {}: {}",
-                    number + 1,
-                    self.grammar.describe(number),
-                    failed.told()
-                );
-                return Err(Failure::Unfit(what));
+            pulse::cuts(&[]);
+            let mut refusal = Refusal::default();
+            drive(&self.subject, &mut input.cut(&[]), &mut refusal, AfterError::Stop);
+            if let Some(refused) = refusal.refused {
+                let message = self.grammar.describe(number);
+                return Err(Failure::Unfit(format!(
+                    "message {} of the definition, {message}, is not read: {refused}",
+                    number + 1
+                )));
             }
         }
         Ok(())
@@ -224,7 +223,7 @@ where
         Ok(tried)
     }
 
-    fn total(&self, depths: bool) -> Result<Tried, Failure> {
+    fn total(&self, extremes: bool) -> Result<Tried, Failure> {
         let mut tried = self.over_streams(total)?;
         for Case { input, cuts } in self.chance().noise(self.cases) {
             let every: Vec<usize> = (1..input.len()).collect();
@@ -232,11 +231,11 @@ where
             total(&self.subject, &input, &every)?;
             tried += Tried::one(2);
         }
-        if depths {
+        if extremes {
             let started = Instant::now();
             // What is slow on long inputs is the affair of the linear law.
-            for depth in inputs::depths(&self.grammar()).iter().take_while(|_| started.elapsed() < ENOUGH) {
-                total(&self.subject, &stream(&depth.bytes()), &[])?;
+            for extreme in inputs::extremes(&self.grammar()).iter().take_while(|_| started.elapsed() < ENOUGH) {
+                total(&self.subject, &stream(extreme), &[])?;
                 tried += Tried::one(1);
             }
         }
@@ -353,6 +352,24 @@ where
             tried += Tried::one(2);
         }
         Ok(tried)
+    }
+}
+
+/// Hears whether a message is refused before the stream has ended.
+#[derive(Default)]
+struct Refusal {
+    asked: usize,
+    refused: Option<String>,
+}
+
+impl<E: Debug, F: Debug> Listener<E, F> for Refusal {
+    fn hear(&mut self, said: Said<E, F>) {
+        if self.asked < 2 && self.refused.is_none() && matches!(said, Said::Failed(_)) {
+            self.refused = Some(said.told());
+        }
+    }
+    fn asked(&mut self) {
+        self.asked += 1;
     }
 }
 

@@ -110,9 +110,19 @@ where
         candidates(fewer).into_iter().find_map(|cuts| waits(subject, fewer, &cuts).map(|waits| (cuts, waits)))
     };
     let fewest = minimise::fewest(messages, |fewer| !fewer.is_empty() && shows(fewer).is_some());
-    let Some((cuts, waits)) = shows(&fewest) else {
+    let Some((mut cuts, mut waits)) = shows(&fewest) else {
         unreachable!("the cuts it was found with are among the candidates")
     };
+    // Without the cuts that make no difference.
+    let mut at = 0;
+    while at < cuts.len() && cuts.len() <= 256 {
+        let mut fewer = cuts.clone();
+        fewer.remove(at);
+        match self::waits(subject, &fewest, &fewer) {
+            Some(still) => (cuts, waits) = (fewer, still),
+            None => at += 1,
+        }
+    }
     Box::new(Violation {
         law: Law::Prompt,
         verdict: format!("a message was whole with byte {}, and was not said before more was asked for", waits.end),
