@@ -1,0 +1,100 @@
+//! How fast: enjamb and others who do the same, on the same bytes, in one run.
+//!
+//! A *group* is a question (`framing`: how fast are frames found?) and has a file of its own; it makes *rows*, which are inputs; in a row every
+//! *contestant* reads the whole input and says what it found, which must be what is in it. Then they run in turns, round after round, so that whatever
+//! else the machine does hits all of them; what is reported are medians, and ratios of what ran in the same round.
+//!
+//! One machine's numbers say little. The ratios are what to look at.
+
+mod framing;
+mod measure;
+mod peers;
+mod report;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::measure::Row;
+
+/// Measures enjamb beside its peers.
+#[derive(Debug, Parser)]
+#[command(name = "enjamb-bench")]
+struct Arguments {
+    /// Only this group of rows.
+    #[arg(long, value_name = "GROUP")]
+    only: Option<String>,
+
+    /// Only rows whose name holds this text.
+    #[arg(long, value_name = "TEXT")]
+    row: Option<String>,
+
+    /// Small inputs and few rounds: whether it runs, and not how fast.
+    #[arg(long)]
+    quick: bool,
+
+    /// How often each contestant runs.
+    #[arg(long, value_name = "COUNT", default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+
+    /// Name groups and rows, and measure nothing.
+    #[arg(long)]
+    list: bool,
+}
+
+/// How large inputs are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scale {
+    /// Bytes of a row's input.
+    bytes: usize,
+}
+
+/// A question, and the rows that answer it.
+struct Group {
+    name: &'static str,
+    asks: &'static str,
+    rows: fn(Scale) -> Vec<Row>,
+}
+
+const GROUPS: &[Group] =
+    &[Group { name: "framing", asks: "how fast are the frames of a stream found and counted", rows: framing::rows }];
+
+/// Exit code for wrong usage.
+const WRONG_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse(), &mut io::stdout().lock()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("enjamb-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let scale = Scale { bytes: if arguments.quick { 1 << 18 } else { 4 << 20 } };
+    let rounds = if arguments.quick { 3 } else { arguments.rounds };
+    let wanted = |group: &&Group| arguments.only.as_deref().is_none_or(|only| only == group.name);
+    let mut measured = 0;
+    for group in GROUPS.iter().filter(wanted) {
+        writeln!(out, "## {}: {}\n", group.name, group.asks)?;
+        for row in (group.rows)(scale) {
+            if arguments.row.as_deref().is_some_and(|text| !row.name.contains(text)) {
+                continue;
+            }
+            measured += 1;
+            if arguments.list {
+                writeln!(out, "{}", row.name)?;
+                continue;
+            }
+            report::write(&row.measure(rounds)?, out)?;
+        }
+    }
+    if measured == 0 {
+        eprintln!("enjamb-bench: no row has that name; --list names them all");
+        return Ok(ExitCode::from(WRONG_USAGE));
+    }
+    Ok(ExitCode::SUCCESS)
+}
