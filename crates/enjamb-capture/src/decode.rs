@@ -31,6 +31,11 @@ pub struct Segment<'a> {
     pub fin: bool,
     /// The sender gives the connection up.
     pub rst: bool,
+    /// It has urgent data.
+    pub urgent: bool,
+    /// Which of several networks it was captured in that may use the same addresses: a number made of VLAN, VXLAN and GENEVE
+    /// identifiers, and 0 where there are none.
+    pub network: u64,
     /// The payload that was captured.
     pub payload: &'a [u8],
     /// How many more bytes of payload it had on the wire.
@@ -246,6 +251,8 @@ fn tcp((source, destination): (IpAddr, IpAddr), bytes: &[u8], missing: u64) -> R
         syn: tcp.syn(),
         fin: tcp.fin(),
         rst: tcp.rst(),
+        urgent: tcp.urg(),
+        network: 0,
         payload: tcp.payload(),
         missing,
         dropped: 0,
