@@ -196,7 +196,7 @@ impl Flow {
                 other.synchronise(acknowledged);
             }
         }
-        stream.join(segment.sequence, segment.payload.len() <= 1 && !segment.fin);
+        stream.join(segment.sequence);
         if let Some(acknowledged) = segment.acknowledgement {
             other.acknowledge(acknowledged);
         }
@@ -222,6 +222,9 @@ impl Flow {
         self.with(side, around, |stream, scene, summary, deliver| {
             if segment.dropped > 0 {
                 stream.give_up_to(offset, scene, summary, deliver);
+            }
+            if segment.fin || length + segment.missing > 0 {
+                stream.reaches_back_to(offset);
             }
             if segment.fin {
                 stream.finish(end);

@@ -134,8 +134,6 @@ pub(crate) struct Stream {
     fin: Option<u64>,
     /// The furthest that the other side acknowledged.
     pub(crate) acked: u64,
-    /// The first thing the other side acknowledged, when nothing of this one was known.
-    acked_first: Option<u32>,
     /// The other side was seen to acknowledge anything.
     pub(crate) heard: bool,
     /// Up to here, delivery does not wait for an acknowledgement.
@@ -201,20 +199,22 @@ impl Stream {
         }
     }
 
-    /// A segment of this side: where nothing is known yet, the capture joins here. `probe`: it may be a keep-alive.
-    pub(crate) fn join(&mut self, sequence: u32, probe: bool) {
+    /// A segment of this side: where nothing is known yet, the capture joins here.
+    pub(crate) fn join(&mut self, sequence: u32) {
         self.seen = true;
-        if self.base.is_some() {
-            return;
+        if self.base.is_none() {
+            (self.base, self.first, self.next) = (Some(sequence), ORIGIN, ORIGIN);
         }
-        // The other side has received all before this, so it is the first one that there can be.
-        let settled = |first: u32| self.acked_first == Some(first);
-        let next = sequence.wrapping_add(1);
-        (self.base, self.settled) = match (settled(sequence), settled(next) && probe) {
-            (_, true) => (Some(next), true),
-            (settled, false) => (Some(sequence), settled),
+    }
+
+    /// Something of the stream was seen at `offset`: it begins there at the latest, unless its beginning is certain.
+    pub(crate) fn reaches_back_to(&mut self, offset: i64) {
+        let Ok(at) = u64::try_from(offset) else {
+            return;
         };
-        (self.first, self.next) = (ORIGIN, ORIGIN);
+        if !self.settled && at < self.first && self.first - at <= JOIN_MAX {
+            self.begin_at(at);
+        }
     }
 
     /// The first byte is what is known to be the first one now.
@@ -251,14 +251,11 @@ impl Stream {
     /// The other side acknowledged everything before `sequence`.
     pub(crate) fn acknowledge(&mut self, sequence: u32) {
         self.heard = true;
-        match self.offset(sequence) {
-            None => {
-                self.acked_first.get_or_insert(sequence);
-            }
-            Some(offset) if offset <= self.next as i64 + WINDOW_MAX => {
-                self.acked = self.acked.max(u64::try_from(offset).unwrap_or(0));
-            }
-            Some(_) => {}
+        if let Some(offset) = self.offset(sequence)
+            && offset <= self.next as i64 + WINDOW_MAX
+            && let Ok(offset) = u64::try_from(offset)
+        {
+            self.acked = self.acked.max(offset);
         }
     }
 
@@ -295,11 +292,6 @@ impl Stream {
         if probe && (at + 1 == self.next || at + 1 == frontier) && (self.settled || at >= self.first) {
             summary.keep_alives += 1;
             return;
-        }
-        let length = bytes.len() as u64 + missing;
-        if !self.settled && at < self.first && self.first - at <= JOIN_MAX && length > 0 {
-            self.begin_at(at);
-            self.settled = self.acked_first.is_some() && self.acked_first == self.first_sequence();
         }
         let mut rest = bytes;
         let before = rest.len().min(self.first.saturating_sub(at) as usize);

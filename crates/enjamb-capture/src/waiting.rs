@@ -20,7 +20,7 @@ use crate::summary::Summary;
 const JOIN_PACKETS: u32 = 64;
 
 /// How many bytes it holds meanwhile.
-const JOIN_BYTES: usize = 64 << 10;
+const JOIN_BYTES: usize = 32 << 10;
 
 /// What a stream waits for, and since when.
 #[derive(Clone, Copy, Debug)]
