@@ -54,6 +54,7 @@ mod held;
 mod incident;
 mod input;
 mod link;
+mod network;
 mod pcap;
 mod pcapng;
 mod read;
@@ -62,8 +63,10 @@ mod recent;
 mod recorder;
 mod stream;
 mod summary;
+mod tunnel;
 mod waiting;
 mod wire;
+mod wireless;
 
 pub use capture::{Capture, Packet};
 pub use decode::{Decoder, Ignored, Segment};
