@@ -4,7 +4,7 @@
 //! order, cut off, wrapped in tunnels, cut into fragments; acknowledgements come before the bytes they acknowledge.
 //! This crate undoes that, and says what it could not undo:
 //!
-//! * [`Capture`] reads packets from pcap and pcapng, plain or in gzip, to the last whole one of a damaged file.
+//! * [`Capture`] reads packets from pcap and pcapng, plain or in gzip or zstd, to the last whole one of a damaged file.
 //! * [`Decoder`] finds the TCP segment in a packet, whatever it is wrapped in, or says why there is none.
 //! * [`Reassembler`] puts segments in order and tells a [`Tap`](enjamb::Tap) of connections, chunks, gaps and endings.
 //! * [`read`] is these three in a row, with a [`Report`] of everything that was passed over.
@@ -46,6 +46,7 @@
 //! ```
 
 mod capture;
+mod compression;
 mod decode;
 mod fault;
 mod flow;
