@@ -134,6 +134,8 @@ pub(crate) struct Stream {
     fin: Option<u64>,
     /// The furthest that the other side acknowledged.
     pub(crate) acked: u64,
+    /// The furthest that it acknowledged, when nothing of this side was known.
+    acked_early: Option<u32>,
     /// The other side was seen to acknowledge anything.
     pub(crate) heard: bool,
     /// Up to here, delivery does not wait for an acknowledgement.
@@ -205,6 +207,9 @@ impl Stream {
         if self.base.is_none() {
             (self.base, self.first, self.next) = (Some(sequence), ORIGIN, ORIGIN);
         }
+        if let Some(acknowledged) = self.acked_early.take() {
+            self.acknowledge(acknowledged);
+        }
     }
 
     /// Something of the stream was seen at `offset`: it begins there at the latest, unless its beginning is certain.
@@ -251,6 +256,9 @@ impl Stream {
     /// The other side acknowledged everything before `sequence`.
     pub(crate) fn acknowledge(&mut self, sequence: u32) {
         self.heard = true;
+        if self.base.is_none() && self.acked_early.is_none_or(|before| sequence.wrapping_sub(before) as i32 > 0) {
+            self.acked_early = Some(sequence);
+        }
         if let Some(offset) = self.offset(sequence)
             && offset <= self.next as i64 + WINDOW_MAX
             && let Ok(offset) = u64::try_from(offset)
@@ -309,7 +317,13 @@ impl Stream {
         }
         let mut conflict: Option<Conflict> = None;
         while !rest.is_empty() {
-            let (length, again) = if at < self.next { (self.next - at, true) } else { self.held.run(at) };
+            let (mut length, again) = if at < self.next { (self.next - at, true) } else { self.held.run(at) };
+            // What was acknowledged is not replaced any more, although it may still wait for what is before it.
+            let accepted = self.acked.max(self.released);
+            let overlap = if at < accepted { Overlap::First } else { scene.options.overlap };
+            if again && at < accepted {
+                length = length.min(accepted - at);
+            }
             let length = rest.len().min(usize::try_from(length).unwrap_or(usize::MAX));
             let (piece, behind) = rest.split_at(length);
             if again {
@@ -319,15 +333,15 @@ impl Stream {
                     let skipped = (start - at) as usize;
                     differing(start, head, tail, &piece[skipped..][..head.len() + tail.len()])
                 } else {
-                    self.held.overlap(at, piece, scene.options.overlap)
+                    self.held.overlap(at, piece, overlap)
                 };
                 conflict = match (conflict, found) {
                     (Some(one), Some(other)) => Some(Conflict { bytes: one.bytes + other.bytes, ..one }),
                     (one, other) => one.or(other),
                 };
             } else if at == self.next && self.may_deliver(mark.acknowledgement, at + length as u64, scene) {
+                // What is behind it waits until all of the segment was looked at: it may fill what is known to be lost.
                 self.deliver(piece, mark.time, scene, summary, deliver);
-                self.settle(scene, summary, deliver);
             } else {
                 self.held.insert(at, piece, mark);
             }
