@@ -28,7 +28,7 @@ pub struct Packet<'a> {
     pub dropped: u64,
 }
 
-/// Packets from a pcap or pcapng file, plain or in gzip.
+/// Packets from a pcap or pcapng file, plain or compressed with gzip or zstd.
 ///
 /// In: pcap of both byte orders, with microseconds or nanoseconds, and the "modified" format; pcapng with any number of
 /// sections and interfaces, each with its own byte order and clock; enhanced, simple and obsolete packet blocks. All other
@@ -81,6 +81,10 @@ impl<R: Read> Capture<R> {
         let format = match input.bytes() {
             [0x0a, 0x0d, 0x0d, 0x0a, ..] => Format::Pcapng(Pcapng::new()),
             [a, b, c, d, ..] if Pcap::is_magic([*a, *b, *c, *d]) => Format::Pcap(Pcap::open(&mut input)?),
+            start @ ([_] | [_, _] | [_, _, _]) if MAGICS.iter().any(|magic| magic.starts_with(start)) => {
+                let found = start.len() as u64;
+                return Err(Fault::new(0, Trouble::Cut { what: "the file header", expected: 4, found }));
+            }
             other => return Err(Fault::new(0, Trouble::NotACapture(describe(other)))),
         };
         Ok(Self { input, format, given: 0, last: Time::default(), failed: false })
@@ -119,11 +123,23 @@ impl<R: Read> Capture<R> {
     }
 }
 
+/// How captures begin.
+const MAGICS: [[u8; 4]; 9] = [
+    [0x0a, 0x0d, 0x0d, 0x0a],
+    [0x1f, 0x8b, 0x08, 0x00],
+    [0x28, 0xb5, 0x2f, 0xfd],
+    0xa1b2_c3d4_u32.to_le_bytes(),
+    0xa1b2_c3d4_u32.to_be_bytes(),
+    0xa1b2_3c4d_u32.to_le_bytes(),
+    0xa1b2_3c4d_u32.to_be_bytes(),
+    0xa1b2_cd34_u32.to_le_bytes(),
+    0xa1b2_cd34_u32.to_be_bytes(),
+];
+
 /// What the first bytes of a file look like that is no capture we read.
 fn describe(first: &[u8]) -> &'static str {
     match first {
         [] => "an empty file",
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => "zstd compression, which is not read: unpack it with `zstd -d`",
         [b'B', b'Z', b'h', ..] => "bzip2 compression, which is not read: unpack it with `bunzip2`",
         [0xfd, b'7', b'z', b'X', ..] => "xz compression, which is not read: unpack it with `unxz`",
         [0x04, 0x22, 0x4d, 0x18, ..] => "lz4 compression, which is not read: unpack it with `lz4 -d`",

@@ -10,6 +10,7 @@ use etherparse::{IpNumber, Ipv6ExtensionSlice, LaxIpSlice, LenSource, TcpSlice};
 use crate::capture::Packet;
 use crate::fragments::{Datagram, Fragments};
 use crate::link::{Layer, ip_protocol, peel};
+use crate::network::Network;
 
 /// The most headers that are peeled off a packet before its TCP header.
 const LAYERS_MAX: usize = 32;
@@ -31,6 +32,11 @@ pub struct Segment<'a> {
     pub fin: bool,
     /// The sender gives the connection up.
     pub rst: bool,
+    /// It has urgent data.
+    pub urgent: bool,
+    /// Which of several networks it was captured in that may use the same addresses: a number made of VLAN, VXLAN and GENEVE
+    /// identifiers, and 0 where there are none.
+    pub network: u64,
     /// The payload that was captured.
     pub payload: &'a [u8],
     /// How many more bytes of payload it had on the wire.
@@ -90,8 +96,9 @@ impl Ignored {
 #[derive(Default)]
 pub struct Decoder {
     fragments: Fragments,
-    /// The payload of the last datagram that became whole.
+    /// The payload of the last datagram that became whole, and of the last one inside of it that did.
     whole: Vec<u8>,
+    whole_inside: Vec<u8>,
 }
 
 /// Where peeling ended.
@@ -114,42 +121,49 @@ impl Decoder {
     pub fn decode<'a>(&'a mut self, packet: &Packet<'a>) -> Result<Segment<'a>, Ignored> {
         let layer = packet.link.layer().ok_or(Ignored::UnknownLink)?;
         let cut = packet.original.saturating_sub(packet.bytes.len() as u64);
-        let segment = match core(layer, packet.bytes, cut)? {
-            Core::Segment(segment) => segment,
-            Core::Fragment { datagram, offset, more, payload } => {
-                let whole = self.fragments.add(datagram, offset, more, payload).ok_or(Ignored::Fragment)?;
-                self.whole = whole;
-                let Datagram { source, destination, protocol, .. } = datagram;
-                match inside(protocol, (source, destination), &self.whole, 0, 0)? {
-                    Core::Segment(segment) => segment,
-                    // Fragments of a tunnel whose datagrams are fragments: nobody does that.
-                    Core::Fragment { .. } => return Err(Ignored::TooDeep),
-                }
-            }
-        };
-        Ok(Segment { dropped: packet.dropped, ..segment })
+        let mut network = Network::default();
+        let mut core = core(layer, packet.bytes, cut, &mut network)?;
+        // Fragments may be of a tunnel whose datagrams are in fragments themselves.
+        for whole in [&mut self.whole, &mut self.whole_inside] {
+            let Core::Fragment { datagram, offset, more, payload } = core else {
+                break;
+            };
+            let datagram = Datagram { network, ..datagram };
+            *whole = self.fragments.add(packet.time, datagram, offset, more, payload).ok_or(Ignored::Fragment)?;
+            core = inside(datagram.protocol, (datagram.source, datagram.destination), whole, 0, 0, &mut network)?;
+        }
+        match core {
+            Core::Segment(segment) => Ok(Segment { dropped: packet.dropped, network: network.0, ..segment }),
+            Core::Fragment { .. } => Err(Ignored::TooDeep),
+        }
     }
 
-    /// Fragmented datagrams that were given up: their fragments contradicted each other, or there were too many.
+    /// Fragmented datagrams that were given up: their fragments contradicted each other, there were too many, or some never came.
     #[must_use]
     pub fn given_up(&self) -> u64 {
         self.fragments.given_up()
     }
+
+    /// Bytes held for fragmented datagrams. Never more than 16 MiB after a call.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.fragments.held()
+    }
 }
 
 /// Peels until there is a segment or a fragment. `cut` bytes of the packet were not captured.
-fn core(mut layer: Layer, mut bytes: &[u8], cut: u64) -> Result<Core<'_>, Ignored> {
+fn core<'a>(mut layer: Layer, mut bytes: &'a [u8], cut: u64, network: &mut Network) -> Result<Core<'a>, Ignored> {
     for _ in 0..LAYERS_MAX {
-        (layer, bytes) = peel(layer, bytes)?;
+        (layer, bytes) = peel(layer, bytes, network)?;
         if layer == Layer::Ip {
-            return ip(bytes, cut, 0);
+            return ip(bytes, cut, 0, network);
         }
     }
     Err(Ignored::TooDeep)
 }
 
 /// A datagram that `depth` others are around.
-fn ip(bytes: &[u8], cut: u64, depth: usize) -> Result<Core<'_>, Ignored> {
+fn ip<'a>(bytes: &'a [u8], cut: u64, depth: usize, network: &mut Network) -> Result<Core<'a>, Ignored> {
     if depth == LAYERS_MAX {
         return Err(Ignored::TooDeep);
     }
@@ -195,28 +209,29 @@ fn ip(bytes: &[u8], cut: u64, depth: usize) -> Result<Core<'_>, Ignored> {
                 (fragment.identification(), fragment.fragment_offset(), fragment.more_fragments())
             }
         };
-        let datagram = Datagram { source: ends.0, destination: ends.1, identification, protocol };
+        let datagram = Datagram { source: ends.0, destination: ends.1, identification, protocol, network: *network };
         return Ok(Core::Fragment { datagram, offset, more, payload: content.payload });
     }
-    inside(protocol, ends, content.payload, missing, depth)
+    inside(protocol, ends, content.payload, missing, depth, network)
 }
 
 /// What is in a datagram from and to `ends`, of whose payload `missing` bytes were not captured.
-fn inside(
+fn inside<'a>(
     protocol: u8,
     ends: (IpAddr, IpAddr),
-    payload: &[u8],
+    payload: &'a [u8],
     missing: u64,
     depth: usize,
-) -> Result<Core<'_>, Ignored> {
+    network: &mut Network,
+) -> Result<Core<'a>, Ignored> {
     if protocol == ip_protocol::TCP {
         return tcp(ends, payload, missing).map(Core::Segment);
     }
     let (mut layer, mut bytes) = (Layer::Protocol(protocol), payload);
     for _ in 0..LAYERS_MAX {
-        (layer, bytes) = peel(layer, bytes)?;
+        (layer, bytes) = peel(layer, bytes, network)?;
         if layer == Layer::Ip {
-            return ip(bytes, missing, depth + 1);
+            return ip(bytes, missing, depth + 1, network);
         }
     }
     Err(Ignored::TooDeep)
@@ -246,6 +261,8 @@ fn tcp((source, destination): (IpAddr, IpAddr), bytes: &[u8], missing: u64) -> R
         syn: tcp.syn(),
         fin: tcp.fin(),
         rst: tcp.rst(),
+        urgent: tcp.urg(),
+        network: 0,
         payload: tcp.payload(),
         missing,
         dropped: 0,

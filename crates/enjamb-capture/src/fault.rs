@@ -17,6 +17,17 @@ pub struct Fault {
 pub enum Trouble {
     /// The file could not be opened or read.
     Io(io::Error),
+    /// What it was compressed with does not give any more.
+    Compressed {
+        /// By what.
+        format: &'static str,
+        /// How many bytes of the compressed file were read until then.
+        at: u64,
+        /// These are all it has: it was cut. Otherwise it is damaged somewhere before.
+        cut: bool,
+        /// What the decompressor says.
+        error: io::Error,
+    },
     /// It begins as no capture does; what it looks like instead.
     NotACapture(&'static str),
     /// It ends inside a block.
@@ -49,8 +60,18 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.trouble {
             Trouble::Io(error) => write!(f, "cannot read the capture behind byte {}: {error}", self.offset),
+            Trouble::Compressed { format, at, cut: true, .. } => write!(
+                f,
+                "the file ends inside its {format} compression at byte {at}: byte {} of the capture in it is missing",
+                self.offset
+            ),
+            Trouble::Compressed { format, at, cut: false, error } => write!(
+                f,
+                "the file is damaged before byte {at}: its {format} compression gives nothing behind byte {} of the capture in it: {error}",
+                self.offset
+            ),
             Trouble::NotACapture(found) => {
-                write!(f, "expected a capture (pcap or pcapng, plain or in gzip), found {found}")
+                write!(f, "expected a capture (pcap or pcapng, plain or in gzip or zstd), found {found}")
             }
             Trouble::Cut { what, expected, found } => {
                 let offset = self.offset;
@@ -67,7 +88,7 @@ impl fmt::Display for Fault {
 impl std::error::Error for Fault {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.trouble {
-            Trouble::Io(error) => Some(error),
+            Trouble::Io(error) | Trouble::Compressed { error, .. } => Some(error),
             _ => None,
         }
     }

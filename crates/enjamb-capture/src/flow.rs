@@ -11,15 +11,14 @@ use std::time::Duration;
 use enjamb::{Connection, Ending, Side, Tap, Time};
 
 use crate::decode::Segment;
+use crate::held::Mark;
+use crate::incident::{Incidents, What};
 use crate::reassembler::Options;
-use crate::stream::{Delivery, Stream, WINDOW_MAX};
+use crate::stream::{Delivery, JOIN_MAX, Obstacle, Payload, Scene, Stream, WINDOW_MAX};
 use crate::summary::Summary;
 
 /// How long a connection that was reset is kept for what comes late, in the time of the capture.
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
-
-/// A SYN this far before the first byte seen is that stream's own, captured late: more is another connection's.
-const LATE_SYN: u32 = 1 << 20;
 
 pub(crate) struct Flow {
     pub(crate) connection: Connection,
@@ -35,12 +34,31 @@ pub(crate) struct Flow {
     pub(crate) queued: u64,
     /// It stands in the queue of those that linger.
     pub(crate) lingers: bool,
+    /// It stands in the queue of those that wait.
+    pub(crate) waits: bool,
+    /// Which network each side's packets were captured in.
+    networks: [Option<u64>; 2],
 }
 
 struct Reset {
     by: Side,
     offset: Option<i64>,
-    time: Time,
+    /// When, by the latest time stamp of the capture.
+    since: Time,
+}
+
+/// What surrounds a flow while it takes a packet.
+pub(crate) struct Around<'a> {
+    pub(crate) options: &'a Options,
+    pub(crate) summary: &'a mut Summary,
+    pub(crate) incidents: &'a mut Incidents,
+    pub(crate) tap: &'a mut dyn Tap,
+    /// When the packet was captured.
+    pub(crate) now: Time,
+    /// The latest time stamp that the capture has had: it does not run backwards.
+    pub(crate) latest: Time,
+    /// There is memory for comparing repetitions.
+    pub(crate) room: bool,
 }
 
 impl Flow {
@@ -64,6 +82,8 @@ impl Flow {
             used: 0,
             queued: 0,
             lingers: false,
+            waits: false,
+            networks: [None; 2],
         }
     }
 
@@ -83,20 +103,40 @@ impl Flow {
         }
         let side = self.side(segment);
         let stream = &self.streams[side.index()];
-        let Some(base) = stream.base() else {
+        let Some(base) = stream.first_sequence() else {
             return false;
         };
         let first = segment.sequence.wrapping_add(1);
         if let Some(acknowledged) = segment.acknowledgement {
-            let other = self.streams[(!side).index()].base();
+            let other = self.streams[(!side).index()].first_sequence();
             return base != first && other.is_some_and(|base| base != acknowledged);
         }
-        if stream.synchronised() { base != first } else { base.wrapping_sub(first) >= LATE_SYN }
+        if stream.synchronised() { base != first } else { u64::from(base.wrapping_sub(first)) > JOIN_MAX }
+    }
+
+    /// `segment`, which has the same ends but was captured in another network, is one of this connection all the same: where each
+    /// direction has tags of its own, or where a packet is captured both with its tag and without.
+    pub(crate) fn takes(&self, segment: &Segment<'_>) -> bool {
+        let side = self.side(segment);
+        let [stream, other] = [&self.streams[side.index()], &self.streams[(!side).index()]];
+        let near = |stream: &Stream, sequence: u32| {
+            let near = |offset: i64| (offset - stream.next as i64).unsigned_abs() <= JOIN_MAX;
+            stream.offset(sequence).map(near)
+        };
+        let answers = segment.acknowledgement.map(|acknowledged| near(other, acknowledged));
+        match self.networks[side.index()] {
+            None => answers.is_some_and(|answers| answers != Some(false)),
+            Some(network) => {
+                let plain = network == 0 || segment.network == 0;
+                let first = segment.sequence.wrapping_add(u32::from(segment.syn));
+                plain && near(stream, first) == Some(true) && answers.is_none_or(|answers| answers != Some(false))
+            }
+        }
     }
 
     /// The sequence numbers of both first bytes.
     pub(crate) fn bases(&self) -> [Option<u32>; 2] {
-        [self.streams[0].base(), self.streams[1].base()]
+        [self.streams[0].first_sequence(), self.streams[1].first_sequence()]
     }
 
     /// What both streams hold, in bytes.
@@ -104,43 +144,47 @@ impl Flow {
         self.streams[0].weight() + self.streams[1].weight()
     }
 
+    /// What both streams keep for comparison, in bytes.
+    pub(crate) fn recent_weight(&self) -> usize {
+        self.streams[0].recent_weight() + self.streams[1].recent_weight()
+    }
+
     /// When to end it: set once it was reset.
     pub(crate) fn lingers_until(&self) -> Option<Time> {
-        let nanos = u64::try_from(LINGER.as_nanos()).unwrap_or(u64::MAX);
-        self.reset.as_ref().map(|reset| Time::from_nanos(reset.time.nanos().saturating_add(nanos)))
+        self.reset.as_ref().map(|reset| later(reset.since, LINGER))
+    }
+
+    /// Until when it waits for what stands in the way of what it holds, if for anything.
+    pub(crate) fn waits_until(&self, patience: Duration) -> Option<Time> {
+        let since = self.streams.iter().filter_map(|stream| stream.waiting.map(|waiting| waiting.since)).min()?;
+        Some(later(since, patience))
     }
 
     /// One segment. `true`: both sides are closed.
-    pub(crate) fn segment(
-        &mut self,
-        time: Time,
-        segment: &Segment<'_>,
-        options: &Options,
-        summary: &mut Summary,
-        tap: &mut dyn Tap,
-    ) -> bool {
-        self.last_packet = time;
+    pub(crate) fn segment(&mut self, segment: &Segment<'_>, around: &mut Around<'_>) -> bool {
+        self.last_packet = around.now;
         let side = self.side(segment);
+        self.networks[side.index()].get_or_insert(segment.network);
         if segment.rst {
-            self.reset(time, side, segment, summary);
+            self.reset(side, segment, around);
         } else {
             self.acknowledge(side, segment);
-            self.payload(time, side, segment, summary, tap);
+            self.payload(side, segment, around);
         }
+        self.advance(side, around);
         for side in Side::BOTH {
-            if self.streams[side.index()].wait(options) {
-                self.with(side, time, summary, tap, |stream, summary, deliver| {
-                    stream.give_up(summary, deliver);
-                });
+            let scene = self.scene(side, around);
+            if let Some(obstacle) = self.streams[side.index()].wait(&scene, around.latest) {
+                self.give_up(side, obstacle, around);
             }
-            while self.streams[side.index()].weight() > options.held_per_stream {
-                if !self.give_up_for_memory(side, time, summary, tap) {
+            while self.streams[side.index()].weight() > around.options.held_per_stream {
+                if !self.give_up_for_memory(side, around) {
                     break;
                 }
             }
         }
-        self.close_ended(side, time, tap);
-        self.closed == [true; 2]
+        self.close_ended(side, around);
+        self.is_closed()
     }
 
     fn acknowledge(&mut self, side: Side, segment: &Segment<'_>) {
@@ -151,15 +195,14 @@ impl Flow {
                 // What it acknowledges is a SYN, and a fast open's data with it (RFC 7413): so only without a SYN seen.
                 other.synchronise(acknowledged);
             }
-        } else {
-            stream.join(segment.sequence);
         }
+        stream.join(segment.sequence);
         if let Some(acknowledged) = segment.acknowledgement {
             other.acknowledge(acknowledged);
         }
     }
 
-    fn payload(&mut self, time: Time, side: Side, segment: &Segment<'_>, summary: &mut Summary, tap: &mut dyn Tap) {
+    fn payload(&mut self, side: Side, segment: &Segment<'_>, around: &mut Around<'_>) {
         let first = segment.sequence.wrapping_add(u32::from(segment.syn));
         let Some(offset) = self.streams[side.index()].offset(first) else {
             return;
@@ -172,89 +215,174 @@ impl Flow {
             && end > reset
         {
             self.reset = None;
-            summary.resets_ignored += 1;
+            around.summary.resets_ignored += 1;
         }
-        self.with(side, time, summary, tap, |stream, summary, deliver| {
+        let mark = Mark { time: around.now, acknowledgement: segment.acknowledgement };
+        let payload = Payload { bytes: segment.payload, missing: segment.missing, mark };
+        self.with(side, around, |stream, scene, summary, deliver| {
             if segment.dropped > 0 {
-                stream.give_up_to(offset, summary, deliver);
+                stream.give_up_to(offset, scene, summary, deliver);
+            }
+            if segment.fin || length + segment.missing > 0 {
+                stream.reaches_back_to(offset);
             }
             if segment.fin {
                 stream.finish(end);
             }
             if length + segment.missing > 0 || !(segment.syn || segment.fin) {
-                stream.receive(offset, segment.payload, segment.missing, summary, deliver);
+                stream.receive(offset, &payload, scene, summary, deliver);
             }
         });
     }
 
     /// RFC 9293, section 3.5.3: a reset must be for this connection.
-    fn reset(&mut self, time: Time, side: Side, segment: &Segment<'_>, summary: &mut Summary) {
+    fn reset(&mut self, side: Side, segment: &Segment<'_>, around: &mut Around<'_>) {
         let [stream, other] = pair(&mut self.streams, side);
         let offset = stream.offset(segment.sequence);
         let real = match (offset, segment.acknowledgement) {
             (Some(offset), _) => {
-                let next = stream.next();
+                let next = stream.next;
                 // Its receiver may have been waiting for bytes that were captured, but did not reach it.
-                let expected = if stream.acked() == 0 { 0 } else { stream.acked().min(next) };
+                let expected = if stream.acked == 0 { stream.first() } else { stream.acked.min(next) };
                 (expected as i64..=next as i64 + WINDOW_MAX).contains(&offset)
             }
             // The answer to a SYN is known by what it acknowledges.
-            (None, Some(acknowledged)) => other.offset(acknowledged).is_none_or(|offset| offset >= 0),
+            (None, Some(acknowledged)) => {
+                other.offset(acknowledged).is_none_or(|offset| offset >= other.first() as i64)
+            }
             (None, None) => !other.synchronised(),
         };
         if !real {
-            summary.resets_ignored += 1;
+            around.summary.resets_ignored += 1;
         } else if self.reset.is_none() {
-            self.reset = Some(Reset { by: side, offset, time });
-            self.last_event = time;
+            self.reset = Some(Reset { by: side, offset, since: around.latest });
+            self.last_event = around.now.max(self.last_event);
+        }
+    }
+
+    fn scene<'a>(&self, side: Side, around: &Around<'a>) -> Scene<'a> {
+        Scene {
+            options: around.options,
+            other: self.streams[(!side).index()].reach(),
+            room: around.room,
+            now: around.now,
         }
     }
 
     /// Lets a stream do something that may deliver.
-    fn with(
+    fn with<T: Default>(
         &mut self,
         side: Side,
-        time: Time,
-        summary: &mut Summary,
-        tap: &mut dyn Tap,
-        act: impl FnOnce(&mut Stream, &mut Summary, &mut dyn FnMut(Delivery<'_>)),
-    ) {
-        let Self { connection, streams, closed, last_event, .. } = self;
-        if closed[side.index()] {
+        around: &mut Around<'_>,
+        act: impl FnOnce(&mut Stream, &Scene<'_>, &mut Summary, &mut dyn FnMut(Time, Delivery<'_>)) -> T,
+    ) -> T {
+        if self.closed[side.index()] {
             // Its FIN is delivered: all of it is a repetition, or beyond the end.
-            return;
+            return T::default();
         }
-        act(&mut streams[side.index()], summary, &mut |delivery| {
-            *last_event = time;
+        let scene = self.scene(side, around);
+        let Self { connection, streams, last_event, .. } = self;
+        let Around { summary, incidents, tap, .. } = around;
+        act(&mut streams[side.index()], &scene, summary, &mut |time, delivery| {
+            *last_event = time.max(*last_event);
             match delivery {
                 Delivery::Chunk(bytes) => tap.chunk(connection, time, side, bytes),
                 Delivery::Gap(missing) => tap.gap(connection, time, side, missing),
+                Delivery::Conflict(conflict) => {
+                    let (kept, dropped) = (conflict.kept, conflict.dropped);
+                    let (offset, bytes) = (conflict.offset, conflict.bytes);
+                    incidents.add(connection, time, What::Conflict { side, offset, bytes, kept, dropped });
+                }
             }
-        });
+        })
     }
 
-    /// Gives up the first hole of the side that holds more. `false`: nothing is held.
-    pub(crate) fn give_up_heavier(&mut self, time: Time, summary: &mut Summary, tap: &mut dyn Tap) -> bool {
-        let heavier = if self.streams[0].weight() >= self.streams[1].weight() { Side::Client } else { Side::Server };
-        self.give_up_for_memory(heavier, time, summary, tap)
+    /// Delivers what may be: what one side is given may be what the other one waited for.
+    fn advance(&mut self, first: Side, around: &mut Around<'_>) {
+        while !self.streams.iter().all(|stream| stream.held.is_empty()) {
+            let mut delivered = false;
+            for side in [first, !first] {
+                delivered |=
+                    self.with(side, around, |stream, scene, summary, deliver| stream.settle(scene, summary, deliver));
+            }
+            if delivered {
+                continue;
+            }
+            // Each waits for the other, as when a request was only captured when it was sent again.
+            let waits =
+                |side: Side| self.streams[side.index()].obstacle(&self.scene(side, around)) == Some(Obstacle::Order);
+            if !(waits(Side::Client) && waits(Side::Server)) {
+                break;
+            }
+            self.streams[Side::Client.index()].unordered_at = Some(self.streams[Side::Server.index()].next);
+        }
     }
 
-    fn give_up_for_memory(&mut self, side: Side, time: Time, summary: &mut Summary, tap: &mut dyn Tap) -> bool {
-        let mut gave_up = false;
-        self.with(side, time, summary, tap, |stream, summary, deliver| {
-            gave_up = stream.give_up(summary, deliver);
-            summary.gaps_for_memory += u64::from(gave_up);
-        });
+    fn give_up(&mut self, side: Side, obstacle: Obstacle, around: &mut Around<'_>) -> bool {
+        let scene = self.scene(side, around);
+        if obstacle == Obstacle::Order && self.streams[side.index()].lacks(&scene) > 1 {
+            // One byte may be a FIN that was not captured.
+            around.summary.order_given_up += 1;
+            let offset = self.streams[side.index()].place();
+            around.incidents.add(&self.connection, around.now, What::OrderGivenUp { side, offset });
+        }
+        let gave_up = self
+            .with(side, around, |stream, scene, summary, deliver| stream.give_up(obstacle, scene, summary, deliver));
+        self.advance(side, around);
         gave_up
     }
 
+    /// Gives up what has been in the way for too long.
+    pub(crate) fn give_up_overdue(&mut self, around: &mut Around<'_>) {
+        for side in Side::BOTH {
+            let stream = &mut self.streams[side.index()];
+            let overdue = stream
+                .waiting
+                .is_some_and(|waiting| later(waiting.since, around.options.patience_time) <= around.latest);
+            if !overdue {
+                continue;
+            }
+            stream.waiting = None;
+            let scene = self.scene(side, around);
+            if let Some(obstacle) = self.streams[side.index()].obstacle(&scene) {
+                around.summary.waits_timed_out += 1;
+                self.give_up(side, obstacle, around);
+                let scene = self.scene(side, around);
+                let latest = around.latest;
+                self.streams[side.index()].wait(&scene, latest);
+            }
+        }
+        self.close_ended(Side::Client, around);
+    }
+
+    /// Gives up the first obstacle of the side that holds more. `false`: nothing is held.
+    pub(crate) fn give_up_heavier(&mut self, around: &mut Around<'_>) -> bool {
+        let heavier = if self.streams[0].weight() >= self.streams[1].weight() { Side::Client } else { Side::Server };
+        let gave_up = self.give_up_for_memory(heavier, around);
+        self.close_ended(Side::Client, around);
+        gave_up
+    }
+
+    fn give_up_for_memory(&mut self, side: Side, around: &mut Around<'_>) -> bool {
+        let scene = self.scene(side, around);
+        let Some(obstacle) = self.streams[side.index()].obstacle(&scene) else {
+            return false;
+        };
+        if obstacle == Obstacle::Hole {
+            around.summary.gaps_for_memory += 1;
+            let offset = self.streams[side.index()].place();
+            around.incidents.add(&self.connection, around.now, What::GapForMemory { side, offset });
+        }
+        self.give_up(side, obstacle, around)
+    }
+
     /// Tells of streams whose FIN was reached, the one of `first` first.
-    pub(crate) fn close_ended(&mut self, first: Side, time: Time, tap: &mut dyn Tap) {
+    fn close_ended(&mut self, first: Side, around: &mut Around<'_>) {
         for side in [first, !first] {
             if !self.closed[side.index()] && self.streams[side.index()].ended() {
                 self.closed[side.index()] = true;
-                self.last_event = time;
-                tap.close(&self.connection, time, side, Ending::Closed);
+                self.last_event = around.now.max(self.last_event);
+                around.tap.close(&self.connection, around.now, side, Ending::Closed);
             }
         }
     }
@@ -268,22 +396,41 @@ impl Flow {
     }
 
     /// Nothing more will come of it.
-    pub(crate) fn end(&mut self, summary: &mut Summary, tap: &mut dyn Tap) {
-        let time = if self.is_closed() || self.reset.is_some() { self.last_event } else { self.last_packet };
-        for side in Side::BOTH {
-            self.with(side, time, summary, tap, |stream, summary, deliver| while stream.give_up(summary, deliver) {});
+    pub(crate) fn end(&mut self, around: &mut Around<'_>) {
+        let over = self.is_closed() || self.reset.is_some();
+        around.now = if over { self.last_event } else { self.last_packet };
+        // What is certain first, and what the other side may be waiting for.
+        while let Some((side, obstacle)) = self.first_obstacle(around) {
+            if !self.give_up(side, obstacle, around) {
+                break;
+            }
         }
-        self.close_ended(Side::Client, time, tap);
+        self.close_ended(Side::Client, around);
         if let Some(Reset { by, .. }) = self.reset {
             for side in [by, !by] {
                 if !self.closed[side.index()] {
                     self.closed[side.index()] = true;
-                    tap.close(&self.connection, time, side, Ending::Reset);
+                    around.tap.close(&self.connection, around.now, side, Ending::Reset);
                 }
             }
         }
-        tap.done(&self.connection, time);
+        around.tap.done(&self.connection, around.now);
     }
+
+    fn first_obstacle(&self, around: &Around<'_>) -> Option<(Side, Obstacle)> {
+        let obstacle = |side: Side| Some((side, self.streams[side.index()].obstacle(&self.scene(side, around))?));
+        Side::BOTH.into_iter().filter_map(obstacle).min_by_key(|(_, obstacle)| match obstacle {
+            Obstacle::Beginning => 0,
+            Obstacle::Unacknowledged => 1,
+            Obstacle::Hole => 2,
+            Obstacle::Order => 3,
+        })
+    }
+}
+
+fn later(time: Time, by: Duration) -> Time {
+    let nanos = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
+    Time::from_nanos(time.nanos().saturating_add(nanos))
 }
 
 /// The stream of `side`, and the other one.

@@ -4,10 +4,9 @@
 //! first read is short, as it is from a pipe. So the window is ours: it is filled until a block is whole, grows for a
 //! long one up to [`LONGEST_BLOCK`], and knows its place in the file.
 
-use std::io::{self, Chain, Cursor, Read};
+use std::io::{self, Read};
 
-use flate2::read::MultiGzDecoder;
-
+use crate::compression::Source;
 use crate::fault::{Fault, Trouble};
 
 /// The longest block or packet that is read, in bytes: 16 MiB. A length beyond it is taken for damage. The longest
@@ -17,7 +16,8 @@ pub const LONGEST_BLOCK: usize = 16 << 20;
 /// How much is read at once.
 const WINDOW: usize = 256 << 10;
 
-const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// How many bytes tell what a file is.
+const MAGIC: u64 = 4;
 
 pub(crate) struct Input<R: Read> {
     source: Source<R>,
@@ -27,33 +27,13 @@ pub(crate) struct Input<R: Read> {
     offset: u64,
 }
 
-enum Source<R: Read> {
-    Plain(Chain<Cursor<Vec<u8>>, R>),
-    Gzip(Box<MultiGzDecoder<Chain<Cursor<Vec<u8>>, R>>>),
-}
-
-impl<R: Read> Read for Source<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(source) => source.read(buffer),
-            Self::Gzip(source) => source.read(buffer),
-        }
-    }
-}
-
 impl<R: Read> Input<R> {
-    /// Looks at the first bytes of `source`: what is in gzip is inflated.
+    /// Looks at the first bytes of `source`: what is compressed is decompressed.
     pub(crate) fn new(mut source: R) -> Result<Self, Fault> {
-        let mut first = Vec::with_capacity(GZIP.len());
-        source
-            .by_ref()
-            .take(GZIP.len() as u64)
-            .read_to_end(&mut first)
-            .map_err(|error| Fault::new(0, Trouble::Io(error)))?;
-        let gzip = first == GZIP;
-        let plain = Cursor::new(first).chain(source);
-        let source = if gzip { Source::Gzip(Box::new(MultiGzDecoder::new(plain))) } else { Source::Plain(plain) };
-        Ok(Self { source, window: vec![0; WINDOW], start: 0, end: 0, offset: 0 })
+        let mut first = Vec::with_capacity(MAGIC as usize);
+        let read = source.by_ref().take(MAGIC).read_to_end(&mut first);
+        read.map_err(|error| Fault::new(0, Trouble::Io(error)))?;
+        Ok(Self { source: Source::new(first, source), window: vec![0; WINDOW], start: 0, end: 0, offset: 0 })
     }
 
     /// The bytes in the window.
@@ -90,7 +70,7 @@ impl<R: Read> Input<R> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     self.offset += (self.end - self.start) as u64;
-                    return Err(self.fault(Trouble::Io(error)));
+                    return Err(self.fault(self.source.trouble(error)));
                 }
             }
         }

@@ -4,7 +4,7 @@
 //! order, cut off, wrapped in tunnels, cut into fragments; acknowledgements come before the bytes they acknowledge.
 //! This crate undoes that, and says what it could not undo:
 //!
-//! * [`Capture`] reads packets from pcap and pcapng, plain or in gzip, to the last whole one of a damaged file.
+//! * [`Capture`] reads packets from pcap and pcapng, plain or in gzip or zstd, to the last whole one of a damaged file.
 //! * [`Decoder`] finds the TCP segment in a packet, whatever it is wrapped in, or says why there is none.
 //! * [`Reassembler`] puts segments in order and tells a [`Tap`](enjamb::Tap) of connections, chunks, gaps and endings.
 //! * [`read`] is these three in a row, with a [`Report`] of everything that was passed over.
@@ -46,27 +46,36 @@
 //! ```
 
 mod capture;
+mod compression;
 mod decode;
 mod fault;
 mod flow;
 mod fragments;
+mod held;
+mod incident;
 mod input;
 mod link;
+mod network;
 mod pcap;
 mod pcapng;
 mod read;
 mod reassembler;
+mod recent;
 mod recorder;
 mod stream;
 mod summary;
+mod tunnel;
+mod waiting;
 mod wire;
+mod wireless;
 
 pub use capture::{Capture, Packet};
 pub use decode::{Decoder, Ignored, Segment};
 pub use fault::{Fault, Trouble};
+pub use incident::{Incident, What};
 pub use input::LONGEST_BLOCK;
 pub use link::LinkType;
 pub use read::{Report, open, read};
-pub use reassembler::{Options, Reassembler};
+pub use reassembler::{Options, Overlap, Reassembler};
 pub use recorder::{LONGEST_CHUNK, Recorder};
 pub use summary::Summary;

@@ -5,7 +5,6 @@
 use std::io::Read;
 
 use enjamb::Time;
-use pcap_parser::{parse_pcap_frame, parse_pcap_frame_be, parse_pcap_frame_modified, parse_pcap_header};
 
 use crate::capture::Record;
 use crate::fault::{Fault, Trouble};
@@ -17,8 +16,9 @@ const PACKET_HEADER: usize = 16;
 /// The format of a patched libpcap of the nineties has eight bytes more about each packet.
 const MODIFIED_PACKET_HEADER: usize = 24;
 
-/// Offset of the captured length in a packet header.
-const CAPTURED: usize = 8;
+const MICROSECONDS: u32 = 0xa1b2_c3d4;
+const NANOSECONDS: u32 = 0xa1b2_3c4d;
+const MODIFIED: u32 = 0xa1b2_cd34;
 
 pub(crate) struct Pcap {
     link: LinkType,
@@ -29,23 +29,32 @@ pub(crate) struct Pcap {
 }
 
 impl Pcap {
-    pub(crate) fn is_magic(magic: [u8; 4]) -> bool {
-        matches!(u32::from_le_bytes(magic), 0xa1b2_c3d4 | 0xa1b2_3c4d | 0xa1b2_cd34 | 0xd4c3_b2a1 | 0x4d3c_b2a1)
+    /// The magic number, in the byte order in which it makes sense, and whether that is big-endian.
+    fn magic(bytes: [u8; 4]) -> Option<(u32, bool)> {
+        let known = |number: &u32| matches!(*number, MICROSECONDS | NANOSECONDS | MODIFIED);
+        let little = Some(u32::from_le_bytes(bytes)).filter(known).map(|number| (number, false));
+        little.or(Some(u32::from_be_bytes(bytes)).filter(known).map(|number| (number, true)))
+    }
+
+    pub(crate) fn is_magic(bytes: [u8; 4]) -> bool {
+        Self::magic(bytes).is_some()
     }
 
     /// Reads the file header.
     pub(crate) fn open<R: Read>(input: &mut Input<R>) -> Result<Self, Fault> {
         input.require(FILE_HEADER, "the file header")?;
-        let Ok((_, header)) = parse_pcap_header(input.bytes()) else {
+        let header = input.bytes();
+        let Some((magic, big_endian)) = Self::magic(word(header, 0)) else {
             return Err(input.fault(Trouble::Damaged("the file header makes no sense")));
         };
+        let link = number(word(header, 20), big_endian);
         input.consume(FILE_HEADER);
         Ok(Self {
             // The upper half of the field tells of frame check sequences; they lie behind the IP datagram and do no harm.
-            link: LinkType(header.network.0 as u16),
-            big_endian: header.is_bigendian(),
-            modified: header.is_modified_format(),
-            unit: if header.is_nanosecond_precision() { 1 } else { 1_000 },
+            link: LinkType(link as u16),
+            big_endian,
+            modified: magic == MODIFIED,
+            unit: if magic == NANOSECONDS { 1 } else { 1_000 },
         })
     }
 
@@ -56,29 +65,31 @@ impl Pcap {
             return Ok(None);
         }
         input.require(header, HEADER)?;
-        let mut captured = [0; 4];
-        captured.copy_from_slice(&input.bytes()[CAPTURED..CAPTURED + 4]);
-        let captured = if self.big_endian { u32::from_be_bytes(captured) } else { u32::from_le_bytes(captured) };
+        // Seconds, the fraction, how much was captured, how much there was.
+        let [seconds, fraction, captured, original] =
+            [0, 4, 8, 12].map(|at| number(word(input.bytes(), at), self.big_endian));
         let length = header.saturating_add(captured as usize);
         input.require(length, "a packet")?;
-
-        let parse = match (self.modified, self.big_endian) {
-            (true, _) => parse_pcap_frame_modified,
-            (false, true) => parse_pcap_frame_be,
-            (false, false) => parse_pcap_frame,
-        };
-        let Ok((_, packet)) = parse(&input.bytes()[..length]) else {
-            return Err(input.fault(Trouble::Damaged("a packet header makes no sense")));
-        };
         // Both fields have 32 bits: neither product nor sum can overflow.
-        let nanos = u64::from(packet.ts_sec) * 1_000_000_000 + u64::from(packet.ts_usec) * self.unit;
+        let nanos = u64::from(seconds) * 1_000_000_000 + u64::from(fraction) * self.unit;
         Ok(Some(Record {
             time: Some(Time::from_nanos(nanos)),
             link: self.link,
             bytes: header..length,
-            original: u64::from(packet.origlen.max(captured)),
+            original: u64::from(original.max(captured)),
             dropped: 0,
             length,
         }))
     }
+}
+
+/// Four bytes at `at`, which the caller has made sure are there.
+fn word(bytes: &[u8], at: usize) -> [u8; 4] {
+    let mut word = [0; 4];
+    word.copy_from_slice(&bytes[at..at + 4]);
+    word
+}
+
+fn number(bytes: [u8; 4], big_endian: bool) -> u32 {
+    if big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) }
 }

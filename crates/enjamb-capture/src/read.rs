@@ -9,6 +9,7 @@ use enjamb::{Tap, Time};
 use crate::capture::Capture;
 use crate::decode::Decoder;
 use crate::fault::{Fault, Trouble};
+use crate::incident::Incident;
 use crate::reassembler::{Options, Reassembler};
 use crate::summary::Summary;
 
@@ -19,6 +20,8 @@ pub struct Report {
     pub summary: Summary,
     /// Why it was not read to the end.
     pub fault: Option<Fault>,
+    /// What was given up or does not add up: the first 16 of each kind.
+    pub incidents: Vec<Incident>,
     /// When the first packet was captured, and the latest one.
     pub span: Option<(Time, Time)>,
 }
@@ -64,5 +67,5 @@ fn read_capture<R: Read>(mut capture: Capture<R>, tap: &mut dyn Tap, options: &O
     reassembler.finish(tap);
     let mut summary = reassembler.summary().clone();
     summary.fragments_given_up = decoder.given_up();
-    Report { summary, fault, span }
+    Report { summary, fault, incidents: reassembler.incidents().to_vec(), span }
 }

@@ -1,19 +1,25 @@
 //! All connections of a capture at a time.
 //!
-//! Everything is bounded: how many connections are followed, how much is held for holes in each stream and in all, how long a hole
-//! is waited for. A connection that is over leaves a mark, so that its last acknowledgements and repeated FINs do
+//! Everything is bounded: how many connections are followed, how much is held in each stream and in all, how long is waited for
+//! what is missing. A connection that is over leaves a mark, so that its last acknowledgements and repeated FINs do
 //! not open another one; marks are bounded too.
+//!
+//! Time is that of the capture, and where it runs backwards, the latest that there was: packets that were put into the file in
+//! another order than they were captured in must not make anything be given up.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use enjamb::{Tap, Time};
 
 use crate::decode::Segment;
-use crate::flow::Flow;
+use crate::flow::{Around, Flow};
+use crate::incident::{Incident, Incidents, What};
 use crate::summary::Summary;
+
+type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
 
 /// How many connections that are over are remembered. The ones that ended first are forgotten first.
 const ENDED_MAX: usize = 65_536;
@@ -22,14 +28,35 @@ const ENDED_MAX: usize = 65_536;
 /// capture: what most systems take for TIME-WAIT (RFC 9293, section 3.6.1 asks for twice as long a segment may live).
 const TIME_WAIT: Duration = Duration::from_secs(60);
 
+/// How many bytes may be kept in all in order to compare repetitions with what was delivered. Without, they are not compared.
+const RECENT_IN_ALL: usize = 32 << 20;
+
+/// How many stale entries a queue may have for each that is not.
+const STALE_MAX: usize = 4096;
+
+/// Which copy of a byte counts when several were captured that disagree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overlap {
+    /// The first one, as RFC 9293, section 3.10.7.4 has it.
+    #[default]
+    First,
+    /// The last one that was captured before its acknowledgement. Nothing is delivered before it is acknowledged; where no
+    /// acknowledgement is captured, [`Options::patience_one_sided`] ends the wait.
+    Last,
+}
+
 /// How far reassembly goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
+    /// Which copy of a byte counts.
+    pub overlap: Overlap,
     /// How many more packets of a connection are waited for bytes that the other side has acknowledged.
     pub patience: u32,
     /// How many more packets of a connection are waited for missing bytes when only one direction is captured.
     pub patience_one_sided: u32,
-    /// How many bytes are held behind the holes of one stream. It must be as much as a sender may have on its way.
+    /// How long anything is waited for, in the time of the capture. A sender repeats what was lost within this time.
+    pub patience_time: Duration,
+    /// How many bytes are held in one stream. It must be as much as a sender may have on its way.
     pub held_per_stream: usize,
     /// How many bytes are held in all.
     pub held_in_all: usize,
@@ -40,8 +67,10 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            overlap: Overlap::First,
             patience: 256,
             patience_one_sided: 1024,
+            patience_time: Duration::from_secs(60),
             held_per_stream: 64 << 20,
             held_in_all: 256 << 20,
             connections: 65_536,
@@ -52,23 +81,43 @@ impl Default for Options {
 /// Puts segments in order and tells a tap of connections. The tap is handed to every call, and must be the same one.
 pub struct Reassembler {
     options: Options,
-    flows: HashMap<Ends, State>,
+    flows: HashMap<Key, State>,
     /// The connections that are followed, in about the order in which they were last used.
-    by_use: BTreeMap<u64, Ends>,
-    /// Connections that were reset, in the order in which they were.
-    lingering: VecDeque<(Time, Ends, u64)>,
+    by_use: BTreeMap<u64, Key>,
+    /// Connections that were reset, and those that wait for something, in about the order in which that has an end.
+    lingering: Queue,
+    waiting: Queue,
     /// Connections that are over, in the order in which they ended.
-    ended: VecDeque<(Ends, u64)>,
+    ended: VecDeque<(Key, u64)>,
+    /// In which networks there are connections between the same ends. Kept from when there is more than one network.
+    networks: Option<HashMap<Ends, Vec<u64>>>,
+    /// Connections that are also captured in another network.
+    aliases: HashMap<Key, Key>,
     /// What all streams hold, in bytes.
     held: usize,
+    /// What they keep for comparison.
+    recent: usize,
     /// Counts uses of connections.
     clock: u64,
+    /// The latest time stamp.
+    latest: Time,
     summary: Summary,
+    incidents: Incidents,
 }
 
-/// Both ends, the smaller one first: the same for both directions.
+/// Until when, which connection, its number.
+type Queue = VecDeque<(Time, Key, u64)>;
+
+/// Both ends, the smaller one first: the same for both directions. An address has 16 bytes and a port two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Ends(SocketAddr, SocketAddr);
+struct Ends([u8; 36]);
+
+/// Ends, and the network they are in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    ends: Ends,
+    network: u64,
+}
 
 enum State {
     Followed(Box<Flow>),
@@ -77,9 +126,38 @@ enum State {
 
 impl Ends {
     fn of(segment: &Segment<'_>) -> Self {
-        let (one, other) = (segment.source, segment.destination);
-        if one <= other { Self(one, other) } else { Self(other, one) }
+        let end = |address: SocketAddr| {
+            // What stands for IPv4 is a multicast address otherwise, which no end of a connection has.
+            let mut bytes = [0xff; 18];
+            match address.ip() {
+                IpAddr::V4(ip) => bytes[12..16].copy_from_slice(&ip.octets()),
+                IpAddr::V6(ip) => bytes[..16].copy_from_slice(&ip.octets()),
+            }
+            bytes[16..].copy_from_slice(&address.port().to_be_bytes());
+            bytes
+        };
+        let (one, other) = (end(segment.source), end(segment.destination));
+        let (low, high) = if one <= other { (one, other) } else { (other, one) };
+        let mut ends = [0; 36];
+        ends[..18].copy_from_slice(&low);
+        ends[18..].copy_from_slice(&high);
+        Self(ends)
     }
+}
+
+/// The surroundings of a flow, from the fields of a reassembler.
+macro_rules! around {
+    ($self:ident, $now:expr, $tap:expr) => {
+        &mut Around {
+            options: &$self.options,
+            summary: &mut $self.summary,
+            incidents: &mut $self.incidents,
+            tap: $tap,
+            now: $now,
+            latest: $self.latest,
+            room: $self.recent < RECENT_IN_ALL,
+        }
+    };
 }
 
 impl Reassembler {
@@ -88,13 +166,19 @@ impl Reassembler {
     pub fn new(options: Options) -> Self {
         Self {
             options,
-            flows: HashMap::new(),
+            flows: HashMap::default(),
             by_use: BTreeMap::new(),
             lingering: VecDeque::new(),
+            waiting: VecDeque::new(),
             ended: VecDeque::new(),
+            networks: None,
+            aliases: HashMap::default(),
             held: 0,
+            recent: 0,
             clock: 0,
+            latest: Time::default(),
             summary: Summary::default(),
+            incidents: Incidents::default(),
         }
     }
 
@@ -102,6 +186,12 @@ impl Reassembler {
     #[must_use]
     pub fn summary(&self) -> &Summary {
         &self.summary
+    }
+
+    /// What was given up or does not add up: the first 16 of each kind, in the order in which they were seen.
+    #[must_use]
+    pub fn incidents(&self) -> &[Incident] {
+        self.incidents.list()
     }
 
     /// Bytes held for holes, with what their administration takes. Never more than [`Options::held_in_all`] after a call.
@@ -118,22 +208,25 @@ impl Reassembler {
     pub fn push(&mut self, time: Time, segment: &Segment<'_>, tap: &mut dyn Tap) {
         self.summary.segments += 1;
         self.summary.bad_checksums += u64::from(segment.bad_checksum);
-        self.end_lingering(time, tap);
+        self.summary.urgent += u64::from(segment.urgent);
+        self.latest = self.latest.max(time);
+        self.end_lingering(tap);
+        self.end_waiting(tap);
 
-        let ends = Ends::of(segment);
-        let follows = match self.flows.get(&ends) {
+        let key = self.key(segment);
+        let follows = match self.flows.get(&key) {
             None => false,
             Some(State::Followed(flow)) => {
                 let follows = !flow.is_over_with(segment);
                 if !follows {
-                    self.end(ends, tap);
+                    self.end(key, tap);
                 }
                 follows
             }
             Some(State::Ended { bases, time: ended, .. }) => {
                 let first = segment.sequence.wrapping_add(1);
                 let opens = segment.syn && segment.acknowledgement.is_none() && !bases.contains(&Some(first));
-                if !opens && time.since(*ended) < TIME_WAIT {
+                if !opens && self.latest.since(*ended) < TIME_WAIT {
                     self.summary.late_segments += u64::from(!segment.payload.is_empty());
                     self.summary.stray_bytes += segment.payload.len() as u64;
                     return;
@@ -142,53 +235,101 @@ impl Reassembler {
             }
         };
         if !follows {
-            self.open(ends, time, segment, tap);
+            self.open(key, time, segment, tap);
         }
 
-        let Some(State::Followed(flow)) = self.flows.get_mut(&ends) else {
+        let Some(State::Followed(flow)) = self.flows.get_mut(&key) else {
             return;
         };
         self.clock += 1;
         flow.used = self.clock;
         let before = flow.weight();
-        let mut over = flow.segment(time, segment, &self.options, &mut self.summary, tap);
+        let recent = flow.recent_weight();
+        let around = around!(self, time, tap);
+        let mut over = flow.segment(segment, around);
         // What tips the balance pays: its holes are given up.
         while !over && self.held - before + flow.weight() > self.options.held_in_all {
-            if !flow.give_up_heavier(time, &mut self.summary, tap) {
+            if !flow.give_up_heavier(around) {
                 break;
             }
-            flow.close_ended(enjamb::Side::Client, time, tap);
             over = flow.is_closed();
         }
         self.held = self.held - before + flow.weight();
+        self.recent = self.recent - recent + flow.recent_weight();
         if let Some(until) = flow.lingers_until()
             && !flow.lingers
         {
             flow.lingers = true;
-            self.lingering.push_back((until, ends, flow.connection.number));
+            self.lingering.push_back((until, key, flow.connection.number));
+        }
+        if !flow.waits
+            && let Some(until) = flow.waits_until(self.options.patience_time)
+        {
+            flow.waits = true;
+            self.waiting.push_back((until, key, flow.connection.number));
         }
         if over {
-            self.end(ends, tap);
+            self.end(key, tap);
         }
     }
 
     /// The capture is at its end: what is held is delivered, what is missing becomes gaps, all connections are done.
     pub fn finish(&mut self, tap: &mut dyn Tap) {
-        let mut followed: Vec<(u64, Ends)> = self
+        let mut followed: Vec<(u64, Key)> = self
             .flows
             .iter()
-            .filter_map(|(ends, state)| match state {
-                State::Followed(flow) => Some((flow.connection.number, *ends)),
+            .filter_map(|(key, state)| match state {
+                State::Followed(flow) => Some((flow.connection.number, *key)),
                 State::Ended { .. } => None,
             })
             .collect();
         followed.sort_unstable_by_key(|(number, _)| *number);
-        for (_, ends) in followed {
-            self.end(ends, tap);
+        for (_, key) in followed {
+            self.end(key, tap);
         }
     }
 
-    fn open(&mut self, ends: Ends, time: Time, segment: &Segment<'_>, tap: &mut dyn Tap) {
+    /// Under which key the connection of `segment` is found.
+    fn key(&mut self, segment: &Segment<'_>) -> Key {
+        let own = Key { ends: Ends::of(segment), network: segment.network };
+        if own.network != 0 && self.networks.is_none() {
+            let mut networks: HashMap<Ends, Vec<u64>> = HashMap::default();
+            for (key, state) in &self.flows {
+                if matches!(state, State::Followed(_)) {
+                    networks.entry(key.ends).or_default().push(key.network);
+                }
+            }
+            self.networks = Some(networks);
+        }
+        let Some(networks) = &self.networks else {
+            return own;
+        };
+        if matches!(self.flows.get(&own), Some(State::Followed(_))) {
+            return own;
+        }
+        let follows = |key: &Key| matches!(self.flows.get(key), Some(State::Followed(_)));
+        if let Some(other) = self.aliases.get(&own)
+            && follows(other)
+        {
+            return *other;
+        }
+        let takes = |key: &Key| match self.flows.get(key) {
+            Some(State::Followed(flow)) => flow.takes(segment),
+            _ => false,
+        };
+        let others = networks.get(&own.ends).into_iter().flatten();
+        let Some(other) = others.map(|&network| Key { network, ..own }).find(takes) else {
+            return own;
+        };
+        if self.aliases.len() > STALE_MAX + 2 * self.by_use.len() {
+            let flows = &self.flows;
+            self.aliases.retain(|_, key| matches!(flows.get(key), Some(State::Followed(_))));
+        }
+        self.aliases.insert(own, other);
+        other
+    }
+
+    fn open(&mut self, key: Key, time: Time, segment: &Segment<'_>, tap: &mut dyn Tap) {
         while self.by_use.len() >= self.options.connections.max(1)
             && let Some((queued, oldest)) = self.by_use.pop_first()
         {
@@ -200,6 +341,7 @@ impl Reassembler {
                 self.by_use.insert(flow.used, oldest);
             } else {
                 self.summary.connections_given_up += 1;
+                self.incidents.add(&flow.connection, time, What::ConnectionGivenUp);
                 self.end(oldest, tap);
             }
         }
@@ -208,24 +350,36 @@ impl Reassembler {
         let mut flow = Box::new(Flow::new(self.summary.connections, segment));
         (flow.used, flow.queued) = (self.clock, self.clock);
         flow.open(time, tap);
-        self.by_use.insert(self.clock, ends);
-        self.flows.insert(ends, State::Followed(flow));
+        self.by_use.insert(self.clock, key);
+        self.flows.insert(key, State::Followed(flow));
+        if let Some(networks) = &mut self.networks {
+            networks.entry(key.ends).or_default().push(key.network);
+        }
     }
 
     /// Ends a connection that is followed, and leaves a mark.
-    fn end(&mut self, ends: Ends, tap: &mut dyn Tap) {
-        let Entry::Occupied(mut entry) = self.flows.entry(ends) else {
+    fn end(&mut self, key: Key, tap: &mut dyn Tap) {
+        let Entry::Occupied(mut entry) = self.flows.entry(key) else {
             return;
         };
         let State::Followed(flow) = entry.get_mut() else {
             return;
         };
         self.held -= flow.weight();
-        flow.end(&mut self.summary, tap);
+        self.recent -= flow.recent_weight();
+        flow.end(around!(self, Time::default(), tap));
         self.by_use.remove(&flow.queued);
-        let (number, bases, time) = (flow.connection.number, flow.bases(), flow.last_packet());
-        entry.insert(State::Ended { number, bases, time });
-        self.ended.push_back((ends, number));
+        let (number, bases) = (flow.connection.number, flow.bases());
+        entry.insert(State::Ended { number, bases, time: self.latest });
+        if let Some(networks) = &mut self.networks
+            && let Entry::Occupied(mut others) = networks.entry(key.ends)
+        {
+            others.get_mut().retain(|network| *network != key.network);
+            if others.get().is_empty() {
+                others.remove();
+            }
+        }
+        self.ended.push_back((key, number));
         if self.ended.len() > ENDED_MAX
             && let Some((oldest, number)) = self.ended.pop_front()
             && matches!(self.flows.get(&oldest), Some(State::Ended { number: found, .. }) if *found == number)
@@ -234,23 +388,55 @@ impl Reassembler {
         }
     }
 
-    /// Ends connections that were reset long enough ago.
-    fn end_lingering(&mut self, now: Time, tap: &mut dyn Tap) {
-        while let Some(&(until, ends, number)) = self.lingering.front()
+    /// Takes the first entry of a queue whose time has come, and that is not stale.
+    fn due(queue: &mut Queue, flows: &HashMap<Key, State>, followed: usize, now: Time) -> Option<Key> {
+        let is_followed = |key: &Key, number: u64| matches!(flows.get(key), Some(State::Followed(flow)) if flow.connection.number == number);
+        if queue.len() > STALE_MAX + 2 * followed {
+            queue.retain(|(_, key, number)| is_followed(key, *number));
+        }
+        while let Some(&(until, key, number)) = queue.front()
             && until <= now
         {
-            self.lingering.pop_front();
-            let Some(State::Followed(flow)) = self.flows.get_mut(&ends) else {
+            queue.pop_front();
+            if is_followed(&key, number) {
+                return Some(key);
+            }
+        }
+        None
+    }
+
+    /// Ends connections that were reset long enough ago.
+    fn end_lingering(&mut self, tap: &mut dyn Tap) {
+        while let Some(key) = Self::due(&mut self.lingering, &self.flows, self.by_use.len(), self.latest) {
+            let Some(State::Followed(flow)) = self.flows.get_mut(&key) else {
                 continue;
             };
-            if flow.connection.number != number {
-                continue;
-            }
             match flow.lingers_until() {
                 // The reset was forged, and there was none after it.
                 None => flow.lingers = false,
-                Some(until) if until <= now => self.end(ends, tap),
-                Some(until) => self.lingering.push_back((until, ends, number)),
+                Some(until) if until <= self.latest => self.end(key, tap),
+                Some(until) => self.lingering.push_back((until, key, flow.connection.number)),
+            }
+        }
+    }
+
+    /// Gives up what was waited for too long, also where no more packets come.
+    fn end_waiting(&mut self, tap: &mut dyn Tap) {
+        while let Some(key) = Self::due(&mut self.waiting, &self.flows, self.by_use.len(), self.latest) {
+            let Some(State::Followed(flow)) = self.flows.get_mut(&key) else {
+                continue;
+            };
+            let (before, recent) = (flow.weight(), flow.recent_weight());
+            let now = flow.last_packet();
+            flow.give_up_overdue(around!(self, now, tap));
+            self.held = self.held - before + flow.weight();
+            self.recent = self.recent - recent + flow.recent_weight();
+            match flow.waits_until(self.options.patience_time) {
+                None => flow.waits = false,
+                Some(until) => self.waiting.push_back((until, key, flow.connection.number)),
+            }
+            if flow.is_closed() {
+                self.end(key, tap);
             }
         }
     }

@@ -1,111 +1,254 @@
 //! One side's byte stream, put in order.
 //!
-//! Sequence numbers have 32 bits and wrap; offsets have 64 and do not. Offset 0 is the first byte behind the SYN, or the
-//! first byte seen where the capture joined later. A segment's number is read as the offset nearest to `next`, the one
-//! that is to be delivered next: right as long as segments are less than 2 GiB out of place (RFC 9293, section 3.4).
+//! Sequence numbers have 32 bits and wrap; offsets have 64 and do not. A segment's number is read as the offset nearest to
+//! `next`, the one that is to be delivered next: right as long as segments are less than 2 GiB out of place (RFC 9293,
+//! section 3.4). [`ORIGIN`] is the byte behind the SYN, or the first one seen where the capture joined later; what turns out to
+//! stand before that has a smaller offset.
 //!
 //! ```text
 //!         delivered          |   hole   |  held  |  hole  | held |
-//!  ──────────────────────────┼──────────┼────────┼────────┼──────┼──
-//!                          next                                 fin?
+//!  ──┬───────────────────────┼──────────┼────────┼────────┼──────┼──
+//!  first                    next                                fin?
 //! ```
 //!
 //! What comes before `next` is a repetition: dropped, and compared with the last bytes delivered. What comes behind it
-//! is held, in pieces that do not overlap: the first copy of a byte stays. Whatever fills the hole is delivered, then the
-//! pieces behind it, each as it came.
+//! is held, in pieces that do not overlap. Whatever fills the hole is delivered, then the pieces behind it, each as it came.
 //!
-//! A hole is never given up because of an acknowledgement alone, for captures do see those before the bytes they
-//! acknowledge. See [`Stream::wait`].
+//! Besides holes there are other [`Obstacle`]s to delivery. None is given up because of an acknowledgement alone, for
+//! captures do see those before the bytes they acknowledge. See [`Stream::wait`](crate::waiting).
 
-use std::collections::BTreeMap;
+use enjamb::Time;
 
-use crate::reassembler::Options;
+use crate::held::{Conflict, Held, Mark, differing};
+use crate::reassembler::{Options, Overlap};
+use crate::recent::Recent;
 use crate::summary::Summary;
-
-/// How many delivered bytes are kept, to be compared with repetitions.
-const RECENT: usize = 2048;
-
-/// What a held piece costs besides its bytes.
-const PIECE: usize = 64;
+use crate::waiting::Waiting;
 
 /// The largest window that TCP has (RFC 7323, section 2.3): nothing honest is further ahead.
 pub(crate) const WINDOW_MAX: i64 = 1 << 30;
+
+/// The offset of the first byte known. Far enough from 0 that earlier ones have an offset too.
+const ORIGIN: u64 = 1 << 32;
+
+/// Bytes this far before the first one seen are taken for an earlier part of the stream, captured late.
+pub(crate) const JOIN_MAX: u64 = 1 << 20;
 
 /// What a stream gives to its tap.
 pub(crate) enum Delivery<'a> {
     Chunk(&'a [u8]),
     Gap(u64),
+    Conflict(Conflict),
 }
 
-pub(crate) type Deliver<'d> = &'d mut dyn FnMut(Delivery<'_>);
+pub(crate) type Deliver<'d> = &'d mut dyn FnMut(Time, Delivery<'_>);
+
+/// The payload of a segment.
+#[derive(Clone, Copy)]
+pub(crate) struct Payload<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// How many more bytes behind them the capture has not.
+    pub(crate) missing: u64,
+    pub(crate) mark: Mark,
+}
+
+/// What a stream must know in order to deliver.
+#[derive(Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    pub(crate) options: &'a Options,
+    /// How far the other side's stream has come.
+    pub(crate) other: Reach,
+    /// There is memory for a ring of bytes that were delivered.
+    pub(crate) room: bool,
+    /// When the packet was captured that makes something happen.
+    pub(crate) now: Time,
+}
+
+/// How far a stream was delivered, for the other one.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Reach {
+    base: Option<u32>,
+    next: u64,
+    fin: Option<u64>,
+    seen: bool,
+}
+
+impl Reach {
+    /// Was everything delivered that `acknowledgement` says was received? Also when that cannot be known.
+    fn covers(&self, acknowledgement: Option<u32>) -> bool {
+        self.lacks(acknowledgement) == 0
+    }
+
+    /// How many bytes of it were not delivered.
+    fn lacks(&self, acknowledgement: Option<u32>) -> u64 {
+        let (Some(sequence), Some(base), true) = (acknowledgement, self.base, self.seen) else {
+            return 0;
+        };
+        let mut ahead = i64::from(sequence.wrapping_sub(sequence_at(base, self.next)) as i32);
+        // A FIN takes a number of its own.
+        if ahead > 0 && self.fin == Some((self.next as i64 + ahead - 1) as u64) {
+            ahead -= 1;
+        }
+        if ahead > WINDOW_MAX { 0 } else { ahead.max(0) as u64 }
+    }
+
+    pub(crate) fn next(&self) -> u64 {
+        self.next
+    }
+}
+
+fn sequence_at(base: u32, offset: u64) -> u32 {
+    base.wrapping_add(offset.wrapping_sub(ORIGIN) as u32)
+}
+
+/// Why what is held is not delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Obstacle {
+    /// The capture joined late, and it is not certain that what was seen first is what was sent first.
+    Beginning,
+    /// Bytes before it are missing.
+    Hole,
+    /// Its sender had received bytes that were not delivered: a reply must not come before its request.
+    Order,
+    /// It may still be replaced by a later copy: [`Overlap::Last`].
+    Unacknowledged,
+}
 
 #[derive(Default)]
 pub(crate) struct Stream {
-    /// The sequence number of offset 0.
+    /// The sequence number of [`ORIGIN`].
     base: Option<u32>,
     /// A handshake says so: not only the place where the capture joined.
     synchronised: bool,
-    next: u64,
-    /// What is behind `next`, by offset. Pieces do not overlap.
-    held: BTreeMap<u64, Box<[u8]>>,
-    /// From, to: bytes that segments had and the capture has not.
-    lost: BTreeMap<u64, u64>,
-    /// What `held` and `lost` cost.
-    weight: usize,
+    /// The first byte of the stream is known.
+    settled: bool,
+    /// A segment of this side was captured.
+    seen: bool,
+    /// Where the stream begins.
+    first: u64,
+    pub(crate) next: u64,
+    pub(crate) held: Held,
+    /// Kept by [`frontier`](Self::frontier), so that no piece is looked at twice.
+    frontier: u64,
     /// Where the stream ends.
     fin: Option<u64>,
     /// The furthest that the other side acknowledged.
-    acked: u64,
+    pub(crate) acked: u64,
+    /// The furthest that it acknowledged, when nothing of this side was known.
+    acked_early: Option<u32>,
     /// The other side was seen to acknowledge anything.
-    heard: bool,
-    /// How many packets the hole at `waiting_at` was waited for.
-    waited: u32,
-    waiting_at: u64,
-    recent: Vec<u8>,
+    pub(crate) heard: bool,
+    /// Up to here, delivery does not wait for an acknowledgement.
+    pub(crate) released: u64,
+    /// Nothing waits for the other side as long as its stream has come no further.
+    pub(crate) unordered_at: Option<u64>,
+    pub(crate) waiting: Option<Waiting>,
+    /// When the last chunk came; `None` behind a gap.
+    last: Option<Time>,
+    recent: Recent,
 }
 
 impl Stream {
-    pub(crate) fn base(&self) -> Option<u32> {
-        self.base
+    /// The sequence number of the first byte.
+    pub(crate) fn first_sequence(&self) -> Option<u32> {
+        Some(sequence_at(self.base?, self.first))
     }
 
     pub(crate) fn synchronised(&self) -> bool {
         self.synchronised
     }
 
-    pub(crate) fn next(&self) -> u64 {
-        self.next
+    /// Where it begins.
+    pub(crate) fn first(&self) -> u64 {
+        self.first
     }
 
-    pub(crate) fn acked(&self) -> u64 {
-        self.acked
+    /// How far it was delivered, from its beginning.
+    pub(crate) fn place(&self) -> u64 {
+        self.next - self.first
     }
 
+    /// What is held takes so many bytes.
     pub(crate) fn weight(&self) -> usize {
-        self.weight
+        self.held.weight()
+    }
+
+    /// What is kept for comparison takes so many bytes.
+    pub(crate) fn recent_weight(&self) -> usize {
+        self.recent.weight()
+    }
+
+    pub(crate) fn reach(&self) -> Reach {
+        Reach { base: self.base, next: self.next, fin: self.fin, seen: self.seen }
     }
 
     /// The FIN was seen, and all bytes before it were delivered or given up.
     pub(crate) fn ended(&self) -> bool {
-        self.fin.is_some_and(|fin| fin <= self.next)
+        self.settled && self.fin.is_some_and(|fin| fin <= self.next)
     }
 
     /// A handshake says that `sequence` is the first byte's number. Of several, the first counts.
     pub(crate) fn synchronise(&mut self, sequence: u32) {
-        if self.base.is_none() {
-            self.base = Some(sequence);
-            self.synchronised = true;
+        let Some(offset) = self.offset(sequence) else {
+            (self.base, self.first, self.next) = (Some(sequence), ORIGIN, ORIGIN);
+            (self.synchronised, self.settled) = (true, true);
+            return;
+        };
+        let before = self.first as i64 - offset;
+        if !self.synchronised && !self.begun() && (0..=JOIN_MAX as i64).contains(&before) {
+            self.begin_at(offset as u64);
+            (self.synchronised, self.settled) = (true, true);
         }
     }
 
-    /// The capture joins here.
+    /// A segment of this side: where nothing is known yet, the capture joins here.
     pub(crate) fn join(&mut self, sequence: u32) {
-        self.base.get_or_insert(sequence);
+        self.seen = true;
+        if self.base.is_none() {
+            (self.base, self.first, self.next) = (Some(sequence), ORIGIN, ORIGIN);
+        }
+        if let Some(acknowledged) = self.acked_early.take() {
+            self.acknowledge(acknowledged);
+        }
+    }
+
+    /// Something of the stream was seen at `offset`: it begins there at the latest, unless its beginning is certain.
+    pub(crate) fn reaches_back_to(&mut self, offset: i64) {
+        let Ok(at) = u64::try_from(offset) else {
+            return;
+        };
+        if !self.settled && at < self.first && self.first - at <= JOIN_MAX {
+            self.begin_at(at);
+        }
+    }
+
+    /// The first byte is what is known to be the first one now.
+    pub(crate) fn settle_beginning(&mut self) {
+        self.settled = true;
+        // A keep-alive probe that the capture began with repeats a byte that was sent before.
+        if self.held.start() == Some(self.first + 1) {
+            self.begin_at(self.first + 1);
+        }
+    }
+
+    fn begin_at(&mut self, offset: u64) {
+        (self.first, self.next, self.frontier) = (offset, offset, offset);
+    }
+
+    /// Where the bytes end that were delivered or are held with no hole before them.
+    pub(crate) fn frontier(&mut self) -> u64 {
+        self.frontier = self.held.contiguous(self.frontier.max(self.next));
+        self.frontier
+    }
+
+    /// Something was delivered, or given up.
+    fn begun(&self) -> bool {
+        self.next > self.first
     }
 
     /// The offset that `sequence` stands for. `None` as long as nothing of the stream is known.
     pub(crate) fn offset(&self, sequence: u32) -> Option<i64> {
-        let expected = self.base?.wrapping_add(self.next as u32);
+        let expected = sequence_at(self.base?, self.next);
         let ahead = sequence.wrapping_sub(expected) as i32;
         Some(self.next as i64 + i64::from(ahead))
     }
@@ -113,6 +256,9 @@ impl Stream {
     /// The other side acknowledged everything before `sequence`.
     pub(crate) fn acknowledge(&mut self, sequence: u32) {
         self.heard = true;
+        if self.base.is_none() && self.acked_early.is_none_or(|before| sequence.wrapping_sub(before) as i32 > 0) {
+            self.acked_early = Some(sequence);
+        }
         if let Some(offset) = self.offset(sequence)
             && offset <= self.next as i64 + WINDOW_MAX
             && let Ok(offset) = u64::try_from(offset)
@@ -121,75 +267,96 @@ impl Stream {
         }
     }
 
-    /// `bytes` at `offset`, and `missing` more behind them that the capture has not.
+    /// Payload at `offset`.
     pub(crate) fn receive(
         &mut self,
         offset: i64,
-        bytes: &[u8],
-        missing: u64,
+        payload: &Payload<'_>,
+        scene: &Scene<'_>,
         summary: &mut Summary,
         deliver: Deliver<'_>,
     ) {
-        if offset > self.next as i64 + WINDOW_MAX {
+        let Payload { bytes, missing, mark } = *payload;
+        if self.held.is_empty()
+            && offset == self.next as i64
+            && missing == 0
+            && self.fin.is_none()
+            && self.may_deliver(mark.acknowledgement, offset as u64 + bytes.len() as u64, scene)
+        {
+            // What nearly every segment of nearly every capture is.
+            if !bytes.is_empty() {
+                self.deliver(bytes, mark.time, scene, summary, deliver);
+            }
+            return;
+        }
+        if offset > self.next as i64 + WINDOW_MAX || offset < 0 {
             summary.stray_bytes += bytes.len() as u64;
             return;
         }
+        let mut at = offset as u64;
         // A probe repeats the last byte, or sends anything in its place (RFC 9293, section 3.8.4).
-        if bytes.len() <= 1 && missing == 0 && offset + 1 == self.next as i64 {
+        let probe = bytes.len() <= 1 && missing == 0;
+        let frontier = self.frontier();
+        if probe && (at + 1 == self.next || at + 1 == frontier) && (self.settled || at >= self.first) {
             summary.keep_alives += 1;
             return;
         }
-        let before = bytes.len().min(offset.min(0).unsigned_abs() as usize);
+        let mut rest = bytes;
+        let before = rest.len().min(self.first.saturating_sub(at) as usize);
         summary.stray_bytes += before as u64;
-        let mut rest = &bytes[before..];
-        let mut at = offset.max(0) as u64;
+        rest = &rest[before..];
+        at = at.max(self.first);
         let behind = self.fin.map_or(0, |fin| (at + rest.len() as u64).saturating_sub(fin));
-        let behind = rest.len().min(behind as usize);
+        let behind = rest.len().min(usize::try_from(behind).unwrap_or(usize::MAX));
         summary.stray_bytes += behind as u64;
         rest = &rest[..rest.len() - behind];
 
         let end = at + rest.len() as u64;
-        if !rest.is_empty() && at > self.next {
+        if !rest.is_empty() && at > frontier.max(self.next) {
             summary.out_of_order += 1;
         }
-        let mut differing = 0;
+        let mut conflict: Option<Conflict> = None;
         while !rest.is_empty() {
-            let (length, fresh) = if at < self.next {
-                let length = rest.len().min((self.next - at) as usize);
-                differing += self.differing_from_delivered(at, &rest[..length]);
-                (length, false)
-            } else if let Some((&start, piece)) = self.held.range(..=at).next_back()
-                && start + piece.len() as u64 > at
-            {
-                let piece = &piece[(at - start) as usize..];
-                let length = rest.len().min(piece.len());
-                differing += differing_bytes(&piece[..length], &rest[..length]);
-                (length, false)
-            } else {
-                let room = self.held.range(at..).next().map_or(u64::MAX, |(&start, _)| start - at);
-                (rest.len().min(usize::try_from(room).unwrap_or(usize::MAX)), true)
-            };
+            let (mut length, again) = if at < self.next { (self.next - at, true) } else { self.held.run(at) };
+            // What was acknowledged is not replaced any more, although it may still wait for what is before it.
+            let accepted = self.acked.max(self.released);
+            let overlap = if at < accepted { Overlap::First } else { scene.options.overlap };
+            if again && at < accepted {
+                length = length.min(accepted - at);
+            }
+            let length = rest.len().min(usize::try_from(length).unwrap_or(usize::MAX));
             let (piece, behind) = rest.split_at(length);
-            if !fresh {
+            if again {
                 summary.retransmitted += length as u64;
-            } else if at == self.next {
-                self.deliver(piece, summary, deliver);
-                self.settle(summary, deliver);
+                let found = if at < self.next {
+                    let (start, head, tail) = self.recent.range(at, length);
+                    let skipped = (start - at) as usize;
+                    differing(start, head, tail, &piece[skipped..][..head.len() + tail.len()])
+                } else {
+                    self.held.overlap(at, piece, overlap)
+                };
+                conflict = match (conflict, found) {
+                    (Some(one), Some(other)) => Some(Conflict { bytes: one.bytes + other.bytes, ..one }),
+                    (one, other) => one.or(other),
+                };
+            } else if at == self.next && self.may_deliver(mark.acknowledgement, at + length as u64, scene) {
+                // What is behind it waits until all of the segment was looked at: it may fill what is known to be lost.
+                self.deliver(piece, mark.time, scene, summary, deliver);
             } else {
-                self.weight += PIECE + piece.len();
-                self.held.insert(at, piece.into());
+                self.held.insert(at, piece, mark);
             }
             at += length as u64;
             rest = behind;
         }
-        if differing > 0 {
+        if let Some(conflict) = conflict {
             summary.conflicts += 1;
-            summary.conflicting_bytes += differing;
+            summary.conflicting_bytes += conflict.bytes;
+            deliver(scene.now, Delivery::Conflict(Conflict { offset: conflict.offset - self.first, ..conflict }));
         }
         if missing > 0 && end + missing > self.next && self.fin.is_none_or(|fin| end + missing <= fin) {
-            self.lose(end.max(self.next), end + missing);
-            self.settle(summary, deliver);
+            self.held.lose(end.max(self.next), end + missing);
         }
+        self.settle(scene, summary, deliver);
     }
 
     /// The stream ends at `offset`. Of several ends, the first counts.
@@ -198,138 +365,133 @@ impl Stream {
             && offset <= self.next as i64 + WINDOW_MAX
             && let Ok(offset) = u64::try_from(offset)
             && offset >= self.next
-            && self.held.last_key_value().is_none_or(|(start, piece)| start + piece.len() as u64 <= offset)
+            && self.held.end().is_none_or(|end| end <= offset)
         {
             self.fin = Some(offset);
         }
     }
 
-    /// Another packet of the connection has come. `true`: there is a hole, and no reason to wait for it any longer.
-    ///
-    /// * The other side acknowledged what is missing: it was not lost, only not captured, and will not be sent again.
-    ///   It may still come, since acknowledgements are captured early and packets out of order.
-    /// * Nothing of the other side is captured: nobody will ever say. The same, with more patience.
-    /// * The other side has not acknowledged it: it will be sent again.
-    pub(crate) fn wait(&mut self, options: &Options) -> bool {
-        if self.known().is_none() {
-            return false;
+    /// What stands in the way of what is held, or of the end.
+    pub(crate) fn obstacle(&self, scene: &Scene<'_>) -> Option<Obstacle> {
+        if self.held.is_empty() && self.fin.is_none_or(|fin| fin <= self.next && self.settled) {
+            return None;
         }
-        if self.waiting_at != self.next {
-            self.waiting_at = self.next;
-            self.waited = 0;
+        if !self.settled {
+            return Some(Obstacle::Beginning);
         }
-        if self.acked > self.next {
-            self.waited += 1;
-            self.waited > options.patience
-        } else if !self.heard {
-            self.waited += 1;
-            self.waited > options.patience_one_sided
-        } else {
-            false
+        match self.held.first() {
+            Some((start, piece)) if start == self.next => {
+                Some(if self.is_in_order(piece.mark.acknowledgement, scene) {
+                    Obstacle::Unacknowledged
+                } else {
+                    Obstacle::Order
+                })
+            }
+            _ => Some(Obstacle::Hole),
         }
     }
 
-    /// The first hole is not going to be filled. `false`: there is none.
-    pub(crate) fn give_up(&mut self, summary: &mut Summary, deliver: Deliver<'_>) -> bool {
-        let Some(known) = self.known() else {
-            return false;
-        };
-        self.pass(known, summary, deliver);
-        self.settle(summary, deliver);
-        true
+    fn may_deliver(&self, acknowledgement: Option<u32>, end: u64, scene: &Scene<'_>) -> bool {
+        self.settled
+            && (scene.options.overlap == Overlap::First || end <= self.acked.max(self.released))
+            && self.is_in_order(acknowledgement, scene)
     }
 
-    /// Nothing that is missing before `offset` is going to come.
-    pub(crate) fn give_up_to(&mut self, offset: i64, summary: &mut Summary, deliver: Deliver<'_>) {
-        let offset = u64::try_from(offset.min(self.next as i64 + WINDOW_MAX)).unwrap_or(0);
-        while self.next < offset {
-            let known = self.known().map_or(offset, |known| known.min(offset));
-            self.pass(known, summary, deliver);
-            self.settle(summary, deliver);
+    fn is_in_order(&self, acknowledgement: Option<u32>, scene: &Scene<'_>) -> bool {
+        scene.other.covers(acknowledgement) || self.unordered_at == Some(scene.other.next)
+    }
+
+    /// How many bytes of the other side were not delivered that the first held piece acknowledges.
+    pub(crate) fn lacks(&self, scene: &Scene<'_>) -> u64 {
+        self.held.first().map_or(0, |(_, piece)| scene.other.lacks(piece.mark.acknowledgement))
+    }
+
+    /// Delivers what follows at once: pieces, and gaps that are known to be for ever. `false`: nothing does.
+    pub(crate) fn settle(&mut self, scene: &Scene<'_>, summary: &mut Summary, deliver: Deliver<'_>) -> bool {
+        let mut delivered = false;
+        while self.settled && !self.held.is_empty() {
+            if let Some((start, piece)) = self.held.first()
+                && start == self.next
+            {
+                let end = start + piece.bytes.len() as u64;
+                if !self.may_deliver(piece.mark.acknowledgement, end, scene) {
+                    break;
+                }
+                let Some(piece) = self.held.take(start) else {
+                    break;
+                };
+                // What was behind a hole could not be used before the hole was filled.
+                let time = self.last.map_or(piece.mark.time, |last| last.max(piece.mark.time));
+                self.deliver(&piece.bytes, time, scene, summary, deliver);
+            } else if let Some(end) = self.held.lost(self.next) {
+                self.pass(end, scene, summary, deliver);
+            } else {
+                break;
+            }
+            delivered = true;
         }
+        delivered
     }
 
     /// Where the hole at `next` ends: the first byte behind it that was seen or is known to be lost, or the end of the stream.
-    fn known(&self) -> Option<u64> {
-        let piece = self.held.first_key_value().map(|(&start, _)| start);
-        let lost = self.lost.first_key_value().map(|(&start, _)| start);
+    fn hole_end(&self) -> Option<u64> {
         let fin = self.fin.filter(|&fin| fin > self.next);
-        [piece, lost, fin].into_iter().flatten().min()
+        [self.held.start(), fin].into_iter().flatten().min()
+    }
+
+    /// The first hole is not going to be filled. `false`: there is none.
+    pub(crate) fn give_up_hole(&mut self, scene: &Scene<'_>, summary: &mut Summary, deliver: Deliver<'_>) -> bool {
+        match self.hole_end() {
+            Some(end) if end > self.next => {
+                self.pass(end, scene, summary, deliver);
+                self.settle(scene, summary, deliver);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Nothing that is missing before `offset` is going to come.
+    pub(crate) fn give_up_to(&mut self, offset: i64, scene: &Scene<'_>, summary: &mut Summary, deliver: Deliver<'_>) {
+        let offset = u64::try_from(offset.min(self.next as i64 + WINDOW_MAX)).unwrap_or(0);
+        while self.settled && self.next < offset {
+            if self.held.first().is_some_and(|(start, _)| start == self.next) {
+                // It is there, but something else is in its way.
+                return self.lose_holes(offset);
+            }
+            let end = self.hole_end().map_or(offset, |end| end.min(offset));
+            self.pass(end, scene, summary, deliver);
+            self.settle(scene, summary, deliver);
+        }
+    }
+
+    /// Everything before `offset` that is not held is lost.
+    fn lose_holes(&mut self, offset: u64) {
+        let end = self.frontier();
+        if end < offset {
+            self.held.lose(end, offset);
+        }
     }
 
     /// Passes over what is missing up to `end`.
-    fn pass(&mut self, end: u64, summary: &mut Summary, deliver: Deliver<'_>) {
+    fn pass(&mut self, end: u64, scene: &Scene<'_>, summary: &mut Summary, deliver: Deliver<'_>) {
         let missing = end - self.next;
         summary.gaps += 1;
         summary.gap_bytes += missing;
         self.next = end;
-        self.recent.clear();
-        deliver(Delivery::Gap(missing));
-    }
-
-    fn deliver(&mut self, bytes: &[u8], summary: &mut Summary, deliver: Deliver<'_>) {
-        summary.payload += bytes.len() as u64;
-        self.next += bytes.len() as u64;
-        let last = &bytes[bytes.len().saturating_sub(RECENT)..];
-        if last.len() == RECENT {
-            self.recent.clear();
-        } else if self.recent.len() + last.len() > 2 * RECENT {
-            self.recent.drain(..self.recent.len() - RECENT);
-        }
-        self.recent.extend_from_slice(last);
-        deliver(Delivery::Chunk(bytes));
-    }
-
-    /// Delivers what follows at once: pieces, and gaps that are known to be for ever.
-    fn settle(&mut self, summary: &mut Summary, deliver: Deliver<'_>) {
-        loop {
-            if let Some(piece) = self.held.remove(&self.next) {
-                self.weight -= PIECE + piece.len();
-                self.deliver(&piece, summary, deliver);
-                continue;
-            }
-            let Some(entry) = self.lost.first_entry() else {
-                return;
-            };
-            let (&start, &end) = (entry.key(), entry.get());
-            if start > self.next {
-                return;
-            }
-            // It may be needed again behind a piece in its midst, which came from another copy.
-            let piece = self.held.first_key_value().map_or(u64::MAX, |(&start, _)| start);
-            if end <= piece {
-                entry.remove();
-                self.weight -= PIECE;
-            }
-            let end = end.min(piece);
-            if end > self.next {
-                self.pass(end, summary, deliver);
-            }
-        }
-    }
-
-    fn lose(&mut self, start: u64, end: u64) {
-        match self.lost.get_mut(&start) {
-            Some(known) => *known = end.max(*known),
-            None => {
-                self.lost.insert(start, end);
-                self.weight += PIECE;
-            }
-        }
-    }
-
-    /// How many of `bytes`, all before `next`, are not the ones that were delivered.
-    fn differing_from_delivered(&self, at: u64, bytes: &[u8]) -> u64 {
-        let from = self.next - self.recent.len() as u64;
-        let skipped = from.saturating_sub(at) as usize;
-        let Some(bytes) = bytes.get(skipped..) else {
-            return 0;
+        self.last = None;
+        let time = match self.held.first() {
+            Some((start, piece)) if start == end => piece.mark.time,
+            _ => scene.now,
         };
-        let recent = &self.recent[(at.max(from) - from) as usize..];
-        differing_bytes(recent, bytes)
+        deliver(time, Delivery::Gap(missing));
     }
-}
 
-fn differing_bytes(one: &[u8], other: &[u8]) -> u64 {
-    one.iter().zip(other).filter(|(a, b)| a != b).count() as u64
+    fn deliver(&mut self, bytes: &[u8], time: Time, scene: &Scene<'_>, summary: &mut Summary, deliver: Deliver<'_>) {
+        summary.payload += bytes.len() as u64;
+        self.recent.push(self.next, bytes, scene.room);
+        self.next += bytes.len() as u64;
+        self.last = Some(time);
+        deliver(time, Delivery::Chunk(bytes));
+    }
 }

@@ -31,10 +31,12 @@ pub struct Summary {
     pub out_of_order: u64,
     /// Bytes that had come before, and were dropped.
     pub retransmitted: u64,
-    /// Segments that brought other bytes than had come before in the same place. The first ones count (RFC 9293, 3.10.7.4).
+    /// Segments that brought other bytes than had come before in the same place. [`Overlap`](crate::Overlap) says which count.
     pub conflicts: u64,
     /// Bytes that were other ones than before. Those delivered long ago are not compared.
     pub conflicting_bytes: u64,
+    /// Segments with urgent data. It is delivered in its place, as if it were not urgent (RFC 6093, section 3.1).
+    pub urgent: u64,
     /// Keep-alive probes.
     pub keep_alives: u64,
     /// Resets that their receiver would not have taken for real, or that the stream went on behind.
@@ -45,6 +47,10 @@ pub struct Summary {
     pub gap_bytes: u64,
     /// Holes that were given up only because too much was held behind them.
     pub gaps_for_memory: u64,
+    /// How often bytes were delivered before those of the other side that they acknowledge, which had not been captured.
+    pub order_given_up: u64,
+    /// How often something was waited for until the time for it was over.
+    pub waits_timed_out: u64,
     /// Segments that bring payload to a connection that is over.
     pub late_segments: u64,
     /// Bytes of payload outside their stream: behind its end, before the place where the capture joined it, or too far ahead.

@@ -60,6 +60,43 @@ fn ip(protocol: u8, inner: &[u8]) -> Vec<u8> {
 
 const MACS: [u8; 12] = [2; 12];
 
+/// A data frame with SNAP, by its frame control and its header's length.
+fn wifi(control: &[u8; 2], length: usize) -> Vec<u8> {
+    let mut bytes = control.to_vec();
+    bytes.resize(length, 0);
+    [&bytes[..], &[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &v4()].concat()
+}
+
+fn radio(header: &[u8], frame: &[u8]) -> Vec<u8> {
+    [header, frame].concat()
+}
+
+/// A log entry: a prefix, then the packet.
+fn nflog(number: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    let attribute = |kind: u16, value: &[u8]| {
+        let mut bytes = [&number(4 + value.len() as u16)[..], &number(kind), value].concat();
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes
+    };
+    [&[2, 0, 0, 1][..], &attribute(10, b"in: \0"), &attribute(9, &v4())].concat()
+}
+
+/// IPv6 with extension headers of eight bytes: their numbers.
+fn extended(headers: &[u8]) -> Vec<u8> {
+    let plain = v6();
+    let (header, rest) = plain.split_at(40);
+    let mut bytes = header.to_vec();
+    bytes[6] = headers[0];
+    let next = headers[1..].iter().copied().chain([6]);
+    for next in next {
+        bytes.extend_from_slice(&[next, 0, 1, 4, 0, 0, 0, 0]);
+    }
+    bytes.extend_from_slice(rest);
+    let length = (bytes.len() as u16 - 40).to_be_bytes();
+    bytes[4..6].copy_from_slice(&length);
+    bytes
+}
+
 #[test]
 fn a_segment_is_found_in_whatever_it_is_wrapped_in() {
     let ethernet = |headers: &[u8], inner: &[u8]| [&MACS[..], headers, inner].concat();
@@ -98,6 +135,70 @@ fn a_segment_is_found_in_whatever_it_is_wrapped_in() {
         ("GRE in UDP", LinkType::RAW, udp(4754, &[&[0, 0, 8, 0][..], &v4()].concat())),
         ("VXLAN", LinkType::RAW, udp(4789, &[&[8, 0, 0, 0, 0, 0, 9, 0][..], &plain].concat())),
         ("GENEVE", LinkType::RAW, udp(6081, &[&[1, 0, 0x65, 0x58, 0, 0, 9, 0, 1, 1, 1, 1][..], &plain].concat())),
+        ("HDLC of Cisco", LinkType::C_HDLC, [&[0x0f, 0, 8, 0][..], &v4()].concat()),
+        ("PPP in HDLC", LinkType::PPP_HDLC, [&[0xff, 3, 0, 0x21][..], &v4()].concat()),
+        ("frame relay", LinkType::FRELAY, [&[0x18, 0x41, 3, 0xcc][..], &v4()].concat()),
+        ("frame relay, SNAP", LinkType::FRELAY, [&[0x18, 0x41, 3, 0, 0x80, 0, 0, 0, 0x86, 0xdd][..], &v6()].concat()),
+        ("IPsec interface", LinkType::ENC, [&[0; 12][..], &v4()].concat()),
+        ("log of a packet filter", LinkType::PFLOG, [&[61, 2][..], &[0; 62], &v4()].concat()),
+        ("NFLOG", LinkType::NFLOG, nflog(u16::to_le_bytes)),
+        ("NFLOG, big-endian", LinkType::NFLOG, nflog(u16::to_be_bytes)),
+        ("PKTAP", LinkType::PKTAP, [&[108, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0][..], &[0; 96], &plain].concat()),
+        ("PPI", LinkType::PPI, [&[0, 0, 8, 0, 105, 0, 0, 0][..], &wifi(&[0x08, 0x01], 24)].concat()),
+        ("802.11 to an access point", LinkType::IEEE802_11, wifi(&[0x08, 0x01], 24)),
+        ("802.11 between access points", LinkType::IEEE802_11, wifi(&[0x08, 0x03], 30)),
+        ("802.11 with quality of service", LinkType::IEEE802_11, wifi(&[0x88, 0x02], 26)),
+        ("802.11 with high throughput control", LinkType::IEEE802_11, wifi(&[0x88, 0x82], 30)),
+        ("radiotap", LinkType::IEEE802_11_RADIOTAP, radio(&[0, 0, 8, 0, 0, 0, 0, 0], &wifi(&[0x08, 0x01], 24))),
+        (
+            "radiotap that says that the header is padded",
+            LinkType::IEEE802_11_RADIOTAP,
+            radio(
+                &[&[0, 0, 25, 0, 3, 0, 0, 0x80, 0, 0, 0, 0][..], &[0; 12], &[0x20]].concat(),
+                &wifi(&[0x88, 0x02], 28),
+            ),
+        ),
+        (
+            "Prism",
+            LinkType::PRISM,
+            radio(&[&[0, 0, 0, 0x44, 144, 0, 0, 0][..], &[0; 136]].concat(), &wifi(&[0x08, 1], 24)),
+        ),
+        (
+            "AVS",
+            LinkType::IEEE802_11_AVS,
+            radio(&[&[0x80, 0x21, 0x10, 1, 0, 0, 0, 64][..], &[0; 56]].concat(), &wifi(&[8, 1], 24)),
+        ),
+        (
+            "AVS as Prism",
+            LinkType::PRISM,
+            radio(&[&[0x80, 0x21, 0x10, 1, 0, 0, 0, 64][..], &[0; 56]].concat(), &wifi(&[8, 1], 24)),
+        ),
+        ("802.1ah", LinkType::ETHERNET, ethernet(&[0x88, 0xe7, 0, 0, 0, 7], &plain)),
+        ("VN-Tag", LinkType::ETHERNET, ethernet(&[0x89, 0x26, 0, 1, 0, 2, 8, 0], &v4())),
+        ("E-Tag", LinkType::ETHERNET, ethernet(&[0x89, 0x3f, 0, 1, 0, 2, 0, 0, 8, 0], &v4())),
+        ("HSR", LinkType::ETHERNET, ethernet(&[0x89, 0x2f, 0, 60, 0, 2, 8, 0], &v4())),
+        ("NSH", LinkType::ETHERNET, ethernet(&[0x89, 0x4f, 0, 2, 2, 1, 0, 0, 1, 1], &v4())),
+        ("Ethernet in MPLS without control word", LinkType::ETHERNET, ethernet(&[0x88, 0x47, 0, 2, 1, 9], &plain)),
+        ("MPLS in IP", LinkType::RAW, ip(137, &[&[0, 2, 1, 9][..], &v4()].concat())),
+        ("MPLS in UDP", LinkType::RAW, udp(6635, &[&[0, 2, 1, 9][..], &v4()].concat())),
+        ("Ethernet in IP", LinkType::RAW, ip(97, &[&[0x30, 0][..], &plain].concat())),
+        ("authentication header", LinkType::RAW, ip(51, &[&[4, 4, 0, 0][..], &[0; 20], &v4()].concat())),
+        ("VXLAN of Linux", LinkType::RAW, udp(8472, &[&[8, 0, 0, 0, 0, 0, 9, 0][..], &plain].concat())),
+        ("VXLAN with a protocol", LinkType::RAW, udp(4790, &[&[0x0c, 0, 0, 1, 0, 0, 9, 0][..], &v4()].concat())),
+        ("NVGRE", LinkType::RAW, ip(47, &[&[0x20, 0, 0x65, 0x58, 0, 0, 9, 1][..], &plain].concat())),
+        ("ERSPAN 1", LinkType::RAW, ip(47, &[&[0, 0, 0x88, 0xbe][..], &plain].concat())),
+        ("ERSPAN 2", LinkType::RAW, ip(47, &[&[0x10, 0, 0x88, 0xbe][..], &[0; 12], &plain].concat())),
+        ("ERSPAN 3", LinkType::RAW, ip(47, &[&[0x10, 0, 0x22, 0xeb][..], &[0; 15], &[1], &[0; 8], &plain].concat())),
+        ("GTP", LinkType::RAW, udp(2152, &[&[0x30, 255, 0, 0, 0, 0, 0, 1][..], &v4()].concat())),
+        (
+            "GTP with an extension",
+            LinkType::RAW,
+            udp(2152, &[&[0x34, 255, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0x85, 1, 0, 0, 0][..], &v4()].concat()),
+        ),
+        ("Teredo", LinkType::RAW, udp(3544, &v6())),
+        ("Teredo with origin", LinkType::RAW, udp(3544, &[&[0; 8][..], &v6()].concat())),
+        ("TZSP", LinkType::RAW, udp(37008, &[&[1, 0, 0, 1, 0, 10, 2, 7, 7, 1][..], &plain].concat())),
+        ("IPv6 with extension headers", LinkType::RAW, extended(&[0, 60, 43])),
         ("L2TP", LinkType::RAW, udp(1701, &[&[0x48, 2, 0, 9, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0x21][..], &v4()].concat())),
     ];
     for (how, link, bytes) in &cases {
@@ -122,6 +223,14 @@ fn what_is_no_segment_has_a_reason() {
         (LinkType::RAW, ip(6, &[0; 20]), Ignored::Malformed),
         (LinkType::RAW, nested, Ignored::TooDeep),
         (LinkType::ETHERNET, vlans, Ignored::TooDeep),
+        // Encrypted, a beacon, without a body, a fragment.
+        (LinkType::IEEE802_11, wifi(&[0x08, 0x41], 24), Ignored::NotIp),
+        (LinkType::IEEE802_11, wifi(&[0x80, 0x00], 24), Ignored::NotIp),
+        (LinkType::IEEE802_11, wifi(&[0x48, 0x01], 24), Ignored::NotIp),
+        (LinkType::IEEE802_11, wifi(&[0x08, 0x05], 24), Ignored::Fragment),
+        (LinkType::NFLOG, vec![2, 0, 0, 1, 0, 0, 9, 0], Ignored::Malformed),
+        (LinkType::PPI, vec![0, 0, 8, 0, 0xff, 0xff, 0xff, 0xff], Ignored::UnknownLink),
+        (LinkType::RAW, udp(2152, &[0x34, 255, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0x85, 0]), Ignored::Malformed),
     ] {
         assert_eq!(Decoder::new().decode(&packet(link, &bytes)).err(), Some(reason), "{bytes:x?}");
     }
@@ -201,13 +310,88 @@ fn fragments_without_end_do_not_pile_up() {
         first[4..6].copy_from_slice(&identification.to_be_bytes());
         assert_eq!(decoder.decode(&packet(LinkType::RAW, &first)).err(), Some(Ignored::Fragment));
     }
-    assert_eq!(decoder.given_up(), 5000 - 1024);
+    assert_eq!(decoder.given_up(), 5000, "no datagram became whole");
+    // The last 4096 are still waited for.
+    for (identification, whole) in [(4999u16, true), (903, false)] {
+        let mut rest = fragments(8, 0);
+        rest.remove(0);
+        let found = rest.iter_mut().map(|fragment| {
+            fragment[4..6].copy_from_slice(&identification.to_be_bytes());
+            decoder.decode(&packet(LinkType::RAW, fragment)).is_ok()
+        });
+        assert_eq!(found.last(), Some(whole), "{identification}");
+    }
+}
+
+#[test]
+fn fragments_do_not_take_more_than_their_memory() {
+    let mut decoder = Decoder::new();
+    // The last fragment there can be: its datagram takes 64 KiB.
+    let mut last = ip(6, &[7; 7]);
+    last[6..8].copy_from_slice(&8191u16.to_be_bytes());
+    for identification in 0..2000u16 {
+        last[4..6].copy_from_slice(&identification.to_be_bytes());
+        assert_eq!(decoder.decode(&packet(LinkType::RAW, &last)).err(), Some(Ignored::Fragment));
+    }
+    assert_eq!(decoder.given_up(), 2000);
+    assert!(decoder.held() <= 16 << 20, "{} bytes", decoder.held());
+}
+
+#[test]
+fn fragments_of_an_older_datagram_with_the_same_number_are_not_mixed_in() {
+    for (seconds, found) in [(59, true), (61, false)] {
+        let mut decoder = Decoder::new();
+        let pieces = fragments(16, 5);
+        for (index, piece) in pieces.iter().enumerate() {
+            let time = Time::from_nanos(if index == 0 { 0 } else { seconds * 1_000_000_000 });
+            let fragment = Packet { time, ..packet(LinkType::RAW, piece) };
+            let whole = decoder.decode(&fragment).is_ok();
+            assert_eq!(whole, found && index + 1 == pieces.len(), "{seconds} s, fragment {index}");
+        }
+    }
+}
+
+#[test]
+fn fragments_of_a_tunnel_may_hold_fragments() {
+    let mut decoder = Decoder::new();
+    let mut found = None;
+    for (number, piece) in fragments(16, 7).iter().enumerate() {
+        // Each inner fragment in an outer datagram of two fragments.
+        let outer = ip(4, piece);
+        for (offset, range) in [(0x2000u16, 20..36), (2, 36..outer.len())] {
+            let mut bytes = ip(4, &outer[range]);
+            bytes[5] = number as u8;
+            bytes[6..8].copy_from_slice(&offset.to_be_bytes());
+            found = decoder.decode(&packet(LinkType::RAW, &bytes)).ok().map(|segment| segment.payload.to_vec());
+        }
+    }
+    assert_eq!(found.as_deref(), Some(PAYLOAD));
+}
+
+#[test]
+fn a_network_is_what_tags_keep_apart() {
+    let tagged = |tag: u8, inner: &[u8]| [&MACS[..], &[0x81, 0, 0, tag, 8, 0], inner].concat();
+    let vxlan = |id: u8| udp(4789, &[&[8, 0, 0, 0, 0, 0, id, 0][..], &tagged(0, &v4())].concat());
+    let network = |link, bytes: &[u8]| Decoder::new().decode(&packet(link, bytes)).expect("a segment").network;
+    assert_eq!(network(LinkType::RAW, &v4()), 0);
+    assert_eq!(network(LinkType::ETHERNET, &tagged(0, &v4())), 0, "a tag with only a priority");
+    let all = [
+        network(LinkType::ETHERNET, &tagged(5, &v4())),
+        network(LinkType::ETHERNET, &tagged(6, &v4())),
+        network(LinkType::RAW, &vxlan(5)),
+        network(LinkType::RAW, &vxlan(6)),
+        network(LinkType::ETHERNET, &tagged(5, &vxlan(6))),
+    ];
+    let different: std::collections::HashSet<_> = all.iter().chain([&0]).collect();
+    assert_eq!(different.len(), 6, "{all:?}");
 }
 
 proptest! {
     #[test]
     fn any_packet_whatever_is_a_segment_or_has_a_reason(
-        link in prop_oneof![prop::sample::select(vec![0u16, 1, 9, 51, 101, 108, 113, 228, 229, 276]), any::<u16>()],
+        link in prop_oneof![prop::sample::select(vec![
+                0u16, 1, 9, 50, 51, 101, 104, 105, 107, 108, 109, 113, 117, 119, 127, 149, 163, 192, 228, 229, 239, 258, 276,
+            ]), any::<u16>()],
         start in prop::sample::select(vec![v4(), v6(), udp(4789, &v4()), ip(47, &v6()), fragments(8, 3).remove(1), Vec::new()]),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
         tail in prop::collection::vec(any::<u8>(), 0..80),

@@ -124,9 +124,11 @@ fn pcap_is_read_in_both_byte_orders_and_with_both_clocks() {
         let file = [order.pcap_header(magic, 0x4400_0001), order.pcap_packet(5, 6, b"abc", 60)].concat();
         assert_eq!(packets(&file[..]), (vec![(nanos, 1, b"abc".to_vec(), 60, 0)], None));
     }
-    let modified = [&LITTLE.pcap_header(0xa1b2_cd34, 1)[..], &LITTLE.pcap_packet(5, 6, b"", 3)[..8]].concat();
-    let modified = [modified, LITTLE.u32(3), LITTLE.u32(3), vec![0; 8], b"abc".to_vec()].concat();
-    assert_eq!(packets(&modified[..]), (vec![(5_000_006_000, 1, b"abc".to_vec(), 3, 0)], None));
+    for order in [LITTLE, BIG] {
+        let modified = [&order.pcap_header(0xa1b2_cd34, 1)[..], &order.pcap_packet(5, 6, b"", 3)[..8]].concat();
+        let modified = [modified, order.u32(3), order.u32(3), vec![0; 8], b"abc".to_vec()].concat();
+        assert_eq!(packets(&modified[..]), (vec![(5_000_006_000, 1, b"abc".to_vec(), 3, 0)], None));
+    }
 }
 
 #[test]
@@ -254,8 +256,34 @@ fn a_capture_in_gzip_is_read_and_a_damaged_one_up_to_the_damage() {
     gzip.write_all(&file).expect("memory");
     let gzip = gzip.finish().expect("memory");
     assert_eq!(packets(&gzip[..]), whole);
-    let (_, fault) = packets(&gzip[..gzip.len() - 9]);
-    assert!(fault.is_some_and(|(_, text)| text.contains("cannot read")));
+    let mut damaged = gzip.clone();
+    let last = damaged.len() - 6;
+    damaged[last] ^= 1;
+    let (found, fault) = packets(&damaged[..]);
+    let (offset, text) = fault.expect("the checksum is wrong");
+    assert_eq!((found, offset), (whole.0, file.len() as u64));
+    assert!(text.contains("damaged before byte") && text.contains("gzip"), "{text}");
+}
+
+#[test]
+fn a_capture_in_zstd_is_read_in_frames_of_any_kind_and_a_damaged_one_up_to_the_damage() {
+    let (file, starts) = small_pcapng();
+    let whole = packets(&file[..]);
+    let level = ruzstd::encoding::CompressionLevel::Fastest;
+    let skipped = [&[0x53, 0x2a, 0x4d, 0x18, 5, 0, 0, 0][..], b"skip!"].concat();
+    let frame = |bytes: &[u8]| ruzstd::encoding::compress_to_vec(bytes, level);
+    let (one, other) = file.split_at(starts[3] + 10);
+    for zstd in [frame(&file), [&skipped[..], &frame(one), &skipped, &frame(other), &skipped].concat()] {
+        assert_eq!(packets(&zstd[..]), whole);
+    }
+    // The checksum of the second frame.
+    let mut damaged = [frame(one), frame(other)].concat();
+    let last = damaged.len() - 1;
+    damaged[last] ^= 1;
+    let (found, fault) = packets(&damaged[..]);
+    let (offset, text) = fault.expect("the checksum is wrong");
+    assert_eq!((found, offset), (whole.0, file.len() as u64));
+    assert!(text.contains("damaged before byte") && text.contains("zstd"), "{text}");
 }
 
 #[test]
@@ -263,8 +291,8 @@ fn what_is_no_capture_is_called_by_its_name() {
     for (file, name) in [
         (&b""[..], "an empty file"),
         (b"ab", "less than four bytes"),
+        (b"BZh9....", "bunzip2"),
         (b"GET / HTTP/1.1\r\n", "text"),
-        (b"\x28\xb5\x2f\xfd....", "zstd"),
         (b"\x7fELF\x02\x01", "a program"),
         (b"\x00\x01\x02\x03", "another kind"),
     ] {

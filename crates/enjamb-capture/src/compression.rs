@@ -1,0 +1,171 @@
+//! What is inside a compressed file, as a reader.
+//!
+//! A file that was cut gives all that can be decompressed before the cut, and then an error: so the error of a decoder is
+//! looked at together with how far the file was read.
+
+use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
+
+use flate2::read::MultiGzDecoder;
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+
+use crate::fault::Trouble;
+
+/// A file, of which the first bytes were looked at.
+type File<R> = Counted<Chain<Cursor<Vec<u8>>, R>>;
+
+/// The bytes of a capture.
+pub(crate) enum Source<R: Read> {
+    Plain(File<R>),
+    Gzip(Box<MultiGzDecoder<File<R>>>),
+    Zstd(Box<Zstd<File<R>>>),
+}
+
+const GZIP: &[u8] = &[0x1f, 0x8b];
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+/// A frame with anything in it, to be skipped; tools put one in front (RFC 8878, section 3.1.2). The first byte varies in four bits.
+const ZSTD_SKIPPABLE: &[u8] = &[0x2a, 0x4d, 0x18];
+
+impl<R: Read> Source<R> {
+    /// The file that begins with the bytes `first`.
+    pub(crate) fn new(first: Vec<u8>, rest: R) -> Self {
+        let gzip = first.starts_with(GZIP);
+        let zstd = first.starts_with(ZSTD)
+            || first.first().is_some_and(|byte| byte >> 4 == 5) && first[1..] == *ZSTD_SKIPPABLE;
+        let file = Counted { file: Cursor::new(first).chain(rest), read: 0, ended: false, failed: false };
+        if gzip {
+            Self::Gzip(Box::new(MultiGzDecoder::new(file)))
+        } else if zstd {
+            Self::Zstd(Box::new(Zstd::new(file)))
+        } else {
+            Self::Plain(file)
+        }
+    }
+
+    /// What `error` of a read means.
+    pub(crate) fn trouble(&self, error: io::Error) -> Trouble {
+        let (format, file) = match self {
+            Self::Plain(_) => return Trouble::Io(error),
+            Self::Gzip(decoder) => ("gzip", decoder.get_ref()),
+            Self::Zstd(decoder) => ("zstd", decoder.source.get_ref()),
+        };
+        if file.failed {
+            return Trouble::Io(error);
+        }
+        Trouble::Compressed { format, at: file.read, cut: file.ended, error }
+    }
+}
+
+impl<R: Read> Read for Source<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(source) => source.read(buffer),
+            Self::Gzip(source) => source.read(buffer),
+            Self::Zstd(source) => source.read(buffer),
+        }
+    }
+}
+
+/// Counts what is read.
+pub(crate) struct Counted<R> {
+    file: R,
+    read: u64,
+    ended: bool,
+    failed: bool,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer);
+        match &read {
+            Ok(0) => self.ended |= !buffer.is_empty(),
+            Ok(read) => self.read += *read as u64,
+            Err(error) => self.failed |= error.kind() != io::ErrorKind::Interrupted,
+        }
+        read
+    }
+}
+
+/// Zstandard (RFC 8878): frames one after the other, some of them to be skipped.
+pub(crate) struct Zstd<R> {
+    source: BufReader<R>,
+    decoder: FrameDecoder,
+    /// A frame is being read.
+    inside: bool,
+    /// What went wrong, to be told once all that came before is read.
+    failed: Option<io::Error>,
+}
+
+impl<R: Read> Zstd<R> {
+    fn new(source: R) -> Self {
+        Self { source: BufReader::new(source), decoder: FrameDecoder::new(), inside: false, failed: None }
+    }
+
+    /// Begins the next frame. `false`: there is none.
+    fn begin(&mut self) -> io::Result<bool> {
+        while !self.source.fill_buf()?.is_empty() {
+            match self.decoder.reset(&mut self.source) {
+                Ok(()) => {
+                    self.inside = true;
+                    return Ok(true);
+                }
+                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
+                    let length = u64::from(length);
+                    if io::copy(&mut self.source.by_ref().take(length), &mut io::sink())? < length {
+                        return Err(io::ErrorKind::UnexpectedEof.into());
+                    }
+                }
+                Err(error) => return Err(io::Error::other(error)),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Decodes another block.
+    fn decode(&mut self) {
+        let strategy = || BlockDecodingStrategy::UptoBlocks(1);
+        if let Err(error) = self.decoder.decode_blocks(&mut self.source, strategy()) {
+            // The decoder keeps back what a later block may refer to. None will: an empty last one makes it give that
+            // out, and a checksum goes with it.
+            let _ = self.decoder.decode_blocks(&[1, 0, 0, 0, 0, 0, 0][..], strategy());
+            self.failed = Some(io::Error::other(error));
+        }
+    }
+
+    /// The frame is at its end, and all of it was read: only now is its checksum known.
+    fn end(&mut self) {
+        self.inside = false;
+        let said = self.decoder.get_checksum_from_data();
+        if self.failed.is_none() && said.is_some() && said != self.decoder.get_calculated_checksum() {
+            self.failed = Some(io::Error::new(io::ErrorKind::InvalidData, "the checksum is not right"));
+        }
+    }
+}
+
+impl<R: Read> Read for Zstd<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if self.inside {
+                if self.decoder.can_collect() > 0 {
+                    return self.decoder.read(buffer);
+                }
+                if self.decoder.is_finished() || self.failed.is_some() {
+                    self.end();
+                } else {
+                    self.decode();
+                }
+                continue;
+            }
+            if let Some(error) = self.failed.take() {
+                // There is no way on from here.
+                self.failed = Some(io::Error::new(error.kind(), error.to_string()));
+                return Err(error);
+            }
+            match self.begin() {
+                Ok(true) => {}
+                Ok(false) => return Ok(0),
+                Err(error) => self.failed = Some(error),
+            }
+        }
+    }
+}

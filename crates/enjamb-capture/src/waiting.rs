@@ -1,0 +1,77 @@
+//! How long a stream waits for what stands in its way.
+//!
+//! | in the way | waits for | until |
+//! |---|---|---|
+//! | the beginning | bytes sent before the first ones that were captured | a few packets of the connection, or some bytes held |
+//! | a hole, acknowledged | the bytes: acknowledgements are captured early, packets out of order | `patience` packets |
+//! | a hole, not acknowledged | the sender to repeat them | its time |
+//! | a hole, other side not captured | either: nobody will ever say | `patience_one_sided` packets |
+//! | the other side's bytes | those: acknowledged, so they were on their way before | `patience` packets |
+//! | a later copy | the acknowledgement that ends the wait | `patience_one_sided` packets, when none is ever captured |
+//!
+//! Everything is given up when `patience_time` has passed in the capture, when too much is held, and at the end.
+
+use enjamb::Time;
+
+use crate::stream::{Deliver, Obstacle, Scene, Stream};
+use crate::summary::Summary;
+
+/// For how many more packets of its connection a stream that the capture joins late waits for what was sent first.
+const JOIN_PACKETS: u32 = 64;
+
+/// How many bytes it holds meanwhile.
+const JOIN_BYTES: usize = 32 << 10;
+
+/// What a stream waits for, and since when.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    obstacle: Obstacle,
+    at: u64,
+    packets: u32,
+    /// By the latest time stamp of the capture at that time.
+    pub(crate) since: Time,
+}
+
+impl Stream {
+    /// Another packet of the connection has come. The obstacle that there is no reason to wait for any longer.
+    pub(crate) fn wait(&mut self, scene: &Scene<'_>, latest: Time) -> Option<Obstacle> {
+        let Some(obstacle) = self.obstacle(scene) else {
+            self.waiting = None;
+            return None;
+        };
+        let at = if obstacle == Obstacle::Beginning { 0 } else { self.next };
+        let waiting = match &mut self.waiting {
+            Some(waiting) if waiting.obstacle == obstacle && waiting.at == at => waiting,
+            waiting => waiting.insert(Waiting { obstacle, at, packets: 0, since: latest }),
+        };
+        let options = scene.options;
+        let patience = match obstacle {
+            Obstacle::Beginning if self.held.weight() > JOIN_BYTES => return Some(obstacle),
+            Obstacle::Beginning => JOIN_PACKETS,
+            Obstacle::Order => options.patience,
+            Obstacle::Hole if self.acked > self.next => options.patience,
+            Obstacle::Hole | Obstacle::Unacknowledged if !self.heard => options.patience_one_sided,
+            Obstacle::Hole | Obstacle::Unacknowledged => return None,
+        };
+        waiting.packets = waiting.packets.saturating_add(1);
+        (waiting.packets > patience).then_some(obstacle)
+    }
+
+    /// Goes on without what is waited for. `false`: nothing is held back.
+    pub(crate) fn give_up(
+        &mut self,
+        obstacle: Obstacle,
+        scene: &Scene<'_>,
+        summary: &mut Summary,
+        deliver: Deliver<'_>,
+    ) -> bool {
+        match obstacle {
+            Obstacle::Beginning => self.settle_beginning(),
+            Obstacle::Hole => return self.give_up_hole(scene, summary, deliver),
+            Obstacle::Order => self.unordered_at = Some(scene.other.next()),
+            Obstacle::Unacknowledged => self.released = self.frontier(),
+        }
+        self.settle(scene, summary, deliver);
+        true
+    }
+}

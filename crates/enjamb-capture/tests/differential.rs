@@ -1,0 +1,42 @@
+//! Segments of every kind against a map of bytes: what the fuzz target `reassembly` does with inputs of its own.
+
+mod model;
+
+use arbitrary::{Arbitrary, Unstructured};
+use model::{Case, Event, check};
+use proptest::prelude::*;
+
+/// Mostly segments that follow each other, as they do, and some that do not.
+fn event() -> impl Strategy<Value = Event> {
+    let at = prop_oneof![4 => (0..12u16).prop_map(|piece| piece * 100), 1 => any::<u16>()];
+    let length = prop_oneof![3 => Just(98u8), 1 => any::<u8>()];
+    let flavour = prop_oneof![4 => Just(0u8), 1 => any::<u8>()];
+    prop_oneof![
+        12 => (at.clone(), length.clone(), flavour).prop_map(|(at, length, flavour)| Event::Data { at, length, flavour }),
+        1 => (at, length, any::<u8>()).prop_map(|(at, length, captured)| Event::Cut { at, length, captured }),
+        4 => (0..1600u16).prop_map(|bytes| Event::Acknowledge { bytes }),
+        1 => Just(Event::Finish),
+    ]
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let first = prop_oneof![(0..3000u32).prop_map(|before| u32::MAX - before), any::<u32>()];
+    (first, any::<bool>(), any::<bool>(), prop::collection::vec(event(), 0..60))
+        .prop_map(|(first, handshake, last, events)| Case { first, handshake, last, events })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_reassembled_is_what_a_map_of_bytes_says(case in case()) {
+        check(&case);
+    }
+
+    #[test]
+    fn so_it_is_for_what_a_fuzzer_makes_of_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+        if let Ok(case) = Case::arbitrary(&mut Unstructured::new(&bytes)) {
+            check(&case);
+        }
+    }
+}

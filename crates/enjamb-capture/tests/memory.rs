@@ -1,0 +1,243 @@
+//! Memory stays inside its bounds, whatever is sent: counted by the allocator, not by the code that is tested.
+
+mod told;
+mod wire;
+
+use std::alloc::System;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::sync::Mutex;
+
+use cap::Cap;
+use enjamb::{Connection, Ending, Side, Tap, Time};
+use enjamb_capture::{Options, Reassembler, Segment, What, read};
+use wire::{Wire, patient};
+
+#[global_allocator]
+static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
+
+/// The allocator counts for the whole process: one test at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Counts, and keeps nothing.
+#[derive(Default)]
+struct Counter {
+    bytes: [u64; 2],
+    gaps: u64,
+    done: u64,
+}
+
+impl Tap for Counter {
+    fn open(&mut self, _: &Connection, _: Time) {}
+    fn chunk(&mut self, _: &Connection, _: Time, side: Side, bytes: &[u8]) {
+        self.bytes[side.index()] += bytes.len() as u64;
+    }
+    fn gap(&mut self, _: &Connection, _: Time, _: Side, _: u64) {
+        self.gaps += 1;
+    }
+    fn close(&mut self, _: &Connection, _: Time, _: Side, _: Ending) {}
+    fn done(&mut self, _: &Connection, _: Time) {
+        self.done += 1;
+    }
+}
+
+/// The most memory that was in use between `act`s, in bytes, beyond what was before.
+fn peak(count: u64, mut act: impl FnMut(u64)) -> usize {
+    let before = ALLOCATOR.allocated();
+    let mut peak = 0;
+    for number in 0..count {
+        act(number);
+        peak = peak.max(ALLOCATOR.allocated().saturating_sub(before));
+    }
+    peak
+}
+
+#[test]
+fn a_flood_of_small_pieces_out_of_order_stays_inside_the_bound_of_its_stream() {
+    let _alone = ALONE.lock();
+    let held_per_stream = 8 << 20;
+    for size in [1, 7, 40, 100] {
+        let mut wire = Wire::new(1000, Options { held_per_stream, ..patient() });
+        wire.handshake();
+        let (mut tap, mut time) = (Counter::default(), 0);
+        // Every other piece is missing.
+        let peak = peak(400_000, |number| {
+            let payload = [7; 100];
+            let segment = wire.segment(Side::Client, (1 + 2 * number as i64) * size as i64, &payload[..size]);
+            time += 1;
+            wire.reassembler.push(Time::from_nanos(time), &segment, &mut tap);
+            assert!(wire.reassembler.held() <= held_per_stream);
+        });
+        assert!(peak <= held_per_stream * 5 / 4, "{peak} bytes for pieces of {size}");
+        assert!(peak >= held_per_stream / 2, "{peak} bytes for pieces of {size}: the bound is used");
+        let summary = wire.reassembler.summary();
+        assert!(summary.gaps_for_memory > 300_000, "{summary:?}");
+        let named = wire.reassembler.incidents();
+        assert_eq!(named.len(), 16);
+        assert_eq!(named[1].what, What::GapForMemory { side: Side::Client, offset: 2 * size as u64 });
+        wire.reassembler.finish(&mut tap);
+        assert_eq!((tap.bytes[0], tap.gaps), (400_000 * size as u64, 400_000));
+    }
+}
+
+#[test]
+fn a_flood_over_many_connections_stays_inside_the_bound_of_all() {
+    let _alone = ALONE.lock();
+    let held_in_all = 8 << 20;
+    let wire = Wire::new(1000, patient());
+    let (mut reassembler, mut tap) =
+        (Reassembler::new(Options { held_in_all, connections: 1000, ..patient() }), Counter::default());
+    let peak = peak(600_000, |number| {
+        let source = SocketAddr::new([192, 0, 2, 5].into(), (number % 1000) as u16);
+        let at = (1 + 2 * (number / 1000) as i64) * 50;
+        let segment = Segment { source, syn: number < 1000, ..wire.segment(Side::Client, at, &[7; 50]) };
+        reassembler.push(Time::from_nanos(number), &segment, &mut tap);
+        assert!(reassembler.held() <= held_in_all);
+    });
+    // The connections themselves have their share.
+    assert!(peak <= held_in_all + 1000 * 4096, "{peak} bytes");
+    let summary = reassembler.summary();
+    assert!(summary.gaps_for_memory > 400_000 && summary.connections == 1000, "{summary:?}");
+}
+
+#[test]
+fn a_million_half_open_connections_make_room_for_each_other() {
+    let _alone = ALONE.lock();
+    let wire = Wire::new(1000, patient());
+    let (mut reassembler, mut tap) = (Reassembler::new(Options::default()), Counter::default());
+    let source = |number: u64| {
+        let [.., a, b, c, d] = (number as u32).to_be_bytes();
+        SocketAddr::new([10, a, b, c].into(), 1024 + u16::from(d))
+    };
+    let peak = peak(1_000_000, |number| {
+        let syn = Segment { source: source(number), syn: true, ..wire.segment(Side::Client, -1, b"") };
+        reassembler.push(Time::from_nanos(number), &syn, &mut tap);
+    });
+    assert!(peak <= 96 << 20, "{peak} bytes");
+    let summary = reassembler.summary();
+    assert_eq!((summary.connections, summary.connections_given_up), (1_000_000, 1_000_000 - 65_536));
+    let first = &reassembler.incidents()[0];
+    assert_eq!((first.connection.client, &first.what), (source(0), &What::ConnectionGivenUp));
+    assert_eq!(tap.done, 1_000_000 - 65_536);
+}
+
+/// Many connections that were reset or wait for something, over before their time: what is queued for them goes too.
+#[test]
+fn what_is_remembered_of_connections_that_are_over_is_bounded() {
+    let _alone = ALONE.lock();
+    let wire = Wire::new(1000, patient());
+    let options = Options { connections: 100, ..Options::default() };
+    let (mut reassembler, mut tap) = (Reassembler::new(options), Counter::default());
+    let peak = peak(300_000, |number| {
+        let ends = number / 3;
+        let source =
+            SocketAddr::new([10, 0, (ends >> 16) as u8, (ends >> 8) as u8].into(), 1024 + (ends & 0xff) as u16);
+        let segment = match number % 3 {
+            0 => Segment { syn: true, ..wire.segment(Side::Client, -1, b"") },
+            1 => wire.segment(Side::Client, 5, b"behind a hole"),
+            _ => Segment { rst: true, ..wire.segment(Side::Client, 0, b"") },
+        };
+        let segment = Segment { source, network: number % 2, ..segment };
+        reassembler.push(Time::from_nanos(number), &segment, &mut tap);
+    });
+    assert!(peak <= 48 << 20, "{peak} bytes");
+}
+
+/// A capture of one connection in which the client says so many bytes, made while it is read.
+struct Endless {
+    block: Vec<u8>,
+    read: usize,
+    left: u64,
+    sequence: u32,
+}
+
+const PIECE: usize = 65_000;
+
+impl Endless {
+    fn new(bytes: u64) -> Self {
+        let mut block = [0xa1b2_3c4du32, 0x0004_0002, 0, 0, 1 << 18, 101].map(u32::to_le_bytes).concat();
+        let mut packet = Self::packet(0, 0x02, 0);
+        block.append(&mut packet);
+        Self { block, read: 0, left: bytes, sequence: 1 }
+    }
+
+    fn packet(sequence: u32, flags: u8, payload: usize) -> Vec<u8> {
+        let length = 40 + payload;
+        let mut bytes = [0, 0, length as u32, length as u32].map(u32::to_le_bytes).concat();
+        bytes.extend([
+            0x45,
+            0,
+            (length >> 8) as u8,
+            length as u8,
+            0,
+            0,
+            0x40,
+            0,
+            64,
+            6,
+            0,
+            0,
+            10,
+            0,
+            0,
+            1,
+            10,
+            0,
+            0,
+            2,
+        ]);
+        bytes.extend([0x9c, 0x40, 0, 80]);
+        bytes.extend(sequence.to_be_bytes());
+        bytes.extend([0, 0, 0, 0, 0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
+        bytes.resize(bytes.len() + payload, b'.');
+        bytes
+    }
+}
+
+impl Read for Endless {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.read == self.block.len() {
+            let payload = self.left.min(PIECE as u64);
+            if payload == 0 {
+                return Ok(0);
+            }
+            self.left -= payload;
+            if payload == PIECE as u64 && self.block.len() == 16 + 40 + PIECE {
+                self.block[16 + 24..16 + 28].copy_from_slice(&self.sequence.to_be_bytes());
+            } else {
+                self.block = Self::packet(self.sequence, 0x10, payload as usize);
+            }
+            self.sequence = self.sequence.wrapping_add(payload as u32);
+            self.read = 0;
+        }
+        let size = buffer.len().min(self.block.len() - self.read);
+        buffer[..size].copy_from_slice(&self.block[self.read..self.read + size]);
+        self.read += size;
+        Ok(size)
+    }
+}
+
+#[test]
+fn ten_gigabytes_on_one_connection_take_no_more_memory_than_a_few_packets() {
+    let _alone = ALONE.lock();
+    /// Looks at the memory in the midst of it.
+    struct Watching(Counter, usize, usize);
+    impl Tap for Watching {
+        fn open(&mut self, _: &Connection, _: Time) {}
+        fn chunk(&mut self, connection: &Connection, time: Time, side: Side, bytes: &[u8]) {
+            self.0.chunk(connection, time, side, bytes);
+            self.2 = self.2.max(ALLOCATOR.allocated().saturating_sub(self.1));
+        }
+        fn gap(&mut self, _: &Connection, _: Time, _: Side, _: u64) {
+            self.0.gaps += 1;
+        }
+        fn close(&mut self, _: &Connection, _: Time, _: Side, _: Ending) {}
+        fn done(&mut self, _: &Connection, _: Time) {}
+    }
+    let size = 10_000_000_000;
+    let mut tap = Watching(Counter::default(), ALLOCATOR.allocated(), 0);
+    let report = read(Endless::new(size), &mut tap, &Options::default());
+    assert!(report.fault.is_none());
+    assert_eq!((tap.0.bytes[0], tap.0.gaps, report.summary.payload), (size, 0, size));
+    assert!(tap.2 <= 1 << 20, "{} bytes", tap.2);
+}

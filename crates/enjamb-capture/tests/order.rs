@@ -1,0 +1,439 @@
+//! Packets in the file in another order than on the wire: sequence numbers and acknowledgements decide.
+
+mod told;
+mod wire;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use enjamb::{Ending, Side, Time};
+use enjamb_capture::{Options, Overlap, Reassembler, Segment, What};
+use proptest::prelude::*;
+use told::{Conversation, Conversations, Told};
+use wire::{Wire, patient, play};
+
+/// What was said, in the order in which it was told.
+fn said(conversation: &Conversation) -> Vec<(Side, String)> {
+    let chunk = |(_, told): &(Time, Told)| match told {
+        Told::Chunk(side, bytes) => Some((*side, String::from_utf8_lossy(bytes).into_owned())),
+        _ => None,
+    };
+    conversation.told.iter().filter_map(chunk).collect()
+}
+
+/// A segment that acknowledges the first `acknowledged` bytes of the other side.
+fn segment<'a>(wire: &Wire, side: Side, at: i64, payload: &'a [u8], acknowledged: u32) -> Segment<'a> {
+    let other = if side == Side::Client { wire.server_first } else { wire.first };
+    let acknowledgement = Some(other.wrapping_add(1).wrapping_add(acknowledged));
+    Segment { acknowledgement, ..wire.segment(side, at, payload) }
+}
+
+#[test]
+fn a_reply_that_was_captured_before_its_request_is_told_after_it() {
+    let tap = play(Options::default(), |wire| {
+        vec![
+            segment(wire, Side::Server, 0, b"PONG", 4),
+            segment(wire, Side::Server, 4, b"AGAIN", 8),
+            segment(wire, Side::Client, 0, b"PING", 0),
+            segment(wire, Side::Client, 4, b"GAIN", 4),
+        ]
+    });
+    let expected = [(Side::Client, "PING"), (Side::Server, "PONG"), (Side::Client, "GAIN"), (Side::Server, "AGAIN")];
+    assert_eq!(said(tap.only()), expected.map(|(side, text)| (side, text.to_owned())));
+    let times: Vec<u64> = tap.only().told[1..5].iter().map(|(time, _)| time.nanos()).collect();
+    assert_eq!(times, [5_000, 3_000, 6_000, 4_000], "each chunk keeps the time when it was captured");
+}
+
+#[test]
+fn a_reply_whose_request_was_never_captured_waits_for_so_many_packets_and_is_told() {
+    let mut wire = Wire::new(1000, Options { patience: 3, ..Options::default() });
+    wire.handshake();
+    let mut told = Vec::new();
+    for (at, text) in [(0, b"one"), (3, b"two"), (6, b"thr"), (9, b"fou"), (12, b"fiv")] {
+        let reply = segment(&wire, Side::Server, at, text, 10 + at as u32);
+        wire.push(&reply);
+        told.push(said(wire.tap.only()).len());
+    }
+    assert_eq!(told, [0, 0, 0, 4, 5], "and then nothing waits, as long as nothing of the other side comes");
+    assert_eq!(wire.reassembler.incidents()[0].what, What::OrderGivenUp { side: Side::Server, offset: 0 });
+    let (_, summary) = wire.finish();
+    assert_eq!((summary.order_given_up, summary.gaps), (1, 0));
+}
+
+#[test]
+fn a_direction_that_was_not_captured_is_not_waited_for() {
+    let mut wire = Wire::new(1000, Options::default());
+    let syn_ack = Segment { syn: true, ..segment(&wire, Side::Server, -1, b"", 0) };
+    wire.push(&syn_ack);
+    let reply = segment(&wire, Side::Server, 0, b"one", 500);
+    wire.push(&reply);
+    assert_eq!(wire.tap.only().chunks(Side::Server), [b"one"]);
+    assert_eq!(wire.finish().1.order_given_up, 0);
+}
+
+#[test]
+fn two_sides_that_wait_for_each_other_go_on_and_the_client_is_first() {
+    let tap = play(Options::default(), |wire| {
+        vec![
+            segment(wire, Side::Server, 0, b"answer", 8),
+            // The request was only captured when it was sent again, with a later acknowledgement.
+            segment(wire, Side::Client, 0, b"question", 6),
+        ]
+    });
+    assert_eq!(said(tap.only()), [(Side::Client, "question".to_owned()), (Side::Server, "answer".to_owned())]);
+}
+
+#[test]
+fn what_waits_for_the_other_side_is_bounded_like_everything_held() {
+    let options = Options { held_per_stream: 2_000, ..patient() };
+    let mut wire = Wire::new(1000, options);
+    wire.handshake();
+    for at in 0..100 {
+        let reply = segment(&wire, Side::Server, at * 100, &[7; 100], 50);
+        wire.push(&reply);
+        assert!(wire.reassembler.held() <= 2_000);
+    }
+    let (tap, summary) = wire.finish();
+    assert_eq!(tap.only().chunks(Side::Server).len(), 100);
+    assert_eq!((summary.order_given_up, summary.gaps), (1, 0));
+}
+
+#[test]
+fn an_acknowledged_fin_is_not_a_missing_byte() {
+    let mut wire = Wire::new(1000, Options::default());
+    wire.handshake();
+    let fin = Segment { fin: true, ..segment(&wire, Side::Client, 0, b"bye", 0) };
+    wire.push(&fin);
+    let reply = segment(&wire, Side::Server, 0, b"goodbye", 4);
+    wire.push(&reply);
+    assert_eq!(wire.tap.only().chunks(Side::Server), [b"goodbye"]);
+}
+
+#[test]
+fn a_file_in_the_reverse_order_is_read_like_any_other() {
+    let mut wire = Wire::new(u32::MAX - 5, Options::default());
+    let client_syn = Segment { syn: true, ..wire.segment(Side::Client, -1, b"") };
+    let server_syn = Segment { syn: true, ..segment(&wire, Side::Server, -1, b"", 0) };
+    let last = segment(&wire, Side::Client, 9, b"", 9);
+    let mut segments = vec![
+        client_syn,
+        server_syn,
+        segment(&wire, Side::Client, 0, b"GET /", 0),
+        segment(&wire, Side::Server, 0, b"200", 5),
+        segment(&wire, Side::Client, 5, b"BYE", 3),
+        segment(&wire, Side::Server, 3, b"UNTIL", 8),
+        Segment { fin: true, ..segment(&wire, Side::Client, 8, b"", 8) },
+        Segment { fin: true, ..segment(&wire, Side::Server, 8, b"", 9) },
+        last,
+    ];
+    let expected: Vec<_> =
+        [(Side::Client, "GET /"), (Side::Server, "200"), (Side::Client, "BYE"), (Side::Server, "UNTIL")]
+            .map(|(side, text)| (side, text.to_owned()))
+            .into();
+    segments.reverse();
+    for segment in &segments {
+        wire.push(segment);
+    }
+    let (tap, summary) = wire.finish();
+    assert_eq!(said(tap.only()), expected);
+    assert_eq!(Side::BOTH.map(|side| tap.only().ending(side)), [Some(Ending::Closed); 2]);
+    assert_eq!((summary.gaps, summary.stray_bytes, summary.late_segments), (0, 0, 0));
+}
+
+#[test]
+fn a_capture_that_joins_in_the_midst_of_disorder_begins_with_the_lowest_bytes() {
+    let mut wire = Wire::new(1000, Options::default());
+    for (at, bytes) in [(300, &b"def"[..]), (303, b"ghi"), (297, b"abc"), (306, b"jkl")] {
+        let data = wire.segment(Side::Client, at, bytes);
+        wire.push(&data);
+        // Acknowledged at once, before the first bytes were captured.
+        let ack = segment(&wire, Side::Server, 90, b"", (at + 3) as u32);
+        wire.push(&ack);
+    }
+    let (tap, summary) = wire.finish();
+    assert_eq!(tap.only().chunks(Side::Client).concat(), b"abcdefghijkl");
+    assert_eq!((summary.gaps, summary.stray_bytes), (0, 0));
+}
+
+#[test]
+fn a_stream_that_is_joined_late_begins_when_enough_packets_or_bytes_were_seen() {
+    let mut wire = Wire::new(1000, Options::default());
+    let data = wire.segment(Side::Client, 300, b"abc");
+    wire.push(&data);
+    for packets in 1..=64 {
+        assert_eq!(wire.tap.only().chunks(Side::Client).len(), 0, "{packets} packets");
+        let ack = segment(&wire, Side::Server, 70, b"", 303);
+        wire.push(&ack);
+    }
+    assert_eq!(wire.tap.only().chunks(Side::Client), [b"abc"]);
+
+    let mut wire = Wire::new(1000, Options::default());
+    for at in 0..40 {
+        let data = wire.segment(Side::Client, 300 + at * 1000, &[7; 1000]);
+        wire.push(&data);
+        assert!(wire.reassembler.held() <= 32 << 10);
+    }
+    assert_eq!(wire.tap.only().chunks(Side::Client).len(), 40);
+}
+
+#[test]
+fn a_keep_alive_probe_does_not_make_a_gap_where_the_capture_joins() {
+    let mut wire = Wire::new(1000, Options::default());
+    for (at, bytes) in [(299, &b""[..]), (300, b"abc"), (303, b"def")] {
+        let data = wire.segment(Side::Client, at, bytes);
+        wire.push(&data);
+    }
+    let (tap, summary) = wire.finish();
+    assert_eq!((tap.only().chunks(Side::Client).concat(), summary.gaps), (b"abcdef".to_vec(), 0));
+}
+
+#[test]
+fn a_hole_in_a_connection_that_falls_silent_is_given_up_when_its_time_is_over() {
+    let patience_time = Duration::from_secs(60);
+    let mut wire = Wire::new(1000, Options { patience_time, ..patient() });
+    wire.handshake();
+    for (at, bytes) in [(0, &b"abc"[..]), (6, b"ghi")] {
+        let data = wire.segment(Side::Client, at, bytes);
+        wire.push(&data);
+    }
+    let other = Segment { source: "192.0.2.7:7".parse().expect("an address"), ..wire.segment(Side::Client, 0, b"") };
+    for (seconds, chunks) in [(59, 1), (2, 2)] {
+        wire.now += seconds * 1_000_000_000;
+        wire.push(&other);
+        assert_eq!(wire.tap.0[&1].chunks(Side::Client).len(), chunks, "{seconds} s later");
+    }
+    // It was captured a minute ago, and that is when the hole was seen.
+    assert!(wire.tap.0[&1].told.iter().all(|(time, _)| time.nanos() < 10_000));
+    assert_eq!(wire.finish().1.waits_timed_out, 1);
+}
+
+#[test]
+fn a_clock_that_jumps_back_makes_nothing_overdue() {
+    let mut wire = Wire::new(1000, Options::default());
+    wire.now = 1_000_000_000_000;
+    wire.handshake();
+    let behind = wire.segment(Side::Client, 3, b"def");
+    wire.push(&behind);
+    wire.now = 500_000_000_000;
+    let other = Segment { source: "192.0.2.7:7".parse().expect("an address"), ..wire.segment(Side::Client, 0, b"") };
+    wire.push(&other);
+    wire.now = 900_000_000_000;
+    let data = wire.segment(Side::Client, 0, b"abc");
+    wire.push(&data);
+    let (tap, summary) = wire.finish();
+    assert_eq!(tap.0[&1].chunks(Side::Client), [b"abc", b"def"]);
+    assert_eq!((summary.gaps, summary.waits_timed_out), (0, 0));
+}
+
+#[test]
+fn of_copies_that_differ_the_last_before_its_acknowledgement_counts_if_so_asked() {
+    let script = |wire: &Wire| {
+        vec![
+            wire.segment(Side::Client, 0, b"abc"),
+            wire.segment(Side::Client, 1, b"XYZ"),
+            wire.segment(Side::Client, 2, b"!"),
+            segment(wire, Side::Server, 0, b"", 4),
+            // Too late.
+            wire.segment(Side::Client, 0, b"????"),
+            wire.segment(Side::Client, 4, b"efg"),
+        ]
+    };
+    for (overlap, stream) in [(Overlap::First, b"abcZefg"), (Overlap::Last, b"aX!Zefg")] {
+        let tap = play(Options { overlap, ..Options::default() }, script);
+        assert_eq!(tap.only().chunks(Side::Client).concat(), stream, "{overlap:?}");
+    }
+}
+
+#[test]
+fn conflicts_are_named_with_their_place_and_both_copies() {
+    let mut wire = Wire::new(1000, Options::default());
+    wire.handshake();
+    for (at, bytes) in [(0, &b"GET /index"[..]), (4, b"/INDeX"), (20, b"later"), (20, b"Later")] {
+        let data = wire.segment(Side::Client, at, bytes);
+        wire.push(&data);
+    }
+    let found: Vec<String> = wire.reassembler.incidents().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        found,
+        [
+            r#"#1 192.0.2.1:40000 -> 192.0.2.2:80: 4 other bytes of the client at @5: "index" was taken, "INDeX" was not"#,
+            r#"#1 192.0.2.1:40000 -> 192.0.2.2:80: 1 other bytes of the client at @20: "later" was taken, "Later" was not"#,
+        ]
+    );
+}
+
+#[test]
+fn a_window_probe_with_a_byte_of_data_is_that_byte() {
+    let mut wire = Wire::new(1000, Options::default());
+    wire.handshake();
+    for (at, bytes) in [(0, &b"abc"[..]), (3, b"d"), (3, b"d"), (3, b"def")] {
+        let data = wire.segment(Side::Client, at, bytes);
+        wire.push(&data);
+    }
+    let (tap, summary) = wire.finish();
+    assert_eq!(tap.only().chunks(Side::Client), [&b"abc"[..], b"d", b"ef"]);
+    assert_eq!(summary.conflicts, 0);
+}
+
+#[test]
+fn urgent_data_is_delivered_in_its_place_and_counted() {
+    let mut wire = Wire::new(1000, Options::default());
+    wire.handshake();
+    let urgent = Segment { urgent: true, ..wire.segment(Side::Client, 0, b"ab!") };
+    wire.push(&urgent);
+    let (tap, summary) = wire.finish();
+    assert_eq!((tap.only().chunks(Side::Client), summary.urgent), (vec![&b"ab!"[..]], 1));
+}
+
+#[test]
+fn two_sides_that_open_at_the_same_time_are_one_connection() {
+    let mut wire = Wire::new(1000, Options::default());
+    for side in Side::BOTH {
+        let syn = Segment { syn: true, ..wire.segment(side, -1, b"") };
+        wire.push(&syn);
+    }
+    for side in Side::BOTH {
+        let syn_ack = Segment { syn: true, ..segment(&wire, side, -1, b"", 0) };
+        wire.push(&syn_ack);
+    }
+    for side in Side::BOTH {
+        let data = segment(&wire, side, 0, b"hello", 0);
+        wire.push(&data);
+    }
+    let (tap, _) = wire.finish();
+    assert_eq!(tap.only().connection.server.port(), 80, "who was first is the client");
+    assert_eq!(Side::BOTH.map(|side| tap.only().chunks(side).concat()), [b"hello", b"hello"]);
+}
+
+#[test]
+fn the_same_ends_in_two_networks_are_two_connections() {
+    let mut wire = Wire::new(1000, Options::default());
+    // As if scripted: the same numbers in both, and other bytes.
+    for (network, text) in [(5, &b"five"[..]), (6, b"six!")] {
+        let segments = [
+            Segment { syn: true, network, ..wire.segment(Side::Client, -1, b"") },
+            Segment { syn: true, network, ..segment(&wire, Side::Server, -1, b"", 0) },
+        ];
+        segments.iter().for_each(|segment| wire.push(segment));
+        let data = Segment { network, ..segment(&wire, Side::Client, 0, text, 0) };
+        wire.push(&data);
+    }
+    for (network, text) in [(5, b"FIVE"), (6, b"SIX!")] {
+        let data = Segment { network, ..segment(&wire, Side::Server, 0, text, 4) };
+        wire.push(&data);
+    }
+    let (tap, summary) = wire.finish();
+    let all: Vec<_> = tap.0.values().map(|one| Side::BOTH.map(|side| one.chunks(side).concat())).collect();
+    assert_eq!(all, [[b"five", b"FIVE"], [b"six!", b"SIX!"]]);
+    assert_eq!(summary.conflicts, 0);
+}
+
+#[test]
+fn a_connection_with_a_tag_of_its_own_in_each_direction_is_one() {
+    for (client, server) in [(5, 6), (0, 6), (5, 0)] {
+        let mut wire = Wire::new(1000, Options::default());
+        let segments = [
+            Segment { syn: true, network: client, ..wire.segment(Side::Client, -1, b"") },
+            Segment { syn: true, network: server, ..segment(&wire, Side::Server, -1, b"", 0) },
+            Segment { network: client, ..segment(&wire, Side::Client, 0, b"ask", 0) },
+            Segment { network: server, ..segment(&wire, Side::Server, 0, b"tell", 3) },
+        ];
+        segments.iter().for_each(|segment| wire.push(segment));
+        let (tap, _) = wire.finish();
+        assert_eq!(said(tap.only()).len(), 2, "{client} and {server}");
+    }
+}
+
+#[test]
+fn packets_that_were_captured_with_their_tag_and_without_are_one_connection() {
+    let mut wire = Wire::new(1000, Options::default());
+    let segments = [
+        Segment { syn: true, ..wire.segment(Side::Client, -1, b"") },
+        Segment { syn: true, ..segment(&wire, Side::Server, -1, b"", 0) },
+        segment(&wire, Side::Client, 0, b"ask", 0),
+        segment(&wire, Side::Server, 0, b"tell", 3),
+    ];
+    for segment in segments {
+        for network in [0, 9] {
+            wire.push(&Segment { network, ..segment });
+        }
+    }
+    let (tap, summary) = wire.finish();
+    assert_eq!(said(tap.only()).len(), 2);
+    assert_eq!(summary.retransmitted, 7);
+}
+
+/// Who speaks, and how much: an exchange of a conversation.
+fn conversation() -> impl Strategy<Value = Vec<(bool, usize)>> {
+    prop::collection::vec((any::<bool>(), 1..40usize), 1..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    /// An honest conversation, its packets moved about: every byte is there, and no byte comes before what its sender had received.
+    #[test]
+    fn cause_comes_before_effect_however_the_packets_were_moved_about(
+        exchanges in conversation(),
+        moves in prop::collection::vec(0..30u32, 40),
+        midstream in any::<bool>(),
+        first in any::<u32>(),
+    ) {
+        let mut wire = Wire::new(first, Options::default());
+        let text: Vec<u8> = (0..40 * 40).map(|place| (place % 251) as u8).collect();
+        let (mut sent, mut packets) = ([0usize; 2], Vec::new());
+        for (&(client, length), moved) in exchanges.iter().zip(moves) {
+            let side = if client { Side::Client } else { Side::Server };
+            let (this, other) = (side.index(), (!side).index());
+            let payload = &text[sent[this]..sent[this] + length];
+            let data = segment(&wire, side, sent[this] as i64, payload, sent[other] as u32);
+            packets.push((packets.len() as u32 + moved, data, sent));
+            sent[this] += length;
+        }
+        packets.sort_by_key(|(place, ..)| *place);
+        if !midstream {
+            wire.handshake();
+        }
+        let known: Vec<_> = packets.iter().map(|(_, segment, sent)| (segment.sequence, segment.source, *sent)).collect();
+        for (_, segment, _) in &packets {
+            wire.push(segment);
+        }
+        let ends = ["192.0.2.1:40000", "192.0.2.2:80"].map(|end| end.parse::<SocketAddr>().expect("an address"));
+        let firsts = [wire.first, wire.server_first];
+        let (tap, summary) = wire.finish();
+        prop_assert_eq!((summary.gaps, summary.order_given_up, summary.stray_bytes), (0, 0, 0));
+        let conversation = tap.only();
+        let mut told = [0usize; 2];
+        for (_, what) in &conversation.told {
+            if let Told::Chunk(side, bytes) = what {
+                let side = if conversation.connection.client == ends[0] { *side } else { !*side };
+                let this = side.index();
+                prop_assert_eq!(&bytes[..], &text[told[this]..told[this] + bytes.len()]);
+                let sequence = firsts[this].wrapping_add(1).wrapping_add(told[this] as u32);
+                let (.., received) = known.iter().find(|(at, source, _)| *at == sequence && *source == ends[this]).expect("sent");
+                prop_assert!(told[(!side).index()] >= received[(!side).index()], "{:?} at {} came early", side, told[this]);
+                told[this] += bytes.len();
+            }
+        }
+        prop_assert_eq!(told, sent);
+    }
+}
+
+#[test]
+fn many_networks_and_connections_that_end_leave_nothing_behind() {
+    let wire = Wire::new(1000, patient());
+    let (mut reassembler, mut tap) = (Reassembler::new(patient()), Conversations::default());
+    for network in 0..200 {
+        for side in Side::BOTH {
+            let syn = Segment { syn: true, network, ..segment(&wire, side, -1, b"", 0) };
+            let syn = if side == Side::Client { Segment { acknowledgement: None, ..syn } } else { syn };
+            reassembler.push(Time::default(), &syn, &mut tap);
+        }
+        for side in Side::BOTH {
+            let fin = Segment { fin: true, network, ..wire.segment(side, 0, b"x") };
+            reassembler.push(Time::default(), &fin, &mut tap);
+        }
+    }
+    reassembler.finish(&mut tap);
+    assert_eq!((tap.0.len(), reassembler.held()), (200, 0));
+    assert!(tap.0.values().all(|one| one.ending(Side::Client) == Some(Ending::Closed)));
+}
