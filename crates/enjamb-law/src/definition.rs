@@ -244,7 +244,9 @@ where
     /// The vocabulary of the definition, with what is inferred.
     #[must_use]
     pub fn grammar(&self) -> Grammar {
-        self.grammar.clone().inferred()
+        let mut grammar = self.grammar.clone();
+        self.subject.vocabulary(&mut grammar);
+        grammar.inferred()
     }
 
     /// The tokens as a dictionary for libFuzzer and AFL.

@@ -5,6 +5,7 @@ use std::fmt::{self, Debug};
 use enjamb::{End, Side};
 
 use crate::cutting::Cutting;
+use crate::grammar::Grammar;
 use crate::run::{self, Run};
 
 /// Something that is fed a stream and says things: a codec, a parser, a reader, with an adapter around it. A law makes a fresh one for
@@ -46,6 +47,11 @@ pub trait Subject {
     /// without memory has no choice: a message in n chunks is looked at n times.
     fn rescans(&self) -> bool {
         false
+    }
+
+    /// Adds to `grammar` what it knows of its own framing: how its frames end, how its lengths are written.
+    fn vocabulary(&self, grammar: &mut Grammar) {
+        let _ = grammar;
     }
 
     /// `event` as it would be said of a stream with `bytes` more before it: where an event tells its place in the stream, the place moves.
@@ -235,6 +241,10 @@ where
     fn rescans(&self) -> bool {
         self.subject.rescans()
     }
+
+    fn vocabulary(&self, grammar: &mut Grammar) {
+        self.subject.vocabulary(grammar);
+    }
 }
 
 /// A subject whose errors are changed; see [`Subject::map_error`].
@@ -274,6 +284,10 @@ where
 
     fn rescans(&self) -> bool {
         self.subject.rescans()
+    }
+
+    fn vocabulary(&self, grammar: &mut Grammar) {
+        self.subject.vocabulary(grammar);
     }
 
     fn displaced(&self, event: S::Event, bytes: u64) -> S::Event {

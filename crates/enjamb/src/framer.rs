@@ -387,6 +387,10 @@ impl<H: Handler> Machine for Framer<H> {
         self.scanner.held() + self.handler.held()
     }
 
+    fn awaits(&self) -> Option<&Terminator> {
+        Some(self.scanner.terminator())
+    }
+
     fn offset(&self) -> u64 {
         self.frame.start
     }
