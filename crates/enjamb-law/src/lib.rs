@@ -42,13 +42,14 @@ mod violation;
 
 #[cfg(feature = "asynchronous-codec")]
 pub use adapters::AsynchronousCodec;
-#[cfg(feature = "tokio-util")]
-pub use adapters::TokioUtil;
 pub use adapters::{
-    Accumulating, Blocking, ByHand, Chunks, Decoded, Driver, Feed, Incoming, Parsed, Parsing, Pushing, Reading,
+    Accumulating, Blocking, ByHand, Chunks, Decoded, Driver, Feed, Incoming, Outgoing, Parsed, Parsing, Pushing,
+    Reading, Writing, Written, reads_back,
 };
 #[cfg(feature = "futures")]
 pub use adapters::{Body, Streaming};
+#[cfg(feature = "tokio-util")]
+pub use adapters::{TokioUtil, encoded};
 pub use cutting::{Cutting, Event, stream};
 pub use kind::Kind;
 pub use law::{Law, UnknownLaw};

@@ -39,7 +39,6 @@ pub struct Blocking<M, F, N> {
 
 impl Blocking<(), (), ()> {
     /// A function that reads the next event off a connection.
-    #[allow(clippy::new_ret_no_self, reason = "it is one, with other parameters")]
     pub fn new<F, T, E>(read: F) -> Blocking<impl Fn(Incoming) -> Incoming + Clone, F, fn(&E) -> bool>
     where
         F: Fn(&mut Incoming) -> Result<Option<T>, E>,

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use crate::run;
 use crate::subject::Fault;
 
-/// The far end of a [`Chunks`] or `Body`: what the constructor of an async subject is made of.
+/// The far end of a [`Chunks`](crate::Chunks), an [`Outgoing`](crate::Outgoing) or a `Body`: what the constructor of an async subject is made of.
 #[derive(Clone, Debug)]
 pub struct Feed(Arc<Mutex<State>>);
 
@@ -137,6 +137,13 @@ impl Feed {
         let mut state = self.state();
         state.taken -= bytes;
         state.progress += bytes as u64;
+    }
+
+    /// The writer's side, to which bytes that arrive are room for as many: `bytes` were written where there was no limit any more.
+    pub(super) fn written(&self, bytes: usize) {
+        let mut state = self.state();
+        state.progress += bytes as u64;
+        state.ends_read = 0;
     }
 
     /// The reader's side: takes an item of no bytes, if one is due.
