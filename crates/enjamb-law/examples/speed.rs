@@ -6,8 +6,8 @@ use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};
 
 use enjamb_law::{
-    Accumulating, Blocking, Comparable, Cutting, Decoded, Never, Parsed, Parsing, Pushing, Reading, Segmentations,
-    Streaming, Subject, split_everywhere, stream,
+    Accumulating, Blocking, Body, Comparable, Cutting, Decoded, Never, Parsed, Parsing, Pushing, Reading,
+    Segmentations, Streaming, Subject, split_everywhere, stream,
 };
 use eventsource_stream::Eventsource;
 use tokio::io::AsyncBufReadExt;
@@ -26,7 +26,7 @@ fn main() {
     measure("Reading(BufReader)", &reading, &lines);
     let events = stream(b"id: 1\ndata: one\n\ndata: two\n\ndata: abcd\n\n");
     assert_eq!(events.len(), 40);
-    measure("Streaming(Eventsource)", &Streaming::new(|body| body.eventsource()), &events);
+    measure("Streaming(Eventsource)", &Streaming::new(Body::eventsource), &events);
 }
 
 fn measure<S: Subject<Event: Comparable, Error: Comparable>>(name: &str, subject: &S, input: &Cutting) {

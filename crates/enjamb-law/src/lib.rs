@@ -60,7 +60,7 @@ pub use laws::{
 pub use machines::{At, Machines, Never, Sessions};
 pub use run::Run;
 pub use segmentations::Segmentations;
-pub use subject::{Comparable, Fault, Mapped, MappedError, Said, Shown, Subject};
+pub use subject::{Comparable, Fault, Mapped, MappedError, Merging, Said, Shown, Subject};
 pub use violation::{Told, Violation};
 
 /// The guide's examples are run as tests.

@@ -4,6 +4,7 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use crate::measure::uncounted;
 use crate::run;
 use crate::subject::Fault;
 
@@ -58,7 +59,7 @@ impl Feed {
     /// The law's side: bytes arrive, after `empty_items` items of none.
     pub(super) fn put(&self, bytes: &[u8], empty_items: usize) {
         let mut state = self.state();
-        state.arrived.extend_from_slice(bytes);
+        uncounted(|| state.arrived.extend_from_slice(bytes));
         state.empty_items += empty_items;
         Self::wake(state);
     }

@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
+use crate::measure::uncounted;
+
 use super::feed::Feed;
 
 /// A connection that takes as many bytes at a time as the law says: `tokio::io::AsyncWrite` with the feature `tokio`, that of `futures::io` with the feature
@@ -13,7 +15,7 @@ use super::feed::Feed;
 #[derive(Debug)]
 pub struct Outgoing {
     feed: Feed,
-    written: Log,
+    log: Log,
     /// What arrived: only its length counts.
     arrived: Vec<u8>,
     room: usize,
@@ -28,11 +30,15 @@ impl Log {
     pub(super) fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn put(&self, bytes: &[u8]) {
+        uncounted(|| self.bytes().extend_from_slice(bytes));
+    }
 }
 
 impl Outgoing {
-    pub(super) fn new(feed: Feed, written: Log, vectored: bool) -> Self {
-        Self { feed, written, arrived: Vec::new(), room: 0, vectored }
+    pub(super) fn new(feed: Feed, log: Log, vectored: bool) -> Self {
+        Self { feed, log, arrived: Vec::new(), room: 0, vectored }
     }
 
     /// Takes bytes from the front of `bytes` and says how many. For implementing the traits of crates that this one does not know.
@@ -42,14 +48,14 @@ impl Outgoing {
         }
         if self.room == 0 {
             if !ready!(self.feed.poll_take(cx, &mut self.arrived)) {
-                self.written.bytes().extend_from_slice(bytes);
+                self.log.put(bytes);
                 self.feed.written(bytes.len());
                 return Poll::Ready(bytes.len());
             }
             self.room = self.arrived.len();
         }
         let taken = bytes.len().min(self.room);
-        self.written.bytes().extend_from_slice(&bytes[..taken]);
+        self.log.put(&bytes[..taken]);
         self.room -= taken;
         self.feed.read(taken);
         Poll::Ready(taken)

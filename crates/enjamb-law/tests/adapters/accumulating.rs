@@ -38,6 +38,7 @@ fn what_is_too_long_for_it_depends_on_the_cuts() {
 }
 
 /// Lines, with something done to the rest that is handed back.
+#[allow(clippy::type_complexity)]
 fn lines(
     rest: impl for<'c> Fn(&'c [u8], &'c [u8]) -> &'c [u8],
 ) -> Accumulating<fn() -> Vec<u8>, impl for<'c> Fn(&mut Vec<u8>, &'c [u8]) -> (Option<Result<Vec<u8>, Never>>, &'c [u8])>

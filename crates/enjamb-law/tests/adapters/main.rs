@@ -2,6 +2,7 @@
 
 mod accumulating;
 mod blocking;
+mod costs;
 mod decoded;
 mod laws;
 mod parsing;

@@ -1,8 +1,8 @@
 //! Push parsers.
 
-use enjamb_law::{Never, Pushing, Segmentations, split_everywhere, stream};
+use enjamb_law::{Law, Never, Pushing, Segmentations, Subject as _, prompt, split_everywhere, stream};
 
-use crate::laws::{hold, said};
+use crate::laws::{hold, hold_but, said};
 
 /// Fields of text between commas.
 #[derive(Default)]
@@ -23,7 +23,7 @@ impl Fields {
 fn a_parser_with_a_callback_obeys_the_laws() {
     let fields = Pushing::new(Fields::default, |fields, chunk, out| fields.feed(chunk, out)).at_end(|fields, out| {
         if !fields.0.is_empty() {
-            fields.feed(b",", out)
+            fields.feed(b",", out);
         }
     });
     hold(&fields, &["größe,".as_bytes(), b",", b"c,"]);
@@ -68,4 +68,37 @@ fn a_parser_that_looks_at_the_first_message_of_a_chunk_only_is_caught() {
         split_everywhere(&Pushing::returning(Vec::new, feed), &stream(b"one,two,"), &Segmentations::up_to_two_cuts());
     let violation = violation.unwrap_err();
     assert_eq!((violation.input, violation.cuts), (stream(b",,"), vec![1]));
+}
+
+#[derive(Debug, PartialEq)]
+enum Part {
+    Data(Vec<u8>),
+    Break,
+}
+
+#[test]
+fn pieces_are_made_whole() {
+    // Data as it comes, and breaks.
+    let feed = |(): &mut (), chunk: &[u8]| {
+        let mut parts = Vec::new();
+        for (number, data) in chunk.split(|byte| *byte == b'\n').enumerate() {
+            parts.extend((number > 0).then_some(Part::Break));
+            parts.extend((!data.is_empty()).then(|| Part::Data(data.to_vec())));
+        }
+        Ok::<_, Never>(parts)
+    };
+    let pieces = || Pushing::returning(|| (), feed);
+    let violation = split_everywhere(&pieces(), &stream(b"ab\ncd"), &Segmentations::up_to_one_cut()).unwrap_err();
+    assert_eq!((violation.input, violation.cuts), (stream(b"aa"), vec![1]));
+    let whole = pieces().merging(|last, next| match (last, next) {
+        (Part::Data(data), Part::Data(mut more)) => {
+            data.append(&mut more);
+            None
+        }
+        (_, next) => Some(next),
+    });
+    // Two messages without a break between them are one.
+    hold_but(&whole, &[b"ab\n", b"\n", b"cd\n"], &[Law::Alone]);
+    // A piece that may go on counts as said, for the law that nothing is held back.
+    prompt(&whole, &[b"ab", b"\n"], &[1]).unwrap();
 }

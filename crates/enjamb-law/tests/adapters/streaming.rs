@@ -11,7 +11,7 @@ use crate::laws::{hold, hold_but, said};
 
 #[test]
 fn server_sent_events_obey_the_laws() {
-    let events = Streaming::new(|body| body.eventsource());
+    let events = Streaming::new(Body::eventsource);
     let messages: [&[u8]; 3] = [b"data: one\n\n", b"id: 1\ndata: 2\n\n", b"event: x\ndata: y\n\n"];
     // An event that the stream ends in is dropped, as the specification has it; and an id holds for the events behind it.
     hold_but(&events, &messages, &[Law::End, Law::Alone]);
