@@ -52,13 +52,14 @@ mod violation;
 
 #[cfg(feature = "asynchronous-codec")]
 pub use adapters::AsynchronousCodec;
-#[cfg(feature = "tokio-util")]
-pub use adapters::TokioUtil;
 pub use adapters::{
-    Accumulating, Blocking, ByHand, Chunks, Decoded, Driver, Feed, Incoming, Parsed, Parsing, Pushing, Reading,
+    Accumulating, Blocking, ByHand, Chunks, Decoded, Driver, Feed, Incoming, Outgoing, Parsed, Parsing, Pushing,
+    Reading, Writing, Written, reads_back,
 };
 #[cfg(feature = "futures")]
 pub use adapters::{Body, Streaming};
+#[cfg(feature = "tokio-util")]
+pub use adapters::{TokioUtil, encoded};
 pub use cutting::{Cutting, Event, stream};
 pub use definition::{Laws, Tried, Verdict};
 pub use grammar::{Grammar, Prefix};
@@ -72,7 +73,7 @@ pub use machines::{At, Machines, Never, Sessions};
 pub use run::Run;
 pub use script::{Case, Item, Script};
 pub use segmentations::Segmentations;
-pub use subject::{Comparable, Fault, Mapped, MappedError, Said, Shown, Subject};
+pub use subject::{Comparable, Fault, Mapped, MappedError, Merging, Said, Shown, Subject};
 pub use violation::{Told, Violation};
 
 /// The guide's examples are run as tests.

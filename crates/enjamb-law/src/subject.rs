@@ -78,6 +78,28 @@ pub trait Subject {
         Mapped { subject: self, map: |event| Shown(format!("{event:?}")) }
     }
 
+    /// Its events with those that are pieces of one thing made one again, for a subject that gives out parts of a message as they come: where a body is cut is
+    /// the connection's affair, and what it is not. `merge` puts the second of two adjacent events to the first, or gives it back when it is
+    /// another thing.
+    ///
+    /// ```
+    /// use enjamb_law::{Never, Pushing, Segmentations, Subject, split_everywhere, stream};
+    ///
+    /// let pieces = Pushing::returning(|| (), |(), chunk| Ok::<_, Never>(Some(chunk.to_vec())));
+    /// let whole = pieces.merging(|piece, mut next| {
+    ///     piece.append(&mut next);
+    ///     None
+    /// });
+    /// split_everywhere(&whole, &stream(b"a body"), &Segmentations::up_to_two_cuts()).unwrap();
+    /// ```
+    fn merging<F>(self, merge: F) -> Merging<Self, F>
+    where
+        Self: Sized,
+        F: Fn(&mut Self::Event, Self::Event) -> Option<Self::Event>,
+    {
+        Merging { subject: self, merge }
+    }
+
     /// Its errors changed by `map`, to compare something else than their [kind](crate::Kind).
     fn map_error<F, T>(self, map: F) -> MappedError<Self, F>
     where
@@ -244,6 +266,38 @@ where
 
     fn vocabulary(&self, grammar: &mut Grammar) {
         self.subject.vocabulary(grammar);
+    }
+}
+
+/// A subject whose pieces are made whole; see [`Subject::merging`].
+#[derive(Clone, Copy, Debug)]
+pub struct Merging<S, F> {
+    subject: S,
+    merge: F,
+}
+
+impl<S, F> Subject for Merging<S, F>
+where
+    S: Subject,
+    F: Fn(&mut S::Event, S::Event) -> Option<S::Event>,
+{
+    type Event = S::Event;
+    type Error = S::Error;
+
+    fn run(&self, run: &mut Run<'_, S::Event, S::Error>) {
+        run.merging(&self.merge, |run| self.subject.run(run));
+    }
+
+    fn fuses(&self) -> bool {
+        self.subject.fuses()
+    }
+
+    fn rescans(&self) -> bool {
+        self.subject.rescans()
+    }
+
+    fn displaced(&self, event: S::Event, bytes: u64) -> S::Event {
+        self.subject.displaced(event, bytes)
     }
 }
 
