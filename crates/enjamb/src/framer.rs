@@ -183,15 +183,26 @@ impl<H: Handler> Framer<H> {
     fn advance(&mut self, chunk: &mut &[u8]) -> Said<H> {
         while matches!(self.state, State::Framing) {
             let said = match self.scanner.take_at_once(chunk) {
-                // Most frames come whole.
-                Some(Taken { piece, ended: Some(ended) }) if self.frame.begins_and_has_room(piece) => {
-                    let found = self.frame.whole(piece, ended);
-                    match self.handler.found_with(piece, found) {
-                        Ok(step) => self.step(step, found.end),
-                        Err(refused) => return Err(self.refused(refused, found)),
+                Some(Taken { piece, ended }) if self.frame.has_room_for(piece) => match ended {
+                    Some(ended) => {
+                        self.frame.length += piece.len() as u64;
+                        let found = self.frame.found(ended);
+                        match self.handler.found_with(piece, found) {
+                            Ok(step) => self.step(step, found.end),
+                            Err(refused) => return Err(self.refused(refused, found)),
+                        }
                     }
-                }
+                    None => {
+                        let at = self.frame.start.saturating_add(self.frame.length);
+                        self.frame.length += piece.len() as u64;
+                        match self.handler.collect_at(piece, at) {
+                            Ok(()) => None,
+                            Err(error) => return Err(self.refused_piece(error)),
+                        }
+                    }
+                },
                 Some(taken) => self.deliver(taken)?,
+                None if self.scanner.is_done_with(chunk) => return Ok(None),
                 None => match self.take_and_deliver(chunk) {
                     Some(said) => said?,
                     None => return Ok(None),
@@ -221,16 +232,13 @@ impl<H: Handler> Framer<H> {
 
     fn settle(&mut self, came: Came<H>) -> Said<H> {
         match came {
-            Ok(Some((step, end))) => {
-                self.frame = Frame::new(end, self.frame.limit);
-                Ok(self.step(step, end))
-            }
+            Ok(Some((step, end))) => Ok(self.step(step, end)),
             Ok(None) => Ok(None),
             Err(error) => Err(self.fail(error)),
         }
     }
 
-    /// The frame came to this: puts the next terminator in force. Nothing is counted of the next frame yet.
+    /// The frame came to this: puts the next terminator in force.
     #[inline(always)]
     fn step(&mut self, Step { event, next }: Step<H::Event>, end: u64) -> Option<H::Event> {
         match next {
@@ -238,8 +246,7 @@ impl<H: Handler> Framer<H> {
             Next::Until(terminator) => self.scanner.set(terminator),
             Next::Stop => self.state = State::Stopped(self.scanner.held() as u64),
         }
-        self.frame.start = end;
-        self.frame.limit = self.handler.limit();
+        self.frame = Frame::new(end, self.handler.limit());
         self.refuse_announced();
         event
     }
@@ -305,6 +312,12 @@ impl<H: Handler> Framer<H> {
             State::Stopped(leftover) => Ok(End::Leftover(leftover)),
             State::Failed(ref error) => Err(error.clone()),
         }
+    }
+
+    #[cold]
+    fn refused_piece(&mut self, error: H::Error) -> FrameError<H::Error> {
+        let Frame { start, .. } = self.frame;
+        self.fail(FrameError::Handler { start, end: start, error })
     }
 
     /// What is said when nothing is framed any more.
@@ -375,18 +388,10 @@ impl Frame {
         Self { start, length: 0, dropped: 0, lost: 0, limit }
     }
 
-    /// Has nothing of it come yet, and is this much of it within the limit?
+    /// Is this much more of it within the limit, and all that came before?
     #[inline(always)]
-    fn begins_and_has_room(&self, piece: &[u8]) -> bool {
-        self.length == 0 && piece.len() as u64 <= self.limit.max
-    }
-
-    /// The frame, when this is all of it.
-    #[inline(always)]
-    fn whole(&self, piece: &[u8], Ended { delimiter, width }: Ended) -> Found {
-        let length = piece.len() as u64;
-        let end = self.start.saturating_add(length.saturating_add(width as u64));
-        Found { start: self.start, end, length, dropped: 0, lost: 0, delimiter }
+    fn has_room_for(&self, piece: &[u8]) -> bool {
+        self.dropped == 0 && self.length <= self.limit.max && piece.len() as u64 <= self.limit.max - self.length
     }
 
     /// Counts `piece`, and gives back what of it is within the limit and whether the rest makes the frame one to refuse.
@@ -420,6 +425,7 @@ impl Frame {
     }
 
     /// The frame, now that it has ended.
+    #[inline(always)]
     fn found(&self, Ended { delimiter, width }: Ended) -> Found {
         let Self { start, length, dropped, lost, .. } = *self;
         let end = start.saturating_add(length).saturating_add(width as u64);

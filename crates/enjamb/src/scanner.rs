@@ -144,6 +144,12 @@ impl Scanner {
         }
     }
 
+    /// Is there nothing left to say of `chunk` and of what came before it?
+    #[inline(always)]
+    pub(crate) fn is_done_with(&self, chunk: &[u8]) -> bool {
+        chunk.is_empty() && self.rescan.is_none() && !self.reading.reads_again()
+    }
+
     /// The stream ended: what is held is payload after all (`asynchat` E1 lost it), or a delimiter that nothing longer came of. Asked
     /// until it says `None`.
     pub fn finish(&mut self) -> Option<Token<'_>> {
