@@ -118,6 +118,12 @@ impl Reading {
     pub(crate) fn holds(self) -> bool {
         self.node != ROOT || self.again.is_some()
     }
+
+    /// Are there bytes to be read again?
+    #[inline]
+    pub(crate) fn reads_again(self) -> bool {
+        self.again.is_some()
+    }
 }
 
 impl AnyOf {
