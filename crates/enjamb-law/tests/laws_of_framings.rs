@@ -31,7 +31,7 @@ fn every_framing_obeys_every_law() {
             match verdict {
                 Verdict::Holds(_) => {}
                 Verdict::NotAsked(_) => {
-                    assert!(matches!(law, Law::Awake | Law::RoundTrip), "{spec}: {law} is not asked")
+                    assert!(matches!(law, Law::Awake | Law::RoundTrip), "{spec}: {law} is not asked");
                 }
                 Verdict::Unfit(what) => panic!("{spec}: {what}"),
                 Verdict::Broken(violation) => panic!("{spec}: {violation}"),

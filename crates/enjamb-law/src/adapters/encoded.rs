@@ -77,6 +77,7 @@ where
         call: format!("reads_back(&subject, &{fewest:?}, encode)"),
         traces: Some([Told::new("encoded", &expected), Told::new("read", &said)]),
         input: stream(&bytes),
+        messages: None,
         cuts: Vec::new(),
         subject: None,
     }))
