@@ -35,8 +35,8 @@ use super::outgoing::{Log, Outgoing};
 /// next is `Pending`; where the input ends the connection takes all it is given. A writer that is not woken when there is room again is
 /// [`Asleep`](crate::Fault::Asleep), and one that tries and tries is [`Busy`](crate::Fault::Busy), as a [`Reading`](crate::Reading) is.
 ///
-/// The laws that say something of it are [`split`](crate::split), [`quiet`](crate::quiet), [`awake`](crate::awake), [`total`](crate::total) and
-/// [`linear`](crate::linear).
+/// The laws that say something of it are [`split`](crate::split), [`quiet`](crate::quiet), [`awake`](crate::awake) and
+/// [`total`](crate::total).
 #[derive(Clone, Debug)]
 pub struct Writing<M, T, F, A> {
     make: M,
