@@ -16,6 +16,8 @@
 //! ```
 //!
 //! * [`Subject`]: what is put under a law. [`Machines`] and [`Sessions`] make one of a constructor.
+//! * Adapters make subjects of what others write: [`Decoded`] of decoders with a buffer, [`Reading`] and [`Writing`] of async readers and writers, `Streaming` of transformers
+//!   of streams, [`Parsing`] of parse functions, [`Pushing`] of push parsers, [`Accumulating`] of accumulators, [`Blocking`] of blocking readers.
 //! * [`Cutting`]: an input with its chunks glued, and how to cut it again.
 //! * [`Segmentations`]: which cuts are tried.
 //! * [`asynchat`]: programs of terminators, and the naive reading of a whole stream that the engine is held against.
@@ -66,4 +68,5 @@ pub use violation::{Told, Violation};
 /// The guide's examples are run as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/laws.md")]
+#[doc = include_str!("../../../docs/adapters.md")]
 struct GuideExamples;
