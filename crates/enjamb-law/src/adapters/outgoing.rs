@@ -19,6 +19,10 @@ pub struct Outgoing {
     /// What arrived: only its length counts.
     arrived: Vec<u8>,
     room: usize,
+    #[cfg_attr(
+        not(any(feature = "tokio", feature = "futures")),
+        expect(dead_code, reason = "only their traits ask for it")
+    )]
     vectored: bool,
 }
 
