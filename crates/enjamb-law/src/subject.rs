@@ -37,6 +37,11 @@ pub trait Subject {
         false
     }
 
+    /// Is it read by somebody who waits, and so under the [awake](crate::Law::Awake) law?
+    fn waits(&self) -> bool {
+        false
+    }
+
     /// Does it begin again at the start of the message for every chunk, and so need not obey the [linear](crate::linear) law? A parse function
     /// without memory has no choice: a message in n chunks is looked at n times.
     fn rescans(&self) -> bool {
@@ -245,6 +250,10 @@ where
         self.subject.fuses()
     }
 
+    fn waits(&self) -> bool {
+        self.subject.waits()
+    }
+
     fn rescans(&self) -> bool {
         self.subject.rescans()
     }
@@ -271,6 +280,10 @@ where
 
     fn fuses(&self) -> bool {
         self.subject.fuses()
+    }
+
+    fn waits(&self) -> bool {
+        self.subject.waits()
     }
 
     fn rescans(&self) -> bool {
@@ -311,6 +324,10 @@ where
 
     fn fuses(&self) -> bool {
         self.subject.fuses()
+    }
+
+    fn waits(&self) -> bool {
+        self.subject.waits()
     }
 
     fn rescans(&self) -> bool {

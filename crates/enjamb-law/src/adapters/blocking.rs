@@ -108,6 +108,10 @@ where
     type Event = T;
     type Error = Kind;
 
+    fn waits(&self) -> bool {
+        self.would_block.is_some()
+    }
+
     fn run(&self, run: &mut Run<'_, T, Kind>) {
         let incoming = uncounted(|| {
             let (mut bytes, mut pieces) = (Vec::new(), Vec::new());

@@ -144,6 +144,10 @@ where
     type Event = T;
     type Error = Kind;
 
+    fn waits(&self) -> bool {
+        true
+    }
+
     fn run(&self, run: &mut Run<'_, T, Kind>) {
         let feed = Feed::new(self.at_most);
         let mut executor = Executor::new(feed.clone(), self.empty_items);

@@ -73,6 +73,10 @@ where
     type Event = T;
     type Error = Kind;
 
+    fn waits(&self) -> bool {
+        true
+    }
+
     fn run(&self, run: &mut Run<'_, T, Kind>) {
         self.0.run(run);
     }

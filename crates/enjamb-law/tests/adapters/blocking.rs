@@ -2,7 +2,9 @@
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 
-use enjamb_law::{Blocking, Fault, Incoming, Law, Segmentations, prompt, quiet, split_everywhere, stream, total};
+use enjamb_law::{
+    Blocking, Fault, Incoming, Law, Segmentations, awake, prompt, quiet, split_everywhere, stream, total,
+};
 
 use crate::laws::{broken, hold, hold_but, said};
 
@@ -122,7 +124,7 @@ fn a_reader_that_never_asks_again_when_a_read_would_have_blocked_is_caught() {
         },
     )
     .would_block(|error: &io::Error| error.kind() == ErrorKind::WouldBlock);
-    let violation = total(&stuck, &stream(b"a"), &[]).unwrap_err();
+    let violation = awake(&stuck, &stream(b"a"), &[]).unwrap_err();
     assert_eq!(violation.verdict, Fault::Asleep.to_string());
 }
 
