@@ -292,6 +292,10 @@ where
         self.subject.fuses()
     }
 
+    fn waits(&self) -> bool {
+        self.subject.waits()
+    }
+
     fn rescans(&self) -> bool {
         self.subject.rescans()
     }

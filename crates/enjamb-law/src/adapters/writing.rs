@@ -135,6 +135,10 @@ where
     type Event = Written;
     type Error = Kind;
 
+    fn waits(&self) -> bool {
+        true
+    }
+
     fn run(&self, run: &mut Run<'_, Written, Kind>) {
         let feed = Feed::new(usize::MAX);
         let mut executor = Executor::new(feed.clone(), 0);
