@@ -110,6 +110,13 @@ fn failure_table(bytes: &[u8]) -> Box<[usize]> {
     failure.into_boxed_slice()
 }
 
+/// A delimiter of one byte.
+impl From<u8> for Delimiter {
+    fn from(byte: u8) -> Self {
+        Self::build(&[byte])
+    }
+}
+
 impl PartialEq for Delimiter {
     fn eq(&self, other: &Self) -> bool {
         self.bytes() == other.bytes()

@@ -140,6 +140,11 @@ impl Scanner {
             Terminator::Delimiter(delimiter) if self.held == 0 && self.rescan.is_none() => {
                 search(delimiter, &mut self.held, chunk)
             }
+            Terminator::AnyOf(set) if self.rescan.is_none() && !self.reading.holds() => {
+                let taken = set.search(&mut self.reading, chunk)?;
+                self.delimiter = taken.ended.map_or(self.delimiter, |ended| ended.delimiter);
+                Some(taken)
+            }
             _ => None,
         }
     }
@@ -321,7 +326,7 @@ impl Scanner {
 
 impl<'a> Taken<'a> {
     /// What was taken from the front of a chunk, before it is borrowed.
-    fn cut(self) -> Cut {
+    pub(crate) fn cut(self) -> Cut {
         Cut { source: Source::Chunk(self.piece.len()), ended: self.ended }
     }
 
