@@ -14,13 +14,17 @@ fn laws(
 }
 
 /// Specs, and messages of them.
-const FRAMINGS: [(&str, &[&[u8]]); 7] = [
+const FRAMINGS: [(&str, &[&[u8]]); 11] = [
     ("lines max=64", &[b"one\n", b"two\r\n", b"\n"]),
     ("delimiter:0d0a max=64", &[b"one\r\n", b"\r\n", b"a\rb\r\n"]),
     ("delimiter:616162 max=64", &[b"xaab", b"aab", b"aaab"]),
     ("fixed:3", &[b"abc", b"\0\0\0"]),
     ("u8 max=64", &[b"\x05hello", b"\0"]),
     ("u16be max=64", &[b"\0\x05hello", b"\0\0", b"\0\x01x"]),
+    ("any:0a|00 max=64", &[b"one\n", b"two\0", b"\n"]),
+    ("varint max=64", &[b"\x05hello", b"\0", b"\x81\x00x"]),
+    ("netstring max=64", &[b"5:hello,", b"0:,", b"3:,,,,"]),
+    ("cobs max=64", &[b"\x03ab\x02c\0", b"\x01\0", b"\x01\x01\0"]),
     ("u32le-4 max=64", &[b"\x09\0\0\0hello", b"\x04\0\0\0"]),
 ];
 
