@@ -19,6 +19,10 @@ pub struct Outgoing {
     /// What arrived: only its length counts.
     arrived: Vec<u8>,
     room: usize,
+    #[cfg_attr(
+        not(any(feature = "tokio", feature = "futures")),
+        expect(dead_code, reason = "only their traits ask for it")
+    )]
     vectored: bool,
 }
 
@@ -62,7 +66,8 @@ impl Outgoing {
     }
 
     /// Takes bytes from the front of several buffers as if they were one. Unless it is vectored, the first that is not empty is all it sees.
-    pub fn poll_take_vectored(&mut self, cx: &mut Context<'_>, buffers: &[std::io::IoSlice<'_>]) -> Poll<usize> {
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    fn poll_take_vectored(&mut self, cx: &mut Context<'_>, buffers: &[std::io::IoSlice<'_>]) -> Poll<usize> {
         let mut buffers = buffers.iter().filter(|buffer| !buffer.is_empty());
         let Some(first) = buffers.next() else {
             return Poll::Ready(0);
