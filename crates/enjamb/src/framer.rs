@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::handler::{End, Found, Handler, Next, Refused, Step};
+use crate::handler::{End, Found, Glance, Handler, Next, Refused, Step};
 use crate::limit::{Limit, Overflow};
 use crate::machine::Machine;
 use crate::scanner::{Ended, Scanner, Taken, Unplaced};
@@ -150,13 +150,6 @@ impl<H: Handler> Framer<H> {
         self.scanner.remaining()
     }
 
-    /// The next `bytes` of the stream were read by somebody else: whole frames, from where this one would have begun. Nothing of the frame in
-    /// progress may have been fed.
-    pub(crate) fn skip(&mut self, bytes: u64) {
-        debug_assert!(self.frame.length == 0 && self.scanner.held() == 0, "a frame is in progress");
-        self.frame.start = self.frame.start.saturating_add(bytes);
-    }
-
     /// `missing` bytes of the stream are lost. In a frame of known length that has room for them they are
     /// counted as payload that was lost, and what the end of the frame brings is returned, if it is reached. Those of them that pass
     /// the frame's limit count as dropped.
@@ -182,6 +175,19 @@ impl<H: Handler> Framer<H> {
     #[inline(always)]
     fn advance(&mut self, chunk: &mut &[u8]) -> Said<H> {
         while matches!(self.state, State::Framing) {
+            if self.frame.length == 0
+                && !chunk.is_empty()
+                && self.scanner.is_at_a_beginning()
+                && let Some(Glance { taken, step }) = self.handler.glance(chunk)
+                && let Some((taken, rest)) = chunk.split_at_checked(taken.get())
+            {
+                *chunk = rest;
+                let said = self.step(step, self.frame.start.saturating_add(taken.len() as u64));
+                if said.is_some() {
+                    return Ok(said);
+                }
+                continue;
+            }
             let said = match self.scanner.take_at_once(chunk) {
                 Some(Taken { piece, ended }) if self.frame.has_room_for(piece) => match ended {
                     Some(ended) => {

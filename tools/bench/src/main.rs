@@ -9,6 +9,7 @@
 mod framing;
 mod measure;
 mod peers;
+mod protocols;
 mod report;
 
 use std::io::{self, Write};
@@ -57,8 +58,10 @@ struct Group {
     rows: fn(Scale) -> Vec<Row>,
 }
 
-const GROUPS: &[Group] =
-    &[Group { name: "framing", asks: "how fast are the frames of a stream found and counted", rows: framing::rows }];
+const GROUPS: &[Group] = &[
+    Group { name: "framing", asks: "how fast are the frames of a stream found and counted", rows: framing::rows },
+    Group { name: "protocols", asks: "how fast are the messages of a conversation read", rows: protocols::rows },
+];
 
 /// Exit code for wrong usage.
 const WRONG_USAGE: u8 = 2;
