@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::frame::Frame;
 use crate::handler::{End, Found, Glance, Handler, Next, Refused, Step};
 use crate::limit::{Limit, Overflow};
 use crate::machine::Machine;
@@ -15,20 +16,6 @@ pub struct Framer<H: Handler> {
     handler: H,
     state: State<H::Error>,
     frame: Frame,
-}
-
-/// The frame in progress.
-#[derive(Clone, Copy, Debug)]
-struct Frame {
-    /// Where it begins in the stream.
-    start: u64,
-    /// Payload so far.
-    length: u64,
-    /// Payload so far that was over the limit.
-    dropped: u64,
-    /// Payload so far that the stream has lost.
-    lost: u64,
-    limit: Limit,
 }
 
 #[derive(Clone, Debug)]
@@ -172,6 +159,8 @@ impl<H: Handler> Framer<H> {
         Ok(self.settle(came))
     }
 
+    /// The loop of [`next`](Machine::next). The way of a frame or a piece that lies in the chunk and is within its limit is written out here, and
+    /// everything else is called: so that what is done for most frames stays in registers.
     #[inline(always)]
     fn advance(&mut self, chunk: &mut &[u8]) -> Said<H> {
         while matches!(self.state, State::Framing) {
@@ -386,60 +375,6 @@ fn end_of_frame<H: Handler>(handler: &mut H, frame: &Frame, last: &[u8], ended: 
         Ok(step) => Ok(Some((step, end))),
         Err(Refused::Piece(error)) => Err(FrameError::Handler { start, end: start, error }),
         Err(Refused::Frame(error)) => Err(FrameError::Handler { start, end, error }),
-    }
-}
-
-impl Frame {
-    fn new(start: u64, limit: Limit) -> Self {
-        Self { start, length: 0, dropped: 0, lost: 0, limit }
-    }
-
-    /// Is this much more of it within the limit, and all that came before?
-    #[inline(always)]
-    fn has_room_for(&self, piece: &[u8]) -> bool {
-        self.dropped == 0 && self.length <= self.limit.max && piece.len() as u64 <= self.limit.max - self.length
-    }
-
-    /// Counts `piece`, and gives back what of it is within the limit and whether the rest makes the frame one to refuse.
-    fn admit<'p>(&mut self, piece: &'p [u8]) -> (&'p [u8], bool) {
-        let kept = usize::try_from(self.room()).map_or(piece, |room| &piece[..room.min(piece.len())]);
-        let over = (piece.len() - kept.len()) as u64;
-        (kept, self.count(piece.len() as u64, over))
-    }
-
-    /// Counts payload that is lost. Does it make the frame one to refuse?
-    fn lose(&mut self, missing: u64) -> bool {
-        let within = missing.min(self.room());
-        self.lost = self.lost.saturating_add(within);
-        self.count(missing, missing - within)
-    }
-
-    /// How much more of the frame is within the limit.
-    fn room(&self) -> u64 {
-        self.limit.max.saturating_sub(self.length - self.dropped)
-    }
-
-    fn count(&mut self, length: u64, over: u64) -> bool {
-        self.length = self.length.saturating_add(length);
-        self.dropped = self.dropped.saturating_add(over);
-        over > 0 && self.limit.overflow == Overflow::Refuse
-    }
-
-    fn too_long<E>(&self) -> FrameError<E> {
-        let Self { start, limit: Limit { max, .. }, .. } = *self;
-        FrameError::TooLong { start, end: start.saturating_add(max), max }
-    }
-
-    /// The frame, now that it has ended.
-    #[inline(always)]
-    fn found(&self, Ended { delimiter, width }: Ended) -> Found {
-        let Self { start, length, dropped, lost, .. } = *self;
-        let end = start.saturating_add(length).saturating_add(width as u64);
-        Found { start, end, length, dropped, lost, delimiter }
-    }
-
-    fn is_skipped(&self) -> bool {
-        self.dropped > 0 && self.limit.overflow == Overflow::Skip
     }
 }
 

@@ -24,6 +24,8 @@ extern crate alloc;
 
 mod any_of;
 mod delimiter;
+mod first_bytes;
+mod frame;
 mod framer;
 mod handler;
 mod lane;
