@@ -33,9 +33,7 @@ mod whole;
 
 use std::fmt;
 
-use enjamb::{
-    AFTER_MALFORMED, Ending, FrameError, HOLE, Lane, Machine as _, Message, Outcome, Rest, Session, Side, Span,
-};
+use enjamb::{AFTER_MALFORMED, Ending, FrameError, HOLE, Lane, Message, Outcome, Rest, Session, Side, Span};
 
 pub use command::{ARGUMENTS_MAX, LINE_MAX, NAME_MAX};
 pub use fault::Fault;
@@ -94,10 +92,6 @@ impl Redis {
             out(&unparsed(Side::Client, self.client.claim_to(at), AFTER_HOLE));
         }
         let span = self.client.claim();
-        self.emit_command(span, out);
-    }
-
-    fn emit_command(&mut self, span: Span, out: &mut dyn FnMut(&Message<'_>)) {
         let command = self.client.handler();
         self.pairing.command(command);
         out(&message(Side::Client, command.kind(), span, &summary::Command(command)));
@@ -110,13 +104,6 @@ impl Redis {
             out(&unparsed(Side::Server, self.server.claim_to(at), AFTER_HOLE));
         }
         let span = self.server.claim();
-        let Verdict { opaque, .. } = self.emit_reply(span, out);
-        if opaque {
-            self.server.turn_opaque();
-        }
-    }
-
-    fn emit_reply(&mut self, span: Span, out: &mut dyn FnMut(&Message<'_>)) -> Verdict {
         let reply = self.server.handler();
         let asking = self.client.rest() == Rest::Message && self.client.handler().is_begun();
         let verdict = self.pairing.reply(reply, asking);
@@ -130,47 +117,9 @@ impl Redis {
         let handler = self.server.handler_mut();
         handler.clear();
         handler.expect_snapshot(self.pairing.expects_snapshot());
-        verdict
-    }
-
-    /// Takes the commands from the front of `chunk` that lie there whole.
-    fn whole_commands(&mut self, chunk: &mut &[u8], out: &mut dyn FnMut(&Message<'_>)) {
-        if self.client.rest() != Rest::Message {
-            return;
-        }
-        let (offset, mut start, mut taken) = (self.client.framer().offset(), self.client.start(), 0);
-        while let Some(length) = self.client.handler_mut().take_whole(&chunk[taken..]) {
-            taken += length;
-            let span = Span::between(start, offset + taken as u64);
-            start = span.end();
-            self.emit_command(span, out);
-        }
-        if taken > 0 {
-            self.client.skip(taken as u64);
-        }
-        *chunk = &chunk[taken..];
-    }
-
-    /// Takes the replies from the front of `chunk` that lie there whole.
-    fn whole_replies(&mut self, chunk: &mut &[u8], out: &mut dyn FnMut(&Message<'_>)) {
-        if self.server.rest() != Rest::Message {
-            return;
-        }
-        let (offset, mut start, mut taken) = (self.server.framer().offset(), self.server.start(), 0);
-        let mut opaque = false;
-        while !opaque && let Some(length) = self.server.handler_mut().take_whole(&chunk[taken..]) {
-            taken += length;
-            let span = Span::between(start, offset + taken as u64);
-            start = span.end();
-            opaque = self.emit_reply(span, out).opaque;
-        }
-        if taken > 0 {
-            self.server.skip(taken as u64);
-        }
-        if opaque {
+        if verdict.opaque {
             self.server.turn_opaque();
         }
-        *chunk = &chunk[taken..];
     }
 
     fn malformed_command(&mut self, error: &FrameError<Fault>, out: &mut dyn FnMut(&Message<'_>)) {
@@ -246,22 +195,22 @@ impl Session for Redis {
 
     fn feed(&mut self, side: Side, mut chunk: &[u8], out: &mut dyn FnMut(&Message<'_>)) {
         match side {
-            Side::Client => loop {
-                self.whole_commands(&mut chunk, out);
-                match self.client.next(&mut chunk) {
-                    None => break,
-                    Some(Ok(whole)) => self.command(whole, out),
-                    Some(Err(error)) => self.malformed_command(&error, out),
+            Side::Client => {
+                while let Some(next) = self.client.next(&mut chunk) {
+                    match next {
+                        Ok(whole) => self.command(whole, out),
+                        Err(error) => self.malformed_command(&error, out),
+                    }
                 }
-            },
-            Side::Server => loop {
-                self.whole_replies(&mut chunk, out);
-                match self.server.next(&mut chunk) {
-                    None => break,
-                    Some(Ok(whole)) => self.reply(whole, out),
-                    Some(Err(error)) => self.malformed_reply(&error, out),
+            }
+            Side::Server => {
+                while let Some(next) = self.server.next(&mut chunk) {
+                    match next {
+                        Ok(whole) => self.reply(whole, out),
+                        Err(error) => self.malformed_reply(&error, out),
+                    }
                 }
-            },
+            }
         }
     }
 

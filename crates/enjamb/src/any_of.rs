@@ -21,6 +21,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
+use crate::first_bytes::FirstBytes;
 use crate::scanner::{Cut, Ended, Source, Taken};
 use crate::steps;
 use crate::trie::{ROOT, Trie};
@@ -69,14 +70,6 @@ struct Inside {
     /// How far into the path it begins.
     at: usize,
     delimiter: usize,
-}
-
-/// How to look for a byte that delimiters begin with.
-enum FirstBytes {
-    One(u8),
-    Two(u8, u8),
-    Three(u8, u8, u8),
-    More(Box<[bool; 256]>),
 }
 
 /// A set of delimiters that would be found nowhere, or before every byte.
@@ -157,7 +150,7 @@ impl AnyOf {
                 next_begun[at] = next;
             }
         }
-        let first = FirstBytes::of(&trie);
+        let first = FirstBytes::new(trie.first_bytes());
         let length = |delimiter: usize| begins[delimiter + 1] - begins[delimiter];
         let inside = inside(&trie, length);
         Ok(Self(Arc::new(Set {
@@ -387,33 +380,6 @@ impl Set {
         }
         reading.node = ROOT;
         Some(Cut { source: Source::Held(held), ended: None })
-    }
-}
-
-impl FirstBytes {
-    fn of(trie: &Trie) -> Self {
-        let mut table = Box::new([false; 256]);
-        let mut bytes = Vec::new();
-        for byte in trie.first_bytes() {
-            bytes.push(byte);
-            table[usize::from(byte)] = true;
-        }
-        match *bytes {
-            [a] => Self::One(a),
-            [a, b] => Self::Two(a, b),
-            [a, b, c] => Self::Three(a, b, c),
-            _ => Self::More(table),
-        }
-    }
-
-    #[inline]
-    fn find(&self, bytes: &[u8]) -> Option<usize> {
-        match self {
-            Self::One(a) => memchr::memchr(*a, bytes),
-            Self::Two(a, b) => memchr::memchr2(*a, *b, bytes),
-            Self::Three(a, b, c) => memchr::memchr3(*a, *b, *c, bytes),
-            Self::More(table) => bytes.iter().position(|&byte| table[usize::from(byte)]),
-        }
     }
 }
 

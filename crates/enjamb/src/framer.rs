@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-use crate::handler::{End, Found, Handler, Next, Refused, Step};
+use crate::frame::Frame;
+use crate::handler::{End, Found, Glance, Handler, Next, Refused, Step};
 use crate::limit::{Limit, Overflow};
 use crate::machine::Machine;
 use crate::scanner::{Ended, Scanner, Taken, Unplaced};
@@ -15,20 +16,6 @@ pub struct Framer<H: Handler> {
     handler: H,
     state: State<H::Error>,
     frame: Frame,
-}
-
-/// The frame in progress.
-#[derive(Clone, Copy, Debug)]
-struct Frame {
-    /// Where it begins in the stream.
-    start: u64,
-    /// Payload so far.
-    length: u64,
-    /// Payload so far that was over the limit.
-    dropped: u64,
-    /// Payload so far that the stream has lost.
-    lost: u64,
-    limit: Limit,
 }
 
 #[derive(Clone, Debug)]
@@ -150,13 +137,6 @@ impl<H: Handler> Framer<H> {
         self.scanner.remaining()
     }
 
-    /// The next `bytes` of the stream were read by somebody else: whole frames, from where this one would have begun. Nothing of the frame in
-    /// progress may have been fed.
-    pub(crate) fn skip(&mut self, bytes: u64) {
-        debug_assert!(self.frame.length == 0 && self.scanner.held() == 0, "a frame is in progress");
-        self.frame.start = self.frame.start.saturating_add(bytes);
-    }
-
     /// `missing` bytes of the stream are lost. In a frame of known length that has room for them they are
     /// counted as payload that was lost, and what the end of the frame brings is returned, if it is reached. Those of them that pass
     /// the frame's limit count as dropped.
@@ -179,9 +159,24 @@ impl<H: Handler> Framer<H> {
         Ok(self.settle(came))
     }
 
+    /// The loop of [`next`](Machine::next). The way of a frame or a piece that lies in the chunk and is within its limit is written out here, and
+    /// everything else is called: so that what is done for most frames stays in registers.
     #[inline(always)]
     fn advance(&mut self, chunk: &mut &[u8]) -> Said<H> {
         while matches!(self.state, State::Framing) {
+            if self.frame.length == 0
+                && !chunk.is_empty()
+                && self.scanner.is_at_a_beginning()
+                && let Some(Glance { taken, step }) = self.handler.glance(chunk)
+                && let Some((taken, rest)) = chunk.split_at_checked(taken.get())
+            {
+                *chunk = rest;
+                let said = self.step(step, self.frame.start.saturating_add(taken.len() as u64));
+                if said.is_some() {
+                    return Ok(said);
+                }
+                continue;
+            }
             let said = match self.scanner.take_at_once(chunk) {
                 Some(Taken { piece, ended }) if self.frame.has_room_for(piece) => match ended {
                     Some(ended) => {
@@ -380,60 +375,6 @@ fn end_of_frame<H: Handler>(handler: &mut H, frame: &Frame, last: &[u8], ended: 
         Ok(step) => Ok(Some((step, end))),
         Err(Refused::Piece(error)) => Err(FrameError::Handler { start, end: start, error }),
         Err(Refused::Frame(error)) => Err(FrameError::Handler { start, end, error }),
-    }
-}
-
-impl Frame {
-    fn new(start: u64, limit: Limit) -> Self {
-        Self { start, length: 0, dropped: 0, lost: 0, limit }
-    }
-
-    /// Is this much more of it within the limit, and all that came before?
-    #[inline(always)]
-    fn has_room_for(&self, piece: &[u8]) -> bool {
-        self.dropped == 0 && self.length <= self.limit.max && piece.len() as u64 <= self.limit.max - self.length
-    }
-
-    /// Counts `piece`, and gives back what of it is within the limit and whether the rest makes the frame one to refuse.
-    fn admit<'p>(&mut self, piece: &'p [u8]) -> (&'p [u8], bool) {
-        let kept = usize::try_from(self.room()).map_or(piece, |room| &piece[..room.min(piece.len())]);
-        let over = (piece.len() - kept.len()) as u64;
-        (kept, self.count(piece.len() as u64, over))
-    }
-
-    /// Counts payload that is lost. Does it make the frame one to refuse?
-    fn lose(&mut self, missing: u64) -> bool {
-        let within = missing.min(self.room());
-        self.lost = self.lost.saturating_add(within);
-        self.count(missing, missing - within)
-    }
-
-    /// How much more of the frame is within the limit.
-    fn room(&self) -> u64 {
-        self.limit.max.saturating_sub(self.length - self.dropped)
-    }
-
-    fn count(&mut self, length: u64, over: u64) -> bool {
-        self.length = self.length.saturating_add(length);
-        self.dropped = self.dropped.saturating_add(over);
-        over > 0 && self.limit.overflow == Overflow::Refuse
-    }
-
-    fn too_long<E>(&self) -> FrameError<E> {
-        let Self { start, limit: Limit { max, .. }, .. } = *self;
-        FrameError::TooLong { start, end: start.saturating_add(max), max }
-    }
-
-    /// The frame, now that it has ended.
-    #[inline(always)]
-    fn found(&self, Ended { delimiter, width }: Ended) -> Found {
-        let Self { start, length, dropped, lost, .. } = *self;
-        let end = start.saturating_add(length).saturating_add(width as u64);
-        Found { start, end, length, dropped, lost, delimiter }
-    }
-
-    fn is_skipped(&self) -> bool {
-        self.dropped > 0 && self.limit.overflow == Overflow::Skip
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a protocol author writes: `asynchat`'s two callbacks, and the two it lacked.
 
 use alloc::vec::Vec;
+use core::num::NonZeroUsize;
 
 use crate::framer::Framer;
 use crate::limit::Limit;
@@ -93,6 +94,18 @@ pub trait Handler {
         self.found(frame)
     }
 
+    /// A frame begins, and this is all of the chunk from there on. A handler that finds a whole message in front, of several frames perhaps, may take
+    /// it in one go. By default it does not look.
+    ///
+    /// It may take only what it would have made the very same of frame by frame, for the same bytes may come in any chunks: the same step, and the same
+    /// state behind it. Whatever is not all there, rare or wrong is left to the frames; so what a message is, is said in one place. It is asked
+    /// at the beginning of every frame that nothing was seen of, so it must look at little where it takes nothing again and again.
+    #[inline]
+    fn glance(&mut self, chunk: &[u8]) -> Option<Glance<Self::Event>> {
+        let _ = chunk;
+        None
+    }
+
     /// How long the frame that begins now may be. Asked once for each frame.
     fn limit(&self) -> Limit {
         Limit::DEFAULT
@@ -117,6 +130,15 @@ pub trait Handler {
     fn held(&self) -> usize {
         0
     }
+}
+
+/// What a handler took at a [glance](Handler::glance).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Glance<E> {
+    /// How many bytes of the chunk it took, terminators included: at least one.
+    pub taken: NonZeroUsize,
+    /// What came of them.
+    pub step: Step<E>,
 }
 
 /// What a handler refused: it decides where the error is reported, which must not depend on the cuts.

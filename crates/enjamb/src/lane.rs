@@ -87,6 +87,8 @@ impl<H: Handler> Lane<H> {
 
     /// Takes bytes from the front of `chunk` up to the next event. `None`: the chunk is used up. After an error, and after
     /// [`turn_opaque`](Self::turn_opaque), all bytes belong to the rest.
+    // Part of the session's loop, so that small messages are not moved through memory between the two.
+    #[inline(always)]
     pub fn next(&mut self, chunk: &mut &[u8]) -> Option<Next<H>> {
         if self.rest != Rest::Message {
             self.fed += core::mem::take(chunk).len() as u64;
@@ -148,13 +150,6 @@ impl<H: Handler> Lane<H> {
             self.rest = Rest::Unparsed;
         }
         Ok(ended.transpose())
-    }
-
-    /// The session has read the next `bytes` itself, whole messages of them, between two frames. They are claimed.
-    pub fn skip(&mut self, bytes: u64) {
-        self.framer.skip(bytes);
-        self.fed += bytes;
-        self.start = self.fed;
     }
 
     /// Goes on behind a hole of `missing` bytes, with a handler that looks for the beginning of a message.

@@ -24,6 +24,8 @@ extern crate alloc;
 
 mod any_of;
 mod delimiter;
+mod first_bytes;
+mod frame;
 mod framer;
 mod handler;
 mod lane;
@@ -45,7 +47,7 @@ mod trie;
 pub use any_of::{AnyOf, IllegalSet};
 pub use delimiter::{Delimiter, EmptyDelimiter};
 pub use framer::{FrameError, Framer};
-pub use handler::{End, Found, FrameHandler, Handler, Next, Refused, Step, Whole};
+pub use handler::{End, Found, FrameHandler, Glance, Handler, Next, Refused, Step, Whole};
 pub use lane::{AFTER_MALFORMED, HOLE, Lane, Rest};
 pub use limit::{Limit, Overflow};
 pub use machine::Machine;

@@ -149,6 +149,16 @@ impl Scanner {
         }
     }
 
+    /// Was nothing seen of the frame in progress?
+    #[inline(always)]
+    pub(crate) fn is_at_a_beginning(&self) -> bool {
+        let whole = match self.terminator {
+            Terminator::Length(length) => self.remaining == length.get(),
+            _ => self.held == 0 && !self.reading.holds(),
+        };
+        whole && self.rescan.is_none()
+    }
+
     /// Is there nothing left to say of `chunk` and of what came before it?
     #[inline(always)]
     pub(crate) fn is_done_with(&self, chunk: &[u8]) -> bool {

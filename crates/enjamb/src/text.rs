@@ -195,6 +195,53 @@ impl<H: TextHandler> Text<H> {
         if length > 0 { self.invalid(at, length) } else { Ok(()) }
     }
 
+    /// A frame whose last piece is not text from end to end.
+    #[inline(never)]
+    fn end_with(&mut self, last: &[u8], frame: Found) -> Result<Step<H::Event>, Refused<TextError<H::Error>>> {
+        if !last.is_empty() {
+            self.collect_at(last, frame.last_at(last)).map_err(Refused::Piece)?;
+        }
+        if frame.dropped > 0 {
+            // The limit cut it in two, and not whoever wrote it.
+            self.begun = Begun::default();
+        }
+        self.break_off().map_err(|error| match error {
+            TextError::Invalid { .. } => Refused::Frame(error),
+            TextError::Handler(_) => Refused::Piece(error),
+        })?;
+        Ok(self.found(frame)?)
+    }
+
+    /// A piece that is not text from end to end.
+    #[inline(never)]
+    fn decode(&mut self, piece: &[u8], at: u64) -> Result<(), TextError<H::Error>> {
+        let rest = self.resume(piece)?;
+        let mut behind = at.saturating_add((piece.len() - rest.len()) as u64);
+        let mut left = rest.len();
+        for chunk in rest.utf8_chunks() {
+            let (text, invalid) = (chunk.valid(), chunk.invalid());
+            if !text.is_empty() {
+                self.handler.collect(text).map_err(TextError::Handler)?;
+            }
+            behind = behind.saturating_add(text.len() as u64);
+            left -= text.len() + invalid.len();
+            if left == 0 && is_begun(invalid) {
+                self.begun.bytes[..invalid.len()].copy_from_slice(invalid);
+                self.begun.length = invalid.len();
+                self.begun.at = behind;
+                return Ok(());
+            }
+            if !invalid.is_empty() {
+                self.invalid(behind, invalid.len())?;
+                behind = behind.saturating_add(invalid.len() as u64);
+            }
+        }
+        if self.begun.length == 0 {
+            self.begun.at = behind;
+        }
+        Ok(())
+    }
+
     /// Goes on with the character that was begun, and gives back what follows it.
     fn resume<'p>(&mut self, mut piece: &'p [u8]) -> Result<&'p [u8], TextError<H::Error>> {
         while self.begun.length > 0
@@ -237,55 +284,31 @@ impl<H: TextHandler> Handler for Text<H> {
         if at != self.begun.at.saturating_add(self.begun.length as u64) {
             self.break_off()?;
         }
-        let rest = self.resume(piece)?;
-        let mut behind = at.saturating_add((piece.len() - rest.len()) as u64);
-        let mut left = rest.len();
-        for chunk in rest.utf8_chunks() {
-            let (text, invalid) = (chunk.valid(), chunk.invalid());
-            if !text.is_empty() {
-                self.handler.collect(text).map_err(TextError::Handler)?;
-            }
-            behind = behind.saturating_add(text.len() as u64);
-            left -= text.len() + invalid.len();
-            if left == 0 && is_begun(invalid) {
-                self.begun.bytes[..invalid.len()].copy_from_slice(invalid);
-                self.begun.length = invalid.len();
-                self.begun.at = behind;
-                return Ok(());
-            }
-            if !invalid.is_empty() {
-                self.invalid(behind, invalid.len())?;
-                behind = behind.saturating_add(invalid.len() as u64);
-            }
+        // Most pieces are text from end to end, which is seen faster than where it is not.
+        if self.begun.length == 0
+            && let Ok(text) = str::from_utf8(piece)
+        {
+            self.begun.at = at.saturating_add(piece.len() as u64);
+            return self.handler.collect(text).map_err(TextError::Handler);
         }
-        if self.begun.length == 0 {
-            self.begun.at = behind;
-        }
-        Ok(())
+        self.decode(piece, at)
     }
 
     fn found(&mut self, frame: Found) -> Result<Step<H::Event>, Self::Error> {
         self.handler.found(frame).map_err(TextError::Handler)
     }
 
+    #[inline]
     fn found_with(&mut self, last: &[u8], frame: Found) -> Result<Step<H::Event>, Refused<Self::Error>> {
         if self.begun.length == 0
             && let Ok(text) = str::from_utf8(last)
         {
-            return self.handler.found_with(text, frame).map_err(|refused| refused.map(TextError::Handler));
+            return match self.handler.found_with(text, frame) {
+                Ok(step) => Ok(step),
+                Err(refused) => Err(refused.map(TextError::Handler)),
+            };
         }
-        if !last.is_empty() {
-            self.collect_at(last, frame.last_at(last)).map_err(Refused::Piece)?;
-        }
-        if frame.dropped > 0 {
-            // The limit cut it in two, and not whoever wrote it.
-            self.begun = Begun::default();
-        }
-        self.break_off().map_err(|error| match error {
-            TextError::Invalid { .. } => Refused::Frame(error),
-            TextError::Handler(_) => Refused::Piece(error),
-        })?;
-        Ok(self.found(frame)?)
+        self.end_with(last, frame)
     }
 
     fn oversized(&mut self, frame: Found) -> Result<Step<H::Event>, Self::Error> {

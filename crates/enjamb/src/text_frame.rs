@@ -87,6 +87,7 @@ impl<F: TextFrameHandler> TextHandler for WholeText<F> {
         self.handler.start()
     }
 
+    #[inline]
     fn collect(&mut self, piece: &str) -> Result<(), F::Error> {
         self.buffer.push_str(piece);
         Ok(())
@@ -98,6 +99,7 @@ impl<F: TextFrameHandler> TextHandler for WholeText<F> {
         step
     }
 
+    #[inline]
     fn found_with(&mut self, last: &str, frame: Found) -> Result<Step<F::Event>, Refused<F::Error>> {
         if self.buffer.is_empty() {
             return Ok(self.handler.frame(last, frame)?);

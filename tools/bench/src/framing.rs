@@ -66,6 +66,7 @@ fn crlf(name: &str, input: &Rc<Input>, read: usize, strict: bool) -> Row {
     let mut contestants = Vec::from(engine::frames(input, read, &Terminator::crlf()));
     contestants.push(search::memmem(input, CRLF));
     if strict {
+        contestants.push(engine::text(input, read));
         contestants.push(tokio_codec::lines(input, read));
         contestants.push(tokio_codec::any_delimiter(input, read, b"\n", 1));
     }

@@ -10,6 +10,7 @@ mod framing;
 mod laws;
 mod measure;
 mod peers;
+mod protocols;
 mod report;
 
 use std::io::{self, Write};
@@ -71,6 +72,11 @@ const GROUPS: &[Group] = &[
         name: "framing",
         asks: "how fast are the frames of a stream found and counted",
         rows: Rows::Read(framing::rows),
+    },
+    Group {
+        name: "protocols",
+        asks: "how fast are the messages of a conversation read",
+        rows: Rows::Read(protocols::rows),
     },
     Group { name: "laws", asks: "how long does one wait for the laws", rows: Rows::Tried(&laws::ROWS) },
 ];

@@ -11,7 +11,9 @@
 //!
 //! A head is kept until its message is done with, since the message points into it. Of a body nothing is kept but its length.
 
-use enjamb::{Found, Handler, Limit, Refused, Side, Step, Terminator};
+use core::num::NonZeroUsize;
+
+use enjamb::{Found, Glance, Handler, Limit, Refused, Side, Step, Terminator};
 
 use super::chunked;
 use super::fault::Fault;
@@ -228,14 +230,10 @@ impl Reader {
             self.head.clear();
             return Ok(Step::quiet());
         }
-        match self.side {
-            Side::Client if line == PREFACE => return Ok(Step::event(Event::Preface)),
-            Side::Client if !(line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0")) => {
-                return Err(Fault::RequestLine);
-            }
-            Side::Server if !line.starts_with(b"HTTP/1.") => return Err(Fault::StatusLine),
-            Side::Client | Side::Server => {}
+        if self.side == Side::Client && line == PREFACE {
+            return Ok(Step::event(Event::Preface));
         }
+        begins_a_message(self.side, line)?;
         self.begin_fields();
         Ok(Step::quiet())
     }
@@ -429,6 +427,31 @@ impl Reader {
     }
 }
 
+/// May this be the first line of a message?
+fn begins_a_message(side: Side, line: &[u8]) -> Result<(), Fault> {
+    match side {
+        Side::Client if line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0") => Ok(()),
+        Side::Client => Err(Fault::RequestLine),
+        Side::Server if line.starts_with(b"HTTP/1.") => Ok(()),
+        Side::Server => Err(Fault::StatusLine),
+    }
+}
+
+/// A head that `chunk` begins with, up to the first blank line, which is not its first line.
+fn whole_head(chunk: &[u8]) -> Option<&[u8]> {
+    if matches!(chunk, [b'\r' | b'\n', ..]) {
+        return None;
+    }
+    for end in memchr::memchr_iter(b'\n', chunk) {
+        match &chunk[end + 1..] {
+            [b'\n', ..] => return chunk.get(..end + 2),
+            [b'\r', b'\n', ..] => return chunk.get(..end + 3),
+            _ => {}
+        }
+    }
+    None
+}
+
 /// Appends, with room that doubles as a vector's does but never beyond `most` and a line feed.
 fn keep(buffer: &mut Vec<u8>, piece: &[u8], most: usize) {
     let needed = buffer.len() + piece.len() + 1;
@@ -464,6 +487,24 @@ impl Handler for Reader {
 
     fn found_with(&mut self, last: &[u8], frame: Found) -> Result<Step<Event>, Refused<Fault>> {
         Ok(self.ended(last, frame)?)
+    }
+
+    /// A head that lies whole in the chunk: most of them do, and they are many lines. One that is malformed in any way is left to the lines, which
+    /// know where.
+    fn glance(&mut self, chunk: &[u8]) -> Option<Glance<Event>> {
+        if self.state != State::Start || !self.head.is_empty() {
+            return None;
+        }
+        let head = whole_head(&chunk[..chunk.len().min(HEAD_MAX)])?;
+        let line = head.split(|&byte| byte == b'\n').next()?;
+        begins_a_message(self.side, chunked::without_cr(line)).ok()?;
+        let (read, fields) = head::read(self.side, head).ok()?;
+        let framing = self.framing(&read, fields).ok()?;
+        keep(&mut self.head, head, HEAD_MAX);
+        self.line_start = self.head.len();
+        self.take_head(read);
+        self.state = State::Fields;
+        Some(Glance { taken: NonZeroUsize::new(head.len())?, step: self.begin_body(framing) })
     }
 
     fn limit(&self) -> Limit {

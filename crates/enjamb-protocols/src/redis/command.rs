@@ -17,7 +17,7 @@
 //! This is what the server does in `processInlineBuffer` and `processMultibulkBuffer` (networking.c), but for two places
 //! where it looks at nothing: any byte may follow a CR there, and any two bytes a bulk. Here both are CR LF.
 
-use enjamb::{Found, Handler, Limit, Refused, Step, Terminator};
+use enjamb::{Found, Glance, Handler, Limit, Refused, Step, Terminator};
 
 use super::excerpt::{Excerpt, Form, Size};
 use super::fault::Fault;
@@ -151,20 +151,6 @@ impl Commands {
     /// What was kept of the line in progress, or of the one at fault.
     pub(super) fn line(&self) -> &[u8] {
         self.line.kept()
-    }
-
-    /// Takes a command from the front of `chunk`, if all of it is there and none is in progress: its length.
-    pub(super) fn take_whole(&mut self, chunk: &[u8]) -> Option<usize> {
-        if !matches!(self.state, State::First) {
-            return None;
-        }
-        let Some((length, arguments)) = whole::command(chunk, &mut self.excerpt) else {
-            self.excerpt.clear();
-            return None;
-        };
-        self.arguments = arguments;
-        self.take_name();
-        Some(length)
     }
 
     /// The first line of a command, or of what is passed over.
@@ -345,6 +331,21 @@ impl Handler for Commands {
 
     fn found_with(&mut self, last: &[u8], frame: Found) -> Result<Step<Whole>, Refused<Fault>> {
         Ok(self.ended(last, frame)?)
+    }
+
+    /// A command that lies whole in the chunk.
+    #[inline(always)]
+    fn glance(&mut self, chunk: &[u8]) -> Option<Glance<Whole>> {
+        if !matches!(self.state, State::First) {
+            return None;
+        }
+        let Some((taken, arguments)) = whole::command(chunk, &mut self.excerpt) else {
+            self.excerpt.clear();
+            return None;
+        };
+        self.arguments = arguments;
+        self.take_name();
+        Some(Glance { taken, step: self.whole() })
     }
 
     fn limit(&self) -> Limit {

@@ -10,7 +10,7 @@
 //! in front, doubles without an integral part, `T` and `F`, a null in place of any string, array, map or set (`$-1`, `%-1`), a push
 //! inside of an aggregate. Only lines must end in CR LF and have no LF inside.
 
-use enjamb::{Found, Handler, Limit, Refused, Step, Terminator};
+use enjamb::{Found, Glance, Handler, Limit, Refused, Step, Terminator};
 
 use super::command::{LINE_MAX, TRIAL_MAX, Whole};
 use super::excerpt::{Excerpt, Form, Size};
@@ -158,19 +158,6 @@ impl Replies {
         let is_code =
             !word.is_empty() && word.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
         if is_code { std::str::from_utf8(word).ok() } else { None }
-    }
-
-    /// Takes a reply from the front of `chunk`, if all of it is there and none is in progress: its length.
-    pub(super) fn take_whole(&mut self, chunk: &[u8]) -> Option<usize> {
-        let between = matches!(self.state, State::Value) && !self.is_begun() && !self.is_seeking();
-        if !between || self.snapshot_next {
-            return None;
-        }
-        let length = whole::reply(chunk, &mut self.excerpt);
-        if length.is_none() {
-            self.excerpt.clear();
-        }
-        length
     }
 
     /// A line with which a value begins, or a stream of them ends.
@@ -523,6 +510,20 @@ impl Handler for Replies {
 
     fn found_with(&mut self, last: &[u8], frame: Found) -> Result<Step<Whole>, Refused<Fault>> {
         Ok(self.ended(last, frame)?)
+    }
+
+    /// A value that lies whole in the chunk.
+    #[inline(always)]
+    fn glance(&mut self, chunk: &[u8]) -> Option<Glance<Whole>> {
+        let between = matches!(self.state, State::Value) && !self.is_begun() && !self.is_seeking();
+        if !between || self.snapshot_next {
+            return None;
+        }
+        let taken = whole::reply(chunk, &mut self.excerpt);
+        if taken.is_none() {
+            self.excerpt.clear();
+        }
+        Some(Glance { taken: taken?, step: Step::event(Whole { found_at: None }) })
     }
 
     /// Texts on one line have no limit of their own (`MONITOR` shows whole commands in them), and are not kept.

@@ -7,6 +7,8 @@
 //!
 //! A message that is begun is read twice at most, since this is tried only where none is in progress.
 
+use std::num::NonZeroUsize;
+
 use super::command::ARGUMENTS_MAX;
 use super::excerpt::{Excerpt, Form, Size};
 use super::line::signed_integer;
@@ -19,7 +21,7 @@ const DIGITS_MAX: usize = 9;
 const TEXT_MAX: usize = 64;
 
 /// A command as an array of bulks: its length in bytes, and its arguments.
-pub(super) fn command(chunk: &[u8], excerpt: &mut Excerpt) -> Option<(usize, u64)> {
+pub(super) fn command(chunk: &[u8], excerpt: &mut Excerpt) -> Option<(NonZeroUsize, u64)> {
     let (count, mut rest) = number(chunk.strip_prefix(b"*")?)?;
     if !(1..=ARGUMENTS_MAX.unsigned_abs()).contains(&count) {
         return None;
@@ -27,25 +29,30 @@ pub(super) fn command(chunk: &[u8], excerpt: &mut Excerpt) -> Option<(usize, u64
     for _ in 0..count {
         rest = bulk(rest.strip_prefix(b"$")?, 0, excerpt)?;
     }
-    Some((chunk.len() - rest.len(), count))
+    Some((before(rest, chunk)?, count))
 }
 
 /// A value that is not nested deeper than an array: its length in bytes.
-pub(super) fn reply(chunk: &[u8], excerpt: &mut Excerpt) -> Option<usize> {
+pub(super) fn reply(chunk: &[u8], excerpt: &mut Excerpt) -> Option<NonZeroUsize> {
     let (&kind, text) = chunk.split_first()?;
     let form = match kind {
         b'*' => Form::Array,
         b'>' => Form::Push,
         b'%' => Form::Map,
         b'~' => Form::Set,
-        _ => return scalar(chunk, 0, excerpt).map(|rest| chunk.len() - rest.len()),
+        _ => return before(scalar(chunk, 0, excerpt)?, chunk),
     };
     let (count, mut rest) = number(text)?;
     excerpt.begin(form, 0, Size::Known(count));
     for _ in 0..if form == Form::Map { 2 * count } else { count } {
         rest = scalar(rest, 1, excerpt)?;
     }
-    Some(chunk.len() - rest.len())
+    before(rest, chunk)
+}
+
+/// How much of the chunk comes before this rest of it.
+fn before(rest: &[u8], chunk: &[u8]) -> Option<NonZeroUsize> {
+    NonZeroUsize::new(chunk.len() - rest.len())
 }
 
 /// What follows a value that is not an aggregate.

@@ -3,5 +3,6 @@
 mod any_of;
 mod ends;
 mod errors;
+mod glance;
 mod text;
 mod trace;

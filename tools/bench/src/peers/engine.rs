@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::rc::Rc;
 
-use enjamb::{Found, Framer, Handler, Limit, Machine, Step, Terminator};
+use enjamb::{Found, Framer, Handler, Invalid, Limit, Machine, Step, Terminator, TextFrameHandler};
 
 use crate::measure::{Contestant, Input, Tally};
 
@@ -70,6 +70,21 @@ impl Handler for Prefixed {
     }
 }
 
+/// Lines as text, whole.
+struct Lines;
+
+impl TextFrameHandler for Lines {
+    type Event = u64;
+    type Error = Infallible;
+
+    fn start(&self) -> Terminator {
+        Terminator::crlf()
+    }
+    fn frame(&mut self, line: &str, _: Found) -> Result<Step<u64>, Infallible> {
+        Ok(Step::event(line.len() as u64))
+    }
+}
+
 /// Both ways to read: from where the bytes lie, and from a buffer that each read is copied to first, as one from a socket is.
 fn both<H: Handler<Event = u64, Error = Infallible> + 'static>(
     input: &Rc<Input>,
@@ -120,4 +135,19 @@ pub(crate) fn frames(input: &Rc<Input>, read: usize, terminator: &Terminator) ->
 /// Frames behind a length.
 pub(crate) fn prefixed(input: &Rc<Input>, read: usize) -> [Contestant; 2] {
     both(input, read, Prefixed::default)
+}
+
+/// Lines that end at CR LF, as text.
+pub(crate) fn text(input: &Rc<Input>, read: usize) -> Contestant {
+    Contestant::new("enjamb, text", "a &str for each line; copied reads", input, move |bytes| {
+        let mut buffer = vec![0; read];
+        let mut framer = Framer::text(Lines, Invalid::Refuse);
+        let mut tally = Tally::default();
+        for chunk in bytes.chunks(read) {
+            let buffer = &mut buffer[..chunk.len()];
+            buffer.copy_from_slice(chunk);
+            let Ok(()) = framer.feed(buffer, &mut |length| tally.count(length)) else { break };
+        }
+        tally
+    })
 }

@@ -1,0 +1,107 @@
+//! A handler may take a whole message from the front of a chunk; what is said is what it would have said without.
+
+use std::convert::Infallible;
+use std::num::NonZeroUsize;
+
+use enjamb::{End, Found, Framer, Glance, Handler, Machine, Step, Terminator};
+
+use crate::trace::{Said, trace, under_every_cut};
+
+/// Messages of two lines, the second of which is the message.
+struct Couplets {
+    second: bool,
+    line: Vec<u8>,
+    /// Does it take whole couplets at a glance, and how many did it take?
+    glances: bool,
+    taken: usize,
+    /// Where in the chunk it was asked: all that it was shown.
+    shown: Vec<Vec<u8>>,
+}
+
+impl Couplets {
+    fn new(glances: bool) -> Self {
+        Self { second: false, line: Vec::new(), glances, taken: 0, shown: Vec::new() }
+    }
+}
+
+impl Handler for Couplets {
+    type Event = Vec<u8>;
+    type Error = Infallible;
+
+    fn start(&self) -> Terminator {
+        Terminator::crlf()
+    }
+    fn collect(&mut self, piece: &[u8]) -> Result<(), Infallible> {
+        self.line.extend_from_slice(piece);
+        Ok(())
+    }
+    fn found(&mut self, _: Found) -> Result<Step<Vec<u8>>, Infallible> {
+        let line = std::mem::take(&mut self.line);
+        self.second = !self.second;
+        Ok(if self.second { Step::quiet() } else { Step::event(line) })
+    }
+    fn glance(&mut self, chunk: &[u8]) -> Option<Glance<Vec<u8>>> {
+        self.shown.push(chunk.to_vec());
+        if self.second || !self.glances {
+            return None;
+        }
+        let mut lines = chunk.windows(2).enumerate().filter(|(_, two)| two == b"\r\n").map(|(at, _)| at);
+        let (first, second) = (lines.next()?, lines.next()?);
+        self.taken += 1;
+        let line = chunk[first + 2..second].to_vec();
+        Some(Glance { taken: NonZeroUsize::new(second + 2)?, step: Step::event(line) })
+    }
+    fn at_boundary(&self) -> bool {
+        !self.second
+    }
+}
+
+#[test]
+fn what_is_taken_at_a_glance_is_what_the_frames_would_have_said() {
+    let stream = b"one\r\ntwo\r\n\r\n\r\nthree\r\nfour\r\nfive\r\n";
+    let said = under_every_cut(|| Framer::new(Couplets::new(true)), stream);
+    assert_eq!(said, trace(Framer::new(Couplets::new(false)), [&stream[..]]));
+    assert_eq!(said.last(), Some(&Said::End(End::Truncated { have: 0, missing: None })));
+
+    let mut framer = Framer::new(Couplets::new(true));
+    framer.feed(stream, &mut |_| {}).unwrap();
+    assert_eq!(framer.handler().taken, 3);
+}
+
+#[test]
+fn a_handler_is_asked_only_where_a_frame_begins() {
+    let mut framer = Framer::new(Couplets::new(false));
+    for chunk in [&b"a\r"[..], b"\nb", b"c\r\n\r", b"\n", b""] {
+        framer.feed(chunk, &mut |_| {}).unwrap();
+    }
+    assert_eq!(framer.handler().shown, [&b"a\r"[..], b"b", b"\r"]);
+}
+
+/// Takes more than there is, which is a fault in the handler.
+struct Greedy;
+
+impl Handler for Greedy {
+    type Event = u64;
+    type Error = Infallible;
+
+    fn start(&self) -> Terminator {
+        Terminator::lf()
+    }
+    fn collect(&mut self, _: &[u8]) -> Result<(), Infallible> {
+        Ok(())
+    }
+    fn found(&mut self, found: Found) -> Result<Step<u64>, Infallible> {
+        Ok(Step::event(found.length))
+    }
+    fn glance(&mut self, chunk: &[u8]) -> Option<Glance<u64>> {
+        Some(Glance { taken: NonZeroUsize::new(chunk.len() + 1)?, step: Step::quiet() })
+    }
+}
+
+#[test]
+fn more_than_there_is_is_not_taken() {
+    assert_eq!(
+        trace(Framer::new(Greedy), [&b"ab\ncd"[..]]),
+        [Said::Event(2, 3), Said::End(End::Truncated { have: 2, missing: None })]
+    );
+}

@@ -1,0 +1,139 @@
+//! How fast the messages of a protocol are read, by a session that keeps both sides and pairs replies with requests.
+
+use std::rc::Rc;
+
+use enjamb::{Session, Side};
+use enjamb_protocols::{http1, redis};
+
+use crate::Scale;
+use crate::measure::{Contestant, Input, Row, Tally};
+
+/// A head with as many fields as browsers send.
+const REQUEST: &[u8] = b"GET /articles/2026/enjambment?page=2 HTTP/1.1\r\n\
+    Host: www.example.org\r\n\
+    User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n\
+    Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n\
+    Accept-Language: en-GB,en;q=0.7,de;q=0.3\r\n\
+    Accept-Encoding: gzip, deflate, br, zstd\r\n\
+    Referer: https://www.example.org/articles/2026/\r\n\
+    Cookie: session=1c9f0b6c5d5e4f3a; theme=dark\r\n\
+    Connection: keep-alive\r\n\r\n";
+
+const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\n\
+    Date: Thu, 01 Jan 2026 00:00:00 GMT\r\n\
+    Server: nginx\r\n\
+    Content-Type: text/plain; charset=utf-8\r\n\
+    Content-Length: 100\r\n\
+    Cache-Control: max-age=60\r\n\
+    Connection: keep-alive\r\n\r\n";
+
+const BODY: usize = 100;
+
+const COMMAND: &[u8] = b"*3\r\n$3\r\nSET\r\n$10\r\nkey:000042\r\n$16\r\nabcdefghijklmnop\r\n";
+const REPLY: &[u8] = b"+OK\r\n";
+
+/// Messages that a client sends in one write.
+const PIPELINE: usize = 16;
+
+pub(crate) fn rows(scale: Scale) -> Vec<Row> {
+    let response = [RESPONSE, &[b'x'; BODY]].concat();
+    let http = conversation(scale, REQUEST, &response);
+    let redis = conversation(scale, COMMAND, REPLY);
+    let turns = [PIPELINE * REQUEST.len(), PIPELINE * response.len()];
+    let cut = "every read is 100 bytes: heads are cut";
+    vec![
+        Row {
+            name: "HTTP/1 requests of 430 bytes and their responses, 16 in a read".to_owned(),
+            contestants: vec![
+                session("enjamb", "a session: messages, pairs, spans", &http, turns, usize::MAX, http1::session),
+                session("enjamb, cut", cut, &http, turns, 100, http1::session),
+                httparse(&http, turns),
+            ],
+        },
+        Row {
+            name: "Redis commands of 49 bytes and their replies, 16 in a read".to_owned(),
+            contestants: vec![
+                session(
+                    "enjamb",
+                    "a session: messages, pairs, spans",
+                    &redis,
+                    [PIPELINE * COMMAND.len(), PIPELINE * REPLY.len()],
+                    usize::MAX,
+                    redis::session,
+                ),
+                session(
+                    "enjamb, cut",
+                    "every read is 20 bytes: commands are cut",
+                    &redis,
+                    [PIPELINE * COMMAND.len(), PIPELINE * REPLY.len()],
+                    20,
+                    redis::session,
+                ),
+            ],
+        },
+    ]
+}
+
+/// Turns of a client and a server, one behind the other.
+fn conversation(scale: Scale, request: &[u8], response: &[u8]) -> Rc<Input> {
+    let mut input = Input::default();
+    while input.bytes.len() < scale.bytes {
+        for message in [request, response] {
+            for _ in 0..PIPELINE {
+                input.push(&[message], message.len());
+            }
+        }
+    }
+    Rc::new(input)
+}
+
+/// The turns of a conversation, whose lengths alternate.
+fn turns(mut bytes: &[u8], lengths: [usize; 2]) -> impl Iterator<Item = (Side, &[u8])> {
+    let mut side = Side::Server;
+    std::iter::from_fn(move || {
+        side = !side;
+        let (turn, rest) = bytes.split_at_checked(lengths[side.index()])?;
+        bytes = rest;
+        Some((side, turn))
+    })
+}
+
+fn session(
+    name: &'static str,
+    does: &'static str,
+    input: &Rc<Input>,
+    lengths: [usize; 2],
+    read: usize,
+    open: fn() -> Box<dyn Session>,
+) -> Contestant {
+    Contestant::new(name, does, input, move |bytes| {
+        let mut session = open();
+        let mut tally = Tally::default();
+        for (side, turn) in turns(bytes, lengths) {
+            for chunk in turn.chunks(read) {
+                session.feed(side, chunk, &mut |message| tally.count(message.span.length));
+            }
+        }
+        tally
+    })
+}
+
+/// The parser of heads that the session uses too, over heads that lie whole in memory; the bodies' length is known.
+fn httparse(input: &Rc<Input>, lengths: [usize; 2]) -> Contestant {
+    Contestant::new("httparse", "heads alone, known to be whole: the limit", input, move |bytes| {
+        let mut tally = Tally::default();
+        for (side, mut turn) in turns(bytes, lengths) {
+            while !turn.is_empty() {
+                let mut fields = [httparse::EMPTY_HEADER; 32];
+                let (parsed, body) = match side {
+                    Side::Client => (httparse::Request::new(&mut fields).parse(turn), 0),
+                    Side::Server => (httparse::Response::new(&mut fields).parse(turn), BODY),
+                };
+                let Ok(httparse::Status::Complete(head)) = parsed else { return tally };
+                tally.count((head + body) as u64);
+                turn = &turn[head + body..];
+            }
+        }
+        tally
+    })
+}
