@@ -121,7 +121,16 @@ struct Key {
 
 enum State {
     Followed(Box<Flow>),
-    Ended { number: u64, bases: [Option<u32>; 2], time: Time },
+    Ended {
+        number: u64,
+        bases: [Option<u32>; 2],
+        /// Both sides were closed, not reset.
+        closed: bool,
+        /// Its SYN was seen once more after that.
+        reopens: bool,
+        /// The latest time stamp there was when it ended.
+        since: Time,
+    },
 }
 
 impl Ends {
@@ -214,7 +223,7 @@ impl Reassembler {
         self.end_waiting(tap);
 
         let key = self.key(segment);
-        let follows = match self.flows.get(&key) {
+        let follows = match self.flows.get_mut(&key) {
             None => false,
             Some(State::Followed(flow)) => {
                 let follows = !flow.is_over_with(segment);
@@ -223,10 +232,15 @@ impl Reassembler {
                 }
                 follows
             }
-            Some(State::Ended { bases, time: ended, .. }) => {
-                let first = segment.sequence.wrapping_add(1);
-                let opens = segment.syn && segment.acknowledgement.is_none() && !bases.contains(&Some(first));
-                if !opens && self.latest.since(*ended) < TIME_WAIT {
+            Some(State::Ended { bases, closed, reopens, since, .. }) => {
+                let again = bases.contains(&Some(segment.sequence.wrapping_add(1)));
+                let opens = match segment.acknowledgement {
+                    None => segment.syn && !again,
+                    // The answer to a SYN with the numbers of the one before: only now is it certain that this was not captured late.
+                    Some(_) => segment.syn && *reopens,
+                };
+                *reopens |= *closed && segment.syn && again && segment.acknowledgement.is_none();
+                if !opens && self.latest.since(*since) < TIME_WAIT {
                     self.summary.late_segments += u64::from(!segment.payload.is_empty());
                     self.summary.stray_bytes += segment.payload.len() as u64;
                     return;
@@ -370,7 +384,8 @@ impl Reassembler {
         flow.end(around!(self, Time::default(), tap));
         self.by_use.remove(&flow.queued);
         let (number, bases) = (flow.connection.number, flow.bases());
-        entry.insert(State::Ended { number, bases, time: self.latest });
+        let closed = flow.has_closed();
+        entry.insert(State::Ended { number, bases, closed, reopens: false, since: self.latest });
         if let Some(networks) = &mut self.networks
             && let Entry::Occupied(mut others) = networks.entry(key.ends)
         {

@@ -306,6 +306,24 @@ fn two_sides_that_open_at_the_same_time_are_one_connection() {
 }
 
 #[test]
+fn the_same_ends_and_numbers_used_again_after_the_end_are_another_connection() {
+    let mut wire = Wire::new(1000, Options::default());
+    for text in [b"one", b"two"] {
+        wire.handshake();
+        for side in Side::BOTH {
+            let data = Segment { fin: true, ..wire.segment(side, 0, text) };
+            wire.push(&data);
+        }
+    }
+    // Only a SYN that is answered opens another one.
+    let syn = Segment { syn: true, ..wire.segment(Side::Client, -1, b"") };
+    wire.push(&syn);
+    let (tap, _) = wire.finish();
+    let all: Vec<_> = tap.0.values().map(|one| one.chunks(Side::Client).concat()).collect();
+    assert_eq!(all, [b"one", b"two"]);
+}
+
+#[test]
 fn the_same_ends_in_two_networks_are_two_connections() {
     let mut wire = Wire::new(1000, Options::default());
     // As if scripted: the same numbers in both, and other bytes.
