@@ -31,6 +31,9 @@ const TIME_WAIT: Duration = Duration::from_secs(60);
 /// How many bytes may be kept in all in order to compare repetitions with what was delivered. Without, they are not compared.
 const RECENT_IN_ALL: usize = 32 << 20;
 
+/// In how many networks a connection between the same ends is looked for.
+const NETWORKS_MAX: usize = 64;
+
 /// How many stale entries a queue may have for each that is not.
 const STALE_MAX: usize = 4096;
 
@@ -309,6 +312,7 @@ impl Reassembler {
         if own.network != 0 && self.networks.is_none() {
             let mut networks: HashMap<Ends, Vec<u64>> = HashMap::default();
             for (key, state) in &self.flows {
+                // There was no other network yet: one connection for each pair of ends.
                 if matches!(state, State::Followed(_)) {
                     networks.entry(key.ends).or_default().push(key.network);
                 }
@@ -336,8 +340,8 @@ impl Reassembler {
             return own;
         };
         if self.aliases.len() > STALE_MAX + 2 * self.by_use.len() {
-            let flows = &self.flows;
-            self.aliases.retain(|_, key| matches!(flows.get(key), Some(State::Followed(_))));
+            // All of them are found again where they are still needed.
+            self.aliases.clear();
         }
         self.aliases.insert(own, other);
         other
@@ -367,7 +371,10 @@ impl Reassembler {
         self.by_use.insert(self.clock, key);
         self.flows.insert(key, State::Followed(flow));
         if let Some(networks) = &mut self.networks {
-            networks.entry(key.ends).or_default().push(key.network);
+            let networks = networks.entry(key.ends).or_default();
+            if networks.len() < NETWORKS_MAX {
+                networks.push(key.network);
+            }
         }
     }
 
