@@ -237,6 +237,10 @@ impl Stream {
 
     /// Where the bytes end that were delivered or are held with no hole before them.
     pub(crate) fn frontier(&mut self) -> u64 {
+        if !self.settled {
+            // It begins somewhere else with every earlier segment: no piece could be passed over for good.
+            return self.next;
+        }
         self.frontier = self.held.contiguous(self.frontier.max(self.next));
         self.frontier
     }
@@ -312,7 +316,7 @@ impl Stream {
         rest = &rest[..rest.len() - behind];
 
         let end = at + rest.len() as u64;
-        if !rest.is_empty() && at > frontier.max(self.next) {
+        if !rest.is_empty() && self.settled && at > frontier {
             summary.out_of_order += 1;
         }
         let mut conflict: Option<Conflict> = None;
