@@ -270,16 +270,12 @@ impl Flow {
     }
 
     /// Lets a stream do something that may deliver.
-    fn with<T: Default>(
+    fn with<T>(
         &mut self,
         side: Side,
         around: &mut Around<'_>,
         act: impl FnOnce(&mut Stream, &Scene<'_>, &mut Summary, &mut dyn FnMut(Time, Delivery<'_>)) -> T,
     ) -> T {
-        if self.closed[side.index()] {
-            // Its FIN is delivered: all of it is a repetition, or beyond the end.
-            return T::default();
-        }
         let scene = self.scene(side, around);
         let Self { connection, streams, last_event, .. } = self;
         let Around { summary, incidents, tap, .. } = around;
@@ -394,6 +390,11 @@ impl Flow {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.closed == [true; 2]
+    }
+
+    /// Both sides were closed by their FIN.
+    pub(crate) fn has_closed(&self) -> bool {
+        self.is_closed() && self.reset.is_none()
     }
 
     /// Nothing more will come of it.

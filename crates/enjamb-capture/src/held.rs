@@ -31,6 +31,8 @@ pub(crate) struct Held {
     pieces: BTreeMap<u64, Piece>,
     /// From, to.
     lost: BTreeMap<u64, u64>,
+    /// Where the last of them ends, or ended.
+    lost_to: u64,
     weight: usize,
 }
 
@@ -65,9 +67,10 @@ impl Held {
         self.pieces.first_key_value().map(|(&start, piece)| (start, piece))
     }
 
-    /// Where the last piece ends.
-    pub(crate) fn end(&self) -> Option<u64> {
-        self.pieces.last_key_value().map(|(start, piece)| start + piece.bytes.len() as u64)
+    /// Nothing that was seen, or is known to be lost, is behind this.
+    pub(crate) fn end(&self) -> u64 {
+        let piece = self.pieces.last_key_value().map(|(start, piece)| start + piece.bytes.len() as u64);
+        self.lost_to.max(piece.unwrap_or(0))
     }
 
     /// Where the pieces end that follow each other from `offset` on.
@@ -125,6 +128,7 @@ impl Held {
 
     /// A range is lost for ever.
     pub(crate) fn lose(&mut self, start: u64, end: u64) {
+        self.lost_to = self.lost_to.max(end);
         match self.lost.get_mut(&start) {
             Some(known) => *known = end.max(*known),
             None => {

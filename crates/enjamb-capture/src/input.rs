@@ -14,7 +14,7 @@ use crate::fault::{Fault, Trouble};
 pub const LONGEST_BLOCK: usize = 16 << 20;
 
 /// How much is read at once.
-const WINDOW: usize = 256 << 10;
+const WINDOW: usize = 128 << 10;
 
 /// How many bytes tell what a file is.
 const MAGIC: u64 = 4;

@@ -31,6 +31,9 @@ const TIME_WAIT: Duration = Duration::from_secs(60);
 /// How many bytes may be kept in all in order to compare repetitions with what was delivered. Without, they are not compared.
 const RECENT_IN_ALL: usize = 32 << 20;
 
+/// In how many networks a connection between the same ends is looked for.
+const NETWORKS_MAX: usize = 64;
+
 /// How many stale entries a queue may have for each that is not.
 const STALE_MAX: usize = 4096;
 
@@ -121,7 +124,16 @@ struct Key {
 
 enum State {
     Followed(Box<Flow>),
-    Ended { number: u64, bases: [Option<u32>; 2], time: Time },
+    Ended {
+        number: u64,
+        bases: [Option<u32>; 2],
+        /// Both sides were closed, not reset.
+        closed: bool,
+        /// Its SYN was seen once more after that.
+        reopens: bool,
+        /// The latest time stamp there was when it ended.
+        since: Time,
+    },
 }
 
 impl Ends {
@@ -214,7 +226,7 @@ impl Reassembler {
         self.end_waiting(tap);
 
         let key = self.key(segment);
-        let follows = match self.flows.get(&key) {
+        let follows = match self.flows.get_mut(&key) {
             None => false,
             Some(State::Followed(flow)) => {
                 let follows = !flow.is_over_with(segment);
@@ -223,10 +235,15 @@ impl Reassembler {
                 }
                 follows
             }
-            Some(State::Ended { bases, time: ended, .. }) => {
-                let first = segment.sequence.wrapping_add(1);
-                let opens = segment.syn && segment.acknowledgement.is_none() && !bases.contains(&Some(first));
-                if !opens && self.latest.since(*ended) < TIME_WAIT {
+            Some(State::Ended { bases, closed, reopens, since, .. }) => {
+                let again = bases.contains(&Some(segment.sequence.wrapping_add(1)));
+                let opens = match segment.acknowledgement {
+                    None => segment.syn && !again,
+                    // The answer to a SYN with the numbers of the one before: only now is it certain that this was not captured late.
+                    Some(_) => segment.syn && *reopens,
+                };
+                *reopens |= *closed && segment.syn && again && segment.acknowledgement.is_none();
+                if !opens && self.latest.since(*since) < TIME_WAIT {
                     self.summary.late_segments += u64::from(!segment.payload.is_empty());
                     self.summary.stray_bytes += segment.payload.len() as u64;
                     return;
@@ -295,6 +312,7 @@ impl Reassembler {
         if own.network != 0 && self.networks.is_none() {
             let mut networks: HashMap<Ends, Vec<u64>> = HashMap::default();
             for (key, state) in &self.flows {
+                // There was no other network yet: one connection for each pair of ends.
                 if matches!(state, State::Followed(_)) {
                     networks.entry(key.ends).or_default().push(key.network);
                 }
@@ -322,8 +340,8 @@ impl Reassembler {
             return own;
         };
         if self.aliases.len() > STALE_MAX + 2 * self.by_use.len() {
-            let flows = &self.flows;
-            self.aliases.retain(|_, key| matches!(flows.get(key), Some(State::Followed(_))));
+            // All of them are found again where they are still needed.
+            self.aliases.clear();
         }
         self.aliases.insert(own, other);
         other
@@ -353,7 +371,10 @@ impl Reassembler {
         self.by_use.insert(self.clock, key);
         self.flows.insert(key, State::Followed(flow));
         if let Some(networks) = &mut self.networks {
-            networks.entry(key.ends).or_default().push(key.network);
+            let networks = networks.entry(key.ends).or_default();
+            if networks.len() < NETWORKS_MAX {
+                networks.push(key.network);
+            }
         }
     }
 
@@ -370,7 +391,8 @@ impl Reassembler {
         flow.end(around!(self, Time::default(), tap));
         self.by_use.remove(&flow.queued);
         let (number, bases) = (flow.connection.number, flow.bases());
-        entry.insert(State::Ended { number, bases, time: self.latest });
+        let closed = flow.has_closed();
+        entry.insert(State::Ended { number, bases, closed, reopens: false, since: self.latest });
         if let Some(networks) = &mut self.networks
             && let Entry::Occupied(mut others) = networks.entry(key.ends)
         {

@@ -195,7 +195,7 @@ impl Stream {
             return;
         };
         let before = self.first as i64 - offset;
-        if !self.synchronised && !self.begun() && (0..=JOIN_MAX as i64).contains(&before) {
+        if !self.synchronised && !self.begun() && !self.ended() && (0..=JOIN_MAX as i64).contains(&before) {
             self.begin_at(offset as u64);
             (self.synchronised, self.settled) = (true, true);
         }
@@ -237,6 +237,10 @@ impl Stream {
 
     /// Where the bytes end that were delivered or are held with no hole before them.
     pub(crate) fn frontier(&mut self) -> u64 {
+        if !self.settled {
+            // It begins somewhere else with every earlier segment: no piece could be passed over for good.
+            return self.next;
+        }
         self.frontier = self.held.contiguous(self.frontier.max(self.next));
         self.frontier
     }
@@ -312,7 +316,7 @@ impl Stream {
         rest = &rest[..rest.len() - behind];
 
         let end = at + rest.len() as u64;
-        if !rest.is_empty() && at > frontier.max(self.next) {
+        if !rest.is_empty() && self.settled && at > frontier {
             summary.out_of_order += 1;
         }
         let mut conflict: Option<Conflict> = None;
@@ -365,7 +369,7 @@ impl Stream {
             && offset <= self.next as i64 + WINDOW_MAX
             && let Ok(offset) = u64::try_from(offset)
             && offset >= self.next
-            && self.held.end().is_none_or(|end| end <= offset)
+            && self.held.end() <= offset
         {
             self.fin = Some(offset);
         }
@@ -454,6 +458,8 @@ impl Stream {
     /// Nothing that is missing before `offset` is going to come.
     pub(crate) fn give_up_to(&mut self, offset: i64, scene: &Scene<'_>, summary: &mut Summary, deliver: Deliver<'_>) {
         let offset = u64::try_from(offset.min(self.next as i64 + WINDOW_MAX)).unwrap_or(0);
+        // Behind its end nothing is missing.
+        let offset = self.fin.map_or(offset, |fin| fin.min(offset));
         while self.settled && self.next < offset {
             if self.held.first().is_some_and(|(start, _)| start == self.next) {
                 // It is there, but something else is in its way.

@@ -16,10 +16,11 @@ use enjamb::Time;
 use crate::stream::{Deliver, Obstacle, Scene, Stream};
 use crate::summary::Summary;
 
-/// For how many more packets of its connection a stream that the capture joins late waits for what was sent first.
+/// For how many more packets of its connection a stream that the capture joins late waits for what was sent before the first
+/// byte that was seen. Whenever there is any, it waits again: a file may be in any order.
 const JOIN_PACKETS: u32 = 64;
 
-/// How many bytes it holds meanwhile.
+/// How many bytes more it holds meanwhile.
 const JOIN_BYTES: usize = 32 << 10;
 
 /// What a stream waits for, and since when.
@@ -28,6 +29,8 @@ pub(crate) struct Waiting {
     obstacle: Obstacle,
     at: u64,
     packets: u32,
+    /// What was held when it began.
+    weight: usize,
     /// By the latest time stamp of the capture at that time.
     pub(crate) since: Time,
 }
@@ -39,14 +42,21 @@ impl Stream {
             self.waiting = None;
             return None;
         };
-        let at = if obstacle == Obstacle::Beginning { 0 } else { self.next };
         let waiting = match &mut self.waiting {
-            Some(waiting) if waiting.obstacle == obstacle && waiting.at == at => waiting,
-            waiting => waiting.insert(Waiting { obstacle, at, packets: 0, since: latest }),
+            Some(waiting) if waiting.obstacle == obstacle && waiting.at == self.next => waiting,
+            waiting => waiting.insert(Waiting {
+                obstacle,
+                at: self.next,
+                packets: 0,
+                weight: self.held.weight(),
+                since: latest,
+            }),
         };
         let options = scene.options;
         let patience = match obstacle {
-            Obstacle::Beginning if self.held.weight() > JOIN_BYTES => return Some(obstacle),
+            Obstacle::Beginning if self.held.weight().saturating_sub(waiting.weight) > JOIN_BYTES => {
+                return Some(obstacle);
+            }
             Obstacle::Beginning => JOIN_PACKETS,
             Obstacle::Order => options.patience,
             Obstacle::Hole if self.acked > self.next => options.patience,

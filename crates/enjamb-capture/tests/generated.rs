@@ -335,7 +335,7 @@ fn a_capture_whose_packets_were_shuffled_a_little_or_turned_round_is_the_same() 
     let Some((folder, script)) = generator() else {
         return;
     };
-    let options = ["--proto", "resp", "--mb", "0.1", "--conns", "20", "--seed", "3", "--mss", "600"];
+    let options = ["--proto", "resp", "--mb", "2", "--conns", "8", "--seed", "3", "--mss", "600"];
     let (capture, truth) = generate(folder.path(), &script, &options);
     let file = std::fs::read(&capture).expect("readable");
     let mut records = Vec::new();

@@ -171,9 +171,25 @@ fn a_stream_that_is_joined_late_begins_when_enough_packets_or_bytes_were_seen() 
     for at in 0..40 {
         let data = wire.segment(Side::Client, 300 + at * 1000, &[7; 1000]);
         wire.push(&data);
-        assert!(wire.reassembler.held() <= 32 << 10);
+        assert!(wire.reassembler.held() <= 34 << 10);
     }
     assert_eq!(wire.tap.only().chunks(Side::Client).len(), 40);
+}
+
+#[test]
+fn a_stream_in_the_reverse_order_is_put_in_order_up_to_its_syn_however_long_it_is() {
+    let mut wire = Wire::new(u32::MAX - 700_000, Options::default());
+    for at in (0..1000).rev() {
+        // Every other pair is turned round once more.
+        let data = wire.segment(Side::Client, (at ^ 1) * 1000, &[7; 1000]);
+        wire.push(&data);
+    }
+    let syn = Segment { syn: true, ..wire.segment(Side::Client, -1, b"") };
+    wire.push(&syn);
+    assert_eq!(wire.tap.only().chunks(Side::Client).len(), 1000);
+    assert_eq!(wire.reassembler.held(), 0);
+    let (_, summary) = wire.finish();
+    assert_eq!((summary.stray_bytes, summary.gaps), (0, 0));
 }
 
 #[test]
@@ -303,6 +319,24 @@ fn two_sides_that_open_at_the_same_time_are_one_connection() {
     let (tap, _) = wire.finish();
     assert_eq!(tap.only().connection.server.port(), 80, "who was first is the client");
     assert_eq!(Side::BOTH.map(|side| tap.only().chunks(side).concat()), [b"hello", b"hello"]);
+}
+
+#[test]
+fn the_same_ends_and_numbers_used_again_after_the_end_are_another_connection() {
+    let mut wire = Wire::new(1000, Options::default());
+    for text in [b"one", b"two"] {
+        wire.handshake();
+        for side in Side::BOTH {
+            let data = Segment { fin: true, ..wire.segment(side, 0, text) };
+            wire.push(&data);
+        }
+    }
+    // Only a SYN that is answered opens another one.
+    let syn = Segment { syn: true, ..wire.segment(Side::Client, -1, b"") };
+    wire.push(&syn);
+    let (tap, _) = wire.finish();
+    let all: Vec<_> = tap.0.values().map(|one| one.chunks(Side::Client).concat()).collect();
+    assert_eq!(all, [b"one", b"two"]);
 }
 
 #[test]

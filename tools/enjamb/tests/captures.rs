@@ -239,3 +239,34 @@ fn redis_messages_are_those_whose_elements_tshark_saw() {
         }
     }
 }
+
+#[test]
+fn a_conflict_is_named_and_the_last_copy_counts_if_so_asked() {
+    let Some(folder) = captures() else { return };
+    for (overlap, kept, dropped) in [("first", "GOOD", "EVIL"), ("last", "EVIL", "GOOD")] {
+        let output = Command::new(env!("CARGO_BIN_EXE_enjamb"))
+            .args(["replay", "--format", "jsonl", "--protocol", "fixed:4", "--overlap", overlap])
+            .arg(folder.join("tcp-overlap.pcap"))
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let message = records.iter().find(|record| record["type"] == "message").unwrap();
+        assert_eq!(message["summary"], format!("\"{kept}\""));
+        let incident = &records.last().unwrap()["capture"]["incidents"][0];
+        assert_eq!((&incident["kept"], &incident["dropped"]), (&kept.into(), &dropped.into()), "{incident}");
+        assert_eq!((&incident["conn"], &incident["what"]), (&1.into(), &"conflict".into()), "{incident}");
+    }
+}
+
+#[test]
+fn a_folder_is_all_captures_in_it() {
+    let Some(folder) = captures() else { return };
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_enjamb")).args(["replay", "--summary"]).arg(&folder).output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    // One has a section of a version that does not exist.
+    let count = out.split(' ').next().and_then(|count| count.parse::<u32>().ok());
+    assert!(output.status.success() && count >= Some(97) && out.contains(" captures (1 damaged), "), "{out}{err}");
+    assert!(err.contains("passed over") && err.contains("test901.pcapng: the capture is damaged at byte 480"), "{err}");
+}
