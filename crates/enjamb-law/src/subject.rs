@@ -300,6 +300,10 @@ where
         self.subject.rescans()
     }
 
+    fn vocabulary(&self, grammar: &mut Grammar) {
+        self.subject.vocabulary(grammar);
+    }
+
     fn displaced(&self, event: S::Event, bytes: u64) -> S::Event {
         self.subject.displaced(event, bytes)
     }

@@ -42,6 +42,11 @@ pub trait Driver<D> {
     /// The decoder's own.
     fn decode_eof(&self, decoder: &mut D, buffer: &mut Self::Buffer) -> Result<Option<Self::Item>, Self::Error>;
 
+    /// Does the real driver tell whoever reads from it that bytes were left in the buffer when the stream ended?
+    fn tells_leftover(&self) -> bool {
+        false
+    }
+
     /// How many bytes the buffer holds on to.
     fn held(&self, buffer: &Self::Buffer) -> usize {
         buffer.as_ref().len()
@@ -60,9 +65,9 @@ pub trait Driver<D> {
 /// # }
 /// ```
 ///
-/// Its events are the frames, its errors their [`Kind`]. When the stream ends with bytes that no frame took, it says
-/// [`End::Leftover`]; who drives a real stream finds those bytes in the buffer, and mostly does not look:
-/// [`without_verdict`](Self::without_verdict) puts the decoder under the law [`end`](crate::end) as such a program sees it.
+/// Its events are the frames, its errors their [`Kind`]. When the stream ends with bytes that no frame took and `decode_eof` does not say so, whoever
+/// reads from tokio's `FramedRead` never learns of them, and so nothing is said of them here either, unless
+/// [`with_verdict`](Self::with_verdict) asks for it: such a decoder breaks the law [`end`](crate::end).
 ///
 /// [Asked again](crate::Event::Again), the decoder is called once more with the buffer as it is.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +85,7 @@ impl<M, V> Decoded<M, V> {
         M: Fn() -> D,
         V: Driver<D>,
     {
-        Self { make, driver, resumes: false, verdict: true }
+        Self { make, driver, resumes: false, verdict: false }
     }
 
     /// Goes on after an error, as a program does that logs it and asks for the next frame. The run is over when the decoder fails twice in a row and takes no
@@ -91,10 +96,10 @@ impl<M, V> Decoded<M, V> {
         self
     }
 
-    /// Says nothing about the end of the stream but what the decoder itself says: no [`End`].
+    /// Says at the end of the stream whether the buffer is empty ([`End::Clean`]) or not ([`End::Leftover`]): for a program that looks.
     #[must_use]
-    pub fn without_verdict(mut self) -> Self {
-        self.verdict = false;
+    pub fn with_verdict(mut self) -> Self {
+        self.verdict = true;
         self
     }
 }
@@ -155,7 +160,7 @@ where
         if !self.frames(run, &mut buffer, |buffer| self.driver.decode_eof(&mut decoder, buffer)) {
             return;
         }
-        if self.verdict {
+        if self.verdict || self.driver.tells_leftover() {
             let left = buffer.as_ref().len();
             run.say(Said::End(if left == 0 { End::Clean } else { End::Leftover(left as u64) }));
         }
@@ -294,6 +299,10 @@ mod framed {
         type Buffer = BytesMut;
         type Item = D::Item;
         type Error = D::Error;
+
+        fn tells_leftover(&self) -> bool {
+            true
+        }
 
         fn buffer(&self) -> BytesMut {
             BytesMut::with_capacity(INITIAL_CAPACITY)

@@ -230,13 +230,13 @@ fn planted_bugs_are_caught() {
 #[test]
 fn a_silent_end_is_seen_without_a_verdict_and_told_with_one() {
     let messages: [&[u8]; 1] = [b"\x03abc"];
-    end(&frames(Bug::SilentEnd), &messages).unwrap();
-    let violation = end(&frames(Bug::SilentEnd).without_verdict(), &messages).unwrap_err();
+    end(&frames(Bug::SilentEnd).with_verdict(), &messages).unwrap();
+    let violation = end(&frames(Bug::SilentEnd), &messages).unwrap_err();
     assert_eq!(
         violation.verdict,
         "the stream ends 1 bytes into a message of 4, and nothing tells: they are lost in silence"
     );
-    end(&frames(Bug::None).without_verdict(), &messages).unwrap();
+    end(&frames(Bug::None), &messages).unwrap();
 }
 
 #[test]
