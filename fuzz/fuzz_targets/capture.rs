@@ -36,7 +36,14 @@ fuzz_target!(|data: &[u8]| {
     let mut tap = Consistent::default();
     let report = enjamb_capture::read(data, &mut tap, &enjamb_capture::Options::default());
     assert!(tap.open.is_empty(), "connections that are never over");
-    if let Some(fault) = report.fault {
+    // Of a compressed one, the offset is a place in what is inside.
+    let compressed = [&[0x1f, 0x8b][..], &[0x28, 0xb5, 0x2f, 0xfd], &[0x2a, 0x4d, 0x18]];
+    let compressed = compressed
+        .iter()
+        .any(|magic| data.starts_with(magic) || data.get(1..).is_some_and(|data| data.starts_with(magic)));
+    if let Some(fault) = report.fault
+        && !compressed
+    {
         assert!(fault.offset <= data.len() as u64);
     }
 });

@@ -13,8 +13,9 @@ use enjamb::{Connection, Ending, Side, Tap, Time};
 use crate::decode::Segment;
 use crate::held::Mark;
 use crate::incident::{Incidents, What};
-use crate::reassembler::Options;
-use crate::stream::{Delivery, JOIN_MAX, Obstacle, Payload, Scene, Stream, WINDOW_MAX};
+use crate::options::Options;
+use crate::reach::WINDOW_MAX;
+use crate::stream::{Delivery, JOIN_MAX, Obstacle, Payload, Scene, Stream};
 use crate::summary::Summary;
 
 /// How long a connection that was reset is kept for what comes late, in the time of the capture.

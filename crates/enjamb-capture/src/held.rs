@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use enjamb::Time;
 
-use crate::reassembler::Overlap;
+use crate::options::Overlap;
 
 /// What a held piece costs besides its bytes: its place in the tree and the allocator's share.
 pub(crate) const PIECE: usize = 128;

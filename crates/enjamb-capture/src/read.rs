@@ -10,7 +10,8 @@ use crate::capture::Capture;
 use crate::decode::Decoder;
 use crate::fault::{Fault, Trouble};
 use crate::incident::Incident;
-use crate::reassembler::{Options, Reassembler};
+use crate::options::Options;
+use crate::reassembler::Reassembler;
 use crate::summary::Summary;
 
 /// How reading a capture went.

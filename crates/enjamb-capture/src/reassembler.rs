@@ -9,14 +9,15 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use enjamb::{Tap, Time};
 
 use crate::decode::Segment;
+use crate::ends::{Ends, Key};
 use crate::flow::{Around, Flow};
 use crate::incident::{Incident, Incidents, What};
+use crate::options::Options;
 use crate::summary::Summary;
 
 type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
@@ -36,50 +37,6 @@ const NETWORKS_MAX: usize = 64;
 
 /// How many stale entries a queue may have for each that is not.
 const STALE_MAX: usize = 4096;
-
-/// Which copy of a byte counts when several were captured that disagree.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Overlap {
-    /// The first one, as RFC 9293, section 3.10.7.4 has it.
-    #[default]
-    First,
-    /// The last one that was captured before its acknowledgement. Nothing is delivered before it is acknowledged; where no
-    /// acknowledgement is captured, [`Options::patience_one_sided`] ends the wait.
-    Last,
-}
-
-/// How far reassembly goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// Which copy of a byte counts.
-    pub overlap: Overlap,
-    /// How many more packets of a connection are waited for bytes that the other side has acknowledged.
-    pub patience: u32,
-    /// How many more packets of a connection are waited for missing bytes when only one direction is captured.
-    pub patience_one_sided: u32,
-    /// How long anything is waited for, in the time of the capture. A sender repeats what was lost within this time.
-    pub patience_time: Duration,
-    /// How many bytes are held in one stream. It must be as much as a sender may have on its way.
-    pub held_per_stream: usize,
-    /// How many bytes are held in all.
-    pub held_in_all: usize,
-    /// How many connections are followed at a time. When there are more, the one that was silent for longest is given up.
-    pub connections: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            overlap: Overlap::First,
-            patience: 256,
-            patience_one_sided: 1024,
-            patience_time: Duration::from_secs(60),
-            held_per_stream: 64 << 20,
-            held_in_all: 256 << 20,
-            connections: 65_536,
-        }
-    }
-}
 
 /// Puts segments in order and tells a tap of connections. The tap is handed to every call, and must be the same one.
 pub struct Reassembler {
@@ -111,17 +68,6 @@ pub struct Reassembler {
 /// Until when, which connection, its number.
 type Queue = VecDeque<(Time, Key, u64)>;
 
-/// Both ends, the smaller one first: the same for both directions. An address has 16 bytes and a port two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Ends([u8; 36]);
-
-/// Ends, and the network they are in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Key {
-    ends: Ends,
-    network: u64,
-}
-
 enum State {
     Followed(Box<Flow>),
     Ended {
@@ -134,27 +80,6 @@ enum State {
         /// The latest time stamp there was when it ended.
         since: Time,
     },
-}
-
-impl Ends {
-    fn of(segment: &Segment<'_>) -> Self {
-        let end = |address: SocketAddr| {
-            // What stands for IPv4 is a multicast address otherwise, which no end of a connection has.
-            let mut bytes = [0xff; 18];
-            match address.ip() {
-                IpAddr::V4(ip) => bytes[12..16].copy_from_slice(&ip.octets()),
-                IpAddr::V6(ip) => bytes[..16].copy_from_slice(&ip.octets()),
-            }
-            bytes[16..].copy_from_slice(&address.port().to_be_bytes());
-            bytes
-        };
-        let (one, other) = (end(segment.source), end(segment.destination));
-        let (low, high) = if one <= other { (one, other) } else { (other, one) };
-        let mut ends = [0; 36];
-        ends[..18].copy_from_slice(&low);
-        ends[18..].copy_from_slice(&high);
-        Self(ends)
-    }
 }
 
 /// The surroundings of a flow, from the fields of a reassembler.

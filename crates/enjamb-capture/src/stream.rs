@@ -20,16 +20,11 @@
 use enjamb::Time;
 
 use crate::held::{Conflict, Held, Mark, differing};
-use crate::reassembler::{Options, Overlap};
+use crate::options::{Options, Overlap};
+use crate::reach::{ORIGIN, Reach, WINDOW_MAX, sequence_at};
 use crate::recent::Recent;
 use crate::summary::Summary;
 use crate::waiting::Waiting;
-
-/// The largest window that TCP has (RFC 7323, section 2.3): nothing honest is further ahead.
-pub(crate) const WINDOW_MAX: i64 = 1 << 30;
-
-/// The offset of the first byte known. Far enough from 0 that earlier ones have an offset too.
-const ORIGIN: u64 = 1 << 32;
 
 /// Bytes this far before the first one seen are taken for an earlier part of the stream, captured late.
 pub(crate) const JOIN_MAX: u64 = 1 << 20;
@@ -62,43 +57,6 @@ pub(crate) struct Scene<'a> {
     pub(crate) room: bool,
     /// When the packet was captured that makes something happen.
     pub(crate) now: Time,
-}
-
-/// How far a stream was delivered, for the other one.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Reach {
-    base: Option<u32>,
-    next: u64,
-    fin: Option<u64>,
-    seen: bool,
-}
-
-impl Reach {
-    /// Was everything delivered that `acknowledgement` says was received? Also when that cannot be known.
-    fn covers(&self, acknowledgement: Option<u32>) -> bool {
-        self.lacks(acknowledgement) == 0
-    }
-
-    /// How many bytes of it were not delivered.
-    fn lacks(&self, acknowledgement: Option<u32>) -> u64 {
-        let (Some(sequence), Some(base), true) = (acknowledgement, self.base, self.seen) else {
-            return 0;
-        };
-        let mut ahead = i64::from(sequence.wrapping_sub(sequence_at(base, self.next)) as i32);
-        // A FIN takes a number of its own.
-        if ahead > 0 && self.fin == Some((self.next as i64 + ahead - 1) as u64) {
-            ahead -= 1;
-        }
-        if ahead > WINDOW_MAX { 0 } else { ahead.max(0) as u64 }
-    }
-
-    pub(crate) fn next(&self) -> u64 {
-        self.next
-    }
-}
-
-fn sequence_at(base: u32, offset: u64) -> u32 {
-    base.wrapping_add(offset.wrapping_sub(ORIGIN) as u32)
 }
 
 /// Why what is held is not delivered.
@@ -179,7 +137,7 @@ impl Stream {
     }
 
     pub(crate) fn reach(&self) -> Reach {
-        Reach { base: self.base, next: self.next, fin: self.fin, seen: self.seen }
+        Reach::new(self.base.filter(|_| self.seen), self.next, self.fin)
     }
 
     /// The FIN was seen, and all bytes before it were delivered or given up.
@@ -402,7 +360,7 @@ impl Stream {
     }
 
     fn is_in_order(&self, acknowledgement: Option<u32>, scene: &Scene<'_>) -> bool {
-        scene.other.covers(acknowledgement) || self.unordered_at == Some(scene.other.next)
+        scene.other.covers(acknowledgement) || self.unordered_at == Some(scene.other.next())
     }
 
     /// How many bytes of the other side were not delivered that the first held piece acknowledges.
