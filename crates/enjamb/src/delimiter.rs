@@ -119,7 +119,7 @@ impl From<u8> for Delimiter {
 
 impl PartialEq for Delimiter {
     fn eq(&self, other: &Self) -> bool {
-        self.bytes() == other.bytes()
+        Arc::ptr_eq(&self.0, &other.0) || self.bytes() == other.bytes()
     }
 }
 

@@ -24,10 +24,10 @@ impl Frame {
         Self { start, length: 0, dropped: 0, lost: 0, limit }
     }
 
-    /// Is this much more of it within the limit, and all that came before?
+    /// Is this much more of it within the limit, and so all that came before?
     #[inline(always)]
     pub(crate) fn has_room_for(&self, piece: &[u8]) -> bool {
-        self.dropped == 0 && self.length <= self.limit.max && piece.len() as u64 <= self.limit.max - self.length
+        self.length <= self.limit.max && piece.len() as u64 <= self.limit.max - self.length
     }
 
     /// Counts `piece`, and gives back what of it is within the limit and whether the rest makes the frame one to refuse.

@@ -187,14 +187,24 @@ impl Scanner {
     /// Changes what ends the frame in progress. Bytes that are held are scanned again under the new
     /// terminator by the next call of [`next`](Self::next), even with an empty chunk. A delimiter that is among them, because a longer one
     /// might have come of it, has not been found.
+    ///
+    /// To set what is in force already changes nothing, except that a length begins again. Any other change costs a scan of the bytes that are held.
     #[inline]
     pub fn set(&mut self, terminator: Terminator) {
-        if let (Terminator::Length(current), &Terminator::Length(next)) = (&mut self.terminator, &terminator) {
+        match (&mut self.terminator, &terminator) {
             // Nothing is held under a length, and what is to be scanned again is so under any.
-            *current = next;
-            self.remaining = next.get();
-            return;
+            (Terminator::Length(current), &Terminator::Length(next)) => {
+                *current = next;
+                self.remaining = next.get();
+            }
+            // To scan again what is held would lead to where the scanner is; and for each frame it would be quadratic.
+            (Terminator::Delimiter(current), Terminator::Delimiter(next)) if current == next => {}
+            (Terminator::AnyOf(current), Terminator::AnyOf(next)) if current == next => {}
+            _ => self.change(terminator),
         }
+    }
+
+    fn change(&mut self, terminator: Terminator) {
         let old = core::mem::replace(&mut self.terminator, terminator);
         if self.held > 0 || self.reading.holds() {
             let held = held(&old, self.held, self.reading);

@@ -30,7 +30,7 @@ mod tests {
     use alloc::vec;
     use alloc::vec::Vec;
 
-    use crate::{Scanner, Terminator};
+    use crate::{Scanner, Terminator, Token};
 
     /// The most steps a byte may cost: the substring search looks at it once, the failure table steps over it twice where a chunk ends and twice
     /// where the next one begins.
@@ -55,7 +55,12 @@ mod tests {
                 let mut scanner = Scanner::new(terminator.clone());
                 let steps = super::of(|| {
                     for mut chunk in stream.chunks(size) {
-                        while scanner.next(&mut chunk).is_some() {}
+                        while let Some(token) = scanner.next(&mut chunk) {
+                            // As a handler does that says for every frame what ends the next one.
+                            if let Token::Last(_) = token {
+                                scanner.set(terminator.clone());
+                            }
+                        }
                     }
                     while scanner.finish().is_some() {}
                 });

@@ -259,6 +259,58 @@ fn delimiters_of_4_kib_that_share_all_but_their_ends() {
     }
 }
 
+/// Sets one terminator after the other, each for one frame.
+struct Turns {
+    turns: Vec<Vec<Vec<u8>>>,
+    at: usize,
+}
+
+impl Turns {
+    fn terminator(&self) -> Terminator {
+        Terminator::any_of(&self.turns[self.at % self.turns.len()]).unwrap()
+    }
+}
+
+impl FrameHandler for Turns {
+    type Event = Frame;
+    type Error = Infallible;
+
+    fn start(&self) -> Terminator {
+        self.terminator()
+    }
+    fn frame(&mut self, frame: &[u8], found: Found) -> Result<Step<Frame>, Infallible> {
+        self.at += 1;
+        Ok(Step::event((frame.to_vec(), Some(found.delimiter))).until(self.terminator()))
+    }
+    fn close(&mut self, partial: &[u8], _: End) -> Result<Option<Frame>, Infallible> {
+        Ok(Some((partial.to_vec(), None)))
+    }
+}
+
+/// The whole stream, read naively.
+fn reference_of_turns(turns: &[Vec<Vec<u8>>], mut stream: &[u8]) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    while let Some((at, length, index)) = first(&turns[frames.len() % turns.len()], stream) {
+        frames.push((stream[..at].to_vec(), Some(index)));
+        stream = &stream[at + length..];
+    }
+    frames.push((stream.to_vec(), None));
+    frames
+}
+
+#[test]
+fn bytes_that_are_read_again_may_be_read_again_under_another_set() {
+    let sets = [&["a", "aaaab"][..], &["a", "aab"], &["aa", "ab"]];
+    let turns: Vec<Vec<Vec<u8>>> =
+        sets.iter().map(|set| set.iter().map(|one| one.as_bytes().to_vec()).collect()).collect();
+    for stream in streams(b"abc", 8) {
+        let made = || Framer::whole(Turns { turns: turns.clone(), at: 0 });
+        let expected = reference_of_turns(&turns, &stream);
+        assert_eq!(frames(trace(made(), [&stream[..]])), expected, "{}", stream.escape_ascii());
+        assert_eq!(frames(trace(made(), stream.chunks(1))), expected, "{}", stream.escape_ascii());
+    }
+}
+
 fn words(most: usize, letters: &'static [u8]) -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(prop::sample::select(letters), 0..most)
 }
@@ -280,6 +332,15 @@ proptest! {
         let any = AnyOf::new(&delimiters).unwrap();
         let said = frames(trace(framer(&any), chunks.iter().map(Vec::as_slice)));
         prop_assert_eq!(said, reference(&delimiters, &chunks.concat()));
+    }
+
+    #[test]
+    fn any_sets_in_turns_are_read_as_the_whole_stream_is(
+        (turns, chunks) in (prop::collection::vec(sets(b"ab"), 1..4), prop::collection::vec(words(12, b"ab"), 0..8)),
+    ) {
+        let made = Framer::whole(Turns { turns: turns.clone(), at: 0 });
+        let said = frames(trace(made, chunks.iter().map(Vec::as_slice)));
+        prop_assert_eq!(said, reference_of_turns(&turns, &chunks.concat()));
     }
 
     /// At once (nothing waits for bytes that cannot change it), and with the terminator changed from outside while bytes are held.
