@@ -5,6 +5,7 @@
 //! The number of runs is bounded, so a slow subject gives a larger violation rather than a test that hangs.
 
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
 use enjamb::Side;
 use enjamb::transcript::What;
@@ -22,8 +23,9 @@ pub(crate) trait Trial {
     fn fails(&self, input: &Cutting, reference: &Self::Reference, cuts: &[usize]) -> bool;
 }
 
-/// How many times the subject may be run to make a failure smaller.
+/// How many times the subject may be run to make a failure smaller, and how long that may take: somebody waits for it.
 const MOST_RUNS: usize = 200_000;
+const LONGEST: Duration = Duration::from_secs(3);
 
 /// Inputs up to this length have all their pairs of cuts tried.
 const SHORT: usize = 24;
@@ -36,7 +38,7 @@ const PLAIN: u8 = b'a';
 
 /// Makes `input`, which fails at `cuts`, as small as it gets.
 pub(crate) fn smallest<T: Trial>(trial: &T, input: &Cutting, cuts: &[usize]) -> (Cutting, Vec<usize>) {
-    let mut search = Search { trial, runs: 0 };
+    let mut search = Search { trial, runs: 0, started: Instant::now() };
     let mut best = Failure { input: input.clone(), cuts: cuts.to_vec() };
     while let Some(smaller) = search.smaller(&best) {
         best = smaller;
@@ -54,9 +56,15 @@ struct Failure {
 struct Search<'t, T> {
     trial: &'t T,
     runs: usize,
+    started: Instant,
 }
 
 impl<T: Trial> Search<'_, T> {
+    /// Has there been enough of it?
+    fn is_over(&self) -> bool {
+        self.runs >= MOST_RUNS || self.started.elapsed() >= LONGEST
+    }
+
     /// A failure with something left out, or `None` when nothing can be.
     fn smaller(&mut self, failure: &Failure) -> Option<Failure> {
         let turns = failure.input.turns();
@@ -71,7 +79,7 @@ impl<T: Trial> Search<'_, T> {
         let mut run = failure.input.len() / 2;
         while run > 0 {
             for from in (0..=failure.input.len().saturating_sub(run)).step_by(run.div_ceil(2)) {
-                if self.runs >= MOST_RUNS {
+                if self.is_over() {
                     return None;
                 }
                 let without = leave_out(turns, from, from + run);
@@ -88,7 +96,7 @@ impl<T: Trial> Search<'_, T> {
     fn fails(&mut self, input: Cutting, cuts: &[usize]) -> Option<Failure> {
         let reference = self.trial.reference(&input);
         let mut candidates = vec![cuts.to_vec()];
-        if input.len() <= MEDIUM && self.runs < MOST_RUNS / 2 {
+        if input.len() <= MEDIUM && self.runs < MOST_RUNS / 2 && !self.is_over() {
             candidates.extend((1..input.len()).map(|cut| vec![cut]));
         }
         if input.len() <= SHORT {
@@ -110,7 +118,7 @@ impl<T: Trial> Search<'_, T> {
             return;
         }
         for at in 0..failure.input.len() {
-            if self.runs >= MOST_RUNS {
+            if self.is_over() {
                 return;
             }
             let Some(input) = with_byte(failure.input.turns(), at, PLAIN) else {
@@ -148,7 +156,7 @@ impl<T: Trial> Search<'_, T> {
         let mut run = cuts.len().div_ceil(2);
         while run > 0 {
             let mut at = 0;
-            while at < cuts.len() && self.runs < MOST_RUNS {
+            while at < cuts.len() && !self.is_over() {
                 let mut fewer = cuts.clone();
                 fewer.drain(at..(at + run).min(cuts.len()));
                 self.runs += 1;

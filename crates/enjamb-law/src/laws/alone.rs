@@ -61,7 +61,7 @@ where
     let (alone, together) = both(subject, &fewest);
     Box::new(Violation {
         law: Law::Alone,
-        verdict: "a message says something else behind another than alone".to_owned(),
+        verdict: "a message says something else behind another than alone, if each is a whole message".to_owned(),
         call: format!("alone(&subject, {})", messages_code(&fewest)),
         traces: Some([Told::new("each to a fresh one", &alone), Told::new("together", &together)]),
         input: stream(&fewest.concat()),
