@@ -7,16 +7,22 @@ use crate::measure::Measured;
 pub(crate) fn write(Measured { name, results }: &Measured, out: &mut impl Write) -> io::Result<()> {
     let bytes = results.first().map_or(0, |ours| ours.bytes);
     writeln!(out, "### {name}\n")?;
-    writeln!(out, "| {:<24} | {:>9} | {:>9} | {:>12} | what it does", "", "MB/s", "best", "enjamb is")?;
-    writeln!(out, "|--------------------------|----------:|----------:|-------------:|---")?;
-    for result in results {
-        let ratio = if std::ptr::eq(result, &raw const results[0]) { String::new() } else { times(result.slower) };
+    writeln!(
+        out,
+        "| {:<24} | {:>9} | {:>9} | {:>10} | {:>10} | what it does",
+        "", "MB/s", "best", "enjamb is", "at best"
+    )?;
+    writeln!(out, "|--------------------------|----------:|----------:|-----------:|-----------:|---")?;
+    for (index, result) in results.iter().enumerate() {
+        let ratio = |ratio| if index == 0 { String::new() } else { times(ratio) };
         write!(
             out,
-            "| {:<24} | {:>9} | {:>9} | {ratio:>12} | {}",
+            "| {:<24} | {:>9} | {:>9} | {:>10} | {:>10} | {}",
             result.name,
             rate(result.median),
             rate(result.best),
+            ratio(result.slower),
+            ratio(result.slower_at_best),
             result.does,
         )?;
         if result.bytes < bytes {

@@ -19,7 +19,8 @@ fn all_find_the_same() {
     let rows: Vec<&str> = names.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     assert!(rows.len() > 10, "{names}");
     for row in rows {
-        assert!(printed.contains(&format!("### {row}\n")), "{row} is missing");
+        let table = printed.contains(&format!("### {row}\n"));
+        assert!(table || printed.contains(&format!("| {row} ")), "{row} is missing");
     }
     assert_eq!(printed.matches("\n| enjamb  ").count(), printed.matches("\n### ").count(), "one enjamb a row");
 }
