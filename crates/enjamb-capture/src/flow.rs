@@ -345,7 +345,8 @@ impl Flow {
             stream.waiting = None;
             let scene = self.scene(side, around);
             if let Some(obstacle) = self.streams[side.index()].obstacle(&scene) {
-                around.summary.waits_timed_out += 1;
+                let missing = matches!(obstacle, Obstacle::Hole | Obstacle::Order);
+                around.summary.waits_timed_out += u64::from(missing);
                 self.give_up(side, obstacle, around);
                 let scene = self.scene(side, around);
                 let latest = around.latest;

@@ -49,7 +49,7 @@ pub struct Summary {
     pub gaps_for_memory: u64,
     /// How often bytes were delivered before those of the other side that they acknowledge, which had not been captured.
     pub order_given_up: u64,
-    /// How often something was waited for until the time for it was over.
+    /// How often missing bytes were waited for until the time for it was over.
     pub waits_timed_out: u64,
     /// Segments that bring payload to a connection that is over.
     pub late_segments: u64,

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use enjamb::{Connection, Ending, Side, Tap, Time};
-use enjamb_capture::{Capture, Options, open};
+use enjamb_capture::{Capture, Options, Overlap, open};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -176,6 +176,28 @@ fn every_stream_of_the_real_captures_is_what_the_reference_says() {
         }
     }
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
+/// Copies that disagree, where the reference's last one is the last before its acknowledgement too. In the others, the later copy
+/// came when the first one had been acknowledged, or is the byte of a keep-alive probe.
+const LAST_WINS: [&str; 2] = ["tcp-overlap.pcap", "tcp-reassembly.pcap"];
+
+#[test]
+fn the_last_copy_counts_where_that_is_asked_for() {
+    let Some(folder) = captures() else {
+        return;
+    };
+    for name in LAST_WINS {
+        let golden = std::fs::read(folder.join("golden").join(format!("{name}.json"))).expect(name);
+        let golden: Value = serde_json::from_slice(&golden).expect("JSON");
+        let mut collector = Collector::default();
+        open(folder.join(name), &mut collector, &Options { overlap: Overlap::Last, ..Options::default() });
+        let (_, directions) = &collector.directions[&1];
+        let expected = golden["streams"][0].as_array().expect("directions").iter().find_map(|one| one.get("last_wins"));
+        let expected = expected.expect("one direction has copies that disagree");
+        let found = directions.iter().any(|found| expected["sha256"] == hash(&found.bytes));
+        assert!(found, "{name}");
+    }
 }
 
 /// tshark counts custom blocks as packets: so many of them are in these files.

@@ -244,7 +244,9 @@ where
     /// The vocabulary of the definition, with what is inferred.
     #[must_use]
     pub fn grammar(&self) -> Grammar {
-        self.grammar.clone().inferred()
+        let mut grammar = self.grammar.clone();
+        self.subject.vocabulary(&mut grammar);
+        grammar.inferred()
     }
 
     /// The tokens as a dictionary for libFuzzer and AFL.
@@ -269,12 +271,12 @@ where
         self.subject
     }
 
-    /// The laws that hold for any input, over what `data` stands for: a fuzz target in one line.
+    /// The body of a fuzz target: the laws that hold for any input, over what the fuzzer's bytes stand for.
     ///
-    /// # Panics
-    /// With the smallest violation, when one is broken.
-    pub fn fuzz(&self, data: &[u8]) {
-        fuzz::any_input(&self.subject, &self.grammar(), &Script::read(data));
+    /// The function panics with the smallest violation, when one is broken.
+    pub fn into_fuzz(self) -> impl Fn(&[u8]) + Send + Sync {
+        let grammar = self.grammar();
+        move |data| fuzz::any_input(&self.subject, &grammar, &Script::read(data))
     }
 
     /// Tries one law.

@@ -112,8 +112,8 @@ impl Grammar {
                     written.len() == payload && message.starts_with(&written)
                 })
             };
-            if !messages.is_empty() && messages.iter().all(begins_with_its_length) && !self.prefixes.contains(&prefix) {
-                self.prefixes.push(prefix);
+            if !messages.is_empty() && messages.iter().all(begins_with_its_length) {
+                self.add_prefixes(|other| other == prefix);
             }
         }
         self
@@ -122,6 +122,14 @@ impl Grammar {
     pub(crate) fn add_token(&mut self, token: Vec<u8>) {
         if !token.is_empty() && !self.tokens.contains(&token) {
             self.tokens.push(token);
+        }
+    }
+
+    pub(crate) fn add_prefixes(&mut self, written_so: impl Fn(Prefix) -> bool) {
+        for prefix in Prefix::ALL.into_iter().filter(|prefix| written_so(*prefix)) {
+            if !self.prefixes.contains(&prefix) {
+                self.prefixes.push(prefix);
+            }
         }
     }
 

@@ -16,6 +16,8 @@
 //! ```
 //!
 //! * [`Subject`]: what is put under a law. [`Machines`] and [`Sessions`] make one of a constructor.
+//! * Adapters make subjects of what others write: [`Decoded`] of decoders with a buffer, [`Reading`] and [`Writing`] of async readers and writers, `Streaming` of transformers
+//!   of streams, [`Parsing`] of parse functions, [`Pushing`] of push parsers, [`Accumulating`] of accumulators, [`Blocking`] of blocking readers.
 //! * [`Cutting`]: an input with its chunks glued, and how to cut it again.
 //! * [`Segmentations`]: which cuts are tried.
 //! * [`asynchat`]: programs of terminators, and the naive reading of a whole stream that the engine is held against.
@@ -52,13 +54,14 @@ mod violation;
 
 #[cfg(feature = "asynchronous-codec")]
 pub use adapters::AsynchronousCodec;
-#[cfg(feature = "tokio-util")]
-pub use adapters::TokioUtil;
 pub use adapters::{
-    Accumulating, Blocking, ByHand, Chunks, Decoded, Driver, Feed, Incoming, Parsed, Parsing, Pushing, Reading,
+    Accumulating, Blocking, ByHand, Chunks, Decoded, Driver, Feed, Incoming, Outgoing, Parsed, Parsing, Pushing,
+    Reading, Writing, Written, reads_back,
 };
 #[cfg(feature = "futures")]
 pub use adapters::{Body, Streaming};
+#[cfg(feature = "tokio-util")]
+pub use adapters::{TokioUtil, encoded};
 pub use cutting::{Cutting, Event, stream};
 pub use definition::{Laws, Tried, Verdict};
 pub use grammar::{Grammar, Prefix};
@@ -72,10 +75,11 @@ pub use machines::{At, Machines, Never, Sessions};
 pub use run::Run;
 pub use script::{Case, Item, Script};
 pub use segmentations::Segmentations;
-pub use subject::{Comparable, Fault, FlatMapped, Mapped, MappedError, Said, Shown, Subject};
+pub use subject::{Comparable, Fault, FlatMapped, Mapped, MappedError, Merging, Said, Shown, Subject};
 pub use violation::{Told, Violation};
 
 /// The guide's examples are run as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/laws.md")]
+#[doc = include_str!("../../../docs/adapters.md")]
 struct GuideExamples;

@@ -2,9 +2,10 @@
 
 use std::fmt::{self, Debug};
 
-use enjamb::{Ending, Machine, Message, OwnedMessage, Session, Side};
+use enjamb::{Ending, Machine, Message, OwnedMessage, Session, Side, Terminator};
 
 use crate::cutting::{Cutting, Event};
+use crate::grammar::Grammar;
 use crate::panics;
 use crate::pulse;
 use crate::run::Run;
@@ -70,6 +71,35 @@ where
 
     fn fuses(&self) -> bool {
         true
+    }
+
+    /// What ends its frames is read off the machine while it is fed the messages byte by byte. Where a frame of a few bytes announces the
+    /// length of the next, it is looked up how that length is written.
+    fn vocabulary(&self, grammar: &mut Grammar) {
+        for message in grammar.messages.clone() {
+            let mut machine = (self.0)();
+            let mut before = machine.awaits().cloned();
+            for (at, byte) in message.iter().enumerate() {
+                let mut chunk = std::slice::from_ref(byte);
+                while let Ok(Some(_)) = machine.next(&mut chunk) {}
+                let now = machine.awaits().cloned();
+                if let (Some(Terminator::Length(width)), Some(Terminator::Length(length))) = (&before, &now)
+                    && width != length
+                    && let Some(start) = (at + 1).checked_sub(usize::try_from(width.get()).unwrap_or(usize::MAX))
+                {
+                    let written = &message[start..=at];
+                    grammar.add_prefixes(|prefix| prefix.write(length.get()) == written);
+                }
+                before = now;
+                match &before {
+                    Some(Terminator::Delimiter(delimiter)) => grammar.add_token(delimiter.bytes().to_vec()),
+                    Some(Terminator::AnyOf(delimiters)) => {
+                        delimiters.delimiters().for_each(|delimiter| grammar.add_token(delimiter.to_vec()));
+                    }
+                    _ => {}
+                }
+            }
+        }
     }
 
     fn displaced(&self, event: At<M::Event>, bytes: u64) -> At<M::Event> {

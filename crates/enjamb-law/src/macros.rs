@@ -41,7 +41,8 @@ macro_rules! laws {
 
             /// The body of a fuzz target.
             pub fn fuzz(data: &[u8]) {
-                laws().fuzz(data);
+                static FUZZ: std::sync::OnceLock<Box<dyn Fn(&[u8]) + Send + Sync>> = std::sync::OnceLock::new();
+                FUZZ.get_or_init(|| Box::new(laws().into_fuzz()))(data);
             }
 
             /// A dictionary for a fuzzer.

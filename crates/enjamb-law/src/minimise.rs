@@ -195,7 +195,12 @@ pub(crate) fn least(case: &Case, mut dies: impl FnMut(&Case) -> bool) -> Case {
 }
 
 /// The fewest of `messages`, in their order, that still fail. The messages themselves stay whole, since a law over messages speaks of whole ones.
-pub(crate) fn fewest<'m>(messages: &[&'m [u8]], mut fails: impl FnMut(&[&'m [u8]]) -> bool) -> Vec<&'m [u8]> {
+pub(crate) fn fewest<'m>(messages: &[&'m [u8]], fails: impl FnMut(&[&'m [u8]]) -> bool) -> Vec<&'m [u8]> {
+    fewest_of(messages, fails)
+}
+
+/// The fewest of `messages`, whatever they are.
+pub(crate) fn fewest_of<M: Clone>(messages: &[M], mut fails: impl FnMut(&[M]) -> bool) -> Vec<M> {
     let mut best = messages.to_vec();
     let mut run = best.len().div_ceil(2);
     let mut runs = 0;

@@ -28,6 +28,10 @@ pub(crate) trait Listener<E, F> {
     fn given(&mut self, event: Event<'_>) {
         let _ = event;
     }
+    /// This many events have begun, and may go on: they are said once it is known that they do not.
+    fn pending(&mut self, events: usize) {
+        let _ = events;
+    }
     /// It holds this many bytes.
     fn holds(&mut self, bytes: usize) {
         let _ = bytes;
@@ -166,6 +170,66 @@ impl<'r, E, F> Run<'r, E, F> {
     }
 }
 
+impl<E, F> Run<'_, E, F> {
+    /// A run whose adjacent events are one where `merge` makes them one; see [`Subject::merging`].
+    pub(crate) fn merging(&mut self, merge: &dyn Fn(&mut E, E) -> Option<E>, subject: impl FnOnce(&mut Run<'_, E, F>)) {
+        let mut listener = Merged { listener: &mut *self.listener, merge, last: None };
+        let mut input = Shorter(&mut *self.input);
+        subject(&mut Run {
+            input: &mut input,
+            listener: &mut listener,
+            budget: self.budget,
+            after_error: self.after_error,
+        });
+        listener.say_last();
+    }
+}
+
+struct Merged<'l, E, F> {
+    listener: &'l mut dyn Listener<E, F>,
+    merge: &'l dyn Fn(&mut E, E) -> Option<E>,
+    /// The last event, which the next may belong to.
+    last: Option<E>,
+}
+
+impl<E, F> Merged<'_, E, F> {
+    fn say_last(&mut self) {
+        if let Some(event) = self.last.take() {
+            self.listener.hear(Said::Event(event));
+        }
+    }
+}
+
+impl<E, F> Listener<E, F> for Merged<'_, E, F> {
+    fn hear(&mut self, said: Said<E, F>) {
+        let Said::Event(event) = said else {
+            self.say_last();
+            return self.listener.hear(said);
+        };
+        let next = match &mut self.last {
+            Some(last) => (self.merge)(last, event),
+            None => Some(event),
+        };
+        if let Some(next) = next {
+            self.say_last();
+            self.last = Some(next);
+        }
+    }
+    fn asked(&mut self) {
+        self.listener.pending(usize::from(self.last.is_some()));
+        self.listener.asked();
+    }
+    fn given(&mut self, event: Event<'_>) {
+        self.listener.given(event);
+    }
+    fn pending(&mut self, events: usize) {
+        self.listener.pending(events);
+    }
+    fn holds(&mut self, bytes: usize) {
+        self.listener.holds(bytes);
+    }
+}
+
 /// Events that need not live as long as the input.
 struct Shorter<'s, I: ?Sized>(&'s mut I);
 
@@ -191,6 +255,9 @@ impl<E, F, E2, F2, M: Fn(Said<E2, F2>, &mut dyn FnMut(Said<E, F>))> Listener<E2,
     }
     fn given(&mut self, event: Event<'_>) {
         self.listener.given(event);
+    }
+    fn pending(&mut self, events: usize) {
+        self.listener.pending(events);
     }
     fn holds(&mut self, bytes: usize) {
         self.listener.holds(bytes);

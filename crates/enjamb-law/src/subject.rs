@@ -5,6 +5,7 @@ use std::fmt::{self, Debug};
 use enjamb::{End, Side};
 
 use crate::cutting::Cutting;
+use crate::grammar::Grammar;
 use crate::run::{self, Run};
 
 /// Something that is fed a stream and says things: a codec, a parser, a reader, with an adapter around it. A law makes a fresh one for
@@ -46,6 +47,11 @@ pub trait Subject {
     /// without memory has no choice: a message in n chunks is looked at n times.
     fn rescans(&self) -> bool {
         false
+    }
+
+    /// Adds to `grammar` what it knows of its own framing: how its frames end, how its lengths are written.
+    fn vocabulary(&self, grammar: &mut Grammar) {
+        let _ = grammar;
     }
 
     /// `event` as it would be said of a stream with `bytes` more before it: where an event tells its place in the stream, the place moves.
@@ -91,6 +97,28 @@ pub trait Subject {
         Self::Event: Debug,
     {
         Mapped { subject: self, map: |event| Shown(format!("{event:?}")) }
+    }
+
+    /// Its events with those that are pieces of one thing made one again, for a subject that gives out parts of a message as they come: where a body is cut is
+    /// the connection's affair, and what it is not. `merge` puts the second of two adjacent events to the first, or gives it back when it is
+    /// another thing.
+    ///
+    /// ```
+    /// use enjamb_law::{Never, Pushing, Segmentations, Subject, split_everywhere, stream};
+    ///
+    /// let pieces = Pushing::returning(|| (), |(), chunk| Ok::<_, Never>(Some(chunk.to_vec())));
+    /// let whole = pieces.merging(|piece, mut next| {
+    ///     piece.append(&mut next);
+    ///     None
+    /// });
+    /// split_everywhere(&whole, &stream(b"a body"), &Segmentations::up_to_two_cuts()).unwrap();
+    /// ```
+    fn merging<F>(self, merge: F) -> Merging<Self, F>
+    where
+        Self: Sized,
+        F: Fn(&mut Self::Event, Self::Event) -> Option<Self::Event>,
+    {
+        Merging { subject: self, merge }
     }
 
     /// Its errors changed by `map`, to compare something else than their [kind](crate::Kind).
@@ -298,6 +326,46 @@ where
     fn rescans(&self) -> bool {
         self.subject.rescans()
     }
+
+    fn vocabulary(&self, grammar: &mut Grammar) {
+        self.subject.vocabulary(grammar);
+    }
+}
+
+/// A subject whose pieces are made whole; see [`Subject::merging`].
+#[derive(Clone, Copy, Debug)]
+pub struct Merging<S, F> {
+    subject: S,
+    merge: F,
+}
+
+impl<S, F> Subject for Merging<S, F>
+where
+    S: Subject,
+    F: Fn(&mut S::Event, S::Event) -> Option<S::Event>,
+{
+    type Event = S::Event;
+    type Error = S::Error;
+
+    fn run(&self, run: &mut Run<'_, S::Event, S::Error>) {
+        run.merging(&self.merge, |run| self.subject.run(run));
+    }
+
+    fn fuses(&self) -> bool {
+        self.subject.fuses()
+    }
+
+    fn waits(&self) -> bool {
+        self.subject.waits()
+    }
+
+    fn rescans(&self) -> bool {
+        self.subject.rescans()
+    }
+
+    fn displaced(&self, event: S::Event, bytes: u64) -> S::Event {
+        self.subject.displaced(event, bytes)
+    }
 }
 
 /// A subject whose errors are changed; see [`Subject::map_error`].
@@ -329,6 +397,10 @@ where
 
     fn rescans(&self) -> bool {
         self.subject.rescans()
+    }
+
+    fn vocabulary(&self, grammar: &mut Grammar) {
+        self.subject.vocabulary(grammar);
     }
 
     fn displaced(&self, event: S::Event, bytes: u64) -> S::Event {

@@ -6,12 +6,13 @@ use std::num::NonZeroU64;
 
 use enjamb::{AnyOf, Delimiter, End, Found, Handler, Limit, Step, Terminator};
 
+use crate::cobs;
 use crate::spec::Framing;
 
 /// How many bytes of a frame are kept for its summary.
 pub const PREVIEW: usize = 48;
 
-/// How frames end.
+/// How frames begin and end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Lines,
@@ -19,6 +20,72 @@ pub(crate) enum Kind {
     AnyOf(AnyOf),
     Fixed(NonZeroU64),
     Prefix(Prefix),
+    Varint,
+    Netstring,
+    Cobs,
+}
+
+impl Kind {
+    /// What ends the first part of a frame.
+    fn start(&self) -> Terminator {
+        match self {
+            Self::Lines => Terminator::lf(),
+            Self::Delimiter(delimiter) => Terminator::Delimiter(delimiter.clone()),
+            Self::AnyOf(set) => Terminator::AnyOf(set.clone()),
+            Self::Fixed(length) => Terminator::Length(*length),
+            Self::Prefix(prefix) => Terminator::Length(prefix.width),
+            Self::Varint => Terminator::Length(NonZeroU64::MIN),
+            Self::Netstring => Terminator::Delimiter(Delimiter::from(b':')),
+            Self::Cobs => Terminator::Delimiter(Delimiter::from(0)),
+        }
+    }
+
+    /// The first part of a frame.
+    fn first(&self) -> Part {
+        match self {
+            Self::Prefix(_) | Self::Varint | Self::Netstring => Part::Prefix,
+            Self::Lines | Self::Delimiter(_) | Self::AnyOf(_) | Self::Fixed(_) | Self::Cobs => Part::Payload,
+        }
+    }
+
+    /// The length that a prefix says. `None`: more of the prefix follows.
+    fn length(&self, prefix: &[u8]) -> Result<Option<u64>, FramingError> {
+        match self {
+            Self::Varint => varint(prefix),
+            Self::Netstring => digits(prefix).map(Some),
+            Self::Prefix(fixed) => fixed.decode(prefix).map(Some),
+            Self::Lines | Self::Delimiter(_) | Self::AnyOf(_) | Self::Fixed(_) | Self::Cobs => Ok(None),
+        }
+    }
+}
+
+/// The longest prefix: 20 digits, as 2^64 - 1 has.
+const PREFIX_MAX: usize = 20;
+
+/// Seven bits a byte, the lowest first; the eighth says that another byte follows. No more than 64 bits in ten bytes, as Protocol Buffers
+/// have it, who write a length in front of a message so.
+fn varint(bytes: &[u8]) -> Result<Option<u64>, FramingError> {
+    let mut value = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        let bits = u64::from(byte & 0x7f);
+        let shift = 7 * u32::try_from(at).unwrap_or(u32::MAX);
+        // The tenth byte has room for one bit.
+        if shift > 63 || (bits << shift) >> shift != bits {
+            return Err(FramingError::ImpossibleLength);
+        }
+        value |= bits << shift;
+        if byte & 0x80 == 0 {
+            return Ok(Some(value));
+        }
+    }
+    Ok(None)
+}
+
+/// The length of a netstring (Bernstein, 1997): digits without a zero in front.
+fn digits(bytes: &[u8]) -> Result<u64, FramingError> {
+    let well = matches!(bytes, [b'0'] | [b'1'..=b'9', ..]) && bytes.iter().all(u8::is_ascii_digit);
+    let text = std::str::from_utf8(bytes).ok().filter(|_| well);
+    text.and_then(|text| text.parse().ok()).ok_or(FramingError::NotANetstring)
 }
 
 /// A length in front of a frame.
@@ -58,9 +125,15 @@ impl Prefix {
 /// Why a stream cannot be framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FramingError {
-    /// The length with its adjustment is less than nothing, or over 2^64.
+    /// The length with its adjustment is less than nothing or over 2^64, or has more bits than that, or a hole in it.
     #[error("the length in the prefix is impossible with its adjustment")]
     ImpossibleLength,
+    /// Not digits, a colon, as many bytes as they say, and a comma.
+    #[error("a netstring is its length in digits, a colon, so many bytes, and a comma")]
+    NotANetstring,
+    /// The last block of a frame lacks bytes.
+    #[error("the frame ends inside a COBS block")]
+    InsideABlock,
 }
 
 /// One frame; what was kept of it is [`Framed::preview`].
@@ -82,27 +155,33 @@ pub struct Framed {
     preview: Vec<u8>,
     /// The preview is that of a frame that was reported: the next piece begins another.
     reported: bool,
-    /// The last byte of the payload so far, for the carriage return in front of a line feed.
+    /// The last byte of the payload so far, for the carriage return in front of a line feed; or the comma.
     last: Option<u8>,
+    cobs: cobs::Decoder,
+    /// The netstring whose comma is to come.
+    netstring: Frame,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     Prefix,
     Payload,
+    /// The comma of a netstring.
+    Comma,
 }
 
 impl Framed {
     pub(crate) fn new(framing: &Framing) -> Self {
-        let part = if matches!(framing.kind, Kind::Prefix(_)) { Part::Prefix } else { Part::Payload };
         Self {
             kind: framing.kind.clone(),
             limit: framing.limit,
-            part,
+            part: framing.kind.first(),
             prefix: Vec::new(),
             preview: Vec::new(),
             reported: false,
             last: None,
+            cobs: cobs::Decoder::default(),
+            netstring: Frame { length: 0, lost: 0 },
         }
     }
 
@@ -125,15 +204,86 @@ impl Framed {
         }
     }
 
-    fn report(&mut self, found: Found) -> Step<Frame> {
+    /// What is wrong with a frame that passes its limit, as a phrase.
+    pub(crate) fn too_long(&self) -> &'static str {
+        match self.part {
+            // Only the digits of a netstring have a limit.
+            Part::Prefix => FramingError::NotANetstring.phrase(),
+            Part::Payload | Part::Comma => "the frame is longer than max",
+        }
+    }
+
+    fn report(&mut self, length: u64, lost: u64) -> Step<Frame> {
         self.begin_if_reported();
         self.reported = true;
-        let mut length = found.length;
-        if self.kind == Kind::Lines && self.last == Some(b'\r') {
-            length -= 1;
-            self.preview.truncate(usize::try_from(length).unwrap_or(usize::MAX));
+        self.part = self.kind.first();
+        Step::event(Frame { length, lost })
+    }
+
+    /// A prefix is whole, or a byte of it is.
+    fn prefix(&mut self, found: Found) -> Result<Step<Frame>, FramingError> {
+        // A prefix with a hole in it says nothing.
+        if found.lost > 0 {
+            return Err(FramingError::ImpossibleLength);
         }
-        Step::event(Frame { length, lost: found.lost })
+        let Some(length) = self.kind.length(&self.prefix)? else {
+            return Ok(Step::quiet());
+        };
+        self.prefix.clear();
+        match Terminator::length(length) {
+            Some(payload) => {
+                self.part = Part::Payload;
+                Ok(Step::quiet().until(payload))
+            }
+            None if self.kind == Kind::Netstring => Ok(self.await_comma(Found { length: 0, ..found })),
+            None => Ok(self.report(0, 0)),
+        }
+    }
+
+    /// The payload is whole.
+    fn payload(&mut self, found: Found) -> Result<Step<Frame>, FramingError> {
+        let Found { length, lost, .. } = found;
+        self.begin_if_reported();
+        match self.kind {
+            Kind::Lines if self.last == Some(b'\r') => {
+                self.preview.truncate(usize::try_from(length - 1).unwrap_or(usize::MAX));
+                Ok(self.report(length - 1, lost))
+            }
+            Kind::Netstring => Ok(self.await_comma(found)),
+            Kind::Cobs => {
+                let length = self.cobs.end().ok_or(FramingError::InsideABlock)?;
+                Ok(self.report(length, lost))
+            }
+            Kind::Prefix(_) | Kind::Varint => Ok(self.report(length, lost).until(self.kind.start())),
+            Kind::Lines | Kind::Delimiter(_) | Kind::AnyOf(_) | Kind::Fixed(_) => Ok(self.report(length, lost)),
+        }
+    }
+
+    fn await_comma(&mut self, Found { length, lost, .. }: Found) -> Step<Frame> {
+        self.begin_if_reported();
+        self.netstring = Frame { length, lost };
+        self.part = Part::Comma;
+        Step::quiet().until(Terminator::Length(NonZeroU64::MIN))
+    }
+
+    fn comma(&mut self, found: Found) -> Result<Step<Frame>, FramingError> {
+        // One that is lost may have been one.
+        if found.lost == 0 && self.last != Some(b',') {
+            return Err(FramingError::NotANetstring);
+        }
+        let Frame { length, lost } = self.netstring;
+        Ok(self.report(length, lost).until(self.kind.start()))
+    }
+}
+
+impl FramingError {
+    /// The phrase that it is counted under.
+    pub(crate) const fn phrase(self) -> &'static str {
+        match self {
+            Self::ImpossibleLength => "the length in the prefix is impossible",
+            Self::NotANetstring => "not a netstring",
+            Self::InsideABlock => "the frame ends inside a COBS block",
+        }
     }
 }
 
@@ -142,62 +292,44 @@ impl Handler for Framed {
     type Error = FramingError;
 
     fn start(&self) -> Terminator {
-        match &self.kind {
-            Kind::Lines => Terminator::lf(),
-            Kind::Delimiter(delimiter) => Terminator::Delimiter(delimiter.clone()),
-            Kind::AnyOf(set) => Terminator::AnyOf(set.clone()),
-            Kind::Fixed(length) => Terminator::Length(*length),
-            Kind::Prefix(prefix) => Terminator::Length(prefix.width),
-        }
+        self.kind.start()
     }
 
     fn limit(&self) -> Limit {
         match self.part {
-            Part::Prefix => Limit::NONE,
+            Part::Prefix if self.kind == Kind::Netstring => Limit::refuse(PREFIX_MAX as u64),
+            Part::Prefix | Part::Comma => Limit::NONE,
             Part::Payload => self.limit,
         }
     }
 
     fn collect(&mut self, piece: &[u8]) -> Result<(), FramingError> {
         self.begin_if_reported();
-        let (kept, most) = match self.part {
-            Part::Prefix => (&mut self.prefix, 8),
-            Part::Payload => (&mut self.preview, PREVIEW),
-        };
-        kept.extend_from_slice(&piece[..piece.len().min(most - kept.len())]);
         self.last = piece.last().copied().or(self.last);
+        let (kept, most) = match self.part {
+            Part::Prefix => (&mut self.prefix, PREFIX_MAX),
+            Part::Payload => (&mut self.preview, PREVIEW),
+            Part::Comma => return Ok(()),
+        };
+        let mut keep = |bytes: &[u8]| kept.extend_from_slice(&bytes[..bytes.len().min(most - kept.len())]);
+        if self.kind == Kind::Cobs {
+            self.cobs.piece(piece, &mut keep);
+        } else {
+            keep(piece);
+        }
         Ok(())
     }
 
     fn found(&mut self, found: Found) -> Result<Step<Frame>, FramingError> {
-        let Kind::Prefix(prefix) = self.kind else {
-            return Ok(self.report(found));
-        };
         match self.part {
-            Part::Prefix => {
-                // A prefix with a hole in it says nothing.
-                if found.lost > 0 {
-                    return Err(FramingError::ImpossibleLength);
-                }
-                let length = prefix.decode(&self.prefix);
-                self.prefix.clear();
-                match Terminator::length(length?) {
-                    Some(payload) => {
-                        self.part = Part::Payload;
-                        Ok(Step::quiet().until(payload))
-                    }
-                    None => Ok(self.report(Found { length: 0, ..found })),
-                }
-            }
-            Part::Payload => {
-                self.part = Part::Prefix;
-                Ok(self.report(found).until(Terminator::Length(prefix.width)))
-            }
+            Part::Prefix => self.prefix(found),
+            Part::Payload => self.payload(found),
+            Part::Comma => self.comma(found),
         }
     }
 
     fn at_boundary(&self) -> bool {
-        self.part == Part::Prefix || !matches!(self.kind, Kind::Prefix(_))
+        self.part == self.kind.first() && self.prefix.is_empty()
     }
 
     fn close(&mut self, _: End) -> Result<Option<Frame>, FramingError> {

@@ -6,6 +6,7 @@
 //! * [`Registry`]: all of them by name, and a user's own beside them.
 //! * [`Detect`]: `auto`, whichever of them the first bytes turn out to be.
 
+mod cobs;
 mod detect;
 mod framing;
 pub mod http1;

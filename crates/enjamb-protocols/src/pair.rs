@@ -86,17 +86,17 @@ fn emit_next(
         }
         Err(error) => {
             let span = lane.claim_to(error.end());
-            let verdict = (Outcome::Malformed, Some(reason(&error)));
+            let verdict = (Outcome::Malformed, Some(reason(&error, lane.handler())));
             emit(protocol, lane, (side, span), verdict, (lane.handler().preview().len() as u64, 0), out);
         }
     }
 }
 
 /// The phrase that a framing error is counted under.
-fn reason(error: &FrameError<FramingError>) -> &'static str {
+fn reason(error: &FrameError<FramingError>, handler: &Framed) -> &'static str {
     match error {
-        FrameError::TooLong { .. } => "the frame is longer than max",
-        FrameError::Handler { error: FramingError::ImpossibleLength, .. } => "the length in the prefix is impossible",
+        FrameError::TooLong { .. } => handler.too_long(),
+        FrameError::Handler { error, .. } => error.phrase(),
     }
 }
 

@@ -6,6 +6,9 @@
 //!          | "delimiter:" HEX            up to these bytes, two hexadecimal digits each
 //!          | "any:" HEX { "|" HEX }    up to any of these: the leftmost, then the longest
 //!          | "fixed:" BYTES              every frame as long
+//!          | "varint"                    a length of seven bits a byte, the lowest first (Protocol Buffers)
+//!          | "netstring"                 LENGTH ":" bytes ","
+//!          | "cobs"                      up to a byte of 0, which byte stuffing keeps out of frames; max counts stuffed bytes
 //!          | PREFIX [("+" | "-") BYTES]  a length, then as many bytes; the adjustment is added to the length
 //! PREFIX   = "u8" | ("u16" | "u24" | "u32" | "u64") ("be" | "le")
 //! options  = { " max=" SIZE }            the longest frame, prefix and delimiter not counted; 1 MiB by default
@@ -161,6 +164,9 @@ impl<'a> Parser<'a> {
         let word = self.take_while(|c| c.is_ascii_alphanumeric());
         match word {
             "lines" => Ok(Kind::Lines),
+            "varint" => Ok(Kind::Varint),
+            "netstring" => Ok(Kind::Netstring),
+            "cobs" => Ok(Kind::Cobs),
             "delimiter" => {
                 self.colon()?;
                 let bytes = self.hex()?;
@@ -193,7 +199,7 @@ impl<'a> Parser<'a> {
                 None => Err(SpecError::new(
                     self.text,
                     start,
-                    "expected lines, delimiter:HEX, any:HEX|HEX, fixed:BYTES, or a length prefix such as u32be",
+                    "expected lines, delimiter:HEX, any:HEX|HEX, fixed:BYTES, varint, netstring, cobs, or a length prefix such as u32be",
                 )),
             },
         }
@@ -295,7 +301,7 @@ impl fmt::Display for SpecError {
         if let Some(names) = &self.names {
             write!(
                 f,
-                "\nA protocol is one of: {names}; or a framing spec: lines, delimiter:0d0a, any:0a|00, fixed:16, u32be+4 max=1M, client=lines server=u16be"
+                "\nA protocol is one of: {names}; or a framing spec: lines, delimiter:0d0a, any:0a|00, fixed:16, u32be+4 max=1M, varint, netstring, cobs, client=lines server=u16be"
             )?;
         }
         Ok(())
@@ -327,6 +333,9 @@ mod tests {
             ("fixed:99999999999999999999", 6),
             ("u32", 0),
             ("u9be", 0),
+            ("varints", 0),
+            ("varint+1", 6),
+            ("cobs:00", 4),
             ("u32be+", 6),
             ("u32be max=", 10),
             ("u32be max=1T", 11),
@@ -359,6 +368,9 @@ mod tests {
             "u32be+4 max=1M",
             "u32le-4",
             "u64be",
+            "varint max=1k",
+            "netstring",
+            "cobs",
             "client=lines server=u16be",
             "server=u16be max=1k client=fixed:1k",
         ] {

@@ -35,7 +35,7 @@ fn lines_of(protocol: &str, turns: &[(Side, What)]) -> Vec<String> {
 
 #[test]
 fn each_framing_frames_as_its_name_says() {
-    let cases: [(&str, &[u8], &[&str]); 15] = [
+    let cases: [(&str, &[u8], &[&str]); 25] = [
         (
             "lines",
             b"a\r\n\nb",
@@ -65,6 +65,80 @@ fn each_framing_frames_as_its_name_says() {
             ],
         ),
         ("fixed:2", b"abcd", &[r#"client frame at 0+2 ok: \"ab\""#, r#"client frame at 2+2 ok: \"cd\""#]),
+        (
+            "varint",
+            b"\x02ab\x00\x81\x00c",
+            &[
+                r#"client frame at 0+3 ok: \"ab\""#,
+                r#"client frame at 3+1 ok: \"\""#,
+                r#"client frame at 4+3 ok: \"c\""#,
+            ],
+        ),
+        (
+            "varint max=1k",
+            b"\x80\x80",
+            &[r#"client frame at 0+2 incomplete (the stream ended inside it): \"\" and 2 bytes more"#],
+        ),
+        (
+            "varint",
+            b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02x",
+            &[
+                r#"client frame at 0+10 malformed (the length in the prefix is impossible): \"\""#,
+                "client unparsed at 10+1 incomplete (after a malformed message): not parsed",
+            ],
+        ),
+        (
+            "netstring",
+            b"5:a,b:c,0:,12:hello",
+            &[
+                r#"client frame at 0+8 ok: \"a,b:c\""#,
+                r#"client frame at 8+3 ok: \"\""#,
+                r#"client frame at 11+8 incomplete (the stream ended inside it): \"hello\" and 3 bytes more"#,
+            ],
+        ),
+        (
+            "netstring",
+            b"1:a;1:b,",
+            &[
+                r#"client frame at 0+4 malformed (not a netstring): \"a\""#,
+                "client unparsed at 4+4 incomplete (after a malformed message): not parsed",
+            ],
+        ),
+        (
+            "netstring",
+            b"01:a,",
+            &[
+                r#"client frame at 0+3 malformed (not a netstring): \"\""#,
+                "client unparsed at 3+2 incomplete (after a malformed message): not parsed",
+            ],
+        ),
+        (
+            "netstring",
+            b"000000000000000000000",
+            &[
+                r#"client frame at 0+20 malformed (not a netstring): \"\""#,
+                "client unparsed at 20+1 incomplete (after a malformed message): not parsed",
+            ],
+        ),
+        ("netstring max=4", b"5:", &[r#"client frame at 0+2 malformed (the frame is longer than max): \"\""#]),
+        (
+            "cobs",
+            b"\x03ab\x02c\0\x01\x01\0\0\x02x",
+            &[
+                r#"client frame at 0+6 ok: \"ab\\x00c\""#,
+                r#"client frame at 6+3 ok: \"\\x00\""#,
+                r#"client frame at 9+1 ok: \"\""#,
+                r#"client frame at 10+2 incomplete (the stream ended inside it): \"x\" and 1 bytes more"#,
+            ],
+        ),
+        (
+            "cobs",
+            b"\x04ab\0\x01\0",
+            &[
+                r#"client frame at 0+4 malformed (the frame ends inside a COBS block): \"ab\""#,
+                "client unparsed at 4+2 incomplete (after a malformed message): not parsed",
+            ],
+        ),
         ("u8", b"\x02ab\x00", &[r#"client frame at 0+3 ok: \"ab\""#, r#"client frame at 3+1 ok: \"\""#]),
         ("u16be", b"\x00\x01a", &[r#"client frame at 0+3 ok: \"a\""#]),
         ("u16le", b"\x01\x00a", &[r#"client frame at 0+3 ok: \"a\""#]),
@@ -158,14 +232,16 @@ const BEFORE_A_HOLE: &[&[u8]] = &[
     b"*2\r\n$3\r\nGET\r\n$9\r\nab",
     b"$9\r\nab",
     b"\xff\xff\xff\xff",
+    b"9:ab",
+    b"2:ab",
     b"x\n",
 ];
 
 proptest! {
     #[test]
     fn any_bytes_obey_the_law_under_any_spec(
-        bytes in prop::collection::vec(prop_oneof![Just(0_u8), Just(1), Just(b'\r'), Just(b'\n'), any::<u8>()], 0..60),
-        spec in prop::sample::select(&["lines max=5", "delimiter:0d0a", "any:0d|0d0a|0a0100", "u8", "u16be max=20", "u8-1", "fixed:3", "auto"][..]),
+        bytes in prop::collection::vec(prop_oneof![Just(0_u8), Just(1), Just(b'\r'), Just(b'\n'), Just(b':'), Just(b'1'), Just(b','), any::<u8>()], 0..60),
+        spec in prop::sample::select(&["lines max=5", "delimiter:0d0a", "any:0d|0d0a|0a0100", "u8", "u16be max=20", "u8-1", "fixed:3", "varint", "netstring", "cobs", "auto"][..]),
     ) {
         said(spec, &[client(&bytes), closed()]);
     }
@@ -183,7 +259,7 @@ proptest! {
             ),
             0..8,
         ),
-        protocol in prop::sample::select(&["lines", "u8", "u32be max=1G", "redis", "http1", "auto", "opaque"][..]),
+        protocol in prop::sample::select(&["lines", "u8", "u32be max=1G", "varint", "netstring", "cobs", "redis", "http1", "auto", "opaque"][..]),
     ) {
         let protocol = Registry::builtin().resolve(protocol).unwrap();
         let mut session = protocol.session(None);

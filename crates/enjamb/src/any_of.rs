@@ -21,7 +21,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
-use crate::scanner::{Cut, Ended, Source};
+use crate::scanner::{Cut, Ended, Source, Taken};
 use crate::steps;
 use crate::trie::{ROOT, Trie};
 
@@ -118,6 +118,12 @@ impl Reading {
     pub(crate) fn holds(self) -> bool {
         self.node != ROOT || self.again.is_some()
     }
+
+    /// Are there bytes to be read again?
+    #[inline]
+    pub(crate) fn reads_again(self) -> bool {
+        self.again.is_some()
+    }
 }
 
 impl AnyOf {
@@ -192,7 +198,13 @@ impl AnyOf {
         {
             return Some(cut);
         }
-        if reading.node == ROOT { set.search(reading, chunk) } else { set.resume(reading, chunk) }
+        if reading.node == ROOT { self.search(reading, chunk).map(Taken::cut) } else { set.resume(reading, chunk) }
+    }
+
+    /// The next token, where nothing is held.
+    #[inline(always)]
+    pub(crate) fn search<'c>(&self, reading: &mut Reading, chunk: &mut &'c [u8]) -> Option<Taken<'c>> {
+        self.0.search(reading, chunk)
     }
 
     /// The next cut of what is held at the end of the stream, where nothing is read again.
@@ -201,7 +213,8 @@ impl AnyOf {
         let path = set.path(reading.node);
         match set.inside[reading.node] {
             Some(inside) => {
-                Some(set.settle(reading, reading.node, inside, Source::Held(path.start..path.start + inside.at)))
+                let source = Source::Held(path.start..path.start + inside.at);
+                Some(Cut { source, ended: Some(set.settle(reading, reading.node, inside)) })
             }
             None => {
                 reading.node = ROOT;
@@ -239,15 +252,16 @@ impl Set {
         self.begins[delimiter + 1] - self.begins[delimiter]
     }
 
-    fn last(&self, source: Source, delimiter: usize) -> Cut {
-        Cut { source, ended: Some(Ended { delimiter, width: self.length(delimiter) }) }
+    #[inline]
+    fn ended(&self, delimiter: usize) -> Ended {
+        Ended { delimiter, width: self.length(delimiter) }
     }
 
-    /// The delimiter that waited inside the path of `node` is the end of a frame with this payload. What was read behind it is read again.
-    fn settle(&self, reading: &mut Reading, node: usize, Inside { at, delimiter }: Inside, payload: Source) -> Cut {
+    /// The delimiter that waited inside the path of `node` ends the frame. What was read behind it is read again.
+    fn settle(&self, reading: &mut Reading, node: usize, Inside { at, delimiter }: Inside) -> Ended {
         let path = self.path(node);
         self.leave(reading, node, path.start + at + self.length(delimiter), path.end);
-        self.last(payload, delimiter)
+        self.ended(delimiter)
     }
 
     /// The text from `at` to `end` is to be read again. `node` is one behind it that began earlier.
@@ -270,19 +284,22 @@ impl Set {
             && let Some(delimiter) = self.begun_at[first]
         {
             self.leave(reading, reading.node, first + self.length(delimiter), end);
-            return Some(self.last(Source::Held(at..first), delimiter));
+            return Some(Cut { source: Source::Held(at..first), ended: Some(self.ended(delimiter)) });
         }
         reading.again = None;
         if self.trie.is_leaf(reading.node) {
-            return Some(self.whole(reading, reading.node, Source::Held(at..begun)));
+            let ended = self.whole(reading.node);
+            reading.node = ROOT;
+            return Some(Cut { source: Source::Held(at..begun), ended: Some(ended) });
         }
         (at < begun).then_some(Cut { source: Source::Held(at..begun), ended: None })
     }
 
     /// The path of `node` is a delimiter, and nothing longer is.
-    fn whole(&self, reading: &mut Reading, node: usize, payload: Source) -> Cut {
-        reading.node = ROOT;
-        self.last(payload, self.trie.ends_in(node).unwrap_or_default())
+    #[inline]
+    fn whole(&self, node: usize) -> Ended {
+        let delimiter = self.inside[node].map_or(0, |itself| itself.delimiter);
+        Ended { delimiter, width: self.trie.depth(node) }
     }
 
     /// Does the delimiter inside of the path of `node` end the frame, when the path goes on as that of `next`?
@@ -291,7 +308,8 @@ impl Set {
     }
 
     /// Nothing is held.
-    fn search(&self, reading: &mut Reading, chunk: &mut &[u8]) -> Option<Cut> {
+    #[inline]
+    fn search<'c>(&self, reading: &mut Reading, chunk: &mut &'c [u8]) -> Option<Taken<'c>> {
         let bytes = *chunk;
         let (mut node, mut at) = (ROOT, 0);
         loop {
@@ -308,25 +326,22 @@ impl Set {
             } else {
                 let next = self.trie.failure(node);
                 if let Some(inside) = self.settles(node, next) {
+                    let piece = &bytes[..at - self.trie.depth(node) + inside.at];
                     *chunk = &bytes[at..];
-                    return Some(self.settle(
-                        reading,
-                        node,
-                        inside,
-                        Source::Chunk(at - self.trie.depth(node) + inside.at),
-                    ));
+                    return Some(Taken { piece, ended: Some(self.settle(reading, node, inside)) });
                 }
                 node = next;
             }
             if self.trie.is_leaf(node) {
+                let piece = &bytes[..at - self.trie.depth(node)];
                 *chunk = &bytes[at..];
-                return Some(self.whole(reading, node, Source::Chunk(at - self.trie.depth(node))));
+                return Some(Taken { piece, ended: Some(self.whole(node)) });
             }
         }
         reading.node = node;
         *chunk = &[];
-        let payload = at - self.trie.depth(node);
-        (payload > 0).then_some(Cut { source: Source::Chunk(payload), ended: None })
+        let piece = &bytes[..at - self.trie.depth(node)];
+        (!piece.is_empty()).then_some(Taken { piece, ended: None })
     }
 
     /// The path of a node is held: goes on until that settles which of its bytes are payload. As soon as what may be a delimiter
@@ -357,13 +372,17 @@ impl Set {
                         break;
                     }
                     *chunk = &bytes[at..];
-                    return Some(self.settle(reading, node, inside, Source::Held(payload)));
+                    return Some(Cut {
+                        source: Source::Held(payload),
+                        ended: Some(self.settle(reading, node, inside)),
+                    });
                 }
                 node = next;
             }
             if self.trie.is_leaf(node) && self.trie.depth(node) > at {
                 *chunk = &bytes[at..];
-                return Some(self.whole(reading, node, Source::Held(before(node, at))));
+                reading.node = ROOT;
+                return Some(Cut { source: Source::Held(before(node, at)), ended: Some(self.whole(node)) });
             }
         }
         reading.node = ROOT;

@@ -70,6 +70,7 @@ impl Delimiter {
 
     /// With the first `matched` bytes of the delimiter seen, and now `byte`: how many are seen?
     /// Amortised over a stream this is constant, since every turn of the loop undoes an earlier step.
+    #[inline]
     pub(crate) fn advance(&self, mut matched: usize, byte: u8) -> usize {
         let bytes = self.bytes();
         steps::count(1);
@@ -82,8 +83,13 @@ impl Delimiter {
 
     /// The length of the longest proper prefix of the delimiter that `chunk` ends in. `chunk` does not hold
     /// the whole delimiter.
+    #[inline]
     pub(crate) fn begun_at_end_of(&self, chunk: &[u8]) -> usize {
         let longest = self.bytes().len() - 1;
+        if longest == 1 {
+            steps::count(1);
+            return usize::from(chunk.last() == self.bytes().first());
+        }
         let tail = &chunk[chunk.len() - longest.min(chunk.len())..];
         tail.iter().fold(0, |matched, &byte| self.advance(matched, byte))
     }
@@ -102,6 +108,13 @@ fn failure_table(bytes: &[u8]) -> Box<[usize]> {
         failure[at] = matched;
     }
     failure.into_boxed_slice()
+}
+
+/// A delimiter of one byte.
+impl From<u8> for Delimiter {
+    fn from(byte: u8) -> Self {
+        Self::build(&[byte])
+    }
 }
 
 impl PartialEq for Delimiter {

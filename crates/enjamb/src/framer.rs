@@ -179,24 +179,89 @@ impl<H: Handler> Framer<H> {
         Ok(self.settle(came))
     }
 
-    /// What the end of a frame came to: its event, with the next terminator put in force; or nothing yet, or an error for good.
+    #[inline(always)]
+    fn advance(&mut self, chunk: &mut &[u8]) -> Said<H> {
+        while matches!(self.state, State::Framing) {
+            let said = match self.scanner.take_at_once(chunk) {
+                Some(Taken { piece, ended }) if self.frame.has_room_for(piece) => match ended {
+                    Some(ended) => {
+                        self.frame.length += piece.len() as u64;
+                        let found = self.frame.found(ended);
+                        match self.handler.found_with(piece, found) {
+                            Ok(step) => self.step(step, found.end),
+                            Err(refused) => return Err(self.refused(refused, found)),
+                        }
+                    }
+                    None => {
+                        let at = self.frame.start.saturating_add(self.frame.length);
+                        self.frame.length += piece.len() as u64;
+                        match self.handler.collect_at(piece, at) {
+                            Ok(()) => None,
+                            Err(error) => return Err(self.refused_piece(error)),
+                        }
+                    }
+                },
+                Some(taken) => self.deliver(taken)?,
+                None if self.scanner.is_done_with(chunk) => return Ok(None),
+                None => match self.take_and_deliver(chunk) {
+                    Some(said) => said?,
+                    None => return Ok(None),
+                },
+            };
+            if said.is_some() {
+                return Ok(said);
+            }
+        }
+        self.after(chunk)
+    }
+
+    /// What a token comes to, whatever it is: nothing for a piece, an event for the end of a frame or none, or an error for good.
+    #[inline(never)]
+    fn deliver(&mut self, Taken { piece, ended }: Taken<'_>) -> Said<H> {
+        let Self { handler, frame, .. } = self;
+        let came = deliver(handler, frame, piece, ended);
+        self.settle(came)
+    }
+
+    #[inline(never)]
+    fn take_and_deliver(&mut self, chunk: &mut &[u8]) -> Option<Said<H>> {
+        let Taken { piece, ended } = self.scanner.take(chunk)?;
+        let came = deliver(&mut self.handler, &mut self.frame, piece, ended);
+        Some(self.settle(came))
+    }
+
     fn settle(&mut self, came: Came<H>) -> Said<H> {
-        let (step, end) = match came {
-            Ok(Some(came)) => came,
-            Ok(None) => return Ok(None),
-            Err(error) => return Err(self.fail(error)),
-        };
-        match step.next {
+        match came {
+            Ok(Some((step, end))) => Ok(self.step(step, end)),
+            Ok(None) => Ok(None),
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    /// The frame came to this: puts the next terminator in force.
+    #[inline(always)]
+    fn step(&mut self, Step { event, next }: Step<H::Event>, end: u64) -> Option<H::Event> {
+        match next {
             Next::Same => {}
             Next::Until(terminator) => self.scanner.set(terminator),
             Next::Stop => self.state = State::Stopped(self.scanner.held() as u64),
         }
         self.frame = Frame::new(end, self.handler.limit());
         self.refuse_announced();
-        Ok(step.event)
+        event
+    }
+
+    /// The handler refused a frame, or a piece of it.
+    #[cold]
+    fn refused(&mut self, refused: Refused<H::Error>, Found { start, end, .. }: Found) -> FrameError<H::Error> {
+        self.fail(match refused {
+            Refused::Piece(error) => FrameError::Handler { start, end: start, error },
+            Refused::Frame(error) => FrameError::Handler { start, end, error },
+        })
     }
 
     /// A frame whose length is announced and over the limit is refused before its first byte.
+    #[inline]
     fn refuse_announced(&mut self) {
         let Limit { max, overflow } = self.frame.limit;
         let start = self.frame.start;
@@ -222,10 +287,10 @@ impl<H: Handler> Framer<H> {
                 State::Stopped(_) => return Ok(None),
                 State::Failed(error) => return Err(error.clone()),
             }
-            let Some(taken) = self.scanner.take_at_end() else {
+            let Some(Taken { piece, ended }) = self.scanner.take_at_end() else {
                 return Ok(None);
             };
-            let came = deliver(&mut self.handler, &mut self.frame, taken);
+            let came = deliver(&mut self.handler, &mut self.frame, piece, ended);
             if let Some(event) = self.settle(came)? {
                 return Ok(Some(event));
             }
@@ -249,6 +314,26 @@ impl<H: Handler> Framer<H> {
         }
     }
 
+    #[cold]
+    fn refused_piece(&mut self, error: H::Error) -> FrameError<H::Error> {
+        let Frame { start, .. } = self.frame;
+        self.fail(FrameError::Handler { start, end: start, error })
+    }
+
+    /// What is said when nothing is framed any more.
+    #[cold]
+    fn after(&mut self, chunk: &mut &[u8]) -> Said<H> {
+        match &mut self.state {
+            State::Framing => Ok(None),
+            State::Stopped(leftover) => {
+                *leftover = leftover.saturating_add(core::mem::take(chunk).len() as u64);
+                Ok(None)
+            }
+            State::Failed(error) => Err(error.clone()),
+        }
+    }
+
+    #[cold]
     fn fail(&mut self, error: FrameError<H::Error>) -> FrameError<H::Error> {
         self.state = State::Failed(error.clone());
         error
@@ -263,8 +348,7 @@ type Came<H> = Result<Option<(Step<<H as Handler>::Event>, u64)>, FrameError<<H 
 
 /// Gives a token to the handler, as much of it as is within the limit; where there is more and the policy says so, the
 /// frame is refused. So what the handler saw before a refusal does not depend on the cuts.
-#[inline]
-fn deliver<H: Handler>(handler: &mut H, frame: &mut Frame, Taken { piece, ended }: Taken<'_>) -> Came<H> {
+fn deliver<H: Handler>(handler: &mut H, frame: &mut Frame, piece: &[u8], ended: Option<Ended>) -> Came<H> {
     let before = frame.length;
     let (kept, refused) = frame.admit(piece);
     match ended {
@@ -283,7 +367,6 @@ fn collect<H: Handler>(handler: &mut H, frame: &Frame, piece: &[u8], at: u64) ->
     handler.collect_at(piece, at).map_err(|error| FrameError::Handler { start: frame.start, end: frame.start, error })
 }
 
-#[inline]
 fn end_of_frame<H: Handler>(handler: &mut H, frame: &Frame, last: &[u8], ended: Ended) -> Came<H> {
     let found = frame.found(ended);
     let step = if frame.is_skipped() {
@@ -292,16 +375,23 @@ fn end_of_frame<H: Handler>(handler: &mut H, frame: &Frame, last: &[u8], ended: 
     } else {
         handler.found_with(last, found)
     };
-    let start = frame.start;
-    step.map(|step| Some((step, found.end))).map_err(|refused| match refused {
-        Refused::Piece(error) => FrameError::Handler { start, end: start, error },
-        Refused::Frame(error) => FrameError::Handler { start, end: found.end, error },
-    })
+    let Found { start, end, .. } = found;
+    match step {
+        Ok(step) => Ok(Some((step, end))),
+        Err(Refused::Piece(error)) => Err(FrameError::Handler { start, end: start, error }),
+        Err(Refused::Frame(error)) => Err(FrameError::Handler { start, end, error }),
+    }
 }
 
 impl Frame {
     fn new(start: u64, limit: Limit) -> Self {
         Self { start, length: 0, dropped: 0, lost: 0, limit }
+    }
+
+    /// Is this much more of it within the limit, and all that came before?
+    #[inline(always)]
+    fn has_room_for(&self, piece: &[u8]) -> bool {
+        self.dropped == 0 && self.length <= self.limit.max && piece.len() as u64 <= self.limit.max - self.length
     }
 
     /// Counts `piece`, and gives back what of it is within the limit and whether the rest makes the frame one to refuse.
@@ -335,6 +425,7 @@ impl Frame {
     }
 
     /// The frame, now that it has ended.
+    #[inline(always)]
     fn found(&self, Ended { delimiter, width }: Ended) -> Found {
         let Self { start, length, dropped, lost, .. } = *self;
         let end = start.saturating_add(length).saturating_add(width as u64);
@@ -351,23 +442,15 @@ impl<H: Handler> Machine for Framer<H> {
     type Error = FrameError<H::Error>;
 
     fn next(&mut self, chunk: &mut &[u8]) -> Result<Option<H::Event>, Self::Error> {
-        loop {
-            match &mut self.state {
-                State::Framing => {}
-                State::Stopped(leftover) => {
-                    *leftover = leftover.saturating_add(core::mem::take(chunk).len() as u64);
-                    return Ok(None);
-                }
-                State::Failed(error) => return Err(error.clone()),
-            }
-            let Some(taken) = self.scanner.take(chunk) else {
-                return Ok(None);
-            };
-            let came = deliver(&mut self.handler, &mut self.frame, taken);
-            if let Some(event) = self.settle(came)? {
-                return Ok(Some(event));
-            }
+        self.advance(chunk)
+    }
+
+    /// The loop of [`next`](Self::next) is part of this one: so an event need not be put into memory and taken out again.
+    fn feed(&mut self, mut chunk: &[u8], out: &mut impl FnMut(H::Event)) -> Result<(), Self::Error> {
+        while let Some(event) = self.advance(&mut chunk)? {
+            out(event);
         }
+        Ok(())
     }
 
     fn close(&mut self, out: &mut impl FnMut(H::Event)) -> Result<End, Self::Error> {
@@ -385,6 +468,10 @@ impl<H: Handler> Machine for Framer<H> {
 
     fn held(&self) -> usize {
         self.scanner.held() + self.handler.held()
+    }
+
+    fn awaits(&self) -> Option<&Terminator> {
+        Some(self.scanner.terminator())
     }
 
     fn offset(&self) -> u64 {

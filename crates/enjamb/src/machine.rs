@@ -1,6 +1,7 @@
 //! What every driver drives.
 
 use crate::handler::End;
+use crate::terminator::Terminator;
 
 /// One direction of a stream in, events out: the one shape that drivers, laws, fuzz targets and sessions know.
 ///
@@ -31,6 +32,12 @@ pub trait Machine {
 
     /// Bytes the machine holds on to now.
     fn held(&self) -> usize;
+
+    /// What ends the frame in progress, where the machine is made of terminators: whoever makes inputs for it learns its
+    /// vocabulary by this.
+    fn awaits(&self) -> Option<&Terminator> {
+        None
+    }
 
     /// How far into the stream the events so far reach, in bytes: where the next one begins.
     fn offset(&self) -> u64;

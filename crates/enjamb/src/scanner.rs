@@ -16,6 +16,7 @@
 //! Time is linear in the bytes, whatever the delimiters and the chunks: a byte is searched at most once by the
 //! substring search and stepped over at most twice by the failure table.
 
+use core::num::NonZeroU64;
 use core::ops::Range;
 
 use crate::any_of::Reading;
@@ -119,7 +120,6 @@ impl Scanner {
         self.take(chunk).map(Taken::token)
     }
 
-    #[inline]
     pub(crate) fn take<'s, 'c: 's>(&'s mut self, chunk: &mut &'c [u8]) -> Option<Taken<'s>> {
         if self.rescan.is_some()
             && let Some((cut, range)) = self.scan_again()
@@ -129,6 +129,30 @@ impl Scanner {
         let bytes = *chunk;
         let cut = self.scan(chunk)?;
         Some(self.taken(cut, bytes))
+    }
+
+    /// What [`take`](Self::take) takes in the common case, that nothing is held and nothing is to be scanned again: small enough to be part of the
+    /// loop that asks. `None`: the case is not the common one, or the chunk is used up.
+    #[inline(always)]
+    pub(crate) fn take_at_once<'c>(&mut self, chunk: &mut &'c [u8]) -> Option<Taken<'c>> {
+        match &self.terminator {
+            Terminator::Length(length) if self.rescan.is_none() => count_off(*length, &mut self.remaining, chunk),
+            Terminator::Delimiter(delimiter) if self.held == 0 && self.rescan.is_none() => {
+                search(delimiter, &mut self.held, chunk)
+            }
+            Terminator::AnyOf(set) if self.rescan.is_none() && !self.reading.holds() => {
+                let taken = set.search(&mut self.reading, chunk)?;
+                self.delimiter = taken.ended.map_or(self.delimiter, |ended| ended.delimiter);
+                Some(taken)
+            }
+            _ => None,
+        }
+    }
+
+    /// Is there nothing left to say of `chunk` and of what came before it?
+    #[inline(always)]
+    pub(crate) fn is_done_with(&self, chunk: &[u8]) -> bool {
+        chunk.is_empty() && self.rescan.is_none() && !self.reading.reads_again()
     }
 
     /// The stream ended: what is held is payload after all (`asynchat` E1 lost it), or a delimiter that nothing longer came of. Asked
@@ -153,7 +177,14 @@ impl Scanner {
     /// Changes what ends the frame in progress. Bytes that are held are scanned again under the new
     /// terminator by the next call of [`next`](Self::next), even with an empty chunk. A delimiter that is among them, because a longer one
     /// might have come of it, has not been found.
+    #[inline]
     pub fn set(&mut self, terminator: Terminator) {
+        if let (Terminator::Length(current), &Terminator::Length(next)) = (&mut self.terminator, &terminator) {
+            // Nothing is held under a length, and what is to be scanned again is so under any.
+            *current = next;
+            self.remaining = next.get();
+            return;
+        }
         let old = core::mem::replace(&mut self.terminator, terminator);
         if self.held > 0 || self.reading.holds() {
             let held = held(&old, self.held, self.reading);
@@ -244,25 +275,13 @@ impl Scanner {
         Some((cut, range))
     }
 
-    #[inline]
     fn scan(&mut self, chunk: &mut &[u8]) -> Option<Cut> {
         match &self.terminator {
-            Terminator::Delimiter(delimiter) if self.held == 0 => search(delimiter, chunk, &mut self.held),
-            Terminator::Delimiter(delimiter) => resume(delimiter, chunk, &mut self.held),
-            Terminator::Length(_) => {
-                let here = usize::try_from(self.remaining).map_or(chunk.len(), |n| n.min(chunk.len()));
-                if here == 0 {
-                    return None;
-                }
-                steps::count(1);
-                *chunk = &chunk[here..];
-                self.remaining -= here as u64;
-                let last = self.remaining == 0;
-                if last {
-                    self.rearm();
-                }
-                Some(Cut { source: Source::Chunk(here), ended: last.then_some(Ended::NONE) })
+            Terminator::Delimiter(delimiter) if self.held == 0 => {
+                search(delimiter, &mut self.held, chunk).map(Taken::cut)
             }
+            Terminator::Delimiter(delimiter) => resume(delimiter, chunk, &mut self.held),
+            Terminator::Length(length) => count_off(*length, &mut self.remaining, chunk).map(Taken::cut),
             Terminator::AnyOf(set) => {
                 let cut = set.scan(&mut self.reading, chunk)?;
                 self.delimiter = cut.ended.map_or(self.delimiter, |ended| ended.delimiter);
@@ -291,7 +310,6 @@ impl Scanner {
         }
     }
 
-    #[inline]
     fn taken<'a>(&'a self, Cut { source, ended }: Cut, bytes: &'a [u8]) -> Taken<'a> {
         let piece = match source {
             Source::Chunk(length) => &bytes[..length],
@@ -307,6 +325,11 @@ impl Scanner {
 }
 
 impl<'a> Taken<'a> {
+    /// What was taken from the front of a chunk, before it is borrowed.
+    pub(crate) fn cut(self) -> Cut {
+        Cut { source: Source::Chunk(self.piece.len()), ended: self.ended }
+    }
+
     fn token(self) -> Token<'a> {
         if self.ended.is_some() { Token::Last(self.piece) } else { Token::Piece(self.piece) }
     }
@@ -335,17 +358,36 @@ fn held(terminator: &Terminator, held: usize, reading: Reading) -> Range<usize> 
 pub struct Unplaced;
 
 /// Nothing is held: the delimiter lies in the chunk, or begins at its end, or neither.
-#[inline]
-fn search(delimiter: &Delimiter, chunk: &mut &[u8], held: &mut usize) -> Option<Cut> {
+#[inline(always)]
+fn search<'c>(delimiter: &Delimiter, held: &mut usize, chunk: &mut &'c [u8]) -> Option<Taken<'c>> {
     if let Some(at) = delimiter.find(chunk) {
         let width = delimiter.bytes().len();
+        let piece = &chunk[..at];
         *chunk = &chunk[at + width..];
-        return Some(Cut { source: Source::Chunk(at), ended: Some(Ended { delimiter: 0, width }) });
+        return Some(Taken { piece, ended: Some(Ended { delimiter: 0, width }) });
     }
     *held = delimiter.begun_at_end_of(chunk);
-    let payload = chunk.len() - *held;
+    let piece = &chunk[..chunk.len() - *held];
     *chunk = &[];
-    (payload > 0).then_some(Cut { source: Source::Chunk(payload), ended: None })
+    (!piece.is_empty()).then_some(Taken { piece, ended: None })
+}
+
+/// A frame of this length, of which `remaining` bytes are still to come.
+#[inline(always)]
+fn count_off<'c>(length: NonZeroU64, remaining: &mut u64, chunk: &mut &'c [u8]) -> Option<Taken<'c>> {
+    if chunk.is_empty() {
+        return None;
+    }
+    steps::count(1);
+    let here = usize::try_from(*remaining).map_or(chunk.len(), |remaining| remaining.min(chunk.len()));
+    let (piece, rest) = chunk.split_at(here);
+    *chunk = rest;
+    *remaining -= here as u64;
+    let ended = (*remaining == 0).then_some(Ended::NONE);
+    if ended.is_some() {
+        *remaining = length.get();
+    }
+    Some(Taken { piece, ended })
 }
 
 /// The delimiter was begun in an earlier chunk: goes on until it is whole, or until what may be one begins

@@ -7,6 +7,7 @@
 //! One machine's numbers say little. The ratios are what to look at.
 
 mod framing;
+mod laws;
 mod measure;
 mod peers;
 mod report;
@@ -54,11 +55,25 @@ pub(crate) struct Scale {
 struct Group {
     name: &'static str,
     asks: &'static str,
-    rows: fn(Scale) -> Vec<Row>,
+    rows: Rows,
 }
 
-const GROUPS: &[Group] =
-    &[Group { name: "framing", asks: "how fast are the frames of a stream found and counted", rows: framing::rows }];
+/// What the rows of a group are.
+enum Rows {
+    /// An input, and everybody who reads it.
+    Read(fn(Scale) -> Vec<Row>),
+    /// Laws over subjects, by name.
+    Tried(&'static [&'static str]),
+}
+
+const GROUPS: &[Group] = &[
+    Group {
+        name: "framing",
+        asks: "how fast are the frames of a stream found and counted",
+        rows: Rows::Read(framing::rows),
+    },
+    Group { name: "laws", asks: "how long does one wait for the laws", rows: Rows::Tried(&laws::ROWS) },
+];
 
 /// Exit code for wrong usage.
 const WRONG_USAGE: u8 = 2;
@@ -80,16 +95,32 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<ExitCode> 
     let mut measured = 0;
     for group in GROUPS.iter().filter(wanted) {
         writeln!(out, "## {}: {}\n", group.name, group.asks)?;
-        for row in (group.rows)(scale) {
-            if arguments.row.as_deref().is_some_and(|text| !row.name.contains(text)) {
-                continue;
+        let named = |name: &str| arguments.row.as_deref().is_none_or(|text| name.contains(text));
+        match group.rows {
+            Rows::Read(rows) => {
+                for row in rows(scale).into_iter().filter(|row| named(&row.name)) {
+                    measured += 1;
+                    if arguments.list {
+                        writeln!(out, "{}", row.name)?;
+                    } else {
+                        report::write(&row.measure(rounds)?, out)?;
+                    }
+                }
             }
-            measured += 1;
-            if arguments.list {
-                writeln!(out, "{}", row.name)?;
-                continue;
+            Rows::Tried(rows) => {
+                if !arguments.list {
+                    laws::head(out)?;
+                }
+                for row in rows.iter().filter(|row| named(row)) {
+                    measured += 1;
+                    if arguments.list {
+                        writeln!(out, "{row}")?;
+                    } else {
+                        laws::measure(row, rounds, out)?;
+                    }
+                }
+                writeln!(out)?;
             }
-            report::write(&row.measure(rounds)?, out)?;
         }
     }
     if measured == 0 {

@@ -3,10 +3,11 @@
 //! Reads packets, puts their TCP streams together, feeds each connection to a session of the protocol, and writes down what it says:
 //! one record a message, then what was counted.
 
+mod bounds;
+mod inputs;
 mod report;
 
-use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Read, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,16 +15,17 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use enjamb::{Connection, Ending, Outcome, Side, Tap, Time};
-use enjamb_capture::Options;
 use enjamb_monitor::{Format, Opener, Record, Watch};
 use enjamb_protocols::Registry;
 
+use crate::bounds::Bounds;
+use crate::inputs::Inputs;
 use crate::report::CaptureTotals;
 
 /// What `enjamb replay` is told.
 #[derive(Args, Clone, Debug)]
 pub struct Arguments {
-    /// Captures to replay, pcap or pcapng; `-` is standard input.
+    /// Captures to replay: pcap or pcapng, plain or in gzip or zstd; directories and patterns of them; `-` is standard input.
     #[arg(required = true, value_name = "CAPTURE")]
     captures: Vec<PathBuf>,
 
@@ -42,6 +44,9 @@ pub struct Arguments {
     /// Exit with 1 if a message was malformed or incomplete.
     #[arg(long)]
     strict: bool,
+
+    #[command(flatten)]
+    bounds: Bounds,
 }
 
 /// How records are written.
@@ -52,9 +57,6 @@ pub enum OutputFormat {
     /// A JSON object a line, for programs.
     Jsonl,
 }
-
-/// The name that stands for standard input.
-const STANDARD_INPUT: &str = "-";
 
 /// Exit code for wrong usage.
 const WRONG_USAGE: u8 = 2;
@@ -91,21 +93,30 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
     });
     let mut totals = CaptureTotals::default();
     let mut base = 0;
-    for path in &arguments.captures {
-        let standard_input = path.as_os_str() == STANDARD_INPUT;
-        let name = if standard_input { "standard input".to_owned() } else { path.display().to_string() };
+    let inputs = Inputs::find(&arguments.captures);
+    for (name, error) in &inputs.unreadable {
+        eprintln!("enjamb replay: {name}: {error}");
+        totals.unreadable += 1;
+    }
+    if inputs.passed_over > 0 {
+        let (count, s) = (inputs.passed_over, if inputs.passed_over == 1 { "" } else { "s" });
+        eprintln!("enjamb replay: {count} file{s} in directories passed over: no capture{s}");
+    }
+    let options = arguments.bounds.options();
+    for input in &inputs.captures {
+        let name = input.name();
         let mut numbered = Numbered { base, highest: base, tap: &mut watch };
-        match open(path) {
+        match input.open() {
             Ok(source) => {
-                let report = enjamb_capture::read(source, &mut numbered, &Options::default());
-                base = numbered.highest;
+                let report = enjamb_capture::read(source, &mut numbered, &options);
                 if let Some(fault) = &report.fault {
                     eprintln!("enjamb replay: {name}: {fault}");
                 }
-                totals.add(&report);
+                totals.add(&report, base);
+                base = numbered.highest;
             }
             Err(error) => {
-                eprintln!("enjamb replay: {name}: {error:#}");
+                eprintln!("enjamb replay: {name}: {error}");
                 totals.unreadable += 1;
             }
         }
@@ -140,15 +151,6 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
     } else {
         ExitCode::SUCCESS
     })
-}
-
-fn open(path: &PathBuf) -> anyhow::Result<Box<dyn Read>> {
-    if path.as_os_str() == STANDARD_INPUT {
-        return Ok(Box::new(io::stdin()));
-    }
-    let file = File::open(path)?;
-    anyhow::ensure!(!file.metadata()?.is_dir(), "it is a directory");
-    Ok(Box::new(file))
 }
 
 /// Records as lines. The first error is kept, and nothing is written after it.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use enjamb_capture::{Report, Summary};
+use enjamb_capture::{Incident, Report, Summary, What};
 use serde_json::{Map, Value};
 
 /// The counts of several captures together.
@@ -13,13 +13,21 @@ pub(crate) struct CaptureTotals {
     /// Captures that could not be opened at all.
     pub(crate) unreadable: u64,
     counts: [u64; FIELDS.len()],
+    /// The first ones of each capture.
+    incidents: Vec<Incident>,
 }
+
+/// How many incidents are told.
+const INCIDENTS_MAX: usize = 64;
+
+/// How many of them to people.
+const INCIDENTS_SHOWN: usize = 12;
 
 /// A count of a capture's summary: its name in records, its words for people, and where it is.
 type Field = (&'static str, &'static str, fn(&Summary) -> u64);
 
 /// The first two are always told, the others when they are not 0.
-const FIELDS: [Field; 19] = [
+const FIELDS: [Field; 22] = [
     ("packets", "packets", |s| s.packets),
     ("segments", "TCP segments", |s| s.segments),
     ("ignored", "packets that are not TCP or not understood", Summary::ignored),
@@ -30,19 +38,30 @@ const FIELDS: [Field; 19] = [
     ("connections_given_up", "connections given up to make room", |s| s.connections_given_up),
     ("out_of_order", "segments out of order", |s| s.out_of_order),
     ("retransmitted", "bytes retransmitted", |s| s.retransmitted),
-    ("conflicts", "segments with other bytes than came before: the first ones count", |s| s.conflicts),
+    ("conflicts", "segments with other bytes than came before", |s| s.conflicts),
     ("conflicting_bytes", "bytes in conflict", |s| s.conflicting_bytes),
+    ("urgent", "segments with urgent data, taken in its place", |s| s.urgent),
     ("keep_alives", "keep-alive probes", |s| s.keep_alives),
     ("resets_ignored", "resets that ended nothing", |s| s.resets_ignored),
     ("gaps", "gaps", |s| s.gaps),
     ("gap_bytes", "bytes missing in gaps", |s| s.gap_bytes),
     ("gaps_for_memory", "gaps given up early for want of memory", |s| s.gaps_for_memory),
+    ("order_given_up", "times that bytes were not captured which the other side had acknowledged", |s| {
+        s.order_given_up
+    }),
+    ("waits_timed_out", "waits for missing bytes that timed out", |s| s.waits_timed_out),
     ("late_segments", "segments with payload for connections that were over", |s| s.late_segments),
     ("stray_bytes", "bytes outside of their stream", |s| s.stray_bytes),
 ];
 
 impl CaptureTotals {
-    pub(crate) fn add(&mut self, report: &Report) {
+    /// Adds a capture whose connections are numbered from `base` on.
+    pub(crate) fn add(&mut self, report: &Report, base: u64) {
+        let room = INCIDENTS_MAX - self.incidents.len();
+        self.incidents.extend(report.incidents.iter().take(room).cloned().map(|mut incident| {
+            incident.connection.number += base;
+            incident
+        }));
         self.captures += 1;
         self.damaged += u64::from(report.fault.is_some());
         for (count, (_, _, value)) in self.counts.iter_mut().zip(FIELDS) {
@@ -61,8 +80,34 @@ impl CaptureTotals {
         record.insert("damaged".into(), self.damaged.into());
         record.insert("unreadable".into(), self.unreadable.into());
         record.extend(FIELDS.iter().zip(self.counts).map(|((name, ..), count)| ((*name).to_owned(), count.into())));
+        record.insert("incidents".into(), self.incidents.iter().map(incident_to_json).collect());
         record.into()
     }
+}
+
+fn incident_to_json(incident: &Incident) -> Value {
+    let mut record = Map::new();
+    let connection = &incident.connection;
+    record.insert("conn".into(), connection.number.into());
+    record.insert("client".into(), connection.client.to_string().into());
+    record.insert("server".into(), connection.server.to_string().into());
+    let (what, place) = match &incident.what {
+        What::Conflict { side, offset, bytes, kept, dropped } => {
+            record.insert("bytes".into(), (*bytes).into());
+            record.insert("kept".into(), kept.escape_ascii().to_string().into());
+            record.insert("dropped".into(), dropped.escape_ascii().to_string().into());
+            ("conflict", Some((side, offset)))
+        }
+        What::GapForMemory { side, offset } => ("gap_for_memory", Some((side, offset))),
+        What::OrderGivenUp { side, offset } => ("order_given_up", Some((side, offset))),
+        What::ConnectionGivenUp => ("connection_given_up", None),
+    };
+    record.insert("what".into(), what.into());
+    if let Some((side, offset)) = place {
+        record.insert("side".into(), side.as_str().into());
+        record.insert("offset".into(), (*offset).into());
+    }
+    record.into()
 }
 
 impl fmt::Display for CaptureTotals {
@@ -77,6 +122,12 @@ impl fmt::Display for CaptureTotals {
         writeln!(f)?;
         for ((_, words, _), count) in FIELDS.iter().zip(self.counts).skip(2).filter(|(_, count)| *count > 0) {
             writeln!(f, "  {count} {words}")?;
+        }
+        for incident in self.incidents.iter().take(INCIDENTS_SHOWN) {
+            writeln!(f, "  {incident}")?;
+        }
+        if self.incidents.len() > INCIDENTS_SHOWN {
+            writeln!(f, "  and others: all are counted above, more are named in --format jsonl")?;
         }
         Ok(())
     }

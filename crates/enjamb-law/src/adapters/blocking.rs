@@ -11,6 +11,7 @@ use enjamb::End;
 
 use crate::cutting::Event;
 use crate::kind::Kind;
+use crate::measure::uncounted;
 use crate::run::{self, Run};
 use crate::subject::{Fault, Said, Subject};
 
@@ -39,7 +40,6 @@ pub struct Blocking<M, F, N> {
 
 impl Blocking<(), (), ()> {
     /// A function that reads the next event off a connection.
-    #[allow(clippy::new_ret_no_self, reason = "it is one, with other parameters")]
     pub fn new<F, T, E>(read: F) -> Blocking<impl Fn(Incoming) -> Incoming + Clone, F, fn(&E) -> bool>
     where
         F: Fn(&mut Incoming) -> Result<Option<T>, E>,
@@ -108,28 +108,40 @@ where
     type Event = T;
     type Error = Kind;
 
+    fn waits(&self) -> bool {
+        self.would_block.is_some()
+    }
+
     fn run(&self, run: &mut Run<'_, T, Kind>) {
-        let mut bytes = Vec::new();
-        let mut pieces = Vec::new();
-        for (_, event) in run.rest() {
-            match event {
-                Event::Chunk(chunk) if !chunk.is_empty() => {
-                    bytes.extend_from_slice(chunk);
-                    pieces.push(Piece::Chunk { end: bytes.len() });
+        let incoming = uncounted(|| {
+            let (mut bytes, mut pieces) = (Vec::new(), Vec::new());
+            for (_, event) in run.rest() {
+                match event {
+                    Event::Chunk(chunk) if !chunk.is_empty() => {
+                        bytes.extend_from_slice(chunk);
+                        pieces.push(Piece::Chunk { end: bytes.len() });
+                    }
+                    Event::Again => pieces.push(Piece::Again),
+                    Event::Chunk(_) | Event::Gap(_) | Event::Close(_) => {}
                 }
-                Event::Again => pieces.push(Piece::Again),
-                Event::Chunk(_) | Event::Gap(_) | Event::Close(_) => {}
             }
-        }
-        let incoming = Incoming {
-            bytes: Arc::new(bytes),
-            state: Arc::new(Mutex::new(State {
-                pieces,
-                interrupts: self.interrupted,
-                blocks: self.would_block.is_some(),
-                ..State::default()
-            })),
-        };
+            let blocks = self.would_block.is_some();
+            let state = State { pieces, interrupts: self.interrupted, blocks, ..State::default() };
+            Incoming { bytes: Arc::new(bytes), state: Arc::new(Mutex::new(state)) }
+        });
+        self.read_all(run, &incoming);
+        uncounted(|| drop(incoming));
+    }
+}
+
+impl<M, F, N> Blocking<M, F, N> {
+    fn read_all<R, T, E>(&self, run: &mut Run<'_, T, Kind>, incoming: &Incoming)
+    where
+        M: Fn(Incoming) -> R,
+        F: Fn(&mut R) -> Result<Option<T>, E>,
+        N: Fn(&E) -> bool,
+        E: Debug,
+    {
         let mut told = Told { incoming: incoming.clone(), pieces: 0, at: 0, end: false };
         let mut reader = (self.make)(incoming.clone());
         let mut calls_before = 0;

@@ -13,11 +13,15 @@ use super::feed::Feed;
 ///
 /// With nothing there it is `Pending`, and the waker it was called with is the one that is woken when the next chunk arrives.
 #[derive(Debug)]
-pub struct Body(Feed);
+pub struct Body {
+    feed: Feed,
+    /// What arrived last: the items are copies, since they are the subject's to keep.
+    arrived: Vec<u8>,
+}
 
 impl Body {
     pub(super) fn new(feed: Feed) -> Self {
-        Self(feed)
+        Self { feed, arrived: Vec::new() }
     }
 }
 
@@ -25,14 +29,14 @@ impl Stream for Body {
     type Item = io::Result<Bytes>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.0.take_empty_item() {
+        let Self { feed, arrived } = self.get_mut();
+        if feed.take_empty_item() {
             return Poll::Ready(Some(Ok(Bytes::new())));
         }
-        let mut bytes = Vec::new();
-        if !ready!(self.0.poll_take(cx, &mut bytes)) {
+        if !ready!(feed.poll_take(cx, arrived)) {
             return Poll::Ready(None);
         }
-        self.0.read(bytes.len());
-        Poll::Ready(Some(Ok(bytes.into())))
+        feed.read(arrived.len());
+        Poll::Ready(Some(Ok(Bytes::copy_from_slice(arrived))))
     }
 }

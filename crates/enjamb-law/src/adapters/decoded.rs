@@ -14,7 +14,7 @@ use crate::subject::{Said, Subject};
 
 /// How decoders of one kind are driven: what their buffer is, and what they are called with.
 ///
-/// [`TokioUtil`] and [`AsynchronousCodec`] are ready; one for another crate's trait, or for an old version of these, is a dozen lines.
+/// `TokioUtil` and `AsynchronousCodec` are ready, with the features of their names; one for another crate's trait, or for an old version of these, is a dozen lines.
 pub trait Driver<D> {
     /// The buffer that frames are taken off.
     type Buffer: AsRef<[u8]>;

@@ -4,10 +4,11 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use crate::measure::uncounted;
 use crate::run;
 use crate::subject::Fault;
 
-/// The far end of a [`Chunks`] or `Body`: what the constructor of an async subject is made of.
+/// The far end of a [`Chunks`](crate::Chunks), an [`Outgoing`](crate::Outgoing) or a `Body`: what the constructor of an async subject is made of.
 #[derive(Clone, Debug)]
 pub struct Feed(Arc<Mutex<State>>);
 
@@ -58,7 +59,7 @@ impl Feed {
     /// The law's side: bytes arrive, after `empty_items` items of none.
     pub(super) fn put(&self, bytes: &[u8], empty_items: usize) {
         let mut state = self.state();
-        state.arrived.extend_from_slice(bytes);
+        uncounted(|| state.arrived.extend_from_slice(bytes));
         state.empty_items += empty_items;
         Self::wake(state);
     }
@@ -137,6 +138,13 @@ impl Feed {
         let mut state = self.state();
         state.taken -= bytes;
         state.progress += bytes as u64;
+    }
+
+    /// The writer's side, to which bytes that arrive are room for as many: `bytes` were written where there was no limit any more.
+    pub(super) fn written(&self, bytes: usize) {
+        let mut state = self.state();
+        state.progress += bytes as u64;
+        state.ends_read = 0;
     }
 
     /// The reader's side: takes an item of no bytes, if one is due.

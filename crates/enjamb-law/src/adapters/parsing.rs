@@ -41,7 +41,6 @@ pub struct Parsing<M, F, A = F> {
 
 impl Parsing<(), ()> {
     /// A function without memory.
-    #[allow(clippy::new_ret_no_self, reason = "it is one, with other parameters")]
     pub fn new<F, T, E>(parse: F) -> Parsing<impl Fn() + Clone, impl Fn(&mut (), &[u8]) -> Parsed<T, E>>
     where
         F: Fn(&[u8]) -> Parsed<T, E>,

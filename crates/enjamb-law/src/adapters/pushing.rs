@@ -41,7 +41,6 @@ pub struct Pushing<M, F, A, T, E> {
 
 impl Pushing<(), (), (), (), ()> {
     /// The parsers that `make` makes, fed by `feed`, which gives what comes of the chunk to its last argument.
-    #[allow(clippy::new_ret_no_self, reason = "it is one, with other parameters")]
     pub fn new<M, P, F, T, E>(
         make: M,
         feed: F,

@@ -48,7 +48,6 @@ pub struct Reading<M, F> {
 
 impl Reading<(), ()> {
     /// A function that reads the next event off a connection.
-    #[allow(clippy::new_ret_no_self, reason = "it is one, with other parameters")]
     pub fn new<F, T, E>(read: F) -> Reading<impl Fn(Feed) -> Chunks + Clone, F>
     where
         F: AsyncFn(&mut Chunks) -> Result<Option<T>, E>,

@@ -28,7 +28,6 @@ pub struct Streaming<M, F>(Reading<M, F>);
 
 impl Streaming<(), ()> {
     /// The stream that `make` makes of a body. One whose items are no results is given `.map(Ok::<_, Never>)`.
-    #[allow(clippy::new_ret_no_self, reason = "it is one, with other parameters")]
     pub fn new<M, S, T, E>(
         make: M,
     ) -> Streaming<impl Fn(Feed) -> Streamed<S>, impl AsyncFn(&mut Streamed<S>) -> Result<Option<T>, E>>

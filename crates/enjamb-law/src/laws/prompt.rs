@@ -44,6 +44,8 @@ struct Waits {
 struct Counting {
     /// Bytes given so far.
     at: usize,
+    /// Events that have begun and are not said yet.
+    pending: usize,
     events: usize,
     /// Behind how many bytes more was asked for, and how many events had been said.
     asked: Vec<(usize, usize)>,
@@ -54,7 +56,10 @@ impl<E, F> Listener<E, F> for Counting {
         self.events += usize::from(matches!(said, Said::Event(_)));
     }
     fn asked(&mut self) {
-        self.asked.push((self.at, self.events));
+        self.asked.push((self.at, self.events + self.pending));
+    }
+    fn pending(&mut self, events: usize) {
+        self.pending = events;
     }
     fn given(&mut self, event: Event<'_>) {
         if let Event::Chunk(bytes) = event {

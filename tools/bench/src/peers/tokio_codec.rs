@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
 use tokio::io::{AsyncRead, ReadBuf};
+use tokio_util::bytes::BytesMut;
 use tokio_util::codec::{AnyDelimiterCodec, Decoder, FramedRead, LengthDelimitedCodec, LinesCodec};
 
 use crate::measure::{Contestant, Input, Tally};
@@ -63,6 +64,6 @@ pub(crate) fn any_delimiter(input: &Rc<Input>, read: usize, delimiters: &'static
 pub(crate) fn length_delimited(input: &Rc<Input>, read: usize) -> Contestant {
     Contestant::new("tokio_util LengthDelim.", "BytesMut for each frame", input, move |bytes| {
         let codec = LengthDelimitedCodec::builder().max_frame_length(FRAME_MAX).new_codec();
-        run(bytes, read, codec, |frame| frame.len())
+        run(bytes, read, codec, BytesMut::len)
     })
 }

@@ -1,0 +1,152 @@
+//! The writer that async subjects write to.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use crate::measure::uncounted;
+
+use super::feed::Feed;
+
+/// A connection that takes as many bytes at a time as the law says: `tokio::io::AsyncWrite` with the feature `tokio`, that of `futures::io` with the feature
+/// `futures`.
+///
+/// Bytes that arrive for it are room for as many: a write takes no more than there is room for of one chunk, and with no room it is `Pending`, until the next chunk
+/// arrives and the waker it was called with is woken. When the input has ended it takes all it is given.
+#[derive(Debug)]
+pub struct Outgoing {
+    feed: Feed,
+    log: Log,
+    /// What arrived: only its length counts.
+    arrived: Vec<u8>,
+    room: usize,
+    #[cfg_attr(
+        not(any(feature = "tokio", feature = "futures")),
+        expect(dead_code, reason = "only their traits ask for it")
+    )]
+    vectored: bool,
+}
+
+/// All that was written so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    pub(super) fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, bytes: &[u8]) {
+        uncounted(|| self.bytes().extend_from_slice(bytes));
+    }
+}
+
+impl Outgoing {
+    pub(super) fn new(feed: Feed, log: Log, vectored: bool) -> Self {
+        Self { feed, log, arrived: Vec::new(), room: 0, vectored }
+    }
+
+    /// Takes bytes from the front of `bytes` and says how many. For implementing the traits of crates that this one does not know.
+    pub fn poll_take(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<usize> {
+        if bytes.is_empty() {
+            return Poll::Ready(0);
+        }
+        if self.room == 0 {
+            if !ready!(self.feed.poll_take(cx, &mut self.arrived)) {
+                self.log.put(bytes);
+                self.feed.written(bytes.len());
+                return Poll::Ready(bytes.len());
+            }
+            self.room = self.arrived.len();
+        }
+        let taken = bytes.len().min(self.room);
+        self.log.put(&bytes[..taken]);
+        self.room -= taken;
+        self.feed.read(taken);
+        Poll::Ready(taken)
+    }
+
+    /// Takes bytes from the front of several buffers as if they were one. Unless it is vectored, the first that is not empty is all it sees.
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    fn poll_take_vectored(&mut self, cx: &mut Context<'_>, buffers: &[std::io::IoSlice<'_>]) -> Poll<usize> {
+        let mut buffers = buffers.iter().filter(|buffer| !buffer.is_empty());
+        let Some(first) = buffers.next() else {
+            return Poll::Ready(0);
+        };
+        let mut taken = ready!(self.poll_take(cx, first));
+        if self.vectored && taken == first.len() {
+            for buffer in buffers {
+                // A write that took something is not pending.
+                if self.room == 0 && !self.feed.ended() {
+                    break;
+                }
+                let Poll::Ready(more) = self.poll_take(cx, buffer) else {
+                    break;
+                };
+                taken += more;
+                if more < buffer.len() {
+                    break;
+                }
+            }
+        }
+        Poll::Ready(taken)
+    }
+}
+
+#[cfg(feature = "tokio")]
+mod tokio_io {
+    use std::io::{IoSlice, Result};
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use super::Outgoing;
+
+    impl tokio::io::AsyncWrite for Outgoing {
+        fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
+            self.get_mut().poll_take(cx, bytes).map(Ok)
+        }
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+        fn poll_write_vectored(
+            self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buffers: &[IoSlice<'_>],
+        ) -> Poll<Result<usize>> {
+            self.get_mut().poll_take_vectored(cx, buffers).map(Ok)
+        }
+        fn is_write_vectored(&self) -> bool {
+            self.vectored
+        }
+    }
+}
+
+#[cfg(feature = "futures")]
+mod futures_io {
+    use std::io::{IoSlice, Result};
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use super::Outgoing;
+
+    impl futures_io::AsyncWrite for Outgoing {
+        fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
+            self.get_mut().poll_take(cx, bytes).map(Ok)
+        }
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+        fn poll_write_vectored(
+            self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buffers: &[IoSlice<'_>],
+        ) -> Poll<Result<usize>> {
+            self.get_mut().poll_take_vectored(cx, buffers).map(Ok)
+        }
+    }
+}

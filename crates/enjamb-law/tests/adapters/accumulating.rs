@@ -1,0 +1,95 @@
+//! Accumulators.
+
+use enjamb_law::{Accumulating, Law, Never, Segmentations, split_everywhere, stream, total};
+use postcard::accumulator::{CobsAccumulator, FeedResult};
+
+use crate::laws::{hold_but, said};
+
+type Point = (u8, u32);
+
+fn points<'c, const N: usize>(
+    accumulator: &mut CobsAccumulator<N>,
+    chunk: &'c [u8],
+) -> (Option<Result<Point, &'static str>>, &'c [u8]) {
+    match accumulator.feed(chunk) {
+        FeedResult::Consumed => (None, &[]),
+        FeedResult::OverFull(rest) => (Some(Err("over-full")), rest),
+        FeedResult::DeserError(rest) => (Some(Err("no point")), rest),
+        FeedResult::Success { data, remaining } => (Some(Ok(data)), remaining),
+    }
+}
+
+#[test]
+fn the_accumulator_of_postcard_obeys_the_laws_but_that_of_the_end() {
+    let messages = [(1_u8, 2_u32), (0, 0), (255, 1 << 20)].map(|point| postcard::to_allocvec_cobs(&point).unwrap());
+    let messages: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
+    // It is not told of the end.
+    hold_but(&Accumulating::new(CobsAccumulator::<16>::new, points), &messages, &[Law::End]);
+}
+
+#[test]
+fn what_is_too_long_for_it_depends_on_the_cuts() {
+    // It forgets what overran it and reads on in the middle: with 4 bytes of room, where that is depends on how many came at once.
+    let points = Accumulating::new(CobsAccumulator::<4>::new, points).resumes();
+    let mut long = vec![7; 6];
+    long.push(0);
+    let violation = split_everywhere(&points, &stream(&long), &Segmentations::up_to_two_cuts()).unwrap_err();
+    assert_eq!(violation.verdict, "what is said depends on where the stream is cut");
+}
+
+/// Lines, with something done to the rest that is handed back.
+#[allow(clippy::type_complexity)]
+fn lines(
+    rest: impl for<'c> Fn(&'c [u8], &'c [u8]) -> &'c [u8],
+) -> Accumulating<fn() -> Vec<u8>, impl for<'c> Fn(&mut Vec<u8>, &'c [u8]) -> (Option<Result<Vec<u8>, Never>>, &'c [u8])>
+{
+    Accumulating::new(Vec::new as fn() -> Vec<u8>, move |line: &mut Vec<u8>, chunk| {
+        match chunk.iter().position(|byte| *byte == b'\n') {
+            Some(at) => {
+                line.extend_from_slice(&chunk[..at]);
+                (Some(Ok(std::mem::take(line))), rest(chunk, &chunk[at + 1..]))
+            }
+            None => {
+                line.extend_from_slice(chunk);
+                (None, rest(chunk, &[]))
+            }
+        }
+    })
+}
+
+#[test]
+fn one_that_drops_the_rest_is_caught() {
+    hold_but(&lines(|_, rest| rest), &[b"a\n", b"\n", b"bc\n"], &[Law::End]);
+    let violation = split_everywhere(&lines(|_, _| &[]), &stream(b"a\nb\n"), &Segmentations::up_to_two_cuts());
+    let violation = violation.unwrap_err();
+    assert_eq!((violation.input, violation.cuts), (stream(b"\n\n"), vec![1]));
+}
+
+#[test]
+fn what_it_hands_back_is_checked() {
+    // A chunk that was taken whole is handed back whole: nothing would ever take it.
+    let violation =
+        total(&lines(|chunk, rest| if rest.is_empty() { chunk } else { rest }), &stream(b"a"), &[]).unwrap_err();
+    assert_eq!(violation.verdict, "it left bytes in the chunk and said nothing: no call will ever take them");
+    let violation = total(&lines(|chunk, _| &chunk[..chunk.len() / 2]), &stream(b"ab\ncd"), &[]).unwrap_err();
+    assert_eq!(violation.verdict, "it hands back 1 bytes that are not the end of the 2 it was given");
+    let violation = total(&lines(|_, _| b"longer than the chunk"), &stream(b"\n"), &[]).unwrap_err();
+    assert_eq!(violation.verdict, "it hands back 21 bytes that are not the end of the 1 it was given");
+    // A message, and all of its bytes again.
+    let violation =
+        total(&lines(|chunk, rest| if chunk.starts_with(b"\n") { chunk } else { rest }), &stream(b"\n"), &[])
+            .unwrap_err();
+    assert_eq!(violation.verdict, "it went on for ever: it was stopped after it had said 81 things of 1 bytes");
+}
+
+#[test]
+fn an_error_ends_the_run_unless_it_resumes() {
+    fn even<'c>((): &mut (), chunk: &'c [u8]) -> (Option<Result<u8, &'static str>>, &'c [u8]) {
+        match chunk {
+            [] => (None, chunk),
+            [byte, rest @ ..] => (Some(if byte % 2 == 0 { Ok(*byte) } else { Err("odd") }), rest),
+        }
+    }
+    assert_eq!(said(Accumulating::new(|| (), even), &[2, 3, 4], &[]), ["2", "failed: _"]);
+    assert_eq!(said(Accumulating::new(|| (), even).resumes(), &[2, 3, 4], &[]), ["2", "failed: _", "4"]);
+}

@@ -1,0 +1,195 @@
+//! Decoders.
+
+use std::convert::Infallible;
+use std::io;
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use enjamb_law::{
+    Decoded, Law, Segmentations, encoded, end, prompt, round_trip, split, split_everywhere, stream, total,
+};
+use tokio_util::codec::{AnyDelimiterCodec, BytesCodec, Decoder, LengthDelimitedCodec, LinesCodec};
+
+use crate::laws::{hold, hold_but, said};
+
+#[test]
+fn the_codecs_of_tokio_util_obey_the_laws() {
+    hold(&Decoded::new(LinesCodec::new), &[b"one\r\n", b"\n", b"three\n"]);
+    hold(&Decoded::new(|| AnyDelimiterCodec::new(b",;".to_vec(), b",".to_vec())), &[b"a,", b"bc;", b","]);
+    // Behind a length that was read it takes the end of the stream for a clean one: the law `end` is right.
+    hold_but(&Decoded::new(LengthDelimitedCodec::new), &[b"\0\0\0\x03abc", b"\0\0\0\0", b"\0\0\0\x01d"], &[Law::End]);
+}
+
+#[test]
+fn length_delimited_loses_a_frame_whose_length_is_all_that_came() {
+    let violation = end(&Decoded::new(LengthDelimitedCodec::new), &[b"\0\0\0\x03abc"]).unwrap_err();
+    assert_eq!(
+        violation.verdict,
+        "the stream ends 4 bytes into a message of 7, and nothing tells: they are lost in silence"
+    );
+}
+
+#[test]
+fn bytes_codec_gives_what_a_read_brings_and_says_so() {
+    let violation =
+        split_everywhere(&Decoded::new(BytesCodec::new), &stream(b"some bytes"), &Segmentations::up_to_one_cut());
+    let violation = violation.unwrap_err();
+    assert_eq!((violation.input, violation.cuts), (stream(b"aa"), vec![1]));
+}
+
+#[test]
+fn a_codec_of_asynchronous_codec_obeys_them_too() {
+    hold(&Decoded::asynchronous(|| asynchronous_codec::LinesCodec), &[b"one\n", b"\n", b"three\n"]);
+    hold(&Decoded::asynchronous(|| asynchronous_codec::LengthCodec), &[b"\0\0\0\0\0\0\0\x01a"]);
+}
+
+#[test]
+fn a_long_chunk_comes_in_reads_of_a_buffers_size() {
+    struct Reads;
+    impl Decoder for Reads {
+        type Item = usize;
+        type Error = io::Error;
+        fn decode(&mut self, buffer: &mut BytesMut) -> io::Result<Option<usize>> {
+            let read = buffer.len();
+            buffer.clear();
+            Ok((read > 0).then_some(read))
+        }
+    }
+    assert_eq!(said(Decoded::new(|| Reads), &[0; 20_000], &[]), ["8192", "8192", "3616"]);
+}
+
+#[test]
+fn lines_go_round() {
+    let lines = Decoded::new(LinesCodec::new);
+    round_trip(&lines, b"one\n\nthree\n", true, |line| encoded(LinesCodec::new(), [line]).ok()).unwrap();
+    let violation = round_trip(&lines, b"one\r\n", true, |line| encoded(LinesCodec::new(), [line]).ok()).unwrap_err();
+    assert_eq!(violation.verdict, r#"a canonical message is encoded as b"one\n""#);
+    let frames = Decoded::new(LengthDelimitedCodec::new);
+    let encode = |frame: &BytesMut| encoded(LengthDelimitedCodec::new(), [Bytes::copy_from_slice(frame)]).ok();
+    round_trip(&frames, b"\0\0\0\x03abc", true, encode).unwrap();
+}
+
+#[test]
+fn an_error_ends_the_run_unless_it_resumes() {
+    let short = || LinesCodec::new_with_max_length(3);
+    let stream = b"one\ntoo long\ntwo\n";
+    assert_eq!(said(Decoded::new(short), stream, &[]), [r#""one""#, "failed: MaxLineLengthExceeded"]);
+    let resuming = Decoded::new(short).resumes();
+    assert_eq!(said(resuming, stream, &[]), [r#""one""#, "failed: MaxLineLengthExceeded", r#""two""#]);
+    hold(&resuming, &[b"one\n", b"two\n"]);
+    // A codec that can only say its error again is not asked for ever.
+    let frames = Decoded::new(|| LengthDelimitedCodec::builder().max_frame_length(1).new_codec()).resumes();
+    let failed = r#"failed: Custom { kind: InvalidData, error: LengthDelimitedCodecError }"#;
+    assert_eq!(said(frames, b"\0\0\0\x02ab", &[5]), [failed]);
+}
+
+/// Frames of a length and as many bytes, decoded with one bug or none.
+fn frames(bug: Bug) -> Decoded<impl Fn() -> Frames, impl enjamb_law::Driver<Frames, Item = Bytes, Error = io::Error>> {
+    Decoded::new(move || Frames { bug, decoded: false })
+}
+
+struct Frames {
+    bug: Bug,
+    decoded: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Bug {
+    None,
+    /// Takes a length off the buffer before the bytes are there, and forgets it.
+    LosesLength,
+    /// Returns `None` behind each frame, with others in the buffer.
+    OneFrameARead,
+    /// Never takes a byte.
+    NeverTakes,
+    /// Waits for the next byte before it gives the frame.
+    WaitsForMore,
+    /// Says nothing of what is left at the end.
+    SilentEnd,
+    /// Indexes where it should look.
+    Panics,
+}
+
+impl Decoder for Frames {
+    type Item = Bytes;
+    type Error = io::Error;
+
+    fn decode(&mut self, buffer: &mut BytesMut) -> io::Result<Option<Bytes>> {
+        if self.bug == Bug::Panics && buffer.len() == 1 {
+            let _ = buffer[usize::from(buffer[0])];
+        }
+        let Some(&len) = buffer.first() else {
+            return Ok(None);
+        };
+        let len = usize::from(len);
+        if self.bug == Bug::NeverTakes {
+            return Ok(Some(Bytes::new()));
+        }
+        if self.bug == Bug::OneFrameARead && std::mem::take(&mut self.decoded) {
+            return Ok(None);
+        }
+        if self.bug == Bug::LosesLength {
+            buffer.advance(1);
+            return Ok((buffer.len() >= len).then(|| buffer.split_to(len).freeze()));
+        }
+        if buffer.len() < 1 + len + usize::from(self.bug == Bug::WaitsForMore) {
+            return Ok(None);
+        }
+        buffer.advance(1);
+        self.decoded = true;
+        Ok(Some(buffer.split_to(len).freeze()))
+    }
+
+    fn decode_eof(&mut self, buffer: &mut BytesMut) -> io::Result<Option<Bytes>> {
+        match self.bug {
+            Bug::WaitsForMore => Self { bug: Bug::None, decoded: false }.decode_eof(buffer),
+            Bug::SilentEnd => self.decode(buffer),
+            _ => match self.decode(buffer)? {
+                None if !buffer.is_empty() => Err(io::ErrorKind::UnexpectedEof.into()),
+                frame => Ok(frame),
+            },
+        }
+    }
+}
+
+#[test]
+fn planted_bugs_are_caught() {
+    let messages: [&[u8]; 3] = [b"\x03abc", b"\0", b"\x01d"];
+    let input = stream(&messages.concat());
+    hold(&frames(Bug::None), &messages);
+    let everywhere = |bug| split_everywhere(&frames(bug), &input, &Segmentations::up_to_two_cuts()).unwrap_err();
+
+    let violation = everywhere(Bug::LosesLength);
+    assert_eq!((violation.input, violation.cuts), (stream(b"\x01a"), vec![1]));
+    assert_eq!(everywhere(Bug::OneFrameARead).cuts.len(), 1);
+    let violation = prompt(&frames(Bug::OneFrameARead), &messages, &[]).unwrap_err();
+    assert_eq!(violation.verdict, "a message was whole with byte 5, and was not said before more was asked for");
+    let violation = prompt(&frames(Bug::WaitsForMore), &messages, &[4]).unwrap_err();
+    assert_eq!(violation.verdict, "a message was whole with byte 2, and was not said before more was asked for");
+    let violation = total(&frames(Bug::NeverTakes), &input, &[]).unwrap_err();
+    assert_eq!(violation.verdict, "it went on for ever: it was stopped after it had said 81 things of 1 bytes");
+    let violation = total(&frames(Bug::Panics), &input, &[1]).unwrap_err();
+    assert!(violation.verdict.starts_with("it panicked: index out of bounds"), "{violation}");
+}
+
+#[test]
+fn a_silent_end_is_seen_without_a_verdict_and_told_with_one() {
+    let messages: [&[u8]; 1] = [b"\x03abc"];
+    end(&frames(Bug::SilentEnd), &messages).unwrap();
+    let violation = end(&frames(Bug::SilentEnd).without_verdict(), &messages).unwrap_err();
+    assert_eq!(
+        violation.verdict,
+        "the stream ends 1 bytes into a message of 4, and nothing tells: they are lost in silence"
+    );
+    end(&frames(Bug::None).without_verdict(), &messages).unwrap();
+}
+
+#[test]
+fn any_buffer_will_do_by_hand() {
+    fn field(buffer: &mut Vec<u8>) -> Result<Option<String>, Infallible> {
+        let end = buffer.iter().position(|byte| *byte == b',');
+        Ok(end.map(|end| String::from_utf8_lossy(&buffer.drain(..=end).collect::<Vec<_>>()[..end]).into_owned()))
+    }
+    let fields = Decoded::by(|| (), |(), buffer: &mut Vec<u8>| field(buffer), |(), buffer: &mut Vec<u8>| field(buffer));
+    hold(&fields, &[b"one,", b",", b"three,"]);
+    split(&fields, &stream(b"a,rest"), &[3]).unwrap();
+}

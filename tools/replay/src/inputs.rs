@@ -1,0 +1,158 @@
+//! Which captures are meant: files, everything in directories, what a pattern matches, standard input.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use enjamb_capture::{Capture, Trouble};
+
+/// The name that stands for standard input.
+const STANDARD_INPUT: &str = "-";
+
+/// How deep directories are looked into.
+const DEPTH_MAX: usize = 64;
+
+/// A capture to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Input {
+    StandardInput,
+    File(PathBuf),
+}
+
+impl Input {
+    /// What it is called in messages.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::StandardInput => "standard input".to_owned(),
+            Self::File(path) => path.display().to_string(),
+        }
+    }
+
+    pub(crate) fn open(&self) -> io::Result<Box<dyn Read>> {
+        match self {
+            Self::StandardInput => Ok(Box::new(io::stdin())),
+            Self::File(path) => Ok(Box::new(File::open(path)?)),
+        }
+    }
+}
+
+/// What was asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Inputs {
+    /// In the order in which they are to be read.
+    pub(crate) captures: Vec<Input>,
+    /// What cannot be read, and why.
+    pub(crate) unreadable: Vec<(String, String)>,
+    /// Files in directories that are no captures.
+    pub(crate) passed_over: u64,
+}
+
+impl Inputs {
+    /// Finds what `paths` stand for. The files of a directory and the matches of a pattern are in the order of their names.
+    pub(crate) fn find(paths: &[PathBuf]) -> Self {
+        let mut inputs = Self::default();
+        for path in paths {
+            if path.as_os_str() == STANDARD_INPUT {
+                inputs.captures.push(Input::StandardInput);
+            } else if path.is_dir() {
+                inputs.directory(path, DEPTH_MAX);
+            } else {
+                inputs.file_or_pattern(path);
+            }
+        }
+        inputs
+    }
+
+    fn file_or_pattern(&mut self, path: &Path) {
+        // A file is what it is called, whatever is in its name.
+        let pattern = path.to_str().filter(|text| !path.exists() && text.contains(['*', '?', '[']));
+        let Some(pattern) = pattern else {
+            self.captures.push(Input::File(path.to_owned()));
+            return;
+        };
+        let matches = match glob::glob(pattern) {
+            Ok(matches) => matches,
+            Err(error) => return self.unreadable.push((pattern.to_owned(), error.to_string())),
+        };
+        let before = self.captures.len();
+        for found in matches {
+            match found {
+                Ok(path) if path.is_dir() => self.directory(&path, DEPTH_MAX),
+                Ok(path) => self.captures.push(Input::File(path)),
+                Err(error) => self.unreadable.push((error.path().display().to_string(), error.error().to_string())),
+            }
+        }
+        if self.captures.len() == before {
+            self.unreadable.push((pattern.to_owned(), "nothing matches this pattern".to_owned()));
+        }
+    }
+
+    /// All captures in a directory and those in it. What is no capture is passed over: nobody asked for it by name.
+    fn directory(&mut self, folder: &Path, depth: usize) {
+        let mut entries: Vec<PathBuf> = match std::fs::read_dir(folder) {
+            Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect(),
+            Err(error) => return self.unreadable.push((folder.display().to_string(), error.to_string())),
+        };
+        entries.sort();
+        for path in entries {
+            // Links to directories may lead in a circle.
+            let Ok(kind) = std::fs::symlink_metadata(&path).map(|metadata| metadata.file_type()) else {
+                continue;
+            };
+            if kind.is_dir() && depth > 1 {
+                self.directory(&path, depth - 1);
+            } else if path.is_file() {
+                match Capture::open(&path) {
+                    Err(fault) if matches!(fault.trouble, Trouble::NotACapture(_)) => self.passed_over += 1,
+                    _ => self.captures.push(Input::File(path)),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::{Input, Inputs};
+
+    fn names(inputs: &Inputs, folder: &Path) -> Vec<String> {
+        let name = |input: &Input| input.name().replace(&format!("{}/", folder.display()), "");
+        inputs.captures.iter().map(name).collect()
+    }
+
+    #[test]
+    fn directories_and_patterns_stand_for_the_captures_in_them_in_order() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path();
+        std::fs::create_dir_all(folder.join("b/c")).expect("a folder");
+        let header = [0xa1b2_c3d4u32, 0, 0, 0, 0, 1].map(u32::to_le_bytes).concat();
+        for (name, bytes) in [
+            ("z.pcap", &header[..]),
+            ("a.pcap", &header),
+            ("b/c/d", &header),
+            ("notes.txt", b"not a capture"),
+            ("cut.pcap", &header[..10]),
+            ("w[1].pcap", &header),
+        ] {
+            std::fs::write(folder.join(name), bytes).expect("writable");
+        }
+        let find = |names: &[&str]| {
+            let paths: Vec<PathBuf> = names.iter().map(|name| folder.join(name)).collect();
+            Inputs::find(&paths)
+        };
+        let all = find(&[""]);
+        assert_eq!(names(&all, folder), ["a.pcap", "b/c/d", "cut.pcap", "w[1].pcap", "z.pcap"]);
+        assert_eq!((all.passed_over, all.unreadable.len()), (1, 0));
+        assert_eq!(names(&find(&["?.pcap", "b"]), folder), ["a.pcap", "z.pcap", "b/c/d"]);
+        assert_eq!(names(&find(&["w[1].pcap", "notes.txt"]), folder), ["w[1].pcap", "notes.txt"], "asked for by name");
+        let none = find(&["*.cap"]);
+        assert_eq!((none.captures.len(), &none.unreadable[0].1[..]), (0, "nothing matches this pattern"));
+    }
+
+    #[test]
+    fn a_dash_is_standard_input() {
+        assert_eq!(Inputs::find(&["-".into()]).captures, [Input::StandardInput]);
+    }
+}
