@@ -66,8 +66,7 @@ impl Outgoing {
     }
 
     /// Takes bytes from the front of several buffers as if they were one. Unless it is vectored, the first that is not empty is all it sees.
-    #[cfg(any(feature = "tokio", feature = "futures"))]
-    fn poll_take_vectored(&mut self, cx: &mut Context<'_>, buffers: &[std::io::IoSlice<'_>]) -> Poll<usize> {
+    pub fn poll_take_vectored(&mut self, cx: &mut Context<'_>, buffers: &[std::io::IoSlice<'_>]) -> Poll<usize> {
         let mut buffers = buffers.iter().filter(|buffer| !buffer.is_empty());
         let Some(first) = buffers.next() else {
             return Poll::Ready(0);

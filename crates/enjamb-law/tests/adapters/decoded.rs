@@ -1,15 +1,71 @@
 //! Decoders.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::fmt::Debug;
 use std::io;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use enjamb_law::{
-    Decoded, Law, Segmentations, encoded, end, prompt, round_trip, split, split_everywhere, stream, total,
+    Decoded, Law, Reading, Segmentations, encoded, end, prompt, round_trip, split, split_everywhere, stream, total,
 };
-use tokio_util::codec::{AnyDelimiterCodec, BytesCodec, Decoder, LengthDelimitedCodec, LinesCodec};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use tokio_util::codec::{AnyDelimiterCodec, BytesCodec, Decoder, FramedRead, LengthDelimitedCodec, LinesCodec};
 
 use crate::laws::{hold, hold_but, said};
+
+/// What `Decoded` says of a stream is what comes out of a real `FramedRead` over it.
+fn as_framed_read<D>(make: impl Fn() -> D, bytes: &[u8], cuts: &[usize]) -> Result<(), TestCaseError>
+where
+    D: Decoder<Item: Debug + PartialEq, Error: Debug>,
+{
+    let framed = said(Reading::stream(|chunks| FramedRead::new(chunks, make())), bytes, cuts);
+    prop_assert_eq!(said(Decoded::new(make), bytes, cuts), framed);
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn decoders_are_driven_as_framed_read_does_it(
+        pieces in vec(select(vec![&b"a"[..], b"\n", b"\r\n", b",", b";", b"\0\0\0\x02", b"\0\0", b"\x01", b"\xff"]), 0..24),
+        cuts in vec(1_usize..60, 0..6),
+    ) {
+        let bytes = pieces.concat();
+        let cuts: Vec<usize> = BTreeSet::from_iter(cuts).into_iter().filter(|cut| *cut < bytes.len()).collect();
+        as_framed_read(LinesCodec::new, &bytes, &cuts)?;
+        as_framed_read(|| LinesCodec::new_with_max_length(2), &bytes, &cuts)?;
+        as_framed_read(|| AnyDelimiterCodec::new(b",;".to_vec(), b",".to_vec()), &bytes, &cuts)?;
+        as_framed_read(LengthDelimitedCodec::new, &bytes, &cuts)?;
+        as_framed_read(|| LengthDelimitedCodec::builder().length_field_length(1).max_frame_length(9).new_codec(), &bytes, &cuts)?;
+        as_framed_read(BytesCodec::new, &bytes, &cuts)?;
+        for bug in [Bug::None, Bug::LosesLength, Bug::OneFrameARead, Bug::WaitsForMore, Bug::SilentEnd] {
+            as_framed_read(|| Frames { bug, decoded: false }, &bytes, &cuts)?;
+        }
+    }
+
+    #[test]
+    fn those_of_asynchronous_codec_are_driven_as_its_framed_read_does_it(
+        pieces in vec(select(vec![&b"a"[..], b"\n", b"\r\n", b"\xff", b"\0\0\0\0\0\0\0\x01"]), 0..24),
+        cuts in vec(1_usize..60, 0..6),
+    ) {
+        let bytes = pieces.concat();
+        let cuts: Vec<usize> = BTreeSet::from_iter(cuts).into_iter().filter(|cut| *cut < bytes.len()).collect();
+        // What is left at the end is an error there and an end here.
+        let left = |said: &String| !said.contains("UnexpectedEof");
+        macro_rules! same {
+            ($codec:expr) => {
+                let framed = Reading::stream(|chunks| asynchronous_codec::FramedRead::new(chunks, $codec));
+                let framed: Vec<String> = said(framed, &bytes, &cuts).into_iter().filter(left).collect();
+                prop_assert_eq!(said(Decoded::asynchronous(|| $codec), &bytes, &cuts), framed);
+            };
+        }
+        same!(asynchronous_codec::LinesCodec);
+        same!(asynchronous_codec::LengthCodec);
+        same!(asynchronous_codec::BytesCodec);
+    }
+}
 
 #[test]
 fn the_codecs_of_tokio_util_obey_the_laws() {
