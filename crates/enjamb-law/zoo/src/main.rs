@@ -3,6 +3,7 @@
 mod document;
 mod entries;
 mod entry;
+mod known;
 mod outcome;
 mod run;
 mod subject;

@@ -15,18 +15,20 @@ pub enum Outcome {
     Unfit(String),
 }
 
-impl From<Verdict> for Outcome {
-    fn from(verdict: Verdict) -> Self {
+impl Outcome {
+    pub fn of_law(law: Law, verdict: Verdict) -> Self {
         match verdict {
+            // What ends the process, or never returns, is the affair of one law. The others it does not let come to a verdict.
+            Verdict::Broken(violation) if violation.law != law => {
+                Self::NotAsked(format!("it does not come to a verdict: {}", violation.verdict))
+            }
             Verdict::Holds(_) => Self::Holds,
             Verdict::NotAsked(reason) => Self::NotAsked(reason),
             Verdict::Unfit(what) => Self::Unfit(what),
             Verdict::Broken(violation) => Self::of(&violation),
         }
     }
-}
 
-impl Outcome {
     fn of(violation: &Violation) -> Self {
         if violation.law == Law::Linear {
             // Its figures are those of one machine and one moment.
@@ -42,7 +44,9 @@ impl Outcome {
 
 /// A line that fits on a page.
 fn shortened(line: &str) -> String {
-    const MOST: usize = 200;
+    const MOST: usize = 160;
+    let line: String =
+        line.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect();
     match line.char_indices().nth(MOST) {
         Some((at, _)) => format!("{}...", &line[..at]),
         None => line.trim_end().to_owned(),

@@ -29,7 +29,7 @@ pub fn in_this_process(entry: &Entry, law: Option<Law>, into: Option<&Path>) -> 
         None => entry.laws().check_all(),
     };
     let outcomes: Vec<(String, Outcome)> =
-        verdicts.into_iter().map(|(law, verdict)| (law.name().to_owned(), verdict.into())).collect();
+        verdicts.into_iter().map(|(law, verdict)| (law.name().to_owned(), Outcome::of_law(law, verdict))).collect();
     let Some(into) = into else {
         return Ok(());
     };

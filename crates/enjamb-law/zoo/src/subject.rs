@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Debug};
 
-use enjamb_law::{Kind, Run, Subject};
+use enjamb_law::{Grammar, Kind, Run, Subject};
 
 /// A subject of whatever type.
 pub struct Any {
@@ -63,5 +63,8 @@ impl Subject for Any {
     }
     fn rescans(&self) -> bool {
         self.subject.rescans()
+    }
+    fn vocabulary(&self, grammar: &mut Grammar) {
+        self.subject.vocabulary(grammar);
     }
 }

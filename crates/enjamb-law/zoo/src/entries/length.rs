@@ -40,6 +40,17 @@ pub fn entries() -> Vec<Entry> {
         })
         .messages([&b"\0\x03abc"[..], b"\0\0", b"\0\x0812345678"])
         .limit(8),
+        Entry::new("tokio-util 0.7.20 FramedRead, polled on", "length-prefixed frames, errors logged", ASYNC, || {
+            any(Reading::stream(|chunks| {
+                tokio_util::codec::FramedRead::new(
+                    chunks,
+                    LengthDelimitedCodec::builder().length_field_length(2).max_frame_length(8).new_codec(),
+                )
+            })
+            .resumes())
+        })
+        .messages([&b"\0\x03abc"[..], b"\0\0", b"\0\x0812345678"])
+        .limit(8),
         Entry::new("futures_codec 0.3.4 LengthCodec", "length-prefixed frames", ASYNC, || {
             any(Reading::stream(|chunks| futures_codec_03::FramedRead::new(chunks, futures_codec_03::LengthCodec)))
         })

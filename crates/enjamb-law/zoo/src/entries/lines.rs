@@ -78,7 +78,6 @@ pub fn entries() -> Vec<Entry> {
 }
 
 /// A reader of records, with what it has of the next one.
-#[derive(Default)]
 struct Records {
     reader: csv_core::Reader,
     fields: Vec<u8>,
@@ -87,6 +86,10 @@ struct Records {
 }
 
 impl Records {
+    fn new() -> Self {
+        Self { reader: csv_core::Reader::new(), fields: Vec::new(), ends: Vec::new(), ended: false }
+    }
+
     /// What its documentation says: it is called until it asks for more, and with nothing when there is no more.
     fn read(&mut self, mut input: &[u8], found: &mut dyn FnMut(Result<(String, Vec<usize>), String>)) {
         let at_end = input.is_empty();
@@ -113,7 +116,7 @@ impl Records {
 }
 
 fn csv() -> crate::subject::Any {
-    any(Pushing::new(Records::default, |records: &mut Records, chunk, found| {
+    any(Pushing::new(Records::new, |records: &mut Records, chunk, found| {
         // No bytes are the end of the data for it: it is not asked again in the middle.
         if !chunk.is_empty() {
             records.read(chunk, found);

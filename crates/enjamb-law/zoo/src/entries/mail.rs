@@ -60,7 +60,7 @@ pub fn entries() -> Vec<Entry> {
                 codec
             }))
         })
-        .messages([&b"hi\r\n.\r\n"[..], b"QUIT\r\n", b"NOOP\r\n"])
+        .messages([&b"hi\r\n.\r\n"[..], b"QUIT\r\n"])
         .dependent()
         .limit(12),
     ]

@@ -17,6 +17,7 @@ mod websocket;
 mod xml;
 
 use crate::entry::Entry;
+use crate::known::known;
 
 /// All of them, in the order of the table.
 pub fn all() -> Vec<Entry> {
@@ -39,16 +40,9 @@ pub fn all() -> Vec<Entry> {
     ]
     .into_iter()
     .flatten()
+    .map(known)
     .collect()
 }
-
-/// Why nothing is said when the stream ends inside a message.
-const NOT_TOLD: &str = "it is fed, and there is no call that tells it that the stream has ended; whoever feeds it has to know by other means.";
-/// Server-sent events that are not finished.
-const DROPPED: &str = "the standard has an event dropped that no empty line ended (HTML, 9.2.6).";
-/// A WebSocket that ends.
-const NO_CLOSE: &str =
-    "a WebSocket ends with a close frame (RFC 6455, 7.1): an end without one is the same error wherever it comes.";
 
 /// A `tokio_util::codec::Decoder` of the present version.
 const DECODER: &str = "tokio-util decoder";

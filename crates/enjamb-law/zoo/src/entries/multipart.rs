@@ -41,6 +41,7 @@ pub fn entries() -> Vec<Entry> {
         .messages([FORM, EMPTY])
         .dependent(),
         Entry::new("mpart-async 0.7.0", "multipart bodies", STREAM, || mpart!(mpart_async, |body| body))
+            .tokens([&b"\r\n\r\n"[..], b"--B\r\nA: a"])
             .messages([FORM, EMPTY])
             .dependent(),
         Entry::new("multer 3.1.0", "multipart bodies", STREAM, || {

@@ -14,9 +14,9 @@ const AMQP: [&[u8]; 4] = [
     b"\x01\x00\x00\x00\x00\x00\x0c\x00\x0a\x00\x1e\x00\x00\x00\x00\x00\x00\x00\x00\xce",
 ];
 const STOMP: [&[u8]; 3] = [
+    b"MESSAGE\ncontent-length:3\ndestination:/q\nmessage-id:1\nsubscription:0\n\na\0b\0",
     b"CONNECTED\nversion:1.2\n\n\0",
     b"MESSAGE\ndestination:/q\nmessage-id:1\nsubscription:0\n\nhello\0",
-    b"MESSAGE\ndestination:/q\nmessage-id:1\nsubscription:0\ncontent-length:3\n\na\0b\0",
 ];
 
 pub fn entries() -> Vec<Entry> {

@@ -19,7 +19,7 @@ macro_rules! redis {
             |(parser, incoming)| match parser.parse_value(&mut *incoming) {
                 Ok(value) => Ok(Some(value)),
                 // It says so of every end.
-                Err(error) if format!("{error:?}").contains("UnexpectedEof") => Ok(None),
+                Err(error) if error.to_string().contains("unexpected end of file") => Ok(None),
                 Err(error) => Err(error),
             },
         ))

@@ -4,7 +4,7 @@ use atat::{DigestResult, Digester as _};
 use enjamb_law::{Accumulating, Decoded, Kind, Law, Never, Pushing, Shown};
 use postcard::accumulator::{CobsAccumulator, FeedResult};
 
-use super::{BUFFER, DECODER, NOT_TOLD, PUSH};
+use super::{BUFFER, DECODER, PUSH};
 use crate::entry::Entry;
 use crate::subject::{Any, any};
 
@@ -23,9 +23,7 @@ pub fn entries() -> Vec<Entry> {
         })
         .messages(SLIP)
         .limit(8),
-        Entry::new("serial-line-ip 0.5.0", "SLIP", PUSH, serial_line_ip)
-            .messages(SLIP)
-            .documented([Law::End], NOT_TOLD),
+        Entry::new("serial-line-ip 0.5.0", "SLIP", PUSH, serial_line_ip).messages(SLIP),
         Entry::new("pamoja-serial 0.2.0 SLIP", "SLIP", PUSH, || {
             any(Pushing::new(pamoja_serial::slip::SlipDecoder::<8>::new, |decoder, chunk, out| {
                 for &byte in chunk {
@@ -38,8 +36,7 @@ pub fn entries() -> Vec<Entry> {
             .resumes())
         })
         .messages(SLIP)
-        .limit(8)
-        .documented([Law::End], NOT_TOLD),
+        .limit(8),
         Entry::new("pamoja-serial 0.2.0 COBS", "COBS", PUSH, || {
             any(Pushing::new(pamoja_serial::cobs::CobsDecoder::<8>::new, |decoder, chunk, out| {
                 for &byte in chunk {
@@ -52,19 +49,14 @@ pub fn entries() -> Vec<Entry> {
             .resumes())
         })
         .messages([&b"\x03ab\x02c\0"[..], b"\x01\x01\0"])
-        .limit(8)
-        .documented([Law::End], NOT_TOLD),
-        Entry::new("cobs_codec_rs 1.3.0", "COBS", PUSH, || cobs(None))
-            .messages([&b"\x03ab\x02c\0"[..], b"\x01\x01\0"])
-            .documented([Law::End], NOT_TOLD),
+        .limit(8),
+        Entry::new("cobs_codec_rs 1.3.0", "COBS", PUSH, || cobs(None)).messages([&b"\x03ab\x02c\0"[..], b"\x01\x01\0"]),
         Entry::new("cobs_codec_rs 1.3.0 with a limit", "COBS", PUSH, || cobs(Some(8)))
             .messages([&b"\x03ab\x02c\0"[..], b"\x01\x01\0", b"\x09AAAAAAAA\0"])
-            .limit(8)
-            .documented([Law::End], NOT_TOLD),
+            .limit(8),
         Entry::new("postcard 1.2.0 CobsAccumulator", "postcard in COBS", PUSH, postcard)
             .messages([&b"\x03\x01\x02\0"[..], b"\x01\x02\x05\0", b"\x01\x01\x01\0"])
-            .limit(8)
-            .documented([Law::End], NOT_TOLD),
+            .limit(8),
         Entry::new("crsf 2.0.1", "Crossfire radio", PUSH, || {
             any(Pushing::new(crsf::PacketParser::<1024>::new, |parser, chunk, out| {
                 parser.push_bytes(chunk);
@@ -74,8 +66,7 @@ pub fn entries() -> Vec<Entry> {
             })
             .resumes())
         })
-        .messages(CRSF)
-        .documented([Law::End], NOT_TOLD),
+        .messages(CRSF),
         Entry::new("uf-crsf 0.7.0", "Crossfire radio", PUSH, || {
             any(Pushing::new(uf_crsf::CrsfParser::new, |parser, mut chunk, out| {
                 while let Some(packet) = parser.next_raw_packet(&mut chunk) {
@@ -87,8 +78,7 @@ pub fn entries() -> Vec<Entry> {
             })
             .resumes())
         })
-        .messages(CRSF)
-        .documented([Law::End], NOT_TOLD),
+        .messages(CRSF),
         Entry::new("sbus-rs 0.1.3", "SBUS radio", PUSH, || {
             any(Pushing::new(sbus_rs::StreamingParser::new, |parser, chunk, out| {
                 for packet in parser.push_bytes(chunk) {
@@ -97,15 +87,13 @@ pub fn entries() -> Vec<Entry> {
             })
             .resumes())
         })
-        .messages(SBUS)
-        .documented([Law::End], NOT_TOLD),
+        .messages(SBUS),
         Entry::new("ld2450-proto 0.2.0", "LD2450 radar", PUSH, || {
             any(Pushing::returning(ld2450_proto::FrameParser::new, |parser, chunk| {
                 Ok::<_, Never>(parser.feed_slice(chunk))
             }))
         })
-        .messages([radar])
-        .documented([Law::End], NOT_TOLD),
+        .messages([radar]),
         Entry::new("ublox 0.10.0", "u-blox satellites", PUSH, || {
             any(Pushing::new(ublox::Parser::default_proto, |parser, chunk, out| {
                 let mut packets = parser.consume_ubx(chunk);
@@ -122,8 +110,7 @@ pub fn entries() -> Vec<Entry> {
             &b"\xb5\x62\x05\x01\x02\x00\x06\x01\x0f\x38"[..],
             b"\xb5\x62\x05\x00\x02\x00\x06\x01\x0e\x33",
             b"\xb5\x62\x0a\x04\x00\x00\x0e\x34",
-        ])
-        .documented([Law::End], NOT_TOLD),
+        ]),
         Entry::new("midly 0.5.3", "MIDI", PUSH, || {
             any(Pushing::new(
                 midly::stream::MidiStream::new,
@@ -138,13 +125,11 @@ pub fn entries() -> Vec<Entry> {
         Entry::new("atat 0.25.0", "AT commands", BUFFER, || {
             any(Decoded::by(atat::AtDigester::<Unsolicited>::new, digested, |_, _: &mut Vec<u8>| Ok::<_, Never>(None)))
         })
-        .messages([
-            &b"\r\nOK\r\n"[..],
-            b"\r\n+URC: x\r\n",
-            b"\r\nERROR\r\n",
-            b"\r\n+CME ERROR: 5\r\n",
-            b"\r\n> ",
-        ]),
+        .messages([&b"\r\n+URC: x\r\n"[..], b"\r\nOK\r\n", b"\r\n> "])
+        // One command at a time is answered.
+        .dependent()
+        .not_asked(Law::Total, "its buffer is a fixed one of some hundred bytes, and the law feeds more")
+        .not_asked(Law::Linear, "its buffer is a fixed one of some hundred bytes, and the law feeds more"),
     ]
 }
 
@@ -196,7 +181,7 @@ fn postcard() -> Any {
         FeedResult::Consumed => (None, &[][..]),
         FeedResult::OverFull(rest) => (Some(Err("over-full")), rest),
         FeedResult::DeserError(rest) => (Some(Err("not a value")), rest),
-        FeedResult::Success { data, remaining } => (Some(Ok(data)), remaining).documented([Law::End], NOT_TOLD),
+        FeedResult::Success { data, remaining } => (Some(Ok(data)), remaining),
     })
     .resumes())
 }

@@ -1,8 +1,8 @@
 //! Server-sent events.
 
-use enjamb_law::{Decoded, Law, Reading, Streaming};
+use enjamb_law::{Decoded, Reading, Streaming};
 
-use super::{ASYNC, DECODER, DROPPED, STREAM};
+use super::{ASYNC, DECODER, STREAM};
 use crate::entry::Entry;
 use crate::subject::any;
 
@@ -16,37 +16,31 @@ pub fn entries() -> Vec<Entry> {
             any(Streaming::new(eventsource_stream::EventStream::new))
         })
         .messages(EVENTS)
-        .tokens(TOKENS)
-        .documented([Law::End], DROPPED),
+        .tokens(TOKENS),
         Entry::new("sse-stream 0.1.4", "server-sent events", STREAM, || {
             any(Streaming::new(sse_stream_01::SseStream::from_byte_stream))
         })
         .messages(EVENTS)
-        .tokens(TOKENS)
-        .documented([Law::End], DROPPED),
+        .tokens(TOKENS),
         Entry::new("sse-stream 0.3.0", "server-sent events", STREAM, || {
             any(Streaming::new(sse_stream::SseStream::from_bytes_stream))
         })
         .messages(EVENTS)
-        .tokens(TOKENS)
-        .documented([Law::End], DROPPED),
+        .tokens(TOKENS),
         Entry::new("async-sse 5.1.0", "server-sent events", ASYNC, || {
             any(Reading::stream(|chunks| async_sse::decode(futures::io::BufReader::new(chunks))))
         })
         .messages(EVENTS)
-        .tokens(TOKENS)
-        .documented([Law::End], DROPPED),
+        .tokens(TOKENS),
         Entry::new("sse-codec 0.3.2", "server-sent events", ASYNC, || {
             any(Reading::stream(|chunks| sse_codec::decode_stream(chunks)))
         })
         .messages(EVENTS)
-        .tokens(TOKENS)
-        .documented([Law::End], DROPPED),
+        .tokens(TOKENS),
         Entry::new("tokio_sse_codec 0.0.2", "server-sent events", DECODER, || {
             any(Decoded::new(tokio_sse_codec::SseDecoder::<String>::new))
         })
         .messages(EVENTS)
-        .tokens(TOKENS)
-        .documented([Law::End], DROPPED),
+        .tokens(TOKENS),
     ]
 }

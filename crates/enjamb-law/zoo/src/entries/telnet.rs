@@ -1,8 +1,8 @@
 //! Telnet.
 
-use enjamb_law::{Decoded, Law, Never, Pushing, Shown, Subject as _};
+use enjamb_law::{Decoded, Never, Pushing, Shown, Subject as _};
 
-use super::{DECODER, NOT_TOLD, OLD_DECODER, PUSH};
+use super::{DECODER, OLD_DECODER, PUSH};
 use crate::entry::Entry;
 use crate::old_decoder;
 use crate::subject::any;
@@ -46,12 +46,8 @@ macro_rules! telnet {
 
 pub fn entries() -> Vec<Entry> {
     vec![
-        Entry::new("libtelnet-rs 2.0.0", "telnet", PUSH, || telnet!(libtelnet_rs))
-            .messages(COMMANDS)
-            .documented([Law::End], NOT_TOLD),
-        Entry::new("libmudtelnet 2.0.2", "telnet", PUSH, || telnet!(libmudtelnet))
-            .messages(COMMANDS)
-            .documented([Law::End], NOT_TOLD),
+        Entry::new("libtelnet-rs 2.0.0", "telnet", PUSH, || telnet!(libtelnet_rs)).messages(COMMANDS),
+        Entry::new("libmudtelnet 2.0.2", "telnet", PUSH, || telnet!(libmudtelnet)).messages(COMMANDS),
         Entry::new("nectar 0.4.0", "telnet lines", DECODER, || any(Decoded::new(|| nectar::TelnetCodec::new(1024))))
             .messages([&b"hello\r\n"[..], b"\xff\xfd\x01", b"\xff\xfa\x1f\x00\x50\x00\x18\xff\xf0", b"\xff\xf1"]),
         Entry::new("telnet-codec 0.1.0", "telnet", OLD_DECODER, || {

@@ -1,9 +1,9 @@
 //! Characters, terminals, and what is wrapped in text.
 
-use enjamb_law::{Blocking, Law, Never, Parsed, Parsing, Pushing, Shown, Subject as _};
+use enjamb_law::{Blocking, Never, Parsed, Parsing, Pushing, Shown, Subject as _};
 use std::io::{BufRead as _, Read as _};
 
-use super::{BLOCKING, NOT_TOLD, PARSE, PUSH};
+use super::{BLOCKING, PARSE, PUSH};
 use crate::entry::Entry;
 use crate::subject::{Any, any};
 
@@ -26,8 +26,7 @@ pub fn entries() -> Vec<Entry> {
                 Ok::<_, Never>(heard.0)
             }))
         })
-        .messages(TERMINAL)
-        .documented([Law::End], NOT_TOLD),
+        .messages(TERMINAL),
         Entry::new("vte 0.15.0", "terminal text and escapes", PUSH, || {
             any(Pushing::returning(vte::Parser::new, |parser, chunk| {
                 let mut heard = Heard::default();
@@ -35,8 +34,7 @@ pub fn entries() -> Vec<Entry> {
                 Ok::<_, Never>(heard.0)
             }))
         })
-        .messages(TERMINAL)
-        .documented([Law::End], NOT_TOLD),
+        .messages(TERMINAL),
         Entry::new("encoding_rs 0.8.44 UTF-8", "characters", PUSH, || characters(encoding_rs::UTF_8))
             .messages([&b"a\xc3\xa9"[..], b"\xe2\x82\xac", b"\xf0\x9f\x98\x80"])
             .tokens([&b"\xff"[..], b"\xef\xbb\xbf"]),

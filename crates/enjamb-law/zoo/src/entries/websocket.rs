@@ -3,11 +3,11 @@
 use std::io::ErrorKind;
 
 use bytes::BytesMut;
-use enjamb_law::{Blocking, Decoded, Law, Reading};
+use enjamb_law::{Blocking, Decoded, Reading};
 use tokio_util::codec::Encoder as _;
 use websocket_codec::MessageCodec;
 
-use super::{ASYNC, BLOCKING, DECODER, NO_CLOSE};
+use super::{ASYNC, BLOCKING, DECODER};
 use crate::entry::Entry;
 use crate::subject::{any, encoding};
 
@@ -40,8 +40,7 @@ pub fn entries() -> Vec<Entry> {
                 |error| matches!(error, tungstenite::Error::Io(error) if error.kind() == ErrorKind::WouldBlock),
             ))
         })
-        .messages(messages())
-        .documented([Law::End], NO_CLOSE),
+        .messages(messages()),
         Entry::new("soketto 0.8.1", "WebSocket", ASYNC, || {
             any(Reading::with(
                 |chunks| soketto::connection::Builder::new(chunks, soketto::connection::Mode::Client).finish(),
@@ -58,8 +57,7 @@ pub fn entries() -> Vec<Entry> {
                 },
             ))
         })
-        .messages(messages())
-        .documented([Law::End], NO_CLOSE),
+        .messages(messages()),
         Entry::new("fastwebsockets 0.10.0", "WebSocket frames", ASYNC, || {
             any(Reading::with(
                 |chunks| {
@@ -74,8 +72,7 @@ pub fn entries() -> Vec<Entry> {
                 },
             ))
         })
-        .messages(messages())
-        .documented([Law::End], NO_CLOSE),
+        .messages(messages()),
         Entry::new("fastwebsockets 0.10.0 FragmentCollector", "WebSocket", ASYNC, || {
             any(Reading::with(
                 |chunks| {
@@ -91,8 +88,7 @@ pub fn entries() -> Vec<Entry> {
                 },
             ))
         })
-        .messages(messages())
-        .documented([Law::End], NO_CLOSE),
+        .messages(messages()),
         Entry::new("websocket-codec 0.5.2", "WebSocket", DECODER, || {
             encoding(Decoded::new(MessageCodec::client), |message: &websocket_codec::Message| {
                 // As the other side writes it, which is the side that is read here.
