@@ -122,8 +122,8 @@ pub fn section(tested: &Tested<'_>) -> String {
         let meant = if finding.kind == FindingKind::Documented { ", meant" } else { "" };
         let _ = writeln!(text, "\n*{}*{meant}: {}", listed(&finding.laws), finding.cause);
         if finding.kind == FindingKind::Fails {
-            for law in &finding.laws {
-                text += &picture(tested, *law);
+            for (number, law) in finding.laws.iter().enumerate() {
+                text += &if number == 0 { picture(tested, *law) } else { brief(tested, *law) };
             }
         }
     }
@@ -138,10 +138,21 @@ pub fn section(tested: &Tested<'_>) -> String {
 
 fn picture(tested: &Tested<'_>, law: Law) -> String {
     match tested.of(law) {
+        // There is nothing to be drawn.
+        Some(Outcome::Fails { picture, .. }) if picture.is_empty() => String::new(),
         Some(Outcome::Fails { verdict, picture }) => format!("\n```text\n{verdict}\n{picture}\n```\n"),
         Some(Outcome::Unfit(what)) => format!("\n```text\n{what}\n```\n"),
         _ => String::new(),
     }
+}
+
+/// Another law that is broken for the same cause: what breaks it, without what was said of it.
+fn brief(tested: &Tested<'_>, law: Law) -> String {
+    let Some(Outcome::Fails { verdict, picture }) = tested.of(law).filter(|_| law != Law::Linear) else {
+        return String::new();
+    };
+    let stream: Vec<&str> = picture.lines().filter(|line| line.starts_with("  client:")).collect();
+    format!("\n```text\n{law}: {verdict}\n{}\n```\n", stream.join("\n"))
 }
 
 /// The first line that differs.

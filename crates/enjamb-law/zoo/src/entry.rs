@@ -1,8 +1,13 @@
 //! An entry: a crate at a version, how it is called, a few of its messages, and what is known of it.
 
+use std::time::Duration;
+
 use enjamb_law::{Bound, Law, Laws};
 
 use crate::subject::Any;
+
+/// No run of a few KiB takes so long that does not grow with the square of them, or never ends.
+const PATIENCE: Duration = Duration::from_secs(6);
 
 /// A decoder of a published crate.
 pub struct Entry {
@@ -122,6 +127,7 @@ impl Entry {
             .messages(&self.messages)
             .tokens(&self.tokens)
             .dependent(self.dependent)
+            .patience(PATIENCE)
             .started_with(["--entry", self.name]);
         if let Some(bound) = self.bound {
             laws = laws.bound(bound);

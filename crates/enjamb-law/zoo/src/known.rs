@@ -12,6 +12,8 @@ const NO_CLOSE: &str =
     "a WebSocket ends with a close frame (RFC 6455, 7.1): an end without one is the same error wherever it comes.";
 const UNCLOSED: &str = "a body without its closing boundary is the same error wherever it ends.";
 const FROM_START: &str = "for every chunk it looks for the end of the unfinished message from its first byte again.";
+const UNKNOWN_TYPE: &str = "a value of no known type is an unexpected end of the stream when its first byte is alone in a read, and a parse error otherwise.";
+const A_REPLY: &str = "`parse_value` waits for a value: an end of the stream is the same error wherever it comes.";
 const READ_BEFORE_ERROR: &str = "what was decoded of a chunk is not given out when an error is in the same chunk, as with everything that implements `Read`.";
 
 /// The entry with what is known of it.
@@ -46,7 +48,7 @@ pub fn known(entry: Entry) -> Entry {
         ),
         "tokio-netstring 0.1.3" => entry
             .fails([Total], "the position of the first comma is taken for the length of what is behind the colon: the slice goes past the part that was split off.")
-            .fails([RoundTrip], "the first comma ends a string, wherever it is: a string with a comma in it cannot be read."),
+            .fails([Linear], "each call prints all that is in the buffer."),
         "ldap3_proto 0.9.0" => entry.fails(
             [Split, Coalesce],
             "the limit is compared with all that lies in the buffer before a message is looked for (`buf.len() > max_buf_size`): many short messages in one read are refused.",
@@ -109,7 +111,7 @@ pub fn known(entry: Entry) -> Entry {
             .documented([End], DROPPED),
         "sse-stream 0.1.4" => entry
             .fails([Split], "a line whose carriage return ends a chunk is taken for ended, and the line feed in the next chunk for an empty line, which ends the event.")
-            .fails([Linear], "an unfinished line is looked through from its first byte for every chunk.")
+            .fails([Linear], "an unfinished line is copied for every chunk.")
             .fixed_in("sse-stream 0.3.0", [Split, Linear])
             .documented([End], DROPPED),
         "sse-stream 0.3.0" | "sse-codec 0.3.2" => entry.documented([End], DROPPED),
@@ -169,7 +171,13 @@ pub fn known(entry: Entry) -> Entry {
         "resp-rs 0.3.0 RESP 2" | "resp-rs 0.3.0 RESP 3" => entry.fails([Linear], FROM_START),
         "redis 0.21.5" => entry
             .fails([Total], "arrays in arrays are parsed by recursion, of any depth (redis-rs/redis-rs#724).")
-            .fixed_in("redis 0.22.3", [Total]),
+            .fixed_in("redis 0.22.3", [Total])
+            .fails([Split], UNKNOWN_TYPE)
+            .fails([Linear], FROM_START)
+            .documented([End], A_REPLY),
+        "redis 0.22.3" => {
+            entry.fails([Split], UNKNOWN_TYPE).fails([Linear], FROM_START).documented([End], A_REPLY)
+        }
         "resp 1.0.3" => entry.fails([Total], "arrays in arrays are parsed by recursion, of any depth: 64 KiB of them overflow a stack of 1 MiB."),
         // MQTT.
         "mqttbytes 0.6.0 v5" => entry.fails(
@@ -187,7 +195,9 @@ pub fn known(entry: Entry) -> Entry {
             [Total, Split],
             "the head of 8 bytes is asked for and the body is not: `split_to` of a frame that is not all there panics.",
         ),
-        "tokio-stomp 0.4.0" => entry.fails([Linear], "the end of the head is looked for from its first byte for every chunk, with a list of every byte in front of it."),
+        "tokio-stomp 0.4.0" => entry
+            .fails([Split], "the line feed that may follow a frame is eaten only when it is in the buffer already: otherwise an end of the stream behind it is an error.")
+            .fails([Linear], "the end of the head is looked for from its first byte for every chunk, with a list of every byte in front of it."),
         "iridium-stomp 0.3.2" => entry
             .fails([Total], "`pos + content_len + 1` with a `content-length` from the wire.")
             .fails([Split], "the line feed that may follow a frame is eaten only when it is in the buffer already, and is a heartbeat otherwise.")
@@ -224,7 +234,7 @@ pub fn known(entry: Entry) -> Entry {
         "nectar 0.4.0" => entry
             .fails([Total, Prompt], "`if *byte_index > buffer.len()` lets the index be the length, one behind the last byte of an unfinished subnegotiation.")
             .fails([Split, Quiet], "an unfinished line is put into the codec and stays in the buffer too, and is there twice when the rest comes.")
-            .fails([End, Alone], "a command of one byte that the stream ends behind is an error.")
+            .fails([End, Alone], "a command without an option stays in the buffer until something follows it, and an end of the stream there is an error.")
             .fails([Linear], "an unfinished line is put into the codec again for every chunk."),
         "telnet-codec 0.1.0" => entry
             .fails([Bounded], "the limit that it is told is kept and never looked at.")
@@ -242,7 +252,7 @@ pub fn known(entry: Entry) -> Entry {
         | "ld2450-proto 0.2.0"
         | "ublox 0.10.0" => entry.documented([End], NOT_TOLD),
         "cobs_codec_rs 1.3.0 with a limit" => entry
-            .fails([Split, Prompt], "the limit is compared with the encoded bytes, and only where a chunk ends inside a frame: the same frame passes when it comes at once.")
+            .documented([Split], "`max_frame_len` is documented as a bound of what is buffered of a frame that has not ended: the same frame passes when it comes at once. (That the rest of a refused frame is then decoded as another one is not.)")
             .documented([End], NOT_TOLD),
         "postcard 1.2.0 CobsAccumulator" => entry
             .fails([Split], "when it is full and no zero is in sight it forgets that it is inside a frame: the rest of a frame that is too long is read as another one.")

@@ -3,6 +3,8 @@
 use enjamb_law::{Law, Verdict, Violation};
 use serde::{Deserialize, Serialize};
 
+const GROWS: &str = "work grows with the square of the bytes";
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     Holds,
@@ -18,6 +20,10 @@ pub enum Outcome {
 impl Outcome {
     pub fn of_law(law: Law, verdict: Verdict) -> Self {
         match verdict {
+            // Its figures are those of one machine and one moment; and what grows with the square may take so long that it counts as a call that does not return.
+            Verdict::Broken(violation) if law == Law::Linear && !violation.verdict.contains("memory") => {
+                Self::Fails { verdict: GROWS.to_owned(), picture: String::new() }
+            }
             // What ends the process, or never returns, is the affair of one law. The others it does not let come to a verdict.
             Verdict::Broken(violation) if violation.law != law => {
                 Self::NotAsked(format!("it does not come to a verdict: {}", violation.verdict))
@@ -30,11 +36,6 @@ impl Outcome {
     }
 
     fn of(violation: &Violation) -> Self {
-        if violation.law == Law::Linear {
-            // Its figures are those of one machine and one moment.
-            let verdict = violation.verdict.split(':').next().unwrap_or_default().to_owned();
-            return Self::Fails { verdict, picture: violation.call.clone() };
-        }
         let text = violation.to_string();
         let shown = text.split("\nas a test:").next().unwrap_or(&text);
         let picture: Vec<String> = shown.lines().filter(|line| *line != violation.verdict).map(shortened).collect();

@@ -55,14 +55,14 @@ pub fn entries() -> Vec<Entry> {
         .limit(1024),
         Entry::new("mailrs-smtp-codec 1.0.2 data", "SMTP data", DECODER, || {
             any(Decoded::new(|| {
-                let mut codec = mailrs_smtp_codec::SmtpCodec::new().with_max_message_size(12);
+                let mut codec = mailrs_smtp_codec::SmtpCodec::new().with_max_message_size(16);
                 codec.enter_data_mode();
                 codec
             }))
         })
         .messages([&b"hi\r\n.\r\n"[..], b"QUIT\r\n"])
         .dependent()
-        .limit(12),
+        .limit(16),
     ]
 }
 

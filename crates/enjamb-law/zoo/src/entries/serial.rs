@@ -52,7 +52,7 @@ pub fn entries() -> Vec<Entry> {
         .limit(8),
         Entry::new("cobs_codec_rs 1.3.0", "COBS", PUSH, || cobs(None)).messages([&b"\x03ab\x02c\0"[..], b"\x01\x01\0"]),
         Entry::new("cobs_codec_rs 1.3.0 with a limit", "COBS", PUSH, || cobs(Some(8)))
-            .messages([&b"\x03ab\x02c\0"[..], b"\x01\x01\0", b"\x09AAAAAAAA\0"])
+            .messages([&b"\x03ab\x02c\0"[..], b"\x01\x01\0", b"\x07AAAAAA\0"])
             .limit(8),
         Entry::new("postcard 1.2.0 CobsAccumulator", "postcard in COBS", PUSH, postcard)
             .messages([&b"\x03\x01\x02\0"[..], b"\x01\x02\x05\0", b"\x01\x01\x01\0"])
