@@ -43,7 +43,7 @@ const HEAD: &str = "\
 Published crates that decode streams, each at the version named, under [the laws](laws.md). This page is written by a run:
 `cargo run --release` in `crates/enjamb-law/zoo`, where an entry is a constructor, an adapter and a few messages. What a crate's documentation, or the
 standard that it implements, says is meant is not counted as broken; what is broken is shown with the smallest input that shows it, and with what
-in the source of the crate brings it about. The crates are compiled with overflow checks, as in the tests of whoever uses them.
+in the source of the crate brings it about; for `linear`, whose figures are those of one machine, without an input. The crates are compiled with overflow checks, as in the tests of whoever uses them.
 
 ";
 
@@ -86,7 +86,7 @@ fn table(all: &[Tested<'_>]) -> String {
         text.push('\n');
     }
     text += "\nAn empty cell: the law was not asked, because no limit is declared, it does not wait, it does not promise to say nothing after an error, there is no \
-             encoder, or it begins each message anew for every chunk, by what it is.\n";
+             encoder, it begins each message anew for every chunk, by what it is, or it ended the process before there was a verdict.\n";
     text
 }
 
@@ -101,7 +101,8 @@ fn anchor(heading: &str) -> String {
 }
 
 fn pairs(all: &[Tested<'_>]) -> String {
-    let mut text = String::from("\n## Broken, and put right\n\n| breaks | laws | keeps |\n|---|---|---|\n");
+    let mut text =
+        String::from("\n## Broken in one version and not in another\n\n| breaks | laws | keeps |\n|---|---|---|\n");
     for tested in all {
         if let Some((fixed, laws)) = &tested.entry.fixed_in {
             let _ = writeln!(text, "| {} | {} | {fixed} |", tested.entry.name, listed(laws));

@@ -21,7 +21,9 @@ pub fn known(entry: Entry) -> Entry {
     match entry.name {
         // Lines.
         "tokio-util 0.3.1 LinesCodec" => entry
-            .fails([Total, Split], "an error about UTF-8 at the end of the stream leaves `next_index` where it was, and the next call indexes behind the buffer (tokio-rs/tokio#7011); and a line that is too long is refused again for ever when no new bytes come (#3555)."),
+            .fails([Total], "an error about UTF-8 at the end of the stream leaves `next_index` where it was, and the next call indexes behind the buffer (tokio-rs/tokio#7011).")
+            .fails([Split], "a line that is too long is refused again whenever it is asked for before new bytes come (tokio-rs/tokio#3555).")
+            .fixed_in("tokio-util 0.6.10 LinesCodec", [Split]),
         "tokio-util 0.6.10 LinesCodec" => entry
             .fails([Total], "an error about UTF-8 at the end of the stream leaves `next_index` where it was, and the next call indexes behind the buffer (tokio-rs/tokio#7011).")
             .fixed_in("tokio-util 0.7.20 LinesCodec", [Total]),
@@ -61,7 +63,7 @@ pub fn known(entry: Entry) -> Entry {
         "hl7-mllp-codec 0.4.0" => entry
             .fails([Total], "a footer in front of the header of a message is not looked out for: `advance` goes past what was split off.")
             .fails([End], "the bytes of an unfinished message are moved into the codec, and the default `decode_eof` sees an empty buffer.")
-            .fails([Linear], "an unfinished message is searched again from its ends for every chunk.")
+            .fails([Linear], "for every chunk all that there is is searched for a footer.")
             .documented([Split, Coalesce, Alone], "the default build takes it that there is one message on the wire at a time, and looks for the footer from the end of what it has; the feature `noncompliance` does not."),
         "easy-modbus 0.0.5 TCP server" => entry.fails(
             [Total, Split],
@@ -149,8 +151,7 @@ pub fn known(entry: Entry) -> Entry {
             .fails([Linear], "an unfinished value is parsed from its first byte for every chunk."),
         "asynchronous-codec 0.7.0 JsonCodec, polled on" => entry
             .fails([Total, Split], "`FramedRead` does not end with the first error of its decoder, and the decoder takes no byte: it is polled for the same error for ever (tokio-util had the same until 0.6.9, tokio-rs/tokio#4166).")
-            .fails([Linear], "an unfinished value is parsed from its first byte for every chunk.")
-            .fixed_in("tokio-util 0.7.20 FramedRead, polled on", [Total, Split, Linear]),
+            .fails([Linear], "an unfinished value is parsed from its first byte for every chunk."),
         "jsonrpc-server-utils 18.0.0 brackets" => entry
             .fails([Split, Quiet], "a message that is no text is answered with `Ok(None)` though there is more in the buffer.")
             .fails([Linear], FROM_START),
