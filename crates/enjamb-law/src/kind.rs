@@ -15,10 +15,15 @@ use std::fmt::{self, Debug, Display};
 pub struct Kind(String);
 
 impl Kind {
-    /// Reads it off the error's debug text: strings, characters and numbers become `_`, and so does a list of them.
+    /// Reads it off the error's debug text: strings, characters and numbers become `_`, and so does a list of them. A backtrace behind it is no part of it.
     pub fn of(error: &(impl Debug + ?Sized)) -> Self {
-        Self(without_values(&format!("{error:?}")))
+        Self(without_values(without_backtrace(&format!("{error:?}"))))
     }
+}
+
+/// `anyhow` and its kin print one when the environment asks for it, and it tells the call and not the error.
+fn without_backtrace(text: &str) -> &str {
+    text.split_once("Stack backtrace:").map_or(text, |(error, _)| error.trim_end())
 }
 
 /// Leaves the shape and drops the values.
@@ -93,5 +98,11 @@ mod tests {
         ] {
             assert_eq!(without_values(text), kind, "{text}");
         }
+    }
+
+    #[test]
+    fn a_backtrace_is_no_part_of_an_error() {
+        assert_eq!(without_backtrace("no frame\n\nStack backtrace:\n   0: decode\n   1: main"), "no frame");
+        assert_eq!(without_backtrace("no frame"), "no frame");
     }
 }

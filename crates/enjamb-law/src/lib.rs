@@ -75,7 +75,7 @@ pub use machines::{At, Machines, Never, Sessions};
 pub use run::Run;
 pub use script::{Case, Item, Script};
 pub use segmentations::Segmentations;
-pub use subject::{Comparable, Fault, Mapped, MappedError, Merging, Said, Shown, Subject};
+pub use subject::{Comparable, Fault, FlatMapped, Mapped, MappedError, Merging, Said, Shown, Subject};
 pub use violation::{Told, Violation};
 
 /// The guide's examples are run as tests.

@@ -153,10 +153,10 @@ impl<'r, E, F> Run<'r, E, F> {
         self.listener.holds(bytes);
     }
 
-    /// A run whose sayings are changed by `map` before they reach this one.
+    /// A run of whose sayings `map` makes those that reach this one.
     pub(crate) fn through<E2, F2>(
         &mut self,
-        map: impl Fn(Said<E2, F2>) -> Said<E, F>,
+        map: impl Fn(Said<E2, F2>, &mut dyn FnMut(Said<E, F>)),
         subject: impl FnOnce(&mut Run<'_, E2, F2>),
     ) {
         let mut listener = Through { listener: &mut *self.listener, map };
@@ -246,9 +246,9 @@ struct Through<'l, E, F, M> {
     map: M,
 }
 
-impl<E, F, E2, F2, M: Fn(Said<E2, F2>) -> Said<E, F>> Listener<E2, F2> for Through<'_, E, F, M> {
+impl<E, F, E2, F2, M: Fn(Said<E2, F2>, &mut dyn FnMut(Said<E, F>))> Listener<E2, F2> for Through<'_, E, F, M> {
     fn hear(&mut self, said: Said<E2, F2>) {
-        self.listener.hear((self.map)(said));
+        (self.map)(said, &mut |said| self.listener.hear(said));
     }
     fn asked(&mut self) {
         self.listener.asked();

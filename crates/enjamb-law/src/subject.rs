@@ -69,6 +69,27 @@ pub trait Subject {
         Mapped { subject: self, map }
     }
 
+    /// Its events made into others by `map`, each into none, one or several.
+    ///
+    /// Pieces of text or of a body follow the cuts, by what they are, and no law is about that. Made into their bytes or characters they are
+    /// the same under all cuts, and still said when they are said:
+    ///
+    /// ```
+    /// use enjamb_law::{Never, Pushing, Segmentations, Subject, split_everywhere, stream};
+    ///
+    /// let pieces = Pushing::returning(|| (), |(), chunk| Ok::<_, Never>([chunk.to_vec()]));
+    /// let bytes = pieces.flat_map(|piece| piece);
+    /// split_everywhere(&bytes, &stream(b"so it goes"), &Segmentations::up_to_two_cuts()).unwrap();
+    /// ```
+    fn flat_map<F, I>(self, map: F) -> FlatMapped<Self, F>
+    where
+        Self: Sized,
+        F: Fn(Self::Event) -> I,
+        I: IntoIterator,
+    {
+        FlatMapped { subject: self, map }
+    }
+
     /// Its events compared by their [`Debug`] text: for types that are not [`PartialEq`].
     fn by_debug(self) -> Mapped<Self, fn(Self::Event) -> Shown>
     where
@@ -126,6 +147,17 @@ pub enum Said<E, F> {
     End(End),
     /// It did what nothing may do, whatever it is fed.
     Broke(Fault),
+}
+
+impl<E, F> Said<E, F> {
+    fn map<E2, F2>(self, event: impl FnOnce(E) -> E2, error: impl FnOnce(F) -> F2) -> Said<E2, F2> {
+        match self {
+            Self::Event(said) => Said::Event(event(said)),
+            Self::Failed(said) => Said::Failed(error(said)),
+            Self::End(end) => Said::End(end),
+            Self::Broke(fault) => Said::Broke(fault),
+        }
+    }
 }
 
 impl<E: Debug, F: Debug> Said<E, F> {
@@ -241,12 +273,43 @@ where
     type Error = S::Error;
 
     fn run(&self, run: &mut Run<'_, T, S::Error>) {
+        run.through(|said, out| out(said.map(&self.map, |error| error)), |run| self.subject.run(run));
+    }
+
+    fn fuses(&self) -> bool {
+        self.subject.fuses()
+    }
+
+    fn waits(&self) -> bool {
+        self.subject.waits()
+    }
+
+    fn rescans(&self) -> bool {
+        self.subject.rescans()
+    }
+}
+
+/// A subject of whose events others are made; see [`Subject::flat_map`].
+#[derive(Clone, Copy, Debug)]
+pub struct FlatMapped<S, F> {
+    subject: S,
+    map: F,
+}
+
+impl<S, F, I> Subject for FlatMapped<S, F>
+where
+    S: Subject,
+    F: Fn(S::Event) -> I,
+    I: IntoIterator,
+{
+    type Event = I::Item;
+    type Error = S::Error;
+
+    fn run(&self, run: &mut Run<'_, I::Item, S::Error>) {
         run.through(
-            |said| match said {
-                Said::Event(event) => Said::Event((self.map)(event)),
-                Said::Failed(error) => Said::Failed(error),
-                Said::End(end) => Said::End(end),
-                Said::Broke(fault) => Said::Broke(fault),
+            |said, out| match said {
+                Said::Event(event) => (self.map)(event).into_iter().for_each(|event| out(Said::Event(event))),
+                said => out(said.map(|_| unreachable!("it is no event"), |error| error)),
             },
             |run| self.subject.run(run),
         );
@@ -325,15 +388,7 @@ where
     type Error = T;
 
     fn run(&self, run: &mut Run<'_, S::Event, T>) {
-        run.through(
-            |said| match said {
-                Said::Event(event) => Said::Event(event),
-                Said::Failed(error) => Said::Failed((self.map)(error)),
-                Said::End(end) => Said::End(end),
-                Said::Broke(fault) => Said::Broke(fault),
-            },
-            |run| self.subject.run(run),
-        );
+        run.through(|said, out| out(said.map(|event| event, &self.map)), |run| self.subject.run(run));
     }
 
     fn fuses(&self) -> bool {

@@ -88,8 +88,8 @@ impl<M, V> Decoded<M, V> {
         Self { make, driver, resumes: false, verdict: false }
     }
 
-    /// Goes on after an error, as a program does that logs it and asks for the next frame. The run is over when the decoder fails twice in a row and takes no
-    /// byte in between. Without this an error is the end, as it is for `FramedRead`.
+    /// Goes on after an error, as a program does that logs it and asks for the next frame. The run is over when the decoder fails twice in a row in the same way and
+    /// takes no byte in between. Without this an error is the end, as it is for `FramedRead`.
     #[must_use]
     pub fn resumes(mut self) -> Self {
         self.resumes = true;
@@ -179,8 +179,9 @@ impl<M, V> Decoded<M, V> {
         B: AsRef<[u8]>,
         X: std::fmt::Debug,
     {
-        // How many bytes were in the buffer when it failed the last time.
-        let mut failed = None;
+        // How it failed the last time, and how many bytes were in the buffer then. Another error is a step too: a line that is too long is refused behind one
+        // that is no text, and only skipped when it is asked again.
+        let mut failed: Option<(Kind, usize)> = None;
         loop {
             match decode(buffer) {
                 Ok(Some(frame)) => {
@@ -188,13 +189,16 @@ impl<M, V> Decoded<M, V> {
                     run.event(frame);
                 }
                 Ok(None) => return true,
-                Err(_) if failed == Some(buffer.as_ref().len()) => return false,
                 Err(error) => {
-                    let goes_on = run.failed(Kind::of(&error));
+                    let this = (Kind::of(&error), buffer.as_ref().len());
+                    if failed.as_ref() == Some(&this) {
+                        return false;
+                    }
+                    let goes_on = run.failed(this.0.clone());
                     if !self.resumes {
                         return goes_on;
                     }
-                    failed = Some(buffer.as_ref().len());
+                    failed = Some(this);
                 }
             }
         }

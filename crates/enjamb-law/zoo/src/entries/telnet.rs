@@ -1,0 +1,63 @@
+//! Telnet.
+
+use enjamb_law::{Decoded, Never, Pushing, Shown, Subject as _};
+
+use super::{DECODER, OLD_DECODER, PUSH};
+use crate::entry::Entry;
+use crate::old_decoder;
+use crate::subject::any;
+
+const COMMANDS: [&[u8]; 4] = [b"\xff\xfd\x01", b"\xff\xfa\x1f\x00\x50\x00\x18\xff\xf0", b"\xff\xf1", b"a\xff\xffb"];
+
+/// Data comes in pieces that follow the cuts: byte for byte it does not.
+fn data(bytes: &[u8]) -> Vec<Shown> {
+    bytes.iter().map(|byte| Shown(format!("data {}", byte.escape_ascii()))).collect()
+}
+
+macro_rules! telnet {
+    ($telnet:ident) => {
+        any(Pushing::returning(
+            || {
+                let mut table = $telnet::compatibility::CompatibilityTable::new();
+                table.support_local(31);
+                table.support_remote(31);
+                $telnet::Parser::with_support(table)
+            },
+            |parser, chunk| {
+                Ok::<_, Never>(parser.receive(chunk).into_iter().map(|event| match event {
+                    $telnet::events::TelnetEvents::DataReceive(bytes) => data(&bytes),
+                    $telnet::events::TelnetEvents::DataSend(bytes) => {
+                        vec![Shown(format!("send {}", bytes.escape_ascii()))]
+                    }
+                    $telnet::events::TelnetEvents::IAC(iac) => vec![Shown(format!("command {}", iac.command))],
+                    $telnet::events::TelnetEvents::Negotiation(said) => {
+                        vec![Shown(format!("negotiation {} {}", said.command, said.option))]
+                    }
+                    $telnet::events::TelnetEvents::Subnegotiation(said) => {
+                        vec![Shown(format!("subnegotiation {} {}", said.option, said.buffer.escape_ascii()))]
+                    }
+                    _ => vec![Shown("another".to_owned())],
+                }))
+            },
+        )
+        .flat_map(|said| said))
+    };
+}
+
+pub fn entries() -> Vec<Entry> {
+    vec![
+        Entry::new("libtelnet-rs 2.0.0", "telnet", PUSH, || telnet!(libtelnet_rs)).messages(COMMANDS),
+        Entry::new("libmudtelnet 2.0.2", "telnet", PUSH, || telnet!(libmudtelnet)).messages(COMMANDS),
+        Entry::new("nectar 0.4.0", "telnet lines", DECODER, || any(Decoded::new(|| nectar::TelnetCodec::new(1024))))
+            .messages([&b"hello\r\n"[..], b"\xff\xfd\x01", b"\xff\xfa\x1f\x00\x50\x00\x18\xff\xf0", b"\xff\xf1"]),
+        Entry::new("telnet-codec 0.1.0", "telnet", OLD_DECODER, || {
+            let telnet = old_decoder!(tokio_util_06, bytes, || telnet_codec::TelnetCodec::new(64));
+            any(telnet.flat_map(|event| match event {
+                telnet_codec::TelnetEvent::Data(bytes) => data(&bytes),
+                event => vec![Shown(format!("{event:?}"))],
+            }))
+        })
+        .messages([&b"\xff\xfd\x01"[..], b"\xff\xfa\x1f\x00\x50\x00\x18\xff\xf0", b"\xff\xff", b"\xff\xf1", b"abc"])
+        .limit(64),
+    ]
+}
