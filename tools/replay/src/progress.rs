@@ -1,0 +1,118 @@
+//! How far the reading has come, on standard error.
+//!
+//! A bar is drawn only for somebody who waits: on a terminal, after [`PATIENCE`], and not when the records themselves run over the screen.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::STANDARD_INPUT;
+use crate::output::Stop;
+
+/// How long reading takes without anything being said about it.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How far all captures have been read.
+pub(crate) struct Progress {
+    wanted: bool,
+    started: Instant,
+    read: AtomicU64,
+    /// How long all of them are. `None`: one of them is no file.
+    length: Option<u64>,
+    bar: OnceLock<ProgressBar>,
+}
+
+impl Progress {
+    /// Of reading `captures`. `records` says whether records are written to standard output.
+    pub(crate) fn new(captures: &[PathBuf], records: bool) -> Self {
+        let file = |path: &PathBuf| {
+            let metadata = (path.as_os_str() != STANDARD_INPUT).then(|| path.metadata().ok())??;
+            metadata.is_file().then_some(metadata.len())
+        };
+        Self {
+            wanted: io::stderr().is_terminal() && !(records && io::stdout().is_terminal()),
+            started: Instant::now(),
+            read: AtomicU64::new(0),
+            length: captures.iter().map(file).sum(),
+            bar: OnceLock::new(),
+        }
+    }
+
+    /// Says a line on standard error.
+    pub(crate) fn say(&self, line: &str) {
+        // Whoever closed standard error does not want to know: `eprintln` would panic.
+        let say = || drop(writeln!(io::stderr().lock(), "enjamb replay: {line}"));
+        match self.bar.get() {
+            Some(bar) => bar.suspend(say),
+            None => say(),
+        }
+    }
+
+    /// Nothing more is read.
+    pub(crate) fn finish(&self) {
+        if let Some(bar) = self.bar.get() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn advance(&self, bytes: usize) {
+        let read = self.read.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+        if self.wanted && (self.bar.get().is_some() || self.started.elapsed() > PATIENCE) {
+            self.bar.get_or_init(|| bar(self.length)).set_position(read);
+        }
+    }
+}
+
+fn bar(length: Option<u64>) -> ProgressBar {
+    let (bar, template) = match length {
+        Some(length) => {
+            let template =
+                "{bar:32} {percent:>3} %  {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
+            (ProgressBar::new(length), template)
+        }
+        None => (ProgressBar::new_spinner(), "{spinner} {binary_bytes} read, {binary_bytes_per_sec}"),
+    };
+    bar.set_draw_target(ProgressDrawTarget::stderr());
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style.progress_chars("=> ")),
+        // Not reached: the templates are constants. Without one there is another style.
+        Err(_) => bar,
+    }
+}
+
+/// A capture that is read, and seen to be read.
+pub(crate) struct Source<'a> {
+    from: Box<dyn Read>,
+    progress: &'a Progress,
+    stop: Stop,
+}
+
+impl<'a> Source<'a> {
+    /// Opens a capture.
+    pub(crate) fn open(path: &PathBuf, progress: &'a Progress, stop: &Stop) -> anyhow::Result<Self> {
+        let from: Box<dyn Read> = if path.as_os_str() == STANDARD_INPUT {
+            Box::new(io::stdin())
+        } else {
+            let file = File::open(path)?;
+            anyhow::ensure!(!file.metadata()?.is_dir(), "it is a directory");
+            Box::new(file)
+        };
+        Ok(Self { from, progress, stop: stop.clone() })
+    }
+}
+
+impl Read for Source<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.stop.is_asked() {
+            return Err(io::Error::other("nobody reads what is written"));
+        }
+        let read = self.from.read(buffer)?;
+        self.progress.advance(read);
+        Ok(read)
+    }
+}
