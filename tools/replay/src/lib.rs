@@ -4,14 +4,16 @@
 //! one record a message, then what was counted.
 
 mod arguments;
+mod html;
 mod numbered;
 mod output;
 mod progress;
 mod report;
 mod selection;
 
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -23,6 +25,7 @@ use enjamb_monitor::{Format, Opener, Watch};
 use enjamb_protocols::Registry;
 
 pub use crate::arguments::{Colour, Numbers, OutputArguments, OutputFormat, ShowName, SideName};
+use crate::html::Page;
 use crate::numbered::Numbered;
 use crate::output::{Records, Sink, Stop};
 use crate::progress::{Progress, Source};
@@ -83,19 +86,23 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
 fn replay(arguments: &Arguments, selection: &Selection, opener: Opener) -> anyhow::Result<ExitCode> {
     let OutputArguments { format, summary, .. } = arguments.output;
     let records = records(&arguments.output);
+    // Before the work, so that it is not done in vain.
+    let html = arguments.output.html.as_deref().map(create).transpose()?;
     let progress = Progress::new(&arguments.captures, !summary);
     let stop = Stop::default();
     let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    let sink = Sink::new(out, &records, selection, stop.clone()).context(CANNOT_WRITE)?;
+    let sink = Sink::new(out, &records, selection, stop.clone()).context(CANNOT_WRITE)?.over_time(html.is_some());
     let mut watch = Watch::new(opener, sink).showing(arguments.output.shown());
     if selection.selects_records() {
         watch = watch.selecting();
     }
 
     let mut totals = CaptureTotals::default();
+    let (mut names, mut faults) = (Vec::new(), Vec::new());
     let mut base = 0;
     for path in &arguments.captures {
         let name = if path.as_os_str() == STANDARD_INPUT { "standard input".into() } else { path.to_string_lossy() };
+        names.push(name.to_string());
         let mut numbered = Numbered { base, highest: base, only: selection.numbers.as_ref(), tap: &mut watch };
         match Source::open(path, &progress, &stop) {
             Ok(source) => {
@@ -105,11 +112,13 @@ fn replay(arguments: &Arguments, selection: &Selection, opener: Opener) -> anyho
                     break;
                 }
                 if let Some(fault) = &report.fault {
+                    faults.push(format!("{name}: {fault}"));
                     progress.say(&format!("{name}: {fault}"));
                 }
                 totals.add(&report);
             }
             Err(error) => {
+                faults.push(format!("{name}: {error:#}"));
                 progress.say(&format!("{name}: {error:#}"));
                 totals.unreadable += 1;
             }
@@ -126,6 +135,17 @@ fn replay(arguments: &Arguments, selection: &Selection, opener: Opener) -> anyho
         }
         record
     };
+    if let (Some((path, file)), Some(timeline)) = (html, sink.timeline()) {
+        let page = Page {
+            summary: &to_json(),
+            timeline,
+            captures: &names,
+            faults: &faults,
+            notes: &CaptureTotals::notes(),
+            selected: &selection.to_string(),
+        };
+        write_report(&file, &page).with_context(|| cannot_write(path))?;
+    }
     let written = sink.finish(|out| match format {
         OutputFormat::Jsonl => writeln!(out, "{}", to_json()),
         OutputFormat::Json => writeln!(out, "{:#}", to_json()),
@@ -151,6 +171,26 @@ fn replay(arguments: &Arguments, selection: &Selection, opener: Opener) -> anyho
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Opens the file of the report. What is in it stays until there is another one.
+fn create(path: &Path) -> anyhow::Result<(&Path, File)> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
+    file.map(|file| (path, file)).with_context(|| cannot_write(path))
+}
+
+fn write_report(file: &File, page: &Page<'_>) -> io::Result<()> {
+    // A pipe or a terminal has no length that could be set.
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
+    }
+    let mut out = BufWriter::new(file);
+    html::write(page, &mut out)?;
+    out.flush()
+}
+
+fn cannot_write(path: &Path) -> String {
+    format!("cannot write the report to {}", path.display())
 }
 
 /// How records are to be written.

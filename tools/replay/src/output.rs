@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use enjamb_monitor::{CsvWriter, Format, Output, Record};
 
+use crate::html::Timeline;
 use crate::selection::Selection;
 
 /// What has been told to stop, because nobody reads what is written any more.
@@ -32,6 +33,7 @@ pub(crate) enum Records {
 pub(crate) struct Sink<'a, W: Write> {
     selection: &'a Selection,
     writer: Writer<W>,
+    timeline: Option<Timeline>,
     failed: Option<io::Error>,
     stop: Stop,
 }
@@ -51,7 +53,18 @@ impl<'a, W: Write> Sink<'a, W> {
             }
             Records::Csv => Writer::Csv(Box::new(CsvWriter::new(out)?)),
         };
-        Ok(Self { selection, writer, failed: None, stop })
+        Ok(Self { selection, writer, timeline: None, failed: None, stop })
+    }
+
+    /// Keeps when messages came, for the report.
+    pub(crate) fn over_time(mut self, wanted: bool) -> Self {
+        self.timeline = wanted.then(Timeline::default);
+        self
+    }
+
+    /// When messages came.
+    pub(crate) fn timeline(&self) -> Option<&Timeline> {
+        self.timeline.as_ref()
     }
 
     /// Writes what comes behind the records. The error is the first one that there was.
@@ -89,6 +102,9 @@ impl<W: Write> Output for Sink<'_, W> {
     }
 
     fn record(&mut self, record: &Record<'_>) {
+        if let Some(timeline) = &mut self.timeline {
+            timeline.record(record);
+        }
         if self.failed.is_none()
             && let Err(error) = self.writer.write(record)
         {

@@ -1,6 +1,6 @@
 //! Which records are written and counted.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use enjamb_monitor::{Field, Filter, FilterError, Record, Value};
 use serde_json::{Map, Value as Json};
@@ -53,9 +53,12 @@ impl fmt::Display for Selection {
         let Some(selected) = self.to_json() else { return Ok(()) };
         f.write_str("counted below is only what was selected:")?;
         for (name, value) in selected.as_object().into_iter().flatten() {
-            let value = value.as_str().unwrap_or_default().escape_debug();
             let quote = if name == "filter" { "'" } else { "" };
-            write!(f, " --{name} {quote}{value}{quote}")?;
+            write!(f, " --{name} {quote}")?;
+            for c in value.as_str().unwrap_or_default().chars() {
+                if c.is_control() { write!(f, "{}", c.escape_default())? } else { f.write_char(c)? }
+            }
+            f.write_str(quote)?;
         }
         writeln!(f)
     }

@@ -81,8 +81,8 @@ pub(crate) struct Spread {
 
 pub(crate) const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999)];
 
-/// The bounds of the buckets that latencies are listed in, within a decade.
-const STEPS: [u64; 6] = [10, 15, 20, 30, 50, 70];
+/// Where the buckets that latencies are listed in begin, within a decade: about equally wide on a logarithmic scale.
+const STEPS: [u64; 6] = [10, 15, 22, 33, 47, 68];
 
 impl Spread {
     pub(crate) fn new(bounds: Bounds) -> Self {
@@ -121,7 +121,7 @@ impl Spread {
         json!({ "count": self.count(), "p50": p50, "p90": p90, "p99": p99, "p999": p999, "max": max })
     }
 
-    /// How often values from 0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100 and so on were seen, up to the one before the next.
+    /// How often values from 0, 1, 2, 3, 5, 7, 10, 15, 22, 33, 47, 68, 100 and so on were seen, up to the one before the next.
     pub(crate) fn distribution(&self) -> Value {
         let mut buckets: Vec<(u64, u64, u64)> = Vec::new();
         for value in self.histogram.iter_recorded() {
