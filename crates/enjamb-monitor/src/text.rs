@@ -155,6 +155,10 @@ fn pad(line: &mut String, from: usize, columns: usize) {
 
 /// How many columns text takes that may have colours.
 fn columns_of(text: &str) -> usize {
+    // Most text is of this sort, and it is measured several times a line.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.len();
+    }
     let mut columns = 0;
     let mut painted = false;
     for c in text.chars() {

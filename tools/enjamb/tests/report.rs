@@ -112,6 +112,7 @@ fn every_number_in_the_page_is_that_of_the_summary() {
         let (_, rest) = page.split_once(&format!("<h3>{plot}</h3>")).unwrap_or_else(|| panic!("{plot} is not there"));
         let plot_text = rest.split_once("</figure>").unwrap().0;
         assert!(plot_text.contains("<svg ") && plot_text.contains("<rect "), "{plot} is empty");
+        assert!(!plot_text.contains("NaN") && !plot_text.contains("\"inf"), "{plot} has no place for a mark");
     }
 }
 
@@ -137,6 +138,14 @@ fn damage_and_gaps_are_told_in_the_page() {
     let Report { page, .. } = report(folder.path(), &[cut.to_str().unwrap(), "nowhere.pcap"]);
     let notes = page.split_once("What the captures lack").unwrap().1.split_once("</div>").unwrap().0;
     assert!(notes.contains("cut.pcap") && notes.contains("byte") && notes.contains("nowhere.pcap"), "{notes}");
+}
+
+#[test]
+fn nothing_makes_a_page_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let Report { page, summary, .. } = report(folder.path(), &["--filter", "kind == \"nothing\"", CAPTURES[0]]);
+    assert!(page.contains("There are no messages.") && !page.contains("NaN"));
+    assert!(shown(&page).iter().all(|(path, number)| summary.pointer(path).unwrap().as_u64() == Some(*number)));
 }
 
 #[test]

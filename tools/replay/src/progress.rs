@@ -2,6 +2,7 @@
 //!
 //! A bar is drawn only for somebody who waits: on a terminal, after [`PATIENCE`], and not when the records themselves run over the screen.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::PathBuf;
@@ -9,7 +10,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{BinaryBytes, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::STANDARD_INPUT;
 use crate::output::Stop;
@@ -63,7 +64,8 @@ impl Progress {
     fn advance(&self, bytes: usize) {
         let read = self.read.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
         if self.wanted && (self.bar.get().is_some() || self.started.elapsed() > PATIENCE) {
-            self.bar.get_or_init(|| bar(self.length)).set_position(read);
+            let bar = self.bar.get_or_init(|| bar(self.length).with_elapsed(self.started.elapsed()));
+            bar.set_position(read);
         }
     }
 }
@@ -71,18 +73,31 @@ impl Progress {
 fn bar(length: Option<u64>) -> ProgressBar {
     let (bar, template) = match length {
         Some(length) => {
-            let template =
-                "{bar:32} {percent:>3} %  {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
+            let template = "{bar:32} {percent:>3} %  {binary_bytes} of {binary_total_bytes}, {rate}, {left} left";
             (ProgressBar::new(length), template)
         }
-        None => (ProgressBar::new_spinner(), "{spinner} {binary_bytes} read, {binary_bytes_per_sec}"),
+        None => (ProgressBar::new_spinner(), "{spinner} {binary_bytes} read, {rate}"),
     };
     bar.set_draw_target(ProgressDrawTarget::stderr());
     match ProgressStyle::with_template(template) {
-        Ok(style) => bar.with_style(style.progress_chars("=> ")),
+        Ok(style) => bar.with_style(style.progress_chars("=> ").with_key("rate", rate).with_key("left", left)),
         // Not reached: the templates are constants. Without one there is another style.
         Err(_) => bar,
     }
+}
+
+/// Bytes a second from the beginning: indicatif's own rate takes all that was read before the bar was drawn for read at once.
+fn per_second(state: &ProgressState) -> f64 {
+    state.pos() as f64 / state.elapsed().as_secs_f64().max(0.001)
+}
+
+fn rate(state: &ProgressState, out: &mut dyn fmt::Write) {
+    let _ = write!(out, "{}/s", BinaryBytes(per_second(state) as u64));
+}
+
+fn left(state: &ProgressState, out: &mut dyn fmt::Write) {
+    let rest = state.len().unwrap_or_default().saturating_sub(state.pos());
+    let _ = write!(out, "{:.0} s", rest as f64 / per_second(state).max(1.0));
 }
 
 /// A capture that is read, and seen to be read.

@@ -195,6 +195,10 @@ pub(crate) fn logarithmic(about: &str, buckets: &[(u64, u64, u64)], marks: &[(&s
     }
     // Names that would lie over each other stand in rows.
     let mut taken: Vec<f64> = Vec::new();
+    for (_, value) in marks {
+        let x = plot.x(place(log(*value)).clamp(0.0, 1.0));
+        plot.line("mark", (x, plot.top), (x, base));
+    }
     for (name, value) in marks {
         let x = plot.x(place(log(*value)).clamp(0.0, 1.0));
         let row = taken.iter().position(|until| x > *until).unwrap_or(taken.len());
@@ -204,7 +208,6 @@ pub(crate) fn logarithmic(about: &str, buckets: &[(u64, u64, u64)], marks: &[(&s
             Some(taken) => *taken = until,
             None => taken.push(until),
         }
-        plot.line("mark", (x, plot.top), (x, base));
         let (x, anchor) = if until > plot.width { (x - 4.0, "end") } else { (x + 4.0, "start") };
         plot.text(x, plot.top + 10.0 + row as f64 * 14.0, anchor, "note", &text);
     }

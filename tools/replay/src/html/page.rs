@@ -123,6 +123,11 @@ fn figure(class: &str, title: &str, about: &str, key: &[(&str, &str)], plot: &st
     )
 }
 
+/// Plots under a heading.
+fn section(title: &str, figures: &str, html: &mut String) {
+    let _ = write!(html, "<h2>{}</h2>\n<div class=\"grid\">\n{figures}</div>\n", escaped(title));
+}
+
 const SIDES: [(&str, &str); 2] = [("client", "client"), ("server", "server")];
 
 impl Page<'_> {
@@ -132,18 +137,16 @@ impl Page<'_> {
         html.push_str("</header>\n");
         self.tiles(&mut html);
         self.lacking(&mut html);
-        html.push_str("<main>\n<h2>Over time</h2>\n<div class=\"grid\">\n");
-        html.push_str(&self.rate());
-        html.push_str(&self.connections());
-        html.push_str("</div>\n<h2>Latency</h2>\n<div class=\"grid\">\n");
-        html.push_str(&self.latency());
-        html.push_str(&self.latency_by_kind());
-        html.push_str("</div>\n<h2>Errors and sizes</h2>\n<div class=\"grid\">\n");
-        html.push_str(&self.errors());
-        html.push_str(&self.sizes());
-        html.push_str("</div>\n<h2>How messages were cut</h2>\n<div class=\"grid\">\n");
-        html.push_str(&self.cuts());
-        html.push_str("</div>\n<h2>In numbers</h2>\n<div class=\"grid tables\">\n");
+        html.push_str("<main>\n");
+        if count(&self.summary["client"], "messages") + count(&self.summary["server"], "messages") == 0 {
+            html.push_str("<p>There are no messages.</p>\n");
+        } else {
+            section("Over time", &(self.rate() + &self.connections()), &mut html);
+            section("Latency", &(self.latency() + &self.latency_by_kind()), &mut html);
+            section("Errors and sizes", &(self.errors() + &self.sizes()), &mut html);
+            section("How messages were cut", &self.cuts(), &mut html);
+        }
+        html.push_str("<h2>In numbers</h2>\n<div class=\"grid tables\">\n");
         self.tables(&mut html);
         html.push_str("</div>\n</main>\n");
         let version = env!("CARGO_PKG_VERSION");
@@ -326,7 +329,7 @@ impl Page<'_> {
     fn latency(&self) -> String {
         let latency = &self.summary["latency_us"];
         if !latency.is_object() {
-            return String::new();
+            return figure("", "Latency", "No message answers another.", &[], "");
         }
         let buckets: Vec<_> = list(latency, "distribution").iter().map(bucket).collect();
         let marks = ["p50", "p90", "p99"].map(|name| (name, count(latency, name)));
