@@ -5,7 +5,9 @@
 
 use enjamb::Time;
 
+use crate::payload::ShowForm;
 use crate::record::{Record, Value, Visitor};
+use crate::text::TextLine;
 
 /// How records are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +33,7 @@ impl Format {
     #[must_use]
     pub fn writer(self, line: &mut String) -> LineWriter<'_> {
         let state = match self {
-            Self::Text { colour } => State::Text { colour, kind: None, aside: String::new() },
+            Self::Text { colour } => State::Text(TextLine::new(colour)),
             Self::JsonLines => State::Json { first: true },
         };
         LineWriter { line, state }
@@ -45,36 +47,26 @@ pub struct LineWriter<'a> {
 }
 
 enum State {
-    Json {
-        first: bool,
-    },
-    Text {
-        colour: bool,
-        /// The record's type, once it is known.
-        kind: Option<RecordType>,
-        /// What stands behind everything else: how long it took, and how it was cut.
-        aside: String,
-    },
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum RecordType {
-    Connection,
-    Message,
-    Gap,
-    Error,
+    Json { first: bool },
+    Text(TextLine),
 }
 
 impl LineWriter<'_> {
+    /// Cuts the summary, so that the line fits into as many columns of a terminal. Of JSON nothing is cut.
+    #[must_use]
+    pub fn within(mut self, columns: Option<usize>) -> Self {
+        if let State::Text(text) = &mut self.state {
+            text.within(columns);
+        }
+        self
+    }
+
     /// The record is complete.
     pub fn finish(self) {
         match self.state {
-            State::Json { .. } => self.line.push('}'),
-            State::Text { aside, .. } if aside.is_empty() => {}
-            State::Text { colour: true, aside, .. } => push(self.line, format_args!("  {DIM}[{aside}]{RESET}")),
-            State::Text { colour: false, aside, .. } => push(self.line, format_args!("  [{aside}]")),
+            State::Json { .. } => self.line.push_str("}\n"),
+            State::Text(text) => text.finish(self.line),
         }
-        self.line.push('\n');
     }
 }
 
@@ -88,8 +80,7 @@ impl Visitor for LineWriter<'_> {
                 self.line.push_str("\":");
                 json_value(value, self.line);
             }
-            State::Text { aside, .. } if name == "latency_us" || name == "cuts" => push_aside(name, value, aside),
-            State::Text { colour, kind, .. } => text_field(name, value, *colour, kind, self.line),
+            State::Text(text) => text.field(name, value, self.line),
         }
     }
 }
@@ -108,11 +99,33 @@ fn json_value(value: Value<'_>, line: &mut String) {
             line.push('"');
         }
         Value::Time(time) => push(line, format_args!("\"{}\"", Rfc3339(time))),
+        Value::Payload(payload) => {
+            line.push('"');
+            match payload.form {
+                ShowForm::Text => push(&mut Escaping(line, push_json), format_args!("{}", payload.text())),
+                ShowForm::Hex => push(line, format_args!("{}", payload.hex())),
+            }
+            line.push('"');
+        }
+    }
+}
+
+/// A value without anything around it. Control characters are escaped.
+pub(crate) fn push_value(value: Value<'_>, line: &mut String) {
+    match value {
+        Value::Text(text) => push_plain(text, line),
+        Value::Number(number) => push(line, format_args!("{number}")),
+        Value::Display(display) => push(&mut Escaping(line, push_plain), format_args!("{display}")),
+        Value::Time(time) => push(line, format_args!("{}", Rfc3339(time))),
+        Value::Payload(payload) => match payload.form {
+            ShowForm::Text => push(line, format_args!("{}", payload.text())),
+            ShowForm::Hex => push(line, format_args!("{}", payload.hex())),
+        },
     }
 }
 
 /// Writing to a `String` does not fail; a `Display` that says it failed has written what it could.
-fn push(out: &mut impl std::fmt::Write, arguments: std::fmt::Arguments<'_>) {
+pub(crate) fn push(out: &mut impl std::fmt::Write, arguments: std::fmt::Arguments<'_>) {
     let _ = out.write_fmt(arguments);
 }
 
@@ -142,7 +155,7 @@ fn push_json(text: &str, line: &mut String) {
 }
 
 /// Control characters as `\n`, `\u{1b}`.
-fn push_plain(text: &str, line: &mut String) {
+pub(crate) fn push_plain(text: &str, line: &mut String) {
     for c in text.chars() {
         if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
     }
@@ -158,129 +171,5 @@ impl std::fmt::Display for Rfc3339 {
             // Not reached: every 64-bit count of nanoseconds is a timestamp.
             Err(_) => write!(f, "{}", self.0),
         }
-    }
-}
-
-const DIM: &str = "\x1b[2m";
-const RED: &str = "\x1b[31m";
-const YELLOW: &str = "\x1b[33m";
-const RESET: &str = "\x1b[0m";
-
-/// How long it took, and how it was cut.
-fn push_aside(name: &str, value: Value<'_>, aside: &mut String) {
-    let Value::Number(number) = value else { return };
-    let between = if aside.is_empty() { "" } else { ", " };
-    match (name, number) {
-        ("cuts", 0) => {}
-        ("cuts", 1) => push(aside, format_args!("{between}1 cut")),
-        ("cuts", _) => push(aside, format_args!("{between}{number} cuts")),
-        _ => push(aside, format_args!("{between}{number} us")),
-    }
-}
-
-fn text_field(name: &str, value: Value<'_>, colour: bool, kind: &mut Option<RecordType>, line: &mut String) {
-    let mut painted = |paint: &str, write: &dyn Fn(&mut String)| {
-        if !(line.is_empty() || line.ends_with('\n') || name == "length") {
-            line.push(' ');
-        }
-        let painted = colour && !paint.is_empty();
-        if painted {
-            line.push_str(paint);
-        }
-        write(line);
-        if painted {
-            line.push_str(RESET);
-        }
-    };
-    let plain = |line: &mut String| match value {
-        Value::Text(text) => push_plain(text, line),
-        Value::Number(number) => push(line, format_args!("{number}")),
-        Value::Display(display) => push(&mut Escaping(line, push_plain), format_args!("{display}")),
-        Value::Time(time) => push(line, format_args!("{}", Rfc3339(time))),
-    };
-    match (name, value) {
-        ("type", Value::Text(text)) => {
-            *kind = match text {
-                "connection" => Some(RecordType::Connection),
-                "message" => Some(RecordType::Message),
-                "gap" => Some(RecordType::Gap),
-                _ => Some(RecordType::Error),
-            };
-        }
-        // The time of day to the microsecond: a log is read within a day, and JSON has the rest.
-        ("time", _) => painted(DIM, &|line| {
-            let mut time = String::new();
-            plain(&mut time);
-            line.push_str(time.get(11..26).unwrap_or(&time));
-        }),
-        ("conn", _) => painted(DIM, &|line| {
-            line.push('#');
-            plain(line);
-        }),
-        ("client" | "server" | "protocol", _) if matches!(kind, Some(RecordType::Message | RecordType::Gap)) => {}
-        ("client", _) => painted("", &plain),
-        ("server", _) => painted("", &|line| {
-            line.push_str("-> ");
-            plain(line);
-        }),
-        ("side", Value::Text("client")) => painted("", &|line| line.push_str("client ->")),
-        ("side", _) => painted("", &|line| line.push_str("server <-")),
-        ("kind", Value::Text(text)) => painted("", &|line| {
-            let from = line.len();
-            push_plain(text, line);
-            let width = line[from..].chars().count();
-            line.extend(std::iter::repeat_n(' ', 9_usize.saturating_sub(width)));
-        }),
-        ("offset", _) => painted(DIM, &|line| {
-            line.push('@');
-            plain(line);
-        }),
-        ("length", _) => painted(DIM, &|line| {
-            line.push('+');
-            plain(line);
-        }),
-        ("outcome", Value::Text("ok")) => {}
-        ("outcome", Value::Text("failed")) => painted(YELLOW, &plain),
-        ("outcome", _) => painted(RED, &plain),
-        // The summary says it in words.
-        ("code", _) => {}
-        ("reason", _) => painted(RED, &|line| {
-            line.push('(');
-            plain(line);
-            line.push(')');
-        }),
-        ("missing", _) => painted(YELLOW, &|line| {
-            plain(line);
-            line.push_str(" bytes missing");
-        }),
-        ("event", Value::Text("open")) => painted("", &|line| line.push_str("opened")),
-        ("event", _) => painted("", &|line| line.push_str("ended")),
-        ("duration_us", _) => painted("", &|line| {
-            line.push_str("after ");
-            plain(line);
-            line.push_str(" us");
-        }),
-        ("client_bytes", _) => painted(DIM, &|line| {
-            line.push_str("client ");
-            plain(line);
-        }),
-        ("server_bytes", _) => painted(DIM, &|line| {
-            line.push_str("server ");
-            plain(line);
-        }),
-        ("client_messages" | "server_messages", _) => painted(DIM, &|line| {
-            line.push_str("bytes in ");
-            plain(line);
-        }),
-        ("client_ending", _) => painted(DIM, &|line| {
-            line.push_str("messages, ");
-            plain(line);
-            line.push(';');
-        }),
-        ("server_ending", _) => painted(DIM, &|line| {
-            line.push_str("messages, ");
-            plain(line);
-        }),
-        _ => painted("", &plain),
     }
 }

@@ -3,16 +3,26 @@
 //! * [`Watch`] is the [`enjamb::Tap`] that opens a session for each connection, writes down what it says and counts it; [`Watched`] is one
 //!   connection of it, for a source that keeps its connections apart.
 //! * [`Record`] is what is written down: `docs/records.md` is the schema.
-//! * [`Format`] writes records as JSON lines or as text; [`trace`] sends them through `tracing` to the same lines.
+//! * [`Filter`] says which are wanted.
+//! * [`Format`] writes records as JSON lines or as text, [`CsvWriter`] as CSV; [`trace`] sends them through `tracing` to the same lines.
 //! * [`Statistics`] counts.
 
+mod csv;
+mod field;
+mod filter;
 mod format;
+mod payload;
 mod record;
 mod statistics;
+mod text;
 pub mod trace;
 mod watch;
 
+pub use csv::CsvWriter;
+pub use field::{Field, FieldType};
+pub use filter::{Filter, FilterError};
 pub use format::{Format, LineWriter, Rfc3339};
+pub use payload::{Payload, Show, ShowForm};
 pub use record::{Record, SideTotal, Value, Visitor};
 pub use statistics::Statistics;
 pub use watch::{Opener, Output, Watch, Watched};

@@ -5,6 +5,9 @@
 
 use enjamb::{Connection, Ending, Message, Side, Time};
 
+use crate::field::Field;
+use crate::payload::{Payload, ShowForm};
+
 /// Something to write down.
 #[derive(Clone, Copy)]
 pub enum Record<'a> {
@@ -40,6 +43,8 @@ pub enum Record<'a> {
         latency_us: Option<u64>,
         /// How many chunk boundaries fell inside it.
         cuts: u64,
+        /// Its first bytes, where they are to be shown.
+        payload: Option<Payload<'a>>,
     },
     /// Bytes that were never seen.
     Gap {
@@ -95,6 +100,8 @@ pub enum Value<'a> {
     Display(&'a dyn std::fmt::Display),
     /// A point in time.
     Time(Time),
+    /// Bytes of a message.
+    Payload(Payload<'a>),
 }
 
 /// Takes the fields of a record, in order.
@@ -102,6 +109,9 @@ pub trait Visitor {
     /// The next field.
     fn field(&mut self, name: &'static str, value: Value<'_>);
 }
+
+/// The fields of the bytes themselves, and how many more there are.
+const PAYLOAD: [Field; 3] = [Field::Payload, Field::PayloadHex, Field::PayloadMore];
 
 impl Record<'_> {
     /// The record's type, as the field `type` names it.
@@ -115,74 +125,130 @@ impl Record<'_> {
         }
     }
 
+    /// The connection it is of.
+    #[must_use]
+    pub fn connection(&self) -> Option<&Connection> {
+        match *self {
+            Record::Opened { connection, .. }
+            | Record::Ended { connection, .. }
+            | Record::Message { connection, .. }
+            | Record::Gap { connection, .. } => Some(connection),
+            Record::Error { connection, .. } => connection,
+        }
+    }
+
+    /// When it happened.
+    #[must_use]
+    pub fn time(&self) -> Time {
+        match *self {
+            Record::Opened { time, .. }
+            | Record::Ended { time, .. }
+            | Record::Message { time, .. }
+            | Record::Gap { time, .. }
+            | Record::Error { time, .. } => time,
+        }
+    }
+
+    /// A field's value, if it applies.
+    #[must_use]
+    pub fn get(&self, field: Field) -> Option<Value<'_>> {
+        match field {
+            Field::Type => return Some(Value::Text(self.type_name())),
+            Field::Time => return Some(Value::Time(self.time())),
+            Field::Conn => return self.connection().map(|connection| Value::Number(connection.number)),
+            Field::Client => return self.connection().map(|connection| Value::Display(&connection.client)),
+            Field::Server => return self.connection().map(|connection| Value::Display(&connection.server)),
+            _ => {}
+        }
+        match self {
+            Record::Opened { .. } => match field {
+                Field::Event => Some(Value::Text("open")),
+                _ => None,
+            },
+            Record::Ended { protocol, time, opened, sides: [client, server], .. } => match field {
+                Field::Protocol => Some(Value::Text(protocol)),
+                Field::Event => Some(Value::Text("end")),
+                Field::DurationUs => Some(Value::Number(micros(*time, *opened))),
+                Field::ClientBytes => Some(Value::Number(client.bytes)),
+                Field::ClientMessages => Some(Value::Number(client.messages)),
+                Field::ClientEnding => Some(Value::Text(client.ending().as_str())),
+                Field::ServerBytes => Some(Value::Number(server.bytes)),
+                Field::ServerMessages => Some(Value::Number(server.messages)),
+                Field::ServerEnding => Some(Value::Text(server.ending().as_str())),
+                _ => None,
+            },
+            Record::Message { message, latency_us, cuts, payload, .. } => match field {
+                Field::Protocol => Some(Value::Text(message.protocol)),
+                Field::Side => Some(Value::Text(message.side.as_str())),
+                Field::Kind => Some(Value::Text(message.kind)),
+                Field::Offset => Some(Value::Number(message.span.offset)),
+                Field::Length => Some(Value::Number(message.span.length)),
+                Field::Outcome => Some(Value::Text(message.outcome.as_str())),
+                Field::Code => message.code.map(Value::Text),
+                Field::Reason => message.reason.map(Value::Text),
+                Field::LatencyUs => latency_us.map(Value::Number),
+                Field::Cuts => Some(Value::Number(*cuts)),
+                Field::Summary => Some(Value::Display(message.summary)),
+                Field::Payload => payload.filter(|payload| payload.form == ShowForm::Text).map(Value::Payload),
+                Field::PayloadHex => payload.filter(|payload| payload.form == ShowForm::Hex).map(Value::Payload),
+                Field::PayloadMore => payload.filter(|payload| payload.more > 0).map(|it| Value::Number(it.more)),
+                _ => None,
+            },
+            Record::Gap { side, offset, missing, .. } => match field {
+                Field::Side => Some(Value::Text(side.as_str())),
+                Field::Offset => Some(Value::Number(*offset)),
+                Field::Missing => Some(Value::Number(*missing)),
+                _ => None,
+            },
+            Record::Error { reason, .. } => match field {
+                Field::Reason => Some(Value::Text(reason)),
+                _ => None,
+            },
+        }
+    }
+
     /// Gives every field that applies to `visitor`.
     pub fn visit(&self, visitor: &mut dyn Visitor) {
-        visitor.field("type", Value::Text(self.type_name()));
-        match *self {
-            Record::Opened { connection, time } => {
-                visitor.field("time", Value::Time(time));
-                visit_connection(connection, visitor);
-                visitor.field("event", Value::Text("open"));
-            }
-            Record::Ended { connection, protocol, time, opened, sides } => {
-                visitor.field("time", Value::Time(time));
-                visit_connection(connection, visitor);
-                visitor.field("protocol", Value::Text(protocol));
-                visitor.field("event", Value::Text("end"));
-                visitor.field("duration_us", Value::Number(micros(time, opened)));
-                let names = [
-                    ("client_bytes", "client_messages", "client_ending"),
-                    ("server_bytes", "server_messages", "server_ending"),
-                ];
-                for (total, (bytes, messages, ending)) in sides.iter().zip(names) {
-                    visitor.field(bytes, Value::Number(total.bytes));
-                    visitor.field(messages, Value::Number(total.messages));
-                    visitor.field(ending, Value::Text(total.ending().as_str()));
-                }
-            }
-            Record::Message { connection, time, message, latency_us, cuts } => {
-                visitor.field("time", Value::Time(time));
-                visit_connection(connection, visitor);
-                visitor.field("protocol", Value::Text(message.protocol));
-                visitor.field("side", Value::Text(message.side.as_str()));
-                visitor.field("kind", Value::Text(message.kind));
-                visitor.field("offset", Value::Number(message.span.offset));
-                visitor.field("length", Value::Number(message.span.length));
-                visitor.field("outcome", Value::Text(message.outcome.as_str()));
-                if let Some(code) = message.code {
-                    visitor.field("code", Value::Text(code));
-                }
-                if let Some(reason) = message.reason {
-                    visitor.field("reason", Value::Text(reason));
-                }
-                if let Some(latency) = latency_us {
-                    visitor.field("latency_us", Value::Number(latency));
-                }
-                visitor.field("cuts", Value::Number(cuts));
-                visitor.field("summary", Value::Display(message.summary));
-            }
-            Record::Gap { connection, time, side, offset, missing } => {
-                visitor.field("time", Value::Time(time));
-                visit_connection(connection, visitor);
-                visitor.field("side", Value::Text(side.as_str()));
-                visitor.field("offset", Value::Number(offset));
-                visitor.field("missing", Value::Number(missing));
-            }
-            Record::Error { connection, time, reason } => {
-                visitor.field("time", Value::Time(time));
-                if let Some(connection) = connection {
-                    visit_connection(connection, visitor);
-                }
-                visitor.field("reason", Value::Text(reason));
+        let payload = match self {
+            Record::Message { payload: Some(_), .. } => &PAYLOAD[..],
+            _ => &[],
+        };
+        for field in self.fields().iter().chain(payload) {
+            if let Some(value) = self.get(*field) {
+                visitor.field(field.name(), value);
             }
         }
     }
-}
 
-fn visit_connection(connection: &Connection, visitor: &mut dyn Visitor) {
-    visitor.field("conn", Value::Number(connection.number));
-    visitor.field("client", Value::Display(&connection.client));
-    visitor.field("server", Value::Display(&connection.server));
+    /// The fields that it may have, but for its payload's, in the order of [`Field::ALL`].
+    fn fields(&self) -> &'static [Field] {
+        use Field::*;
+        match self {
+            Record::Opened { .. } => &[Type, Time, Conn, Client, Server, Event],
+            Record::Ended { .. } => &[
+                Type,
+                Time,
+                Conn,
+                Client,
+                Server,
+                Protocol,
+                Event,
+                DurationUs,
+                ClientBytes,
+                ClientMessages,
+                ClientEnding,
+                ServerBytes,
+                ServerMessages,
+                ServerEnding,
+            ],
+            Record::Message { .. } => &[
+                Type, Time, Conn, Client, Server, Protocol, Side, Kind, Offset, Length, Outcome, Code, Reason,
+                LatencyUs, Cuts, Summary,
+            ],
+            Record::Gap { .. } => &[Type, Time, Conn, Client, Server, Side, Offset, Missing],
+            Record::Error { .. } => &[Type, Time, Conn, Client, Server, Reason],
+        }
+    }
 }
 
 /// Whole microseconds from `earlier` to `time`.

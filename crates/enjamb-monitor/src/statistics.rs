@@ -1,49 +1,61 @@
 //! What was seen, counted: messages, bytes and errors by side and kind, latency, and how the streams were cut.
+//!
+//! Counting is on the way of every message and every chunk, so it is additions in small arrays: a kind has a number, sizes are
+//! counted by powers of two, and only what went wrong is looked up by its words.
+
+mod connections;
+mod distribution;
+mod kinds;
+mod table;
 
 use std::collections::HashMap;
-use std::fmt;
 
-use enjamb::{Message, Outcome, Side, Time};
-use hdrhistogram::Histogram;
+use enjamb::{Connection, Message, Outcome, Side, Time};
 use serde_json::{Value, json};
 
-/// How many kinds of messages are told apart on one side, and how many reasons for errors. What is beyond is counted as `other`:
-/// strangers choose some of the words.
-const MOST_KINDS: usize = 256;
+use crate::format::Rfc3339;
+use crate::record::SideTotal;
+use crate::statistics::connections::Connections;
+use crate::statistics::distribution::{LATENCY, LENGTH, Powers, Spread};
+use crate::statistics::kinds::Kinds;
+
+pub(crate) use crate::statistics::kinds::KindId;
+
+/// How many reasons for errors are told apart. What is beyond is counted as `other`: strangers choose some of the words.
+const ERRORS_MAX: usize = 256;
+
+/// What stands for all that is not told apart.
+const OTHER: &str = "other";
+
+const OUTCOMES: [Outcome; 4] = [Outcome::Ok, Outcome::Failed, Outcome::Malformed, Outcome::Incomplete];
 
 /// Everything that is counted. Adding two gives what one would have counted of both.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Statistics {
-    connections: u64,
-    ended: u64,
+    /// Are streams counted, and not only selected messages?
+    whole_streams: bool,
+    connections: Connections,
     span: Option<(Time, Time)>,
     sides: [SideStatistics; 2],
     errors: HashMap<ErrorKey, u64>,
-    latency: Latency,
+    latency: Spread,
 }
 
 /// What one side sent.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct SideStatistics {
     chunks: u64,
     bytes: u64,
     messages: u64,
     outcomes: [u64; 4],
-    kinds: HashMap<Box<str>, KindStatistics>,
+    kinds: Kinds,
     gaps: u64,
     missing: u64,
-    /// Chunks that completed no message, one, several.
-    chunks_by_messages: [u64; 3],
-    /// Messages with no cut inside, one, several.
-    messages_by_cuts: [u64; 3],
-    length: Lengths,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct KindStatistics {
-    messages: u64,
-    bytes: u64,
-    outcomes: [u64; 4],
+    messages_per_chunk: Powers,
+    chunks_per_message: Powers,
+    /// Of messages, in bytes.
+    length: Spread,
+    lengths: Powers,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -55,56 +67,80 @@ struct ErrorKey {
     why: Box<str>,
 }
 
-/// A histogram of microseconds: three significant digits, up to an hour.
-#[derive(Clone, Debug)]
-struct Latency(Histogram<u64>);
-
-const HOUR_US: u64 = 3_600_000_000;
-
-impl Default for Latency {
+impl Default for Statistics {
     fn default() -> Self {
-        Self(histogram(HOUR_US, 3))
+        Self {
+            whole_streams: true,
+            connections: Connections::default(),
+            span: None,
+            sides: Default::default(),
+            errors: HashMap::new(),
+            latency: Spread::new(LATENCY),
+        }
     }
 }
 
-/// A histogram of message lengths in bytes: two significant digits, up to a terabyte.
-#[derive(Clone, Debug)]
-struct Lengths(Histogram<u64>);
-
-impl Default for Lengths {
+impl Default for SideStatistics {
     fn default() -> Self {
-        Self(histogram(1 << 40, 2))
-    }
-}
-
-fn histogram(highest: u64, digits: u8) -> Histogram<u64> {
-    match Histogram::new_with_bounds(1, highest, digits) {
-        Ok(histogram) => histogram,
-        Err(error) => panic!("the bounds are constants that hdrhistogram takes: {error}"),
+        Self {
+            chunks: 0,
+            bytes: 0,
+            messages: 0,
+            outcomes: [0; 4],
+            kinds: Kinds::default(),
+            gaps: 0,
+            missing: 0,
+            messages_per_chunk: Powers::default(),
+            chunks_per_message: Powers::default(),
+            length: Spread::new(LENGTH),
+            lengths: Powers::default(),
+        }
     }
 }
 
 impl Statistics {
+    /// Counts of some of the messages. Chunks are not counted, since they belong to no message more than to another; bytes are
+    /// those of the messages, and connections those that have one.
+    #[must_use]
+    pub fn of_selected() -> Self {
+        Self { whole_streams: false, ..Self::default() }
+    }
+
+    /// The number of a message's kind among those of its side.
+    pub(crate) fn kind(&mut self, message: &Message<'_>) -> KindId {
+        self.sides[message.side.index()].kinds.id(message.kind)
+    }
+
     pub(crate) fn opened(&mut self, time: Time) {
-        self.connections += 1;
+        self.connections.opened += 1;
         self.saw(time);
     }
 
-    pub(crate) fn ended(&mut self, time: Time) {
-        self.ended += 1;
-        self.saw(time);
+    pub(crate) fn ended(
+        &mut self,
+        connection: &Connection,
+        protocol: &str,
+        opened: Time,
+        time: Time,
+        sides: &[SideTotal; 2],
+    ) {
+        self.connections.ended(connection, protocol, opened, time, sides);
+        self.saw_stream(time);
     }
 
     /// A connection is watched no longer, and nothing is known of its end.
     pub(crate) fn abandoned(&mut self) {
-        self.ended += 1;
+        self.connections.over += 1;
     }
 
     pub(crate) fn chunk(&mut self, time: Time, side: Side, bytes: u64, messages: u64) {
+        if !self.whole_streams {
+            return;
+        }
         let seen = &mut self.sides[side.index()];
         seen.chunks += 1;
         seen.bytes += bytes;
-        seen.chunks_by_messages[none_one_several(messages)] += 1;
+        seen.messages_per_chunk.record(messages);
         self.saw(time);
     }
 
@@ -114,33 +150,56 @@ impl Statistics {
         seen.missing = seen.missing.saturating_add(missing);
     }
 
-    pub(crate) fn message(&mut self, message: &Message<'_>, latency_us: Option<u64>, cuts: u64) {
+    /// A message of the kind `kind`, complete at `time`, and how long it took as an answer to a message of which kind.
+    pub(crate) fn message(
+        &mut self,
+        message: &Message<'_>,
+        kind: KindId,
+        latency: Option<(u64, KindId)>,
+        cuts: u64,
+        time: Time,
+    ) {
         let seen = &mut self.sides[message.side.index()];
         let outcome = message.outcome as usize;
+        let length = message.span.length;
         seen.messages += 1;
         seen.outcomes[outcome] += 1;
-        seen.messages_by_cuts[none_one_several(cuts)] += 1;
-        seen.length.0.saturating_record(message.span.length);
-        let kind = entry(&mut seen.kinds, message.kind);
-        kind.messages += 1;
-        kind.bytes += message.span.length;
-        kind.outcomes[outcome] += 1;
-        if let Some(latency) = latency_us {
-            self.latency.0.saturating_record(latency);
+        seen.chunks_per_message.record(cuts.saturating_add(1));
+        seen.length.record(length);
+        seen.lengths.record(length);
+        seen.kinds.message(kind, length, outcome);
+        if !self.whole_streams {
+            seen.bytes = seen.bytes.saturating_add(length);
+            self.saw(time);
+        }
+        if let Some((latency_us, asked)) = latency {
+            self.latency.record(latency_us);
+            self.sides[Side::Client.index()].kinds.answered(asked, latency_us);
         }
         if message.outcome != Outcome::Ok {
-            let why = message.reason.or(message.code).unwrap_or_default();
-            let mut key =
-                ErrorKey { side: message.side, kind: message.kind.into(), outcome: message.outcome, why: why.into() };
-            if self.errors.len() >= MOST_KINDS && !self.errors.contains_key(&key) {
-                key.kind = OTHER.into();
-                key.why = OTHER.into();
-            }
-            *self.errors.entry(key).or_default() += 1;
+            self.error(message);
         }
     }
 
-    pub(crate) fn saw(&mut self, time: Time) {
+    fn error(&mut self, message: &Message<'_>) {
+        let why = message.reason.or(message.code).unwrap_or_default();
+        let mut key =
+            ErrorKey { side: message.side, kind: message.kind.into(), outcome: message.outcome, why: why.into() };
+        if self.errors.len() >= ERRORS_MAX && !self.errors.contains_key(&key) {
+            key.kind = OTHER.into();
+            key.why = OTHER.into();
+        }
+        *self.errors.entry(key).or_default() += 1;
+    }
+
+    /// Something of a stream that is no message.
+    pub(crate) fn saw_stream(&mut self, time: Time) {
+        if self.whole_streams {
+            self.saw(time);
+        }
+    }
+
+    fn saw(&mut self, time: Time) {
         let (first, last) = self.span.get_or_insert((time, time));
         *first = (*first).min(time);
         *last = (*last).max(time);
@@ -149,7 +208,7 @@ impl Statistics {
     /// How many connections were opened or first seen.
     #[must_use]
     pub fn connections(&self) -> u64 {
-        self.connections
+        self.connections.opened
     }
 
     /// How many messages one side sent.
@@ -172,8 +231,8 @@ impl Statistics {
 
     /// Adds what `other` has counted.
     pub fn add(&mut self, other: &Self) {
-        self.connections += other.connections;
-        self.ended += other.ended;
+        self.whole_streams &= other.whole_streams;
+        self.connections.add(&other.connections);
         if let Some((first, last)) = other.span {
             self.saw(first);
             self.saw(last);
@@ -184,7 +243,7 @@ impl Statistics {
         for (key, count) in &other.errors {
             *self.errors.entry(key.clone()).or_default() += count;
         }
-        add_histogram(&mut self.latency.0, &other.latency.0);
+        self.latency.add(&other.latency);
     }
 
     /// The record of type `summary`.
@@ -192,8 +251,6 @@ impl Statistics {
     pub fn to_json(&self) -> Value {
         let mut record = json!({
             "type": "summary",
-            "connections": self.connections,
-            "open": self.connections - self.ended,
             "errors": self.sorted_errors().iter().map(|(key, count)| json!({
                 "side": key.side.as_str(),
                 "kind": key.kind,
@@ -202,19 +259,26 @@ impl Statistics {
                 "count": count,
             })).collect::<Vec<_>>(),
         });
+        self.connections.to_json(&mut record);
         if let Some((first, last)) = self.span {
-            record["first"] = crate::format::Rfc3339(first).to_string().into();
-            record["last"] = crate::format::Rfc3339(last).to_string().into();
+            record["first"] = Rfc3339(first).to_string().into();
+            record["last"] = Rfc3339(last).to_string().into();
         }
         for side in Side::BOTH {
-            record[side.as_str()] = self.sides[side.index()].to_json();
+            record[side.as_str()] = self.sides[side.index()].to_json(self.whole_streams);
         }
-        if !self.latency.0.is_empty() {
-            let mut latency = json!({ "count": self.latency.0.len(), "max": self.latency.0.max() });
-            for (name, quantile) in QUANTILES {
-                latency[name] = self.latency.0.value_at_quantile(quantile).into();
-            }
+        if !self.latency.is_empty() {
+            let mut latency = self.latency.to_json();
+            latency["distribution"] = self.latency.distribution();
             record["latency_us"] = latency;
+            let by_kind = self.sides[Side::Client.index()].kinds.answered_sorted().into_iter();
+            record["latency_us_by_kind"] = by_kind
+                .map(|(kind, latency)| {
+                    let mut value = latency.to_json();
+                    value["kind"] = kind.into();
+                    value
+                })
+                .collect();
         }
         record
     }
@@ -226,30 +290,6 @@ impl Statistics {
     }
 }
 
-const OTHER: &str = "other";
-
-const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999)];
-
-const OUTCOMES: [Outcome; 4] = [Outcome::Ok, Outcome::Failed, Outcome::Malformed, Outcome::Incomplete];
-
-fn none_one_several(count: u64) -> usize {
-    usize::try_from(count).map_or(2, |count| count.min(2))
-}
-
-/// The entry of `kind`, without making a copy of a name that is known.
-fn entry<'m>(kinds: &'m mut HashMap<Box<str>, KindStatistics>, kind: &str) -> &'m mut KindStatistics {
-    let name = if kinds.len() < MOST_KINDS || kinds.contains_key(kind) { kind } else { OTHER };
-    if !kinds.contains_key(name) {
-        kinds.insert(name.into(), KindStatistics::default());
-    }
-    kinds.entry(name.into()).or_default()
-}
-
-fn add_histogram(to: &mut Histogram<u64>, more: &Histogram<u64>) {
-    // Both have the same bounds, so nothing can lie outside.
-    let _ = to.add(more);
-}
-
 impl SideStatistics {
     fn add(&mut self, more: &Self) {
         self.chunks += more.chunks;
@@ -257,131 +297,41 @@ impl SideStatistics {
         self.messages += more.messages;
         self.gaps += more.gaps;
         self.missing = self.missing.saturating_add(more.missing);
-        add_all(&mut self.outcomes, &more.outcomes);
-        add_all(&mut self.chunks_by_messages, &more.chunks_by_messages);
-        add_all(&mut self.messages_by_cuts, &more.messages_by_cuts);
-        for (kind, counted) in &more.kinds {
-            let kind = entry(&mut self.kinds, kind);
-            kind.messages += counted.messages;
-            kind.bytes += counted.bytes;
-            add_all(&mut kind.outcomes, &counted.outcomes);
-        }
-        add_histogram(&mut self.length.0, &more.length.0);
+        self.outcomes.iter_mut().zip(more.outcomes).for_each(|(to, more)| *to += more);
+        self.kinds.add(&more.kinds);
+        self.messages_per_chunk.add(&more.messages_per_chunk);
+        self.chunks_per_message.add(&more.chunks_per_message);
+        self.length.add(&more.length);
+        self.lengths.add(&more.lengths);
     }
 
-    fn sorted_kinds(&self) -> Vec<(&str, &KindStatistics)> {
-        let mut kinds: Vec<_> = self.kinds.iter().map(|(name, kind)| (&**name, kind)).collect();
-        kinds.sort_by(|a, b| b.1.messages.cmp(&a.1.messages).then_with(|| a.0.cmp(b.0)));
-        kinds
-    }
-
-    fn to_json(&self) -> Value {
+    fn to_json(&self, whole_streams: bool) -> Value {
+        // By cuts inside: one less than the chunks it lies in.
+        let [_, whole, more] = self.chunks_per_message.none_one_several();
+        let cut_once = self.chunks_per_message.buckets().find(|(from, ..)| *from == 2).map_or(0, |(.., count)| count);
         let mut side = json!({
             "bytes": self.bytes,
-            "chunks": self.chunks,
             "messages": self.messages,
-            "chunks_by_messages": by_count(&self.chunks_by_messages),
-            "messages_by_cuts": by_count(&self.messages_by_cuts),
-            "kinds": self.sorted_kinds().iter().map(|(name, kind)| {
-                let mut value = json!({ "kind": name, "messages": kind.messages, "bytes": kind.bytes });
-                for outcome in OUTCOMES {
-                    value[outcome.as_str()] = kind.outcomes[outcome as usize].into();
-                }
-                value
-            }).collect::<Vec<_>>(),
+            "messages_by_cuts": { "none": whole, "one": cut_once, "several": more - cut_once },
+            "chunks_per_message": self.chunks_per_message.to_json(),
+            "kinds": self.kinds.to_json(),
             "gaps": self.gaps,
             "missing": self.missing,
         });
+        if whole_streams {
+            let [none, one, several] = self.messages_per_chunk.none_one_several();
+            side["chunks"] = self.chunks.into();
+            side["chunks_by_messages"] = json!({ "none": none, "one": one, "several": several });
+            side["messages_per_chunk"] = self.messages_per_chunk.to_json();
+        }
         for outcome in OUTCOMES {
             side[outcome.as_str()] = self.outcomes[outcome as usize].into();
         }
-        if !self.length.0.is_empty() {
-            side["length"] = json!({
-                "p50": self.length.0.value_at_quantile(0.5),
-                "p99": self.length.0.value_at_quantile(0.99),
-                "max": self.length.0.max(),
-            });
+        if !self.length.is_empty() {
+            let mut length = self.length.to_json();
+            length["distribution"] = self.lengths.to_json();
+            side["length"] = length;
         }
         side
-    }
-}
-
-fn add_all<const N: usize>(to: &mut [u64; N], more: &[u64; N]) {
-    to.iter_mut().zip(more).for_each(|(to, more)| *to += more);
-}
-
-fn by_count(counts: &[u64; 3]) -> Value {
-    json!({ "none": counts[0], "one": counts[1], "several": counts[2] })
-}
-
-/// How many kinds are listed for people. The record has all of them.
-const MOST_LISTED: usize = 20;
-
-/// For people.
-impl fmt::Display for Statistics {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [client, server] = &self.sides;
-        write!(f, "{} connection{}", self.connections, if self.connections == 1 { "" } else { "s" })?;
-        if self.connections > self.ended {
-            write!(f, ", {} of them open", self.connections - self.ended)?;
-        }
-        if let Some((first, last)) = self.span {
-            write!(f, ", {:.3} s", last.since(first).as_secs_f64())?;
-        }
-        writeln!(f, "\n\n{:24}{:>14}{:>14}", "", "client", "server")?;
-        let mut row = |name: &str, value: &dyn Fn(&SideStatistics) -> u64, always: bool| {
-            let (client, server) = (value(client), value(server));
-            if always || client + server > 0 { writeln!(f, "{name:24}{client:>14}{server:>14}") } else { Ok(()) }
-        };
-        row("bytes", &|side| side.bytes, true)?;
-        row("chunks", &|side| side.chunks, true)?;
-        row("  that end no message", &|side| side.chunks_by_messages[0], false)?;
-        row("  that end several", &|side| side.chunks_by_messages[2], false)?;
-        row("messages", &|side| side.messages, true)?;
-        for outcome in OUTCOMES {
-            let name = format!("  {outcome}");
-            row(&name, &|side| side.outcomes[outcome as usize], outcome == Outcome::Ok)?;
-        }
-        row("  cut in two", &|side| side.messages_by_cuts[1], false)?;
-        row("  cut in three or more", &|side| side.messages_by_cuts[2], false)?;
-        row("gaps", &|side| side.gaps, false)?;
-        row("  bytes missing", &|side| side.missing, false)?;
-
-        for side in Side::BOTH {
-            let kinds = self.sides[side.index()].sorted_kinds();
-            if kinds.is_empty() {
-                continue;
-            }
-            writeln!(f, "\n{side} messages")?;
-            for (name, kind) in kinds.iter().take(MOST_LISTED) {
-                let name = name.escape_debug().to_string();
-                writeln!(f, "  {name:22}{:>14}{:>14} bytes", kind.messages, kind.bytes)?;
-            }
-            if kinds.len() > MOST_LISTED {
-                writeln!(f, "  and {} kinds more", kinds.len() - MOST_LISTED)?;
-            }
-        }
-
-        let errors = self.sorted_errors();
-        if !errors.is_empty() {
-            writeln!(f, "\nerrors")?;
-        }
-        for (key, count) in errors.iter().take(MOST_LISTED) {
-            let ErrorKey { side, kind, outcome, why } = key;
-            writeln!(f, "  {count:>8}  {side} {} {outcome}: {}", kind.escape_debug(), why.escape_debug())?;
-        }
-        if errors.len() > MOST_LISTED {
-            writeln!(f, "  and {} others", errors.len() - MOST_LISTED)?;
-        }
-
-        let latency = &self.latency.0;
-        if !latency.is_empty() {
-            write!(f, "\nlatency, microseconds, of {} answers:", latency.len())?;
-            for (name, quantile) in QUANTILES {
-                write!(f, "  {name} {}", latency.value_at_quantile(quantile))?;
-            }
-            writeln!(f, "  max {}", latency.max())?;
-        }
-        Ok(())
     }
 }

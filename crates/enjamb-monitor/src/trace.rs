@@ -20,7 +20,7 @@ use crate::record::{Record, Value, Visitor, micros};
 pub const TARGET: &str = "enjamb::record";
 
 /// Makes an event of `record`. Its fields are those of [`Record::visit`], in the same order: a layer writes them as they come. Nothing is
-/// formatted here: whoever takes the event formats it, or does not.
+/// formatted here: whoever takes the event formats it, or does not. Payloads are left out: a log is not the place for them.
 pub fn emit(record: &Record<'_>) {
     let r#type = record.type_name();
     match *record {
@@ -50,7 +50,7 @@ pub fn emit(record: &Record<'_>) {
             server_messages = server.messages,
             server_ending = server.ending().as_str(),
         ),
-        Record::Message { connection, time, message, latency_us, cuts } => tracing::info!(
+        Record::Message { connection, time, message, latency_us, cuts, .. } => tracing::info!(
             target: TARGET,
             r#type,
             time = %Rfc3339(time),

@@ -5,14 +5,21 @@ use std::sync::Arc;
 
 use enjamb::{Connection, Ending, Message, Session, Side, Span, Tap, Time};
 
+use crate::payload::{Fed, Kept, Payload, Show};
 use crate::record::{Record, SideTotal, micros};
-use crate::statistics::Statistics;
+use crate::statistics::{KindId, Statistics};
 
 /// Opens a session for a connection.
 pub type Opener = Arc<dyn Fn(&Connection) -> Box<dyn Session> + Send + Sync>;
 
 /// Where records go.
 pub trait Output {
+    /// Is this record wanted? One that is not is neither taken nor counted. Its payload is not filled in yet.
+    fn wants(&mut self, record: &Record<'_>) -> bool {
+        let _ = record;
+        true
+    }
+
     /// Takes one.
     fn record(&mut self, record: &Record<'_>);
 }
@@ -40,9 +47,13 @@ pub struct Watched {
 struct Account {
     opened: Time,
     sides: [SideAccount; 2],
-    /// When the client's messages were complete, and the number of the first of them.
-    asked: VecDeque<Time>,
+    /// When the client's messages were complete and what they were, and the number of the first of them.
+    asked: VecDeque<(Time, KindId)>,
     first_asked: u64,
+    /// Was anything of it wanted, so that it counts?
+    counted: bool,
+    /// What is kept of each side, where messages are to be shown.
+    shown: Option<(Show, [Kept; 2])>,
 }
 
 #[derive(Default)]
@@ -99,27 +110,52 @@ impl Watched {
         statistics: &mut Statistics,
         out: &mut dyn Output,
     ) -> Self {
-        statistics.opened(time);
-        out.record(&Record::Opened { connection, time });
-        let account = Account { opened: time, sides: Default::default(), asked: VecDeque::new(), first_asked: 0 };
-        Self { connection: *connection, session, account }
+        let account = Account {
+            opened: time,
+            sides: Default::default(),
+            asked: VecDeque::new(),
+            first_asked: 0,
+            counted: false,
+            shown: None,
+        };
+        let mut watched = Self { connection: *connection, session, account };
+        let record = Record::Opened { connection, time };
+        if out.wants(&record) {
+            watched.account.count(statistics, time);
+            out.record(&record);
+        }
+        watched
+    }
+
+    /// Shows the first bytes of messages: to be called before any chunk.
+    #[must_use]
+    pub fn showing(mut self, show: Option<Show>) -> Self {
+        self.account.shown = show.map(|show| (show, [Kept::new(show.limit), Kept::new(show.limit)]));
+        self
     }
 
     /// Bytes of `side`.
     pub fn chunk(&mut self, time: Time, side: Side, bytes: &[u8], statistics: &mut Statistics, out: &mut dyn Output) {
-        self.account.sides[side.index()].chunk(time, bytes.len() as u64);
-        let messages = self.speak(statistics, out, |session, say| session.feed(side, bytes, say));
+        let account = &mut self.account.sides[side.index()];
+        let fed = Fed { offset: account.offset, bytes };
+        account.chunk(time, bytes.len() as u64);
+        let messages = self.speak(Some((side, fed)), statistics, out, |session, say| session.feed(side, bytes, say));
         statistics.chunk(time, side, bytes.len() as u64, messages);
     }
 
     /// Bytes of `side` that were never seen.
     pub fn gap(&mut self, time: Time, side: Side, missing: u64, statistics: &mut Statistics, out: &mut dyn Output) {
-        let offset = self.account.sides[side.index()].offset;
-        out.record(&Record::Gap { connection: &self.connection, time, side, offset, missing });
-        statistics.gap(side, missing);
         let account = &mut self.account.sides[side.index()];
+        let offset = account.offset;
         account.offset = account.offset.saturating_add(missing);
-        self.speak(statistics, out, |session, say| session.gap(side, missing, say));
+        let fed = Fed { offset: account.offset, bytes: &[] };
+        let record = Record::Gap { connection: &self.connection, time, side, offset, missing };
+        if out.wants(&record) {
+            self.account.count(statistics, time);
+            out.record(&record);
+            statistics.gap(side, missing);
+        }
+        self.speak(Some((side, fed)), statistics, out, |session, say| session.gap(side, missing, say));
     }
 
     /// The end of `side`'s stream.
@@ -127,8 +163,8 @@ impl Watched {
         let total = &mut self.account.sides[side.index()].total;
         if total.ending.is_none() {
             total.ending = Some(ending);
-            statistics.saw(time);
-            self.speak(statistics, out, |session, say| session.close(side, ending, say));
+            statistics.saw_stream(time);
+            self.speak(None, statistics, out, |session, say| session.close(side, ending, say));
         }
     }
 
@@ -137,20 +173,26 @@ impl Watched {
         for side in Side::BOTH {
             self.close(time, side, Ending::Lost, statistics, out);
         }
-        let Account { opened, sides, .. } = &self.account;
-        statistics.ended(time);
-        out.record(&Record::Ended {
-            connection: &self.connection,
-            protocol: self.session.protocol(),
-            time,
-            opened: *opened,
-            sides: [sides[0].total, sides[1].total],
-        });
+        let Self { connection, session, account } = &mut self;
+        let (opened, sides) = (account.opened, [account.sides[0].total, account.sides[1].total]);
+        let record = Record::Ended { connection, protocol: session.protocol(), time, opened, sides };
+        let wanted = out.wants(&record);
+        if wanted {
+            account.count(statistics, time);
+        }
+        if account.counted {
+            statistics.ended(connection, session.protocol(), opened, time, &sides);
+        }
+        if wanted {
+            out.record(&record);
+        }
     }
 
     /// Gives up: the session has panicked, and is not asked for anything again.
     pub fn abandon(self, statistics: &mut Statistics) {
-        statistics.abandoned();
+        if self.account.counted {
+            statistics.abandoned();
+        }
     }
 
     /// The connection that is watched.
@@ -158,9 +200,11 @@ impl Watched {
         &self.connection
     }
 
-    /// Lets the session speak, writes down and counts what it says, and gives back how many messages it said.
+    /// Lets the session speak, writes down and counts what it says, and gives back how many messages it said. `fed` is what it is
+    /// being fed, if anything.
     fn speak(
         &mut self,
+        fed: Option<(Side, Fed<'_>)>,
         statistics: &mut Statistics,
         out: &mut dyn Output,
         act: impl FnOnce(&mut dyn Session, &mut dyn FnMut(&Message<'_>)),
@@ -169,17 +213,29 @@ impl Watched {
         let mut said = 0;
         act(session.as_mut(), &mut |message| {
             said += 1;
-            let (time, latency_us, cuts) = account.place(message);
-            statistics.message(message, latency_us, cuts);
-            out.record(&Record::Message { connection, time, message, latency_us, cuts });
+            let kind = statistics.kind(message);
+            let (time, latency, cuts) = account.place(message, kind);
+            let latency_us = latency.map(|(latency_us, _)| latency_us);
+            let record = Record::Message { connection, time, message, latency_us, cuts, payload: None };
+            if !out.wants(&record) {
+                account.pass(message);
+                return;
+            }
+            account.count(statistics, time);
+            statistics.message(message, kind, latency, cuts, time);
+            let payload = account.payload(message, fed);
+            out.record(&Record::Message { connection, time, message, latency_us, cuts, payload });
         });
+        if let (Some((side, fed)), Some((_, kept))) = (fed, &mut account.shown) {
+            kept[side.index()].keep(fed);
+        }
         said
     }
 }
 
 impl Account {
-    /// When a message was complete, how long it took as an answer, and how many cuts fell inside it.
-    fn place(&mut self, message: &Message<'_>) -> (Time, Option<u64>, u64) {
+    /// When a message was complete, how long it took as an answer to a message of which kind, and how many cuts fell inside it.
+    fn place(&mut self, message: &Message<'_>, kind: KindId) -> (Time, Option<(u64, KindId)>, u64) {
         let side = &mut self.sides[message.side.index()];
         side.total.messages += 1;
         let (cuts, time) = side.place(message.span);
@@ -188,31 +244,73 @@ impl Account {
                 self.asked.pop_front();
                 self.first_asked += 1;
             }
-            self.asked.push_back(time);
+            self.asked.push_back((time, kind));
         }
         let latency = message.answers.and_then(|number| {
             while self.first_asked < number && self.asked.pop_front().is_some() {
                 self.first_asked += 1;
             }
             let at = usize::try_from(number.checked_sub(self.first_asked)?).ok()?;
-            self.asked.get(at).map(|asked| micros(time, *asked))
+            self.asked.get(at).map(|(asked, kind)| (micros(time, *asked), *kind))
         });
         (time, latency, cuts)
+    }
+
+    /// Counts the connection, once.
+    fn count(&mut self, statistics: &mut Statistics, time: Time) {
+        if !std::mem::replace(&mut self.counted, true) {
+            statistics.opened(time);
+        }
+    }
+
+    /// The first bytes of a message that was just said.
+    fn payload<'s>(&'s mut self, message: &Message<'_>, fed: Option<(Side, Fed<'s>)>) -> Option<Payload<'s>> {
+        let (show, kept) = self.shown.as_mut()?;
+        let fed = match fed {
+            Some((side, fed)) if side == message.side => fed,
+            // Said by the way, while the other side was fed: all of it came before.
+            _ => Fed { offset: u64::MAX, bytes: &[] },
+        };
+        let bytes = kept[message.side.index()].of(message.span, fed);
+        let more = message.span.length.saturating_sub(bytes.len() as u64);
+        Some(Payload { form: show.form, offset: message.span.offset, bytes, more })
+    }
+
+    /// A message was said that nobody wants to see.
+    fn pass(&mut self, message: &Message<'_>) {
+        if let Some((_, kept)) = &mut self.shown {
+            kept[message.side.index()].pass(message.span);
+        }
     }
 }
 
 /// Every connection of a source under watch.
 pub struct Watch<O> {
     open: Opener,
-    watched: HashMap<u64, Watched>,
+    watched: HashMap<u64, Watched, foldhash::fast::RandomState>,
     statistics: Statistics,
+    show: Option<Show>,
     output: O,
 }
 
 impl<O: Output> Watch<O> {
     /// Opens sessions by `open`, and writes to `output`.
     pub fn new(open: Opener, output: O) -> Self {
-        Self { open, watched: HashMap::new(), statistics: Statistics::default(), output }
+        Self { open, watched: HashMap::default(), statistics: Statistics::default(), show: None, output }
+    }
+
+    /// Counts only what `output` wants, and nothing of whole streams: see [`Statistics::of_selected`].
+    #[must_use]
+    pub fn selecting(mut self) -> Self {
+        self.statistics = Statistics::of_selected();
+        self
+    }
+
+    /// Gives the first bytes of each message with it.
+    #[must_use]
+    pub fn showing(mut self, show: Option<Show>) -> Self {
+        self.show = show;
+        self
     }
 
     /// What was counted so far.
@@ -230,6 +328,7 @@ impl<O: Output> Tap for Watch<O> {
     fn open(&mut self, connection: &Connection, time: Time) {
         let session = (self.open)(connection);
         let watched = Watched::open(connection, session, time, &mut self.statistics, &mut self.output);
+        let watched = watched.showing(self.show);
         self.watched.insert(connection.number, watched);
     }
 

@@ -4,7 +4,10 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use enjamb::{Connection, Ending, Side, Tap, Time};
-use enjamb_monitor::{Format, Record, Statistics, Watch, trace};
+use enjamb_monitor::{
+    CsvWriter, Field, Filter, Format, Output, Record, Show, ShowForm, Statistics, Value as FieldValue, Visitor, Watch,
+    trace,
+};
 use enjamb_protocols::Registry;
 use serde_json::Value;
 use tracing_subscriber::layer::SubscriberExt;
@@ -21,11 +24,18 @@ enum Act<'a> {
 }
 
 fn watched(protocol: &str, acts: &[Act<'_>], mut out: impl FnMut(&Record<'_>)) -> Statistics {
+    watched_by(protocol, acts, |record: &Record<'_>| out(record), |watch| watch)
+}
+
+fn watched_by<O: Output>(
+    protocol: &str,
+    acts: &[Act<'_>],
+    out: O,
+    set_up: impl FnOnce(Watch<O>) -> Watch<O>,
+) -> Statistics {
     let protocol = Registry::builtin().resolve(protocol).unwrap();
-    let mut watch = Watch::new(
-        Arc::new(move |connection: &Connection| protocol.session(Some(connection.server.port()))),
-        |record: &Record<'_>| out(record),
-    );
+    let open = Arc::new(move |connection: &Connection| protocol.session(Some(connection.server.port())));
+    let mut watch = set_up(Watch::new(open, out));
     let connection = connection();
     let at = |micros: &u64| Time::from_nanos(1_700_000_000_000_000_000 + micros * 1000);
     watch.open(&connection, at(&0));
@@ -184,6 +194,255 @@ fn statistics_count_what_was_written_and_add_up() {
         "/latency_us/count",
     ] {
         assert_eq!(sum.pointer(path).unwrap().as_u64(), json.pointer(path).unwrap().as_u64().map(|n| 2 * n), "{path}");
+    }
+}
+
+/// Only what a filter lets through.
+struct Selected<F>(Filter, F);
+
+impl<F: FnMut(&Record<'_>)> Output for Selected<F> {
+    fn wants(&mut self, record: &Record<'_>) -> bool {
+        self.0.matches(record)
+    }
+
+    fn record(&mut self, record: &Record<'_>) {
+        (self.1)(record);
+    }
+}
+
+/// Two requests, one of which fails, a gap, and something that is no Redis.
+const TALK: [Act<'_>; 6] = [
+    Act::Chunk(10, Side::Client, "GET a\u{1}b\r\nLPUSH k v\r\n"),
+    Act::Chunk(20, Side::Server, "$-1\r\n"),
+    Act::Chunk(1500, Side::Server, "-WRONGTYPE not a li"),
+    Act::Chunk(1510, Side::Server, "st\r\n"),
+    Act::Gap(1600, Side::Server, 2048),
+    Act::Chunk(1700, Side::Server, "?\r\n"),
+];
+
+/// Summaries of the messages that a filter selects, or the types of other records.
+fn selected(filter: &str) -> Vec<String> {
+    let filter = Filter::parse(filter).unwrap_or_else(|error| panic!("{error}"));
+    let mut seen = Vec::new();
+    let out = |record: &Record<'_>| {
+        seen.push(match record {
+            Record::Message { message, .. } => format!("{} {}", message.side, message.kind),
+            Record::Ended { .. } => "end".to_owned(),
+            other => other.type_name().to_owned(),
+        });
+    };
+    watched_by("redis", &TALK, Selected(filter, out), Watch::selecting);
+    seen
+}
+
+#[test]
+fn a_filter_selects_what_it_says() {
+    let all =
+        ["connection", "client GET", "client LPUSH", "server reply", "server reply", "gap", "server unparsed", "end"];
+    for (filter, wanted) in [
+        ("type =~ \"\"", &[0, 1, 2, 3, 4, 5, 6, 7][..]),
+        ("kind == \"GET\"", &[1]),
+        ("kind != \"GET\"", &[2, 3, 4, 6]),
+        ("!(kind == \"GET\")", &[0, 2, 3, 4, 5, 6, 7]),
+        ("kind =~ \"^(GET|L.*)$\"", &[1, 2]),
+        ("kind contains \"PU\"", &[2]),
+        ("kind == \"get\"", &[]),
+        ("kind =~ \"(?i)^get$\"", &[1]),
+        ("side == \"client\" || kind == \"reply\" && code", &[1, 2, 4]),
+        ("(side == \"client\" || kind == \"reply\") && code", &[4]),
+        ("code == \"WRONGTYPE\"", &[4]),
+        ("code >= 400", &[]),
+        ("code != 400", &[]),
+        ("!code", &[0, 1, 2, 3, 5, 6, 7]),
+        ("latency_us < 1.5ms", &[3]),
+        ("latency_us >= 1.5ms", &[4]),
+        ("latency_us == 0.00001s", &[3]),
+        ("latency_us != 10", &[4]),
+        ("cuts > 0", &[4]),
+        ("missing == 2k", &[5]),
+        ("missing > 1M || missing < 1", &[]),
+        ("offset == 0", &[1, 3]),
+        ("conn == 1 && event", &[0, 7]),
+        ("event == \"end\" && duration_us == 1ms", &[7]),
+        ("outcome == \"ok\" && length >= 5", &[1, 2, 3]),
+        ("server =~ \":6379$\" && !client", &[]),
+        ("time >= \"22:13:20.0015\"", &[4, 5, 6]),
+        ("time < \"2023-11-14T22:13:20.00002Z\"", &[0, 1, 2]),
+        ("time == \"2023-11-14T23:13:20.00001+01:00\"", &[1, 2]),
+        ("summary contains \"\\\\x01\" && summary contains \"\\x61\"", &[1]),
+        ("summary contains \"not a list\"", &[4]),
+        ("client_messages == 2 && server_ending == \"lost\"", &[7]),
+    ] {
+        let wanted: Vec<_> = wanted.iter().map(|place: &usize| all[*place]).collect();
+        assert_eq!(selected(filter), wanted, "{filter}");
+    }
+}
+
+#[test]
+fn statistics_of_what_was_selected_count_only_that() {
+    let count = |filter: &str| {
+        let filter = Filter::parse(filter).unwrap();
+        watched_by("redis", &TALK, Selected(filter, |_: &Record<'_>| {}), Watch::selecting).to_json()
+    };
+    let failed = count("outcome == \"failed\"");
+    assert_eq!((&failed["connections"], &failed["client"]["messages"]), (&1.into(), &0.into()));
+    assert_eq!((&failed["server"]["messages"], &failed["server"]["failed"]), (&1.into(), &1.into()));
+    assert_eq!(failed["server"]["bytes"], "-WRONGTYPE not a list\r\n".len());
+    assert_eq!(failed["server"]["chunks"], Value::Null, "chunks belong to no message");
+    assert_eq!(failed["latency_us"]["count"], 1);
+    assert_eq!(failed["latency_us_by_kind"][0]["kind"], "LPUSH", "the latency is that of the request, selected or not");
+    assert_eq!(failed["first"], "2023-11-14T22:13:20.001510000Z");
+    assert_eq!(failed["server"]["gaps"], 0);
+    let nothing = count("kind == \"nothing\"");
+    assert_eq!((&nothing["connections"], &nothing["open"]), (&0.into(), &0.into()));
+    assert_eq!(nothing["first"], Value::Null);
+}
+
+/// Collects the fields that a visit gives.
+struct Fields(Vec<(String, String)>);
+
+impl Visitor for Fields {
+    fn field(&mut self, name: &'static str, value: FieldValue<'_>) {
+        let value = match value {
+            FieldValue::Text(text) => text.to_owned(),
+            FieldValue::Number(number) => number.to_string(),
+            FieldValue::Display(display) => display.to_string(),
+            FieldValue::Time(time) => time.to_string(),
+            FieldValue::Payload(payload) => payload.hex().to_string(),
+        };
+        self.0.push((name.to_owned(), value));
+    }
+}
+
+#[test]
+fn a_record_is_visited_in_the_order_of_its_fields_and_none_is_left_out() {
+    let connection = connection();
+    let error = Record::Error { connection: Some(&connection), time: Time::from_nanos(1), reason: "why" };
+    let check = |record: &Record<'_>| {
+        let mut visited = Fields(Vec::new());
+        record.visit(&mut visited);
+        let visited: Vec<_> = visited.0.iter().map(|(name, _)| name.as_str()).collect();
+        let had: Vec<_> =
+            Field::ALL.into_iter().filter(|field| record.get(*field).is_some()).map(Field::name).collect();
+        assert_eq!(visited, had);
+        assert!(had.iter().all(|name| Field::named(name).is_some_and(|field| field.name() == *name)));
+    };
+    check(&error);
+    let show = Show { form: ShowForm::Hex, limit: 4 };
+    watched_by("redis", &TALK, |record: &Record<'_>| check(record), |watch| watch.showing(Some(show)));
+}
+
+/// The lines of a watch that shows messages.
+fn shown(format: Format, protocol: &str, show: Show, acts: &[Act<'_>]) -> String {
+    let mut lines = String::new();
+    watched_by(
+        protocol,
+        acts,
+        |record: &Record<'_>| format.write(record, &mut lines),
+        |watch| watch.showing(Some(show)),
+    );
+    lines
+}
+
+#[test]
+fn the_bytes_of_messages_are_shown_however_they_came() {
+    let cuts: [&[Act<'_>]; 3] = [
+        &[Act::Chunk(1, Side::Client, "WATCH key\r\nPING\r\n"), Act::Chunk(2, Side::Server, "+OK\r\n+PONG\r\n")],
+        &[
+            Act::Chunk(1, Side::Client, "WA"),
+            Act::Chunk(1, Side::Client, "TCH"),
+            Act::Chunk(1, Side::Client, " key\r"),
+            Act::Chunk(1, Side::Client, "\nPI"),
+            Act::Chunk(2, Side::Server, "+OK\r\n+P"),
+            Act::Chunk(3, Side::Client, "NG\r\n"),
+            Act::Chunk(4, Side::Server, "ONG\r\n"),
+        ],
+        &[
+            Act::Chunk(1, Side::Client, "WATCH key\r\nPING\r"),
+            Act::Chunk(1, Side::Server, "+OK\r\n+PONG\r\n"),
+            Act::Chunk(1, Side::Client, "\n"),
+        ],
+    ];
+    for protocol in ["redis", "auto"] {
+        for acts in cuts {
+            let json = shown(Format::JsonLines, protocol, Show { form: ShowForm::Text, limit: 7 }, acts);
+            let records: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            let of = |side: &str| {
+                let messages = records.iter().filter(|record| record["side"] == side);
+                messages
+                    .map(|message| (message["payload"].as_str().unwrap(), message["payload_more"].as_u64()))
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(of("client"), [("WATCH k", Some(4)), ("PING\\r\\n", None)], "{protocol}");
+            assert_eq!(of("server"), [("+OK\\r\\n", None), ("+PONG\\r\\n", None)], "{protocol}");
+        }
+    }
+}
+
+#[test]
+fn bytes_in_text_stand_below_their_message() {
+    let acts = [Act::Chunk(1, Side::Client, "GET \u{1b}[31m\r\n"), Act::Chunk(1, Side::Client, "GET k\r\n")];
+    let text = shown(Format::Text { colour: false }, "redis", Show { form: ShowForm::Text, limit: 100 }, &acts);
+    assert!(text.contains("\n      | GET \\x1b[31m\\r\\n\n"), "{text}");
+    let hex = shown(Format::Text { colour: false }, "redis", Show { form: ShowForm::Hex, limit: 3 }, &acts);
+    let row = "      0000000b  47 45 54                                          |GET|\n      ... 4 bytes more\n";
+    assert!(hex.ends_with("\n") && hex.contains(row), "{hex}");
+}
+
+#[test]
+fn a_row_of_csv_has_the_fields_of_the_record() {
+    let mut out = Vec::new();
+    let mut csv = CsvWriter::new(&mut out).unwrap();
+    watched("redis", &TALK, |record| csv.write(record).unwrap());
+    csv.finish().unwrap();
+    let text = String::from_utf8(out).unwrap();
+    assert_eq!(text.lines().count(), 1 + 8, "a record is a line: {text}");
+    assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
+    let mut rows = csv::Reader::from_reader(text.as_bytes());
+    let header = rows.headers().unwrap().clone();
+    assert_eq!(header.iter().collect::<Vec<_>>(), Field::ALL.map(Field::name));
+    let records = records("redis", &TALK);
+    for (row, record) in rows.records().map(Result::unwrap).zip(&records) {
+        for (name, value) in header.iter().zip(&row) {
+            let expected = match &record[name] {
+                Value::Null => String::new(),
+                Value::String(text) => text.replace('\u{1}', "\\u{1}"),
+                other => other.to_string(),
+            };
+            assert_eq!(value, expected, "{name} of {record}");
+        }
+    }
+}
+
+#[test]
+fn a_line_is_cut_to_the_terminal_in_its_summary() {
+    let value = "x".repeat(300) + "\u{6f22}\u{5b57}";
+    let request = format!("SET key \"{value}\"\r\n");
+    let acts = [
+        Act::Chunk(1, Side::Client, &request),
+        Act::Chunk(70, Side::Server, "-ERR \u{6f22}\u{5b57}\u{6f22}\u{5b57}\u{6f22}\u{5b57}\r\n"),
+    ];
+    for colour in [false, true] {
+        for columns in 86..140 {
+            watched("redis", &acts, |record| {
+                let Record::Message { .. } = record else { return };
+                let mut line = String::new();
+                let mut writer = Format::Text { colour }.writer(&mut line).within(Some(columns));
+                record.visit(&mut writer);
+                writer.finish();
+                let plain = ["\u{1b}[2m", "\u{1b}[31m", "\u{1b}[33m", "\u{1b}[0m"]
+                    .iter()
+                    .fold(line.clone(), |line, paint| line.replace(paint, ""));
+                let width = unicode_width::UnicodeWidthStr::width(plain.trim_end_matches('\n'));
+                assert!(width <= columns, "{width} columns of {columns}: {plain}");
+                assert!(
+                    plain.contains('\u{2026}')
+                        || plain.contains("ERR \u{6f22}\u{5b57}\u{6f22}\u{5b57}\u{6f22}\u{5b57}"),
+                    "{plain}"
+                );
+                assert!(plain.contains("[69 us]") || plain.contains("client ->"), "{plain}");
+            });
+        }
     }
 }
 

@@ -163,7 +163,13 @@ fn the_commands_in_the_guide_run() {
         for line in text.lines() {
             let Some(arguments) = line.strip_prefix("cargo run --release -- replay ") else { continue };
             let arguments = arguments.split('#').next().unwrap_or_default();
-            let arguments: Vec<&str> = ["replay"].into_iter().chain(arguments.split_whitespace()).collect();
+            // What stands in single quotes is one argument.
+            let parts = arguments.split('\'').enumerate();
+            let words = parts.flat_map(|(place, part)| match place % 2 {
+                0 => part.split_whitespace().collect(),
+                _ => vec![part],
+            });
+            let arguments: Vec<&str> = ["replay"].into_iter().chain(words).collect();
             let ran = enjamb(&arguments);
             assert_eq!(ran.code, 0, "{file}: {line}: {}", ran.err);
             assert!(!ran.out.is_empty(), "{file}: {line}");

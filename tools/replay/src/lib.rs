@@ -3,24 +3,37 @@
 //! Reads packets, puts their TCP streams together, feeds each connection to a session of the protocol, and writes down what it says:
 //! one record a message, then what was counted.
 
+mod arguments;
 mod bounds;
+mod html;
 mod inputs;
+mod numbered;
+mod output;
+mod progress;
 mod report;
+mod selection;
 
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
-use clap::{Args, ValueEnum};
-use enjamb::{Connection, Ending, Outcome, Side, Tap, Time};
-use enjamb_monitor::{Format, Opener, Record, Watch};
+use clap::Args;
+use enjamb::{Outcome, Side};
+use enjamb_monitor::{Format, Opener, Watch};
 use enjamb_protocols::Registry;
 
+pub use crate::arguments::{Colour, Numbers, OutputArguments, OutputFormat, ShowName, SideName};
 use crate::bounds::Bounds;
+use crate::html::Page;
 use crate::inputs::Inputs;
+use crate::numbered::Numbered;
+use crate::output::{Records, Sink, Stop};
+use crate::progress::{Progress, Source};
 use crate::report::CaptureTotals;
+use crate::selection::Selection;
 
 /// What `enjamb replay` is told.
 #[derive(Args, Clone, Debug)]
@@ -33,29 +46,15 @@ pub struct Arguments {
     #[arg(long, short, default_value = "auto", value_name = "NAME|SPEC")]
     protocol: String,
 
-    /// How records are written.
-    #[arg(long, short, value_enum, default_value_t = OutputFormat::Text)]
-    format: OutputFormat,
-
-    /// Write no records, only what was counted.
-    #[arg(long)]
-    summary: bool,
-
     /// Exit with 1 if a message was malformed or incomplete.
     #[arg(long)]
     strict: bool,
 
     #[command(flatten)]
     bounds: Bounds,
-}
 
-/// How records are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum OutputFormat {
-    /// A line a record, for people.
-    Text,
-    /// A JSON object a line, for programs.
-    Jsonl,
+    #[command(flatten)]
+    output: OutputArguments,
 }
 
 /// Exit code for wrong usage.
@@ -71,76 +70,112 @@ const NOTHING_READ: u8 = 3;
 pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCode> {
     let protocol = match registry.resolve(&arguments.protocol) {
         Ok(protocol) => protocol,
-        Err(error) => {
-            eprintln!("enjamb replay: --protocol: {error}");
-            return Ok(ExitCode::from(WRONG_USAGE));
-        }
+        Err(error) => return Ok(wrong_usage(format_args!("--protocol: {error}"))),
     };
+    let selection = match Selection::new(&arguments.output) {
+        Ok(selection) => selection,
+        Err(error) => return Ok(wrong_usage(format_args!("--filter: {error}"))),
+    };
+    if let Some(contradiction) = arguments.output.contradiction() {
+        return Ok(wrong_usage(format_args!("{contradiction}")));
+    }
     let opener: Opener = Arc::new(move |connection| protocol.session(Some(connection.server.port())));
-    let stdout = io::stdout();
-    let colour = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let format = match arguments.format {
-        OutputFormat::Text => Format::Text { colour },
-        OutputFormat::Jsonl => Format::JsonLines,
-    };
+    match replay(arguments, &selection, opener) {
+        Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
+        code => code,
+    }
+}
 
-    let mut writer = Writer::new(BufWriter::with_capacity(1 << 16, stdout.lock()), format);
-    let quiet = arguments.summary;
-    let mut watch = Watch::new(opener, |record: &Record<'_>| {
-        if !quiet {
-            writer.write(record);
-        }
-    });
-    let mut totals = CaptureTotals::default();
-    let mut base = 0;
+fn replay(arguments: &Arguments, selection: &Selection, opener: Opener) -> anyhow::Result<ExitCode> {
+    let OutputArguments { format, summary, .. } = arguments.output;
+    let records = records(&arguments.output);
+    // Before the work, so that it is not done in vain.
+    let html = arguments.output.html.as_deref().map(create).transpose()?;
     let inputs = Inputs::find(&arguments.captures);
+    let progress = Progress::new(&inputs.captures, !summary);
+    let stop = Stop::default();
+    let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let sink = Sink::new(out, &records, selection, stop.clone()).context(CANNOT_WRITE)?.over_time(html.is_some());
+    let mut watch = Watch::new(opener, sink).showing(arguments.output.shown());
+    if selection.selects_records() {
+        watch = watch.selecting();
+    }
+
+    let mut totals = CaptureTotals::default();
+    let (mut names, mut faults) = (Vec::new(), Vec::new());
+    let mut base = 0;
     for (name, error) in &inputs.unreadable {
-        eprintln!("enjamb replay: {name}: {error}");
+        faults.push(format!("{name}: {error}"));
+        progress.say(&format!("{name}: {error}"));
         totals.unreadable += 1;
     }
     if inputs.passed_over > 0 {
         let (count, s) = (inputs.passed_over, if inputs.passed_over == 1 { "" } else { "s" });
-        eprintln!("enjamb replay: {count} file{s} in directories passed over: no capture{s}");
+        progress.say(&format!("{count} file{s} in directories passed over: no capture{s}"));
     }
     let options = arguments.bounds.options();
     for input in &inputs.captures {
         let name = input.name();
-        let mut numbered = Numbered { base, highest: base, tap: &mut watch };
-        match input.open() {
+        names.push(name.clone());
+        let mut numbered = Numbered { base, highest: base, only: selection.numbers.as_ref(), tap: &mut watch };
+        match Source::open(input, &progress, &stop) {
             Ok(source) => {
                 let report = enjamb_capture::read(source, &mut numbered, &options);
+                let highest = numbered.highest;
+                if stop.is_asked() {
+                    break;
+                }
                 if let Some(fault) = &report.fault {
-                    eprintln!("enjamb replay: {name}: {fault}");
+                    faults.push(format!("{name}: {fault}"));
+                    progress.say(&format!("{name}: {fault}"));
                 }
                 totals.add(&report, base);
-                base = numbered.highest;
+                base = highest;
             }
             Err(error) => {
-                eprintln!("enjamb replay: {name}: {error}");
+                faults.push(format!("{name}: {error:#}"));
+                progress.say(&format!("{name}: {error:#}"));
                 totals.unreadable += 1;
             }
         }
     }
-    let (statistics, _) = watch.finish();
-    let written = writer.finish(|out| match arguments.format {
-        OutputFormat::Jsonl => {
-            let mut record = statistics.to_json();
-            record["capture"] = totals.to_json();
-            writeln!(out, "{record}")
+    progress.finish();
+
+    let (statistics, sink) = watch.finish();
+    let to_json = || {
+        let mut record = statistics.to_json();
+        record["capture"] = totals.to_json();
+        if let Some(selected) = selection.to_json() {
+            record["selected"] = selected;
         }
+        record
+    };
+    if let (Some((path, file)), Some(timeline)) = (html, sink.timeline()) {
+        let page = Page {
+            summary: &to_json(),
+            timeline,
+            captures: &names,
+            faults: &faults,
+            notes: &CaptureTotals::notes(),
+            selected: &selection.to_string(),
+        };
+        write_report(&file, &page).with_context(|| cannot_write(path))?;
+    }
+    let written = sink.finish(|out| match format {
+        OutputFormat::Jsonl => writeln!(out, "{}", to_json()),
+        OutputFormat::Json => writeln!(out, "{:#}", to_json()),
+        OutputFormat::Csv => Ok(()),
         // What is wrong was said; a table of nothing helps nobody.
         OutputFormat::Text if totals.nothing_read() => Ok(()),
         OutputFormat::Text => {
-            if !quiet {
+            if !summary {
                 writeln!(out)?;
             }
-            write!(out, "{totals}{statistics}")
+            write!(out, "{totals}{selection}{statistics}")
         }
     });
-    match written {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
-        written => written.context("cannot write to standard output")?,
-    }
+    written.context(CANNOT_WRITE)?;
+
     let wanting = Side::BOTH
         .iter()
         .any(|side| statistics.outcome(*side, Outcome::Malformed) + statistics.outcome(*side, Outcome::Incomplete) > 0);
@@ -153,73 +188,49 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
     })
 }
 
-/// Records as lines. The first error is kept, and nothing is written after it.
-struct Writer<W> {
-    out: W,
-    format: Format,
-    line: String,
-    failed: Option<io::Error>,
+/// Opens the file of the report. What is in it stays until there is another one.
+fn create(path: &Path) -> anyhow::Result<(&Path, File)> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
+    file.map(|file| (path, file)).with_context(|| cannot_write(path))
 }
 
-impl<W: Write> Writer<W> {
-    fn new(out: W, format: Format) -> Self {
-        Self { out, format, line: String::new(), failed: None }
+fn write_report(file: &File, page: &Page<'_>) -> io::Result<()> {
+    // A pipe or a terminal has no length that could be set.
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
     }
+    let mut out = BufWriter::new(file);
+    html::write(page, &mut out)?;
+    out.flush()
+}
 
-    fn write(&mut self, record: &Record<'_>) {
-        if self.failed.is_none() {
-            self.line.clear();
-            self.format.write(record, &mut self.line);
-            self.failed = self.out.write_all(self.line.as_bytes()).err();
+fn cannot_write(path: &Path) -> String {
+    format!("cannot write the report to {}", path.display())
+}
+
+/// How records are to be written.
+fn records(arguments: &OutputArguments) -> Records {
+    match arguments.format {
+        _ if arguments.summary => Records::None,
+        OutputFormat::Text => {
+            let terminal = io::stdout().is_terminal().then(|| terminal_size::terminal_size_of(io::stdout())).flatten();
+            let columns = terminal.map(|(width, _)| usize::from(width.0));
+            Records::Lines(Format::Text { colour: arguments.color.on_stdout() }, columns)
         }
-    }
-
-    fn finish(mut self, last: impl FnOnce(&mut W) -> io::Result<()>) -> io::Result<()> {
-        match self.failed {
-            Some(error) => Err(error),
-            None => last(&mut self.out).and_then(|()| self.out.flush()),
-        }
+        OutputFormat::Csv => Records::Csv,
+        OutputFormat::Jsonl | OutputFormat::Json => Records::Lines(Format::JsonLines, None),
     }
 }
 
-/// Numbers the connections of one capture after those of the ones before it.
-struct Numbered<'a, T> {
-    base: u64,
-    highest: u64,
-    tap: &'a mut T,
+const CANNOT_WRITE: &str = "cannot write to standard output";
+
+fn wrong_usage(what: std::fmt::Arguments<'_>) -> ExitCode {
+    // Whoever closed standard error does not want to know: `eprintln` would panic.
+    let _ = writeln!(io::stderr().lock(), "enjamb replay: {what}");
+    ExitCode::from(WRONG_USAGE)
 }
 
-impl<T> Numbered<'_, T> {
-    fn numbered(&mut self, connection: &Connection) -> Connection {
-        let number = self.base + connection.number;
-        self.highest = self.highest.max(number);
-        Connection { number, ..*connection }
-    }
-}
-
-impl<T: Tap> Tap for Numbered<'_, T> {
-    fn open(&mut self, connection: &Connection, time: Time) {
-        let connection = self.numbered(connection);
-        self.tap.open(&connection, time);
-    }
-
-    fn chunk(&mut self, connection: &Connection, time: Time, side: Side, bytes: &[u8]) {
-        let connection = self.numbered(connection);
-        self.tap.chunk(&connection, time, side, bytes);
-    }
-
-    fn gap(&mut self, connection: &Connection, time: Time, side: Side, missing: u64) {
-        let connection = self.numbered(connection);
-        self.tap.gap(&connection, time, side, missing);
-    }
-
-    fn close(&mut self, connection: &Connection, time: Time, side: Side, ending: Ending) {
-        let connection = self.numbered(connection);
-        self.tap.close(&connection, time, side, ending);
-    }
-
-    fn done(&mut self, connection: &Connection, time: Time) {
-        let connection = self.numbered(connection);
-        self.tap.done(&connection, time);
-    }
+/// Did whoever reads the output, `head` perhaps, have enough?
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -74,6 +74,11 @@ impl CaptureTotals {
         self.counts[0] == 0 && self.unreadable + self.damaged > 0
     }
 
+    /// What captures may lack: its name in the record, and in words.
+    pub(crate) fn notes() -> Vec<(&'static str, &'static str)> {
+        FIELDS.iter().skip(2).map(|(name, words, _)| (*name, *words)).collect()
+    }
+
     pub(crate) fn to_json(&self) -> Value {
         let mut record = Map::new();
         record.insert("captures".into(), self.captures.into());

@@ -1,0 +1,419 @@
+//! The text of a filter, read. Total: every text gives an expression or an error with a place.
+
+use enjamb::Time;
+use regex::RegexBuilder;
+
+use crate::field::{Field, FieldType};
+use crate::filter::{Expression, FilterError, Order, TextTest};
+
+/// How deeply an expression may be nested.
+const DEPTH_MAX: usize = 64;
+
+/// How many bytes a regular expression may take when compiled.
+const REGEX_SIZE_MAX: usize = 1 << 20;
+
+/// How deeply a regular expression may be nested.
+const REGEX_DEPTH_MAX: u32 = 64;
+
+/// The fields that a filter may ask for: not the payload, which is filled in only for records that are wanted.
+pub(super) fn fields() -> impl Iterator<Item = Field> {
+    Field::ALL.into_iter().filter(|field| !matches!(field, Field::Payload | Field::PayloadHex | Field::PayloadMore))
+}
+
+pub(super) fn parse(text: &str) -> Result<Expression, FilterError> {
+    let mut parser = Parser { text, at: 0 };
+    let expression = parser.any(0)?;
+    parser.spaces();
+    if parser.rest().is_empty() { Ok(expression) } else { Err(parser.fail("expected &&, || or the end")) }
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+/// A string as it stands, without its quotes, and where it begins.
+struct Quoted<'a> {
+    raw: &'a str,
+    at: usize,
+}
+
+/// What stands between a field and a value.
+enum Comparison {
+    Order(Order),
+    Matches,
+    Contains,
+}
+
+impl<'a> Parser<'a> {
+    fn rest(&self) -> &'a str {
+        &self.text[self.at..]
+    }
+
+    fn spaces(&mut self) {
+        self.take_while(char::is_whitespace);
+    }
+
+    fn take(&mut self, word: &str) -> bool {
+        let found = self.rest().starts_with(word);
+        if found {
+            self.at += word.len();
+        }
+        found
+    }
+
+    fn take_while(&mut self, allowed: impl Fn(char) -> bool) -> &'a str {
+        let rest = self.rest();
+        let length = rest.find(|c| !allowed(c)).unwrap_or(rest.len());
+        self.at += length;
+        &rest[..length]
+    }
+
+    fn fail(&self, what: impl Into<String>) -> FilterError {
+        self.fail_at(self.at, what)
+    }
+
+    fn fail_at(&self, at: usize, what: impl Into<String>) -> FilterError {
+        FilterError { text: self.text.to_owned(), at, what: what.into(), list_fields: false }
+    }
+
+    fn no_field(&self, at: usize, what: impl Into<String>) -> FilterError {
+        FilterError { list_fields: true, ..self.fail_at(at, what) }
+    }
+
+    fn any(&mut self, depth: usize) -> Result<Expression, FilterError> {
+        self.chain("||", Expression::Any, |parser| parser.chain("&&", Expression::All, |parser| parser.term(depth)))
+    }
+
+    fn chain(
+        &mut self,
+        operator: &str,
+        joined: fn(Vec<Expression>) -> Expression,
+        mut term: impl FnMut(&mut Self) -> Result<Expression, FilterError>,
+    ) -> Result<Expression, FilterError> {
+        let first = term(self)?;
+        let mut terms = vec![first];
+        loop {
+            self.spaces();
+            if !self.take(operator) {
+                break;
+            }
+            terms.push(term(self)?);
+        }
+        Ok(if terms.len() == 1 { terms.remove(0) } else { joined(terms) })
+    }
+
+    fn term(&mut self, depth: usize) -> Result<Expression, FilterError> {
+        self.spaces();
+        let at = self.at;
+        if depth > DEPTH_MAX {
+            return Err(self.fail(format!("nested more than {DEPTH_MAX} deep")));
+        }
+        if self.take("!") {
+            return Ok(Expression::Not(Box::new(self.term(depth + 1)?)));
+        }
+        if self.take("(") {
+            let inner = self.any(depth + 1)?;
+            self.spaces();
+            return if self.take(")") { Ok(inner) } else { Err(self.fail("expected \")\", or && or ||")) };
+        }
+        let name = self.take_while(|c| c.is_ascii_alphanumeric() || c == '_');
+        let field = fields().find(|field| field.name() == name);
+        match field {
+            Some(field) => self.comparison(field),
+            None if name.is_empty() => Err(self.no_field(at, "expected a field, \"!\" or \"(\"")),
+            None => Err(self.no_field(at, "there is no such field")),
+        }
+    }
+
+    fn comparison(&mut self, field: Field) -> Result<Expression, FilterError> {
+        self.spaces();
+        let at = self.at;
+        let comparison = if self.take("==") {
+            Comparison::Order(Order::Equal)
+        } else if self.take("!=") {
+            Comparison::Order(Order::Unequal)
+        } else if self.take("<=") {
+            Comparison::Order(Order::LessOrEqual)
+        } else if self.take(">=") {
+            Comparison::Order(Order::GreaterOrEqual)
+        } else if self.take("<") {
+            Comparison::Order(Order::Less)
+        } else if self.take(">") {
+            Comparison::Order(Order::Greater)
+        } else if self.take("=~") {
+            Comparison::Matches
+        } else if self.take("contains") {
+            Comparison::Contains
+        } else if ["", "&", "|", ")"].contains(&self.rest().get(..1).unwrap_or_default()) {
+            return Ok(Expression::Has(field));
+        } else {
+            return Err(self.fail("expected ==, !=, <, <=, >, >=, =~, contains, &&, || or the end"));
+        };
+        self.spaces();
+        match comparison {
+            Comparison::Matches => {
+                self.only_text(field, at, "=~")?;
+                let quoted = self.quoted()?;
+                let regex = self.regex(&quoted)?;
+                Ok(Expression::Text(field, TextTest::Matches(regex)))
+            }
+            Comparison::Contains => {
+                self.only_text(field, at, "contains")?;
+                let part = self.string()?;
+                Ok(Expression::Text(field, TextTest::Contains(part)))
+            }
+            Comparison::Order(order) => self.order(field, order, at),
+        }
+    }
+
+    fn only_text(&self, field: Field, at: usize, operator: &str) -> Result<(), FilterError> {
+        match field.value_type() {
+            FieldType::Text | FieldType::Code => Ok(()),
+            FieldType::Time => Err(self.fail_at(at, format!("{operator} is for text, and {} is a time", field.name()))),
+            _ => Err(self.fail_at(at, format!("{operator} is for text, and {} is a number", field.name()))),
+        }
+    }
+
+    fn order(&mut self, field: Field, order: Order, at: usize) -> Result<Expression, FilterError> {
+        let number = self.rest().starts_with(|c: char| c.is_ascii_digit());
+        match field.value_type() {
+            FieldType::Time => self.time(order),
+            FieldType::Count | FieldType::Bytes | FieldType::Micros => {
+                Ok(Expression::Number(field, order, self.number(field)?))
+            }
+            FieldType::Code if number => Ok(Expression::Number(field, order, self.number(field)?)),
+            FieldType::Code | FieldType::Text => {
+                let test = match order {
+                    Order::Equal => TextTest::Equal,
+                    Order::Unequal => TextTest::Unequal,
+                    _ if field == Field::Code => return Err(self.fail("expected a number to compare a code with")),
+                    _ => {
+                        return Err(self.fail_at(at, format!("{} is text: ==, !=, =~ or contains", field.name())));
+                    }
+                };
+                Ok(Expression::Text(field, test(self.string()?)))
+            }
+        }
+    }
+
+    /// A number in the unit of `field`.
+    fn number(&mut self, field: Field) -> Result<u64, FilterError> {
+        let at = self.at;
+        let whole = self.take_while(|c| c.is_ascii_digit());
+        if whole.is_empty() {
+            return Err(self.fail(format!("expected a number: {} is one", field.name())));
+        }
+        let fraction = if self.take(".") { self.take_while(|c| c.is_ascii_digit()) } else { "" };
+        if self.text.as_bytes().get(self.at.wrapping_sub(1)) == Some(&b'.') {
+            return Err(self.fail("expected a digit"));
+        }
+        let unit_at = self.at;
+        let unit = self.take_while(char::is_alphanumeric);
+        let factor: u128 = match (field.value_type(), unit) {
+            (_, "") | (FieldType::Micros, "us") => 1,
+            (FieldType::Micros, "ms") => 1000,
+            (FieldType::Micros, "s") => 1_000_000,
+            (FieldType::Micros, "min") => 60_000_000,
+            (FieldType::Micros, "h") => 3_600_000_000,
+            (FieldType::Bytes, "k") => 1 << 10,
+            (FieldType::Bytes, "M") => 1 << 20,
+            (FieldType::Bytes, "G") => 1 << 30,
+            (FieldType::Micros, _) => return Err(self.fail_at(unit_at, "a time is in us, ms, s, min or h")),
+            (FieldType::Bytes, _) => return Err(self.fail_at(unit_at, "bytes are in k, M or G, or in none")),
+            _ => return Err(self.fail_at(unit_at, format!("{} has no unit", field.name()))),
+        };
+        let too_large = || self.fail_at(at, "the number is too large");
+        // As a fraction with a power of ten below it: nothing is rounded.
+        let digits = u32::try_from(fraction.len()).ok().filter(|digits| *digits <= 18).ok_or_else(too_large)?;
+        let below = 10_u128.pow(digits);
+        let above = format!("{whole}{fraction}").parse::<u128>().ok().and_then(|above| above.checked_mul(factor));
+        let above = above.ok_or_else(too_large)?;
+        if above % below != 0 {
+            let what = match field.value_type() {
+                FieldType::Micros => "this is no whole number of microseconds",
+                FieldType::Bytes => "this is no whole number of bytes",
+                _ => "expected a whole number",
+            };
+            return Err(self.fail_at(at, what));
+        }
+        u64::try_from(above / below).map_err(|_| too_large())
+    }
+
+    fn time(&mut self, order: Order) -> Result<Expression, FilterError> {
+        let at = self.at;
+        let text = self.string()?;
+        if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
+            let nanos = u64::try_from(timestamp.as_nanosecond());
+            let nanos = nanos.map_err(|_| self.fail_at(at, "captures are from between 1970 and 2554"))?;
+            return Ok(Expression::Time(order, Time::from_nanos(nanos)));
+        }
+        let Ok(time) = text.parse::<jiff::civil::Time>() else {
+            let what =
+                "expected a time such as \"2026-11-23T23:30:51.5Z\", or a time of day in UTC such as \"23:30:51.5\"";
+            return Err(self.fail_at(at, what));
+        };
+        let seconds = (i64::from(time.hour()) * 60 + i64::from(time.minute())) * 60 + i64::from(time.second());
+        let nanos = seconds * 1_000_000_000 + i64::from(time.subsec_nanosecond());
+        Ok(Expression::TimeOfDay(order, nanos.unsigned_abs()))
+    }
+
+    fn quoted(&mut self) -> Result<Quoted<'a>, FilterError> {
+        let opened = self.at;
+        if !self.take("\"") {
+            return Err(self.fail("expected text in double quotes"));
+        }
+        let at = self.at;
+        let mut escaped = false;
+        for (i, c) in self.rest().char_indices() {
+            match c {
+                '"' if !escaped => {
+                    let raw = &self.rest()[..i];
+                    self.at += i + 1;
+                    return Ok(Quoted { raw, at });
+                }
+                _ => escaped = c == '\\' && !escaped,
+            }
+        }
+        Err(self.fail_at(opened, "these quotes are not closed"))
+    }
+
+    /// A string with its escapes resolved.
+    fn string(&mut self) -> Result<String, FilterError> {
+        let Quoted { raw, at } = self.quoted()?;
+        let mut text = String::with_capacity(raw.len());
+        let mut chars = raw.char_indices();
+        while let Some((i, c)) = chars.next() {
+            if c != '\\' {
+                text.push(c);
+                continue;
+            }
+            match chars.next() {
+                Some((_, c @ ('"' | '\\'))) => text.push(c),
+                Some((_, 'n')) => text.push('\n'),
+                Some((_, 'r')) => text.push('\r'),
+                Some((_, 't')) => text.push('\t'),
+                Some((x, 'x')) => {
+                    let digits = raw.get(x + 1..x + 3).filter(|digits| digits.bytes().all(|d| d.is_ascii_hexdigit()));
+                    let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+                    let byte = byte.filter(u8::is_ascii);
+                    let byte = byte.ok_or_else(|| self.fail_at(at + i, "expected \\x00 to \\x7f"))?;
+                    text.push(char::from(byte));
+                    chars.nth(1);
+                }
+                _ => return Err(self.fail_at(at + i, "an escape is one of \\\" \\\\ \\n \\r \\t \\xNN")),
+            }
+        }
+        Ok(text)
+    }
+
+    fn regex(&self, quoted: &Quoted<'_>) -> Result<regex::Regex, FilterError> {
+        let Quoted { raw, at } = quoted;
+        let mut syntax = regex_syntax::ParserBuilder::new();
+        if let Err(error) = syntax.nest_limit(REGEX_DEPTH_MAX).build().parse(raw) {
+            let (what, offset) = match &error {
+                regex_syntax::Error::Parse(error) => (error.kind().to_string(), error.span().start.offset),
+                regex_syntax::Error::Translate(error) => (error.kind().to_string(), error.span().start.offset),
+                _ => ("this is not a regular expression".to_owned(), 0),
+            };
+            return Err(self.fail_at(at + offset.min(raw.len()), what));
+        }
+        let regex = RegexBuilder::new(raw).size_limit(REGEX_SIZE_MAX).nest_limit(REGEX_DEPTH_MAX).build();
+        regex.map_err(|_| self.fail_at(*at, format!("compiled this takes more than {REGEX_SIZE_MAX} bytes")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::filter::Filter;
+
+    #[test]
+    fn a_wrong_filter_is_refused_with_a_caret_under_the_fault() {
+        for (text, caret) in [
+            ("", 0),
+            ("  ", 2),
+            ("kinds == \"GET\"", 0),
+            ("kind == GET", 8),
+            ("kind = \"GET\"", 5),
+            ("kind == \"GET", 8),
+            ("kind == \"G\\ET\"", 10),
+            ("kind == \"\\x8\"", 9),
+            ("kind == \"\\x80\"", 9),
+            ("kind < \"GET\"", 5),
+            ("kind == \"GET\" &", 14),
+            ("kind == \"GET\" &&", 16),
+            ("kind == \"GET\" && latency > 5", 17),
+            ("(kind == \"GET\"", 14),
+            ("kind == \"GET\")", 13),
+            ("kind =~ \"a(b\"", 10),
+            ("kind =~ \"\\p{Nowhere}\"", 9),
+            ("kind =~ \"[a-z]{1000}{1000}\"", 9),
+            ("length =~ \"5\"", 7),
+            ("length contains \"5\"", 7),
+            ("length == \"5\"", 10),
+            ("length > 5q", 10),
+            ("length > 5ms", 10),
+            ("length > 0.3k", 9),
+            ("length > 1.", 11),
+            ("length > 1.k", 11),
+            ("length > 99999999999999999999", 9),
+            ("length > 18446744073709551615G", 9),
+            ("conn == 5k", 9),
+            ("conn == 1.5", 8),
+            ("latency_us > 1.5us", 13),
+            ("latency_us > -5", 13),
+            ("cuts > 5 conn", 9),
+            ("code >= \"400\"", 8),
+            ("time > 5", 7),
+            ("time > \"yesterday\"", 7),
+            ("time > \"1969-12-31T00:00:00Z\"", 7),
+            ("time =~ \"5\"", 5),
+            ("payload", 0),
+            ("kind == \"\u{e9}\" or", 13),
+        ] {
+            let error = Filter::parse(text).expect_err(text);
+            assert_eq!(error.at(), caret, "{text}: {error}");
+            let shown = error.to_string();
+            let mut lines = shown.lines().skip(1);
+            assert_eq!(lines.next().unwrap().trim(), text.trim());
+            let column = lines.next().unwrap().chars().position(|c| c == '^').unwrap();
+            assert_eq!(column, 2 + text[..caret].chars().count());
+        }
+        let unknown = Filter::parse("kinds == \"GET\"").unwrap_err().to_string();
+        assert!(unknown.contains("kind, offset, length"), "it lists the fields: {unknown}");
+    }
+
+    #[test]
+    fn it_is_nested_so_deep_and_no_deeper() {
+        for (open, close) in [("(", ")"), ("!", "")] {
+            let nested = |depth: usize| open.repeat(depth) + "reason" + &close.repeat(depth);
+            assert!(Filter::parse(&nested(64)).is_ok());
+            assert_eq!(Filter::parse(&nested(65)).unwrap_err().at(), 65);
+            assert_eq!(Filter::parse(&nested(1_000_000)).unwrap_err().at(), 65);
+        }
+        let chain = vec!["reason"; 100_000].join(" && ");
+        assert!(Filter::parse(&chain).is_ok(), "a chain is not nested");
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_is_a_filter_or_an_error_with_a_place(
+            words in prop::collection::vec(
+                prop::sample::select(vec![
+                    "kind", "length", "code", "time", "latency_us", "==", "!=", "<", ">=", "=~", "contains", "&&", "||", "!", "(",
+                    ")", "\"GET\"", "\"[a-\"", "\"\\", "5", "1.5", "k", "ms", "\u{e9}", " ", "\"", "\"12:00:00\"",
+                ]),
+                0..12,
+            ),
+            noise in ".{0,8}",
+        ) {
+            let text = words.concat() + &noise;
+            if let Err(error) = Filter::parse(&text) {
+                prop_assert!(text.is_char_boundary(error.at()));
+                prop_assert!(error.to_string().contains('^'));
+            }
+        }
+    }
+}

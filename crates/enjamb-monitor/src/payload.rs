@@ -1,0 +1,218 @@
+//! The bytes of messages, kept for as long as somebody may want to see them.
+//!
+//! A session says where its messages lie, not what is in them, and may say so only after more chunks have come: when it has found out
+//! which protocol it is. So the bytes of each side that no message has reached yet are kept, up to a bound: as many as are shown of a
+//! message, and at least [`KEPT_MIN`].
+
+use std::fmt;
+
+use enjamb::Span;
+
+/// How many bytes are kept of what no message has reached, however few of each are shown: as much as `auto` keeps before it
+/// knows the protocol, and several messages may lie in that.
+const KEPT_MIN: usize = 64 << 10;
+
+/// What of a message's bytes is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Show {
+    /// How they are written.
+    pub form: ShowForm,
+    /// How many of each message, from its beginning.
+    pub limit: usize,
+}
+
+/// How a message's bytes are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShowForm {
+    /// As text; what is no text or a control character is escaped.
+    Text,
+    /// In hexadecimal.
+    Hex,
+}
+
+/// The first bytes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Payload<'a> {
+    /// How they are to be written.
+    pub form: ShowForm,
+    /// Where they lie in the side's stream.
+    pub offset: u64,
+    /// The bytes: up to the limit, and to the first hole.
+    pub bytes: &'a [u8],
+    /// How many more the message has.
+    pub more: u64,
+}
+
+impl<'a> Payload<'a> {
+    /// The bytes as text, on one line.
+    #[must_use]
+    pub fn text(self) -> impl fmt::Display + 'a {
+        Escaped(self.bytes)
+    }
+
+    /// The bytes as hexadecimal digits, two a byte.
+    #[must_use]
+    pub fn hex(self) -> impl fmt::Display + 'a {
+        Hex(self.bytes)
+    }
+}
+
+/// Bytes as text, of which the bytes can be told again: `\n`, `\r`, `\t`, `\\`, and `\xNN` for each byte of other control characters
+/// and of what is not UTF-8.
+struct Escaped<'a>(&'a [u8]);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write as _;
+        let hex =
+            |f: &mut fmt::Formatter<'_>, bytes: &[u8]| bytes.iter().try_for_each(|byte| write!(f, "\\x{byte:02x}"));
+        for part in self.0.utf8_chunks() {
+            for c in part.valid().chars() {
+                match c {
+                    '\n' => f.write_str("\\n")?,
+                    '\r' => f.write_str("\\r")?,
+                    '\t' => f.write_str("\\t")?,
+                    '\\' => f.write_str("\\\\")?,
+                    c if c.is_control() => hex(f, c.encode_utf8(&mut [0; 4]).as_bytes())?,
+                    c => f.write_char(c)?,
+                }
+            }
+            hex(f, part.invalid())?;
+        }
+        Ok(())
+    }
+}
+
+struct Hex<'a>(&'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// What is kept of one side's stream.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    limit: usize,
+    /// Where the bytes lie that are kept. They have no hole between them.
+    offset: u64,
+    bytes: Vec<u8>,
+    /// Where the last message ended: nothing before it is needed.
+    told: u64,
+}
+
+/// A chunk that a session is being fed.
+#[derive(Clone, Copy)]
+pub(crate) struct Fed<'a> {
+    pub(crate) offset: u64,
+    pub(crate) bytes: &'a [u8],
+}
+
+impl Kept {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit, offset: 0, bytes: Vec::new(), told: 0 }
+    }
+
+    /// The first bytes of the message that was just said, while `fed` was fed.
+    pub(crate) fn of<'s>(&'s mut self, span: Span, fed: Fed<'s>) -> &'s [u8] {
+        self.pass(span);
+        let limit = usize::try_from(span.length).unwrap_or(usize::MAX).min(self.limit);
+        let from = |offset: u64| span.offset.checked_sub(offset).and_then(|from| usize::try_from(from).ok());
+        let rest = if let Some(from) = from(fed.offset) {
+            fed.bytes.get(from..)
+        } else if let Some(from) = from(self.offset) {
+            self.extend(fed, from.saturating_add(limit));
+            self.bytes.get(from..)
+        } else {
+            None
+        };
+        let rest = rest.unwrap_or_default();
+        &rest[..rest.len().min(limit)]
+    }
+
+    /// Nothing before the end of `span` is needed any more.
+    pub(crate) fn pass(&mut self, span: Span) {
+        self.told = self.told.max(span.end());
+    }
+
+    /// The session has been fed `fed`, and has said what it had to say.
+    pub(crate) fn keep(&mut self, fed: Fed<'_>) {
+        if let Some(passed) = self.told.checked_sub(self.offset) {
+            let passed = usize::try_from(passed).unwrap_or(usize::MAX).min(self.bytes.len());
+            self.bytes.drain(..passed);
+            self.offset += passed as u64;
+        }
+        if self.bytes.is_empty() {
+            self.offset = self.told.max(fed.offset);
+        }
+        self.extend(fed, self.limit.max(KEPT_MIN));
+    }
+
+    /// Keeps of `fed` what follows on what is kept, up to `length` bytes in all. Behind a hole nothing does.
+    fn extend(&mut self, fed: Fed<'_>, length: usize) {
+        let end = self.offset + self.bytes.len() as u64;
+        let Some(from) = end.checked_sub(fed.offset).and_then(|from| usize::try_from(from).ok()) else { return };
+        let rest = fed.bytes.get(from..).unwrap_or_default();
+        let more = length.saturating_sub(self.bytes.len()).min(rest.len());
+        self.bytes.extend_from_slice(&rest[..more]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is shown of the message from `offset` to `end` that is said while the chunk from `at` on is fed.
+    fn shown(kept: &mut Kept, span: (u64, u64), at: u64, bytes: &[u8]) -> Vec<u8> {
+        kept.of(Span::between(span.0, span.1), Fed { offset: at, bytes }).to_vec()
+    }
+
+    #[test]
+    fn a_message_over_several_chunks_is_shown_whole_or_up_to_the_limit() {
+        for (limit, expected) in [(100, "abcdefgh"), (8, "abcdefgh"), (7, "abcdefg"), (4, "abcd"), (0, "")] {
+            let mut kept = Kept::new(limit);
+            kept.keep(Fed { offset: 0, bytes: b"abc" });
+            kept.keep(Fed { offset: 3, bytes: b"de" });
+            assert_eq!(shown(&mut kept, (0, 8), 5, b"fghXYZ"), expected.as_bytes(), "{limit}");
+            let next = &b"XYZ"[..limit.min(3)];
+            assert_eq!(shown(&mut kept, (8, 11), 5, b"fghXYZ"), next);
+        }
+    }
+
+    #[test]
+    fn messages_said_late_are_all_there() {
+        let mut kept = Kept::new(10);
+        kept.keep(Fed { offset: 0, bytes: b"one\ntw" });
+        assert_eq!(shown(&mut kept, (0, 4), 6, b"o\nthree\n"), b"one\n");
+        assert_eq!(shown(&mut kept, (4, 8), 6, b"o\nthree\n"), b"two\n");
+        assert_eq!(shown(&mut kept, (8, 14), 6, b"o\nthree\n"), b"three\n");
+        kept.keep(Fed { offset: 6, bytes: b"o\nthree\n" });
+        assert_eq!(kept.bytes.len(), 0);
+    }
+
+    #[test]
+    fn bytes_are_shown_up_to_a_hole_and_again_behind_it() {
+        let mut kept = Kept::new(10);
+        kept.keep(Fed { offset: 0, bytes: b"hal" });
+        assert_eq!(shown(&mut kept, (0, 103), 103, b""), b"hal");
+        kept.keep(Fed { offset: 103, bytes: b"" });
+        kept.keep(Fed { offset: 103, bytes: b"re" });
+        assert_eq!(shown(&mut kept, (103, 108), 105, b"st\n"), b"rest\n");
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let mut kept = Kept::new(1);
+        for at in 0..100 {
+            kept.keep(Fed { offset: at * 4096, bytes: &[0; 4096] });
+        }
+        assert_eq!(kept.bytes.len(), KEPT_MIN);
+    }
+
+    #[test]
+    fn bytes_as_text_can_be_told_again() {
+        let text = Escaped("a\r\n\t\\é\u{85}\u{1b}\u{7f}".as_bytes()).to_string() + &Escaped(b"\xff\xc3").to_string();
+        assert_eq!(text, "a\\r\\n\\t\\\\é\\xc2\\x85\\x1b\\x7f\\xff\\xc3");
+    }
+}

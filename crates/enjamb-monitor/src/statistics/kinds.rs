@@ -1,0 +1,120 @@
+//! What is counted of each kind of message.
+//!
+//! Strangers choose some of the kinds, so there are only so many; the others are counted together. A kind has a number, so that
+//! what is known of a message once need not be looked up again.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use crate::statistics::distribution::{LATENCY, Spread};
+use crate::statistics::{OTHER, OUTCOMES};
+
+/// How many kinds of messages are told apart on one side.
+const KINDS_MAX: usize = 256;
+
+/// The number of a kind among those of its side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KindId(u16);
+
+/// The kinds of one side.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Kinds {
+    ids: HashMap<Box<str>, KindId, foldhash::fast::RandomState>,
+    list: Vec<Kind>,
+    /// The one before: the next is often the same.
+    last: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Kind {
+    pub(crate) name: Box<str>,
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
+    pub(crate) outcomes: [u64; 4],
+    /// How long messages of this kind were waiting for their answers.
+    pub(crate) latency: Option<Box<Spread>>,
+}
+
+impl Kinds {
+    /// The number of a kind.
+    pub(crate) fn id(&mut self, name: &str) -> KindId {
+        if self.list.get(self.last).is_some_and(|last| *last.name == *name) {
+            return KindId(self.last as u16);
+        }
+        let id = match self.ids.get(name) {
+            Some(id) => *id,
+            None if self.list.len() < KINDS_MAX || name == OTHER => self.insert(name),
+            None => self.ids.get(OTHER).copied().unwrap_or_else(|| self.insert(OTHER)),
+        };
+        self.last = usize::from(id.0);
+        id
+    }
+
+    fn insert(&mut self, name: &str) -> KindId {
+        let id = KindId(self.list.len() as u16);
+        self.ids.insert(name.into(), id);
+        self.list.push(Kind { name: name.into(), messages: 0, bytes: 0, outcomes: [0; 4], latency: None });
+        id
+    }
+
+    pub(crate) fn message(&mut self, id: KindId, length: u64, outcome: usize) {
+        if let Some(kind) = self.list.get_mut(usize::from(id.0)) {
+            kind.messages += 1;
+            kind.bytes += length;
+            kind.outcomes[outcome] += 1;
+        }
+    }
+
+    pub(crate) fn answered(&mut self, id: KindId, latency_us: u64) {
+        if let Some(kind) = self.list.get_mut(usize::from(id.0)) {
+            kind.latency().record(latency_us);
+        }
+    }
+
+    pub(crate) fn add(&mut self, more: &Self) {
+        for counted in &more.list {
+            let KindId(id) = self.id(&counted.name);
+            let kind = &mut self.list[usize::from(id)];
+            kind.messages += counted.messages;
+            kind.bytes += counted.bytes;
+            kind.outcomes.iter_mut().zip(counted.outcomes).for_each(|(to, more)| *to += more);
+            if let Some(latency) = &counted.latency {
+                kind.latency().add(latency);
+            }
+        }
+    }
+
+    /// Those of which there were messages, the most frequent first.
+    pub(crate) fn sorted(&self) -> Vec<&Kind> {
+        let mut kinds: Vec<_> = self.list.iter().filter(|kind| kind.messages > 0).collect();
+        kinds.sort_by(|a, b| b.messages.cmp(&a.messages).then_with(|| a.name.cmp(&b.name)));
+        kinds
+    }
+
+    /// Those that were answered, the most frequently answered first.
+    pub(crate) fn answered_sorted(&self) -> Vec<(&str, &Spread)> {
+        let latencies = self.list.iter().filter_map(|kind| Some((&*kind.name, kind.latency.as_deref()?)));
+        let mut latencies: Vec<_> = latencies.collect();
+        latencies.sort_by(|a, b| b.1.count().cmp(&a.1.count()).then_with(|| a.0.cmp(b.0)));
+        latencies
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        self.sorted().into_iter().map(Kind::to_json).collect()
+    }
+}
+
+impl Kind {
+    fn latency(&mut self) -> &mut Spread {
+        self.latency.get_or_insert_with(|| Box::new(Spread::new(LATENCY)))
+    }
+
+    fn to_json(&self) -> Value {
+        let mut value = json!({ "kind": self.name, "messages": self.messages, "bytes": self.bytes });
+        for outcome in OUTCOMES {
+            value[outcome.as_str()] = self.outcomes[outcome as usize].into();
+        }
+        value
+    }
+}

@@ -1,0 +1,291 @@
+//! What `enjamb replay` writes: what of it, in which form, to whom.
+
+mod support;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::process::{Output, Stdio};
+
+use enjamb::{Connection, Ending, Side, Tap, Time};
+use enjamb_capture::Recorder;
+use serde_json::Value;
+use support::{enjamb, have, of_type, root};
+
+fn ran(arguments: &[&str]) -> Output {
+    enjamb().arg("replay").args(arguments).env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").output().unwrap()
+}
+
+fn out(arguments: &[&str]) -> String {
+    let output = ran(arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn records(arguments: &[&str]) -> Vec<Value> {
+    let text = out(&[&["--format", "jsonl"], arguments].concat());
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+const ERRORS: &str = "corpora/redis/errors.pcap";
+const CHUNKED: &str = "corpora/http1/chunked.pcap";
+
+#[test]
+fn a_filter_writes_and_counts_what_it_selects() {
+    let all = records(&[ERRORS]);
+    let wanted: Vec<Value> =
+        all.iter().filter(|record| record["outcome"] == "failed" && record["code"] == "WRONGTYPE").cloned().collect();
+    let mut selected = records(&["--filter", "outcome == \"failed\" && code == \"WRONGTYPE\"", ERRORS]);
+    let summary = selected.pop().unwrap();
+    assert_eq!(selected, wanted);
+    assert!(!wanted.is_empty());
+    assert_eq!(summary["server"]["messages"], wanted.len());
+    assert_eq!(summary["client"]["messages"], 0);
+    assert_eq!(summary["selected"]["filter"], "outcome == \"failed\" && code == \"WRONGTYPE\"");
+    let text = out(&["--summary", "--filter", "kind == \"SET\"", ERRORS]);
+    assert!(text.contains("only what was selected: --filter 'kind == \"SET\"'"), "{text}");
+}
+
+#[test]
+fn connections_and_sides_are_selected() {
+    let all = records(&[CHUNKED, ERRORS]);
+    let some = records(&["--conn", "2,4-5", CHUNKED, ERRORS]);
+    let of = |records: &[Value], wanted: &dyn Fn(&Value) -> bool| -> Vec<Value> {
+        records.iter().filter(|record| record["type"] != "summary" && wanted(record)).cloned().collect()
+    };
+    let chosen = of(&all, &|record| [2, 4, 5].contains(&record["conn"].as_u64().unwrap()));
+    assert_eq!(of(&some, &|_| true), chosen);
+    let summary = some.last().unwrap();
+    assert_eq!(summary["connections"], of_type(&chosen, "connection").len() / 2);
+    assert!(summary["client"]["chunks"].is_u64(), "whole connections have chunks");
+
+    let server = records(&["--side", "server", CHUNKED]);
+    let all = records(&[CHUNKED]);
+    assert_eq!(of(&server, &|_| true), of(&all, &|record| record["side"] == "server"));
+    assert_eq!(server.last().unwrap()["client"]["messages"], 0);
+}
+
+#[test]
+fn a_wrong_filter_is_shown_where_it_is_wrong() {
+    let output = ran(&["--filter", "kind == \"GET\" && latency > 5", CHUNKED]);
+    assert_eq!(output.status.code(), Some(2));
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(err.contains("\n  kind == \"GET\" && latency > 5\n                   ^\n"), "{err}");
+    assert!(err.contains("latency_us"), "it lists the fields: {err}");
+    for wrong in [
+        &["--conn", "0", CHUNKED][..],
+        &["--side", "middle", CHUNKED],
+        &["--show-max", "1T", CHUNKED],
+        &["--format", "json", CHUNKED],
+        &["--format", "csv", "--summary", CHUNKED],
+    ] {
+        let output = ran(wrong);
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+        assert!(!output.stderr.is_empty(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn the_bytes_shown_are_those_of_the_stream() {
+    let shown = records(&["--show", "hex", "--show-max", "16", "--side", "client", "--conn", "1", CHUNKED]);
+    let first = &shown[0];
+    let hex = b"GET /page.ssi HT".iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    assert_eq!(first["payload_hex"], hex);
+    assert_eq!(first["payload_more"], first["length"].as_u64().unwrap() - 16);
+    let text = out(&["--show", "payload", "--conn", "1", CHUNKED]);
+    assert!(text.contains("\n      | GET /page.ssi HTTP/1.1\\r\\n\n      | Host: 127.0.0.1:8080\\r\\n\n"), "{text}");
+}
+
+#[test]
+fn the_csv_has_a_row_for_each_record() {
+    let records = records(&[ERRORS]);
+    let text = out(&["--format", "csv", ERRORS]);
+    let mut rows = csv::Reader::from_reader(text.as_bytes());
+    let header = rows.headers().unwrap().clone();
+    let documented = std::fs::read_to_string(root().join("docs/records.md")).unwrap();
+    assert!(documented.contains(&header.iter().collect::<Vec<_>>().join(",")), "the header is documented: {header:?}");
+    let mut count = 0;
+    for (row, record) in rows.records().map(Result::unwrap).zip(&records) {
+        for name in ["type", "kind", "side", "code", "time"] {
+            let place = header.iter().position(|column| column == name).unwrap();
+            assert_eq!(&row[place], record[name].as_str().unwrap_or_default(), "{name} of {record}");
+        }
+        count += 1;
+    }
+    assert_eq!(count, records.len() - 1, "all but the summary");
+}
+
+#[test]
+fn colour_is_for_those_who_want_it() {
+    let coloured = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = enjamb();
+        command.args(["replay", ERRORS]).args(arguments).env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
+        let output = command.envs(variables.iter().copied()).output().unwrap();
+        output.stdout.contains(&0x1b)
+    };
+    for (arguments, variables, expected) in [
+        (&[][..], &[][..], false),
+        (&["--color", "always"], &[], true),
+        (&["--color", "always"], &[("NO_COLOR", "1")], true),
+        (&[], &[("CLICOLOR_FORCE", "1")], true),
+        (&[], &[("CLICOLOR_FORCE", "0")], false),
+        (&[], &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false),
+        (&["--color", "never"], &[("CLICOLOR_FORCE", "1")], false),
+        (&["--format", "jsonl", "--color", "always"], &[], false),
+    ] {
+        assert_eq!(coloured(arguments, variables), expected, "{arguments:?} {variables:?}");
+    }
+}
+
+/// Runs a command on a terminal of 80 columns, and gives what came to it.
+fn on_a_terminal(command: &str) -> String {
+    let enjamb = env!("CARGO_BIN_EXE_enjamb");
+    let command = format!("stty rows 24 cols 80; enjamb() {{ '{enjamb}' replay \"$@\"; }}; {command}");
+    let mut script = std::process::Command::new("script");
+    script.args(["--quiet", "--return", "--command", &command, "/dev/null"]).current_dir(root());
+    script.env("TERM", "xterm").env("SHELL", "/bin/sh").env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
+    let output = script.stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn on_a_terminal_there_are_colours_and_lines_fit() {
+    if !have(&["script", "stty"]) {
+        return;
+    }
+    let capture = "corpora/redis/strings-and-hashes.pcapng";
+    let text = on_a_terminal(&format!("enjamb {capture}"));
+    assert!(text.contains("\u{1b}[2m"), "{text}");
+    let widths = |text: &str| {
+        let plain = on_a_terminal(text);
+        let messages = plain.lines().filter(|line| line.contains(" client -> ") || line.contains(" server <- "));
+        messages.map(|line| line.trim_end().chars().count()).collect::<Vec<_>>()
+    };
+    let all = widths(&format!("enjamb --color never --side client {capture}"));
+    assert!(!all.is_empty() && all.iter().all(|width| *width <= 80), "{all:?}");
+    let piped = widths(&format!("enjamb --color never --side client {capture} | cat"));
+    assert_eq!(piped.len(), all.len());
+    assert!(piped.iter().any(|width| *width > 80), "there is something to cut: {piped:?}");
+}
+
+/// The wait is the tool's reason to draw a bar: it waits for its input for longer than that.
+#[test]
+fn a_bar_is_drawn_on_a_terminal_for_long_work_and_only_there() {
+    if !have(&["script", "stty"]) {
+        return;
+    }
+    let slow = format!("(head -c 200 {ERRORS}; sleep 1; tail -c +201 {ERRORS})");
+    let drawn = on_a_terminal(&format!("{slow} | enjamb --summary -"));
+    assert!(drawn.contains("B read, "), "{drawn:?}");
+    for silent in [
+        format!("{slow} | enjamb --summary - 2>&1 | cat"),
+        format!("{slow} | enjamb -"),
+        format!("enjamb --summary {ERRORS}"),
+    ] {
+        let drawn = on_a_terminal(&silent);
+        assert!(!drawn.contains("B read, ") && drawn.contains("latency"), "{silent}: {drawn:?}");
+    }
+}
+
+#[test]
+fn who_reads_only_the_beginning_ends_it_quietly() {
+    for format in ["text", "jsonl", "csv"] {
+        let mut child = enjamb()
+            .args(["replay", "--format", format, "--show", "hex"])
+            .args(std::iter::repeat_n("corpora/http1/wrk.pcapng", 20))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(!line.is_empty());
+        assert!(output.status.success(), "{format}: {}", output.status);
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{format}");
+    }
+}
+
+/// A capture of many connections, each with a request and its answer.
+fn many_connections(count: u16) -> Vec<u8> {
+    let mut recorder = Recorder::new(Vec::new());
+    for number in 1..=count {
+        let connection = Connection {
+            number: number.into(),
+            client: SocketAddr::from(([192, 0, 2, 1], 1024 + number)),
+            server: SocketAddr::from(([192, 0, 2, 2], 6379)),
+        };
+        let at = |micros: u64| Time::from_nanos((1_700_000_000_000_000 + u64::from(number) * 1000 + micros) * 1000);
+        recorder.open(&connection, at(0));
+        recorder.chunk(&connection, at(10), Side::Client, b"PING\r\n");
+        recorder.chunk(&connection, at(20), Side::Server, b"+PONG\r\n");
+        recorder.close(&connection, at(30), Side::Client, Ending::Closed);
+        recorder.close(&connection, at(40), Side::Server, Ending::Closed);
+        recorder.done(&connection, at(40));
+    }
+    recorder.finish().unwrap()
+}
+
+#[test]
+fn a_reader_that_went_away_stops_the_reading() {
+    let capture = many_connections(5000);
+    let mut child = enjamb()
+        .args(["replay", "--format", "jsonl", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let mut stdin = child.stdin.take().unwrap();
+    assert!(stdin.write_all(&capture).is_err(), "it reads all {} bytes", capture.len());
+    drop(stdin);
+    let mut err = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    assert!(child.wait().unwrap().success() && err.is_empty(), "{err}");
+}
+
+#[test]
+fn the_summary_is_the_same_on_one_line_and_on_many() {
+    let json: Value = serde_json::from_str(&out(&["--summary", "--format", "json", CHUNKED, ERRORS])).unwrap();
+    let line: Value = serde_json::from_str(&out(&["--summary", "--format", "jsonl", CHUNKED, ERRORS])).unwrap();
+    assert_eq!(json, line);
+    assert_eq!(&json, records(&[CHUNKED, ERRORS]).last().unwrap());
+}
+
+/// What is counted in total and what is counted in parts is the same.
+#[test]
+fn the_parts_of_a_summary_add_up() {
+    for capture in [ERRORS, CHUNKED, "corpora/redis/pipeline-benchmark.pcapng", "corpora/redis/truncated.pcap"] {
+        let records = records(&[capture]);
+        let summary = records.last().unwrap();
+        let sum = |list: &Value, field: &str| -> u64 {
+            list.as_array().unwrap().iter().map(|part| part[field].as_u64().unwrap()).sum()
+        };
+        for side in ["client", "server"] {
+            let counted = &summary[side];
+            let messages: Vec<_> =
+                records.iter().filter(|record| record["type"] == "message" && record["side"] == side).collect();
+            assert_eq!(counted["messages"], messages.len(), "{capture}");
+            assert_eq!(sum(&counted["kinds"], "messages"), messages.len() as u64);
+            assert_eq!(sum(&counted["chunks_per_message"], "count"), messages.len() as u64);
+            assert_eq!(sum(&counted["messages_per_chunk"], "count"), counted["chunks"]);
+            if !messages.is_empty() {
+                assert_eq!(sum(&counted["length"]["distribution"], "count"), messages.len() as u64);
+            }
+            for bucket in counted["chunks_per_message"].as_array().unwrap() {
+                let [from, to, count] = ["from", "to", "count"].map(|name| bucket[name].as_u64().unwrap());
+                let inside = messages.iter().filter(|m| (from..=to).contains(&(m["cuts"].as_u64().unwrap() + 1)));
+                assert_eq!(inside.count() as u64, count, "{capture}: {bucket}");
+            }
+        }
+        let latencies = records.iter().filter(|record| record["latency_us"].is_u64() && record["type"] == "message");
+        let latencies = latencies.count() as u64;
+        assert_eq!(sum(&summary["latency_us_by_kind"], "count"), latencies);
+        assert_eq!(sum(&summary["latency_us"]["distribution"], "count"), latencies);
+        let ended: Vec<_> = records.iter().filter(|record| record["event"] == "end").collect();
+        assert_eq!(sum(&summary["endings"], "count"), ended.len() as u64);
+        let longest = ended.iter().map(|record| record["duration_us"].as_u64().unwrap()).max().unwrap();
+        assert_eq!(summary["longest"][0]["duration_us"], longest);
+    }
+}

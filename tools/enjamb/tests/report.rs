@@ -1,0 +1,320 @@
+//! The report of `enjamb replay --html`: its numbers, in the file and in a browser.
+
+mod support;
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use enjamb::{Connection, Ending, Message, Outcome, Session, Side, Span, Tap, Time};
+use enjamb_capture::Recorder;
+use enjamb_protocols::{Protocol, Registry};
+use serde_json::Value;
+use support::{Process, enjamb, have};
+
+/// A report, and the summary that was written with it.
+struct Report {
+    path: PathBuf,
+    page: String,
+    summary: Value,
+}
+
+fn report(folder: &Path, arguments: &[&str]) -> Report {
+    let path = folder.canonicalize().unwrap().join("report.html");
+    let output = enjamb()
+        .args(["replay", "--summary", "--format", "json", "--html"])
+        .arg(&path)
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let page = std::fs::read_to_string(&path).unwrap();
+    Report { path, page, summary: serde_json::from_slice(&output.stdout).unwrap() }
+}
+
+/// What the page holds as JSON.
+fn data(page: &str) -> Value {
+    let (_, rest) = page.split_once("<script type=\"application/json\" id=\"data\">").unwrap();
+    serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap()
+}
+
+/// The numbers that are shown, with their places in the summary.
+fn shown(page: &str) -> Vec<(String, u64)> {
+    let parts = page.split("data-path=\"").skip(1);
+    parts
+        .map(|part| {
+            let (path, rest) = part.split_once("\">").unwrap();
+            let text = rest.split_once('<').unwrap().0;
+            (path.to_owned(), text.replace(',', "").parse().unwrap_or_else(|error| panic!("{path}: {text}: {error}")))
+        })
+        .collect()
+}
+
+/// Every number that is shown is that of the summary, and those that matter are shown.
+fn check_numbers(page: &str, summary: &Value) {
+    let shown = shown(page);
+    for (path, number) in &shown {
+        assert_eq!(summary.pointer(path).and_then(Value::as_u64), Some(*number), "{path}");
+    }
+    let mut wanted: Vec<String> =
+        ["/connections", "/latency_us/p50", "/latency_us/p99", "/latency_us/max"].map(Into::into).into();
+    for side in ["client", "server"] {
+        for field in ["messages", "bytes", "ok", "failed", "malformed", "incomplete", "chunks", "gaps", "length/p50"] {
+            wanted.push(format!("/{side}/{field}"));
+        }
+        wanted.push(format!("/{side}/kinds/0/messages"));
+    }
+    for list in ["errors", "endings"] {
+        let length = summary[list].as_array().unwrap().len().min(20);
+        wanted.extend((0..length).map(|place| format!("/{list}/{place}/count")));
+    }
+    for path in wanted {
+        assert!(shown.iter().any(|(there, _)| *there == path), "{path} is not shown");
+    }
+}
+
+fn sum(value: &Value) -> u64 {
+    value.as_array().unwrap().iter().map(|part| part.as_u64().unwrap()).sum()
+}
+
+const CAPTURES: [&str; 4] = [
+    "corpora/http1/errors.pcap",
+    "corpora/redis/errors.pcap",
+    "corpora/redis/pipeline-benchmark.pcapng",
+    "corpora/redis/protocol-errors.pcap",
+];
+
+#[test]
+fn every_number_in_the_page_is_that_of_the_summary() {
+    let folder = tempfile::tempdir().unwrap();
+    let Report { page, summary, .. } = report(folder.path(), &CAPTURES);
+    check_numbers(&page, &summary);
+    let data = data(&page);
+    assert_eq!(data["summary"], summary);
+    assert_eq!(data["captures"], serde_json::json!(CAPTURES));
+    for side in ["client", "server"] {
+        assert_eq!(sum(&data["over_time"][side]["messages"]), summary[side]["messages"]);
+        let errors = ["failed", "malformed", "incomplete"].map(|name| summary[side][name].as_u64().unwrap());
+        assert_eq!(sum(&data["over_time"][side]["errors"]), errors.iter().sum::<u64>());
+    }
+    for plot in [
+        "Messages over time",
+        "Connections",
+        "Latency",
+        "Latency by kind",
+        "Errors",
+        "Frame sizes",
+        "Messages per segment",
+        "Segments per message",
+    ] {
+        let (_, rest) = page.split_once(&format!("<h3>{plot}</h3>")).unwrap_or_else(|| panic!("{plot} is not there"));
+        let plot_text = rest.split_once("</figure>").unwrap().0;
+        assert!(plot_text.contains("<svg ") && plot_text.contains("<rect "), "{plot} is empty");
+        assert!(!plot_text.contains("NaN") && !plot_text.contains("\"inf"), "{plot} has no place for a mark");
+    }
+}
+
+#[test]
+fn a_report_needs_nothing_else_and_has_what_was_selected() {
+    let folder = tempfile::tempdir().unwrap();
+    let Report { page, summary, .. } =
+        report(folder.path(), &["--filter", "kind != \"<&>\" && side == \"client\"", CAPTURES[1]]);
+    for loads in ["http://", "https://", "src=", "<link", "@import", "url("] {
+        assert!(!page.contains(loads), "{loads}");
+    }
+    assert!(page.contains("--filter &#39;kind != "), "it says what was selected");
+    assert_eq!(shown(&page).iter().find(|(path, _)| path == "/server/messages").unwrap().1, 0);
+    assert_eq!(summary["server"]["messages"], 0);
+}
+
+#[test]
+fn damage_and_gaps_are_told_in_the_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = std::fs::read(support::root().join(CAPTURES[1])).unwrap();
+    let cut = folder.path().join("cut.pcap");
+    std::fs::write(&cut, &whole[..whole.len() - 7]).unwrap();
+    let Report { page, .. } = report(folder.path(), &[cut.to_str().unwrap(), "nowhere.pcap"]);
+    let notes = page.split_once("What the captures lack").unwrap().1.split_once("</div>").unwrap().0;
+    assert!(notes.contains("cut.pcap") && notes.contains("byte") && notes.contains("nowhere.pcap"), "{notes}");
+}
+
+#[test]
+fn nothing_makes_a_page_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let Report { page, summary, .. } = report(folder.path(), &["--filter", "kind == \"nothing\"", CAPTURES[0]]);
+    assert!(page.contains("There are no messages.") && !page.contains("NaN"));
+    assert!(shown(&page).iter().all(|(path, number)| summary.pointer(path).unwrap().as_u64() == Some(*number)));
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_told_before_the_work() {
+    let output = enjamb().args(["replay", "--html", "nowhere/report.html", CAPTURES[0]]).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(output.stdout.is_empty());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("nowhere/report.html"));
+}
+
+/// Records `count` connections with 20 requests and replies each.
+fn record(path: &Path, count: u16, request: &[u8], reply: &[u8]) {
+    let mut recorder = Recorder::new(File::create(path).unwrap());
+    for number in 1..=count {
+        let connection = Connection {
+            number: number.into(),
+            client: SocketAddr::from(([192, 0, 2, 1], 1024 + number)),
+            server: SocketAddr::from(([192, 0, 2, 2], 6379)),
+        };
+        let at = |micros: u64| Time::from_nanos((1_700_000_000_000_000 + u64::from(number) * 977 + micros) * 1000);
+        recorder.open(&connection, at(0));
+        for round in 0..20 {
+            recorder.chunk(&connection, at(10 + round * 50), Side::Client, request);
+            recorder.chunk(&connection, at(30 + round * 50), Side::Server, reply);
+        }
+        recorder.close(&connection, at(2000), Side::Client, Ending::Closed);
+        recorder.close(&connection, at(2000), Side::Server, Ending::Closed);
+        recorder.done(&connection, at(2000));
+    }
+    recorder.finish().unwrap();
+}
+
+/// What a stranger may send to whoever reads the report.
+const HOSTILE: &[u8] = b"<img/src=x/onerror=document.title='owned'>\"</script></title><script>document.title='owned'</script>&amp;\x1b[31m";
+
+/// A protocol that takes every chunk for a message, and the chunk itself for its kind, its code and its reason.
+struct Parrot([u64; 2]);
+
+impl Session for Parrot {
+    fn protocol(&self) -> &str {
+        "parrot<i>"
+    }
+
+    fn feed(&mut self, side: Side, chunk: &[u8], out: &mut dyn FnMut(&Message<'_>)) {
+        let text = &*String::from_utf8_lossy(chunk);
+        let offset = &mut self.0[side.index()];
+        let span = Span { offset: *offset, length: chunk.len() as u64 };
+        *offset = span.end();
+        out(&Message {
+            protocol: "parrot<i>",
+            side,
+            kind: text,
+            span,
+            outcome: if side == Side::Server { Outcome::Malformed } else { Outcome::Ok },
+            code: Some(text),
+            reason: Some(text),
+            answers: (side == Side::Server).then_some(0),
+            summary: &text,
+        });
+    }
+
+    fn gap(&mut self, _: Side, _: u64, _: &mut dyn FnMut(&Message<'_>)) {}
+
+    fn close(&mut self, _: Side, _: Ending, _: &mut dyn FnMut(&Message<'_>)) {}
+
+    fn held(&self) -> usize {
+        0
+    }
+}
+
+#[derive(clap::Parser)]
+struct Cli {
+    #[command(flatten)]
+    arguments: enjamb_replay::Arguments,
+}
+
+/// The report of a capture whose every word is hostile.
+fn hostile(folder: &Path) -> PathBuf {
+    let folder = folder.canonicalize().unwrap();
+    let (capture, page) = (folder.join("<img src=x>&amp;.pcapng"), folder.join("hostile.html"));
+    record(&capture, 3, HOSTILE, HOSTILE);
+    let registry = Registry::builtin().with(Protocol::new("parrot", || Box::new(Parrot([0; 2]))));
+    let arguments = ["replay", "--summary", "--protocol", "parrot", "--html"].map(Into::into);
+    let arguments = arguments.into_iter().chain([page.clone().into_os_string(), capture.into_os_string()]);
+    let Cli { arguments } = clap::Parser::parse_from(arguments);
+    enjamb_replay::run(&arguments, &registry).unwrap();
+    page
+}
+
+#[test]
+fn text_from_the_wire_is_text_in_the_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = std::fs::read_to_string(hostile(folder.path())).unwrap();
+    let summary = &data(&page)["summary"];
+    let sent = String::from_utf8_lossy(HOSTILE);
+    assert_eq!(
+        (&summary["client"]["kinds"][0]["kind"], &summary["errors"][0]["why"]),
+        (&(*sent).into(), &(*sent).into())
+    );
+    assert!(
+        !page.contains("<img") && !page.contains("<script>document") && !page.contains("<i>") && !page.contains('\x1b')
+    );
+    assert!(page.contains("<bdi>&lt;img/src=x/onerror=document.title=&#39;owned&#39;&gt;"), "it is shown");
+    check_numbers(&page, summary);
+}
+
+#[test]
+fn the_page_is_of_bounded_size_however_much_there_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("many.pcapng");
+    record(&path, 5000, b"PING\r\n", b"+PONG\r\n");
+    let Report { page, summary, .. } = report(folder.path(), &[path.to_str().unwrap()]);
+    assert_eq!(summary["client"]["messages"], 100_000);
+    assert!(page.len() < 1 << 20, "{} bytes", page.len());
+    assert_eq!(page.matches("class=\"life\"").count(), 48);
+    assert!(page.contains("The first 48 of 5,000 connections: 4,952 more are not drawn."));
+}
+
+/// What a browser makes of a page, once its script has run.
+fn dom(page: &Path) -> String {
+    let profile = tempfile::tempdir().unwrap();
+    let out = profile.path().join("dom.html");
+    let child = Command::new("chromium")
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
+        .args(["--disable-background-networking", "--disable-component-update", "--disable-sync", "--dump-dom"])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .arg(format!("file://{}", page.display()))
+        .stdout(File::create(&out).unwrap())
+        .stderr(Stdio::null())
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut process = Process(child);
+    let started = Instant::now();
+    while process.0.try_wait().unwrap().is_none() {
+        assert!(started.elapsed() < Duration::from_secs(120), "the browser does not end");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    std::fs::read_to_string(&out).unwrap()
+}
+
+#[test]
+fn a_browser_shows_the_numbers_of_the_summary() {
+    if !have(&["chromium"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let Report { path, page, summary } = report(folder.path(), &CAPTURES);
+    let dom = dom(&path);
+    check_numbers(&dom, &summary);
+    assert_eq!(shown(&dom).len(), shown(&page).len());
+    assert_eq!(data(&dom)["summary"], summary);
+    // The script ran to its end: what is under the pointer is told by it.
+    assert!(dom.contains("data-ready=\"yes\""), "{}", &dom[..dom.len().min(400)]);
+    let titles = page.matches("<title>").count() - 1;
+    assert!(titles > 20);
+    assert_eq!(dom.matches("data-tip=\"").count(), titles);
+    assert_eq!(dom.matches("<rect ").count(), page.matches("<rect ").count());
+}
+
+#[test]
+fn a_browser_runs_nothing_that_came_from_the_wire() {
+    if !have(&["chromium"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = hostile(folder.path());
+    let dom = dom(&path);
+    check_numbers(&dom, &data(&dom)["summary"]);
+    assert!(!dom.contains("<title>owned") && !dom.contains("<img"), "{dom}");
+    assert!(dom.contains("data-ready=\"yes\""));
+}

@@ -1,0 +1,118 @@
+//! Text in a page: escaped, and numbers as people read them.
+
+use std::fmt::Write as _;
+
+/// Text as HTML, in an element or an attribute in double quotes. Control characters are escaped as elsewhere, so that they are seen.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut html = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
+            c if c.is_control() => html.extend(c.escape_default()),
+            c => html.push(c),
+        }
+    }
+    html
+}
+
+/// Text from the wire: it does not change the direction of what is around it.
+pub(crate) fn foreign(text: &str) -> String {
+    format!("<bdi>{}</bdi>", escaped(text))
+}
+
+/// JSON inside of a `script` element, which nothing in it can end.
+pub(crate) fn json_in_script(value: &serde_json::Value) -> String {
+    value.to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+}
+
+/// A count, with its thousands apart.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3 + 1);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A number to three digits or so, without zeros at its end.
+pub(crate) fn short(number: f64) -> String {
+    let size = number.abs();
+    let places = match size {
+        _ if size == 0.0 || size >= 100.0 => 0,
+        _ if size >= 10.0 => 1,
+        _ if size >= 1.0 => 2,
+        _ => 3,
+    };
+    let mut text = String::new();
+    let _ = write!(text, "{number:.places$}");
+    if text.contains('.') {
+        text.truncate(text.trim_end_matches('0').trim_end_matches('.').len());
+    }
+    text
+}
+
+/// A number with `k`, `M` and so on for powers of a thousand.
+pub(crate) fn compact(number: f64) -> String {
+    match number.abs() {
+        size if size >= 1e12 => short(number / 1e12) + "T",
+        size if size >= 1e9 => short(number / 1e9) + "G",
+        size if size >= 1e6 => short(number / 1e6) + "M",
+        size if size >= 1e4 => short(number / 1e3) + "k",
+        _ => short(number),
+    }
+}
+
+/// Microseconds, in the unit that suits them.
+pub(crate) fn duration(micros: f64) -> String {
+    match micros {
+        _ if micros < 1e3 => short(micros) + " \u{b5}s",
+        _ if micros < 1e6 => short(micros / 1e3) + " ms",
+        _ if micros < 120e6 => short(micros / 1e6) + " s",
+        _ if micros < 7200e6 => short(micros / 60e6) + " min",
+        _ => short(micros / 3600e6) + " h",
+    }
+}
+
+/// Bytes, in powers of 1024.
+pub(crate) fn bytes(bytes: u64) -> String {
+    let size = bytes as f64;
+    match bytes {
+        0..=1023 => format!("{bytes} B"),
+        1024..=1_048_575 => short(size / 1024.0) + " KiB",
+        1_048_576..=1_073_741_823 => short(size / 1_048_576.0) + " MiB",
+        _ => short(size / 1_073_741_824.0) + " GiB",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_the_wire_is_markup() {
+        assert_eq!(
+            escaped("<b a=\"1\" c='2'>&\u{1b}[31m\n"),
+            "&lt;b a=&quot;1&quot; c=&#39;2&#39;&gt;&amp;\\u{1b}[31m\\n"
+        );
+        let json = json_in_script(&serde_json::json!({ "why": "</script><!--&" }));
+        assert!(!json.contains(['<', '>', '&']));
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap()["why"], "</script><!--&");
+    }
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!([0, 7, 999, 1000, 1_234_567].map(grouped), ["0", "7", "999", "1,000", "1,234,567"]);
+        assert_eq!([0.0, 0.05, 1.5, 12.34, 999.0].map(short), ["0", "0.05", "1.5", "12.3", "999"]);
+        assert_eq!([577.0, 1430.0, 2e6, 300e6].map(duration), ["577 \u{b5}s", "1.43 ms", "2 s", "5 min"]);
+        assert_eq!([5, 1024, 1_572_864].map(bytes), ["5 B", "1 KiB", "1.5 MiB"]);
+        assert_eq!([950.0, 15_000.0, 2.5e6].map(compact), ["950", "15k", "2.5M"]);
+    }
+}

@@ -1,0 +1,115 @@
+//! Where records go: to standard output as lines, and into the report.
+
+use std::cell::Cell;
+use std::io::{self, Write};
+use std::rc::Rc;
+
+use enjamb_monitor::{CsvWriter, Format, Output, Record};
+
+use crate::html::Timeline;
+use crate::selection::Selection;
+
+/// What has been told to stop, because nobody reads what is written any more.
+#[derive(Clone, Default)]
+pub(crate) struct Stop(Rc<Cell<bool>>);
+
+impl Stop {
+    pub(crate) fn is_asked(&self) -> bool {
+        self.0.get()
+    }
+}
+
+/// How records are written, if they are.
+pub(crate) enum Records {
+    /// They are not.
+    None,
+    /// As lines, each cut to so many columns if at all.
+    Lines(Format, Option<usize>),
+    /// As CSV.
+    Csv,
+}
+
+/// Takes the records that were selected.
+pub(crate) struct Sink<'a, W: Write> {
+    selection: &'a Selection,
+    writer: Writer<W>,
+    timeline: Option<Timeline>,
+    failed: Option<io::Error>,
+    stop: Stop,
+}
+
+enum Writer<W: Write> {
+    None(W),
+    Lines { out: W, format: Format, columns: Option<usize>, line: String },
+    Csv(Box<CsvWriter<W>>),
+}
+
+impl<'a, W: Write> Sink<'a, W> {
+    pub(crate) fn new(out: W, records: &Records, selection: &'a Selection, stop: Stop) -> io::Result<Self> {
+        let writer = match records {
+            Records::None => Writer::None(out),
+            Records::Lines(format, columns) => {
+                Writer::Lines { out, format: *format, columns: *columns, line: String::new() }
+            }
+            Records::Csv => Writer::Csv(Box::new(CsvWriter::new(out)?)),
+        };
+        Ok(Self { selection, writer, timeline: None, failed: None, stop })
+    }
+
+    /// Keeps when messages came, for the report.
+    pub(crate) fn over_time(mut self, wanted: bool) -> Self {
+        self.timeline = wanted.then(Timeline::default);
+        self
+    }
+
+    /// When messages came.
+    pub(crate) fn timeline(&self) -> Option<&Timeline> {
+        self.timeline.as_ref()
+    }
+
+    /// Writes what comes behind the records. The error is the first one that there was.
+    pub(crate) fn finish(self, last: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        match self.writer {
+            Writer::None(mut out) | Writer::Lines { mut out, .. } => last(&mut out).and_then(|()| out.flush()),
+            Writer::Csv(rows) => rows.finish(),
+        }
+    }
+}
+
+impl<W: Write> Writer<W> {
+    fn write(&mut self, record: &Record<'_>) -> io::Result<()> {
+        match self {
+            Self::None(_) => Ok(()),
+            Self::Lines { out, format, columns, line } => {
+                line.clear();
+                let mut writer = format.writer(line).within(*columns);
+                record.visit(&mut writer);
+                writer.finish();
+                out.write_all(line.as_bytes())
+            }
+            Self::Csv(rows) => rows.write(record),
+        }
+    }
+}
+
+/// The first error is kept, and nothing is written after it.
+impl<W: Write> Output for Sink<'_, W> {
+    fn wants(&mut self, record: &Record<'_>) -> bool {
+        self.selection.wants(record)
+    }
+
+    fn record(&mut self, record: &Record<'_>) {
+        if let Some(timeline) = &mut self.timeline {
+            timeline.record(record);
+        }
+        if self.failed.is_none()
+            && let Err(error) = self.writer.write(record)
+        {
+            self.failed = Some(error);
+            self.stop.0.set(true);
+        }
+    }
+}
