@@ -5,7 +5,10 @@
 
 mod bounds;
 mod inputs;
+mod recut;
 mod report;
+mod sources;
+pub mod transcripts;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
@@ -19,13 +22,15 @@ use enjamb_monitor::{Format, Opener, Record, Watch};
 use enjamb_protocols::Registry;
 
 use crate::bounds::Bounds;
-use crate::inputs::Inputs;
-use crate::report::CaptureTotals;
+pub use crate::inputs::{Input, Inputs};
+use crate::recut::RecutArguments;
+pub use crate::report::CaptureTotals;
+pub use crate::sources::{Spoken, read_all};
 
 /// What `enjamb replay` is told.
 #[derive(Args, Clone, Debug)]
 pub struct Arguments {
-    /// Captures to replay: pcap or pcapng, plain or in gzip or zstd; directories and patterns of them; `-` is standard input.
+    /// Captures to replay: pcap or pcapng, plain or in gzip or zstd; transcripts; directories and patterns of them; `-` is standard input.
     #[arg(required = true, value_name = "CAPTURE")]
     captures: Vec<PathBuf>,
 
@@ -44,6 +49,9 @@ pub struct Arguments {
     /// Exit with 1 if a message was malformed or incomplete.
     #[arg(long)]
     strict: bool,
+
+    #[command(flatten)]
+    recut: RecutArguments,
 
     #[command(flatten)]
     bounds: Bounds,
@@ -76,7 +84,12 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
             return Ok(ExitCode::from(WRONG_USAGE));
         }
     };
-    let opener: Opener = Arc::new(move |connection| protocol.session(Some(connection.server.port())));
+    let spoken = Arc::new(Spoken::new(registry.clone(), &arguments.protocol, protocol));
+    if let Some(recut) = arguments.recut.cuts() {
+        return recut::run(arguments, &recut, &spoken);
+    }
+    let sessions = Arc::clone(&spoken);
+    let opener: Opener = Arc::new(move |connection| sessions.session(connection));
     let stdout = io::stdout();
     let colour = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let format = match arguments.format {
@@ -91,36 +104,8 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
             writer.write(record);
         }
     });
-    let mut totals = CaptureTotals::default();
-    let mut base = 0;
     let inputs = Inputs::find(&arguments.captures);
-    for (name, error) in &inputs.unreadable {
-        eprintln!("enjamb replay: {name}: {error}");
-        totals.unreadable += 1;
-    }
-    if inputs.passed_over > 0 {
-        let (count, s) = (inputs.passed_over, if inputs.passed_over == 1 { "" } else { "s" });
-        eprintln!("enjamb replay: {count} file{s} in directories passed over: no capture{s}");
-    }
-    let options = arguments.bounds.options();
-    for input in &inputs.captures {
-        let name = input.name();
-        let mut numbered = Numbered { base, highest: base, tap: &mut watch };
-        match input.open() {
-            Ok(source) => {
-                let report = enjamb_capture::read(source, &mut numbered, &options);
-                if let Some(fault) = &report.fault {
-                    eprintln!("enjamb replay: {name}: {fault}");
-                }
-                totals.add(&report, base);
-                base = numbered.highest;
-            }
-            Err(error) => {
-                eprintln!("enjamb replay: {name}: {error}");
-                totals.unreadable += 1;
-            }
-        }
-    }
+    let totals = read_all("enjamb replay", &inputs, &arguments.bounds.options(), &spoken, &mut watch);
     let (statistics, _) = watch.finish();
     let written = writer.finish(|out| match arguments.format {
         OutputFormat::Jsonl => {
