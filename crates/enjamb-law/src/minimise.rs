@@ -2,7 +2,8 @@
 //!
 //! Inputs shrink by leaving out turns and runs of bytes, long runs first; then bytes become plainer. A smaller input counts when some cutting of it fails:
 //! the cuts that are left of the known ones, or any one or two cuts where the input is short enough to try them all.
-//! The number of runs is bounded, so a slow subject gives a larger violation rather than a test that hangs.
+//! The number of runs is bounded, and so are the bytes that they are fed: a slow subject or a long input gives a larger violation rather than a test that
+//! hangs.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -27,6 +28,9 @@ pub(crate) trait Trial {
 const MOST_RUNS: usize = 200_000;
 const LONGEST: Duration = Duration::from_secs(3);
 
+/// How many bytes it may be fed in all of those runs.
+const MOST_FED: usize = 1 << 30;
+
 /// Inputs up to this length have all their pairs of cuts tried.
 const SHORT: usize = 24;
 
@@ -38,7 +42,7 @@ const PLAIN: u8 = b'a';
 
 /// Makes `input`, which fails at `cuts`, as small as it gets.
 pub(crate) fn smallest<T: Trial>(trial: &T, input: &Cutting, cuts: &[usize]) -> (Cutting, Vec<usize>) {
-    let mut search = Search { trial, runs: 0, started: Instant::now() };
+    let mut search = Search { trial, runs: 0, fed: 0, started: Instant::now() };
     let mut best = Failure { input: input.clone(), cuts: cuts.to_vec() };
     while let Some(smaller) = search.smaller(&best) {
         best = smaller;
@@ -57,29 +61,43 @@ struct Search<'t, T> {
     trial: &'t T,
     runs: usize,
     started: Instant,
+    fed: usize,
 }
 
 impl<T: Trial> Search<'_, T> {
-    /// Has there been enough of it?
-    fn is_over(&self) -> bool {
-        self.runs >= MOST_RUNS || self.started.elapsed() >= LONGEST
-    }
-
     /// A failure with something left out, or `None` when nothing can be.
     fn smaller(&mut self, failure: &Failure) -> Option<Failure> {
         let turns = failure.input.turns();
+        // Where the payload of each turn begins, and where the last one ends.
+        let mut starts = vec![0];
+        starts.extend(turns.iter().scan(0, |at, (_, what)| {
+            *at += payload(what).len();
+            Some(*at)
+        }));
+        let mut run = turns.len() / 2;
+        while run > 1 {
+            for from in (0..=turns.len() - run).step_by(run) {
+                if self.spent() {
+                    return None;
+                }
+                if let Some(found) = self.without_turns(failure, &starts, from..from + run) {
+                    return Some(found);
+                }
+            }
+            run /= 2;
+        }
         for at in 0..turns.len() {
-            let without = turns[..at].iter().chain(&turns[at + 1..]).cloned();
-            let start: usize = turns[..at].iter().map(|(_, what)| payload(what).len()).sum();
-            let left_out = start..start + payload(&turns[at].1).len();
-            if let Some(found) = self.fails(Cutting::of(without), &shift(&failure.cuts, left_out)) {
+            if self.spent() {
+                return None;
+            }
+            if let Some(found) = self.without_turns(failure, &starts, at..at + 1) {
                 return Some(found);
             }
         }
         let mut run = failure.input.len() / 2;
         while run > 0 {
             for from in (0..=failure.input.len().saturating_sub(run)).step_by(run.div_ceil(2)) {
-                if self.is_over() {
+                if self.spent() {
                     return None;
                 }
                 let without = leave_out(turns, from, from + run);
@@ -92,19 +110,38 @@ impl<T: Trial> Search<'_, T> {
         None
     }
 
+    /// The failure without some of its turns, if it is one still.
+    fn without_turns(&mut self, failure: &Failure, starts: &[usize], left_out: Range<usize>) -> Option<Failure> {
+        let turns = failure.input.turns();
+        let without = turns[..left_out.start].iter().chain(&turns[left_out.end..]).cloned();
+        let bytes = starts[left_out.start]..starts[left_out.end];
+        self.fails(Cutting::of(without), &shift(&failure.cuts, bytes))
+    }
+
+    /// Has the subject been run enough?
+    fn spent(&self) -> bool {
+        self.runs >= MOST_RUNS || self.fed >= MOST_FED || self.started.elapsed() >= LONGEST
+    }
+
+    /// The subject is run once more, on so many bytes.
+    fn ran(&mut self, input: &Cutting) {
+        self.runs += 1;
+        self.fed = self.fed.saturating_add(input.len());
+    }
+
     /// Does `input` fail, with `cuts` or with others?
     fn fails(&mut self, input: Cutting, cuts: &[usize]) -> Option<Failure> {
         let reference = self.trial.reference(&input);
         let mut candidates = vec![cuts.to_vec()];
-        if input.len() <= MEDIUM && self.runs < MOST_RUNS / 2 && !self.is_over() {
+        if input.len() <= MEDIUM && self.runs < MOST_RUNS / 2 && !self.spent() {
             candidates.extend((1..input.len()).map(|cut| vec![cut]));
         }
         if input.len() <= SHORT {
             candidates.extend(pairs(input.len()));
         }
-        self.runs += 1;
+        self.ran(&input);
         for cuts in candidates {
-            self.runs += 1;
+            self.ran(&input);
             if self.trial.fails(&input, &reference, &cuts) {
                 return Some(Failure { input, cuts });
             }
@@ -118,14 +155,15 @@ impl<T: Trial> Search<'_, T> {
             return;
         }
         for at in 0..failure.input.len() {
-            if self.is_over() {
+            if self.spent() {
                 return;
             }
             let Some(input) = with_byte(failure.input.turns(), at, PLAIN) else {
                 continue;
             };
             let reference = self.trial.reference(&input);
-            self.runs += 2;
+            self.ran(&input);
+            self.ran(&input);
             if self.trial.fails(&input, &reference, &failure.cuts) {
                 failure.input = input;
             }
@@ -136,7 +174,7 @@ impl<T: Trial> Search<'_, T> {
     fn fewest_cuts(&mut self, input: &Cutting, known: &[usize]) -> Vec<usize> {
         let reference = self.trial.reference(input);
         let mut fails = |cuts: &[usize]| {
-            self.runs += 1;
+            self.ran(input);
             self.trial.fails(input, &reference, cuts)
         };
         if fails(&[]) {
@@ -156,10 +194,10 @@ impl<T: Trial> Search<'_, T> {
         let mut run = cuts.len().div_ceil(2);
         while run > 0 {
             let mut at = 0;
-            while at < cuts.len() && !self.is_over() {
+            while at < cuts.len() && !self.spent() {
                 let mut fewer = cuts.clone();
                 fewer.drain(at..(at + run).min(cuts.len()));
-                self.runs += 1;
+                self.ran(input);
                 if self.trial.fails(input, &reference, &fewer) {
                     cuts = fewer;
                 } else {

@@ -31,6 +31,12 @@ impl Segmentations {
         Self { one_cut: false, two_cuts: false, every_byte: true, random: None }
     }
 
+    /// Nothing but `count` segmentations by chance, repeatable by their `seed`: few cuts and many.
+    #[must_use]
+    pub fn random(seed: u64, count: usize) -> Self {
+        Self { one_cut: false, two_cuts: false, every_byte: false, random: Some((seed, count)) }
+    }
+
     /// And `count` segmentations by chance, repeatable by their `seed`: few cuts and many.
     #[must_use]
     pub fn and_random(mut self, seed: u64, count: usize) -> Self {

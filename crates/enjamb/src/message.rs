@@ -140,8 +140,8 @@ impl fmt::Debug for Message<'_> {
     }
 }
 
-/// A [`Message`] that owns what it says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A [`Message`] that owns what it says. Its debug form is the line that it is displayed as: traces of it stand side by side.
+#[derive(Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of `Message`")]
 pub struct OwnedMessage {
     pub side: Side,
@@ -152,6 +152,12 @@ pub struct OwnedMessage {
     pub reason: Option<String>,
     pub answers: Option<u64>,
     pub summary: String,
+}
+
+impl fmt::Debug for OwnedMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl fmt::Display for OwnedMessage {

@@ -31,6 +31,8 @@ enum Command {
     Replay(enjamb_replay::Arguments),
     /// Stand between a client and a server: relay, log framed messages, record.
     Proxy(enjamb_proxy::Arguments),
+    /// Turn captures into small conversations to test with, and those into tests.
+    Corpus(enjamb_corpus::Arguments),
     /// List the protocols that are known by name.
     Protocols,
 }
@@ -44,6 +46,7 @@ pub fn main(registry: &Registry) -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Replay(arguments) => enjamb_replay::run(&arguments, registry),
         Command::Proxy(arguments) => enjamb_proxy::run(&arguments, registry),
+        Command::Corpus(arguments) => enjamb_corpus::run(&arguments, registry),
         Command::Protocols => list(registry),
     };
     outcome.unwrap_or_else(|error| {

@@ -1,4 +1,4 @@
-//! Which captures are meant: files, everything in directories, what a pattern matches, standard input.
+//! Which captures and transcripts are meant: files, everything in directories, what a pattern matches, standard input.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -6,29 +6,38 @@ use std::path::{Path, PathBuf};
 
 use enjamb_capture::{Capture, Trouble};
 
+use crate::transcripts;
+
 /// The name that stands for standard input.
 const STANDARD_INPUT: &str = "-";
 
 /// How deep directories are looked into.
 const DEPTH_MAX: usize = 64;
 
-/// A capture to read.
+/// A capture or a transcript to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Input {
+pub enum Input {
+    /// What is piped in.
     StandardInput,
+    /// The file at this path.
     File(PathBuf),
 }
 
 impl Input {
     /// What it is called in messages.
-    pub(crate) fn name(&self) -> String {
+    #[must_use]
+    pub fn name(&self) -> String {
         match self {
             Self::StandardInput => "standard input".to_owned(),
             Self::File(path) => path.display().to_string(),
         }
     }
 
-    pub(crate) fn open(&self) -> io::Result<Box<dyn Read>> {
+    /// Its bytes.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn open(&self) -> io::Result<Box<dyn Read>> {
         match self {
             Self::StandardInput => Ok(Box::new(io::stdin())),
             Self::File(path) => Ok(Box::new(File::open(path)?)),
@@ -38,18 +47,19 @@ impl Input {
 
 /// What was asked for.
 #[derive(Debug, Default)]
-pub(crate) struct Inputs {
+pub struct Inputs {
     /// In the order in which they are to be read.
-    pub(crate) captures: Vec<Input>,
+    pub captures: Vec<Input>,
     /// What cannot be read, and why.
-    pub(crate) unreadable: Vec<(String, String)>,
-    /// Files in directories that are no captures.
-    pub(crate) passed_over: u64,
+    pub unreadable: Vec<(String, String)>,
+    /// Files in directories that are neither captures nor transcripts.
+    pub passed_over: u64,
 }
 
 impl Inputs {
     /// Finds what `paths` stand for. The files of a directory and the matches of a pattern are in the order of their names.
-    pub(crate) fn find(paths: &[PathBuf]) -> Self {
+    #[must_use]
+    pub fn find(paths: &[PathBuf]) -> Self {
         let mut inputs = Self::default();
         for path in paths {
             if path.as_os_str() == STANDARD_INPUT {
@@ -87,7 +97,7 @@ impl Inputs {
         }
     }
 
-    /// All captures in a directory and those in it. What is no capture is passed over: nobody asked for it by name.
+    /// All captures and transcripts in a directory and those in it. What is neither is passed over: nobody asked for it by name.
     fn directory(&mut self, folder: &Path, depth: usize) {
         let mut entries: Vec<PathBuf> = match std::fs::read_dir(folder) {
             Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect(),
@@ -103,7 +113,9 @@ impl Inputs {
                 self.directory(&path, depth - 1);
             } else if path.is_file() {
                 match Capture::open(&path) {
-                    Err(fault) if matches!(fault.trouble, Trouble::NotACapture(_)) => self.passed_over += 1,
+                    Err(fault) if matches!(fault.trouble, Trouble::NotACapture(_)) && !transcripts::is_one(&path) => {
+                        self.passed_over += 1;
+                    }
                     _ => self.captures.push(Input::File(path)),
                 }
             }
@@ -133,6 +145,7 @@ mod tests {
             ("a.pcap", &header),
             ("b/c/d", &header),
             ("notes.txt", b"not a capture"),
+            ("seed.txt", b"enjamb transcript 1\n"),
             ("cut.pcap", &header[..10]),
             ("w[1].pcap", &header),
         ] {
@@ -143,7 +156,7 @@ mod tests {
             Inputs::find(&paths)
         };
         let all = find(&[""]);
-        assert_eq!(names(&all, folder), ["a.pcap", "b/c/d", "cut.pcap", "w[1].pcap", "z.pcap"]);
+        assert_eq!(names(&all, folder), ["a.pcap", "b/c/d", "cut.pcap", "seed.txt", "w[1].pcap", "z.pcap"]);
         assert_eq!((all.passed_over, all.unreadable.len()), (1, 0));
         assert_eq!(names(&find(&["?.pcap", "b"]), folder), ["a.pcap", "z.pcap", "b/c/d"]);
         assert_eq!(names(&find(&["w[1].pcap", "notes.txt"]), folder), ["w[1].pcap", "notes.txt"], "asked for by name");

@@ -10,8 +10,11 @@ mod inputs;
 mod numbered;
 mod output;
 mod progress;
+mod recut;
 mod report;
 mod selection;
+mod sources;
+pub mod transcripts;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -28,17 +31,19 @@ use enjamb_protocols::Registry;
 pub use crate::arguments::{Colour, Numbers, OutputArguments, OutputFormat, ShowName, SideName};
 use crate::bounds::Bounds;
 use crate::html::Page;
-use crate::inputs::Inputs;
+pub use crate::inputs::{Input, Inputs};
 use crate::numbered::Numbered;
 use crate::output::{Records, Sink, Stop};
 use crate::progress::{Progress, Source};
-use crate::report::CaptureTotals;
+use crate::recut::RecutArguments;
+pub use crate::report::CaptureTotals;
 use crate::selection::Selection;
+pub use crate::sources::{Spoken, read_all};
 
 /// What `enjamb replay` is told.
 #[derive(Args, Clone, Debug)]
 pub struct Arguments {
-    /// Captures to replay: pcap or pcapng, plain or in gzip or zstd; directories and patterns of them; `-` is standard input.
+    /// Captures to replay: pcap or pcapng, plain or in gzip or zstd; transcripts; directories and patterns of them; `-` is standard input.
     #[arg(required = true, value_name = "CAPTURE")]
     captures: Vec<PathBuf>,
 
@@ -49,6 +54,9 @@ pub struct Arguments {
     /// Exit with 1 if a message was malformed or incomplete.
     #[arg(long)]
     strict: bool,
+
+    #[command(flatten)]
+    recut: RecutArguments,
 
     #[command(flatten)]
     bounds: Bounds,
@@ -79,14 +87,20 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
     if let Some(contradiction) = arguments.output.contradiction() {
         return Ok(wrong_usage(format_args!("{contradiction}")));
     }
-    let opener: Opener = Arc::new(move |connection| protocol.session(Some(connection.server.port())));
-    match replay(arguments, &selection, opener) {
+    let spoken = Arc::new(Spoken::new(registry.clone(), &arguments.protocol, protocol));
+    let done = match arguments.recut.cuts() {
+        Some(recut) => recut::run(arguments, &recut, &spoken),
+        None => replay(arguments, &selection, &spoken),
+    };
+    match done {
         Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
         code => code,
     }
 }
 
-fn replay(arguments: &Arguments, selection: &Selection, opener: Opener) -> anyhow::Result<ExitCode> {
+fn replay(arguments: &Arguments, selection: &Selection, spoken: &Arc<Spoken>) -> anyhow::Result<ExitCode> {
+    let sessions = Arc::clone(spoken);
+    let opener: Opener = Arc::new(move |connection| sessions.session(connection));
     let OutputArguments { format, summary, .. } = arguments.output;
     let records = records(&arguments.output);
     // Before the work, so that it is not done in vain.
@@ -118,25 +132,19 @@ fn replay(arguments: &Arguments, selection: &Selection, opener: Opener) -> anyho
         let name = input.name();
         names.push(name.clone());
         let mut numbered = Numbered { base, highest: base, only: selection.numbers.as_ref(), tap: &mut watch };
-        match Source::open(input, &progress, &stop) {
-            Ok(source) => {
-                let report = enjamb_capture::read(source, &mut numbered, &options);
-                let highest = numbered.highest;
-                if stop.is_asked() {
-                    break;
-                }
-                if let Some(fault) = &report.fault {
-                    faults.push(format!("{name}: {fault}"));
-                    progress.say(&format!("{name}: {fault}"));
-                }
-                totals.add(&report, base);
-                base = highest;
-            }
-            Err(error) => {
-                faults.push(format!("{name}: {error:#}"));
-                progress.say(&format!("{name}: {error:#}"));
-                totals.unreadable += 1;
-            }
+        let mut say = |line: String| {
+            progress.say(&line);
+            faults.push(line);
+        };
+        let read = Source::open(input, &progress, &stop)
+            .and_then(|source| sources::read(input, source, &options, spoken, &mut numbered, &mut totals, &mut say));
+        if let Err(error) = read {
+            say(format!("{name}: {error:#}"));
+            totals.unreadable += 1;
+        }
+        base = numbered.highest;
+        if stop.is_asked() {
+            break;
         }
     }
     progress.finish();

@@ -7,8 +7,10 @@ use serde_json::{Map, Value};
 
 /// The counts of several captures together.
 #[derive(Debug, Default)]
-pub(crate) struct CaptureTotals {
+pub struct CaptureTotals {
     captures: u64,
+    /// Conversations that were read from the text form of transcripts.
+    pub(crate) transcripts: u64,
     damaged: u64,
     /// Captures that could not be opened at all.
     pub(crate) unreadable: u64,
@@ -69,9 +71,10 @@ impl CaptureTotals {
         }
     }
 
-    /// Was there not one packet in any of them, although something was wrong?
-    pub(crate) fn nothing_read(&self) -> bool {
-        self.counts[0] == 0 && self.unreadable + self.damaged > 0
+    /// Was there not one packet in any of them, and no transcript, although something was wrong?
+    #[must_use]
+    pub fn nothing_read(&self) -> bool {
+        self.counts[0] == 0 && self.transcripts == 0 && self.unreadable + self.damaged > 0
     }
 
     /// What captures may lack: its name in the record, and in words.
@@ -82,6 +85,7 @@ impl CaptureTotals {
     pub(crate) fn to_json(&self) -> Value {
         let mut record = Map::new();
         record.insert("captures".into(), self.captures.into());
+        record.insert("transcripts".into(), self.transcripts.into());
         record.insert("damaged".into(), self.damaged.into());
         record.insert("unreadable".into(), self.unreadable.into());
         record.extend(FIELDS.iter().zip(self.counts).map(|((name, ..), count)| ((*name).to_owned(), count.into())));
@@ -117,7 +121,11 @@ fn incident_to_json(incident: &Incident) -> Value {
 
 impl fmt::Display for CaptureTotals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} capture{}", self.captures, if self.captures == 1 { "" } else { "s" })?;
+        let s = |count| if count == 1 { "" } else { "s" };
+        if self.transcripts > 0 && self.captures == 0 {
+            return writeln!(f, "{} transcript{}", self.transcripts, s(self.transcripts));
+        }
+        write!(f, "{} capture{}", self.captures, s(self.captures))?;
         if self.damaged > 0 {
             write!(f, " ({} damaged)", self.damaged)?;
         }
@@ -125,6 +133,9 @@ impl fmt::Display for CaptureTotals {
             write!(f, ", {count} {words}")?;
         }
         writeln!(f)?;
+        if self.transcripts > 0 {
+            writeln!(f, "  and {} transcript{}", self.transcripts, s(self.transcripts))?;
+        }
         for ((_, words, _), count) in FIELDS.iter().zip(self.counts).skip(2).filter(|(_, count)| *count > 0) {
             writeln!(f, "  {count} {words}")?;
         }

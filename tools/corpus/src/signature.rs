@@ -1,0 +1,131 @@
+//! What a conversation exercises, as a text that is equal for conversations which exercise the same.
+//!
+//! One *step* is a message, a hole or an end, as a parser meets it: the side, the kind, the outcome, the protocol's code and the reason where there are any, the class
+//! of its size, and how it was cut. The signature is the sequence of steps, in which what is repeated is written once:
+//!
+//! ```text
+//! client GET ok <64; (server response ok 200 <256 cut; client GET ok <64)+; server response ok 200 <256 cut; client closed
+//! ```
+//!
+//! * The class of a size is the next power of four, from 16 on: a parser seldom tells 70 bytes from 90.
+//! * How it was cut: nothing where it came whole, `cut` where one boundary of chunks is inside, `cut+` where there are more; and `glued` where its first byte came in
+//!   one chunk with the end of the message before it.
+//! * A run of one to [`LONGEST_PERIOD`] steps that comes twice or more in a row is written once, as `(...)+`.
+
+use enjamb::{Message, Side};
+
+/// The longest run of steps whose repetitions count as one.
+pub(crate) const LONGEST_PERIOD: usize = 8;
+
+/// How a message was cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cut {
+    /// Boundaries of chunks inside it.
+    pub(crate) inside: usize,
+    /// Does its first byte share a chunk with the last byte of the message before it?
+    pub(crate) glued: bool,
+}
+
+/// A message as a step.
+pub(crate) fn step(message: &Message<'_>, cut: Cut) -> String {
+    let mut words =
+        vec![message.side.as_str().to_owned(), message.kind.escape_debug().to_string(), message.outcome.to_string()];
+    words.extend(message.code.map(|code| code.escape_debug().to_string()));
+    words.extend(message.reason.map(|reason| format!("({})", reason.escape_debug())));
+    words.push(format!("<{}", size_class(message.span.length)));
+    match cut.inside {
+        0 => {}
+        1 => words.push("cut".to_owned()),
+        _ => words.push("cut+".to_owned()),
+    }
+    if cut.glued {
+        words.push("glued".to_owned());
+    }
+    words.join(" ")
+}
+
+/// A hole or an end as a step.
+pub(crate) fn event(side: Side, what: &str) -> String {
+    format!("{side} {what}")
+}
+
+fn size_class(length: u64) -> u64 {
+    let mut class = 16u64;
+    while class <= length && class < 1 << 62 {
+        class *= 4;
+    }
+    class
+}
+
+/// The parts of the signature of these steps: each a step, or a run of steps that is repeated.
+pub(crate) fn collapsed(steps: &[String]) -> Vec<String> {
+    let mut collapsed: Vec<String> = Vec::new();
+    let mut at = 0;
+    while at < steps.len() {
+        let (period, times) = repetition(&steps[at..]);
+        let unit = steps[at..at + period].join("; ");
+        collapsed.push(if times > 1 { format!("({unit})+") } else { unit });
+        at += period * times;
+    }
+    collapsed
+}
+
+/// The shortest run that `steps` begin with and that is repeated at once, and how often it comes; one step, once, where none is.
+fn repetition(steps: &[String]) -> (usize, usize) {
+    (1..=LONGEST_PERIOD.min(steps.len() / 2))
+        .map(|period| {
+            let unit = &steps[..period];
+            (period, steps.chunks_exact(period).take_while(|run| *run == unit).count())
+        })
+        .find(|(_, times)| *times > 1)
+        .unwrap_or((1, 1))
+}
+
+/// The pairs of one step and the next, the beginning and the end included: what is new in a conversation is a pair that no other has.
+pub(crate) fn transitions(steps: &[String]) -> impl Iterator<Item = (String, String)> {
+    let before = std::iter::once("").chain(steps.iter().map(String::as_str));
+    let after = steps.iter().map(String::as_str).chain(std::iter::once(""));
+    before.zip(after).map(|(before, after)| (before.to_owned(), after.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{collapsed, size_class, transitions};
+
+    fn signature(steps: &[String]) -> String {
+        collapsed(steps).join("; ")
+    }
+
+    fn steps(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn what_is_repeated_is_written_once() {
+        for (text, expected) in [
+            ("", ""),
+            ("a", "a"),
+            ("a b", "a; b"),
+            ("a a", "(a)+"),
+            ("a b a b a b", "(a; b)+"),
+            ("x a b a b a", "x; (a; b)+; a"),
+            ("a a b b", "(a)+; (b)+"),
+        ] {
+            assert_eq!(signature(&steps(text)), expected, "{text}");
+        }
+        assert_eq!(signature(&steps("a b a b")), signature(&steps("a b a b a b a b")), "twice is as good as often");
+    }
+
+    #[test]
+    fn sizes_fall_into_classes() {
+        let classes = [0, 15, 16, 63, 64, 1000, 1024].map(size_class);
+        assert_eq!(classes, [16, 16, 64, 64, 256, 1024, 4096]);
+        assert_eq!(size_class(u64::MAX), 1 << 62);
+    }
+
+    #[test]
+    fn transitions_are_pairs_with_the_beginning_and_the_end() {
+        let pairs: Vec<_> = transitions(&steps("a b")).collect();
+        assert_eq!(pairs, [("", "a"), ("a", "b"), ("b", "")].map(|(one, two)| (one.to_owned(), two.to_owned())));
+    }
+}

@@ -1,0 +1,127 @@
+//! Captures and transcripts, one after the other, into one tap; and who speaks what in them.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::sync::{Mutex, PoisonError};
+
+use enjamb::{Connection, Session, Tap};
+use enjamb_capture::Options;
+use enjamb_protocols::{Protocol, Registry};
+
+use crate::inputs::{Input, Inputs};
+use crate::numbered::Numbered;
+use crate::report::CaptureTotals;
+use crate::transcripts::{self, Text};
+
+/// The name that leaves it to the bytes, and to what a transcript says of itself.
+const AUTO: &str = "auto";
+
+/// Which protocol each connection speaks: the one that was asked for, or, where that is `auto`, the one that its transcript names.
+#[derive(Debug)]
+pub struct Spoken {
+    registry: Registry,
+    asked: (String, Protocol),
+    /// By the connection's number.
+    named: Mutex<HashMap<u64, (String, Protocol)>>,
+}
+
+impl Spoken {
+    /// All speak `protocol`, which a person asked for as `name`; under `auto` a transcript may name another of `registry`.
+    #[must_use]
+    pub fn new(registry: Registry, name: &str, protocol: Protocol) -> Self {
+        Self { registry, asked: (name.to_owned(), protocol), named: Mutex::default() }
+    }
+
+    /// A session for `connection`.
+    #[must_use]
+    pub fn session(&self, connection: &Connection) -> Box<dyn Session> {
+        self.protocol(connection.number).1.session(Some(connection.server.port()))
+    }
+
+    /// What the connection of this number speaks: the name by which it was asked for, and the protocol.
+    #[must_use]
+    pub fn protocol(&self, number: u64) -> (String, Protocol) {
+        let named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        named.get(&number).unwrap_or(&self.asked).clone()
+    }
+
+    /// A transcript says what the connection of this number speaks.
+    fn names(&self, number: u64, name: &str) -> Result<(), String> {
+        if self.asked.0 != AUTO {
+            return Ok(());
+        }
+        let protocol = self
+            .registry
+            .resolve(name)
+            .map_err(|error| format!("the protocol that it names is not known; --protocol says another\n{error}"))?;
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        named.insert(number, (name.to_owned(), protocol));
+        Ok(())
+    }
+}
+
+/// Reads all of `inputs` into `tap`, their connections numbered on. What cannot be read is told on standard error under the name of `program`, and the
+/// others go on.
+pub fn read_all(
+    program: &str,
+    inputs: &Inputs,
+    options: &Options,
+    spoken: &Spoken,
+    tap: &mut impl Tap,
+) -> CaptureTotals {
+    let mut totals = CaptureTotals::default();
+    for (name, error) in &inputs.unreadable {
+        eprintln!("{program}: {name}: {error}");
+        totals.unreadable += 1;
+    }
+    if inputs.passed_over > 0 {
+        let (count, s) = (inputs.passed_over, if inputs.passed_over == 1 { "" } else { "s" });
+        eprintln!("{program}: {count} file{s} in directories passed over: no capture{s}");
+    }
+    let mut base = 0;
+    for input in &inputs.captures {
+        let mut numbered = Numbered { base, highest: base, only: None, tap };
+        let mut say = |line: String| eprintln!("{program}: {line}");
+        let read = input
+            .open()
+            .map_err(anyhow::Error::from)
+            .and_then(|source| read(input, source, options, spoken, &mut numbered, &mut totals, &mut say));
+        if let Err(error) = read {
+            say(format!("{}: {error:#}", input.name()));
+            totals.unreadable += 1;
+        }
+        base = numbered.highest;
+    }
+    totals
+}
+
+/// Reads one of them, which was opened as `source`. What is wrong in it is told to `say`, with its name in front.
+pub(crate) fn read(
+    input: &Input,
+    source: impl Read,
+    options: &Options,
+    spoken: &Spoken,
+    numbered: &mut Numbered<'_, impl Tap>,
+    totals: &mut CaptureTotals,
+    say: &mut dyn FnMut(String),
+) -> anyhow::Result<()> {
+    let base = numbered.base;
+    let (is_transcript, source) = transcripts::beginning(source)?;
+    if !is_transcript {
+        let report = enjamb_capture::read(source, numbered, options);
+        if let Some(fault) = &report.fault {
+            say(format!("{}: {fault}", input.name()));
+        }
+        totals.add(&report, base);
+        return Ok(());
+    }
+    let text = Text::read(source).map_err(anyhow::Error::msg)?;
+    if let Some(name) = &text.transcript.protocol {
+        spoken.names(base + 1, name).map_err(anyhow::Error::msg)?;
+    }
+    if let Some(line) = text.play(1, numbered) {
+        say(format!("{}: line {line} is passed over, since that side had ended before it", input.name()));
+    }
+    totals.transcripts += 1;
+    Ok(())
+}
