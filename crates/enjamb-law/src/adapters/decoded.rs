@@ -223,6 +223,11 @@ where
     type Item = T;
     type Error = X;
 
+    /// Whoever calls a decoder by hand has the buffer, and sees what is left in it.
+    fn tells_leftover(&self) -> bool {
+        true
+    }
+
     fn buffer(&self) -> B {
         B::default()
     }
