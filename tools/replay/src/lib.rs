@@ -133,6 +133,10 @@ fn replay(arguments: &Arguments, selection: &Selection, spoken: &Arc<Spoken>) ->
         names.push(name.clone());
         let mut numbered = Numbered { base, highest: base, only: selection.numbers.as_ref(), tap: &mut watch };
         let mut say = |line: String| {
+            // That the reading was stopped is no fault of the capture.
+            if stop.is_asked() {
+                return;
+            }
             progress.say(&line);
             faults.push(line);
         };
