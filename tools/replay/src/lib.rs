@@ -3,18 +3,27 @@
 //! Reads packets, puts their TCP streams together, feeds each connection to a session of the protocol, and writes down what it says:
 //! one record a message, then what was counted.
 
+mod against;
 mod arguments;
 mod bounds;
+mod comparison;
+mod conversations;
 mod html;
 mod inputs;
+mod listening;
+mod live;
+mod masks;
 mod numbered;
 mod output;
 mod progress;
+mod recorded;
 mod recut;
 mod report;
 mod selection;
+mod serve;
 mod sources;
 pub mod transcripts;
+mod verdicts;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -32,6 +41,7 @@ pub use crate::arguments::{Colour, Numbers, OutputArguments, OutputFormat, ShowN
 use crate::bounds::Bounds;
 use crate::html::Page;
 pub use crate::inputs::{Input, Inputs};
+use crate::live::LiveArguments;
 use crate::numbered::Numbered;
 use crate::output::{Records, Sink, Stop};
 use crate::progress::{Progress, Source};
@@ -59,11 +69,17 @@ pub struct Arguments {
     recut: RecutArguments,
 
     #[command(flatten)]
+    live: LiveArguments,
+
+    #[command(flatten)]
     bounds: Bounds,
 
     #[command(flatten)]
     output: OutputArguments,
 }
+
+/// Exit code when what was asked for was found wanting.
+const FOUND_WANTING: u8 = 1;
 
 /// Exit code for wrong usage.
 const WRONG_USAGE: u8 = 2;
@@ -84,13 +100,16 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
         Ok(selection) => selection,
         Err(error) => return Ok(wrong_usage(format_args!("--filter: {error}"))),
     };
-    if let Some(contradiction) = arguments.output.contradiction() {
+    let OutputArguments { format, .. } = arguments.output;
+    if let Some(contradiction) = arguments.live.contradiction(format).or_else(|| arguments.output.contradiction()) {
         return Ok(wrong_usage(format_args!("{contradiction}")));
     }
     let spoken = Arc::new(Spoken::new(registry.clone(), &arguments.protocol, protocol));
-    let done = match arguments.recut.cuts() {
-        Some(recut) => recut::run(arguments, &recut, &spoken),
-        None => replay(arguments, &selection, &spoken),
+    let done = match (arguments.recut.cuts(), &arguments.live) {
+        (Some(recut), _) => recut::run(arguments, &recut, &spoken),
+        (None, LiveArguments { against: Some(server), .. }) => against::run(arguments, server, &spoken),
+        (None, LiveArguments { serve: Some(address), .. }) => serve::run(arguments, address, &spoken),
+        (None, _) => replay(arguments, &selection, &spoken),
     };
     match done {
         Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
@@ -194,7 +213,7 @@ fn replay(arguments: &Arguments, selection: &Selection, spoken: &Arc<Spoken>) ->
     Ok(if totals.nothing_read() {
         ExitCode::from(NOTHING_READ)
     } else if arguments.strict && wanting {
-        ExitCode::from(1)
+        ExitCode::from(FOUND_WANTING)
     } else {
         ExitCode::SUCCESS
     })
