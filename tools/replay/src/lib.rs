@@ -9,20 +9,22 @@ mod html;
 mod inputs;
 mod numbered;
 mod output;
+mod parallel;
 mod progress;
 mod report;
 mod selection;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use enjamb::{Outcome, Side};
-use enjamb_monitor::{Format, Opener, Watch};
+use enjamb::{Outcome, Side, Tap};
+use enjamb_monitor::{Format, Opener, Output, Watch};
 use enjamb_protocols::Registry;
 
 pub use crate::arguments::{Colour, Numbers, OutputArguments, OutputFormat, ShowName, SideName};
@@ -30,7 +32,8 @@ use crate::bounds::Bounds;
 use crate::html::Page;
 use crate::inputs::Inputs;
 use crate::numbered::Numbered;
-use crate::output::{Records, Sink, Stop};
+use crate::output::{InPieces, Records, Sink, Stop, beginning};
+use crate::parallel::Parallel;
 use crate::progress::{Progress, Source};
 use crate::report::CaptureTotals;
 use crate::selection::Selection;
@@ -49,6 +52,10 @@ pub struct Arguments {
     /// Exit with 1 if a message was malformed or incomplete.
     #[arg(long)]
     strict: bool,
+
+    /// How many threads read what connections say; what is written is the same. By default as many as there are cores, 8 at most. With --html it is one.
+    #[arg(long, short, value_name = "COUNT")]
+    jobs: Option<NonZeroUsize>,
 
     #[command(flatten)]
     bounds: Bounds,
@@ -73,7 +80,7 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
         Err(error) => return Ok(wrong_usage(format_args!("--protocol: {error}"))),
     };
     let selection = match Selection::new(&arguments.output) {
-        Ok(selection) => selection,
+        Ok(selection) => Arc::new(selection),
         Err(error) => return Ok(wrong_usage(format_args!("--filter: {error}"))),
     };
     if let Some(contradiction) = arguments.output.contradiction() {
@@ -86,7 +93,7 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
     }
 }
 
-fn replay(arguments: &Arguments, selection: &Selection, opener: Opener) -> anyhow::Result<ExitCode> {
+fn replay(arguments: &Arguments, selection: &Arc<Selection>, opener: Opener) -> anyhow::Result<ExitCode> {
     let OutputArguments { format, summary, .. } = arguments.output;
     let records = records(&arguments.output);
     // Before the work, so that it is not done in vain.
@@ -95,53 +102,31 @@ fn replay(arguments: &Arguments, selection: &Selection, opener: Opener) -> anyho
     let progress = Progress::new(&inputs.captures, !summary);
     let stop = Stop::default();
     let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    let sink = Sink::new(out, &records, selection, stop.clone()).context(CANNOT_WRITE)?.over_time(html.is_some());
-    let mut watch = Watch::new(opener, sink).showing(arguments.output.shown());
-    if selection.selects_records() {
-        watch = watch.selecting();
-    }
+    let jobs = if html.is_some() { NonZeroUsize::MIN } else { arguments.jobs.unwrap_or_else(parallel::default_jobs) };
 
-    let mut totals = CaptureTotals::default();
-    let (mut names, mut faults) = (Vec::new(), Vec::new());
-    let mut base = 0;
-    for (name, error) in &inputs.unreadable {
-        faults.push(format!("{name}: {error}"));
-        progress.say(&format!("{name}: {error}"));
-        totals.unreadable += 1;
-    }
-    if inputs.passed_over > 0 {
-        let (count, s) = (inputs.passed_over, if inputs.passed_over == 1 { "" } else { "s" });
-        progress.say(&format!("{count} file{s} in directories passed over: no capture{s}"));
-    }
-    let options = arguments.bounds.options();
-    for input in &inputs.captures {
-        let name = input.name();
-        names.push(name.clone());
-        let mut numbered = Numbered { base, highest: base, only: selection.numbers.as_ref(), tap: &mut watch };
-        match Source::open(input, &progress, &stop) {
-            Ok(source) => {
-                let report = enjamb_capture::read(source, &mut numbered, &options);
-                let highest = numbered.highest;
-                if stop.is_asked() {
-                    break;
-                }
-                if let Some(fault) = &report.fault {
-                    faults.push(format!("{name}: {fault}"));
-                    progress.say(&format!("{name}: {fault}"));
-                }
-                totals.add(&report, base);
-                base = highest;
-            }
-            Err(error) => {
-                faults.push(format!("{name}: {error:#}"));
-                progress.say(&format!("{name}: {error:#}"));
-                totals.unreadable += 1;
-            }
-        }
-    }
+    let mut reading = Reading::default();
+    let (statistics, sink) = if jobs == NonZeroUsize::MIN {
+        let sink = Sink::new(out, &records, Arc::clone(selection), stop.clone()).context(CANNOT_WRITE)?;
+        let mut watch = watch(opener, sink.over_time(html.is_some()), arguments, selection);
+        reading.read(arguments, &inputs, selection, &progress, &stop, &mut watch);
+        watch.finish()
+    } else {
+        let mut sink = Sink::new(out, &Records::None, Arc::clone(selection), stop.clone()).context(CANNOT_WRITE)?;
+        sink.write(&beginning(records).context(CANNOT_WRITE)?);
+        let (arguments, shared) = (arguments.clone(), Arc::clone(selection));
+        let options = arguments.clone();
+        let make = move || {
+            let pieces = InPieces::new(records, Arc::clone(&shared));
+            watch(Arc::clone(&opener), pieces, &options, &shared)
+        };
+        let mut parallel = Parallel::new(jobs, make, |written| sink.write(written));
+        reading.read(&arguments, &inputs, selection, &progress, &stop, &mut parallel);
+        let statistics = parallel.finish();
+        (statistics, sink)
+    };
+    let Reading { totals, names, faults } = reading;
     progress.finish();
 
-    let (statistics, sink) = watch.finish();
     let to_json = || {
         let mut record = statistics.to_json();
         record["capture"] = totals.to_json();
@@ -186,6 +171,70 @@ fn replay(arguments: &Arguments, selection: &Selection, opener: Opener) -> anyho
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// The watch of a thread.
+fn watch<O: Output>(opener: Opener, output: O, arguments: &Arguments, selection: &Selection) -> Watch<O> {
+    let watch = Watch::new(opener, output).showing(arguments.output.shown());
+    if selection.selects_records() { watch.selecting() } else { watch }
+}
+
+/// What came of reading captures, but for what they hold.
+#[derive(Default)]
+struct Reading {
+    totals: CaptureTotals,
+    names: Vec<String>,
+    faults: Vec<String>,
+}
+
+impl Reading {
+    /// Reads all captures into `tap`. What is wrong with one is said, and the others go on.
+    fn read(
+        &mut self,
+        arguments: &Arguments,
+        inputs: &Inputs,
+        selection: &Selection,
+        progress: &Progress,
+        stop: &Stop,
+        tap: &mut impl Tap,
+    ) {
+        let mut base = 0;
+        for (name, error) in &inputs.unreadable {
+            self.faults.push(format!("{name}: {error}"));
+            progress.say(&format!("{name}: {error}"));
+            self.totals.unreadable += 1;
+        }
+        if inputs.passed_over > 0 {
+            let (count, s) = (inputs.passed_over, if inputs.passed_over == 1 { "" } else { "s" });
+            progress.say(&format!("{count} file{s} in directories passed over: no capture{s}"));
+        }
+        let options = arguments.bounds.options();
+        for input in &inputs.captures {
+            let name = input.name();
+            self.names.push(name.clone());
+            let mut numbered = Numbered { base, highest: base, only: selection.numbers.as_ref(), tap };
+            match Source::open(input, progress, stop) {
+                Ok(source) => {
+                    let report = enjamb_capture::read(source, &mut numbered, &options);
+                    let highest = numbered.highest;
+                    if stop.is_asked() {
+                        break;
+                    }
+                    if let Some(fault) = &report.fault {
+                        self.faults.push(format!("{name}: {fault}"));
+                        progress.say(&format!("{name}: {fault}"));
+                    }
+                    self.totals.add(&report, base);
+                    base = highest;
+                }
+                Err(error) => {
+                    self.faults.push(format!("{name}: {error:#}"));
+                    progress.say(&format!("{name}: {error:#}"));
+                    self.totals.unreadable += 1;
+                }
+            }
+        }
+    }
 }
 
 /// Opens the file of the report. What is in it stays until there is another one.
