@@ -31,15 +31,11 @@ pub(super) fn looks_at_arguments(kind: &str) -> bool {
     matches!(kind.as_bytes(), b"CLIENT" | b"REPLCONF")
 }
 
-/// May what is in a reply say more than what it is? `text` is the beginning of it. Of aggregates only those of three or four elements: confirmations, and
-/// what a subscription brings.
+/// May what is in a reply, which begins with `text`, say more than what it is? Texts on a line may, and of aggregates those of three or four elements:
+/// confirmations, and what a subscription brings.
 #[inline]
-pub(super) fn looks_into(form: Form, text: &[u8]) -> bool {
-    match form {
-        Form::Array | Form::Push => matches!(text, [_, b'3' | b'4', b'\r', ..]),
-        Form::Simple | Form::Error => true,
-        _ => false,
-    }
+pub(super) fn looks_into(text: &[u8]) -> bool {
+    matches!(text, [b'+' | b'-', ..] | [b'*' | b'>', b'3' | b'4', b'\r', ..])
 }
 
 #[derive(Clone, Debug, Default)]

@@ -524,10 +524,16 @@ impl Handler for Replies {
         if !between || self.snapshot_next {
             return None;
         }
-        let (taken, form) = whole::reply(chunk, &mut whole::Nothing)?;
-        if pairing::looks_into(form, chunk) {
-            whole::reply(chunk, &mut self.excerpt);
-        }
+        let seen = if pairing::looks_into(chunk) {
+            let seen = whole::reply(chunk, &mut self.excerpt);
+            if seen.is_none() {
+                self.excerpt.clear();
+            }
+            seen
+        } else {
+            whole::reply(chunk, &mut whole::Nothing)
+        };
+        let (taken, form) = seen?;
         self.glanced = Some(form);
         Some(Glance { taken, step: Step::event(Whole { found_at: None, glanced: Some(taken) }) })
     }
