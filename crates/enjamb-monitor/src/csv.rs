@@ -41,6 +41,14 @@ impl<W: Write> CsvWriter<W> {
         self.rows.write_record(None::<&[u8]>).map_err(io_error)
     }
 
+    /// What was written up to now is in `out`.
+    ///
+    /// # Errors
+    /// `out` cannot be written to.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.rows.flush()
+    }
+
     /// Everything is written.
     ///
     /// # Errors

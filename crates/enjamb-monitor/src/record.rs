@@ -253,5 +253,5 @@ impl Record<'_> {
 
 /// Whole microseconds from `earlier` to `time`.
 pub(crate) fn micros(time: Time, earlier: Time) -> u64 {
-    u64::try_from(time.since(earlier).as_micros()).unwrap_or(u64::MAX)
+    time.nanos().saturating_sub(earlier.nanos()) / 1000
 }

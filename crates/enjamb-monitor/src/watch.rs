@@ -318,6 +318,16 @@ impl<O: Output> Watch<O> {
         &self.statistics
     }
 
+    /// What comes next is of step `step` of a work that several share: see [`Statistics::step`].
+    pub fn step(&mut self, step: u64) {
+        self.statistics.step(step);
+    }
+
+    /// Where the records go.
+    pub fn output_mut(&mut self) -> &mut O {
+        &mut self.output
+    }
+
     /// What was counted, and where the records went.
     pub fn finish(self) -> (Statistics, O) {
         (self.statistics, self.output)

@@ -3,11 +3,10 @@
 //! Strangers choose some of the kinds, so there are only so many; the others are counted together. A kind has a number, so that
 //! what is known of a message once need not be looked up again.
 
-use std::collections::HashMap;
-
 use serde_json::{Value, json};
 
 use crate::statistics::distribution::{LATENCY, Spread};
+use crate::statistics::names::Names;
 use crate::statistics::{OTHER, OUTCOMES};
 
 /// How many kinds of messages are told apart on one side.
@@ -20,15 +19,16 @@ pub(crate) struct KindId(u16);
 /// The kinds of one side.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Kinds {
-    ids: HashMap<Box<str>, KindId, foldhash::fast::RandomState>,
+    names: Names,
+    /// By the number of the name.
     list: Vec<Kind>,
-    /// The one before: the next is often the same.
-    last: usize,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Kind {
     pub(crate) name: Box<str>,
+    /// At which step it was first seen.
+    first: u64,
     pub(crate) messages: u64,
     pub(crate) bytes: u64,
     pub(crate) outcomes: [u64; 4],
@@ -37,25 +37,24 @@ pub(crate) struct Kind {
 }
 
 impl Kinds {
-    /// The number of a kind.
-    pub(crate) fn id(&mut self, name: &str) -> KindId {
-        if self.list.get(self.last).is_some_and(|last| *last.name == *name) {
-            return KindId(self.last as u16);
-        }
-        let id = match self.ids.get(name) {
-            Some(id) => *id,
-            None if self.list.len() < KINDS_MAX || name == OTHER => self.insert(name),
-            None => self.ids.get(OTHER).copied().unwrap_or_else(|| self.insert(OTHER)),
+    /// The number of a kind. Where it was not seen before, `step` says when it is.
+    #[inline]
+    pub(crate) fn id(&mut self, name: &str, step: u64) -> KindId {
+        let number = match self.names.find(name) {
+            Some(number) => number,
+            None => self.begin(name, step),
         };
-        self.last = usize::from(id.0);
-        id
+        KindId(number as u16)
     }
 
-    fn insert(&mut self, name: &str) -> KindId {
-        let id = KindId(self.list.len() as u16);
-        self.ids.insert(name.into(), id);
-        self.list.push(Kind { name: name.into(), messages: 0, bytes: 0, outcomes: [0; 4], latency: None });
-        id
+    #[cold]
+    fn begin(&mut self, name: &str, step: u64) -> usize {
+        let name = if self.list.len() < KINDS_MAX { name } else { OTHER };
+        self.names.find(name).unwrap_or_else(|| {
+            let kind = Kind { name: name.into(), first: step, messages: 0, bytes: 0, outcomes: [0; 4], latency: None };
+            self.list.push(kind);
+            self.names.add(name)
+        })
     }
 
     pub(crate) fn message(&mut self, id: KindId, length: u64, outcome: usize) {
@@ -74,15 +73,30 @@ impl Kinds {
 
     pub(crate) fn add(&mut self, more: &Self) {
         for counted in &more.list {
-            let KindId(id) = self.id(&counted.name);
-            let kind = &mut self.list[usize::from(id)];
-            kind.messages += counted.messages;
-            kind.bytes += counted.bytes;
-            kind.outcomes.iter_mut().zip(counted.outcomes).for_each(|(to, more)| *to += more);
-            if let Some(latency) = &counted.latency {
-                kind.latency().add(latency);
-            }
+            self.add_kind(counted);
         }
+    }
+
+    fn add_kind(&mut self, counted: &Kind) {
+        let KindId(id) = self.id(&counted.name, counted.first);
+        let kind = &mut self.list[usize::from(id)];
+        kind.messages += counted.messages;
+        kind.bytes += counted.bytes;
+        kind.outcomes.iter_mut().zip(counted.outcomes).for_each(|(to, more)| *to += more);
+        if let Some(latency) = &counted.latency {
+            kind.latency().add(latency);
+        }
+    }
+
+    /// What one would have counted who had seen all steps. Those that are told apart are the first ones; whoever counted a part has told those apart, for
+    /// of what came before them a part is no more than all.
+    pub(crate) fn of_parts(parts: &[&Self]) -> Self {
+        let mut kinds: Vec<&Kind> = parts.iter().flat_map(|part| &part.list).collect();
+        // Stable: those of one step are of one part, in the order in which it saw them.
+        kinds.sort_by_key(|kind| kind.first);
+        let mut all = Self::default();
+        kinds.into_iter().for_each(|kind| all.add_kind(kind));
+        all
     }
 
     /// Those of which there were messages, the most frequent first.

@@ -5,13 +5,22 @@ use std::fmt;
 use super::command::Commands;
 use super::excerpt::{Excerpt, Form, Size, Value, write_quoted};
 use super::reply::Replies;
+use super::whole;
 
 /// `SET key "two words"`. Passwords of `AUTH` and `HELLO` are not shown, as the server's own `MONITOR` does not.
-pub(super) struct Command<'a>(pub(super) &'a Commands);
+/// Of a command that was taken at a glance, its bytes are at hand.
+pub(super) struct Command<'a>(pub(super) &'a Commands, pub(super) Option<&'a [u8]>);
 
 impl fmt::Display for Command<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let excerpt = self.0.excerpt();
+        let mut read = Excerpt::default();
+        let excerpt = match self.1 {
+            Some(bytes) => {
+                whole::command(bytes, &mut read);
+                &read
+            }
+            None => self.0.excerpt(),
+        };
         let mut secret = false;
         for (at, value) in excerpt.values().iter().enumerate() {
             if at > 0 {
@@ -57,11 +66,20 @@ fn write_argument(f: &mut fmt::Formatter<'_>, excerpt: &Excerpt, value: &Value) 
 }
 
 /// `array of 2: "a", (integer) 1`.
-pub(super) struct Reply<'a>(pub(super) &'a Replies);
+///
+/// Of a reply that was taken at a glance, its bytes are at hand.
+pub(super) struct Reply<'a>(pub(super) &'a Replies, pub(super) Option<&'a [u8]>);
 
 impl fmt::Display for Reply<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let excerpt = self.0.excerpt();
+        let mut read = Excerpt::default();
+        let excerpt = match self.1 {
+            Some(bytes) => {
+                whole::reply(bytes, &mut read);
+                &read
+            }
+            None => self.0.excerpt(),
+        };
         let mut depth = 0;
         let mut follows = false;
         for value in excerpt.values() {
