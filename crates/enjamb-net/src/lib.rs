@@ -8,6 +8,8 @@
 //! * [`Taps`] makes the taps of a connection, and hears of [`Trouble`].
 //! * [`Stop`] ends a relay: gently, or at once.
 //!
+//! Beside the relay there is [`play`]: one side of a recorded conversation, played to a live peer.
+//!
 //! # What a tap may rely on
 //!
 //! Both directions of a connection are one task. For each read that task makes one attempt to write the bytes to the other side, without
@@ -26,11 +28,13 @@ mod clock;
 mod duplex;
 mod flow;
 mod observers;
+mod play;
 mod serve;
 mod stop;
 mod taps;
 
 pub use flow::LONGEST_READ;
+pub use play::{Act, Interrupted, Part, Playing, Step, Turns, play};
 pub use serve::{Options, Served, Upstream, serve};
 pub use stop::Stop;
 pub use taps::{Taps, Trouble};

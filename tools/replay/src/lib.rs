@@ -3,19 +3,28 @@
 //! Reads packets, puts their TCP streams together, feeds each connection to a session of the protocol, and writes down what it says:
 //! one record a message, then what was counted.
 
+mod against;
 mod arguments;
 mod bounds;
+mod comparison;
+mod conversations;
 mod html;
 mod inputs;
+mod listening;
+mod live;
+mod masks;
 mod numbered;
 mod output;
 mod parallel;
 mod progress;
+mod recorded;
 mod recut;
 mod report;
 mod selection;
+mod serve;
 mod sources;
 pub mod transcripts;
+mod verdicts;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -35,6 +44,7 @@ pub use crate::arguments::{Colour, Numbers, OutputArguments, OutputFormat, ShowN
 use crate::bounds::Bounds;
 use crate::html::Page;
 pub use crate::inputs::{Input, Inputs};
+use crate::live::LiveArguments;
 use crate::numbered::Numbered;
 use crate::output::{InPieces, Records, Sink, Stop, beginning};
 use crate::parallel::Parallel;
@@ -67,11 +77,17 @@ pub struct Arguments {
     recut: RecutArguments,
 
     #[command(flatten)]
+    live: LiveArguments,
+
+    #[command(flatten)]
     bounds: Bounds,
 
     #[command(flatten)]
     output: OutputArguments,
 }
+
+/// Exit code when what was asked for was found wanting.
+const FOUND_WANTING: u8 = 1;
 
 /// Exit code for wrong usage.
 const WRONG_USAGE: u8 = 2;
@@ -92,13 +108,16 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
         Ok(selection) => Arc::new(selection),
         Err(error) => return Ok(wrong_usage(format_args!("--filter: {error}"))),
     };
-    if let Some(contradiction) = arguments.output.contradiction() {
+    let OutputArguments { format, .. } = arguments.output;
+    if let Some(contradiction) = arguments.live.contradiction(format).or_else(|| arguments.output.contradiction()) {
         return Ok(wrong_usage(format_args!("{contradiction}")));
     }
     let spoken = Arc::new(Spoken::new(registry.clone(), &arguments.protocol, protocol));
-    let done = match arguments.recut.cuts() {
-        Some(recut) => recut::run(arguments, &recut, &spoken),
-        None => replay(arguments, &selection, &spoken),
+    let done = match (arguments.recut.cuts(), &arguments.live) {
+        (Some(recut), _) => recut::run(arguments, &recut, &spoken),
+        (None, LiveArguments { against: Some(server), .. }) => against::run(arguments, server, &spoken),
+        (None, LiveArguments { serve: Some(address), .. }) => serve::run(arguments, address, &spoken),
+        (None, _) => replay(arguments, &selection, &spoken),
     };
     match done {
         Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
@@ -189,7 +208,7 @@ fn replay(arguments: &Arguments, selection: &Arc<Selection>, spoken: &Arc<Spoken
     Ok(if totals.nothing_read() {
         ExitCode::from(NOTHING_READ)
     } else if arguments.strict && wanting {
-        ExitCode::from(1)
+        ExitCode::from(FOUND_WANTING)
     } else {
         ExitCode::SUCCESS
     })
@@ -241,6 +260,10 @@ impl Reading<'_> {
             let mut numbered = Numbered { base, highest: base, only, tap };
             let (totals, faults) = (&mut came.totals, &mut came.faults);
             let mut say = |line: String| {
+                // That the reading was stopped is no fault of the capture.
+                if stop.is_asked() {
+                    return;
+                }
                 progress.say(&line);
                 faults.push(line);
             };

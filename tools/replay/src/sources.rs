@@ -45,6 +45,11 @@ impl Spoken {
         named.get(&number).unwrap_or(&self.asked).clone()
     }
 
+    /// The protocol that `auto` settled on, by the name that its messages gave it; `protocol` itself where it is another, or that is no name.
+    pub(crate) fn settled(&self, protocol: &Protocol, name: &str) -> Protocol {
+        if protocol.name() == AUTO { self.registry.get(name).unwrap_or(protocol).clone() } else { protocol.clone() }
+    }
+
     /// A transcript says what the connection of this number speaks.
     fn names(&self, number: u64, name: &str) -> Result<(), String> {
         if self.asked.0 != AUTO {
@@ -69,6 +74,18 @@ pub fn read_all(
     spoken: &Spoken,
     tap: &mut impl Tap,
 ) -> CaptureTotals {
+    read_each(program, inputs, options, spoken, tap, |_, _| {})
+}
+
+/// [`read_all`], where `next` is told of each input before it is read.
+pub(crate) fn read_each<T: Tap>(
+    program: &str,
+    inputs: &Inputs,
+    options: &Options,
+    spoken: &Spoken,
+    tap: &mut T,
+    mut next: impl FnMut(&mut T, &Input),
+) -> CaptureTotals {
     let mut totals = CaptureTotals::default();
     for (name, error) in &inputs.unreadable {
         eprintln!("{program}: {name}: {error}");
@@ -80,6 +97,7 @@ pub fn read_all(
     }
     let mut base = 0;
     for input in &inputs.captures {
+        next(tap, input);
         let mut numbered = Numbered { base, highest: base, only: None, tap };
         let mut say = |line: String| eprintln!("{program}: {line}");
         let read = input

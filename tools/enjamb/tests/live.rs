@@ -1,0 +1,343 @@
+//! `enjamb replay --against` and `--serve`: a side of a capture, played to real servers and clients, and to some that misbehave.
+
+mod support;
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde_json::Value;
+use support::{Proxy, enjamb, free_port, have, nginx, of_type, redis, said};
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn ended(child: Child) -> Ran {
+    let output = child.wait_with_output().unwrap();
+    Ran {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn against(server: SocketAddr, arguments: &[&str]) -> Ran {
+    let mut command = enjamb();
+    command.args(["replay", "--against", &server.to_string()]).args(arguments);
+    ended(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+}
+
+/// The records of a comparison.
+fn compared(server: SocketAddr, arguments: &[&str]) -> Vec<Value> {
+    let ran = against(server, &[&["--format", "jsonl"], arguments].concat());
+    ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// What a client and a server said to each other.
+fn record(server: SocketAddr, folder: &Path, converse: impl FnOnce(u16)) -> PathBuf {
+    let recording = folder.join("recording.pcapng");
+    let proxy = Proxy::start(server, &["--quiet", "--record", recording.to_str().unwrap()]);
+    converse(proxy.address.port());
+    proxy.stop();
+    recording
+}
+
+#[test]
+fn redis_answers_as_it_was_recorded_also_across_connections() {
+    if !have(&["redis-server"]) {
+        return;
+    }
+    let (_server, address) = redis();
+    for capture in ["inline-commands.pcap", "pubsub-resp2.pcap", "protocol-errors.pcap", "pipeline-benchmark.pcapng"] {
+        let ran = against(address, &[&format!("corpora/redis/{capture}")]);
+        assert_eq!(ran.code, 0, "{capture}: {}{}", ran.out, ran.err);
+        assert!(ran.out.contains("answers from the server in the recording"), "{}", ran.out);
+    }
+    // The number of the connection is another each time.
+    let plain = against(address, &["corpora/redis/pubsub-resp3.pcap"]);
+    assert!(plain.code == 1 && plain.out.contains("answer 1, to HELLO 3:"), "{}", plain.out);
+    for mask in ["volatile", "answer:HELLO", r"/id\r\n:\d+/"] {
+        let masked = against(address, &["--ignore", mask, "corpora/redis/pubsub-resp3.pcap"]);
+        assert_eq!(masked.code, 0, "{mask}: {}", masked.out);
+    }
+}
+
+#[test]
+fn a_redis_that_holds_something_else_is_found_out() {
+    if !have(&["redis-server", "redis-cli"]) {
+        return;
+    }
+    let (_server, address) = redis();
+    let folder = tempfile::tempdir().unwrap();
+    let cli = |port: u16, arguments: &[&str]| {
+        said(Command::new("redis-cli").args(["-p", &port.to_string()]).args(arguments));
+    };
+    let recording = record(address, folder.path(), |port| {
+        cli(port, &["get", "poem"]);
+        cli(port, &["rpush", "lines", "one", "two"]);
+        cli(port, &["lrange", "lines", "0", "-1"]);
+    });
+    let recording = recording.to_str().unwrap();
+    cli(address.port(), &["flushall"]);
+    assert_eq!(against(address, &[recording]).code, 0);
+
+    cli(address.port(), &["set", "poem", "ode"]);
+    let ran = against(address, &[recording]);
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    assert!(ran.out.contains("answer 1, to get poem:\n  - reply (nil)\n  + reply \"ode\"\n"), "{}", ran.out);
+    assert!(ran.out.contains("      - \"*2\\r\\n\"\n      + \"*4\\r\\n\"\n"), "what differs inside of it: {}", ran.out);
+
+    let records = compared(address, &["--compare", "kind", recording]);
+    let differences = of_type(&records, "difference");
+    assert!(differences.is_empty(), "a reply is a reply: {differences:?}");
+    let records = compared(
+        address,
+        &["--ignore", "answer:GET", "--ignore", "answer:RPUSH", "--ignore", "answer:LRANGE", recording],
+    );
+    assert_eq!(records.last().unwrap()["same"], 3);
+}
+
+#[test]
+fn nginx_answers_as_it_was_recorded_but_for_what_changes() {
+    if !have(&["nginx", "curl"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("verse.txt"), "Thou still unravish'd bride of quietness,\nThou foster-child\n")
+        .unwrap();
+    let (_server, address) = nginx(
+        folder.path(),
+        "location = /time { add_header X-Took $msec; return 200 \"$msec\"; } location = /gone { return 410; }",
+    );
+    let recording = record(address, folder.path(), |port| {
+        let url = |path: &str| format!("http://127.0.0.1:{port}/{path}");
+        said(Command::new("curl").args(["-s", "-H", "Host: a", &url("verse.txt"), &url("gone"), &url("verse.txt")]));
+        said(Command::new("curl").args(["-sI", "-H", "Host: a", &url("verse.txt")]));
+    });
+    let recording = recording.to_str().unwrap();
+    let ran = against(address, &["--ignore", "volatile", recording]);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    assert!(ran.out.contains("4 answers from the server in the recording, 4 the same"), "{}", ran.out);
+
+    std::fs::write(folder.path().join("verse.txt"), "Thou still unravish'd bride of quietness,\nThou foster-sister\n")
+        .unwrap();
+    let ran = against(
+        address,
+        &["--ignore", "header:date", "--ignore", "header:etag", "--ignore", "header:last-*", recording],
+    );
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    assert!(ran.out.contains("- \"Thou foster-child\\n\"\n      + \"Thou foster-sister\\n\""), "{}", ran.out);
+    assert!(ran.out.contains("- \"Content-Length: "), "{}", ran.out);
+    assert!(!ran.out.contains("410"), "that one is the same: {}", ran.out);
+    assert!(!ran.out.contains("Date:"), "{}", ran.out);
+}
+
+/// A server of one connection, which does `what` with it.
+fn server(what: impl FnOnce(std::net::TcpStream) + Send + 'static) -> (SocketAddr, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let thread = std::thread::spawn(move || {
+        let (socket, _) = listener.accept().unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        what(socket);
+    });
+    (address, thread)
+}
+
+fn transcript(folder: &Path, protocol: &str, entries: &str) -> String {
+    let path = folder.join("conversation.txt");
+    std::fs::write(&path, format!("enjamb transcript 1\nprotocol {protocol}\n{entries}")).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// Are there bytes to read, after a while in which they would have come?
+fn has_more(socket: &std::net::TcpStream) -> bool {
+    std::thread::sleep(Duration::from_millis(150));
+    socket.set_nonblocking(true).unwrap();
+    let more = socket.peek(&mut [0]).is_ok_and(|length| length > 0);
+    socket.set_nonblocking(false).unwrap();
+    more
+}
+
+fn read_exactly(socket: &mut std::net::TcpStream, bytes: &[u8]) {
+    let mut read = vec![0; bytes.len()];
+    socket.read_exact(&mut read).unwrap();
+    assert_eq!(read, bytes);
+}
+
+#[test]
+fn what_was_sent_after_an_answer_is_sent_after_an_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    // By messages where they are known, whatever their length; by bytes where they are not.
+    for (protocol, first, rest) in [("lines", "longer", "\n"), ("opaque", "he", "re\n")] {
+        let conversation = transcript(
+            folder.path(),
+            protocol,
+            "@1 client\n  \"a\\n\"\n@2 client\n  \"b\\n\"\n@3 server\n  \"he\"\n@4 server\n  \"re\\n\"\n@5 client\n  \"c\\n\"\n@6 client closed\n@7 server closed\n",
+        );
+        let (address, thread) = server(move |mut socket| {
+            read_exactly(&mut socket, b"a\nb\n");
+            assert!(!has_more(&socket), "the third is sent only after the answer");
+            socket.write_all(first.as_bytes()).unwrap();
+            assert!(!has_more(&socket), "and that is not whole");
+            socket.write_all(rest.as_bytes()).unwrap();
+            read_exactly(&mut socket, b"c\n");
+            assert_eq!(socket.read(&mut [0]).unwrap(), 0, "it ends its stream as it did");
+        });
+        let ran = against(address, &[&conversation]);
+        thread.join().unwrap();
+        assert_eq!(ran.code, i32::from(protocol == "lines"), "the line is another: {}", ran.out);
+    }
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_waited_for_so_long_and_no_longer() {
+    let folder = tempfile::tempdir().unwrap();
+    let entries = "@1 client\n  \"a\\n\"\n@2 server\n  \"x\\n\"\n@3 client\n  \"b\\n\"\n@4 server\n  \"y\\n\"\n@5 client closed\n@6 server closed\n";
+    let conversation = transcript(folder.path(), "lines", entries);
+    let (address, thread) = server(|mut socket| {
+        read_exactly(&mut socket, b"a\n");
+        // It is not said twice what was not said once: the next is answered.
+        read_exactly(&mut socket, b"b\n");
+        socket.write_all(b"y\n").unwrap();
+        assert_eq!(socket.read(&mut [0]).unwrap(), 0);
+    });
+    let ran = against(address, &["--timeout", "0.3", &conversation]);
+    thread.join().unwrap();
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    assert!(ran.out.contains("answer 1 is missing:\n  - line \"x\"\n"), "{}", ran.out);
+    assert!(ran.out.contains("once what the recording has next did not come in time"), "{}", ran.out);
+
+    let (address, thread) = server(|mut socket| {
+        let mut all = Vec::new();
+        socket.read_to_end(&mut all).unwrap_or_default();
+    });
+    let ran = against(address, &["--timeout", "0.1", &conversation]);
+    thread.join().unwrap();
+    assert!(ran.code == 1 && ran.out.contains("is missing"), "{}", ran.out);
+}
+
+#[test]
+fn a_server_that_goes_away_or_says_too_much_is_a_difference() {
+    let folder = tempfile::tempdir().unwrap();
+    let entries = "@1 client\n  \"a\\n\"\n@2 server\n  \"x\\n\"\n@3 client\n  \"b\\n\"\n@4 server\n  \"y\\n\"\n";
+    let conversation = transcript(folder.path(), "lines", entries);
+    let (address, thread) = server(|mut socket| {
+        read_exactly(&mut socket, b"a\n");
+        socket.write_all(b"x\n").unwrap();
+    });
+    let ran = against(address, &[&conversation]);
+    thread.join().unwrap();
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    assert!(ran.out.contains("answer 2 is missing"), "{}", ran.out);
+
+    let (address, thread) = server(|mut socket| {
+        let flood = vec![b'z'; 1 << 20];
+        while socket.write_all(&flood).is_ok() {}
+    });
+    let ran = against(address, &[&conversation]);
+    thread.join().unwrap();
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    assert!(ran.out.contains("the peer sent more than 16777"), "{}", ran.out);
+}
+
+#[test]
+fn what_cannot_be_played_or_reached_is_told() {
+    let nobody = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let ran = against(nobody, &["corpora/redis/errors.pcap"]);
+    assert_eq!(ran.code, 3);
+    assert!(ran.err.contains("--against 127.0.0.1:") && ran.err.contains("refused"), "{}", ran.err);
+
+    let ran = against(nobody, &["--ignore", "headr:date", "corpora/redis/errors.pcap"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("expected header:NAME"), "{}", ran.err);
+
+    for options in [&["--summary"][..], &["--recut", "coalesce"], &["--serve", "127.0.0.1:0"], &["--format", "csv"]] {
+        let ran = against(nobody, &[options, &["corpora/redis/errors.pcap"]].concat());
+        assert_eq!(ran.code, 2, "{options:?} does not go with it: {}", ran.err);
+    }
+
+    let folder = tempfile::tempdir().unwrap();
+    let entries = "@1 client\n  \"a\\n\"\n@2 client gap 100\n@3 client\n  \"b\\n\"\n";
+    let ran = against(nobody, &[&transcript(folder.path(), "lines", entries)]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(
+        ran.out.contains("not played: #1") && ran.out.contains("100 bytes of the client are missing"),
+        "{}",
+        ran.out
+    );
+
+    let ran = against(nobody, &["nowhere.pcap"]);
+    assert_eq!(ran.code, 3);
+}
+
+/// A server made of a recording, and where it listens.
+fn serve(arguments: &[&str]) -> (Child, u16) {
+    let mut command = enjamb();
+    command.args(["replay", "--serve", "127.0.0.1:0"]).args(arguments);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let address = line.split_whitespace().find_map(|word| word.trim_end_matches(',').parse::<SocketAddr>().ok());
+    (child, address.unwrap_or_else(|| panic!("the first line does not say where it listens: {line}")).port())
+}
+
+#[test]
+fn redis_cli_talks_to_a_recording() {
+    if !have(&["redis-server", "redis-cli"]) {
+        return;
+    }
+    let (server, address) = redis();
+    let folder = tempfile::tempdir().unwrap();
+    let converse = |port: u16, key: &str| {
+        let cli = |arguments: &[&str]| said(Command::new("redis-cli").args(["-p", &port.to_string()]).args(arguments));
+        [cli(&["set", key, "ode"]), cli(&["get", key]), cli(&["lpush", key, "x"])]
+    };
+    let mut answers = None;
+    let recording = record(address, folder.path(), |port| answers = Some(converse(port, "poem")));
+    drop(server);
+    let recording = recording.to_str().unwrap();
+
+    let (child, port) = serve(&[recording]);
+    assert_eq!(Some(converse(port, "poem")), answers, "it hears what it heard");
+    let ran = ended(child);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("3 connections served") && ran.out.contains("3 messages from the clients"), "{}", ran.out);
+
+    let (child, port) = serve(&[recording]);
+    converse(port, "song");
+    let ran = ended(child);
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    assert!(ran.out.contains("- \"poem\\r\\n\"\n      + \"song\\r\\n\""), "{}", ran.out);
+}
+
+#[test]
+fn curl_talks_to_a_recording_and_an_interrupt_ends_it() {
+    if !have(&["nginx", "curl"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("verse.txt"), "Thou still unravish'd bride of quietness\n").unwrap();
+    let (server, address) = nginx(folder.path(), "");
+    let get = |port: u16| {
+        let url = format!("http://127.0.0.1:{port}/verse.txt");
+        said(Command::new("curl").args(["-s", &url, &url]))
+    };
+    let recording = record(address, folder.path(), |port| {
+        get(port);
+        get(port);
+    });
+    drop(server);
+    let (child, port) = serve(&["--ignore", "header:host", recording.to_str().unwrap()]);
+    assert_eq!(get(port), "Thou still unravish'd bride of quietness\n".repeat(2));
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let ran = ended(child);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    assert!(ran.out.contains("no client came for: #2 "), "{}", ran.out);
+}
