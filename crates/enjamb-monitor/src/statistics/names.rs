@@ -99,7 +99,7 @@ mod tests {
             names.push(text[..length].to_owned());
             names.push("a".repeat(length));
             for at in 0..length {
-                let mut other = text[..length].as_bytes().to_vec();
+                let mut other = text.as_bytes()[..length].to_vec();
                 other[at] = b'!';
                 names.push(String::from_utf8(other).expect("ASCII"));
             }
