@@ -7,7 +7,8 @@
 //! Steps are handed out in *rounds* of so many bytes, a batch for each worker, and what comes of a round is written in the order of its steps before the third one
 //! after it begins. So the order is that of one thread, and what is under way is bounded: three rounds, and their records.
 //!
-//! Statistics are merged at the end. Where there are more kinds than are told apart, those that are depend on which came first, by the numbers of steps.
+//! Statistics are merged at the end. Where there are more kinds than are told apart, those that are depend on which came first, by the numbers of steps;
+//! so a worker tells more of them apart than the whole does, and the counts are those of one thread unless it sees more than 4096.
 
 use std::num::NonZeroUsize;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -102,7 +103,7 @@ impl<F: FnMut(&[u8])> Parallel<F> {
             let (to, batches) = sync_channel(ROUNDS_MAX);
             let (came, from) = sync_channel(ROUNDS_MAX);
             let make = make.clone();
-            let thread = std::thread::spawn(move || work(make(), &batches, &came));
+            let thread = std::thread::spawn(move || work(make().sharing(), &batches, &came));
             Worker { batch: Batch::default(), to, from, thread }
         };
         let workers = (0..jobs.get()).map(worker).collect();
@@ -244,4 +245,60 @@ fn work<O: Written>(mut watch: Watch<O>, batches: &Receiver<Batch>, came: &SyncS
         }
     }
     watch.finish().0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+    use std::sync::Arc;
+
+    use enjamb::{Connection, Ending, Message, Session, Side, Tap, Time};
+    use enjamb_monitor::{Output, Record, Watch};
+
+    use super::{Parallel, Written};
+
+    /// Writes nothing.
+    struct Silent;
+
+    impl Output for Silent {
+        fn record(&mut self, _: &Record<'_>) {}
+    }
+
+    impl Written for Silent {
+        fn take(&mut self, _: &mut Vec<u8>) {}
+    }
+
+    /// Panics at a zero.
+    struct Fragile;
+
+    impl Session for Fragile {
+        fn protocol(&self) -> &str {
+            "fragile"
+        }
+        fn feed(&mut self, _: Side, chunk: &[u8], _: &mut dyn FnMut(&Message<'_>)) {
+            assert!(!chunk.contains(&0), "a zero");
+        }
+        fn gap(&mut self, _: Side, _: u64, _: &mut dyn FnMut(&Message<'_>)) {}
+        fn close(&mut self, _: Side, _: Ending, _: &mut dyn FnMut(&Message<'_>)) {}
+        fn held(&self) -> usize {
+            0
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "a zero")]
+    fn what_panics_in_a_worker_panics_where_it_is_waited_for() {
+        let make = || Watch::new(Arc::new(|_: &Connection| Box::new(Fragile) as Box<dyn Session>), Silent);
+        let mut parallel = Parallel::new(NonZeroUsize::new(2).unwrap(), make, |_| {});
+        let ends = (([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 2).into());
+        let connection = |number| Connection { number, client: ends.0, server: ends.1 };
+        for number in 0..4 {
+            parallel.open(&connection(number), Time::default());
+        }
+        // Many rounds, so that it is found out on the way.
+        for step in 0..200_u64 {
+            parallel.chunk(&connection(step % 4), Time::default(), Side::Client, &[u8::from(step != 50); 64 << 10]);
+        }
+        parallel.finish();
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use enjamb::{Message, Outcome, Side};
 
-use crate::statistics::OTHER;
+use crate::statistics::{OTHER, PART_MAX};
 
 /// How many are told apart. What is beyond is counted as `other`: strangers choose some of the words.
 const ERRORS_MAX: usize = 256;
@@ -22,8 +22,10 @@ pub(crate) struct ErrorKey {
 }
 
 /// How often each was seen.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Errors {
+    /// How many are told apart.
+    most: usize,
     list: Vec<Counted>,
     places: HashMap<ErrorKey, usize, foldhash::fast::RandomState>,
 }
@@ -36,7 +38,18 @@ struct Counted {
     first: u64,
 }
 
+impl Default for Errors {
+    fn default() -> Self {
+        Self { most: ERRORS_MAX, list: Vec::new(), places: HashMap::default() }
+    }
+}
+
 impl Errors {
+    /// Those of a part tell more apart, as [`Kinds::widen`](super::kinds::Kinds::widen) says.
+    pub(crate) fn widen(&mut self) {
+        self.most = PART_MAX;
+    }
+
     /// A message that is not well, seen at `step`.
     pub(crate) fn message(&mut self, message: &Message<'_>, step: u64) {
         let why = message.reason.or(message.code).unwrap_or_default();
@@ -52,7 +65,7 @@ impl Errors {
     }
 
     fn count(&mut self, mut more: Counted) {
-        if self.list.len() >= ERRORS_MAX && !self.places.contains_key(&more.key) {
+        if self.list.len() >= self.most && !self.places.contains_key(&more.key) {
             more.key.kind = OTHER.into();
             more.key.why = OTHER.into();
         }

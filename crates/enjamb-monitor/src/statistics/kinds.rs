@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::statistics::distribution::{LATENCY, Spread};
 use crate::statistics::names::Names;
-use crate::statistics::{OTHER, OUTCOMES};
+use crate::statistics::{OTHER, OUTCOMES, PART_MAX};
 
 /// How many kinds of messages are told apart on one side.
 const KINDS_MAX: usize = 256;
@@ -17,8 +17,10 @@ const KINDS_MAX: usize = 256;
 pub(crate) struct KindId(u16);
 
 /// The kinds of one side.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Kinds {
+    /// How many are told apart.
+    most: usize,
     names: Names,
     /// By the number of the name.
     list: Vec<Kind>,
@@ -36,7 +38,18 @@ pub(crate) struct Kind {
     pub(crate) latency: Option<Box<Spread>>,
 }
 
+impl Default for Kinds {
+    fn default() -> Self {
+        Self { most: KINDS_MAX, names: Names::default(), list: Vec::new() }
+    }
+}
+
 impl Kinds {
+    /// Those of a part tell more apart: which of them count in the whole is not known yet.
+    pub(crate) fn widen(&mut self) {
+        self.most = PART_MAX;
+    }
+
     /// The number of a kind. Where it was not seen before, `step` says when it is.
     #[inline]
     pub(crate) fn id(&mut self, name: &str, step: u64) -> KindId {
@@ -49,7 +62,7 @@ impl Kinds {
 
     #[cold]
     fn begin(&mut self, name: &str, step: u64) -> usize {
-        let name = if self.list.len() < KINDS_MAX { name } else { OTHER };
+        let name = if self.list.len() < self.most { name } else { OTHER };
         self.names.find(name).unwrap_or_else(|| {
             let kind = Kind { name: name.into(), first: step, messages: 0, bytes: 0, outcomes: [0; 4], latency: None };
             self.list.push(kind);
@@ -88,8 +101,7 @@ impl Kinds {
         }
     }
 
-    /// What one would have counted who had seen all steps. Those that are told apart are the first ones; whoever counted a part has told those apart, for
-    /// of what came before them a part is no more than all.
+    /// What one would have counted who had seen all steps: those that are told apart are the first ones. Exact where no part saw more than [`PART_MAX`].
     pub(crate) fn of_parts(parts: &[&Self]) -> Self {
         let mut kinds: Vec<&Kind> = parts.iter().flat_map(|part| &part.list).collect();
         // Stable: those of one step are of one part, in the order in which it saw them.
