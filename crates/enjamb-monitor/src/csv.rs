@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 
 use crate::field::Field;
-use crate::format::push_value;
+use crate::format::{push_address, push_value};
 use crate::record::Record;
 
 /// Writes records as CSV.
@@ -33,8 +33,14 @@ impl<W: Write> CsvWriter<W> {
     pub fn write(&mut self, record: &Record<'_>) -> io::Result<()> {
         for field in Field::ALL {
             self.value.clear();
-            if let Some(value) = record.get(field) {
-                push_value(value, &mut self.value);
+            match (field, record.connection()) {
+                (Field::Client, Some(connection)) => push_address(&connection.client, &mut self.value),
+                (Field::Server, Some(connection)) => push_address(&connection.server, &mut self.value),
+                _ => {
+                    if let Some(value) = record.get(field) {
+                        push_value(value, &mut self.value);
+                    }
+                }
             }
             self.rows.write_field(&self.value).map_err(io_error)?;
         }
