@@ -192,6 +192,14 @@ impl Excerpt {
 /// character that the cut has broken.
 pub(super) fn write_quoted(f: &mut fmt::Formatter<'_>, text: &[u8], cut: bool) -> fmt::Result {
     f.write_char('"')?;
+    // All of it, instead of up to the first that is not plain: so it goes by many bytes at a time.
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
+    if text.iter().fold(true, |plain, byte| plain & is_plain(*byte))
+        && let Ok(plain) = std::str::from_utf8(text)
+    {
+        f.write_str(plain)?;
+        return f.write_str(if cut { "…\"" } else { "\"" });
+    }
     let mut chunks = text.utf8_chunks().peekable();
     while let Some(chunk) = chunks.next() {
         let mut rest = chunk.valid();
