@@ -1,12 +1,14 @@
 //! Where records go: to standard output as lines, and into the report.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, Write};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use enjamb_monitor::{CsvWriter, Format, Output, Record};
 
 use crate::html::Timeline;
+use crate::parallel::Written;
 use crate::selection::Selection;
 
 /// What has been told to stop, because nobody reads what is written any more.
@@ -20,6 +22,7 @@ impl Stop {
 }
 
 /// How records are written, if they are.
+#[derive(Clone, Copy)]
 pub(crate) enum Records {
     /// They are not.
     None,
@@ -30,8 +33,8 @@ pub(crate) enum Records {
 }
 
 /// Takes the records that were selected.
-pub(crate) struct Sink<'a, W: Write> {
-    selection: &'a Selection,
+pub(crate) struct Sink<W: Write> {
+    selection: Arc<Selection>,
     writer: Writer<W>,
     timeline: Option<Timeline>,
     failed: Option<io::Error>,
@@ -44,8 +47,8 @@ enum Writer<W: Write> {
     Csv(Box<CsvWriter<W>>),
 }
 
-impl<'a, W: Write> Sink<'a, W> {
-    pub(crate) fn new(out: W, records: &Records, selection: &'a Selection, stop: Stop) -> io::Result<Self> {
+impl<W: Write> Sink<W> {
+    pub(crate) fn new(out: W, records: &Records, selection: Arc<Selection>, stop: Stop) -> io::Result<Self> {
         let writer = match records {
             Records::None => Writer::None(out),
             Records::Lines(format, columns) => {
@@ -65,6 +68,21 @@ impl<'a, W: Write> Sink<'a, W> {
     /// When messages came.
     pub(crate) fn timeline(&self) -> Option<&Timeline> {
         self.timeline.as_ref()
+    }
+
+    /// Writes records that are written already.
+    pub(crate) fn write(&mut self, written: &[u8]) {
+        if let (None, Writer::None(out)) = (&self.failed, &mut self.writer) {
+            let written = out.write_all(written);
+            self.note(written);
+        }
+    }
+
+    fn note(&mut self, written: io::Result<()>) {
+        if let Err(error) = written {
+            self.failed = Some(error);
+            self.stop.0.set(true);
+        }
     }
 
     /// Writes what comes behind the records. The error is the first one that there was.
@@ -96,7 +114,7 @@ impl<W: Write> Writer<W> {
 }
 
 /// The first error is kept, and nothing is written after it.
-impl<W: Write> Output for Sink<'_, W> {
+impl<W: Write> Output for Sink<W> {
     fn wants(&mut self, record: &Record<'_>) -> bool {
         self.selection.wants(record)
     }
@@ -105,11 +123,72 @@ impl<W: Write> Output for Sink<'_, W> {
         if let Some(timeline) = &mut self.timeline {
             timeline.record(record);
         }
-        if self.failed.is_none()
-            && let Err(error) = self.writer.write(record)
-        {
-            self.failed = Some(error);
-            self.stop.0.set(true);
+        if self.failed.is_none() {
+            let written = self.writer.write(record);
+            self.note(written);
         }
     }
+}
+
+/// What is written in pieces, to be taken when a piece is done. It belongs to one thread.
+#[derive(Clone, Default)]
+pub(crate) struct Pieces(Rc<RefCell<Vec<u8>>>);
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes records in pieces, behind the [beginning] that somebody else writes.
+pub(crate) struct InPieces {
+    sink: Sink<Pieces>,
+    pieces: Pieces,
+}
+
+impl InPieces {
+    pub(crate) fn new(records: Records, selection: Arc<Selection>) -> Self {
+        let pieces = Pieces::default();
+        let sink = match Sink::new(pieces.clone(), &records, selection, Stop::default()) {
+            Ok(sink) => sink,
+            Err(error) => panic!("memory takes what is written: {error}"),
+        };
+        let mut sink = Self { sink, pieces };
+        sink.take(&mut Vec::new());
+        sink
+    }
+}
+
+impl Output for InPieces {
+    fn wants(&mut self, record: &Record<'_>) -> bool {
+        self.sink.wants(record)
+    }
+
+    fn record(&mut self, record: &Record<'_>) {
+        self.sink.record(record);
+    }
+}
+
+impl Written for InPieces {
+    fn take(&mut self, to: &mut Vec<u8>) {
+        if let Writer::Csv(rows) = &mut self.sink.writer {
+            // Into memory: it cannot fail.
+            let _ = rows.flush();
+        }
+        to.append(&mut self.pieces.0.borrow_mut());
+    }
+}
+
+/// What comes before all records.
+pub(crate) fn beginning(records: Records) -> io::Result<Vec<u8>> {
+    let mut begin = Vec::new();
+    if let Records::Csv = records {
+        CsvWriter::new(&mut begin)?.finish()?;
+    }
+    Ok(begin)
 }
