@@ -86,6 +86,19 @@ impl Visitor for LineWriter<'_> {
     }
 
     #[inline(always)]
+    fn word(&mut self, name: &'static str, word: &'static str) {
+        match &mut self.state {
+            State::Json { first } => {
+                json_name(first, name, self.line);
+                self.line.push('"');
+                self.line.push_str(word);
+                self.line.push('"');
+            }
+            State::Text(text) => text.field(name, Value::Text(word), self.line),
+        }
+    }
+
+    #[inline(always)]
     fn address(&mut self, name: &'static str, address: &SocketAddr) {
         match &mut self.state {
             State::Json { first } => {
@@ -207,15 +220,28 @@ pub(crate) fn push_duration(micros: u64, line: &mut String) {
 /// An address as its `Display` has it. Every record has two of them, so what most are is written without the ways round that a `Display` goes.
 pub(crate) fn push_address(address: &SocketAddr, line: &mut String) {
     let SocketAddr::V4(address) = address else { return push(line, format_args!("{address}")) };
-    let mut digits = itoa::Buffer::new();
-    for (at, octet) in address.ip().octets().into_iter().enumerate() {
-        if at > 0 {
-            line.push('.');
+    // Each octet takes three digits and what follows it at most, a port five.
+    let mut text = [0; 4 * 4 + 5];
+    let mut end = 0;
+    let mut put = |byte| {
+        text[end] = byte;
+        end += 1;
+    };
+    for (octet, follows) in address.ip().octets().into_iter().zip(*b"...:") {
+        if octet >= 100 {
+            put(b'0' + octet / 100);
         }
-        line.push_str(digits.format(octet));
+        if octet >= 10 {
+            put(b'0' + octet / 10 % 10);
+        }
+        put(b'0' + octet % 10);
+        put(follows);
     }
-    line.push(':');
-    line.push_str(digits.format(address.port()));
+    for byte in itoa::Buffer::new().format(address.port()).bytes() {
+        put(byte);
+    }
+    // All of it is ASCII.
+    line.push_str(std::str::from_utf8(&text[..end]).unwrap_or_default());
 }
 
 /// The inside of a JSON string (RFC 8259, section 7). DEL and the C1 controls are escaped too, though they need not be.
