@@ -38,6 +38,7 @@ struct Candidates {
     by_signature: HashMap<String, Candidate>,
     held: usize,
     pieces: u64,
+    same: u64,
     beyond: u64,
 }
 
@@ -48,6 +49,7 @@ impl Candidates {
         let payload = piece.transcript.payload_len();
         let signature = collapsed.join("; ");
         let known = self.by_signature.get(&signature);
+        self.same += u64::from(known.is_some());
         if known.is_some_and(|known| known.payload < payload) {
             return;
         }
@@ -137,6 +139,10 @@ pub(crate) fn run(arguments: &ExtractArguments, registry: &Registry) -> anyhow::
     };
     let mut talks = Talks::new(reading, |piece| candidates.add(piece));
     let inputs = Inputs::find(&arguments.captures);
+    if inputs.are_none() {
+        eprintln!("enjamb corpus: there is no capture in these folders");
+        return Ok(ExitCode::from(NOTHING_READ));
+    }
     let totals = read_each("enjamb corpus", &inputs, &Options::default(), &spoken, &mut talks, |talks, input| {
         talks.source = input.name().into();
     });
@@ -157,6 +163,7 @@ pub(crate) fn run(arguments: &ExtractArguments, registry: &Registry) -> anyhow::
         conversations,
         pieces: candidates.pieces,
         signatures: candidates.by_signature.len() as u64,
+        same: candidates.same,
         chosen: chosen.len() as u64,
         beyond: candidates.beyond + (chosen.len() as u64).saturating_sub(arguments.max_files as u64),
         written,
@@ -184,6 +191,8 @@ struct Told {
     conversations: u64,
     pieces: u64,
     signatures: u64,
+    /// Pieces whose signature another one has.
+    same: u64,
     chosen: u64,
     beyond: u64,
     written: u64,
@@ -208,30 +217,32 @@ impl Told {
             counted(self.written, "file"),
         );
         let LeftOut { silent, large, dependent, unknown } = self.left_out;
-        for (count, what) in [
-            (self.there, "were there already and were left alone".to_owned()),
+        let most = arguments.max_size;
+        for (count, what, why) in [
+            (self.same, "piece", "with the signature of another, of which the smallest is kept".to_owned()),
             (
                 self.signatures - self.chosen,
-                "signatures take no step that others do not take: --all writes them too".to_owned(),
+                "signature",
+                "without a step behind another that others do not have: --all writes them too".to_owned(),
             ),
-            (self.beyond, "left out beyond the limits: --max-files takes more".to_owned()),
-            (silent, "conversations without a byte".to_owned()),
+            (self.there, "file", "there already and left alone".to_owned()),
+            (self.beyond, "signature", "beyond the limits: --max-files takes more".to_owned()),
+            (silent, "conversation", "without a byte".to_owned()),
             (
                 large,
-                format!(
-                    "times more than {} bytes from one idle moment to the next: --max-size takes more",
-                    arguments.max_size
-                ),
+                "part",
+                format!("of more than {most} bytes from one idle moment to the next: --max-size takes more"),
             ),
             (
                 dependent,
-                "pieces that make no sense without what came before them: --max-size keeps them together".to_owned(),
+                "piece",
+                "left out that says something else without what came before: --max-size keeps them together".to_owned(),
             ),
-            (unknown, "conversations in no protocol that is known: --protocol says one".to_owned()),
-            (self.not_tried, "conversations not tried, since the sessions that hang keep this machine busy".to_owned()),
+            (unknown, "conversation", "in no protocol that is known: --protocol says one".to_owned()),
+            (self.not_tried, "conversation", "not tried, since sessions failed too badly too often".to_owned()),
         ] {
             if count > 0 {
-                let _ = writeln!(text, "  {count} {what}");
+                let _ = writeln!(text, "  {} {why}", counted(count, what));
             }
         }
         let more = |text: &mut String, count: usize| {

@@ -96,11 +96,6 @@ impl<F: FnMut(Piece)> Talks<F> {
     fn feed(&mut self, connection: &Connection, ends: bool) {
         let Some(open) = self.open.get_mut(&connection.number) else { return };
         let Open { talk, entries, .. } = std::mem::take(open);
-        if self.hung >= MOST_HUNG {
-            open.lost = true;
-            self.not_tried += 1;
-            return;
-        }
         let reading = self.reading.clone();
         let connection = *connection;
         let work = move || -> (Talk, Taken) {
@@ -115,9 +110,14 @@ impl<F: FnMut(Piece)> Talks<F> {
             (talk, taken)
         };
         let title = title(&self.source, &connection);
-        if let Some(how) = self.ledger.died_of(connection.number) {
+        if let Some(how) = self.ledger.pass_over(connection.number) {
             open.lost = true;
             self.lost.push((title, how.to_owned()));
+            return;
+        }
+        if self.hung >= MOST_HUNG || self.ledger.is_full() {
+            open.lost = true;
+            self.not_tried += 1;
             return;
         }
         self.ledger.begin(connection.number);

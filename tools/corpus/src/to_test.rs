@@ -75,6 +75,9 @@ fn test(
             "{payload} bytes of payload, and {MOST_PAYLOAD} are the most for a test: `enjamb corpus extract` makes small ones of it"
         )));
     }
+    if transcript.payload_len() == 0 {
+        return Err(wrong("it has no byte of payload, so there is nothing to test".to_owned()));
+    }
     let Some(protocol) = arguments.protocol.as_ref().or(transcript.protocol.as_ref()) else {
         return Err(wrong("it does not say which protocol it is: --protocol does".to_owned()));
     };

@@ -473,15 +473,25 @@ fn what_ends_the_process_costs_its_own_conversation() {
         assert!(ran.out.contains(part), "{part} in {}", ran.out);
     }
 
-    // The end comes sooner than the connections that are as bad.
+    // After so many of them the others are not tried any more, and that is told.
     let lines: Vec<String> = (0..12).map(|at| format!("{at} deep")).collect();
-    let (_kept, path) = among_others(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let (kept, path) = among_others(&lines.iter().map(String::as_str).collect::<Vec<_>>());
     let ran = replay(&["--recut", "coalesce", &path]);
-    assert!(ran.code == 1 && ran.out.is_empty(), "{}", ran.out);
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
     assert!(
-        ran.err.contains("9 connections have ended the process") && ran.err.contains("  #10 it overflowed"),
+        ran.out.contains("15 connections, 8 end the process\n") && ran.out.contains("  6 not tried"),
         "{}",
-        ran.err
+        ran.out
+    );
+    let out = kept.path().join("out");
+    let ran = enjamb(&["corpus", "extract", "--out", out.to_str().unwrap(), &path]);
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    assert!(
+        ran.out.contains("1 file written")
+            && ran.out.contains("8 conversations left out")
+            && ran.out.contains("6 conversations not tried"),
+        "{}",
+        ran.out
     );
 }
 

@@ -73,6 +73,12 @@ impl Inputs {
         inputs
     }
 
+    /// Is there nothing in the folders that are meant?
+    #[must_use]
+    pub fn are_none(&self) -> bool {
+        self.captures.is_empty() && self.unreadable.is_empty()
+    }
+
     /// Is none of them standard input, which cannot be read twice?
     #[must_use]
     pub fn are_files(paths: &[PathBuf]) -> bool {

@@ -4,6 +4,7 @@
 //! it tries a connection the child writes down which, in a folder that both know, the *ledger*. When it dies, that connection is entered there as dead, and
 //! another child begins again and passes it over.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
 use std::fs;
@@ -25,7 +26,7 @@ const DEAD: &str = "dead";
 /// The child came to its end.
 const DONE: &str = "done";
 
-/// How often another child is begun.
+/// How often another child is begun. The last of them tries nothing more.
 const MOST_DEATHS: usize = 8;
 
 /// How much of what a child says on standard error is kept, in bytes.
@@ -36,6 +37,8 @@ const MOST_SAID: usize = 1 << 20;
 pub struct Ledger {
     folder: Option<PathBuf>,
     dead: BTreeMap<u64, String>,
+    /// How many of the dead were passed over.
+    passed: Cell<usize>,
 }
 
 impl Ledger {
@@ -48,13 +51,21 @@ impl Ledger {
             let (number, how) = line.split_once(' ')?;
             Some((number.parse().ok()?, how.to_owned()))
         };
-        Self { dead: dead.lines().filter_map(entry).collect(), folder: Some(folder) }
+        Self { dead: dead.lines().filter_map(entry).collect(), folder: Some(folder), passed: Cell::new(0) }
     }
 
-    /// What a child before this one died of when it tried the connection of this number.
+    /// What a child before this one died of when it tried the connection of this number, which is passed over then.
     #[must_use]
-    pub fn died_of(&self, number: u64) -> Option<&str> {
-        self.dead.get(&number).map(String::as_str)
+    pub fn pass_over(&self, number: u64) -> Option<&str> {
+        let how = self.dead.get(&number)?;
+        self.passed.set(self.passed.get() + 1);
+        Some(how)
+    }
+
+    /// Have so many connections been passed over that no more should be tried? No child before this one came further than here.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.passed.get() >= MOST_DEATHS
     }
 
     /// The connection of this number is tried now.
@@ -98,7 +109,8 @@ pub fn in_child(work: impl FnOnce() -> ExitCode) -> io::Result<ExitCode> {
         fs::write(folder.join(DEAD), &dead)?;
         fs::remove_file(folder.join(NOW))?;
     }
-    eprintln!("enjamb: {} connections have ended the process, and the others are not tried any more:", MOST_DEATHS + 1);
+    // Not reached where the work asks whether the ledger is full.
+    eprintln!("enjamb: {} connections have ended the process, and nothing more is tried:", MOST_DEATHS + 1);
     dead.lines().for_each(|line| eprintln!("  #{line}"));
     Ok(ExitCode::FAILURE)
 }

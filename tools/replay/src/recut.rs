@@ -32,6 +32,10 @@ use crate::{Arguments, NOTHING_READ, OutputFormat};
 pub(crate) fn run(arguments: &Arguments, recut: &Recut, spoken: &Spoken) -> anyhow::Result<ExitCode> {
     let mut recutting = Recutting::new(recut, spoken, arguments.output.conn.as_ref());
     let inputs = Inputs::find(&arguments.captures);
+    if inputs.are_none() {
+        eprintln!("enjamb replay: there is no capture in these folders");
+        return Ok(ExitCode::from(NOTHING_READ));
+    }
     let options = arguments.bounds.options();
     let totals = read_each("enjamb replay", &inputs, &options, spoken, &mut recutting, |recutting, input| {
         recutting.source = input.name().into();
@@ -221,7 +225,7 @@ impl<'s> Recutting<'s> {
         }
         let input = Cutting::of(turns);
         let title = title(&source, &connection);
-        if let Some(how) = self.ledger.died_of(connection.number) {
+        if let Some(how) = self.ledger.pass_over(connection.number) {
             let mut violation = Box::new(Violation::total(how.to_owned(), input, cuts));
             violation.subject = Some(subject(&name, port));
             let wrong = Wrong::Dies;
