@@ -110,8 +110,10 @@ impl Session for Endless {
 
     fn feed(&mut self, side: Side, chunk: &[u8], out: &mut dyn FnMut(&Message<'_>)) {
         self.0.pending[side.index()].extend(chunk);
-        while chunk == b"e" {
-            self.0.say(side, (Outcome::Ok, None), out);
+        if chunk == b"e" {
+            loop {
+                self.0.say(side, (Outcome::Ok, None), out);
+            }
         }
         while self.0.pending[side.index()].contains(&b'\n') {
             match &self.0.pending[side.index()][..] {
@@ -562,6 +564,7 @@ fn cuts_that_do_not_exist_are_refused() {
         (&["--recut", "random:x"], "the seed is a number"),
         (&["--recut", "random:1,0"], "the count is a number"),
         (&["--recut-max", "1k"], "--recut"),
+        (&["--recut", "coalesce", "--hung-after", "0"], "expected 0.01 seconds or more"),
     ] {
         let ran = replay(&[arguments, &["corpora/redis/errors.pcap"]].concat());
         assert_eq!(ran.code, 2);

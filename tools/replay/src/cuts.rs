@@ -32,8 +32,14 @@ pub(crate) struct RecutArguments {
     recut_max: Option<usize>,
 
     /// How many seconds a session may take over one conversation under one of these cuts before it is given up as hung.
-    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds, requires = "recut")]
+    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = patience, requires = "recut")]
     hung_after: Duration,
+}
+
+/// A number of seconds in which something can be done.
+fn patience(text: &str) -> Result<Duration, String> {
+    let patience = seconds(text)?;
+    if patience < Duration::from_millis(10) { Err("expected 0.01 seconds or more".to_owned()) } else { Ok(patience) }
 }
 
 /// The options that are about records. A comparison has none.

@@ -39,6 +39,16 @@ pub struct Ledger {
     dead: BTreeMap<u64, String>,
     /// How many of the dead were passed over.
     passed: Cell<usize>,
+    /// The process that began this one.
+    parent: u32,
+}
+
+/// The number of the process that this one belongs to. Where there is no such thing, always the same.
+fn parent() -> u32 {
+    #[cfg(unix)]
+    return std::os::unix::process::parent_id();
+    #[cfg(not(unix))]
+    0
 }
 
 impl Ledger {
@@ -51,7 +61,12 @@ impl Ledger {
             let (number, how) = line.split_once(' ')?;
             Some((number.parse().ok()?, how.to_owned()))
         };
-        Self { dead: dead.lines().filter_map(entry).collect(), folder: Some(folder), passed: Cell::new(0) }
+        Self {
+            dead: dead.lines().filter_map(entry).collect(),
+            folder: Some(folder),
+            passed: Cell::new(0),
+            parent: parent(),
+        }
     }
 
     /// What a child before this one died of when it tried the connection of this number, which is passed over then.
@@ -68,9 +83,13 @@ impl Ledger {
         self.passed.get() >= MOST_DEATHS
     }
 
-    /// The connection of this number is tried now.
+    /// The connection of this number is tried now. Does not return where nobody waits for this child any more.
     pub fn begin(&self, number: u64) {
         if let Some(folder) = &self.folder {
+            // The folder goes with whoever began this child, unless that was killed.
+            if self.parent != parent() || !folder.exists() {
+                std::process::exit(1);
+            }
             // Where that cannot be written, a death is told without its connection.
             let _ = fs::write(folder.join(NOW), number.to_string());
         }

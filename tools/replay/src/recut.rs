@@ -116,8 +116,8 @@ pub(crate) struct Outcome {
     pub(crate) segmentations: u64,
     pub(crate) messages: u64,
     pub(crate) bytes: u64,
-    /// The connections that were too long for the cuts that were asked for: how long they are, and how much was tried under which cuts.
-    pub(crate) weaker: Vec<(u64, usize, Vec<(Cuts, usize)>)>,
+    /// The connections that were too long for the cuts that were asked for.
+    pub(crate) weaker: Vec<Weaker>,
     /// The connections of which only a beginning was kept: how much of it, and how much was not.
     pub(crate) short: Vec<(Connection, usize, u64)>,
     pub(crate) differences: Vec<Difference>,
@@ -125,6 +125,15 @@ pub(crate) struct Outcome {
     pub(crate) not_tried: u64,
     /// Sessions that hang.
     pub(crate) hung: usize,
+}
+
+/// A connection that was too long.
+pub(crate) struct Weaker {
+    pub(crate) connection: u64,
+    /// How long it is.
+    pub(crate) bytes: usize,
+    /// Under which cuts it was tried, and how many bytes from its beginning.
+    pub(crate) under: Vec<(Cuts, usize)>,
 }
 
 /// What is wrong with a session.
@@ -244,7 +253,8 @@ impl<'s> Recutting<'s> {
                 outcome.messages += tried.messages as u64;
                 outcome.bytes += tried.bytes as u64;
                 if tried.under.first().is_some_and(|(_, bytes)| *bytes < tried.bytes) {
-                    outcome.weaker.push((connection.number, tried.bytes, tried.under));
+                    let Tried { bytes, under, .. } = tried;
+                    outcome.weaker.push(Weaker { connection: connection.number, bytes, under });
                 }
                 return;
             }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::conversations::title;
 use crate::cuts::Recut;
-use crate::recut::{Difference, MOST_DIFFERENCES, MOST_HUNG, Outcome, Wrong};
+use crate::recut::{Difference, MOST_DIFFERENCES, MOST_HUNG, Outcome, Weaker, Wrong};
 use crate::report::CaptureTotals;
 
 /// How many connections are named of those of which not all was tried.
@@ -31,7 +31,7 @@ impl Report<'_> {
         let short = outcome.short.iter().map(|(connection, tried, left)| {
             json!({ "conn": connection.number, "bytes_tried": tried, "bytes_not_tried": left })
         });
-        let weaker = outcome.weaker.iter().map(|(connection, bytes, under)| {
+        let weaker = outcome.weaker.iter().map(|Weaker { connection, bytes, under }| {
             let under = under.iter().map(|(cuts, bytes)| json!({ "cuts": cuts.to_string(), "bytes": bytes }));
             json!({ "conn": connection, "bytes": bytes, "under": under.collect::<Vec<_>>() })
         });
@@ -158,7 +158,7 @@ impl fmt::Display for Report<'_> {
         }
         if !outcome.weaker.is_empty() {
             writeln!(f, "  too long for that, so beyond a beginning under weaker ones (--recut-max takes more):")?;
-            for (connection, bytes, under) in outcome.weaker.iter().take(MOST_NAMED) {
+            for Weaker { connection, bytes, under } in outcome.weaker.iter().take(MOST_NAMED) {
                 let under = under.iter().map(|(cuts, tried)| match tried {
                     tried if tried == bytes => format!("{cuts} of all {bytes}"),
                     tried => format!("{cuts} of the first {tried} bytes"),
