@@ -1,10 +1,11 @@
-//! Where records go: to standard output as lines, and into the report.
+//! Where records go: to standard output as lines, into a dataset, and into the report.
 
 use std::cell::Cell;
 use std::io::{self, Write};
 use std::rc::Rc;
 
-use enjamb_monitor::{CsvWriter, Format, Output, Record};
+use enjamb_monitor::{CsvWriter, DatasetWriter, Format, Output, Record, Rows};
+use serde_json::Value;
 
 use crate::html::Timeline;
 use crate::selection::Selection;
@@ -40,8 +41,15 @@ pub(crate) struct Sink<'a, W: Write> {
 
 enum Writer<W: Write> {
     None(W),
-    Lines { out: W, format: Format, columns: Option<usize>, line: String },
+    Lines {
+        out: W,
+        format: Format,
+        columns: Option<usize>,
+        line: String,
+    },
     Csv(Box<CsvWriter<W>>),
+    /// Until the dataset is complete.
+    Dataset(W, Box<DatasetWriter>, Rows),
 }
 
 impl<'a, W: Write> Sink<'a, W> {
@@ -54,6 +62,25 @@ impl<'a, W: Write> Sink<'a, W> {
             Records::Csv => Writer::Csv(Box::new(CsvWriter::new(out)?)),
         };
         Ok(Self { selection, writer, timeline: None, failed: None, stop })
+    }
+
+    /// Writes records into `dataset`, and to `out` only what comes behind them.
+    pub(crate) fn to_dataset(out: W, dataset: DatasetWriter, selection: &'a Selection, stop: Stop) -> Self {
+        let writer = Writer::Dataset(out, Box::new(dataset), Rows::default());
+        Self { selection, writer, timeline: None, failed: None, stop }
+    }
+
+    /// Completes the dataset, if there is one, and says how many records are in it. The error is the first one that there was.
+    pub(crate) fn complete(self, summary: impl FnOnce() -> Value) -> io::Result<(Self, Option<u64>)> {
+        let Self { selection, writer: Writer::Dataset(out, dataset, _), timeline, failed, stop } = self else {
+            return Ok((self, None));
+        };
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let rows = dataset.rows();
+        dataset.finish(&summary())?;
+        Ok((Self { selection, writer: Writer::None(out), timeline, failed: None, stop }, Some(rows)))
     }
 
     /// Keeps when messages came, for the report.
@@ -73,7 +100,9 @@ impl<'a, W: Write> Sink<'a, W> {
             return Err(error);
         }
         match self.writer {
-            Writer::None(mut out) | Writer::Lines { mut out, .. } => last(&mut out).and_then(|()| out.flush()),
+            Writer::None(mut out) | Writer::Lines { mut out, .. } | Writer::Dataset(mut out, ..) => {
+                last(&mut out).and_then(|()| out.flush())
+            }
             Writer::Csv(rows) => rows.finish(),
         }
     }
@@ -91,6 +120,11 @@ impl<W: Write> Writer<W> {
                 out.write_all(line.as_bytes())
             }
             Self::Csv(rows) => rows.write(record),
+            Self::Dataset(_, dataset, rows) => {
+                rows.clear();
+                rows.push(record);
+                dataset.write(rows.as_bytes())
+            }
         }
     }
 }
