@@ -22,4 +22,4 @@ if ! cmp -s tools/spark/requirements.txt target/python/installed.txt; then
     cp tools/spark/requirements.txt target/python/installed.txt
 fi
 cargo build --release --locked --quiet
-exec env ENJAMB=target/release/enjamb $python -m unittest discover -v -s tools/spark -p 'test_*.py' "$@"
+exec env ENJAMB=target/release/enjamb SPARK_LOCAL_IP=127.0.0.1 $python -m unittest discover -v -s tools/spark -p 'test_*.py' "$@"

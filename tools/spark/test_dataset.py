@@ -3,13 +3,16 @@
 import json
 import math
 import os
+import re
 import subprocess
 import tempfile
 import unittest
 
 import duckdb
+from pyspark.sql import SparkSession
 
 ENJAMB = os.environ["ENJAMB"]
+FRAMING = "client=lines server=any:0a|00 max=1M"
 OUTCOMES = ["ok", "failed", "malformed", "incomplete"]
 
 
@@ -89,21 +92,73 @@ class InDuckDB(unittest.TestCase):
         def end(side):
             return f"if({side}_ip like '%:%', '[' || {side}_ip || ']', {side}_ip) || ':' || {side}_port"
 
-        rows = self.query(f"select {time}, {end('client')}, {end('server')}, {', '.join(names)} from records")
+        # Some names are words of SQL.
+        columns = ", ".join(f'"{name}"' for name in names)
+        rows = self.query(f"select {time}, {end('client')}, {end('server')}, {columns} from records")
         expected = [tuple(line.get(name) for name in ["time", "client", "server", *names]) for line in lines]
         self.assertEqual(sorted(rows, key=repr), sorted(expected, key=repr))
+
+    def test_the_guide(self):
+        """The queries of docs/scale.md give what stands there."""
+        with open("docs/scale.md", encoding="utf-8") as file:
+            guide = file.read()
+        [written] = re.findall(r"^enjamb (replay --format parquet .*)$", guide, re.MULTILINE)
+        self.assertEqual(written, "replay --format parquet --out target/records corpora")
+        connection = duckdb.connect()
+        queries = re.findall(r"```sql\n(.*?);\n```\n(?:\n```text\n(.*?)\n```\n)?", guide, re.DOTALL)
+        for sql, expected in queries:
+            result = connection.sql(sql.replace("target/records", self.dataset))
+            if expected:
+                self.assertEqual(str(result).rstrip(), expected, sql)
+        self.assertGreater(len([expected for _, expected in queries if expected]), 4)
+        self.assertNotIn("RESULT", guide)
 
     def test_a_protocol_is_read_alone(self):
         files = query(self.dataset, "select distinct filename from read_parquet('" + self.dataset + "/**/*.parquet', filename = true) where protocol = 'redis'")
         self.assertEqual(files, [(f"{self.dataset}/protocol=redis/part-00000.parquet",)])
 
     def test_a_framing_is_a_protocol(self):
-        framing = "client=lines server=any:0a|00 max=1M"
         with tempfile.TemporaryDirectory() as folder:
-            replay("--format", "parquet", "--out", folder, "--protocol", framing, "corpora/redis/errors.pcap")
+            replay("--format", "parquet", "--out", folder, "--protocol", FRAMING, "corpora/redis/errors.pcap")
             rows = query(folder, "select distinct protocol from records where type = 'message'")
-        [line] = {json.loads(line).get("protocol") for line in replay("--format", "jsonl", "--protocol", framing, "corpora/redis/errors.pcap").splitlines()} - {None}
-        self.assertEqual(rows, [(line,)])
+        lines = replay("--format", "jsonl", "--protocol", FRAMING, "corpora/redis/errors.pcap").splitlines()
+        [protocol] = {json.loads(line).get("protocol") for line in lines} - {None}
+        self.assertEqual(rows, [(protocol,)])
+
+
+class InSpark(unittest.TestCase):
+    """Spark reads a dataset that it did not write."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.dataset = os.path.join(cls.folder.name, "records")
+        replay("--format", "parquet", "--out", cls.dataset, "--protocol", FRAMING, "corpora/redis")
+        local = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1", "spark.ui.enabled": "false"}
+        local.update({"spark.driver.memory": "1g", "spark.local.dir": cls.folder.name, "spark.sql.session.timeZone": "UTC"})
+        local.update({"spark.sql.warehouse.dir": cls.folder.name, "spark.sql.shuffle.partitions": "2"})
+        builder = SparkSession.builder.master("local[2]")
+        for name, value in local.items():
+            builder = builder.config(name, value)
+        cls.spark = builder.getOrCreate()
+        cls.spark.read.parquet(cls.dataset).createOrReplaceTempView("records")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.spark.stop()
+        cls.folder.cleanup()
+
+    def test_it_is_what_duckdb_reads(self):
+        for sql in [
+            "select protocol, type, count(*) from records group by all",
+            "select kind, outcome, sum(length), sum(cuts), max(client_port) from records where protocol is not null group by all",
+            "select capture, conn, summary, time_nanos from records",
+        ]:
+            rows = [tuple(row) for row in self.spark.sql(sql).collect()]
+            self.assertEqual(sorted(rows, key=repr), sorted(query(self.dataset, sql), key=repr))
+        [(count,)] = self.spark.sql("select count(*) from records where time between '2026-01-01' and '2027-01-01'").collect()
+        self.assertGreater(count, 500)
+        self.assertEqual(query(self.dataset, "select count(*) from records"), [(count,)])
 
 
 if __name__ == "__main__":

@@ -7,12 +7,16 @@ use std::path::Path;
 
 use enjamb::Time;
 use enjamb_monitor::Rfc3339;
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use serde_json::{Map, Value};
 
-/// The records of a dataset, each with its capture, by protocol: those of one protocol in the order in which they were written.
-pub(crate) fn read(dataset: &Path) -> Vec<(Option<String>, Vec<(Option<String>, Value)>)> {
+/// A record, and the capture that it is of.
+pub(crate) type Captured = (Option<String>, Value);
+
+/// The records of a dataset by protocol: those of one protocol in the order in which they were written.
+pub(crate) fn read(dataset: &Path) -> Vec<(Option<String>, Vec<Captured>)> {
     let mut partitions = Vec::new();
     for folder in sorted(dataset) {
         let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
@@ -36,7 +40,7 @@ pub(crate) fn groups(dataset: &Path) -> Vec<(String, Vec<i64>)> {
     let mut files = Vec::new();
     for file in sorted(dataset).into_iter().filter(|path| path.is_dir()).flat_map(|folder| sorted(&folder)) {
         let reader = SerializedFileReader::new(File::open(&file).unwrap()).unwrap();
-        let groups = reader.metadata().row_groups().iter().map(|group| group.num_rows()).collect();
+        let groups = reader.metadata().row_groups().iter().map(RowGroupMetaData::num_rows).collect();
         files.push((file.strip_prefix(dataset).unwrap().display().to_string(), groups));
     }
     files
@@ -59,10 +63,7 @@ fn sorted(folder: &Path) -> Vec<std::path::PathBuf> {
     paths
 }
 
-fn record<'a>(
-    protocol: Option<&str>,
-    columns: impl Iterator<Item = (&'a String, &'a Field)>,
-) -> (Option<String>, Value) {
+fn record<'a>(protocol: Option<&str>, columns: impl Iterator<Item = (&'a String, &'a Field)>) -> Captured {
     let mut record = Map::new();
     let mut capture = None;
     let (mut micros, mut nanos) = (0, 0);
