@@ -41,7 +41,7 @@ def replay(number, capture, settings):
     attempt = os.path.join(settings["attempts"], identity(capture), str(context.taskAttemptId()))
     report = {"number": number, "capture": capture, "attempt": attempt}
     try:
-        return {**report, **run(capture, attempt, settings)}
+        return {**report, **run(context, capture, attempt, settings)}
     except Failed as failed:
         shutil.rmtree(attempt, ignore_errors=True)
         # The last attempt that Spark allows: to fail it is to fail the job, and all the other captures with it.
@@ -50,10 +50,11 @@ def replay(number, capture, settings):
         raise
 
 
-def run(capture, attempt, settings):
+def run(context, capture, attempt, settings):
     """One attempt."""
     os.makedirs(os.path.dirname(attempt), exist_ok=True)
     command = [SparkFiles.get(settings["enjamb"]), "replay", "--format", "parquet", "--out", attempt]
+    command += ["--jobs", str(context.cpus())]
     child = subprocess.run(
         [*command, *settings["options"], "--", capture],
         stdin=subprocess.DEVNULL,

@@ -89,7 +89,7 @@ def refused(why):
 
 def listed(enjamb, arguments):
     """What the arguments stand for, as `enjamb replay` sees it. It refuses options that it does not take before anything is begun."""
-    options = ["--list", "--format", "parquet", "--out", arguments.out, *arguments.replay]
+    options = ["--list", "--jobs", "1", "--format", "parquet", "--out", arguments.out, *arguments.replay]
     child = subprocess.run([enjamb, "replay", *options, "--", *arguments.captures], stdout=subprocess.PIPE, check=False)
     if child.returncode != 0:
         sys.exit(child.returncode)

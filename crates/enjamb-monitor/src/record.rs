@@ -3,6 +3,8 @@
 //! A record is visited field by field, always in the same order: by the JSON writer, by the text writer, and by
 //! `tracing`. So a message reads the same wherever it comes from. `docs/records.md` is the schema.
 
+use std::net::SocketAddr;
+
 use enjamb::{Connection, Ending, Message, Side, Time};
 
 use crate::field::Field;
@@ -108,10 +110,12 @@ pub enum Value<'a> {
 pub trait Visitor {
     /// The next field.
     fn field(&mut self, name: &'static str, value: Value<'_>);
-}
 
-/// The fields of the bytes themselves, and how many more there are.
-const PAYLOAD: [Field; 3] = [Field::Payload, Field::PayloadHex, Field::PayloadMore];
+    /// The next field, which is an address.
+    fn address(&mut self, name: &'static str, address: &SocketAddr) {
+        self.field(name, Value::Display(address));
+    }
+}
 
 impl Record<'_> {
     /// The record's type, as the field `type` names it.
@@ -151,6 +155,7 @@ impl Record<'_> {
 
     /// A field's value, if it applies.
     #[must_use]
+    #[inline]
     pub fn get(&self, field: Field) -> Option<Value<'_>> {
         match field {
             Field::Type => return Some(Value::Text(self.type_name())),
@@ -207,51 +212,66 @@ impl Record<'_> {
         }
     }
 
-    /// Gives every field that applies to `visitor`.
-    pub fn visit(&self, visitor: &mut dyn Visitor) {
-        let payload = match self {
-            Record::Message { payload: Some(_), .. } => &PAYLOAD[..],
-            _ => &[],
-        };
-        for field in self.fields().iter().chain(payload) {
-            if let Some(value) = self.get(*field) {
-                visitor.field(field.name(), value);
+    /// Gives every field that applies to `visitor`, in the order of [`Field::ALL`].
+    pub fn visit<V: Visitor + ?Sized>(&self, visitor: &mut V) {
+        use Field::*;
+        self.give(Type, visitor);
+        self.give(Time, visitor);
+        if let Some(connection) = self.connection() {
+            self.give(Conn, visitor);
+            visitor.address(Client.name(), &connection.client);
+            visitor.address(Server.name(), &connection.server);
+        }
+        match self {
+            Record::Opened { .. } => self.give(Event, visitor),
+            Record::Ended { .. } => {
+                self.give(Protocol, visitor);
+                self.give(Event, visitor);
+                self.give(DurationUs, visitor);
+                self.give(ClientBytes, visitor);
+                self.give(ClientMessages, visitor);
+                self.give(ClientEnding, visitor);
+                self.give(ServerBytes, visitor);
+                self.give(ServerMessages, visitor);
+                self.give(ServerEnding, visitor);
             }
+            Record::Message { payload, .. } => {
+                self.give(Protocol, visitor);
+                self.give(Side, visitor);
+                self.give(Kind, visitor);
+                self.give(Offset, visitor);
+                self.give(Length, visitor);
+                self.give(Outcome, visitor);
+                self.give(Code, visitor);
+                self.give(Reason, visitor);
+                self.give(LatencyUs, visitor);
+                self.give(Cuts, visitor);
+                self.give(Summary, visitor);
+                if payload.is_some() {
+                    self.give(Payload, visitor);
+                    self.give(PayloadHex, visitor);
+                    self.give(PayloadMore, visitor);
+                }
+            }
+            Record::Gap { .. } => {
+                self.give(Side, visitor);
+                self.give(Offset, visitor);
+                self.give(Missing, visitor);
+            }
+            Record::Error { .. } => self.give(Reason, visitor),
         }
     }
 
-    /// The fields that it may have, but for its payload's, in the order of [`Field::ALL`].
-    fn fields(&self) -> &'static [Field] {
-        use Field::*;
-        match self {
-            Record::Opened { .. } => &[Type, Time, Conn, Client, Server, Event],
-            Record::Ended { .. } => &[
-                Type,
-                Time,
-                Conn,
-                Client,
-                Server,
-                Protocol,
-                Event,
-                DurationUs,
-                ClientBytes,
-                ClientMessages,
-                ClientEnding,
-                ServerBytes,
-                ServerMessages,
-                ServerEnding,
-            ],
-            Record::Message { .. } => &[
-                Type, Time, Conn, Client, Server, Protocol, Side, Kind, Offset, Length, Outcome, Code, Reason,
-                LatencyUs, Cuts, Summary,
-            ],
-            Record::Gap { .. } => &[Type, Time, Conn, Client, Server, Side, Offset, Missing],
-            Record::Error { .. } => &[Type, Time, Conn, Client, Server, Reason],
+    /// One field, if it applies. What of it is known when this is compiled is not looked up again for each record.
+    #[inline(always)]
+    fn give<V: Visitor + ?Sized>(&self, field: Field, visitor: &mut V) {
+        if let Some(value) = self.get(field) {
+            visitor.field(field.name(), value);
         }
     }
 }
 
 /// Whole microseconds from `earlier` to `time`.
 pub(crate) fn micros(time: Time, earlier: Time) -> u64 {
-    u64::try_from(time.since(earlier).as_micros()).unwrap_or(u64::MAX)
+    time.nanos().saturating_sub(earlier.nanos()) / 1000
 }

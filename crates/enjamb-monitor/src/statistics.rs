@@ -5,10 +5,10 @@
 
 mod connections;
 mod distribution;
+mod errors;
 mod kinds;
+mod names;
 mod table;
-
-use std::collections::HashMap;
 
 use enjamb::{Connection, Message, Outcome, Side, Time};
 use serde_json::{Value, json};
@@ -17,12 +17,13 @@ use crate::format::Rfc3339;
 use crate::record::SideTotal;
 use crate::statistics::connections::Connections;
 use crate::statistics::distribution::{LATENCY, LENGTH, Powers, Spread};
+use crate::statistics::errors::Errors;
 use crate::statistics::kinds::Kinds;
 
 pub(crate) use crate::statistics::kinds::KindId;
 
-/// How many reasons for errors are told apart. What is beyond is counted as `other`: strangers choose some of the words.
-const ERRORS_MAX: usize = 256;
+/// How many kinds on a side, and how many reasons for errors, are told apart in a part of a work that several share.
+const PART_MAX: usize = 4096;
 
 /// What stands for all that is not told apart.
 const OTHER: &str = "other";
@@ -37,8 +38,10 @@ pub struct Statistics {
     connections: Connections,
     span: Option<(Time, Time)>,
     sides: [SideStatistics; 2],
-    errors: HashMap<ErrorKey, u64>,
+    errors: Errors,
     latency: Spread,
+    /// The step of what is counted now; see [`Statistics::step`].
+    step: u64,
 }
 
 /// What one side sent.
@@ -58,15 +61,6 @@ struct SideStatistics {
     lengths: Powers,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct ErrorKey {
-    side: Side,
-    kind: Box<str>,
-    outcome: Outcome,
-    /// The code of a failure, the reason of what is malformed or incomplete.
-    why: Box<str>,
-}
-
 impl Default for Statistics {
     fn default() -> Self {
         Self {
@@ -74,8 +68,9 @@ impl Default for Statistics {
             connections: Connections::default(),
             span: None,
             sides: Default::default(),
-            errors: HashMap::new(),
+            errors: Errors::default(),
             latency: Spread::new(LATENCY),
+            step: 0,
         }
     }
 }
@@ -108,7 +103,7 @@ impl Statistics {
 
     /// The number of a message's kind among those of its side.
     pub(crate) fn kind(&mut self, message: &Message<'_>) -> KindId {
-        self.sides[message.side.index()].kinds.id(message.kind)
+        self.sides[message.side.index()].kinds.id(message.kind, self.step)
     }
 
     pub(crate) fn opened(&mut self, time: Time) {
@@ -177,19 +172,8 @@ impl Statistics {
             self.sides[Side::Client.index()].kinds.answered(asked, latency_us);
         }
         if message.outcome != Outcome::Ok {
-            self.error(message);
+            self.errors.message(message, self.step);
         }
-    }
-
-    fn error(&mut self, message: &Message<'_>) {
-        let why = message.reason.or(message.code).unwrap_or_default();
-        let mut key =
-            ErrorKey { side: message.side, kind: message.kind.into(), outcome: message.outcome, why: why.into() };
-        if self.errors.len() >= ERRORS_MAX && !self.errors.contains_key(&key) {
-            key.kind = OTHER.into();
-            key.why = OTHER.into();
-        }
-        *self.errors.entry(key).or_default() += 1;
     }
 
     /// Something of a stream that is no message.
@@ -229,6 +213,33 @@ impl Statistics {
         self.sides[side.index()].bytes
     }
 
+    /// Counts a part of a work that several share, to be put together by [`of_parts`](Self::of_parts).
+    #[must_use]
+    pub fn as_part(mut self) -> Self {
+        self.errors.widen();
+        self.sides.iter_mut().for_each(|side| side.kinds.widen());
+        self
+    }
+
+    /// What is counted from here on is of step `step` of a work that several share. Each step is done by one of them, in their order.
+    pub fn step(&mut self, step: u64) {
+        self.step = step;
+    }
+
+    /// What one would have counted who had done all steps alone. [Adding](Self::add) the parts instead may tell other kinds apart where there are more
+    /// than are told apart. Exact as long as no part has seen more than 4096 kinds of one side, or reasons for errors.
+    #[must_use]
+    pub fn of_parts(parts: &[Self]) -> Self {
+        let mut all = Self::default();
+        parts.iter().for_each(|part| all.add(part));
+        all.errors = Errors::of_parts(&parts.iter().map(|part| &part.errors).collect::<Vec<_>>());
+        for side in Side::BOTH {
+            let parts: Vec<_> = parts.iter().map(|part| &part.sides[side.index()].kinds).collect();
+            all.sides[side.index()].kinds = Kinds::of_parts(&parts);
+        }
+        all
+    }
+
     /// Adds what `other` has counted.
     pub fn add(&mut self, other: &Self) {
         self.whole_streams &= other.whole_streams;
@@ -240,9 +251,7 @@ impl Statistics {
         for (seen, more) in self.sides.iter_mut().zip(&other.sides) {
             seen.add(more);
         }
-        for (key, count) in &other.errors {
-            *self.errors.entry(key.clone()).or_default() += count;
-        }
+        self.errors.add(&other.errors);
         self.latency.add(&other.latency);
     }
 
@@ -262,7 +271,7 @@ impl Statistics {
     fn json(&self, histograms: bool) -> Value {
         let mut record = json!({
             "type": "summary",
-            "errors": self.sorted_errors().iter().map(|(key, count)| json!({
+            "errors": self.errors.sorted().iter().map(|(key, count)| json!({
                 "side": key.side.as_str(),
                 "kind": key.kind,
                 "outcome": key.outcome.as_str(),
@@ -292,12 +301,6 @@ impl Statistics {
                 .collect();
         }
         record
-    }
-
-    fn sorted_errors(&self) -> Vec<(&ErrorKey, &u64)> {
-        let mut errors: Vec<_> = self.errors.iter().collect();
-        errors.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
-        errors
     }
 }
 

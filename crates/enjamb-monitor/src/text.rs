@@ -3,9 +3,11 @@
 //! Fields stand in columns as far as they fit into them. What a message took and how it was cut stands behind everything else, and on a terminal
 //! it stays in sight: when the line is too long, it is the summary that is cut. The bytes of a message stand on lines of their own below it.
 
+use std::net::SocketAddr;
+
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::format::{push, push_plain, push_value};
+use crate::format::{Rfc3339, push, push_number, push_plain, push_value};
 use crate::payload::{Payload, ShowForm};
 use crate::record::Value;
 
@@ -40,8 +42,9 @@ pub(crate) struct TextLine {
     kind: Option<RecordType>,
     /// Where in the line the summary stands.
     summary: Option<(usize, usize)>,
-    /// What stands behind everything else: how long it took, and how it was cut.
-    aside: String,
+    /// What stands behind everything else: how many microseconds it took, and how many cuts were in it.
+    latency: Option<u64>,
+    cuts: u64,
     /// What stands below.
     below: String,
 }
@@ -56,7 +59,7 @@ enum RecordType {
 
 impl TextLine {
     pub(crate) fn new(colour: bool) -> Self {
-        Self { colour, columns: None, kind: None, summary: None, aside: String::new(), below: String::new() }
+        Self { colour, columns: None, kind: None, summary: None, latency: None, cuts: 0, below: String::new() }
     }
 
     pub(crate) fn within(&mut self, columns: Option<usize>) {
@@ -65,7 +68,8 @@ impl TextLine {
 
     pub(crate) fn field(&mut self, name: &str, value: Value<'_>, line: &mut String) {
         match (name, value) {
-            ("latency_us" | "cuts", Value::Number(number)) => self.push_aside(name, number),
+            ("latency_us", Value::Number(number)) => self.latency = Some(number),
+            ("cuts", Value::Number(number)) => self.cuts = number,
             ("payload" | "payload_hex", Value::Payload(payload)) => self.push_payload(payload),
             ("payload_more", Value::Number(more)) => {
                 let (dim, reset) = self.paint(DIM);
@@ -81,16 +85,36 @@ impl TextLine {
         }
     }
 
+    #[inline(always)]
+    pub(crate) fn address(&mut self, name: &str, address: &SocketAddr, line: &mut String) {
+        if !self.is_of_stream() {
+            self.field(name, Value::Display(address), line);
+        }
+    }
+
+    /// Is it of one side's stream, which the connection's number tells well enough?
+    fn is_of_stream(&self) -> bool {
+        matches!(self.kind, Some(RecordType::Message | RecordType::Gap))
+    }
+
     pub(crate) fn finish(self, line: &mut String) {
         let (dim, reset) = self.paint(DIM);
+        let has_aside = self.latency.is_some() || self.cuts > 0;
         if let (Some(columns), Some((from, to))) = (self.columns, self.summary) {
-            let aside = if self.aside.is_empty() { 0 } else { self.aside.width() + 4 };
+            let mut aside = String::new();
+            self.push_aside(&mut aside);
+            let aside = if has_aside { aside.len() + 4 } else { 0 };
             let begin = line.rfind('\n').map_or(0, |end| end + 1);
             let before = columns_of(&line[begin..from]);
             cut(line, from, to, columns.saturating_sub(before + aside).max(SUMMARY_MIN));
         }
-        if !self.aside.is_empty() {
-            push(line, format_args!("  {dim}[{}]{reset}", self.aside));
+        if has_aside {
+            line.push_str("  ");
+            line.push_str(dim);
+            line.push('[');
+            self.push_aside(line);
+            line.push(']');
+            line.push_str(reset);
         }
         line.push('\n');
         line.push_str(&self.below);
@@ -101,13 +125,15 @@ impl TextLine {
     }
 
     /// How long it took, and how it was cut.
-    fn push_aside(&mut self, name: &str, number: u64) {
-        let between = if self.aside.is_empty() { "" } else { ", " };
-        match (name, number) {
-            ("cuts", 0) => {}
-            ("cuts", 1) => push(&mut self.aside, format_args!("{between}1 cut")),
-            ("cuts", _) => push(&mut self.aside, format_args!("{between}{number} cuts")),
-            _ => push(&mut self.aside, format_args!("{between}{number} us")),
+    fn push_aside(&self, line: &mut String) {
+        if let Some(latency) = self.latency {
+            push_number(latency, line);
+            line.push_str(" us");
+        }
+        if self.cuts > 0 {
+            line.push_str(if self.latency.is_some() { ", " } else { "" });
+            push_number(self.cuts, line);
+            line.push_str(if self.cuts == 1 { " cut" } else { " cuts" });
         }
     }
 
@@ -215,6 +241,8 @@ fn text_field(name: &str, value: Value<'_>, colour: bool, kind: &mut Option<Reco
             };
         }
         // The time of day to the microsecond: a log is read within a day, and JSON has the rest.
+        ("time", Value::Time(time)) => painted(DIM, &|line| line.push_str(Rfc3339(time).text().of_day())),
+        // It came by way of `tracing`, as text.
         ("time", _) => painted(DIM, &|line| {
             let mut time = String::new();
             plain(&mut time);

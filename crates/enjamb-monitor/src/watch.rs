@@ -318,6 +318,23 @@ impl<O: Output> Watch<O> {
         &self.statistics
     }
 
+    /// Counts a part of a work that several share: see [`Statistics::as_part`]. To be called after [`selecting`](Self::selecting).
+    #[must_use]
+    pub fn sharing(mut self) -> Self {
+        self.statistics = self.statistics.as_part();
+        self
+    }
+
+    /// What comes next is of step `step` of a work that several share: see [`Statistics::step`].
+    pub fn step(&mut self, step: u64) {
+        self.statistics.step(step);
+    }
+
+    /// Where the records go.
+    pub fn output_mut(&mut self) -> &mut O {
+        &mut self.output
+    }
+
     /// What was counted, and where the records went.
     pub fn finish(self) -> (Statistics, O) {
         (self.statistics, self.output)

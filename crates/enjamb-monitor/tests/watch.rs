@@ -482,3 +482,39 @@ fn records_by_way_of_tracing_are_the_same_lines() {
         assert_eq!(traced, direct);
     }
 }
+
+/// More kinds and errors than are told apart, on several connections at a time: which are, depends on which come first.
+#[test]
+fn statistics_of_parts_are_those_of_the_whole() {
+    let open = || {
+        let protocol = Registry::builtin().resolve("redis").unwrap();
+        Arc::new(move |connection: &Connection| protocol.session(Some(connection.server.port())))
+    };
+    let watch = || Watch::new(open(), |_: &Record<'_>| {});
+    let (mut alone, mut shared) = (watch(), [watch(), watch(), watch()].map(Watch::sharing));
+    for step in 0..3000_u64 {
+        let connection = Connection { number: step % 7, ..connection() };
+        let time = Time::from_nanos(step * 1000);
+        let command = format!("KIND{}\r\n", step * step % 1009 % 400);
+        let error = format!("-CODE{} failed\r\n", step * 31 % 1013 % 500);
+        let part = &mut shared[(connection.number % 3) as usize];
+        part.step(step);
+        for watch in [&mut alone, part] {
+            if step < 7 {
+                watch.open(&connection, time);
+            }
+            watch.chunk(&connection, time, Side::Client, command.as_bytes());
+            watch.chunk(&connection, time, Side::Server, error.as_bytes());
+            if step >= 2993 {
+                watch.done(&connection, time);
+            }
+        }
+    }
+    let parts: Vec<Statistics> = shared.into_iter().map(|watch| watch.finish().0).collect();
+    let (alone, parts) = (alone.finish().0, Statistics::of_parts(&parts));
+    let summary = alone.to_json();
+    assert_eq!(summary["client"]["kinds"].as_array().unwrap().len(), 257);
+    assert!(summary["errors"].as_array().unwrap().iter().any(|error| error["why"] == "other"));
+    assert_eq!(parts.to_json(), summary);
+    assert_eq!(parts.to_string(), alone.to_string());
+}

@@ -24,6 +24,7 @@ mod excerpt;
 mod fault;
 mod inline;
 mod line;
+mod name;
 mod pairing;
 mod payload;
 mod reply;
@@ -35,8 +36,9 @@ use std::fmt;
 
 use enjamb::{AFTER_MALFORMED, Ending, FrameError, HOLE, Lane, Message, Outcome, Rest, Session, Side, Span};
 
-pub use command::{ARGUMENTS_MAX, LINE_MAX, NAME_MAX};
+pub use command::{ARGUMENTS_MAX, LINE_MAX};
 pub use fault::Fault;
+pub use name::NAME_MAX;
 pub use pairing::OUTSTANDING_MAX;
 pub use payload::BULK_MAX;
 pub use reply::{CODE_MAX, DEPTH_MAX, ELEMENTS_MAX};
@@ -86,7 +88,7 @@ struct Redis {
 }
 
 impl Redis {
-    fn command(&mut self, whole: Whole, out: &mut dyn FnMut(&Message<'_>)) {
+    fn command(&mut self, whole: Whole, bytes: Option<&[u8]>, out: &mut dyn FnMut(&Message<'_>)) {
         if let Some(at) = whole.found_at.filter(|&at| at > self.client.start()) {
             self.pairing.emitted();
             out(&unparsed(Side::Client, self.client.claim_to(at), AFTER_HOLE));
@@ -94,12 +96,12 @@ impl Redis {
         let span = self.client.claim();
         let command = self.client.handler();
         self.pairing.command(command);
-        out(&message(Side::Client, command.kind(), span, &summary::Command(command)));
+        out(&message(Side::Client, command.kind(), span, &summary::Command(command, bytes)));
         self.client.handler_mut().clear();
         self.server.handler_mut().expect_snapshot(self.pairing.expects_snapshot());
     }
 
-    fn reply(&mut self, whole: Whole, out: &mut dyn FnMut(&Message<'_>)) {
+    fn reply(&mut self, whole: Whole, bytes: Option<&[u8]>, out: &mut dyn FnMut(&Message<'_>)) {
         if let Some(at) = whole.found_at.filter(|&at| at > self.server.start()) {
             out(&unparsed(Side::Server, self.server.claim_to(at), AFTER_HOLE));
         }
@@ -112,7 +114,7 @@ impl Redis {
             outcome: if failed { Outcome::Failed } else { Outcome::Ok },
             code: reply.code(),
             answers: verdict.answers,
-            ..message(Side::Server, kind(verdict), span, &summary::Reply(reply))
+            ..message(Side::Server, kind(verdict), span, &summary::Reply(reply, bytes))
         });
         let handler = self.server.handler_mut();
         handler.clear();
@@ -129,7 +131,7 @@ impl Redis {
         out(&Message {
             outcome: Outcome::Malformed,
             reason: Some(fault(error).as_str()),
-            ..message(Side::Client, "command", span, &summary::Command(command))
+            ..message(Side::Client, "command", span, &summary::Command(command, None))
         });
         self.client.handler_mut().clear();
     }
@@ -141,7 +143,7 @@ impl Redis {
         out(&Message {
             outcome: Outcome::Malformed,
             reason: Some(fault(error).as_str()),
-            ..message(Side::Server, "reply", span, &summary::Reply(reply))
+            ..message(Side::Server, "reply", span, &summary::Reply(reply, None))
         });
         self.server.handler_mut().clear();
     }
@@ -159,7 +161,7 @@ impl Redis {
             Rest::Message if command.is_begun() => out(&Message {
                 outcome: Outcome::Incomplete,
                 reason: Some(why),
-                ..message(Side::Client, command.kind(), span, &summary::Command(command))
+                ..message(Side::Client, command.kind(), span, &summary::Command(command, None))
             }),
             Rest::Message => out(&message(Side::Client, "blank", span, &"blank lines")),
         }
@@ -180,7 +182,7 @@ impl Redis {
                     outcome: Outcome::Incomplete,
                     reason: Some(why),
                     answers: verdict.answers,
-                    ..message(Side::Server, kind(verdict), span, &summary::Reply(reply))
+                    ..message(Side::Server, kind(verdict), span, &summary::Reply(reply, None))
                 });
             }
             Rest::Message => out(&message(Side::Server, "blank", span, &"blank lines")),
@@ -194,11 +196,12 @@ impl Session for Redis {
     }
 
     fn feed(&mut self, side: Side, mut chunk: &[u8], out: &mut dyn FnMut(&Message<'_>)) {
+        let all = chunk;
         match side {
             Side::Client => {
                 while let Some(next) = self.client.next(&mut chunk) {
                     match next {
-                        Ok(whole) => self.command(whole, out),
+                        Ok(whole) => self.command(whole, glanced(whole, all, chunk), out),
                         Err(error) => self.malformed_command(&error, out),
                     }
                 }
@@ -206,7 +209,7 @@ impl Session for Redis {
             Side::Server => {
                 while let Some(next) = self.server.next(&mut chunk) {
                     match next {
-                        Ok(whole) => self.reply(whole, out),
+                        Ok(whole) => self.reply(whole, glanced(whole, all, chunk), out),
                         Err(error) => self.malformed_reply(&error, out),
                     }
                 }
@@ -225,7 +228,7 @@ impl Session for Redis {
                 }
                 match self.client.pass(missing) {
                     Ok(None) => {}
-                    Ok(Some(Ok(whole))) => self.command(whole, out),
+                    Ok(Some(Ok(whole))) => self.command(whole, None, out),
                     Ok(Some(Err(error))) => self.malformed_command(&error, out),
                     Err(_) => {
                         self.rest_of_client(HOLE, out);
@@ -240,7 +243,7 @@ impl Session for Redis {
                 }
                 match self.server.pass(missing) {
                     Ok(None) => {}
-                    Ok(Some(Ok(whole))) => self.reply(whole, out),
+                    Ok(Some(Ok(whole))) => self.reply(whole, None, out),
                     Ok(Some(Err(error))) => self.malformed_reply(&error, out),
                     Err(_) => {
                         self.rest_of_server(HOLE, out);
@@ -284,6 +287,12 @@ fn message<'a>(side: Side, kind: &'a str, span: Span, summary: &'a dyn fmt::Disp
 
 fn unparsed(side: Side, span: Span, reason: &'static str) -> Message<'static> {
     Message { kind: "unparsed", outcome: Outcome::Incomplete, reason: Some(reason), ..opaque(NAME, side, span) }
+}
+
+/// The bytes of a message that was taken at a glance from a chunk of which `rest` is left.
+fn glanced<'a>(whole: Whole, chunk: &'a [u8], rest: &[u8]) -> Option<&'a [u8]> {
+    let end = chunk.len() - rest.len();
+    chunk.get(end.checked_sub(whole.glanced?.get())?..end)
 }
 
 const fn kind(verdict: Verdict) -> &'static str {

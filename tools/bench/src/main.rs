@@ -6,6 +6,7 @@
 //!
 //! One machine's numbers say little. The ratios are what to look at.
 
+mod captures;
 mod framing;
 mod laws;
 mod measure;
@@ -50,6 +51,8 @@ struct Arguments {
 pub(crate) struct Scale {
     /// Bytes of a row's input.
     bytes: usize,
+    /// Bytes of a capture.
+    capture: u64,
 }
 
 /// A question, and the rows that answer it.
@@ -65,6 +68,8 @@ enum Rows {
     Read(fn(Scale) -> Vec<Row>),
     /// Laws over subjects, by name.
     Tried(&'static [&'static str]),
+    /// Captures, and whoever reads them as a process, by name.
+    Processes(&'static [&'static str]),
 }
 
 const GROUPS: &[Group] = &[
@@ -78,6 +83,11 @@ const GROUPS: &[Group] = &[
         asks: "how fast are the messages of a conversation read",
         rows: Rows::Read(protocols::rows),
     },
+    Group {
+        name: "captures",
+        asks: "how fast is a capture read, from its file to what was said in it",
+        rows: Rows::Processes(&captures::ROWS),
+    },
     Group { name: "laws", asks: "how long does one wait for the laws", rows: Rows::Tried(&laws::ROWS) },
 ];
 
@@ -85,6 +95,9 @@ const GROUPS: &[Group] = &[
 const WRONG_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
+    if let Some(code) = captures::as_another() {
+        return code;
+    }
     match run(&Arguments::parse(), &mut io::stdout().lock()) {
         Ok(code) => code,
         Err(error) => {
@@ -95,7 +108,11 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    let scale = Scale { bytes: if arguments.quick { 1 << 18 } else { 4 << 20 } };
+    let scale = if arguments.quick {
+        Scale { bytes: 1 << 18, capture: 4_000_000 }
+    } else {
+        Scale { bytes: 4 << 20, capture: 500_000_000 }
+    };
     let rounds = if arguments.quick { 3 } else { arguments.rounds };
     let wanted = |group: &&Group| arguments.only.as_deref().is_none_or(|only| only == group.name);
     let mut measured = 0;
@@ -126,6 +143,16 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<ExitCode> 
                     }
                 }
                 writeln!(out)?;
+            }
+            Rows::Processes(rows) => {
+                for row in rows.iter().filter(|row| named(row)) {
+                    measured += 1;
+                    if arguments.list {
+                        writeln!(out, "{row}")?;
+                    } else {
+                        captures::measure(row, scale, rounds, out)?;
+                    }
+                }
             }
         }
     }

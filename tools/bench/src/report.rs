@@ -34,7 +34,7 @@ pub(crate) fn write(Measured { name, results }: &Measured, out: &mut impl Write)
     out.flush()
 }
 
-fn rate(megabytes: f64) -> String {
+pub(crate) fn rate(megabytes: f64) -> String {
     let digits = if megabytes < 1.0 { 3 } else { usize::from(megabytes < 100.0) };
     format!("{megabytes:.digits$}")
 }

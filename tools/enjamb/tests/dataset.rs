@@ -54,7 +54,8 @@ fn without_histograms(mut value: Value) -> Value {
 #[test]
 fn every_record_of_the_json_lines_is_in_the_dataset() {
     for (arguments, least) in [
-        (&["corpora"][..], 1000),
+        (&["--jobs", "1", "corpora"][..], 1000),
+        (&["--jobs", "3", "corpora"], 1000),
         (&["--show", "payload", "--show-max", "20", "corpora/redis", "corpora/http1/chunked.pcap"], 500),
         (&["--show", "hex", "corpora/redis/binary-values.pcap"], 10),
         (&["--protocol", "client=lines server=any:0a|00 max=1M", "corpora/redis/errors.pcap"], 10),
@@ -82,13 +83,19 @@ fn every_record_of_the_json_lines_is_in_the_dataset() {
 #[test]
 fn the_column_capture_names_the_file_that_the_connection_is_in() {
     let captures = ["corpora/redis/errors.pcap", "corpora/http1/chunked.pcap", "corpora/redis/monitor.pcap"];
-    let (_folder, path, _) = write(&captures);
+    for jobs in ["1", "3"] {
+        captures_are_named(jobs, &captures);
+    }
+}
+
+fn captures_are_named(jobs: &str, captures: &[&str]) {
+    let (_folder, path, _) = write(&[&["--jobs", jobs], captures].concat());
     let mut base = 0;
     let mut expected = Vec::new();
     for capture in captures {
-        let records = json_lines(&[capture]);
+        let records = json_lines(&[*capture]);
         let connections = of_type(&records, "connection").len() as u64 / 2;
-        expected.extend((base + 1..=base + connections).map(|number| (number, capture.to_owned())));
+        expected.extend((base + 1..=base + connections).map(|number| (number, (*capture).to_owned())));
         base += connections;
     }
     let mut found: Vec<(u64, String)> = dataset::read(&path)
@@ -103,8 +110,6 @@ fn the_column_capture_names_the_file_that_the_connection_is_in() {
 
 #[test]
 fn the_histograms_add_up_to_the_quantiles() {
-    let (_folder, path, _) = write(&["corpora"]);
-    let summary = summary_of(&path);
     let quantiles = |spread: &Value| {
         let histogram = spread["histogram"].as_array().unwrap();
         let histogram: Vec<[u64; 2]> =
@@ -121,11 +126,15 @@ fn the_histograms_add_up_to_the_quantiles() {
             assert_eq!(reached.unwrap()[0], spread[name], "{name}");
         }
     };
-    quantiles(&summary["duration_us"]);
-    quantiles(&summary["latency_us"]);
-    quantiles(&summary["client"]["length"]);
-    quantiles(&summary["server"]["length"]);
-    summary["latency_us_by_kind"].as_array().unwrap().iter().for_each(quantiles);
+    for jobs in ["1", "3"] {
+        let (_folder, path, _) = write(&["--jobs", jobs, "corpora"]);
+        let summary = summary_of(&path);
+        quantiles(&summary["duration_us"]);
+        quantiles(&summary["latency_us"]);
+        quantiles(&summary["client"]["length"]);
+        quantiles(&summary["server"]["length"]);
+        summary["latency_us_by_kind"].as_array().unwrap().iter().for_each(quantiles);
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod live;
 mod masks;
 mod numbered;
 mod output;
+mod parallel;
 mod progress;
 mod recorded;
 mod recut;
@@ -27,14 +28,16 @@ mod verdicts;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use enjamb::{Outcome, Side};
-use enjamb_monitor::{Captures, DatasetWriter, Format, Opener, Watch};
+use enjamb::{Outcome, Side, Tap};
+use enjamb_capture::Options;
+use enjamb_monitor::{Captures, DatasetWriter, Format, Opener, Output, Watch};
 use enjamb_protocols::Registry;
 use serde_json::Value;
 
@@ -44,7 +47,8 @@ use crate::html::Page;
 pub use crate::inputs::{Input, Inputs};
 use crate::live::LiveArguments;
 use crate::numbered::Numbered;
-use crate::output::{Records, Sink, Stop};
+use crate::output::{InPieces, Records, Sink, Stop, beginning};
+use crate::parallel::Parallel;
 use crate::progress::{Progress, Source};
 use crate::recut::RecutArguments;
 pub use crate::report::CaptureTotals;
@@ -69,6 +73,10 @@ pub struct Arguments {
     /// Exit with 1 if a message was malformed or incomplete.
     #[arg(long)]
     strict: bool,
+
+    /// How many threads read what connections say; what is written is the same. By default as many as there are cores, 8 at most. With --html it is one.
+    #[arg(long, short, value_name = "COUNT")]
+    jobs: Option<NonZeroUsize>,
 
     #[command(flatten)]
     recut: RecutArguments,
@@ -102,7 +110,7 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
         Err(error) => return Ok(wrong_usage(format_args!("--protocol: {error}"))),
     };
     let selection = match Selection::new(&arguments.output) {
-        Ok(selection) => selection,
+        Ok(selection) => Arc::new(selection),
         Err(error) => return Ok(wrong_usage(format_args!("--filter: {error}"))),
     };
     let OutputArguments { format, .. } = arguments.output;
@@ -139,7 +147,7 @@ fn list(inputs: &Inputs) -> anyhow::Result<ExitCode> {
     Ok(if inputs.unreadable.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(NOTHING_READ) })
 }
 
-fn replay(arguments: &Arguments, selection: &Selection, spoken: &Arc<Spoken>) -> anyhow::Result<ExitCode> {
+fn replay(arguments: &Arguments, selection: &Arc<Selection>, spoken: &Arc<Spoken>) -> anyhow::Result<ExitCode> {
     let sessions = Arc::clone(spoken);
     let opener: Opener = Arc::new(move |connection| sessions.session(connection));
     let OutputArguments { format, summary, .. } = arguments.output;
@@ -156,56 +164,45 @@ fn replay(arguments: &Arguments, selection: &Selection, spoken: &Arc<Spoken>) ->
     let progress = Progress::new(&inputs.captures, !summary && dataset.is_none());
     let stop = Stop::default();
     let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    let sink = match dataset {
-        Some(dataset) => Sink::to_dataset(out, dataset, selection, stop.clone()),
-        None => Sink::new(out, &records, selection, stop.clone()).context(CANNOT_WRITE)?,
-    };
-    let sink = sink.over_time(html.is_some());
-    let mut watch = Watch::new(opener, sink).showing(arguments.output.shown());
-    if selection.selects_records() {
-        watch = watch.selecting();
-    }
+    let jobs = if html.is_some() { NonZeroUsize::MIN } else { arguments.jobs.unwrap_or_else(parallel::default_jobs) };
 
-    let mut totals = CaptureTotals::default();
-    let (mut names, mut faults) = (Vec::new(), Vec::new());
-    let mut base = 0;
-    for (name, error) in &inputs.unreadable {
-        faults.push(format!("{name}: {error}"));
-        progress.say(&format!("{name}: {error}"));
-        totals.unreadable += 1;
-    }
-    if inputs.passed_over > 0 {
-        let (count, s) = (inputs.passed_over, if inputs.passed_over == 1 { "" } else { "s" });
-        progress.say(&format!("{count} file{s} in directories passed over: no capture{s}"));
-    }
-    let options = arguments.bounds.options();
-    for input in &inputs.captures {
-        let name = input.name();
-        names.push(name.clone());
-        captures.begin(&name, base);
-        let mut numbered = Numbered { base, highest: base, only: selection.numbers.as_ref(), tap: &mut watch };
-        let mut say = |line: String| {
-            // That the reading was stopped is no fault of the capture.
-            if stop.is_asked() {
-                return;
-            }
-            progress.say(&line);
-            faults.push(line);
+    let reading = Reading {
+        inputs: &inputs,
+        options: arguments.bounds.options(),
+        spoken,
+        only: selection.numbers.as_ref(),
+        captures: &captures,
+        progress: &progress,
+        stop: &stop,
+    };
+    let (came, statistics, sink) = if jobs == NonZeroUsize::MIN {
+        let sink = match dataset {
+            Some(dataset) => Sink::to_dataset(out, dataset, Arc::clone(selection), stop.clone()),
+            None => Sink::new(out, &records, Arc::clone(selection), stop.clone()).context(CANNOT_WRITE)?,
         };
-        let read = Source::open(input, &progress, &stop)
-            .and_then(|source| sources::read(input, source, &options, spoken, &mut numbered, &mut totals, &mut say));
-        if let Err(error) = read {
-            say(format!("{name}: {error:#}"));
-            totals.unreadable += 1;
-        }
-        base = numbered.highest;
-        if stop.is_asked() {
-            break;
-        }
-    }
+        let mut watch = watch(opener, sink.over_time(html.is_some()), arguments, selection);
+        let came = reading.read(&mut watch);
+        let (statistics, sink) = watch.finish();
+        (came, statistics, sink)
+    } else {
+        let mut sink = match dataset {
+            Some(dataset) => Sink::to_dataset(out, dataset, Arc::clone(selection), stop.clone()),
+            None => Sink::new(out, &Records::None, Arc::clone(selection), stop.clone()).context(CANNOT_WRITE)?,
+        };
+        sink.write(&beginning(records).context(CANNOT_WRITE)?);
+        let (arguments, shared) = (arguments.clone(), Arc::clone(selection));
+        let make = move || {
+            let pieces = InPieces::new(records, Arc::clone(&shared));
+            watch(Arc::clone(&opener), pieces, &arguments, &shared)
+        };
+        let mut parallel = Parallel::new(jobs, make, |written| sink.write(written));
+        let came = reading.read(&mut parallel);
+        let statistics = parallel.finish();
+        (came, statistics, sink)
+    };
+    let Came { totals, names, faults } = came;
     progress.finish();
 
-    let (statistics, sink) = watch.finish();
     let with_captures = |mut record: Value| {
         record["capture"] = totals.to_json();
         if let Some(selected) = selection.to_json() {
@@ -278,6 +275,76 @@ fn cannot_write_dataset(folder: &Path) -> String {
     format!("cannot write the dataset to {}", folder.display())
 }
 
+/// The watch of a thread.
+fn watch<O: Output>(opener: Opener, output: O, arguments: &Arguments, selection: &Selection) -> Watch<O> {
+    let watch = Watch::new(opener, output).showing(arguments.output.shown());
+    if selection.selects_records() { watch.selecting() } else { watch }
+}
+
+/// What is read, and how.
+struct Reading<'a> {
+    inputs: &'a Inputs,
+    options: Options,
+    spoken: &'a Spoken,
+    /// The connections that were asked for. `None`: all.
+    only: Option<&'a Numbers>,
+    captures: &'a Captures,
+    progress: &'a Progress,
+    stop: &'a Stop,
+}
+
+/// What came of reading, but for what the captures hold.
+#[derive(Default)]
+struct Came {
+    totals: CaptureTotals,
+    names: Vec<String>,
+    faults: Vec<String>,
+}
+
+impl Reading<'_> {
+    /// Reads all inputs into `tap`. What is wrong with one is said, and the others go on.
+    fn read(&self, tap: &mut impl Tap) -> Came {
+        let Self { inputs, ref options, spoken, only, captures, progress, stop } = *self;
+        let mut came = Came::default();
+        let mut base = 0;
+        for (name, error) in &inputs.unreadable {
+            came.faults.push(format!("{name}: {error}"));
+            progress.say(&format!("{name}: {error}"));
+            came.totals.unreadable += 1;
+        }
+        if inputs.passed_over > 0 {
+            let (count, s) = (inputs.passed_over, if inputs.passed_over == 1 { "" } else { "s" });
+            progress.say(&format!("{count} file{s} in directories passed over: no capture{s}"));
+        }
+        for input in &inputs.captures {
+            let name = input.name();
+            came.names.push(name.clone());
+            captures.begin(&name, base);
+            let mut numbered = Numbered { base, highest: base, only, tap };
+            let (totals, faults) = (&mut came.totals, &mut came.faults);
+            let mut say = |line: String| {
+                // That the reading was stopped is no fault of the capture.
+                if stop.is_asked() {
+                    return;
+                }
+                progress.say(&line);
+                faults.push(line);
+            };
+            let read = Source::open(input, progress, stop)
+                .and_then(|source| sources::read(input, source, options, spoken, &mut numbered, totals, &mut say));
+            if let Err(error) = read {
+                say(format!("{name}: {error:#}"));
+                came.totals.unreadable += 1;
+            }
+            base = numbered.highest;
+            if stop.is_asked() {
+                break;
+            }
+        }
+        came
+    }
+}
+
 /// Opens the file of the report. What is in it stays until there is another one.
 fn create(path: &Path) -> anyhow::Result<(&Path, File)> {
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
@@ -308,7 +375,7 @@ fn records(arguments: &OutputArguments) -> Records {
             Records::Lines(Format::Text { colour: arguments.color.on_stdout() }, columns)
         }
         OutputFormat::Csv => Records::Csv,
-        OutputFormat::Parquet => Records::None,
+        OutputFormat::Parquet => Records::Rows,
         OutputFormat::Jsonl | OutputFormat::Json => Records::Lines(Format::JsonLines, None),
     }
 }

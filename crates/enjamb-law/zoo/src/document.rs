@@ -42,7 +42,7 @@ const HEAD: &str = "\
 
 Published crates that decode streams, each at the version named, under [the laws](laws.md). This page is written by a run:
 `cargo run --release` in `crates/enjamb-law/zoo`, where an entry is a constructor, an adapter and a few messages. What a crate's documentation, or the
-standard that it implements, says is meant is not counted as broken; what is broken is shown with the smallest input that shows it, and with what
+standard that it implements, says is meant is not counted as broken; what is broken is shown with the smallest input that some seconds of shrinking come to, and with what
 in the source of the crate brings it about; for `linear`, whose figures are those of one machine, without an input. The crates are compiled with overflow checks, as in the tests of whoever uses them.
 
 ";
@@ -156,21 +156,97 @@ fn brief(tested: &Tested<'_>, law: Law) -> String {
     format!("\n```text\n{law}: {verdict}\n{}\n```\n", stream.join("\n"))
 }
 
-/// The first line that differs.
-pub fn first_difference(committed: &str, run: &str) -> Option<String> {
-    if committed == run {
-        return None;
-    }
-    let (mut committed, mut run) = (committed.lines(), run.lines());
-    for line in 1.. {
-        let (there, here) = (committed.next(), run.next());
-        if there != here {
-            let of = |line: Option<&str>| line.map_or_else(|| "(no line)".to_owned(), str::to_owned);
-            return Some(format!("line {line}\n  there: {}\n  run:   {}", of(there), of(here)));
+/// What a run says that the committed page does not.
+pub struct Comparison {
+    /// The first line outside the reproducers that differs: a verdict, a count, a cause.
+    pub differs: Option<String>,
+    /// How many reproducers are others than those of the page. That is no difference in what was found: a reproducer is made smaller
+    /// for some seconds, and a machine that does more in them comes further.
+    pub other_reproducers: usize,
+}
+
+/// Compares a run with the committed page.
+pub fn compare(committed: &str, run: &str) -> Comparison {
+    let (committed, run) = (Parts::of(committed), Parts::of(run));
+    let mut differs = None;
+    let (mut there, mut here) = (committed.prose.iter(), run.prose.iter());
+    loop {
+        let (there, here) = (there.next(), here.next());
+        if there.map(|(_, line)| line) != here.map(|(_, line)| line) {
+            let told = |line: Option<&(usize, &str)>| {
+                line.map_or_else(|| "(no line)".to_owned(), |(_, line)| (*line).to_owned())
+            };
+            let at = there.or(here).map_or(0, |(number, _)| *number);
+            differs = Some(format!("line {at}\n  there: {}\n  run:   {}", told(there), told(here)));
+            break;
         }
         if there.is_none() {
             break;
         }
     }
-    Some("they end differently".to_owned())
+    let common = committed.blocks.iter().zip(&run.blocks).filter(|(there, here)| there != here).count();
+    let other_reproducers = common + committed.blocks.len().abs_diff(run.blocks.len());
+    Comparison { differs, other_reproducers }
+}
+
+/// A page, its fenced blocks apart from the rest.
+#[derive(Default)]
+struct Parts<'a> {
+    /// With the number of the line, from 1. A block stands for one line: where it is, not what is in it.
+    prose: Vec<(usize, &'a str)>,
+    blocks: Vec<Vec<&'a str>>,
+}
+
+impl<'a> Parts<'a> {
+    fn of(text: &'a str) -> Self {
+        let mut parts = Self::default();
+        let mut inside = false;
+        for (number, line) in (1..).zip(text.lines()) {
+            if line.starts_with("```") {
+                inside = !inside;
+                if inside {
+                    parts.blocks.push(Vec::new());
+                    parts.prose.push((number, line));
+                }
+            } else if let (true, Some(block)) = (inside, parts.blocks.last_mut()) {
+                block.push(line);
+            } else {
+                parts.prose.push((number, line));
+            }
+        }
+        parts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = "| a | holds |\n\n*split*: cause\n\n```text\nsplit: \"a|b\"\n```\n\nend\n";
+
+    #[test]
+    fn a_reproducer_of_another_size_is_the_same_finding() {
+        let run = PAGE.replace("a|b", "aa|b\"\n  more");
+        let comparison = compare(PAGE, &run);
+        assert_eq!((comparison.differs, comparison.other_reproducers), (None, 1));
+    }
+
+    #[test]
+    fn another_verdict_is_named_with_its_line() {
+        let comparison = compare(PAGE, &PAGE.replace("holds", "**fails**"));
+        assert_eq!(comparison.differs.unwrap(), "line 1\n  there: | a | holds |\n  run:   | a | **fails** |");
+    }
+
+    #[test]
+    fn a_reproducer_too_many_or_a_page_that_ends_early_differs() {
+        let more = PAGE.replace("end", "```text\nx\n```");
+        assert!(compare(PAGE, &more).differs.unwrap().starts_with("line 9"));
+        assert!(compare(PAGE, PAGE.trim_end_matches("end\n")).differs.unwrap().contains("(no line)"));
+    }
+
+    #[test]
+    fn a_page_is_itself() {
+        let comparison = compare(PAGE, PAGE);
+        assert_eq!((comparison.differs, comparison.other_reproducers), (None, 0));
+    }
 }

@@ -4,8 +4,9 @@ use std::process::Command;
 
 #[test]
 fn the_document_is_what_a_run_says() {
-    let output = Command::new(env!("CARGO_BIN_EXE_zoo")).arg("--check").output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // It takes minutes, and tells how it goes as it goes.
+    let status = Command::new(env!("CARGO_BIN_EXE_zoo")).arg("--check").status().unwrap();
+    assert!(status.success(), "it says above what differs");
 }
 
 #[test]

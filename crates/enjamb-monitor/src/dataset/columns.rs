@@ -170,12 +170,7 @@ impl Rows {
         self.bytes.push(END);
     }
 
-    /// The bytes of the rows so far, which are taken away. They may be appended to those of other rows.
-    pub fn take(&mut self, to: &mut Vec<u8>) {
-        to.append(&mut self.bytes);
-    }
-
-    /// The bytes of the rows so far.
+    /// The rows so far, as bytes that may be put behind those of other rows.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes

@@ -1,5 +1,7 @@
 //! What is counted of connections: how they ended, how long they lasted, which lasted longest.
 
+use std::cmp::Reverse;
+
 use enjamb::{Connection, Ending, Side, Time};
 use serde_json::{Value, json};
 
@@ -51,7 +53,8 @@ impl Connections {
         self.endings[client][server] += 1;
         let duration_us = micros(time, opened);
         self.duration.record(duration_us);
-        if self.longest.len() < LONGEST_MAX || self.longest.last().is_some_and(|last| last.duration_us < duration_us) {
+        let rank = rank(duration_us, connection);
+        if self.longest.len() < LONGEST_MAX || self.longest.last().is_some_and(|last| rank < last.rank()) {
             let lasted = Lasted { connection: *connection, protocol: protocol.into(), duration_us, sides: *sides };
             self.longest.push(lasted);
             self.keep_longest();
@@ -70,7 +73,7 @@ impl Connections {
     }
 
     fn keep_longest(&mut self) {
-        self.longest.sort_by_key(|lasted| (std::cmp::Reverse(lasted.duration_us), lasted.connection.number));
+        self.longest.sort_by_key(Lasted::rank);
         self.longest.truncate(LONGEST_MAX);
     }
 
@@ -98,7 +101,16 @@ impl Connections {
     }
 }
 
+/// Those that lasted longest come first, and of two that lasted as long the one that was opened first, whichever was over first.
+fn rank(duration_us: u64, connection: &Connection) -> (Reverse<u64>, u64) {
+    (Reverse(duration_us), connection.number)
+}
+
 impl Lasted {
+    fn rank(&self) -> (Reverse<u64>, u64) {
+        rank(self.duration_us, &self.connection)
+    }
+
     fn to_json(&self) -> Value {
         let mut value = json!({
             "conn": self.connection.number,

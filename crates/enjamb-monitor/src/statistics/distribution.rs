@@ -72,9 +72,18 @@ pub(crate) const LENGTH: Bounds = Bounds { highest: 1 << 40, digits: 2 };
 /// How long connections lasted, in microseconds up to a hundred days.
 pub(crate) const DURATION: Bounds = Bounds { highest: 8_640_000_000_000, digits: 2 };
 
+/// Values below this have counters of their own in a [`Spread`].
+const SMALL: usize = 128;
+
 /// A histogram of numbers that are known to a few significant digits. It grows with the largest one.
+///
+/// To find a value's place in an HDR histogram takes longer than all else that is counted of a message. But most messages are small, and those
+/// that came in one packet and were asked for in one packet all took the same time: these are counted at once.
 #[derive(Clone, Debug)]
 pub(crate) struct Spread {
+    small: Box<[u64; SMALL]>,
+    /// The last value that was not small, and how often it came that is not in the histogram yet.
+    last: (u64, u64),
     histogram: Histogram<u64>,
     highest: u64,
 }
@@ -87,32 +96,59 @@ const STEPS: [u64; 6] = [10, 15, 22, 33, 47, 68];
 impl Spread {
     pub(crate) fn new(bounds: Bounds) -> Self {
         match Histogram::new(bounds.digits) {
-            Ok(histogram) => Self { histogram, highest: bounds.highest },
+            Ok(histogram) => Self { small: Box::new([0; SMALL]), last: (0, 0), histogram, highest: bounds.highest },
             Err(error) => panic!("the digits are constants that hdrhistogram takes: {error}"),
         }
     }
 
+    #[inline]
     pub(crate) fn record(&mut self, value: u64) {
-        // Cannot fail: it grows, and the highest is a constant that it can grow to.
-        let _ = self.histogram.record(value.min(self.highest));
+        if let Some(count) = usize::try_from(value).ok().and_then(|value| self.small.get_mut(value)) {
+            *count += 1;
+        } else if value == self.last.0 {
+            self.last.1 += 1;
+        } else {
+            let (value, count) = std::mem::replace(&mut self.last, (value, 1));
+            self.settle(value, count);
+        }
+    }
+
+    fn settle(&mut self, value: u64, count: u64) {
+        if count > 0 {
+            // Cannot fail: it grows, and the highest is a constant that it can grow to.
+            let _ = self.histogram.record_n(value.min(self.highest), count);
+        }
     }
 
     pub(crate) fn add(&mut self, more: &Self) {
+        self.small.iter_mut().zip(more.small.iter()).for_each(|(to, more)| *to += more);
+        self.settle(more.last.0, more.last.1);
         let _ = self.histogram.add(&more.histogram);
     }
 
+    /// All that was counted.
+    fn histogram(&self) -> Histogram<u64> {
+        let mut all = self.clone();
+        for (value, count) in self.small.iter().enumerate() {
+            all.settle(value as u64, *count);
+        }
+        all.settle(self.last.0, self.last.1);
+        all.histogram
+    }
+
     pub(crate) fn count(&self) -> u64 {
-        self.histogram.len()
+        self.small.iter().sum::<u64>() + self.last.1 + self.histogram.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.histogram.is_empty()
+        self.count() == 0
     }
 
     /// p50, p90, p99, p999 and the largest.
     pub(crate) fn quantiles(&self) -> [u64; 5] {
-        let [p50, p90, p99, p999] = QUANTILES.map(|(_, quantile)| self.histogram.value_at_quantile(quantile));
-        [p50, p90, p99, p999, self.histogram.max()]
+        let histogram = self.histogram();
+        let [p50, p90, p99, p999] = QUANTILES.map(|(_, quantile)| histogram.value_at_quantile(quantile));
+        [p50, p90, p99, p999, histogram.max()]
     }
 
     /// `count` and the quantiles.
@@ -126,9 +162,10 @@ impl Spread {
     pub(crate) fn to_json_with(&self, histograms: bool) -> Value {
         let mut value = self.to_json();
         if histograms {
-            let seen = self.histogram.iter_recorded();
-            value["histogram"] = seen
-                .map(|it| json!([self.histogram.highest_equivalent(it.value_iterated_to()), it.count_at_value()]))
+            let histogram = self.histogram();
+            value["histogram"] = histogram
+                .iter_recorded()
+                .map(|it| json!([histogram.highest_equivalent(it.value_iterated_to()), it.count_at_value()]))
                 .collect();
         }
         value
@@ -137,8 +174,9 @@ impl Spread {
     /// How often values from 0, 1, 2, 3, 5, 7, 10, 15, 22, 33, 47, 68, 100 and so on were seen, up to the one before the next.
     pub(crate) fn distribution(&self) -> Value {
         let mut buckets: Vec<(u64, u64, u64)> = Vec::new();
-        for value in self.histogram.iter_recorded() {
-            let (from, to) = bucket(self.histogram.lowest_equivalent(value.value_iterated_to()));
+        let histogram = self.histogram();
+        for value in histogram.iter_recorded() {
+            let (from, to) = bucket(histogram.lowest_equivalent(value.value_iterated_to()));
             match buckets.last_mut() {
                 Some((last, _, count)) if *last == from => *count += value.count_since_last_iteration(),
                 _ => buckets.push((from, to, value.count_since_last_iteration())),
@@ -181,6 +219,22 @@ mod tests {
         }
         let bounds: Vec<_> = Powers::default().buckets().map(|(from, to, _)| (from, to)).collect();
         assert!(bounds.windows(2).all(|pair| pair[0].1 + 1 == pair[1].0), "{bounds:?}");
+    }
+
+    #[test]
+    fn it_says_what_a_histogram_of_the_same_values_says() {
+        let bounds = Bounds { highest: 1 << 25, digits: 2 };
+        let mut parts = [Spread::new(bounds), Spread::new(bounds)];
+        let mut plain: Histogram<u64> = Histogram::new(bounds.digits).unwrap();
+        let values = [0, 1, 127, 128, 128, 128, 129, 128, 5000, 5000, 3, 1 << 19, 1 << 30, 1 << 30, u64::MAX, 0, 5000];
+        for (at, value) in values.iter().chain(values.iter().rev()).enumerate() {
+            plain.record((*value).min(bounds.highest)).unwrap();
+            parts[usize::from(at % 3 == 0)].record(*value);
+        }
+        let [mut all, more] = parts;
+        all.add(&more);
+        assert_eq!((all.histogram(), all.count()), (plain.clone(), plain.len()));
+        assert!(Spread::new(bounds).is_empty() && Spread::new(bounds).histogram().is_empty());
     }
 
     #[test]

@@ -3,12 +3,11 @@
 //! Strangers choose some of the kinds, so there are only so many; the others are counted together. A kind has a number, so that
 //! what is known of a message once need not be looked up again.
 
-use std::collections::HashMap;
-
 use serde_json::{Value, json};
 
 use crate::statistics::distribution::{LATENCY, Spread};
-use crate::statistics::{OTHER, OUTCOMES};
+use crate::statistics::names::Names;
+use crate::statistics::{OTHER, OUTCOMES, PART_MAX};
 
 /// How many kinds of messages are told apart on one side.
 const KINDS_MAX: usize = 256;
@@ -18,17 +17,20 @@ const KINDS_MAX: usize = 256;
 pub(crate) struct KindId(u16);
 
 /// The kinds of one side.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Kinds {
-    ids: HashMap<Box<str>, KindId, foldhash::fast::RandomState>,
+    /// How many are told apart.
+    most: usize,
+    names: Names,
+    /// By the number of the name.
     list: Vec<Kind>,
-    /// The one before: the next is often the same.
-    last: usize,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Kind {
     pub(crate) name: Box<str>,
+    /// At which step it was first seen.
+    first: u64,
     pub(crate) messages: u64,
     pub(crate) bytes: u64,
     pub(crate) outcomes: [u64; 4],
@@ -36,26 +38,36 @@ pub(crate) struct Kind {
     pub(crate) latency: Option<Box<Spread>>,
 }
 
+impl Default for Kinds {
+    fn default() -> Self {
+        Self { most: KINDS_MAX, names: Names::default(), list: Vec::new() }
+    }
+}
+
 impl Kinds {
-    /// The number of a kind.
-    pub(crate) fn id(&mut self, name: &str) -> KindId {
-        if self.list.get(self.last).is_some_and(|last| *last.name == *name) {
-            return KindId(self.last as u16);
-        }
-        let id = match self.ids.get(name) {
-            Some(id) => *id,
-            None if self.list.len() < KINDS_MAX || name == OTHER => self.insert(name),
-            None => self.ids.get(OTHER).copied().unwrap_or_else(|| self.insert(OTHER)),
-        };
-        self.last = usize::from(id.0);
-        id
+    /// Those of a part tell more apart: which of them count in the whole is not known yet.
+    pub(crate) fn widen(&mut self) {
+        self.most = PART_MAX;
     }
 
-    fn insert(&mut self, name: &str) -> KindId {
-        let id = KindId(self.list.len() as u16);
-        self.ids.insert(name.into(), id);
-        self.list.push(Kind { name: name.into(), messages: 0, bytes: 0, outcomes: [0; 4], latency: None });
-        id
+    /// The number of a kind. Where it was not seen before, `step` says when it is.
+    #[inline]
+    pub(crate) fn id(&mut self, name: &str, step: u64) -> KindId {
+        let number = match self.names.find(name) {
+            Some(number) => number,
+            None => self.begin(name, step),
+        };
+        KindId(number as u16)
+    }
+
+    #[cold]
+    fn begin(&mut self, name: &str, step: u64) -> usize {
+        let name = if self.list.len() < self.most { name } else { OTHER };
+        self.names.find(name).unwrap_or_else(|| {
+            let kind = Kind { name: name.into(), first: step, messages: 0, bytes: 0, outcomes: [0; 4], latency: None };
+            self.list.push(kind);
+            self.names.add(name)
+        })
     }
 
     pub(crate) fn message(&mut self, id: KindId, length: u64, outcome: usize) {
@@ -74,15 +86,29 @@ impl Kinds {
 
     pub(crate) fn add(&mut self, more: &Self) {
         for counted in &more.list {
-            let KindId(id) = self.id(&counted.name);
-            let kind = &mut self.list[usize::from(id)];
-            kind.messages += counted.messages;
-            kind.bytes += counted.bytes;
-            kind.outcomes.iter_mut().zip(counted.outcomes).for_each(|(to, more)| *to += more);
-            if let Some(latency) = &counted.latency {
-                kind.latency().add(latency);
-            }
+            self.add_kind(counted);
         }
+    }
+
+    fn add_kind(&mut self, counted: &Kind) {
+        let KindId(id) = self.id(&counted.name, counted.first);
+        let kind = &mut self.list[usize::from(id)];
+        kind.messages += counted.messages;
+        kind.bytes += counted.bytes;
+        kind.outcomes.iter_mut().zip(counted.outcomes).for_each(|(to, more)| *to += more);
+        if let Some(latency) = &counted.latency {
+            kind.latency().add(latency);
+        }
+    }
+
+    /// What one would have counted who had seen all steps: those that are told apart are the first ones. Exact where no part saw more than [`PART_MAX`].
+    pub(crate) fn of_parts(parts: &[&Self]) -> Self {
+        let mut kinds: Vec<&Kind> = parts.iter().flat_map(|part| &part.list).collect();
+        // Stable: those of one step are of one part, in the order in which it saw them.
+        kinds.sort_by_key(|kind| kind.first);
+        let mut all = Self::default();
+        kinds.into_iter().for_each(|kind| all.add_kind(kind));
+        all
     }
 
     /// Those of which there were messages, the most frequent first.

@@ -6,7 +6,8 @@ use enjamb::{Outcome, Side};
 
 use crate::statistics::connections::Connections;
 use crate::statistics::distribution::{Powers, QUANTILES, Spread};
-use crate::statistics::{ErrorKey, OUTCOMES, SideStatistics, Statistics};
+use crate::statistics::errors::ErrorKey;
+use crate::statistics::{OUTCOMES, SideStatistics, Statistics};
 
 /// How many lines a list has. The record has all that is counted.
 const LISTED_MAX: usize = 20;
@@ -81,7 +82,7 @@ impl Statistics {
     }
 
     fn errors(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let errors = self.sorted_errors();
+        let errors = self.errors.sorted();
         if !errors.is_empty() {
             writeln!(f, "\nerrors")?;
         }

@@ -17,12 +17,16 @@
 //! This is what the server does in `processInlineBuffer` and `processMultibulkBuffer` (networking.c), but for two places
 //! where it looks at nothing: any byte may follow a CR there, and any two bytes a bulk. Here both are CR LF.
 
+use std::num::NonZeroUsize;
+
 use enjamb::{Found, Glance, Handler, Limit, Refused, Step, Terminator};
 
 use super::excerpt::{Excerpt, Form, Size};
 use super::fault::Fault;
 use super::inline::Words;
 use super::line::{Line, LineBuffer, strict_integer};
+use super::name::Name;
+use super::pairing;
 use super::payload::{BULK_MAX, Payload};
 use super::whole;
 
@@ -32,9 +36,6 @@ pub const LINE_MAX: u64 = 64 << 10;
 /// The most arguments of a command, its name included.
 pub const ARGUMENTS_MAX: i64 = 1 << 20;
 
-/// The longest name that is a kind of its own.
-pub const NAME_MAX: usize = 32;
-
 /// The largest count and length that a message on trial may announce: noise must not swallow the stream.
 pub(super) const TRIAL_MAX: i64 = 1 << 20;
 
@@ -43,6 +44,8 @@ pub(super) const TRIAL_MAX: i64 = 1 << 20;
 pub(super) struct Whole {
     /// Where it begins, when it was found by seeking.
     pub(super) found_at: Option<u64>,
+    /// How long it is, when it was taken at a glance: so much in front of the rest of the chunk is all of it, and there may be no excerpt.
+    pub(super) glanced: Option<NonZeroUsize>,
 }
 
 /// Reads commands. What it knows of the one in progress, or of the one that is whole, until [`clear`](Self::clear).
@@ -52,8 +55,7 @@ pub(super) struct Commands {
     state: State,
     line: LineBuffer,
     excerpt: Excerpt,
-    /// The name in capitals, where it is one; else empty.
-    name: String,
+    name: Name,
     /// Arguments still to come, and all of them. Of an inline command, those so far.
     arguments_left: u64,
     arguments: u64,
@@ -84,7 +86,7 @@ impl Commands {
             state: State::First,
             line: LineBuffer::default(),
             excerpt: Excerpt::default(),
-            name: String::new(),
+            name: Name::default(),
             arguments_left: 0,
             arguments: 0,
             blank_before: false,
@@ -127,7 +129,10 @@ impl Commands {
 
     /// The name in capitals, where it is known and one; else `command`.
     pub(super) fn kind(&self) -> &str {
-        if self.name.is_empty() { "command" } else { &self.name }
+        match self.name.as_str() {
+            "" => "command",
+            name => name,
+        }
     }
 
     /// Arguments, the name included, of a command that is whole.
@@ -221,20 +226,15 @@ impl Commands {
 
     /// The first argument is whole.
     fn take_name(&mut self) {
-        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-        if let Some(name) = self.excerpt.whole_text(0)
-            && name.len() <= NAME_MAX
-            && name.iter().all(is_name)
-            && let Ok(name) = std::str::from_utf8(name)
-        {
-            self.name.push_str(name);
-            self.name.make_ascii_uppercase();
+        match self.excerpt.whole_text(0) {
+            Some(name) => self.name.set(name),
+            None => self.name.clear(),
         }
     }
 
     fn whole(&mut self) -> Step<Whole> {
         self.state = State::First;
-        Step::event(Whole { found_at: self.trial.take() })
+        Step::event(Whole { found_at: self.trial.take(), glanced: None })
     }
 
     /// A line that is not what it should be: the end of all parsing, or of a trial.
@@ -339,13 +339,13 @@ impl Handler for Commands {
         if !matches!(self.state, State::First) {
             return None;
         }
-        let Some((taken, arguments)) = whole::command(chunk, &mut self.excerpt) else {
-            self.excerpt.clear();
-            return None;
-        };
+        let whole::Command { taken, arguments, name } = whole::command(chunk, &mut whole::Nothing)?;
         self.arguments = arguments;
-        self.take_name();
-        Some(Glance { taken, step: self.whole() })
+        self.name.set(name);
+        if pairing::looks_at_arguments(self.kind()) {
+            whole::command(chunk, &mut self.excerpt);
+        }
+        Some(Glance { taken, step: Step::event(Whole { found_at: None, glanced: Some(taken) }) })
     }
 
     fn limit(&self) -> Limit {
@@ -357,6 +357,6 @@ impl Handler for Commands {
     }
 
     fn held(&self) -> usize {
-        self.line.held() + self.excerpt.held() + self.name.len()
+        self.line.held() + self.excerpt.held() + self.name.held()
     }
 }

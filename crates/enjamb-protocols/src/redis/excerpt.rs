@@ -85,6 +85,10 @@ pub(super) struct Excerpt {
 }
 
 impl Excerpt {
+    pub(super) const fn new() -> Self {
+        Self { bytes: Vec::new(), values: Vec::new(), begun: 0 }
+    }
+
     /// Forgets the message, and keeps the room.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
@@ -188,21 +192,32 @@ impl Excerpt {
 /// character that the cut has broken.
 pub(super) fn write_quoted(f: &mut fmt::Formatter<'_>, text: &[u8], cut: bool) -> fmt::Result {
     f.write_char('"')?;
+    // All of it, instead of up to the first that is not plain: so it goes by many bytes at a time.
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
+    if text.iter().fold(true, |plain, byte| plain & is_plain(*byte))
+        && let Ok(plain) = std::str::from_utf8(text)
+    {
+        f.write_str(plain)?;
+        return f.write_str(if cut { "…\"" } else { "\"" });
+    }
     let mut chunks = text.utf8_chunks().peekable();
     while let Some(chunk) = chunks.next() {
-        for c in chunk.valid().chars() {
-            match c {
-                '"' => f.write_str("\\\"")?,
-                '\\' => f.write_str("\\\\")?,
-                '\n' => f.write_str("\\n")?,
-                '\r' => f.write_str("\\r")?,
-                '\t' => f.write_str("\\t")?,
-                '\x07' => f.write_str("\\a")?,
-                '\x08' => f.write_str("\\b")?,
-                c if c.is_ascii_control() => write!(f, "\\x{:02x}", u32::from(c))?,
-                c => f.write_char(c)?,
+        let mut rest = chunk.valid();
+        while let Some(at) = rest.bytes().position(|byte| byte.is_ascii_control() || matches!(byte, b'"' | b'\\')) {
+            f.write_str(&rest[..at])?;
+            match rest.as_bytes()[at] {
+                b'"' => f.write_str("\\\"")?,
+                b'\\' => f.write_str("\\\\")?,
+                b'\n' => f.write_str("\\n")?,
+                b'\r' => f.write_str("\\r")?,
+                b'\t' => f.write_str("\\t")?,
+                0x07 => f.write_str("\\a")?,
+                0x08 => f.write_str("\\b")?,
+                byte => write!(f, "\\x{byte:02x}")?,
             }
+            rest = &rest[at + 1..];
         }
+        f.write_str(rest)?;
         let broken_by_the_cut = cut
             && chunks.peek().is_none()
             && std::str::from_utf8(chunk.invalid()).is_err_and(|e| e.error_len().is_none());

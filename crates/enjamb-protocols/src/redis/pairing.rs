@@ -25,6 +25,19 @@ use super::reply::Replies;
 /// The most entries of the queue of outstanding commands. A run of commands that get one reply each is one entry.
 pub const OUTSTANDING_MAX: usize = 1024;
 
+/// Does it depend on its arguments what a command of this kind gets? On their number everything may.
+#[inline]
+pub(super) fn looks_at_arguments(kind: &str) -> bool {
+    matches!(kind.as_bytes(), b"CLIENT" | b"REPLCONF")
+}
+
+/// May what is in a reply, which begins with `text`, say more than what it is? Texts on a line may, and of aggregates those of three or four elements:
+/// confirmations, and what a subscription brings.
+#[inline]
+pub(super) fn looks_into(text: &[u8]) -> bool {
+    matches!(text, [b'+' | b'-', ..] | [b'*' | b'>', b'3' | b'4', b'\r', ..])
+}
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pairing {
     queue: VecDeque<Outstanding>,
@@ -174,16 +187,16 @@ impl Pairing {
         let alone = command.arguments() == 1;
         let argument_is =
             |index, word: &str| command.argument(index).is_some_and(|a| a.eq_ignore_ascii_case(word.as_bytes()));
-        let expected = match command.kind() {
-            "EXEC" | "DISCARD" => {
+        let expected = match command.kind().as_bytes() {
+            b"EXEC" | b"DISCARD" => {
                 self.in_multi = false;
                 Expected::Replies(1)
             }
-            "MULTI" if alone => {
+            b"MULTI" if alone => {
                 self.in_multi = true;
                 Expected::Replies(1)
             }
-            "CLIENT" if command.arguments() == 3 && argument_is(1, "REPLY") => {
+            b"CLIENT" if command.arguments() == 3 && argument_is(1, "REPLY") => {
                 let to = match command.argument(2) {
                     Some(to) if to.eq_ignore_ascii_case(b"ON") => Replying::On,
                     Some(to) if to.eq_ignore_ascii_case(b"OFF") => Replying::Off,
@@ -192,17 +205,17 @@ impl Pairing {
                 };
                 return self.client_reply(to, replying);
             }
-            "REPLCONF" if argument_is(1, "ACK") => return None,
-            "HELLO" => Expected::Hello,
-            "RESET" if alone => {
+            b"REPLCONF" if argument_is(1, "ACK") => return None,
+            b"HELLO" => Expected::Hello,
+            b"RESET" if alone => {
                 self.in_multi = false;
                 self.replying = Replying::On;
                 Expected::Reset
             }
-            "MONITOR" if alone => Expected::Monitor,
-            "SYNC" if alone => Expected::Sync,
-            "PSYNC" if command.arguments() == 3 => Expected::Sync,
-            kind => match Word::parse(kind.as_bytes()) {
+            b"MONITOR" if alone => Expected::Monitor,
+            b"SYNC" if alone => Expected::Sync,
+            b"PSYNC" if command.arguments() == 3 => Expected::Sync,
+            kind => match Word::parse(kind) {
                 Some(word) if !alone => Expected::Confirmations { word, left: Some(command.arguments() - 1) },
                 Some(word) if !word.adds => Expected::Confirmations { word, left: None },
                 _ => Expected::Replies(1),
@@ -290,7 +303,7 @@ impl Pairing {
                     return Verdict::PUSH;
                 }
             }
-            Some(Form::Simple) if is_monitored(reply) && (self.monitoring || self.queue.is_empty()) => {
+            Some(Form::Simple) if (self.monitoring || self.queue.is_empty()) && is_monitored(reply) => {
                 return Verdict::PUSH;
             }
             _ => {}

@@ -16,6 +16,7 @@ use super::command::{LINE_MAX, TRIAL_MAX, Whole};
 use super::excerpt::{Excerpt, Form, Size};
 use super::fault::Fault;
 use super::line::{Line, LineBuffer, is_double, length, signed_integer};
+use super::pairing;
 use super::payload::{BULK_MAX, Payload};
 use super::whole;
 
@@ -42,6 +43,8 @@ pub(super) struct Replies {
     snapshot_next: bool,
     /// Where the reply on trial begins.
     trial: Option<u64>,
+    /// What the reply is that was taken at a glance. Its excerpt is there only if pairing looks into it.
+    glanced: Option<Form>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +89,7 @@ impl Replies {
             annotated: false,
             snapshot_next: false,
             trial: None,
+            glanced: None,
         }
     }
 
@@ -102,6 +106,7 @@ impl Replies {
         self.hidden = 0;
         self.annotated = false;
         self.trial = None;
+        self.glanced = None;
     }
 
     /// Whether the next reply may be a snapshot: it answers `SYNC` or `PSYNC`.
@@ -139,7 +144,7 @@ impl Replies {
 
     /// What the reply is, once its first line is whole.
     pub(super) fn form(&self) -> Option<Form> {
-        self.excerpt.values().first().map(|value| value.form)
+        self.glanced.or_else(|| self.excerpt.values().first().map(|value| value.form))
     }
 
     /// The text of the value at `index` of those that are kept, the reply itself included; where all of it is there.
@@ -352,7 +357,7 @@ impl Replies {
 
     fn whole(&mut self) -> Step<Whole> {
         self.state = State::Value;
-        Step::event(Whole { found_at: self.trial.take() })
+        Step::event(Whole { found_at: self.trial.take(), glanced: None })
     }
 
     fn payload(&mut self, form: Form, mut payload: Payload, last: &[u8]) -> Result<Step<Whole>, Fault> {
@@ -519,11 +524,18 @@ impl Handler for Replies {
         if !between || self.snapshot_next {
             return None;
         }
-        let taken = whole::reply(chunk, &mut self.excerpt);
-        if taken.is_none() {
-            self.excerpt.clear();
-        }
-        Some(Glance { taken: taken?, step: Step::event(Whole { found_at: None }) })
+        let seen = if pairing::looks_into(chunk) {
+            let seen = whole::reply(chunk, &mut self.excerpt);
+            if seen.is_none() {
+                self.excerpt.clear();
+            }
+            seen
+        } else {
+            whole::reply(chunk, &mut whole::Nothing)
+        };
+        let (taken, form) = seen?;
+        self.glanced = Some(form);
+        Some(Glance { taken, step: Step::event(Whole { found_at: None, glanced: Some(taken) }) })
     }
 
     /// Texts on one line have no limit of their own (`MONITOR` shows whole commands in them), and are not kept.

@@ -1,17 +1,28 @@
 //! A message in a line, for people: what `redis-cli` would show of it, as far as it was kept.
 
+use std::cell::Cell;
 use std::fmt;
 
 use super::command::Commands;
 use super::excerpt::{Excerpt, Form, Size, Value, write_quoted};
 use super::reply::Replies;
+use super::whole;
 
 /// `SET key "two words"`. Passwords of `AUTH` and `HELLO` are not shown, as the server's own `MONITOR` does not.
-pub(super) struct Command<'a>(pub(super) &'a Commands);
+/// Of a command that was taken at a glance, its bytes are at hand.
+pub(super) struct Command<'a>(pub(super) &'a Commands, pub(super) Option<&'a [u8]>);
 
 impl fmt::Display for Command<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let excerpt = self.0.excerpt();
+        match self.1 {
+            Some(bytes) => read_again(|kept| whole::command(bytes, kept).is_some(), |excerpt| self.write(f, excerpt)),
+            None => self.write(f, self.0.excerpt()),
+        }
+    }
+}
+
+impl Command<'_> {
+    fn write(&self, f: &mut fmt::Formatter<'_>, excerpt: &Excerpt) -> fmt::Result {
         let mut secret = false;
         for (at, value) in excerpt.values().iter().enumerate() {
             if at > 0 {
@@ -57,11 +68,21 @@ fn write_argument(f: &mut fmt::Formatter<'_>, excerpt: &Excerpt, value: &Value) 
 }
 
 /// `array of 2: "a", (integer) 1`.
-pub(super) struct Reply<'a>(pub(super) &'a Replies);
+///
+/// Of a reply that was taken at a glance, its bytes are at hand.
+pub(super) struct Reply<'a>(pub(super) &'a Replies, pub(super) Option<&'a [u8]>);
 
 impl fmt::Display for Reply<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let excerpt = self.0.excerpt();
+        match self.1 {
+            Some(bytes) => read_again(|kept| whole::reply(bytes, kept).is_some(), |excerpt| self.write(f, excerpt)),
+            None => self.write(f, self.0.excerpt()),
+        }
+    }
+}
+
+impl Reply<'_> {
+    fn write(&self, f: &mut fmt::Formatter<'_>, excerpt: &Excerpt) -> fmt::Result {
         let mut depth = 0;
         let mut follows = false;
         for value in excerpt.values() {
@@ -95,6 +116,33 @@ impl fmt::Display for Reply<'_> {
     }
 }
 
+thread_local! {
+    /// The excerpt of a message that was read again, kept for its room.
+    static READ: Cell<Excerpt> = const { Cell::new(Excerpt::new()) };
+}
+
+/// Reads a message that was taken at a glance once more, for its excerpt.
+fn read_again(read: impl FnOnce(&mut Excerpt) -> bool, write: impl FnOnce(&Excerpt) -> fmt::Result) -> fmt::Result {
+    // Taken out while it is in use: what is written to may come by here again.
+    let mut excerpt = READ.take();
+    excerpt.clear();
+    let again = read(&mut excerpt);
+    debug_assert!(again, "it was read once");
+    let written = write(&excerpt);
+    READ.set(excerpt);
+    written
+}
+
+/// Writes what are digits for the most part. Anything else is escaped.
+fn write_ascii(f: &mut fmt::Formatter<'_>, text: &[u8]) -> fmt::Result {
+    match std::str::from_utf8(text) {
+        Ok(digits) if text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')) => {
+            f.write_str(digits)
+        }
+        _ => write!(f, "{}", text.escape_ascii()),
+    }
+}
+
 fn write_value(f: &mut fmt::Formatter<'_>, excerpt: &Excerpt, value: &Value) -> fmt::Result {
     let text = excerpt.kept(value);
     match value.form {
@@ -108,8 +156,14 @@ fn write_value(f: &mut fmt::Formatter<'_>, excerpt: &Excerpt, value: &Value) -> 
                 _ => excerpt.write_text(f, value),
             }
         }
-        Form::Integer => write!(f, "(integer) {}", text.escape_ascii()),
-        Form::Double => write!(f, "(double) {}", text.escape_ascii()),
+        Form::Integer => {
+            f.write_str("(integer) ")?;
+            write_ascii(f, text)
+        }
+        Form::Double => {
+            f.write_str("(double) ")?;
+            write_ascii(f, text)
+        }
         Form::BigNumber if value.size == Size::Known(text.len() as u64) => {
             write!(f, "(big number) {}", text.escape_ascii())
         }

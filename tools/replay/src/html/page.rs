@@ -265,7 +265,7 @@ impl Page<'_> {
         const ROW: f64 = 15.0;
         let drawn = self.timeline.connections();
         let (bins, step) = self.timeline.bins(usize::MAX);
-        let (origin, _) = self.timeline.scale();
+        let origin = self.timeline.origin();
         let span = (step as f64 * bins.len().max(1) as f64).max(1.0);
         let about = "When connections were open, and when messages came on them";
         let mut plot = Plot::new(1140.0, drawn.len() as f64 * ROW + 64.0, 190.0, about);
@@ -292,8 +292,9 @@ impl Page<'_> {
             );
             plot.bar("life", from, y, (to - from).max(2.0), 11.0, &life);
             for (bin, counts) in &connection.ticks {
-                let x = plot.x(*bin as f64 * step as f64 / span);
-                let at = duration(*bin as f64 * step as f64 / 1000.0);
+                let since = self.timeline.since_origin(*bin) as f64;
+                let x = plot.x(since / span);
+                let at = duration(since / 1000.0);
                 let [client, server] = counts.messages;
                 let errors: u64 = counts.errors.iter().sum();
                 let title = format!(

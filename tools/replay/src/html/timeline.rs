@@ -1,9 +1,12 @@
 //! When messages came, in all and on the first connections.
 //!
 //! How long a capture lasts is known only when it is over. So time is counted in steps that begin small, and when there are too
-//! many of them each two become one: at the end there are at least half as many as there may be, however long it lasted.
+//! many of them each two become one: at the end there are nearly half as many as there may be at least, however long it lasted.
+//!
+//! Nor is it known when it began: of several captures the first one read need not be the first one recorded. So steps are numbered
+//! from the beginning of time, and a number is halved where a step is doubled.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use enjamb::{Connection, Outcome, Side, Time};
 use enjamb_monitor::{Record, Rfc3339};
@@ -21,17 +24,14 @@ const STEP_MIN: u64 = 1000;
 /// When messages came.
 #[derive(Default)]
 pub(crate) struct Timeline {
-    scale: Option<Scale>,
-    bins: Vec<Counts>,
+    /// How long a step is, in nanoseconds; 0 before the first record.
+    step: u64,
+    /// The number of the first step of `bins`.
+    first: u64,
+    bins: VecDeque<Counts>,
     drawn: Vec<Drawn>,
     /// Where in `drawn` a connection is.
     places: HashMap<u64, usize>,
-}
-
-#[derive(Clone, Copy)]
-struct Scale {
-    origin: Time,
-    step: u64,
 }
 
 /// What came in one step.
@@ -48,8 +48,8 @@ pub(crate) struct Drawn {
     pub(crate) connection: Connection,
     pub(crate) from: Time,
     pub(crate) to: Time,
-    /// What came in which step, in order.
-    pub(crate) ticks: Vec<(usize, Counts)>,
+    /// What came in which step, by its number, in order.
+    pub(crate) ticks: Vec<(u64, Counts)>,
     pub(crate) totals: Counts,
 }
 
@@ -80,7 +80,7 @@ impl Timeline {
         let mut counts = Counts::default();
         counts.messages[message.side.index()] = 1;
         counts.errors[message.side.index()] = u64::from(message.outcome != Outcome::Ok);
-        self.bins[bin].add(&counts);
+        self.bins[(bin - self.first) as usize].add(&counts);
         if let Some(drawn) = drawn {
             let Drawn { ticks, totals, .. } = &mut self.drawn[drawn];
             totals.add(&counts);
@@ -91,28 +91,45 @@ impl Timeline {
         }
     }
 
-    /// The step that a time lies in. What is before the first record counts to its step.
-    fn bin(&mut self, time: Time) -> usize {
-        let scale = *self.scale.get_or_insert(Scale { origin: time, step: STEP_MIN });
-        let since = time.nanos().saturating_sub(scale.origin.nanos());
-        let mut step = scale.step;
-        while since / step >= BINS_MAX as u64 {
-            step *= 2;
+    /// The number of the step that a time lies in, which is there then.
+    fn bin(&mut self, time: Time) -> u64 {
+        let time = time.nanos();
+        if self.bins.is_empty() {
+            self.step = STEP_MIN;
+            self.first = time / STEP_MIN;
+        }
+        let (mut from, mut to);
+        loop {
+            from = self.first.min(time / self.step);
+            to = (self.first + self.bins.len() as u64).max(time / self.step + 1);
+            if to - from <= BINS_MAX as u64 {
+                break;
+            }
             self.halve();
         }
-        self.scale = Some(Scale { step, ..scale });
-        let bin = (since / step) as usize;
-        if self.bins.len() <= bin {
-            self.bins.resize(bin + 1, Counts::default());
+        for _ in from..self.first {
+            self.bins.push_front(Counts::default());
         }
-        bin
+        self.first = from;
+        self.bins.resize((to - from) as usize, Counts::default());
+        time / self.step
     }
 
     /// Makes one step of each two.
     fn halve(&mut self) {
-        self.bins = merged(&self.bins, 2);
+        let odd = (self.first % 2) as usize;
+        let mut halved = VecDeque::with_capacity(BINS_MAX);
+        for (place, counts) in self.bins.iter().enumerate() {
+            if place == 0 || (place + odd).is_multiple_of(2) {
+                halved.push_back(Counts::default());
+            }
+            halved.back_mut().into_iter().for_each(|sum: &mut Counts| sum.add(counts));
+        }
+        self.bins = halved;
+        self.first /= 2;
+        self.step *= 2;
         for Drawn { ticks, .. } in &mut self.drawn {
-            let mut halved: Vec<(usize, Counts)> = Vec::with_capacity(ticks.len());
+            let mut halved: Vec<(u64, Counts)> = Vec::with_capacity(ticks.len());
             for (bin, counts) in ticks.drain(..) {
                 match halved.last_mut() {
                     Some((last, sum)) if *last == bin / 2 => sum.add(&counts),
@@ -136,15 +153,26 @@ impl Timeline {
         })
     }
 
-    /// When the first step begins, and how long one is, in nanoseconds.
-    pub(crate) fn scale(&self) -> (Time, u64) {
-        self.scale.map_or((Time::default(), STEP_MIN), |scale| (scale.origin, scale.step))
+    /// When the first step begins.
+    pub(crate) fn origin(&self) -> Time {
+        Time::from_nanos(self.first * self.step)
+    }
+
+    /// How long a step is, in nanoseconds.
+    pub(crate) fn step(&self) -> u64 {
+        self.step.max(STEP_MIN)
     }
 
     /// What came in each step, and how long one is, in at most `most` steps.
     pub(crate) fn bins(&self, most: usize) -> (Vec<Counts>, u64) {
         let by = self.bins.len().div_ceil(most.max(1)).max(1);
-        (merged(&self.bins, by), self.scale().1.saturating_mul(by as u64))
+        let bins: Vec<Counts> = self.bins.iter().copied().collect();
+        (merged(&bins, by), self.step().saturating_mul(by as u64))
+    }
+
+    /// How many nanoseconds after the first step the one with this number begins.
+    pub(crate) fn since_origin(&self, bin: u64) -> u64 {
+        bin.saturating_sub(self.first) * self.step
     }
 
     /// The connections that are drawn, in the order in which they were seen.
@@ -154,7 +182,7 @@ impl Timeline {
 
     /// What it is drawn from.
     pub(crate) fn to_json(&self) -> Value {
-        let (origin, step) = self.scale();
+        let (origin, step) = (self.origin(), self.step());
         let list = |of: &dyn Fn(&Counts) -> u64| self.bins.iter().map(of).collect::<Vec<_>>();
         let mut value = json!({ "first": Rfc3339(origin).to_string(), "step_us": step / 1000 });
         for side in Side::BOTH {
@@ -180,36 +208,66 @@ fn merged(bins: &[Counts], by: usize) -> Vec<Counts> {
 mod tests {
     use super::*;
 
+    /// One message, of either side by its number; each tenth failed.
+    fn tell(timeline: &mut Timeline, nanos: u64, number: u64) {
+        let message = enjamb::Message {
+            protocol: "",
+            side: if number.is_multiple_of(2) { Side::Client } else { Side::Server },
+            kind: "",
+            span: enjamb::Span::default(),
+            outcome: if number.is_multiple_of(10) { Outcome::Failed } else { Outcome::Ok },
+            code: None,
+            reason: None,
+            answers: None,
+            summary: &"",
+        };
+        let connection = Connection { number: 1, client: ([0; 4], 1).into(), server: ([0; 4], 2).into() };
+        timeline.record(&Record::Message {
+            connection: &connection,
+            time: Time::from_nanos(nanos),
+            message: &message,
+            latency_us: None,
+            cuts: 0,
+            payload: None,
+        });
+    }
+
+    #[test]
+    fn what_came_later_may_have_been_recorded_earlier() {
+        let second = 1_000_000_000;
+        // Three captures: the second one was recorded first.
+        let mut timeline = Timeline::default();
+        for (number, at) in (0..).zip([50, 51, 7, 8, 9, 100, 0]) {
+            tell(&mut timeline, at * second, number);
+        }
+        let (bins, step) = timeline.bins(BINS_MAX);
+        assert_eq!(timeline.origin(), Time::from_nanos(0));
+        for at in [0, 7, 8, 9, 50, 51, 100] {
+            let bin = bins[(at * second / step) as usize];
+            assert_eq!(bin.messages.iter().sum::<u64>(), 1, "{at}");
+        }
+        assert_eq!(bins.iter().flat_map(|bin| bin.messages).sum::<u64>(), 7);
+        let drawn = &timeline.connections()[0];
+        assert_eq!((drawn.from.nanos(), drawn.to.nanos()), (0, 100 * second));
+        let ticks: Vec<u64> = drawn.ticks.iter().map(|(bin, _)| timeline.since_origin(*bin) / second).collect();
+        assert_eq!(ticks.len(), 7);
+        assert!(ticks.is_sorted());
+    }
+
     #[test]
     fn however_long_it_lasts_nothing_is_lost_and_the_steps_are_so_many() {
         for last in [0_u64, 1, 1000, 511_999, 512_000, 10_u64.pow(9), 10_u64.pow(15), u64::MAX / 2] {
             let mut timeline = Timeline::default();
-            let connection = Connection { number: 1, client: ([0; 4], 1).into(), server: ([0; 4], 2).into() };
             let start = 1_000_000;
             for part in 0..=1000_u64 {
-                let time = Time::from_nanos(start + (u128::from(last) * u128::from(part) / 1000) as u64);
-                let message = enjamb::Message {
-                    protocol: "",
-                    side: if part % 2 == 0 { Side::Client } else { Side::Server },
-                    kind: "",
-                    span: enjamb::Span::default(),
-                    outcome: if part % 10 == 0 { Outcome::Failed } else { Outcome::Ok },
-                    code: None,
-                    reason: None,
-                    answers: None,
-                    summary: &"",
-                };
-                timeline.record(&Record::Message {
-                    connection: &connection,
-                    time,
-                    message: &message,
-                    latency_us: None,
-                    cuts: 0,
-                    payload: None,
-                });
+                tell(&mut timeline, start + (u128::from(last) * u128::from(part) / 1000) as u64, part);
             }
             let (bins, step) = timeline.bins(BINS_MAX);
-            assert!(bins.len() <= BINS_MAX && (last < 512_000 || bins.len() >= BINS_MAX / 2), "{last}: {}", bins.len());
+            assert!(
+                bins.len() <= BINS_MAX && (last < 512_000 || bins.len() >= BINS_MAX / 2 - 1),
+                "{last}: {}",
+                bins.len()
+            );
             assert!(last / step < bins.len() as u64);
             let sum = |counts: &mut dyn Iterator<Item = &Counts>| {
                 counts.fold((0, 0), |(messages, errors), bin| {

@@ -77,6 +77,9 @@ pub fn entries() -> Vec<Entry> {
     ]
 }
 
+/// The fields of a record in one text, and where each ends.
+type Record = (String, Vec<usize>);
+
 /// A reader of records, with what it has of the next one.
 struct Records {
     reader: csv_core::Reader,
@@ -91,7 +94,7 @@ impl Records {
     }
 
     /// What its documentation says: it is called until it asks for more, and with nothing when there is no more.
-    fn read(&mut self, mut input: &[u8], found: &mut dyn FnMut(Result<(String, Vec<usize>), String>)) {
+    fn read(&mut self, mut input: &[u8], found: &mut dyn FnMut(Result<Record, String>)) {
         let at_end = input.is_empty();
         while !self.ended {
             let (mut fields, mut ends) = ([0; 64], [0; 16]);

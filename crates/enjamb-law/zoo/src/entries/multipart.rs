@@ -48,20 +48,18 @@ pub fn entries() -> Vec<Entry> {
             any(Streaming::with(
                 |body| (multer::Multipart::new(body, "B"), None::<multer::Field<'static>>),
                 async |(multipart, field)| {
-                    loop {
-                        if let Some(open) = field {
-                            match open.chunk().await? {
-                                Some(piece) => return Ok::<_, multer::Error>(Some(bytes(None, &piece))),
-                                None => *field = None,
-                            }
+                    if let Some(open) = field {
+                        match open.chunk().await? {
+                            Some(piece) => return Ok::<_, multer::Error>(Some(bytes(None, &piece))),
+                            None => *field = None,
                         }
-                        let Some(next) = multipart.next_field().await? else {
-                            return Ok(None);
-                        };
-                        let head = format!("{:?}", next.headers());
-                        *field = Some(next);
-                        return Ok(Some(bytes(Some(head), b"")));
                     }
+                    let Some(next) = multipart.next_field().await? else {
+                        return Ok(None);
+                    };
+                    let head = format!("{:?}", next.headers());
+                    *field = Some(next);
+                    Ok(Some(bytes(Some(head), b"")))
                 },
             )
             .flat_map(|said| said))

@@ -171,7 +171,7 @@ fn cobs(limit: Option<usize>) -> Any {
                 None => decoder,
             }
         },
-        |decoder, chunk, out| decoder.push(chunk, |frame| out(frame)),
+        |decoder, chunk, out| decoder.push(chunk, &mut *out),
     )
     .resumes())
 }

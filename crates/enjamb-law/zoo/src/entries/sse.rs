@@ -32,11 +32,9 @@ pub fn entries() -> Vec<Entry> {
         })
         .messages(EVENTS)
         .tokens(TOKENS),
-        Entry::new("sse-codec 0.3.2", "server-sent events", ASYNC, || {
-            any(Reading::stream(|chunks| sse_codec::decode_stream(chunks)))
-        })
-        .messages(EVENTS)
-        .tokens(TOKENS),
+        Entry::new("sse-codec 0.3.2", "server-sent events", ASYNC, || any(Reading::stream(sse_codec::decode_stream)))
+            .messages(EVENTS)
+            .tokens(TOKENS),
         Entry::new("tokio_sse_codec 0.0.2", "server-sent events", DECODER, || {
             any(Decoded::new(tokio_sse_codec::SseDecoder::<String>::new))
         })

@@ -63,14 +63,11 @@ pub fn entries() -> Vec<Entry> {
             b"\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x00",
         ]),
         Entry::new("snap 1.0.0", "snappy frames", BLOCKING, || {
-            any(Blocking::with(
-                |incoming| snap::read::FrameDecoder::new(incoming),
-                |reader| {
-                    let mut piece = [0; 64];
-                    let read = reader.read(&mut piece)?;
-                    Ok::<_, std::io::Error>((read > 0).then(|| piece[..read].to_vec()))
-                },
-            )
+            any(Blocking::with(snap::read::FrameDecoder::new, |reader| {
+                let mut piece = [0; 64];
+                let read = reader.read(&mut piece)?;
+                Ok::<_, std::io::Error>((read > 0).then(|| piece[..read].to_vec()))
+            })
             .flat_map(|piece| piece))
         })
         .messages([&b"\xff\x06\x00\x00sNaPpY\x01\x07\x00\x00\x6e\x57\xf1\x21abc"[..]]),
