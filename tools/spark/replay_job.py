@@ -29,6 +29,9 @@ CAPTURES = "_captures.jsonl"
 # How many captures that are not whole are told on standard error. All are in the dataset.
 TOLD_MAX = 100
 
+# Options of enjamb replay that would not mean in each run what they mean in one.
+OPTIONS_OF_ONE_RUN = ("--conn", "--html")
+
 FOUND_WANTING = 1
 WRONG_USAGE = 2
 NOTHING_READ = 3
@@ -36,6 +39,11 @@ NOTHING_READ = 3
 
 def main():
     arguments = parsed()
+    for option in arguments.replay:
+        if not option.startswith("--"):
+            sys.exit(refused(f"--replay={option}: expected a long option with its value, as in --replay=--protocol=redis"))
+        if option.split("=")[0] in OPTIONS_OF_ONE_RUN:
+            sys.exit(refused(f"--replay={option}: there is a run for each capture, and this is about one of all"))
     enjamb = shutil.which(arguments.enjamb)
     if enjamb is None:
         sys.exit(refused(f"--enjamb {arguments.enjamb}: there is no such program here"))
@@ -53,6 +61,10 @@ def main():
     try:
         reports = replayed(context, enjamb, captures, attempts, arguments.replay)
         summary = summed(context, reports)
+    except Exception as error:
+        shutil.rmtree(attempts, ignore_errors=True)
+        print(f"replay_job: Spark gave up: {error}", file=sys.stderr)
+        sys.exit(NOTHING_READ)
     finally:
         context.stop()
     published(out, reports, summary)
@@ -66,7 +78,7 @@ def main():
 def parsed():
     parser = argparse.ArgumentParser(
         description="Replays captures on a Spark cluster: one task a capture, one dataset and one summary of all.",
-        epilog="Exit codes: 0 done; 1 a capture could not be replayed, however often it was tried; 2 wrong usage; 3 nothing could be read.",
+        epilog="Exit codes: 0 done; 1 a capture could not be replayed, however often it was tried; 2 wrong usage; 3 nothing could be read, or Spark gave up.",
     )
     parser.add_argument("captures", nargs="+", metavar="CAPTURE", help="files, directories and patterns, as enjamb replay takes them")
     parser.add_argument("--out", required=True, metavar="DIR", help="the dataset: a new directory, or an empty one, that all executors see")

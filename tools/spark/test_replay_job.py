@@ -161,6 +161,9 @@ class OnSpark(unittest.TestCase):
             ("occupied", [self.captures], 2, "a new directory"),
             ("new", ["--replay=--filter=kind ==", self.captures], 2, "--filter"),
             ("new", ["--replay=--summary", self.captures], 2, "--format parquet is for records"),
+            ("new", ["--replay=--jobs=2", self.captures], 2, "--jobs"),
+            ("new", ["--replay=--html=page.html", self.captures], 2, "a run for each capture"),
+            ("new", ["--replay=corpora", self.captures], 2, "a long option"),
             ("new", [self.captures, os.path.join(self.captures, "cut.pcapng")], 2, "named twice"),
             ("new", [os.path.join(self.captures, "*.none")], 3, "nothing matches"),
         ]:

@@ -109,6 +109,24 @@ fn captures_are_named(jobs: &str, captures: &[&str]) {
 }
 
 #[test]
+fn the_files_are_the_same_however_many_threads_there_are() {
+    // Several rounds of what the threads are given.
+    let captures = ["corpora"; 12];
+    let written = |jobs: &str| {
+        let (folder, path, _) = write(&[&["--jobs", jobs], &captures[..]].concat());
+        let names =
+            ["__HIVE_DEFAULT_PARTITION__", "http1", "redis"].map(|name| format!("protocol={name}/part-00000.parquet"));
+        let files = names.iter().map(String::as_str).chain(["_summary.json"]);
+        let read = |file: &str| (file.to_owned(), std::fs::read(path.join(file)).unwrap());
+        (folder, files.map(read).collect::<Vec<_>>())
+    };
+    let ((_one, alone), (_other, shared)) = (written("1"), written("3"));
+    for ((name, alone), (_, shared)) in alone.iter().zip(&shared) {
+        assert!(!alone.is_empty() && alone == shared, "{name}");
+    }
+}
+
+#[test]
 fn the_histograms_add_up_to_the_quantiles() {
     let quantiles = |spread: &Value| {
         let histogram = spread["histogram"].as_array().unwrap();

@@ -64,7 +64,7 @@ pub enum OutputFormat {
     Csv,
     /// With --summary: one JSON object, indented.
     Json,
-    /// Parquet files in the directory --out, partitioned by protocol, for `DuckDB`, Spark and the like.
+    /// Parquet files in the directory --out, partitioned by protocol, for databases and data frames.
     Parquet,
 }
 
