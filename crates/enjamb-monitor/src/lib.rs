@@ -5,9 +5,12 @@
 //! * [`Record`] is what is written down: `docs/records.md` is the schema.
 //! * [`Filter`] says which are wanted.
 //! * [`Format`] writes records as JSON lines or as text, [`CsvWriter`] as CSV; [`trace`] sends them through `tracing` to the same lines.
+//! * `DatasetWriter` writes them as a dataset of Parquet files, with the feature `parquet`: `docs/scale.md` is the schema.
 //! * [`Statistics`] counts.
 
 mod csv;
+#[cfg(feature = "parquet")]
+mod dataset;
 mod field;
 mod filter;
 mod format;
@@ -19,6 +22,8 @@ pub mod trace;
 mod watch;
 
 pub use csv::CsvWriter;
+#[cfg(feature = "parquet")]
+pub use dataset::{Captures, DatasetWriter, Rows, SUMMARY_FILE};
 pub use field::{Field, FieldType};
 pub use filter::{Filter, FilterError};
 pub use format::{Format, LineWriter, Rfc3339};

@@ -258,6 +258,17 @@ impl Statistics {
     /// The record of type `summary`.
     #[must_use]
     pub fn to_json(&self) -> Value {
+        self.json(false)
+    }
+
+    /// [`to_json`](Self::to_json) with the histograms that quantiles are of, so that those of several can be computed from them: beside the quantiles `histogram`, an array of
+    /// `[value, count]`.
+    #[must_use]
+    pub fn to_json_with_histograms(&self) -> Value {
+        self.json(true)
+    }
+
+    fn json(&self, histograms: bool) -> Value {
         let mut record = json!({
             "type": "summary",
             "errors": self.errors.sorted().iter().map(|(key, count)| json!({
@@ -268,22 +279,22 @@ impl Statistics {
                 "count": count,
             })).collect::<Vec<_>>(),
         });
-        self.connections.to_json(&mut record);
+        self.connections.to_json(&mut record, histograms);
         if let Some((first, last)) = self.span {
             record["first"] = Rfc3339(first).to_string().into();
             record["last"] = Rfc3339(last).to_string().into();
         }
         for side in Side::BOTH {
-            record[side.as_str()] = self.sides[side.index()].to_json(self.whole_streams);
+            record[side.as_str()] = self.sides[side.index()].to_json(self.whole_streams, histograms);
         }
         if !self.latency.is_empty() {
-            let mut latency = self.latency.to_json();
+            let mut latency = self.latency.to_json_with(histograms);
             latency["distribution"] = self.latency.distribution();
             record["latency_us"] = latency;
             let by_kind = self.sides[Side::Client.index()].kinds.answered_sorted().into_iter();
             record["latency_us_by_kind"] = by_kind
                 .map(|(kind, latency)| {
-                    let mut value = latency.to_json();
+                    let mut value = latency.to_json_with(histograms);
                     value["kind"] = kind.into();
                     value
                 })
@@ -308,7 +319,7 @@ impl SideStatistics {
         self.lengths.add(&more.lengths);
     }
 
-    fn to_json(&self, whole_streams: bool) -> Value {
+    fn to_json(&self, whole_streams: bool, histograms: bool) -> Value {
         // By cuts inside: one less than the chunks it lies in.
         let [_, whole, more] = self.chunks_per_message.none_one_several();
         let cut_once = self.chunks_per_message.buckets().find(|(from, ..)| *from == 2).map_or(0, |(.., count)| count);
@@ -331,7 +342,7 @@ impl SideStatistics {
             side[outcome.as_str()] = self.outcomes[outcome as usize].into();
         }
         if !self.length.is_empty() {
-            let mut length = self.length.to_json();
+            let mut length = self.length.to_json_with(histograms);
             length["distribution"] = self.lengths.to_json();
             side["length"] = length;
         }

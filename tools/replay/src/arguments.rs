@@ -16,6 +16,10 @@ pub struct OutputArguments {
     #[arg(long, short, value_enum, default_value_t = OutputFormat::Text)]
     pub(crate) format: OutputFormat,
 
+    /// The directory that --format parquet writes to: a new one, or one that is empty.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+
     /// Write no records, only what was counted.
     #[arg(long)]
     pub(crate) summary: bool,
@@ -60,6 +64,8 @@ pub enum OutputFormat {
     Csv,
     /// With --summary: one JSON object, indented.
     Json,
+    /// Parquet files in the directory --out, partitioned by protocol, for databases and data frames.
+    Parquet,
 }
 
 /// Who sent it.
@@ -108,6 +114,16 @@ impl OutputArguments {
                 Some("--format json is for --summary, which is one object; records are --format jsonl")
             }
             (OutputFormat::Csv, true) => Some("--format csv is for records; with --summary it is text, json or jsonl"),
+            (OutputFormat::Parquet, true) => Some(
+                "--format parquet is for records, and puts what was counted beside them as _summary.json; with --summary alone it is \
+                 text, json or jsonl",
+            ),
+            (OutputFormat::Parquet, false) if self.out.is_none() => Some(
+                "--format parquet writes a directory of files, which standard output cannot take: --out DIR says where, as in --out dataset",
+            ),
+            (format, _) if self.out.is_some() && format != OutputFormat::Parquet => {
+                Some("--out is the directory of --format parquet; the other formats are written to standard output")
+            }
             _ => None,
         }
     }

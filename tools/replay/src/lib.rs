@@ -40,8 +40,9 @@ use anyhow::Context;
 use clap::Args;
 use enjamb::{Outcome, Side, Tap};
 use enjamb_capture::Options;
-use enjamb_monitor::{Format, Opener, Output, Watch};
+use enjamb_monitor::{Captures, DatasetWriter, Format, Opener, Output, Watch};
 use enjamb_protocols::Registry;
+use serde_json::Value;
 
 pub use crate::arguments::{Colour, Numbers, OutputArguments, OutputFormat, ShowName, SideName};
 use crate::bounds::Bounds;
@@ -68,6 +69,10 @@ pub struct Arguments {
     /// What the connections speak: a name, `auto`, or a framing spec such as "u32be max=1M".
     #[arg(long, short, default_value = "auto", value_name = "NAME|SPEC")]
     protocol: String,
+
+    /// Only list what would be read, one a line. Exits with 3 if something of it is not there.
+    #[arg(long, conflicts_with_all = ["recut", "against", "serve"])]
+    list: bool,
 
     /// Exit with 1 if a message was malformed or incomplete.
     #[arg(long)]
@@ -129,6 +134,12 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
     {
         return Ok(wrong_usage(format_args!("{contradiction}")));
     }
+    if arguments.recut.cuts().is_some() && format == OutputFormat::Parquet {
+        return Ok(wrong_usage(format_args!("--recut writes a comparison, which is --format text or jsonl")));
+    }
+    if arguments.list {
+        return list(&Inputs::find(&arguments.captures));
+    }
     let spoken = Arc::new(Spoken::new(registry.clone(), &arguments.protocol, protocol));
     let done = match (arguments.recut.cuts(), &arguments.live) {
         (Some(recut), _) => recut::run(arguments, &recut, &spoken),
@@ -142,6 +153,17 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
     }
 }
 
+/// Writes the names of what would be read.
+fn list(inputs: &Inputs) -> anyhow::Result<ExitCode> {
+    for (name, error) in &inputs.unreadable {
+        let _ = writeln!(io::stderr().lock(), "enjamb replay: {name}: {error}");
+    }
+    let mut out = BufWriter::new(io::stdout().lock());
+    let written = inputs.captures.iter().try_for_each(|input| writeln!(out, "{}", input.name()));
+    written.and_then(|()| out.flush()).context(CANNOT_WRITE)?;
+    Ok(if inputs.unreadable.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(NOTHING_READ) })
+}
+
 fn replay(arguments: &Arguments, selection: &Arc<Selection>, spoken: &Arc<Spoken>) -> anyhow::Result<ExitCode> {
     let sessions = Arc::clone(spoken);
     let opener: Opener = Arc::new(move |connection| sessions.session(connection));
@@ -149,8 +171,14 @@ fn replay(arguments: &Arguments, selection: &Arc<Selection>, spoken: &Arc<Spoken
     let records = records(&arguments.output);
     // Before the work, so that it is not done in vain.
     let html = arguments.output.html.as_deref().map(create).transpose()?;
+    let captures = Captures::default();
+    let dataset = match arguments.output.out.as_deref().map(|folder| dataset(folder, &captures)).transpose() {
+        Ok(dataset) => dataset,
+        Err(Refused::Usage(why)) => return Ok(wrong_usage(format_args!("{why}"))),
+        Err(Refused::Failure(error)) => return Err(error),
+    };
     let inputs = Inputs::find(&arguments.captures);
-    let progress = Progress::new(&inputs.captures, !summary);
+    let progress = Progress::new(&inputs.captures, !summary && dataset.is_none());
     let stop = Stop::default();
     let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let jobs = if html.is_some() { NonZeroUsize::MIN } else { arguments.jobs.unwrap_or_else(parallel::default_jobs) };
@@ -160,17 +188,24 @@ fn replay(arguments: &Arguments, selection: &Arc<Selection>, spoken: &Arc<Spoken
         options: arguments.bounds.options(),
         spoken,
         only: selection.numbers.as_ref(),
+        captures: &captures,
         progress: &progress,
         stop: &stop,
     };
     let (came, statistics, sink) = if jobs == NonZeroUsize::MIN {
-        let sink = Sink::new(out, &records, Arc::clone(selection), stop.clone()).context(CANNOT_WRITE)?;
+        let sink = match dataset {
+            Some(dataset) => Sink::to_dataset(out, dataset, Arc::clone(selection), stop.clone()),
+            None => Sink::new(out, &records, Arc::clone(selection), stop.clone()).context(CANNOT_WRITE)?,
+        };
         let mut watch = watch(opener, sink.over_time(html.is_some()), arguments, selection);
         let came = reading.read(&mut watch);
         let (statistics, sink) = watch.finish();
         (came, statistics, sink)
     } else {
-        let mut sink = Sink::new(out, &Records::None, Arc::clone(selection), stop.clone()).context(CANNOT_WRITE)?;
+        let mut sink = match dataset {
+            Some(dataset) => Sink::to_dataset(out, dataset, Arc::clone(selection), stop.clone()),
+            None => Sink::new(out, &Records::None, Arc::clone(selection), stop.clone()).context(CANNOT_WRITE)?,
+        };
         sink.write(&beginning(records).context(CANNOT_WRITE)?);
         let (arguments, shared) = (arguments.clone(), Arc::clone(selection));
         let make = move || {
@@ -185,14 +220,14 @@ fn replay(arguments: &Arguments, selection: &Arc<Selection>, spoken: &Arc<Spoken
     let Came { totals, names, faults } = came;
     progress.finish();
 
-    let to_json = || {
-        let mut record = statistics.to_json();
+    let with_captures = |mut record: Value| {
         record["capture"] = totals.to_json();
         if let Some(selected) = selection.to_json() {
             record["selected"] = selected;
         }
         record
     };
+    let to_json = || with_captures(statistics.to_json());
     if let (Some((path, file)), Some(timeline)) = (html, sink.timeline()) {
         let page = Page {
             summary: &to_json(),
@@ -204,14 +239,19 @@ fn replay(arguments: &Arguments, selection: &Arc<Selection>, spoken: &Arc<Spoken
         };
         write_report(&file, &page).with_context(|| cannot_write(path))?;
     }
+    let complete = sink.complete(|| with_captures(statistics.to_json_with_histograms()));
+    let folder = arguments.output.out.as_deref().unwrap_or(Path::new(""));
+    let (sink, rows) = complete.with_context(|| cannot_write_dataset(folder))?;
     let written = sink.finish(|out| match format {
         OutputFormat::Jsonl => writeln!(out, "{}", to_json()),
         OutputFormat::Json => writeln!(out, "{:#}", to_json()),
         OutputFormat::Csv => Ok(()),
         // What is wrong was said; a table of nothing helps nobody.
-        OutputFormat::Text if totals.nothing_read() => Ok(()),
-        OutputFormat::Text => {
-            if !summary {
+        OutputFormat::Text | OutputFormat::Parquet if totals.nothing_read() => Ok(()),
+        OutputFormat::Text | OutputFormat::Parquet => {
+            if let Some(rows) = rows {
+                writeln!(out, "{rows} records in {}", folder.display())?;
+            } else if !summary {
                 writeln!(out)?;
             }
             write!(out, "{totals}{selection}{statistics}")
@@ -231,6 +271,27 @@ fn replay(arguments: &Arguments, selection: &Arc<Selection>, spoken: &Arc<Spoken
     })
 }
 
+/// Why there is no dataset to write to.
+enum Refused {
+    Usage(String),
+    Failure(anyhow::Error),
+}
+
+/// Begins a dataset in `folder`.
+fn dataset(folder: &Path, captures: &Captures) -> Result<DatasetWriter, Refused> {
+    DatasetWriter::create(folder, captures.clone()).map_err(|error| match error.kind() {
+        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory => Refused::Usage(format!(
+            "--out {}: {error}; a dataset is written to a new directory, or to one that is empty",
+            folder.display()
+        )),
+        _ => Refused::Failure(anyhow::Error::new(error).context(cannot_write_dataset(folder))),
+    })
+}
+
+fn cannot_write_dataset(folder: &Path) -> String {
+    format!("cannot write the dataset to {}", folder.display())
+}
+
 /// The watch of a thread.
 fn watch<O: Output>(opener: Opener, output: O, arguments: &Arguments, selection: &Selection) -> Watch<O> {
     let watch = Watch::new(opener, output).showing(arguments.output.shown());
@@ -244,6 +305,7 @@ struct Reading<'a> {
     spoken: &'a Spoken,
     /// The connections that were asked for. `None`: all.
     only: Option<&'a Numbers>,
+    captures: &'a Captures,
     progress: &'a Progress,
     stop: &'a Stop,
 }
@@ -259,7 +321,7 @@ struct Came {
 impl Reading<'_> {
     /// Reads all inputs into `tap`. What is wrong with one is said, and the others go on.
     fn read(&self, tap: &mut impl Tap) -> Came {
-        let Self { inputs, ref options, spoken, only, progress, stop } = *self;
+        let Self { inputs, ref options, spoken, only, captures, progress, stop } = *self;
         let mut came = Came::default();
         let mut base = 0;
         for (name, error) in &inputs.unreadable {
@@ -274,6 +336,7 @@ impl Reading<'_> {
         for input in &inputs.captures {
             let name = input.name();
             came.names.push(name.clone());
+            captures.begin(&name, base);
             let mut numbered = Numbered { base, highest: base, only, tap };
             let (totals, faults) = (&mut came.totals, &mut came.faults);
             let mut say = |line: String| {
@@ -329,6 +392,7 @@ fn records(arguments: &OutputArguments) -> Records {
             Records::Lines(Format::Text { colour: arguments.color.on_stdout() }, columns)
         }
         OutputFormat::Csv => Records::Csv,
+        OutputFormat::Parquet => Records::Rows,
         OutputFormat::Jsonl | OutputFormat::Json => Records::Lines(Format::JsonLines, None),
     }
 }

@@ -1,11 +1,12 @@
-//! Where records go: to standard output as lines, and into the report.
+//! Where records go: to standard output as lines, into a dataset, and into the report.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, Write};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use enjamb_monitor::{CsvWriter, Format, Output, Record};
+use enjamb_monitor::{CsvWriter, DatasetWriter, Format, Output, Record, Rows};
+use serde_json::Value;
 
 use crate::html::Timeline;
 use crate::parallel::Written;
@@ -30,6 +31,8 @@ pub(crate) enum Records {
     Lines(Format, Option<usize>),
     /// As CSV.
     Csv,
+    /// As rows, for somebody who has a dataset.
+    Rows,
 }
 
 /// Takes the records that were selected.
@@ -43,8 +46,16 @@ pub(crate) struct Sink<W: Write> {
 
 enum Writer<W: Write> {
     None(W),
-    Lines { out: W, format: Format, columns: Option<usize>, line: String },
+    Lines {
+        out: W,
+        format: Format,
+        columns: Option<usize>,
+        line: String,
+    },
     Csv(Box<CsvWriter<W>>),
+    Rows(W, Rows),
+    /// Until the dataset is complete.
+    Dataset(W, Box<DatasetWriter>, Rows),
 }
 
 impl<W: Write> Sink<W> {
@@ -55,8 +66,28 @@ impl<W: Write> Sink<W> {
                 Writer::Lines { out, format: *format, columns: *columns, line: String::new() }
             }
             Records::Csv => Writer::Csv(Box::new(CsvWriter::new(out)?)),
+            Records::Rows => Writer::Rows(out, Rows::default()),
         };
         Ok(Self { selection, writer, timeline: None, failed: None, stop })
+    }
+
+    /// Writes records into `dataset`, and to `out` only what comes behind them.
+    pub(crate) fn to_dataset(out: W, dataset: DatasetWriter, selection: Arc<Selection>, stop: Stop) -> Self {
+        let writer = Writer::Dataset(out, Box::new(dataset), Rows::default());
+        Self { selection, writer, timeline: None, failed: None, stop }
+    }
+
+    /// Completes the dataset, if there is one, and says how many records are in it. The error is the first one that there was.
+    pub(crate) fn complete(self, summary: impl FnOnce() -> Value) -> io::Result<(Self, Option<u64>)> {
+        let Self { selection, writer: Writer::Dataset(out, dataset, _), timeline, failed, stop } = self else {
+            return Ok((self, None));
+        };
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let rows = dataset.rows();
+        dataset.finish(&summary())?;
+        Ok((Self { selection, writer: Writer::None(out), timeline, failed: None, stop }, Some(rows)))
     }
 
     /// Keeps when messages came, for the report.
@@ -72,10 +103,15 @@ impl<W: Write> Sink<W> {
 
     /// Writes records that are written already.
     pub(crate) fn write(&mut self, written: &[u8]) {
-        if let (None, Writer::None(out)) = (&self.failed, &mut self.writer) {
-            let written = out.write_all(written);
-            self.note(written);
+        if self.failed.is_some() {
+            return;
         }
+        let written = match &mut self.writer {
+            Writer::None(out) => out.write_all(written),
+            Writer::Dataset(_, dataset, _) => dataset.write(written),
+            _ => return,
+        };
+        self.note(written);
     }
 
     fn note(&mut self, written: io::Result<()>) {
@@ -91,7 +127,10 @@ impl<W: Write> Sink<W> {
             return Err(error);
         }
         match self.writer {
-            Writer::None(mut out) | Writer::Lines { mut out, .. } => last(&mut out).and_then(|()| out.flush()),
+            Writer::None(mut out)
+            | Writer::Lines { mut out, .. }
+            | Writer::Rows(mut out, _)
+            | Writer::Dataset(mut out, ..) => last(&mut out).and_then(|()| out.flush()),
             Writer::Csv(rows) => rows.finish(),
         }
     }
@@ -109,6 +148,16 @@ impl<W: Write> Writer<W> {
                 out.write_all(line.as_bytes())
             }
             Self::Csv(rows) => rows.write(record),
+            Self::Rows(out, rows) => {
+                rows.clear();
+                rows.push(record);
+                out.write_all(rows.as_bytes())
+            }
+            Self::Dataset(_, dataset, rows) => {
+                rows.clear();
+                rows.push(record);
+                dataset.write(rows.as_bytes())
+            }
         }
     }
 }

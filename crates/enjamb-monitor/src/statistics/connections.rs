@@ -87,7 +87,7 @@ impl Connections {
     }
 
     /// The fields of the summary that are about connections.
-    pub(crate) fn to_json(&self, record: &mut Value) {
+    pub(crate) fn to_json(&self, record: &mut Value, histograms: bool) {
         record["connections"] = self.opened.into();
         record["open"] = self.opened.saturating_sub(self.over).into();
         let endings = self.endings().into_iter();
@@ -95,7 +95,7 @@ impl Connections {
             .map(|(client, server, count)| json!({ "client": client.as_str(), "server": server.as_str(), "count": count }))
             .collect();
         if !self.duration.is_empty() {
-            record["duration_us"] = self.duration.to_json();
+            record["duration_us"] = self.duration.to_json_with(histograms);
         }
         record["longest"] = self.longest.iter().map(Lasted::to_json).collect();
     }

@@ -157,6 +157,20 @@ impl Spread {
         json!({ "count": self.count(), "p50": p50, "p90": p90, "p99": p99, "p999": p999, "max": max })
     }
 
+    /// [`to_json`](Self::to_json), and with `histograms` also what it takes to merge it with others: the values as far as they are known, the greatest that each
+    /// may be, and how often they were seen.
+    pub(crate) fn to_json_with(&self, histograms: bool) -> Value {
+        let mut value = self.to_json();
+        if histograms {
+            let histogram = self.histogram();
+            value["histogram"] = histogram
+                .iter_recorded()
+                .map(|it| json!([histogram.highest_equivalent(it.value_iterated_to()), it.count_at_value()]))
+                .collect();
+        }
+        value
+    }
+
     /// How often values from 0, 1, 2, 3, 5, 7, 10, 15, 22, 33, 47, 68, 100 and so on were seen, up to the one before the next.
     pub(crate) fn distribution(&self) -> Value {
         let mut buckets: Vec<(u64, u64, u64)> = Vec::new();
