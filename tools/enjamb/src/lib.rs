@@ -28,7 +28,7 @@ struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Feed captures to protocol handlers: their messages, errors and statistics.
-    Replay(enjamb_replay::Arguments),
+    Replay(Box<enjamb_replay::Arguments>),
     /// Stand between a client and a server: relay, log framed messages, record.
     Proxy(enjamb_proxy::Arguments),
     /// Turn captures into small conversations to test with, and those into tests.
