@@ -26,6 +26,18 @@ pub enum Event<'a> {
     Close(Ending),
 }
 
+impl Event<'_> {
+    /// As it is kept; `None` where nothing happened.
+    pub(crate) fn what(self) -> Option<What> {
+        match self {
+            Self::Chunk(bytes) => Some(What::Chunk(bytes.to_vec())),
+            Self::Gap(missing) => Some(What::Gap(missing)),
+            Self::Close(ending) => Some(What::Close(ending)),
+            Self::Again => None,
+        }
+    }
+}
+
 /// One side's stream, as an input. It ends where the input ends.
 #[must_use]
 pub fn stream(bytes: &[u8]) -> Cutting {
@@ -68,6 +80,30 @@ impl Cutting {
         self.turns.iter().flat_map(|(_, what)| payload(what)).copied().collect()
     }
 
+    /// The beginning of it, with so many bytes of payload; all of it, where it has no more. What happened behind the last of them is no part of it.
+    #[must_use]
+    pub fn beginning(&self, bytes: usize) -> Self {
+        if self.len <= bytes {
+            return self.clone();
+        }
+        let mut left = bytes;
+        Self::of(self.turns.iter().map_while(|(side, what)| {
+            let What::Chunk(turn) = what else { return (left > 0).then(|| (*side, what.clone())) };
+            let taken = &turn[..turn.len().min(left)];
+            left -= taken.len();
+            (!taken.is_empty()).then(|| (*side, What::Chunk(taken.to_vec())))
+        }))
+    }
+
+    /// Where turns begin and end within the payload: cuts there change nothing.
+    pub(crate) fn edges(&self) -> Vec<usize> {
+        let ends = self.turns.iter().scan(0, |at, (_, what)| {
+            *at += payload(what).len();
+            Some(*at)
+        });
+        ends.filter(|at| (1..self.len).contains(at)).collect()
+    }
+
     /// Is there no payload at all?
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -97,15 +133,8 @@ impl Cutting {
     /// As a transcript, cut at `cuts`, without times.
     #[must_use]
     pub fn transcript(&self, cuts: &[usize]) -> Transcript {
-        let entries = self.cut(cuts).filter_map(|(side, event)| {
-            let what = match event {
-                Event::Chunk(bytes) => What::Chunk(bytes.to_vec()),
-                Event::Gap(missing) => What::Gap(missing),
-                Event::Close(ending) => What::Close(ending),
-                Event::Again => return None,
-            };
-            Some(Entry { time: Time::default(), side, what })
-        });
+        let entries =
+            self.cut(cuts).filter_map(|(side, event)| Some(Entry { time: Time::default(), side, what: event.what()? }));
         Transcript { protocol: None, entries: entries.collect() }
     }
 }
@@ -198,5 +227,8 @@ mod tests {
             ]
         );
         assert_eq!(Cutting::from(&cutting.transcript(&[1, 3, 4])), cutting);
+        let lengths =
+            [0, 1, 3, 4, 5].map(|bytes| (cutting.beginning(bytes).len(), cutting.beginning(bytes).turns.len()));
+        assert_eq!(lengths, [(0, 0), (1, 1), (3, 1), (4, 2), (5, 3)]);
     }
 }

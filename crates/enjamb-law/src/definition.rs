@@ -352,14 +352,16 @@ where
             Outcome::Survived | Outcome::Unavailable => {}
         }
         let laws = Arc::clone(self);
-        let watch = Watch { patience: self.patience, stack: guard::ROOMY, journal: None };
+        let watch = Watch { name: None, patience: self.patience, stack: guard::ROOMY, journal: None };
         // Where no child went first, nothing is tried that may end the process.
         let extremes = in_child == Outcome::Survived;
         match guard::watched(watch, move || laws.tried(law, extremes)) {
             Ok(Ok(tried)) => Verdict::Holds(tried),
             Ok(Err(Failure::Broken(violation))) => expressed(violation),
             Ok(Err(Failure::Unfit(what))) => Verdict::Unfit(what),
-            Err(Hung { input, cuts }) => expressed(Box::new(died(&Fault::Hung, Case { input, cuts }, self.patience))),
+            Err(Hung { input, cuts, .. }) => {
+                expressed(Box::new(died(&Fault::Hung, Case { input, cuts }, self.patience)))
+            }
         }
     }
 
@@ -370,7 +372,7 @@ where
         }
         task.begin();
         let laws = Arc::clone(self);
-        let watch = Watch { patience: self.patience, stack: isolate::STACK, journal: task.journal() };
+        let watch = Watch { name: None, patience: self.patience, stack: isolate::STACK, journal: task.journal() };
         let feed = task.feed();
         let outcome = guard::watched(watch, move || match feed {
             Some(Case { input, cuts }) => {
@@ -379,7 +381,7 @@ where
             }
             None => laws.tried(law, true).map_or(Outcome::Survived, Outcome::Holds),
         });
-        task.end(&outcome.unwrap_or_else(|Hung { input, cuts }| Outcome::Died(Fault::Hung, Case { input, cuts })));
+        task.end(&outcome.unwrap_or_else(|Hung { input, cuts, .. }| Outcome::Died(Fault::Hung, Case { input, cuts })));
     }
 
     fn left_out(&self, law: Law) -> Option<String> {

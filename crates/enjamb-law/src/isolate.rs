@@ -159,14 +159,7 @@ fn found(folder: &Path) -> Option<Outcome> {
 
 fn death(status: ExitStatus, folder: &Path) -> Fault {
     let said = fs::read(folder.join(SAID)).unwrap_or_default();
-    let said = String::from_utf8_lossy(&said);
-    if said.contains("has overflowed its stack") || said.contains("stack overflow") {
-        return Fault::StackOverflow;
-    }
-    if said.contains("memory allocation of") || said.contains("out of memory") {
-        return Fault::OutOfMemory;
-    }
-    Fault::Died(status.to_string())
+    Fault::of_death(status, &String::from_utf8_lossy(&said))
 }
 
 impl Task {

@@ -65,6 +65,7 @@ pub use adapters::{TokioUtil, encoded};
 pub use cutting::{Cutting, Event, stream};
 pub use definition::{Laws, Tried, Verdict};
 pub use grammar::{Grammar, Prefix};
+pub use guard::{Lost, survive};
 pub use kind::Kind;
 pub use law::{Law, UnknownLaw};
 pub use laws::{

@@ -8,7 +8,7 @@ use crate::cutting::{Cutting, Event};
 use crate::grammar::Grammar;
 use crate::panics;
 use crate::pulse;
-use crate::run::Run;
+use crate::run::{Run, leave};
 use crate::subject::{Fault, Said, Subject};
 
 /// A constructor of machines. A machine reads one side: chunks of both are fed to it alike, and a gap is not told.
@@ -169,8 +169,16 @@ impl<F: Fn() -> Box<dyn Session>> Subject for Sessions<F> {
         let mut expected = expected.iter();
         let mut same = true;
         let played = panics::caught(std::panic::AssertUnwindSafe(|| {
-            play((self.0)().as_mut(), |_| events.next(), &mut |message| {
+            let next = |_| {
+                pulse::given();
+                events.next()
+            };
+            play((self.0)().as_mut(), next, &mut |message| {
                 same &= matches!(expected.next(), Some(Said::Event(expected)) if message == expected);
+                if !same {
+                    // Nothing more is of interest, and it may go on for ever.
+                    leave();
+                }
             });
         }));
         played.is_ok() && same && expected.next().is_none()

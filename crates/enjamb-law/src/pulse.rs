@@ -4,7 +4,7 @@
 
 use std::cell::RefCell;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::cutting::Cutting;
@@ -14,6 +14,8 @@ use crate::script::Script;
 #[derive(Debug, Default)]
 pub(crate) struct Pulse {
     runs: AtomicU64,
+    /// What the run in progress was given.
+    given: AtomicUsize,
     /// Where each input is written down before it is fed.
     journal: Option<PathBuf>,
     now: Mutex<(Cutting, Vec<usize>)>,
@@ -31,6 +33,11 @@ impl Pulse {
     /// Runs begun so far.
     pub(crate) fn runs(&self) -> u64 {
         self.runs.load(Ordering::Relaxed)
+    }
+
+    /// Events that the run in progress was given.
+    pub(crate) fn given(&self) -> usize {
+        self.given.load(Ordering::Relaxed)
     }
 
     /// The input and cuts of the run in progress.
@@ -56,11 +63,19 @@ fn with(tell: impl FnOnce(&Pulse)) {
 pub(crate) fn beat() {
     with(|pulse| {
         pulse.runs.fetch_add(1, Ordering::Relaxed);
+        pulse.given.store(0, Ordering::Relaxed);
         if let Some(journal) = &pulse.journal {
             let (input, cuts) = pulse.now();
             // A journal that cannot be written names an earlier input.
             let _ = std::fs::write(journal, Script::of(&input, &cuts).encode());
         }
+    });
+}
+
+/// The run in progress is given one more event.
+pub(crate) fn given() {
+    with(|pulse| {
+        pulse.given.fetch_add(1, Ordering::Relaxed);
     });
 }
 

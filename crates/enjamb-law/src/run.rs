@@ -68,6 +68,11 @@ pub(crate) fn stop(fault: Fault) -> ! {
     resume_unwind(Box::new(Stopped(Some(fault))))
 }
 
+/// Leaves a subject from inside a call that it makes: what it says is of no interest any more.
+pub(crate) fn leave() -> ! {
+    resume_unwind(Box::new(Stopped(None)))
+}
+
 impl<'r, E, F> Run<'r, E, F> {
     pub(crate) fn new(
         input: &'r mut dyn Iterator<Item = (Side, Event<'r>)>,
@@ -104,6 +109,7 @@ impl<'r, E, F> Run<'r, E, F> {
         if let Event::Chunk(bytes) = event {
             self.budget.bytes += bytes.len();
         }
+        pulse::given();
         self.listener.given(event);
     }
 

@@ -1,6 +1,7 @@
 //! What is put under a law, and what it says.
 
 use std::fmt::{self, Debug};
+use std::process::ExitStatus;
 
 use enjamb::{End, Side};
 
@@ -225,6 +226,20 @@ pub enum Fault {
     Died(String),
 }
 
+impl Fault {
+    /// What ended a process, by its status and by what it `said` on standard error.
+    #[must_use]
+    pub fn of_death(status: ExitStatus, said: &str) -> Self {
+        if said.contains("has overflowed its stack") || said.contains("stack overflow") {
+            return Self::StackOverflow;
+        }
+        if said.contains("memory allocation of") || said.contains("out of memory") {
+            return Self::OutOfMemory;
+        }
+        Self::Died(status.to_string())
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -257,6 +272,26 @@ impl Debug for Shown {
     }
 }
 
+/// The methods of these names, as the subject inside has them.
+macro_rules! forward {
+    ($($method:ident)*) => { $(forward!(@ $method);)* };
+    (@ vocabulary) => {
+        fn vocabulary(&self, grammar: &mut Grammar) {
+            self.subject.vocabulary(grammar);
+        }
+    };
+    (@ displaced) => {
+        fn displaced(&self, event: S::Event, bytes: u64) -> S::Event {
+            self.subject.displaced(event, bytes)
+        }
+    };
+    (@ $method:ident) => {
+        fn $method(&self) -> bool {
+            self.subject.$method()
+        }
+    };
+}
+
 /// A subject whose events are changed; see [`Subject::map`].
 #[derive(Clone, Copy, Debug)]
 pub struct Mapped<S, F> {
@@ -276,17 +311,7 @@ where
         run.through(|said, out| out(said.map(&self.map, |error| error)), |run| self.subject.run(run));
     }
 
-    fn fuses(&self) -> bool {
-        self.subject.fuses()
-    }
-
-    fn waits(&self) -> bool {
-        self.subject.waits()
-    }
-
-    fn rescans(&self) -> bool {
-        self.subject.rescans()
-    }
+    forward!(fuses waits rescans vocabulary);
 }
 
 /// A subject of whose events others are made; see [`Subject::flat_map`].
@@ -315,21 +340,7 @@ where
         );
     }
 
-    fn fuses(&self) -> bool {
-        self.subject.fuses()
-    }
-
-    fn waits(&self) -> bool {
-        self.subject.waits()
-    }
-
-    fn rescans(&self) -> bool {
-        self.subject.rescans()
-    }
-
-    fn vocabulary(&self, grammar: &mut Grammar) {
-        self.subject.vocabulary(grammar);
-    }
+    forward!(fuses waits rescans vocabulary);
 }
 
 /// A subject whose pieces are made whole; see [`Subject::merging`].
@@ -351,25 +362,7 @@ where
         run.merging(&self.merge, |run| self.subject.run(run));
     }
 
-    fn fuses(&self) -> bool {
-        self.subject.fuses()
-    }
-
-    fn waits(&self) -> bool {
-        self.subject.waits()
-    }
-
-    fn rescans(&self) -> bool {
-        self.subject.rescans()
-    }
-
-    fn vocabulary(&self, grammar: &mut Grammar) {
-        self.subject.vocabulary(grammar);
-    }
-
-    fn displaced(&self, event: S::Event, bytes: u64) -> S::Event {
-        self.subject.displaced(event, bytes)
-    }
+    forward!(fuses waits rescans vocabulary displaced);
 }
 
 /// A subject whose errors are changed; see [`Subject::map_error`].
@@ -391,25 +384,7 @@ where
         run.through(|said, out| out(said.map(|event| event, &self.map)), |run| self.subject.run(run));
     }
 
-    fn fuses(&self) -> bool {
-        self.subject.fuses()
-    }
-
-    fn waits(&self) -> bool {
-        self.subject.waits()
-    }
-
-    fn rescans(&self) -> bool {
-        self.subject.rescans()
-    }
-
-    fn vocabulary(&self, grammar: &mut Grammar) {
-        self.subject.vocabulary(grammar);
-    }
-
-    fn displaced(&self, event: S::Event, bytes: u64) -> S::Event {
-        self.subject.displaced(event, bytes)
-    }
+    forward!(fuses waits rescans vocabulary displaced);
 }
 
 /// The side that speaks where there is only one stream.

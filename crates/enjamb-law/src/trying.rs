@@ -21,7 +21,7 @@ use crate::run::{AfterError, Listener, drive};
 use crate::script::{Case, Script};
 use crate::segmentations::Segmentations;
 use crate::subject::{Comparable, Fault, Said, Subject};
-use crate::violation::{Violation, input_code};
+use crate::violation::Violation;
 
 impl<S> Laws<S>
 where
@@ -395,14 +395,5 @@ pub(crate) fn died(fault: &Fault, Case { input, cuts }: Case, patience: Duration
         Fault::Hung => format!("{fault} within {} s", patience.as_secs_f32()),
         fault => fault.to_string(),
     };
-    Violation {
-        law: Law::Total,
-        verdict,
-        call: format!("total(&subject, &{}, &{cuts:?})", input_code(&input)),
-        traces: None,
-        messages: None,
-        input,
-        cuts,
-        subject: None,
-    }
+    Violation::total(verdict, input, cuts)
 }

@@ -47,6 +47,21 @@ impl Told {
 }
 
 impl Violation {
+    /// Of the [total](crate::total) law, by something that ended the thread or the process which would have said more.
+    #[must_use]
+    pub fn total(verdict: String, input: Cutting, cuts: Vec<usize>) -> Self {
+        Self {
+            law: Law::Total,
+            verdict,
+            call: format!("total(&subject, &{}, &{cuts:?})", input_code(&input)),
+            traces: None,
+            messages: None,
+            input,
+            cuts,
+            subject: None,
+        }
+    }
+
     /// The number of the first thing said differently, from 0.
     #[must_use]
     pub fn first_difference(&self) -> Option<usize> {
@@ -77,7 +92,16 @@ impl Violation {
 
     fn draw(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut offset = 0;
-        for (side, what) in self.input.turns() {
+        let turns = self.input.turns();
+        let left_out = if turns.len() > DRAWN_TURNS { DRAWN_TURNS / 2..turns.len() - DRAWN_TURNS / 2 } else { 0..0 };
+        for (at, (side, what)) in turns.iter().enumerate() {
+            if left_out.contains(&at) {
+                if at == left_out.start {
+                    writeln!(f, "  ({} turns)", left_out.len())?;
+                }
+                offset += payload(what).len();
+                continue;
+            }
             match what {
                 What::Chunk(bytes) => writeln!(f, "  {side}: {}", drawn(bytes, offset, &self.cuts))?,
                 What::Gap(missing) => writeln!(f, "  {side}: ... {missing} bytes missing")?,
@@ -113,6 +137,9 @@ const AROUND: usize = 6;
 
 fn side_by_side(f: &mut fmt::Formatter<'_>, left: &Told, right: &Told, difference: usize) -> fmt::Result {
     let lines = left.said.len().max(right.said.len());
+    if lines == 0 {
+        return writeln!(f, "  nothing is said either time ({} | {})", left.of, right.of);
+    }
     let shown = difference.saturating_sub(AROUND)..lines.min(difference + AROUND + 1);
     let of = |told: &Told, at: usize| told.said.get(at).map_or_else(|| "(nothing)".to_owned(), |said| cut_short(said));
     let width = shown.clone().map(|at| of(left, at).chars().count()).chain([left.of.chars().count()]).max();
@@ -145,6 +172,9 @@ pub(crate) fn counted(number: usize, what: &str) -> String {
 
 /// Bytes that are drawn at the most, around the first cut.
 const DRAWN: usize = 400;
+
+/// Turns that are drawn at the most, half of them from the beginning and half from the end.
+const DRAWN_TURNS: usize = 40;
 
 /// The bytes as a quoted string, with a bar before each byte that is cut off from the one before it.
 fn drawn(bytes: &[u8], offset: usize, cuts: &[usize]) -> String {
@@ -268,6 +298,25 @@ mod tests {
         assert_eq!(literal(&long), r#"&[b"x".to_vec(), b"ab".repeat(300), b"\r\n".to_vec()].concat()"#);
         assert_eq!(messages_code(&[b"a", b"b"]), "&[&b\"a\"[..], &b\"b\"[..]]");
         assert_eq!(messages_code(&[b"a".as_slice(); 20]), "&[&b\"a\"[..]; 20]");
+    }
+
+    #[test]
+    fn where_nothing_is_said_there_is_no_table() {
+        let told = |of: &str| Told { of: of.to_owned(), said: Vec::new() };
+        let mut violation = Violation::total("no".to_owned(), crate::cutting::stream(b"ab"), vec![1]);
+        violation.traces = Some([told("whole"), told("cut")]);
+        let text = violation.to_string();
+        assert!(text.contains("client: \"a|b\"\n\n  nothing is said either time (whole | cut)\n\nas a test"), "{text}");
+    }
+
+    #[test]
+    fn of_many_turns_those_at_both_ends_are_drawn() {
+        let turns = (0..100).map(|at| {
+            let side = if at % 2 == 0 { enjamb::Side::Client } else { enjamb::Side::Server };
+            (side, What::Chunk(at.to_string().into_bytes()))
+        });
+        let text = Violation::total("no".to_owned(), Cutting::of(turns), Vec::new()).to_string();
+        assert!(text.contains("server: \"19\"\n  (60 turns)\n  client: \"80\"\n"), "{text}");
     }
 
     #[test]

@@ -86,6 +86,19 @@ impl Visitor for LineWriter<'_> {
     }
 
     #[inline(always)]
+    fn word(&mut self, name: &'static str, word: &'static str) {
+        match &mut self.state {
+            State::Json { first } => {
+                json_name(first, name, self.line);
+                self.line.push('"');
+                self.line.push_str(word);
+                self.line.push('"');
+            }
+            State::Text(text) => text.field(name, Value::Text(word), self.line),
+        }
+    }
+
+    #[inline(always)]
     fn address(&mut self, name: &'static str, address: &SocketAddr) {
         match &mut self.state {
             State::Json { first } => {
@@ -170,18 +183,65 @@ pub(crate) fn push_number(number: u64, line: &mut String) {
     line.push_str(itoa::Buffer::new().format(number));
 }
 
+/// So many of something, whose plural ends in `s`.
+pub(crate) fn push_counted(number: u64, what: &str, line: &mut String) {
+    push_number(number, line);
+    line.push(' ');
+    line.push_str(what);
+    line.push_str(if number == 1 { "" } else { "s" });
+}
+
+/// A time for people, from microseconds to hours: three digits of it, none of them rounded up.
+pub(crate) fn push_duration(micros: u64, line: &mut String) {
+    let (unit, name) = match micros {
+        0..1_000 => (1, " us"),
+        1_000..1_000_000 => (1_000, " ms"),
+        1_000_000..120_000_000 => (1_000_000, " s"),
+        120_000_000..7_200_000_000 => (60_000_000, " min"),
+        _ => (3_600_000_000, " h"),
+    };
+    push_number(micros / unit, line);
+    let hundredths = micros % unit * 100 / unit;
+    match micros / unit {
+        0..10 if unit > 1 => {
+            line.push('.');
+            push_number(hundredths / 10, line);
+            push_number(hundredths % 10, line);
+        }
+        10..100 if unit > 1 => {
+            line.push('.');
+            push_number(hundredths / 10, line);
+        }
+        _ => {}
+    }
+    line.push_str(name);
+}
+
 /// An address as its `Display` has it. Every record has two of them, so what most are is written without the ways round that a `Display` goes.
 pub(crate) fn push_address(address: &SocketAddr, line: &mut String) {
     let SocketAddr::V4(address) = address else { return push(line, format_args!("{address}")) };
-    let mut digits = itoa::Buffer::new();
-    for (at, octet) in address.ip().octets().into_iter().enumerate() {
-        if at > 0 {
-            line.push('.');
+    // Each octet takes three digits and what follows it at most, a port five.
+    let mut text = [0; 4 * 4 + 5];
+    let mut end = 0;
+    let mut put = |byte| {
+        text[end] = byte;
+        end += 1;
+    };
+    for (octet, follows) in address.ip().octets().into_iter().zip(*b"...:") {
+        if octet >= 100 {
+            put(b'0' + octet / 100);
         }
-        line.push_str(digits.format(octet));
+        if octet >= 10 {
+            put(b'0' + octet / 10 % 10);
+        }
+        put(b'0' + octet % 10);
+        put(follows);
     }
-    line.push(':');
-    line.push_str(digits.format(address.port()));
+    for byte in itoa::Buffer::new().format(address.port()).bytes() {
+        put(byte);
+    }
+    // All of it is ASCII.
+    line.push_str(std::str::from_utf8(&text[..end]).unwrap_or_default());
 }
 
 /// The inside of a JSON string (RFC 8259, section 7). DEL and the C1 controls are escaped too, though they need not be.
@@ -362,6 +422,31 @@ mod tests {
             assert_eq!(json.len() > text.len(), c.is_control() || matches!(c, '"' | '\\'), "{c:?}");
             assert!(!plain.chars().any(char::is_control), "{c:?}");
             assert_eq!(plain == text, !c.is_control(), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn a_time_has_three_digits_and_a_unit() {
+        let cases = [
+            (0, "0 us"),
+            (7, "7 us"),
+            (999, "999 us"),
+            (1_000, "1.00 ms"),
+            (1_428, "1.42 ms"),
+            (9_999, "9.99 ms"),
+            (10_059, "10.0 ms"),
+            (999_999, "999 ms"),
+            (1_050_000, "1.05 s"),
+            (119_999_999, "119 s"),
+            (120_000_000, "2.00 min"),
+            (7_199_999_999, "119 min"),
+            (9_000_000_000, "2.50 h"),
+            (u64::MAX, "5124095576 h"),
+        ];
+        for (micros, text) in cases {
+            let mut line = String::new();
+            push_duration(micros, &mut line);
+            assert_eq!(line, text, "{micros}");
         }
     }
 

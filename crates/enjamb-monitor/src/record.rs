@@ -111,6 +111,11 @@ pub trait Visitor {
     /// The next field.
     fn field(&mut self, name: &'static str, value: Value<'_>);
 
+    /// The next field, which is a word of the schema: there is nothing in it to escape.
+    fn word(&mut self, name: &'static str, word: &'static str) {
+        self.field(name, Value::Text(word));
+    }
+
     /// The next field, which is an address.
     fn address(&mut self, name: &'static str, address: &SocketAddr) {
         self.field(name, Value::Display(address));
@@ -215,7 +220,7 @@ impl Record<'_> {
     /// Gives every field that applies to `visitor`, in the order of [`Field::ALL`].
     pub fn visit<V: Visitor + ?Sized>(&self, visitor: &mut V) {
         use Field::*;
-        self.give(Type, visitor);
+        visitor.word(Type.name(), self.type_name());
         self.give(Time, visitor);
         if let Some(connection) = self.connection() {
             self.give(Conn, visitor);
@@ -235,13 +240,13 @@ impl Record<'_> {
                 self.give(ServerMessages, visitor);
                 self.give(ServerEnding, visitor);
             }
-            Record::Message { payload, .. } => {
+            Record::Message { message, payload, .. } => {
                 self.give(Protocol, visitor);
-                self.give(Side, visitor);
+                visitor.word(Side.name(), message.side.as_str());
                 self.give(Kind, visitor);
                 self.give(Offset, visitor);
                 self.give(Length, visitor);
-                self.give(Outcome, visitor);
+                visitor.word(Outcome.name(), message.outcome.as_str());
                 self.give(Code, visitor);
                 self.give(Reason, visitor);
                 self.give(LatencyUs, visitor);
@@ -253,8 +258,8 @@ impl Record<'_> {
                     self.give(PayloadMore, visitor);
                 }
             }
-            Record::Gap { .. } => {
-                self.give(Side, visitor);
+            Record::Gap { side, .. } => {
+                visitor.word(Side.name(), side.as_str());
                 self.give(Offset, visitor);
                 self.give(Missing, visitor);
             }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::format::{Rfc3339, push, push_number, push_plain, push_value};
+use crate::format::{Rfc3339, push, push_counted, push_duration, push_plain, push_value};
 use crate::payload::{Payload, ShowForm};
 use crate::record::Value;
 
@@ -127,13 +127,11 @@ impl TextLine {
     /// How long it took, and how it was cut.
     fn push_aside(&self, line: &mut String) {
         if let Some(latency) = self.latency {
-            push_number(latency, line);
-            line.push_str(" us");
+            push_duration(latency, line);
         }
         if self.cuts > 0 {
             line.push_str(if self.latency.is_some() { ", " } else { "" });
-            push_number(self.cuts, line);
-            line.push_str(if self.cuts == 1 { " cut" } else { " cuts" });
+            push_counted(self.cuts, "cut", line);
         }
     }
 
@@ -295,32 +293,25 @@ fn text_field(name: &str, value: Value<'_>, colour: bool, kind: &mut Option<Reco
         }),
         ("event", Value::Text("open")) => painted("", &|line| line.push_str("opened")),
         ("event", _) => painted("", &|line| line.push_str("ended")),
-        ("duration_us", _) => painted("", &|line| {
+        ("duration_us", Value::Number(micros)) => painted("", &|line| {
             line.push_str("after ");
-            plain(line);
-            line.push_str(" us");
+            push_duration(micros, line);
+            line.push(';');
         }),
-        ("client_bytes", _) => painted(DIM, &|line| {
-            line.push_str("client ");
-            plain(line);
+        ("client_bytes" | "server_bytes", Value::Number(bytes)) => painted(DIM, &|line| {
+            line.push_str(if name == "client_bytes" { "client " } else { "server " });
+            push_counted(bytes, "byte", line);
         }),
-        ("server_bytes", _) => painted(DIM, &|line| {
-            line.push_str("server ");
-            plain(line);
-        }),
-        ("client_messages" | "server_messages", _) => painted(DIM, &|line| {
-            line.push_str("bytes in ");
-            plain(line);
+        ("client_messages" | "server_messages", Value::Number(messages)) => painted(DIM, &|line| {
+            line.push_str("in ");
+            push_counted(messages, "message", line);
+            line.push(',');
         }),
         ("client_ending", _) => painted(DIM, &|line| {
-            line.push_str("messages, ");
             plain(line);
             line.push(';');
         }),
-        ("server_ending", _) => painted(DIM, &|line| {
-            line.push_str("messages, ");
-            plain(line);
-        }),
+        ("server_ending", _) => painted(DIM, &plain),
         _ => painted("", &plain),
     }
 }

@@ -181,6 +181,11 @@ fn contestants(row: &str, http: bool) -> anyhow::Result<Vec<Contestant>> {
             &format!("{replay}; two threads"),
             &["replay", "--summary", "-j", "2", "--protocol", protocol, "{}"],
         )?,
+        Contestant::ours(
+            "enjamb replay, jsonl",
+            "a record a message, written; one thread",
+            &["replay", "--format", "jsonl", "-j", "1", "--protocol", protocol, "{}"],
+        )?,
         Contestant::ours("enjamb, reassembly", "streams, and nothing done with them", &["reassemble", "{}"])?,
         Contestant::other(
             "cat FILE | wc -c",

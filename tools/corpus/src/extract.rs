@@ -1,21 +1,24 @@
 //! `enjamb corpus extract`: one conversation of each kind, as files.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use enjamb_capture::Options;
 use enjamb_protocols::Registry;
-use enjamb_replay::{Inputs, Spoken, read_all};
+use enjamb_replay::{Inputs, Spoken, read_each};
 use sha2::{Digest as _, Sha256};
 
-use crate::pieces::{LeftOut, Piece, Pieces};
+use crate::pieces::{LeftOut, Piece};
 use crate::signature::{collapsed, transitions};
-use crate::{ExtractArguments, NOTHING_READ, WRONG_USAGE};
+use crate::talks::{Reading, Talks};
+use crate::{ExtractArguments, FOUND_WANTING, NOTHING_READ, WRONG_USAGE};
 
 /// How much text is held of conversations that may be written, in bytes. Those of other signatures beyond it are left out, and counted.
 const MOST_HELD: usize = 256 << 20;
@@ -25,6 +28,7 @@ struct Candidate {
     steps: Vec<String>,
     payload: usize,
     protocol: String,
+    kinds: BTreeSet<String>,
     text: String,
 }
 
@@ -34,6 +38,7 @@ struct Candidates {
     by_signature: HashMap<String, Candidate>,
     held: usize,
     pieces: u64,
+    same: u64,
     beyond: u64,
 }
 
@@ -44,6 +49,7 @@ impl Candidates {
         let payload = piece.transcript.payload_len();
         let signature = collapsed.join("; ");
         let known = self.by_signature.get(&signature);
+        self.same += u64::from(known.is_some());
         if known.is_some_and(|known| known.payload < payload) {
             return;
         }
@@ -52,6 +58,7 @@ impl Candidates {
             protocol: piece.transcript.protocol.clone().unwrap_or_default(),
             text: text(&piece, &collapsed),
             steps: piece.steps,
+            kinds: piece.kinds,
         };
         if let Some(known) = known {
             // Which of equals is kept does not depend on the order of the captures.
@@ -122,18 +129,31 @@ pub(crate) fn run(arguments: &ExtractArguments, registry: &Registry) -> anyhow::
     };
     let folder = &arguments.out;
     std::fs::create_dir_all(folder).with_context(|| format!("--out: {} cannot be made a folder", folder.display()))?;
-    let spoken = Spoken::new(registry.clone(), &arguments.protocol, protocol);
+    let spoken = Arc::new(Spoken::new(registry.clone(), &arguments.protocol, protocol));
     let mut candidates = Candidates::default();
-    let mut pieces = Pieces::new(registry, &spoken, arguments.max_size, |piece| candidates.add(piece));
+    let reading = Reading {
+        registry: Arc::new(registry.clone()),
+        spoken: Arc::clone(&spoken),
+        most: arguments.max_size,
+        patience: Duration::from_secs(arguments.hung_after),
+    };
+    let mut talks = Talks::new(reading, |piece| candidates.add(piece));
     let inputs = Inputs::find(&arguments.captures);
-    let totals = read_all("enjamb corpus", &inputs, &Options::default(), &spoken, &mut pieces);
-    let (conversations, left_out) = (pieces.conversations, pieces.left_out);
+    if inputs.are_none() {
+        eprintln!("enjamb corpus: there is no capture in these folders");
+        return Ok(ExitCode::from(NOTHING_READ));
+    }
+    let totals = read_each("enjamb corpus", &inputs, &Options::default(), &spoken, &mut talks, |talks, input| {
+        talks.source = input.name().into();
+    });
+    let Talks { conversations, left_out, mut kinds, lost, not_tried, .. } = talks;
     if totals.nothing_read() {
         return Ok(ExitCode::from(NOTHING_READ));
     }
     let chosen = candidates.chosen(arguments.all);
     let (mut written, mut there) = (0u64, 0u64);
     for (signature, candidate) in chosen.iter().take(arguments.max_files) {
+        kinds.retain(|kind| !candidate.kinds.contains(kind));
         match write(folder, &file_name(&candidate.protocol, signature), &candidate.text)? {
             true => written += 1,
             false => there += 1,
@@ -143,31 +163,46 @@ pub(crate) fn run(arguments: &ExtractArguments, registry: &Registry) -> anyhow::
         conversations,
         pieces: candidates.pieces,
         signatures: candidates.by_signature.len() as u64,
+        same: candidates.same,
         chosen: chosen.len() as u64,
         beyond: candidates.beyond + (chosen.len() as u64).saturating_sub(arguments.max_files as u64),
         written,
         there,
         left_out,
+        missing: kinds,
+        lost,
+        not_tried,
     };
+    let code = if told.lost.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FOUND_WANTING) };
     let mut out = io::stdout().lock();
     match write!(out, "{totals}{}", told.lines(arguments)) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(error).context("cannot write to standard output")
         }
-        _ => Ok(ExitCode::SUCCESS),
+        _ => Ok(code),
     }
 }
+
+/// How many things of a kind are named.
+const MOST_NAMED: usize = 10;
 
 /// What came of it.
 struct Told {
     conversations: u64,
     pieces: u64,
     signatures: u64,
+    /// Pieces whose signature another one has.
+    same: u64,
     chosen: u64,
     beyond: u64,
     written: u64,
     there: u64,
     left_out: LeftOut,
+    /// The kinds of messages that were heard and are in none of the files.
+    missing: BTreeSet<String>,
+    /// Conversations whose sessions were lost, and why.
+    lost: Vec<(String, String)>,
+    not_tried: u64,
 }
 
 impl Told {
@@ -182,30 +217,57 @@ impl Told {
             counted(self.written, "file"),
         );
         let LeftOut { silent, large, dependent, unknown } = self.left_out;
-        for (count, what) in [
-            (self.there, "were there already and were left alone".to_owned()),
+        let most = arguments.max_size;
+        for (count, what, why) in [
+            (self.same, "piece", "with the signature of another, of which the smallest is kept".to_owned()),
             (
                 self.signatures - self.chosen,
-                "signatures take no step that others do not take: --all writes them too".to_owned(),
+                "signature",
+                "without a step behind another that others do not have: --all writes them too".to_owned(),
             ),
-            (self.beyond, "left out beyond the limits: --max-files takes more".to_owned()),
-            (silent, "conversations without a byte".to_owned()),
+            (self.there, "file", "there already and left alone".to_owned()),
+            (self.beyond, "signature", "beyond the limits: --max-files takes more".to_owned()),
+            (silent, "conversation", "without a byte".to_owned()),
             (
                 large,
-                format!(
-                    "times more than {} bytes from one idle moment to the next: --max-size takes more",
-                    arguments.max_size
-                ),
+                "part",
+                format!("of more than {most} bytes from one idle moment to the next: --max-size takes more"),
             ),
             (
                 dependent,
-                "pieces that make no sense without what came before them: --max-size keeps them together".to_owned(),
+                "piece",
+                "left out that says something else without what came before: --max-size keeps them together".to_owned(),
             ),
-            (unknown, "conversations in no protocol that is known: --protocol says one".to_owned()),
+            (unknown, "conversation", "in no protocol that is known: --protocol says one".to_owned()),
+            (self.not_tried, "conversation", "not tried, since sessions failed too badly too often".to_owned()),
         ] {
             if count > 0 {
-                let _ = writeln!(text, "  {count} {what}");
+                let _ = writeln!(text, "  {} {why}", counted(count, what));
             }
+        }
+        let more = |text: &mut String, count: usize| {
+            if let Some(more) = count.checked_sub(MOST_NAMED).filter(|more| *more > 0) {
+                let _ = writeln!(text, "    and {more} more");
+            }
+        };
+        if !self.missing.is_empty() {
+            let kinds = counted(self.missing.len() as u64, "kind");
+            let _ = writeln!(text, "  {kinds} of message in none of the files, since what has them was left out:");
+            for kind in self.missing.iter().take(MOST_NAMED) {
+                let _ = writeln!(text, "    {kind}");
+            }
+            more(&mut text, self.missing.len());
+        }
+        if !self.lost.is_empty() {
+            let lost = counted(self.lost.len() as u64, "conversation");
+            let _ = writeln!(
+                text,
+                "  {lost} left out where the session failed; `enjamb replay --recut coalesce` shows what it failed on:"
+            );
+            for (title, why) in self.lost.iter().take(MOST_NAMED) {
+                let _ = writeln!(text, "    {title}: {why}");
+            }
+            more(&mut text, self.lost.len());
         }
         text
     }

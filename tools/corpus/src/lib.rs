@@ -5,7 +5,9 @@
 
 mod extract;
 mod pieces;
+mod show;
 mod signature;
+mod talks;
 mod to_test;
 
 use std::path::PathBuf;
@@ -21,10 +23,20 @@ pub struct Arguments {
     what: What,
 }
 
+impl Arguments {
+    /// Are sessions fed what may well end the process? That can be tried again only where the captures can be read again.
+    #[must_use]
+    pub fn is_trying(&self) -> bool {
+        matches!(&self.what, What::Extract(arguments) if enjamb_replay::Inputs::are_files(&arguments.captures))
+    }
+}
+
 #[derive(Subcommand, Clone, Debug)]
 enum What {
     /// Take small conversations out of captures, one of each kind, and write them as transcripts.
     Extract(ExtractArguments),
+    /// List transcripts: what is said in each, and how much.
+    Show(ShowArguments),
     /// Write the Rust test of a transcript: the split law, and the messages that it says today.
     ToTest(ToTestArguments),
 }
@@ -54,6 +66,17 @@ struct ExtractArguments {
     /// Keep one of each signature, also those that take no step which another one does not take.
     #[arg(long)]
     all: bool,
+
+    /// How many seconds a session may take over a part of a conversation before it is given up as hung.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    hung_after: u64,
+}
+
+#[derive(Args, Clone, Debug)]
+struct ShowArguments {
+    /// Transcripts; directories and patterns of them.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -71,6 +94,9 @@ struct ToTestArguments {
     session: Option<String>,
 }
 
+/// Exit code when what was asked for was found wanting.
+const FOUND_WANTING: u8 = 1;
+
 /// Exit code for wrong usage.
 const WRONG_USAGE: u8 = 2;
 
@@ -84,6 +110,7 @@ const NOTHING_READ: u8 = 3;
 pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCode> {
     match &arguments.what {
         What::Extract(arguments) => extract::run(arguments, registry),
+        What::Show(arguments) => show::run(arguments, registry),
         What::ToTest(arguments) => to_test::run(arguments, registry),
     }
 }

@@ -4,14 +4,14 @@
 //! fresh session says of it what the session of the whole conversation said: one that needs what came before (a subscription, a request whose answer
 //! follows) does not stand by itself and is left out.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
+use std::ops::AddAssign;
 
 use enjamb::transcript::{Entry, What};
-use enjamb::{Connection, Ending, Message, OwnedMessage, Session, Side, Tap, Time, Transcript};
+use enjamb::{Ending, Message, OwnedMessage, Session, Side, Time, Transcript};
 use enjamb_protocols::Registry;
-use enjamb_replay::Spoken;
 
-use crate::signature::{Cut, event, step};
+use crate::signature::{Cut, event, kind, step};
 
 /// A conversation that stands by itself.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub(crate) struct Piece {
     /// Its protocol by name, and its times from its first entry on.
     pub(crate) transcript: Transcript,
     pub(crate) steps: Vec<String>,
+    /// The kinds of its messages.
+    pub(crate) kinds: BTreeSet<String>,
 }
 
 /// Why pieces were left out.
@@ -34,21 +36,34 @@ pub(crate) struct LeftOut {
     pub(crate) unknown: u64,
 }
 
-/// A tap that gives pieces to `found`.
-pub(crate) struct Pieces<'a, F> {
-    registry: &'a Registry,
-    spoken: &'a Spoken,
-    most: usize,
-    open: HashMap<u64, Talk>,
-    found: F,
-    pub(crate) conversations: u64,
-    pub(crate) left_out: LeftOut,
+impl AddAssign for LeftOut {
+    fn add_assign(&mut self, more: Self) {
+        let Self { silent, large, dependent, unknown } = more;
+        self.silent += silent;
+        self.large += large;
+        self.dependent += dependent;
+        self.unknown += unknown;
+    }
 }
 
+/// What came of a part of a conversation.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    pub(crate) pieces: Vec<Piece>,
+    pub(crate) left_out: LeftOut,
+    /// The kinds of all messages, also of those that are left out.
+    pub(crate) kinds: BTreeSet<String>,
+}
+
+/// How many kinds of messages of a conversation are told apart. Where somebody takes random bytes for kinds, there is no end of them.
+const MOST_KINDS: usize = 1000;
+
 /// One connection, and the piece that it is at.
-struct Talk {
+pub(crate) struct Talk {
     session: Box<dyn Session>,
     protocol: String,
+    /// The most payload of a piece, in bytes.
+    most: usize,
     sides: [Stream; 2],
     client_messages: u64,
     /// One more than the number of the last client's message that was answered; `None` where nothing is ever answered.
@@ -56,6 +71,7 @@ struct Talk {
     piece: Growing,
     /// The piece was too large: nothing is kept until the next idle moment.
     skipping: bool,
+    taken: Taken,
 }
 
 /// How far one side has come.
@@ -86,45 +102,6 @@ struct Before {
     messages: u64,
 }
 
-impl Talk {
-    fn new(session: Box<dyn Session>, protocol: String) -> Self {
-        Self {
-            session,
-            protocol,
-            sides: [Stream::default(); 2],
-            client_messages: 0,
-            answered: None,
-            piece: Growing::default(),
-            skipping: false,
-        }
-    }
-
-    /// Does something to the session, and takes down what it says.
-    fn hear(&mut self, act: impl FnOnce(&mut dyn Session, &mut dyn FnMut(&Message<'_>))) {
-        let Self { session, protocol, sides, client_messages, answered, piece, .. } = self;
-        act(session.as_mut(), &mut |message| {
-            if protocol != message.protocol {
-                message.protocol.clone_into(protocol);
-            }
-            *client_messages += u64::from(message.side == Side::Client);
-            if let Some(number) = message.answers {
-                *answered = (*answered).max(Some(number.saturating_add(1)));
-            }
-            sides[message.side.index()].said = message.span.end();
-            piece.said.push(message.to_owned());
-        });
-    }
-
-    fn is_idle(&self) -> bool {
-        self.sides.iter().all(|side| side.said == side.offset && !side.closed)
-            && self.answered.is_none_or(|answered| answered == self.client_messages)
-    }
-
-    fn before(&self) -> Before {
-        Before { offsets: [self.sides[0].offset, self.sides[1].offset], messages: self.client_messages }
-    }
-}
-
 impl Growing {
     /// Takes away what lies before the last idle moment; `None` where there is none or nothing lies before it.
     fn split_off(&mut self) -> Option<Self> {
@@ -140,28 +117,65 @@ impl Growing {
     }
 }
 
-impl<'a, F: FnMut(Piece)> Pieces<'a, F> {
-    pub(crate) fn new(registry: &'a Registry, spoken: &'a Spoken, most: usize, found: F) -> Self {
-        let left_out = LeftOut::default();
-        Self { registry, spoken, most, open: HashMap::new(), found, conversations: 0, left_out }
+impl Talk {
+    /// Of a protocol by this name, in pieces of so many bytes at the most.
+    pub(crate) fn new(session: Box<dyn Session>, protocol: String, most: usize) -> Self {
+        Self {
+            session,
+            protocol,
+            most,
+            sides: [Stream::default(); 2],
+            client_messages: 0,
+            answered: None,
+            piece: Growing::default(),
+            skipping: false,
+            taken: Taken::default(),
+        }
     }
 
-    fn talk(&mut self, connection: &Connection) -> &mut Talk {
-        let spoken = self.spoken;
-        self.open
-            .entry(connection.number)
-            .or_insert_with(|| Talk::new(spoken.session(connection), spoken.protocol(connection.number).0))
+    /// What has come of it since this was asked last.
+    pub(crate) fn taken(&mut self) -> Taken {
+        std::mem::take(&mut self.taken)
+    }
+
+    /// Does something to the session, and takes down what it says.
+    fn hear(&mut self, act: impl FnOnce(&mut dyn Session, &mut dyn FnMut(&Message<'_>))) {
+        let Self { session, protocol, sides, client_messages, answered, piece, taken, .. } = self;
+        act(session.as_mut(), &mut |message| {
+            if protocol != message.protocol {
+                message.protocol.clone_into(protocol);
+            }
+            *client_messages += u64::from(message.side == Side::Client);
+            if let Some(number) = message.answers {
+                *answered = (*answered).max(Some(number.saturating_add(1)));
+            }
+            sides[message.side.index()].said = message.span.end();
+            let message = message.to_owned();
+            if message.kind != OPAQUE && taken.kinds.len() < MOST_KINDS {
+                taken.kinds.insert(kind(&message));
+            }
+            piece.said.push(message);
+        });
+    }
+
+    fn is_idle(&self) -> bool {
+        self.sides.iter().all(|side| side.said == side.offset && !side.closed)
+            && self.answered.is_none_or(|answered| answered == self.client_messages)
+    }
+
+    fn before(&self) -> Before {
+        Before { offsets: [self.sides[0].offset, self.sides[1].offset], messages: self.client_messages }
     }
 
     /// A piece is whole. `ends`: its conversation ends with it.
-    fn whole(&mut self, piece: Growing, protocol: &str, ends: bool) {
+    fn whole(&mut self, piece: Growing, registry: &Registry, ends: bool) {
         if piece.payload == 0 {
             return;
         }
         // What is in no protocol exercises none.
-        let resolved = self.registry.resolve(protocol);
-        let (Ok(resolved), false) = (resolved, piece.said.iter().all(|message| message.kind == "opaque")) else {
-            self.left_out.unknown += 1;
+        let resolved = registry.resolve(&self.protocol);
+        let (Ok(resolved), false) = (resolved, piece.said.iter().all(|message| message.kind == OPAQUE)) else {
+            self.taken.left_out.unknown += 1;
             return;
         };
         let start = piece.entries.first().map(|entry| entry.time).unwrap_or_default();
@@ -169,91 +183,74 @@ impl<'a, F: FnMut(Piece)> Pieces<'a, F> {
         for entry in &mut entries {
             entry.time = Time::from_nanos(entry.time.nanos().saturating_sub(start.nanos()));
         }
-        let transcript = Transcript { protocol: Some(protocol.to_owned()), entries };
+        let transcript = Transcript { protocol: Some(self.protocol.clone()), entries };
         let (said, steps) = says(resolved.session(None).as_mut(), &transcript, ends);
         if said != alone(piece.said, piece.before) {
-            self.left_out.dependent += 1;
+            self.taken.left_out.dependent += 1;
             return;
         }
-        (self.found)(Piece { transcript, steps });
+        let kinds = said.iter().map(kind).collect();
+        self.taken.pieces.push(Piece { transcript, steps, kinds });
     }
 
-    fn entry(&mut self, connection: &Connection, entry: Entry) {
-        let most = self.most;
-        let talk = self.talk(connection);
+    /// The next of the conversation.
+    pub(crate) fn entry(&mut self, entry: Entry, registry: &Registry) {
         let length = if let What::Chunk(bytes) = &entry.what { bytes.len() } else { 0 };
-        if length > 0 && entry.side == Side::Client && talk.is_idle() {
-            let before = talk.before();
-            if std::mem::take(&mut talk.skipping) {
-                talk.piece = Growing { before, ..Growing::default() };
+        if length > 0 && entry.side == Side::Client && self.is_idle() {
+            let before = self.before();
+            if std::mem::take(&mut self.skipping) {
+                self.piece = Growing { before, ..Growing::default() };
             }
-            let piece = &mut talk.piece;
+            let piece = &mut self.piece;
             piece.idle = Some((piece.entries.len(), piece.said.len(), piece.payload, before));
         }
-        if talk.piece.payload + length > most && !talk.skipping {
-            let whole = talk.piece.split_off();
-            let protocol = talk.protocol.clone();
-            talk.skipping = talk.piece.payload + length > most;
-            self.left_out.large += u64::from(self.talk(connection).skipping);
+        if self.piece.payload + length > self.most && !self.skipping {
+            let whole = self.piece.split_off();
+            self.skipping = self.piece.payload + length > self.most;
+            self.taken.left_out.large += u64::from(self.skipping);
             if let Some(whole) = whole {
-                self.whole(whole, &protocol, false);
+                self.whole(whole, registry, false);
             }
         }
-        let talk = self.talk(connection);
         match &entry.what {
             What::Chunk(bytes) => {
-                talk.sides[entry.side.index()].offset += length as u64;
-                talk.hear(|session, out| session.feed(entry.side, bytes, out));
+                self.sides[entry.side.index()].offset += length as u64;
+                self.hear(|session, out| session.feed(entry.side, bytes, out));
             }
             What::Gap(missing) => {
-                talk.hear(|session, out| session.gap(entry.side, *missing, out));
-                talk.sides[entry.side.index()].offset += missing;
+                self.hear(|session, out| session.gap(entry.side, *missing, out));
+                self.sides[entry.side.index()].offset += missing;
             }
             What::Close(ending) => {
-                talk.hear(|session, out| session.close(entry.side, *ending, out));
-                talk.sides[entry.side.index()].closed = true;
+                self.hear(|session, out| session.close(entry.side, *ending, out));
+                self.sides[entry.side.index()].closed = true;
             }
         }
-        if talk.skipping {
-            talk.piece = Growing::default();
+        if self.skipping {
+            self.piece = Growing::default();
         } else {
-            talk.piece.payload += length;
-            talk.piece.entries.push(entry);
+            self.piece.payload += length;
+            self.piece.entries.push(entry);
         }
     }
-}
 
-impl<F: FnMut(Piece)> Tap for Pieces<'_, F> {
-    fn open(&mut self, connection: &Connection, _: Time) {
-        self.talk(connection);
-    }
-
-    fn chunk(&mut self, connection: &Connection, time: Time, side: Side, bytes: &[u8]) {
-        self.entry(connection, Entry { time, side, what: What::Chunk(bytes.to_vec()) });
-    }
-
-    fn gap(&mut self, connection: &Connection, time: Time, side: Side, missing: u64) {
-        self.entry(connection, Entry { time, side, what: What::Gap(missing) });
-    }
-
-    fn close(&mut self, connection: &Connection, time: Time, side: Side, ending: Ending) {
-        self.entry(connection, Entry { time, side, what: What::Close(ending) });
-    }
-
-    fn done(&mut self, connection: &Connection, _: Time) {
-        let Some(mut talk) = self.open.remove(&connection.number) else { return };
-        self.conversations += 1;
-        self.left_out.silent += u64::from(talk.sides.iter().all(|side| side.offset == 0));
+    /// Nothing more comes.
+    pub(crate) fn end(&mut self, registry: &Registry) {
+        self.taken.left_out.silent += u64::from(self.sides.iter().all(|side| side.offset == 0));
         for side in Side::BOTH {
-            if !talk.sides[side.index()].closed {
-                talk.hear(|session, out| session.close(side, Ending::Lost, out));
+            if !self.sides[side.index()].closed {
+                self.hear(|session, out| session.close(side, Ending::Lost, out));
             }
         }
-        if !talk.skipping {
-            self.whole(talk.piece, &talk.protocol, true);
+        if !self.skipping {
+            let piece = std::mem::take(&mut self.piece);
+            self.whole(piece, registry, true);
         }
     }
 }
+
+/// The kind of what is bytes and no messages.
+const OPAQUE: &str = "opaque";
 
 /// What `session` says of a transcript, and the steps it takes; sides that are open at its end are lost when it `ends`.
 pub(crate) fn says(session: &mut dyn Session, transcript: &Transcript, ends: bool) -> (Vec<OwnedMessage>, Vec<String>) {

@@ -12,7 +12,7 @@
 //!   one chunk with the end of the message before it.
 //! * A run of one to [`LONGEST_PERIOD`] steps that comes twice or more in a row is written once, as `(...)+`.
 
-use enjamb::{Message, Side};
+use enjamb::{Message, Outcome, OwnedMessage, Side};
 
 /// The longest run of steps whose repetitions count as one.
 pub(crate) const LONGEST_PERIOD: usize = 8;
@@ -26,12 +26,22 @@ pub(crate) struct Cut {
     pub(crate) glued: bool,
 }
 
+/// What a message is, however large it is and however it was cut: the side, the kind, the outcome, the code and the reason.
+pub(crate) fn kind(message: &OwnedMessage) -> String {
+    let OwnedMessage { side, kind, outcome, code, reason, .. } = message;
+    words(*side, kind, *outcome, code.as_deref(), reason.as_deref()).join(" ")
+}
+
+fn words(side: Side, kind: &str, outcome: Outcome, code: Option<&str>, reason: Option<&str>) -> Vec<String> {
+    let mut words = vec![side.as_str().to_owned(), kind.escape_debug().to_string(), outcome.to_string()];
+    words.extend(code.map(|code| code.escape_debug().to_string()));
+    words.extend(reason.map(|reason| format!("({})", reason.escape_debug())));
+    words
+}
+
 /// A message as a step.
 pub(crate) fn step(message: &Message<'_>, cut: Cut) -> String {
-    let mut words =
-        vec![message.side.as_str().to_owned(), message.kind.escape_debug().to_string(), message.outcome.to_string()];
-    words.extend(message.code.map(|code| code.escape_debug().to_string()));
-    words.extend(message.reason.map(|reason| format!("({})", reason.escape_debug())));
+    let mut words = words(message.side, message.kind, message.outcome, message.code, message.reason);
     words.push(format!("<{}", size_class(message.span.length)));
     match cut.inside {
         0 => {}

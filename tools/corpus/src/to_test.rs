@@ -10,15 +10,16 @@ use std::io::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use enjamb::Transcript;
-use enjamb_law::{Cutting, Sessions, split};
+use enjamb_law::{Cutting, Lost, Sessions, split, survive};
 use enjamb_protocols::{Protocol, Registry};
 use enjamb_replay::transcripts::Text;
 
 use crate::pieces::says;
-use crate::{NOTHING_READ, ToTestArguments, WRONG_USAGE};
+use crate::{FOUND_WANTING, NOTHING_READ, ToTestArguments, WRONG_USAGE};
 
 /// The most payload of a test, in bytes: it is to be read.
 const MOST_PAYLOAD: usize = 64 << 10;
@@ -28,6 +29,9 @@ const TWO_CUTS: usize = 1200;
 
 /// Up to this payload every single cut is tried, in bytes.
 const ONE_CUT: usize = 8 << 10;
+
+/// How long a session may take over a transcript.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Writes the tests of all files to standard output.
 pub(crate) fn run(arguments: &ToTestArguments, registry: &Registry) -> anyhow::Result<ExitCode> {
@@ -71,6 +75,9 @@ fn test(
             "{payload} bytes of payload, and {MOST_PAYLOAD} are the most for a test: `enjamb corpus extract` makes small ones of it"
         )));
     }
+    if transcript.payload_len() == 0 {
+        return Err(wrong("it has no byte of payload, so there is nothing to test".to_owned()));
+    }
     let Some(protocol) = arguments.protocol.as_ref().or(transcript.protocol.as_ref()) else {
         return Err(wrong("it does not say which protocol it is: --protocol does".to_owned()));
     };
@@ -90,7 +97,14 @@ fn test(
         }
     };
     let name = unique(&identifier(path), names);
-    Ok(written(&name, &transcript, &resolved, &opened, &session))
+    let work = move || written(&name, &transcript, &resolved, &opened, &session);
+    survive(&path.display().to_string(), PATIENCE, work).map_err(|lost| {
+        let why = match lost {
+            Lost::Panicked(message) => format!("its session panicked: {message}"),
+            Lost::Hung(_) => format!("its session does not come back within {} s", PATIENCE.as_secs()),
+        };
+        (FOUND_WANTING, format!("{why}; `enjamb replay --recut coalesce` shows what of"))
+    })
 }
 
 fn written(name: &str, transcript: &Transcript, protocol: &Protocol, opened: &str, session: &str) -> String {

@@ -28,7 +28,7 @@ struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Feed captures to protocol handlers: their messages, errors and statistics.
-    Replay(enjamb_replay::Arguments),
+    Replay(Box<enjamb_replay::Arguments>),
     /// Stand between a client and a server: relay, log framed messages, record.
     Proxy(enjamb_proxy::Arguments),
     /// Turn captures into small conversations to test with, and those into tests.
@@ -41,9 +41,32 @@ enum Command {
 ///
 /// The exit code is 0 when it was done, 1 when what was asked for was found wanting, 2 for wrong usage, and 3 when
 /// something could not be read or connected to.
+///
+/// `replay --recut` and `corpus extract` run in a child of this process where `registry` has protocols that are not enjamb's own, so that one which
+/// overflows its stack costs its conversation and not the tool. The child is this program with the same arguments: what it does before it comes here is
+/// done twice.
 #[must_use]
 pub fn main(registry: &Registry) -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let command = Cli::parse().command;
+    let tries = match &command {
+        Command::Replay(arguments) => arguments.is_trying(),
+        Command::Corpus(arguments) => arguments.is_trying(),
+        Command::Proxy(_) | Command::Protocols => false,
+    };
+    let builtin = Registry::builtin();
+    let run = || run(command, registry);
+    if tries && registry.iter().any(|protocol| builtin.get(protocol.name()).is_none()) {
+        enjamb_replay::ledger::in_child(run).unwrap_or_else(|error| {
+            eprintln!("enjamb: no child to run in: {error}");
+            ExitCode::from(3)
+        })
+    } else {
+        run()
+    }
+}
+
+fn run(command: Command, registry: &Registry) -> ExitCode {
+    let outcome = match command {
         Command::Replay(arguments) => enjamb_replay::run(&arguments, registry),
         Command::Proxy(arguments) => enjamb_proxy::run(&arguments, registry),
         Command::Corpus(arguments) => enjamb_corpus::run(&arguments, registry),

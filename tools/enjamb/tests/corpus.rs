@@ -61,7 +61,7 @@ fn what_is_written_reads_as_seed_as_transcript_and_as_capture() {
     }
     let (again, said) = extract_into(folder.path(), &["corpora/redis", "corpora/http1"]);
     assert_eq!(again, files);
-    assert!(said.contains(": 0 files written") && said.contains("were there already and were left alone"), "{said}");
+    assert!(said.contains(": 0 files written") && said.contains("files there already and left alone"), "{said}");
 
     // They replay, under other cuts too, and what is extracted from them is themselves.
     let folder = folder.path().to_str().unwrap();
@@ -124,13 +124,23 @@ fn what_makes_no_sense_alone_is_left_out_and_told() {
     let large = format!("@2 client\n  \"SET k {}\\r\\n\"\n@2 server\n  \"+OK\\r\\n\"\n", "x".repeat(300));
     let (_kept, path) = file(&format!("protocol redis\n{ping}{large}{ping}"));
     let (files, said) = extract(&["--max-size", "100", &path]);
-    assert!(said.contains("1 times more than 100 bytes") && said.contains("--max-size"), "{said}");
+    assert!(said.contains("1 part of more than 100 bytes") && said.contains("--max-size"), "{said}");
     assert_eq!(files.len(), 1, "the pings before and after it are the same: {files:#?}");
+    assert!(said.contains("  1 piece with the signature of another, of which the smallest is kept\n"), "{said}");
+    // What is lost with it is named, and what others have is not.
+    assert!(
+        said.contains(
+            "  1 kind of message in none of the files, since what has them was left out:\n    client SET ok\n"
+        ),
+        "{said}"
+    );
+    let (_, said) = extract(&["--max-size", "1000", &path]);
+    assert!(!said.contains("in none of the files"), "{said}");
 
     let (_kept, path) = file("@0 client\n  \"\\x00\\x01nobody\"\n@0 client closed\n@0 server closed\n");
     let (files, said) = extract(&[&path]);
     assert!(
-        files.is_empty() && said.contains("1 conversations in no protocol that is known: --protocol says one"),
+        files.is_empty() && said.contains("1 conversation in no protocol that is known: --protocol says one"),
         "{said}"
     );
     let (files, _) = extract(&["--protocol", "client=fixed:2 server=u8", &path]);
@@ -138,10 +148,56 @@ fn what_makes_no_sense_alone_is_left_out_and_told() {
 }
 
 #[test]
+fn a_hole_in_a_conversation_stays_one_to_the_test_of_it() {
+    let body = "protocol redis\n@1 client\n  \"GET k\\r\\n\"\n@1 server\n  \"$100\\r\\n\"\n@2 server gap 90\n@2 server\n  \"0123456789\\r\\n\"\n@3 client closed\n@3 server closed\n";
+    let (_kept, path) = file(body);
+    let (files, said) = extract(&[&path]);
+    let [one] = &files.values().collect::<Vec<_>>()[..] else { panic!("{said}") };
+    assert!(one.contains("#   server gap\n") && one.contains(" server gap 90\n"), "{one}");
+    assert!(!said.contains("in none of the files"), "{said}");
+    let (_kept, path) = file(one.strip_prefix("enjamb transcript 1\n").unwrap());
+    let ran = enjamb(&["corpus", "to-test", &path]);
+    let test = text(&ran.stdout);
+    assert!(test.contains("server gap 90\n") && !test.contains("does not hold"), "{test}{}", text(&ran.stderr));
+    assert!(
+        test.contains("server reply at 0+108 ok answers #0: ") && test.contains("90 missing"),
+        "what is missing is counted off: {test}"
+    );
+}
+
+#[test]
+fn a_corpus_is_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (files, _) = extract_into(folder.path(), &["corpora/redis/errors.pcap", "corpora/http1/errors.pcap"]);
+    let shown = enjamb(&["corpus", "show", folder.path().to_str().unwrap()]);
+    assert_eq!(shown.status.code(), Some(0), "{}", text(&shown.stderr));
+    let table = text(&shown.stdout);
+    let mut lines = table.lines();
+    assert_eq!(
+        lines.next().unwrap().split_whitespace().collect::<Vec<_>>(),
+        ["file", "protocol", "bytes", "chunks", "messages", "not", "ok", "kinds"]
+    );
+    let (mut bytes, mut rows) = (0, 0);
+    for (line, (name, body)) in lines.zip(&files) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let transcript = Transcript::parse(body).unwrap();
+        assert_eq!(words[..3], [name, transcript.protocol.as_deref().unwrap(), &transcript.payload_len().to_string()]);
+        let exercised = body.lines().filter(|line| line.starts_with("#   ") && line.contains(" failed ")).count();
+        assert_eq!(words[5] != "0", exercised > 0, "{line}: {body}");
+        (bytes, rows) = (bytes + transcript.payload_len(), rows + 1);
+    }
+    assert!(rows == files.len() && rows > 10, "{table}");
+    assert!(table.contains(&format!("\n{rows} transcripts, {bytes} bytes, ")), "{table}");
+}
+
+#[test]
 fn errors_name_the_place_and_the_way_out() {
     let (kept, wrong) = file("@0 nobody\n");
     let (_kept, unnamed) = file("@0 client\n  \"x\"\n");
     let (_kept, unknown) = file("protocol mymq\n@0 client\n  \"x\"\n");
+    let (_kept, silent) = file("protocol redis\n@0 client closed\n");
+    let empty = tempfile::tempdir().unwrap();
+    let empty = empty.path().to_str().unwrap();
     let out = kept.path().join("out");
     let out = out.to_str().unwrap();
     for (arguments, code, said) in [
@@ -150,6 +206,13 @@ fn errors_name_the_place_and_the_way_out() {
         (&["extract", "--out", out, &wrong], 3, "line 2, column 1: the side is not"),
         (&["extract", "--out", "README.md", "corpora/redis"], 3, "--out: README.md"),
         (&["extract", "corpora/redis"], 2, "--out"),
+        (&["extract", "--out", out, empty], 3, "there is no capture in these folders"),
+        (&["extract", "--out", out, "*.nothing"], 3, "nothing matches this pattern"),
+        (&["extract", "--out", out, "README.md"], 3, "README.md: expected a capture"),
+        (&["show", empty], 3, "there are no transcripts in these folders"),
+        (&["show", &wrong], 3, "line 2, column 1: the side is not"),
+        (&["show", &unknown], 3, "conversation.txt: "),
+        (&["to-test", &silent], 2, "it has no byte of payload, so there is nothing to test"),
         (&["to-test", "nowhere.txt"], 3, "nowhere.txt: "),
         (&["to-test", &wrong], 3, "conversation.txt: line 2, column 1: the side is not"),
         (&["to-test", &unnamed], 2, "--protocol does"),

@@ -248,6 +248,172 @@ fn a_server_that_goes_away_or_says_too_much_is_a_difference() {
 }
 
 #[test]
+fn whatever_a_server_says_in_its_place_is_told() {
+    const ENTRIES: &str = "@1 client\n  \"PING\\r\\n\"\n@2 server\n  \"+PONG\\r\\n\"\n@3 client\n  \"PING\\r\\n\"\n@4 server\n  \"+PONG\\r\\n\"\n@5 client closed\n@6 server closed\n";
+    // What it answers to the first and to the second request, and how it ends.
+    type Answers = (&'static [u8], &'static [u8], bool);
+    let cases: [(Answers, &[&str]); 6] = [
+        ((b"+PONG\r\n", b"+PONG\r\n", false), &["2 answers from the server in the recording, 2 the same\n"]),
+        ((b"+PONG\r\n", b"+PONG\r\n+MORE\r\n", false), &["answer 3 is not in the recording:\n  + reply MORE\n"]),
+        (
+            (b"+PONG\r\n", b"-ERR no\r\n", false),
+            &["answer 2, to PING:\n  - reply PONG\n  + reply failed (ERR) (error) ERR no\n"],
+        ),
+        (
+            (b"\x00\x01 garbage\r\n", b"\xff\xff\r\n", false),
+            &["  + reply malformed (unknown type)", "  + unparsed incomplete (after a malformed message)"],
+        ),
+        ((b"+PONG\r\n", b"+PO", false), &["  + reply incomplete ("]),
+        (
+            (b"+PONG\r\n", b"", true),
+            &["answer 2, to PING is missing", "the end of the stream:\n  - closed\n  + reset\n"],
+        ),
+    ];
+    for ((first, second, resets), expected) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let conversation = transcript(folder.path(), "redis", ENTRIES);
+        let (address, thread) = server(move |mut socket| {
+            read_exactly(&mut socket, b"PING\r\n");
+            socket.write_all(first).unwrap();
+            if resets {
+                // What is unread when a socket is closed makes it a reset.
+                while !has_more(&socket) {}
+                return;
+            }
+            read_exactly(&mut socket, b"PING\r\n");
+            socket.write_all(second).unwrap();
+            assert_eq!(socket.read(&mut [0]).unwrap(), 0);
+        });
+        let ran = against(address, &["--timeout", "1", &conversation]);
+        thread.join().unwrap();
+        assert_eq!(ran.code, i32::from(expected.len() > 1 || second != b"+PONG\r\n"), "{}{}", ran.out, ran.err);
+        for part in expected {
+            assert!(ran.out.contains(part), "{part} in {}", ran.out);
+        }
+    }
+}
+
+/// A server of many connections, each a line that is answered with itself when `together` of them are there. Gives the most that were there at a time.
+fn together_server(connections: usize, together: usize) -> (SocketAddr, JoinHandle<usize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let thread = std::thread::spawn(move || {
+        let mut most = 0;
+        for _ in 0..connections / together {
+            let mut sockets: Vec<_> = (0..together).map(|_| listener.accept().unwrap().0).collect();
+            // One more would have come by now, if it were to come before these are done.
+            std::thread::sleep(Duration::from_millis(150));
+            listener.set_nonblocking(true).unwrap();
+            sockets.extend(listener.accept().map(|(socket, _)| socket));
+            listener.set_nonblocking(false).unwrap();
+            most = most.max(sockets.len());
+            for socket in &mut sockets {
+                socket.set_nonblocking(false).unwrap();
+                socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+                read_exactly(socket, b"line\n");
+                socket.write_all(b"line\n").unwrap();
+                assert_eq!(socket.read(&mut [0]).unwrap(), 0);
+            }
+        }
+        most
+    });
+    (address, thread)
+}
+
+#[test]
+fn so_many_connections_are_played_at_a_time_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..6 {
+        let entries = "@1 client\n  \"line\\n\"\n@2 server\n  \"line\\n\"\n@3 client closed\n@4 server closed\n";
+        let text = format!("enjamb transcript 1\nprotocol lines\n{entries}");
+        std::fs::write(folder.path().join(format!("{number}.txt")), text).unwrap();
+    }
+    let folder = folder.path().to_str().unwrap();
+    for (option, together) in
+        [(&["--concurrent", "3"][..], 3), (&["--concurrent", "1"], 1), (&["--concurrent", "6"], 6)]
+    {
+        let (address, thread) = together_server(6, together);
+        let ran = against(address, &[option, &[folder]].concat());
+        assert_eq!((ran.code, thread.join().unwrap()), (0, together), "{}{}", ran.out, ran.err);
+        assert!(ran.out.contains("6 answers from the server in the recording, 6 the same"), "{}", ran.out);
+    }
+}
+
+#[test]
+fn at_the_recorded_pace_nothing_is_earlier_than_it_was_and_otherwise_nothing_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let entries = |gap: &str| {
+        format!(
+            "@0 client\n  \"a\\n\"\n@0.1 server\n  \"x\\n\"\n@{gap} client\n  \"b\\n\"\n@{gap} server\n  \"y\\n\"\n@{gap} client closed\n@{gap} server closed\n"
+        )
+    };
+    let answering = || {
+        server(|mut socket| {
+            read_exactly(&mut socket, b"a\n");
+            socket.write_all(b"x\n").unwrap();
+            read_exactly(&mut socket, b"b\n");
+            socket.write_all(b"y\n").unwrap();
+            assert_eq!(socket.read(&mut [0]).unwrap(), 0);
+        })
+    };
+    for options in [&["--pace", "recorded"][..], &["--pace", "recorded", "--concurrent", "2"]] {
+        let conversation = transcript(folder.path(), "lines", &entries("0.7"));
+        let (address, thread) = answering();
+        let started = std::time::Instant::now();
+        // The silence of the recording is no silence of the peer.
+        let ran = against(address, &[options, &["--timeout", "0.2", &conversation]].concat());
+        thread.join().unwrap();
+        assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+        assert!(started.elapsed() >= Duration::from_millis(700), "{:?}", started.elapsed());
+    }
+    // An hour of the recording: this ends.
+    let conversation = transcript(folder.path(), "lines", &entries("3600"));
+    let (address, thread) = answering();
+    let ran = against(address, &[&conversation]);
+    thread.join().unwrap();
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn what_expires_in_redis_has_expired_at_the_recorded_pace() {
+    if !have(&["redis-server", "redis-cli"]) {
+        return;
+    }
+    let (_server, address) = redis();
+    let folder = tempfile::tempdir().unwrap();
+    let recording = record(address, folder.path(), |port| {
+        let cli = |arguments: &[&str]| said(Command::new("redis-cli").args(["-p", &port.to_string()]).args(arguments));
+        assert_eq!(cli(&["set", "mayfly", "x", "px", "100"]), "OK\n");
+        std::thread::sleep(Duration::from_millis(1000));
+        assert_eq!(cli(&["get", "mayfly"]), "\n");
+    });
+    let ran = against(address, &["--pace", "recorded", recording.to_str().unwrap()]);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    assert!(ran.out.contains("2 answers from the server in the recording, 2 the same"), "{}", ran.out);
+}
+
+#[test]
+fn nginx_answers_many_connections_at_a_time_as_it_answered_one_after_the_other() {
+    if !have(&["nginx", "curl"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let verse = "Thou still unravish'd bride of quietness,\n".repeat(500);
+    std::fs::write(folder.path().join("verse.txt"), verse).unwrap();
+    let (_server, address) = nginx(folder.path(), "location = /gone { return 410; }");
+    let recording = record(address, folder.path(), |port| {
+        for _ in 0..10 {
+            let url = |path: &str| format!("http://127.0.0.1:{port}/{path}");
+            said(Command::new("curl").args(["-s", "-H", "Host: a", &url("verse.txt"), &url("gone")]));
+        }
+    });
+    let ran = against(address, &["--ignore", "volatile", "--concurrent", "4", recording.to_str().unwrap()]);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    assert!(ran.out.contains("10 connections played to"), "{}", ran.out);
+    assert!(ran.out.contains("20 answers from the server in the recording, 20 the same"), "{}", ran.out);
+}
+
+#[test]
 fn what_cannot_be_played_or_reached_is_told() {
     let nobody = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let ran = against(nobody, &["corpora/redis/errors.pcap"]);
@@ -266,7 +432,7 @@ fn what_cannot_be_played_or_reached_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let entries = "@1 client\n  \"a\\n\"\n@2 client gap 100\n@3 client\n  \"b\\n\"\n";
     let ran = against(nobody, &[&transcript(folder.path(), "lines", entries)]);
-    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(ran.code, 3, "nothing was compared: {}", ran.err);
     assert!(
         ran.out.contains("not played: #1") && ran.out.contains("100 bytes of the client are missing"),
         "{}",
@@ -315,6 +481,63 @@ fn redis_cli_talks_to_a_recording() {
     let ran = ended(child);
     assert_eq!(ran.code, 1, "{}", ran.out);
     assert!(ran.out.contains("- \"poem\\r\\n\"\n      + \"song\\r\\n\""), "{}", ran.out);
+}
+
+#[test]
+fn clients_that_say_something_else_or_too_little_or_are_too_many_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let entries = "@1 client\n  \"a\\n\"\n@2 server\n  \"x\\n\"\n@3 client\n  \"b\\n\"\n@4 server\n  \"y\\n\"\n@5 client closed\n@6 server closed\n";
+    let conversation = transcript(folder.path(), "lines", entries);
+    let connect = |port: u16| {
+        let socket = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        socket
+    };
+    let everything = |socket: &mut std::net::TcpStream| {
+        let mut read = Vec::new();
+        // A reset is an end too.
+        let _ = socket.read_to_end(&mut read);
+        String::from_utf8(read).unwrap()
+    };
+    // What the client sends at once, what it gets, and what is said of it.
+    let cases: [(&str, &str, &[&str]); 4] = [
+        ("a\nb\n", "x\ny\n", &["1 connection served", "2 messages from the clients in the recording, 2 the same"]),
+        ("a\nc\n", "x\ny\n", &["message 2:\n  - line \"b\"\n  + line \"c\"\n"]),
+        ("a\nb\nc\n", "x\ny\n", &["message 3 is not in the recording:\n  + line \"c\"\n"]),
+        ("", "x\ny\n", &["message 1 is missing", "message 2 is missing"]),
+    ];
+    for (sends, gets, expected) in cases {
+        let (child, port) = serve(&["--timeout", "0.3", &conversation]);
+        let mut socket = connect(port);
+        socket.write_all(sends.as_bytes()).unwrap();
+        socket.shutdown(std::net::Shutdown::Write).unwrap();
+        assert_eq!(everything(&mut socket), gets, "to {sends:?}");
+        let ran = ended(child);
+        assert_eq!(ran.code, i32::from(sends != "a\nb\n"), "{}", ran.out);
+        for part in expected {
+            assert!(ran.out.contains(part), "{part} in {}", ran.out);
+        }
+    }
+    // One that stays silent is waited for, and then told what was said to the others.
+    let (child, port) = serve(&["--timeout", "0.2", &conversation]);
+    let mut silent = connect(port);
+    assert_eq!(everything(&mut silent), "x\ny\n");
+    drop(silent);
+    let ran = ended(child);
+    assert!(ran.code == 1 && ran.out.contains("did not come in time, and was not waited for"), "{}", ran.out);
+
+    // While the one recorded connection is served, others are turned away.
+    let (child, port) = serve(&["--timeout", "20", &conversation]);
+    let mut first = connect(port);
+    first.write_all(b"a\n").unwrap();
+    let mut answer = [0; 2];
+    first.read_exact(&mut answer).unwrap();
+    assert_eq!((&answer, everything(&mut connect(port)).as_str()), (b"x\n", ""));
+    first.write_all(b"b\n").unwrap();
+    first.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(everything(&mut first), "y\n");
+    let ran = ended(child);
+    assert!(ran.code == 0 && ran.out.contains("1 client turned away: all recorded connections"), "{}", ran.out);
 }
 
 #[test]

@@ -14,6 +14,8 @@ use serde_json::Value;
 struct Hasty {
     pending: [Vec<u8>; 2],
     offsets: [u64; 2],
+    /// What its messages are of, where they are of another protocol.
+    of: Option<&'static str>,
 }
 
 impl Hasty {
@@ -22,7 +24,7 @@ impl Hasty {
         let span = Span { offset: self.offsets[side.index()], length: line.len() as u64 };
         self.offsets[side.index()] = span.end();
         let summary = line.escape_ascii();
-        let (protocol, kind) = ("hasty", "line");
+        let (protocol, kind) = (self.of.unwrap_or("hasty"), "line");
         out(&Message { protocol, side, kind, span, outcome, code: None, reason, answers: None, summary: &summary });
     }
 }
@@ -85,8 +87,59 @@ impl Session for Brittle {
     }
 }
 
+/// Does not come back from a line `loop`, panics at a line `panic`, and never ends its answer to a chunk that is an `e`. A line `deep` overflows its stack.
+struct Endless(Hasty);
+
+/// Never comes back; sleeps, so that others can work.
+fn hang() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Overflows the stack, however deep it is.
+fn deeper(depth: u64) -> u64 {
+    let frame = std::hint::black_box([depth; 64]);
+    if depth == u64::MAX { 0 } else { deeper(depth + 1) + frame[7] }
+}
+
+impl Session for Endless {
+    fn protocol(&self) -> &str {
+        "endless"
+    }
+
+    fn feed(&mut self, side: Side, chunk: &[u8], out: &mut dyn FnMut(&Message<'_>)) {
+        self.0.pending[side.index()].extend(chunk);
+        if chunk == b"e" {
+            loop {
+                self.0.say(side, (Outcome::Ok, None), out);
+            }
+        }
+        while self.0.pending[side.index()].contains(&b'\n') {
+            match &self.0.pending[side.index()][..] {
+                [.., b'l', b'o', b'o', b'p', b'\n'] => hang(),
+                [.., b'd', b'e', b'e', b'p', b'\n'] => assert_ne!(deeper(0), 1),
+                [.., b'p', b'a', b'n', b'i', b'c', b'\n'] => panic!("a line that says so"),
+                _ => self.0.say(side, (Outcome::Ok, None), out),
+            }
+        }
+    }
+
+    fn gap(&mut self, side: Side, missing: u64, out: &mut dyn FnMut(&Message<'_>)) {
+        self.0.gap(side, missing, out);
+    }
+
+    fn close(&mut self, side: Side, ending: Ending, out: &mut dyn FnMut(&Message<'_>)) {
+        self.0.close(side, ending, out);
+    }
+
+    fn held(&self) -> usize {
+        self.0.held()
+    }
+}
+
 fn main() -> ExitCode {
-    let tests: [(&str, fn()); 9] = [
+    let tests: [(&str, fn()); 16] = [
         ("a_transcript_replays_like_its_capture", a_transcript_replays_like_its_capture),
         ("a_transcript_that_is_wrong_is_told_with_its_place", a_transcript_that_is_wrong_is_told_with_its_place),
         ("built_in_protocols_say_the_same_under_all_cuts", built_in_protocols_say_the_same_under_all_cuts),
@@ -95,13 +148,25 @@ fn main() -> ExitCode {
         ("a_panic_under_another_cut_is_a_difference", a_panic_under_another_cut_is_a_difference),
         ("a_long_conversation_gives_a_small_difference", a_long_conversation_gives_a_small_difference),
         ("what_is_not_tried_is_told", what_is_not_tried_is_told),
+        (
+            "what_is_too_long_for_all_cuts_is_tried_under_weaker_ones",
+            what_is_too_long_for_all_cuts_is_tried_under_weaker_ones,
+        ),
+        ("a_session_that_fails_costs_its_own_conversation", a_session_that_fails_costs_its_own_conversation),
+        ("what_ends_the_process_costs_its_own_conversation", what_ends_the_process_costs_its_own_conversation),
+        ("of_what_hangs_the_last_turns_are_shown", of_what_hangs_the_last_turns_are_shown),
+        ("after_a_few_that_hang_nothing_more_is_tried", after_a_few_that_hang_nothing_more_is_tried),
+        ("extract_survives_what_fails_and_names_it", extract_survives_what_fails_and_names_it),
+        ("only_the_connections_that_are_asked_for_are_tried", only_the_connections_that_are_asked_for_are_tried),
         ("cuts_that_do_not_exist_are_refused", cuts_that_do_not_exist_are_refused),
     ];
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments.first().is_some_and(|first| first == "replay") {
+    if arguments.first().is_some_and(|first| first == "replay" || first == "corpus") {
         let hasty = Protocol::new("hasty", || Box::new(Hasty::default()));
         let brittle = Protocol::new("brittle", || Box::new(Brittle(Hasty::default())));
-        return enjamb_cli::main(&Registry::builtin().with(hasty).with(brittle));
+        let endless = Protocol::new("endless", || Box::new(Endless(Hasty { of: Some("endless"), ..Hasty::default() })));
+        let stillborn = Protocol::new("stillborn", || panic!("no session can be opened"));
+        return enjamb_cli::main(&Registry::builtin().with(hasty).with(brittle).with(endless).with(stillborn));
     }
     let filter = arguments.iter().find(|argument| !argument.starts_with('-'));
     for (name, test) in tests {
@@ -125,8 +190,13 @@ struct Ran {
 
 /// `enjamb replay`, with the bad protocols.
 fn replay(arguments: &[&str]) -> Ran {
+    enjamb(&[&["replay"], arguments].concat())
+}
+
+/// `enjamb`, with the bad protocols.
+fn enjamb(arguments: &[&str]) -> Ran {
     let this = std::env::current_exe().unwrap();
-    let output = Command::new(this).arg("replay").args(arguments).current_dir(root()).output().unwrap();
+    let output = Command::new(this).args(arguments).current_dir(root()).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Ran { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
 }
@@ -300,7 +370,7 @@ fn a_long_conversation_gives_a_small_difference() {
 }
 
 fn what_is_not_tried_is_told() {
-    let arguments = ["--recut", "one-cut", "--recut-max", "100", "corpora/redis/errors.pcap"];
+    let arguments = ["--recut", "every-byte", "--recut-max", "100", "corpora/redis/errors.pcap"];
     let ran = replay(&arguments);
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert!(
@@ -316,11 +386,185 @@ fn what_is_not_tried_is_told() {
     assert_eq!(said[0]["bytes"], 540);
 }
 
+fn what_is_too_long_for_all_cuts_is_tried_under_weaker_ones() {
+    // It takes cuts on both sides of the line feed, which is behind the first 2 KiB.
+    let pings = "@0 client\n  \"x\\n\"\n@0 server\n  \"y\\n\"\n".repeat(600);
+    let brittle = format!("enjamb transcript 1\nprotocol brittle\n@0 client\n  \"{}ab\\ncd\"\n", "x".repeat(2100));
+    let fine = format!("enjamb transcript 1\nprotocol client=lines server=lines\n{pings}");
+    let (_kept, path) = folder(&[("a.txt", &fine), ("b.txt", &brittle)]);
+    let (code, said) = records(&["--recut", "all-two-cuts", &path]);
+    let [difference, recut] = &said[..] else { panic!("{said:?}") };
+    assert_eq!((code, &difference["bytes"], &difference["conn"]), (1, &1.into(), &2.into()), "every byte finds it");
+    let [weaker] = &recut["weaker"].as_array().unwrap()[..] else { panic!("{recut}") };
+    let under =
+        |at: usize| (weaker["under"][at]["cuts"].as_str().unwrap(), weaker["under"][at]["bytes"].as_u64().unwrap());
+    assert_eq!((&weaker["conn"], &weaker["bytes"], under(1)), (&1.into(), &2400.into(), ("one-cut", 2400)));
+    assert!(under(0).0 == "all-two-cuts" && (300..1000).contains(&under(0).1), "1200 turns are work: {weaker}");
+    let ran = replay(&["--recut", "all-two-cuts", "--conn", "1", &path]);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    let line = format!("    #1: all-two-cuts of the first {} bytes, one-cut of all 2400\n", under(0).1);
+    assert!(ran.out.contains(&line), "{}", ran.out);
+    let (code, said) = records(&["--recut", "all-two-cuts", "--recut-max", "3k", "--conn", "2", &path]);
+    assert_eq!((code, &said[1]["weaker"]), (1, &Value::Array(vec![])), "as long as it is allowed");
+    // As many as are asked for.
+    let (_, few) = records(&["--recut", "random:3,7", "--conn", "1", &path]);
+    assert_eq!((&few[0]["segmentations"], &few[0]["cuts"]), (&8.into(), &"random:3,7".into()));
+}
+
+/// Three connections that are fine, and among them those of these lines.
+fn among_others(lines: &[&str]) -> (tempfile::TempDir, String) {
+    let transcript = |line: &str| format!("enjamb transcript 1\nprotocol endless\n@0 client\n  \"{line}\\n\"\n");
+    let fine = ["one", "two", "three"].map(transcript);
+    let bad: Vec<(String, String)> =
+        lines.iter().enumerate().map(|(at, line)| (format!("b{at}.txt"), transcript(line))).collect();
+    let mut files = vec![("a.txt", &fine[0][..]), ("y.txt", &fine[1]), ("z.txt", &fine[2])];
+    files.extend(bad.iter().map(|(name, text)| (&name[..], &text[..])));
+    folder(&files)
+}
+
+fn a_session_that_fails_costs_its_own_conversation() {
+    let (_kept, path) = among_others(&["a loop", "a panic"]);
+    let arguments = ["--recut", "coalesce", "--hung-after", "0.5", &path];
+    let ran = replay(&arguments);
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    for part in [
+        "/b0.txt, endless: the total law is broken: 7 bytes, not cut\na call did not return within 0.5 s\n",
+        "/b1.txt, endless: the split law is broken: 6 bytes, not cut\nthe session fails, however the stream is cut\n",
+        "it panicked: a line that says so",
+        "\nrecut coalesce: 5 connections, 1 fails however it is cut, 1 hangs\n  the others: 3 messages, the same under 3 segmentations\n",
+    ] {
+        assert!(ran.out.contains(part), "{part} in {}", ran.out);
+    }
+    assert!(ran.err.is_empty(), "{}", ran.err);
+    let (code, said) = records(&arguments);
+    let whats: Vec<_> = said.iter().map(|record| record["what"].as_str().unwrap_or_default()).collect();
+    assert_eq!((code, &whats[..]), (1, &["hangs", "fails", ""][..]));
+    assert_eq!((&said[2]["differing"], &said[2]["hanging"], &said[2]["messages"]), (&2.into(), &1.into(), &3.into()));
+
+    // An answer without end is stopped, whether it is to the whole or to a piece.
+    let (_kept, path) = among_others(&["e", "once"]);
+    let ran = replay(&["--recut", "every-byte", "--hung-after", "60", &path]);
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    assert!(ran.out.contains("it went on for ever: it was stopped after it had said"), "{}", ran.out);
+    assert!(ran.out.contains("4 fail however they are cut"), "all but two have an e: {}", ran.out);
+
+    let (_kept, path) = folder(&[("a.txt", "enjamb transcript 1\nprotocol stillborn\n@0 client\n  \"a\"\n")]);
+    let ran = replay(&["--recut", "coalesce", &path]);
+    assert!(ran.code == 1 && ran.out.contains("it panicked: no session can be opened"), "{}{}", ran.out, ran.err);
+}
+
+fn what_ends_the_process_costs_its_own_conversation() {
+    let (kept, path) = among_others(&["a deep", "a panic", "so deep"]);
+    let ran = replay(&["--recut", "coalesce", &path]);
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    for part in [
+        "/b0.txt, endless: the total law is broken: 7 bytes, not cut\nit overflowed the stack\n",
+        "/b2.txt, endless: the total law is broken: 8 bytes, not cut\nit overflowed the stack\n",
+        "recut coalesce: 6 connections, 1 fails however it is cut, 2 end the process\n  the others: 3 messages",
+    ] {
+        assert!(ran.out.contains(part), "{part} in {}", ran.out);
+    }
+    assert!(ran.err.contains("/b0.txt' ") && ran.err.contains("has overflowed its stack"), "{}", ran.err);
+
+    let out = kept.path().join("out");
+    let ran = enjamb(&["corpus", "extract", "--out", out.to_str().unwrap(), &path]);
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    for part in
+        ["1 file written", "3 conversations left out", "/b0.txt: it overflowed the stack", "/b2.txt: it overflowed"]
+    {
+        assert!(ran.out.contains(part), "{part} in {}", ran.out);
+    }
+
+    // After so many of them the others are not tried any more, and that is told.
+    let lines: Vec<String> = (0..12).map(|at| format!("{at} deep")).collect();
+    let (kept, path) = among_others(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let ran = replay(&["--recut", "coalesce", &path]);
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    assert!(
+        ran.out.contains("15 connections, 8 end the process\n") && ran.out.contains("  6 not tried"),
+        "{}",
+        ran.out
+    );
+    let out = kept.path().join("out");
+    let ran = enjamb(&["corpus", "extract", "--out", out.to_str().unwrap(), &path]);
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    assert!(
+        ran.out.contains("1 file written")
+            && ran.out.contains("8 conversations left out")
+            && ran.out.contains("6 conversations not tried"),
+        "{}",
+        ran.out
+    );
+}
+
+fn of_what_hangs_the_last_turns_are_shown() {
+    let turns = "@0 client\n  \"ask\\n\"\n@0 server\n  \"tell\\n\"\n".repeat(3000);
+    let text =
+        format!("enjamb transcript 1\nprotocol endless\n{turns}@0 client\n  \"loop\\n\"\n@1 server\n  \"never\"\n");
+    let (_kept, path) = folder(&[("a.txt", &text)]);
+    let (code, said) = records(&["--recut", "every-byte", "--hung-after", "0.5", &path]);
+    assert_eq!((code, &said[0]["bytes"], &said[0]["law"]), (1, &5.into(), &"total".into()), "{}", said[0]);
+    let transcript = said[0]["transcript"].as_str().unwrap();
+    assert!(transcript.ends_with("client\n  \"loop\\n\"\n"), "{transcript}");
+}
+
+fn after_a_few_that_hang_nothing_more_is_tried() {
+    let (_kept, path) = among_others(&["1 loop", "2 loop", "3 loop", "4 loop"]);
+    let ran = replay(&["--recut", "coalesce", "--hung-after", "0.3", &path]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.contains("7 connections, 3 hang\n"), "{}", ran.out);
+    assert!(
+        ran.out.contains("  3 not tried, since 3 sessions that hang keep this machine busy as it is\n"),
+        "{}",
+        ran.out
+    );
+}
+
+fn extract_survives_what_fails_and_names_it() {
+    let (kept, path) = among_others(&["a loop", "a panic"]);
+    let out = kept.path().join("out");
+    let ran = enjamb(&["corpus", "extract", "--hung-after", "1", "--out", out.to_str().unwrap(), &path]);
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    for part in [
+        "5 conversations, 3 pieces that stand by themselves, 1 signature: 1 file written",
+        "  2 conversations left out where the session failed; `enjamb replay --recut coalesce` shows what it failed on:\n",
+        "/b0.txt: its session did not come back within 1 s\n",
+        "/b1.txt: its session panicked: a line that says so (",
+    ] {
+        assert!(ran.out.contains(part), "{part} in {}", ran.out);
+    }
+    assert!(ran.err.is_empty(), "{}", ran.err);
+    let panics = format!("{path}/b1.txt");
+    let ran = enjamb(&["corpus", "to-test", "--session", "Box::new(Endless::default())", &panics]);
+    assert!(
+        ran.code == 0 && ran.out.contains("// The split law does not hold of this today."),
+        "{}{}",
+        ran.out,
+        ran.err
+    );
+    let ran = enjamb(&["corpus", "show", &path]);
+    assert_eq!(ran.code, 1, "{}", ran.out);
+}
+
+fn only_the_connections_that_are_asked_for_are_tried() {
+    let (_kept, path) = among_others(&["a panic"]);
+    for (numbers, code, connections) in [("1", 0, 1), ("1,3-4", 0, 3), ("2", 1, 1), ("9", 0, 0)] {
+        let (came, said) = records(&["--recut", "coalesce", "--conn", numbers, &path]);
+        assert_eq!((came, &said.last().unwrap()["connections"]), (code, &connections.into()), "{numbers}");
+    }
+    for options in [["--side", "client"], ["--filter", "conn == 1"], ["--format", "csv"]] {
+        let ran = replay(&[&["--recut", "coalesce"], &options[..], &[&path]].concat());
+        assert_eq!(ran.code, 2, "{options:?} is about records: {}", ran.out);
+    }
+}
+
 fn cuts_that_do_not_exist_are_refused() {
     for (arguments, what) in [
-        (&["--recut", "thrice"][..], "expected every-byte, coalesce, one-cut, all-two-cuts or random:SEED"),
+        (&["--recut", "thrice"][..], "expected every-byte, coalesce, one-cut, all-two-cuts or random:SEED[,COUNT]"),
         (&["--recut", "random:x"], "the seed is a number"),
+        (&["--recut", "random:1,0"], "the count is a number"),
         (&["--recut-max", "1k"], "--recut"),
+        (&["--recut", "coalesce", "--hung-after", "0"], "expected 0.01 seconds or more"),
     ] {
         let ran = replay(&[arguments, &["corpora/redis/errors.pcap"]].concat());
         assert_eq!(ran.code, 2);

@@ -44,12 +44,18 @@ pub(crate) struct Conversation {
 impl Conversation {
     /// The connection for people: its number, its ends, and the input it is of.
     pub(crate) fn title(&self) -> String {
-        let Connection { number, client, server } = self.connection;
-        if (client, server) == (NOWHERE, NOWHERE) {
-            return format!("#{number} {}", self.source);
-        }
-        format!("#{number} {client} -> {server} of {}", self.source)
+        title(&self.source, &self.connection)
     }
+}
+
+/// A connection for people: its number, its ends, and the input it is of.
+#[must_use]
+pub fn title(source: &str, connection: &Connection) -> String {
+    let Connection { number, client, server } = connection;
+    if (*client, *server) == (NOWHERE, NOWHERE) {
+        return format!("#{number} {source}");
+    }
+    format!("#{number} {client} -> {server} of {source}")
 }
 
 /// Reads all of `inputs`: their conversations, in the order in which they were opened. What goes wrong is told on standard error under the name of

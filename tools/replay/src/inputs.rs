@@ -73,6 +73,18 @@ impl Inputs {
         inputs
     }
 
+    /// Is there nothing in the folders that are meant?
+    #[must_use]
+    pub fn are_none(&self) -> bool {
+        self.captures.is_empty() && self.unreadable.is_empty()
+    }
+
+    /// Is none of them standard input, which cannot be read twice?
+    #[must_use]
+    pub fn are_files(paths: &[PathBuf]) -> bool {
+        paths.iter().all(|path| path.as_os_str() != STANDARD_INPUT)
+    }
+
     fn file_or_pattern(&mut self, path: &Path) {
         // A file is what it is called, whatever is in its name.
         let pattern = path.to_str().filter(|text| !path.exists() && text.contains(['*', '?', '[']));

@@ -8,8 +8,10 @@ mod arguments;
 mod bounds;
 mod comparison;
 mod conversations;
+mod cuts;
 mod html;
 mod inputs;
+pub mod ledger;
 mod listening;
 mod live;
 mod masks;
@@ -19,6 +21,7 @@ mod parallel;
 mod progress;
 mod recorded;
 mod recut;
+mod recut_report;
 mod report;
 mod selection;
 mod serve;
@@ -43,6 +46,8 @@ use serde_json::Value;
 
 pub use crate::arguments::{Colour, Numbers, OutputArguments, OutputFormat, ShowName, SideName};
 use crate::bounds::Bounds;
+pub use crate::conversations::title;
+use crate::cuts::RecutArguments;
 use crate::html::Page;
 pub use crate::inputs::{Input, Inputs};
 use crate::live::LiveArguments;
@@ -50,10 +55,9 @@ use crate::numbered::Numbered;
 use crate::output::{InPieces, Records, Sink, Stop, beginning};
 use crate::parallel::Parallel;
 use crate::progress::{Progress, Source};
-use crate::recut::RecutArguments;
 pub use crate::report::CaptureTotals;
 use crate::selection::Selection;
-pub use crate::sources::{Spoken, read_all};
+pub use crate::sources::{Spoken, read_each};
 
 /// What `enjamb replay` is told.
 #[derive(Args, Clone, Debug)]
@@ -91,6 +95,14 @@ pub struct Arguments {
     output: OutputArguments,
 }
 
+impl Arguments {
+    /// Are sessions fed what may well end the process? That can be tried again only where the captures can be read again.
+    #[must_use]
+    pub fn is_trying(&self) -> bool {
+        self.recut.cuts().is_some() && Inputs::are_files(&self.captures)
+    }
+}
+
 /// Exit code when what was asked for was found wanting.
 const FOUND_WANTING: u8 = 1;
 
@@ -114,7 +126,12 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
         Err(error) => return Ok(wrong_usage(format_args!("--filter: {error}"))),
     };
     let OutputArguments { format, .. } = arguments.output;
-    if let Some(contradiction) = arguments.live.contradiction(format).or_else(|| arguments.output.contradiction()) {
+    if let Some(contradiction) = arguments
+        .live
+        .contradiction(format)
+        .or_else(|| arguments.recut.contradiction(format))
+        .or_else(|| arguments.output.contradiction())
+    {
         return Ok(wrong_usage(format_args!("{contradiction}")));
     }
     if arguments.recut.cuts().is_some() && format == OutputFormat::Parquet {

@@ -79,7 +79,7 @@ impl LiveArguments {
 }
 
 /// A number of seconds, perhaps with decimals.
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     const MOST: f64 = 86_400.0;
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     if !(0.0..=MOST).contains(&seconds) {

@@ -3,136 +3,52 @@
 //! A capture shows one cutting of each stream, and TCP might have chosen any other. So each conversation is fed to fresh sessions under other cuts, and what
 //! they say is compared: the split law, over what was captured. Where the two sides took turns stays as it was, since that is cause and effect.
 //!
-//! Trying all cuts takes time that grows with the square or the cube of the payload, so no more than the beginning of a conversation is tried where it is
-//! long. The beginning of a conversation is a conversation; what lies behind it is reported as not tried.
+//! A session may be anybody's. One that panics is a difference like another; each conversation is tried on a thread of its own, and given up when the session
+//! does not come back. What ends a process is seen by [another](crate::ledger).
 
 use std::collections::{BTreeMap, HashSet};
-use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 use std::process::ExitCode;
-use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
-use clap::Args;
 use enjamb::transcript::What;
 use enjamb::{Connection, Ending, Side, Tap, Time};
-use enjamb_law::{Cutting, Segmentations, Sessions, Violation, split, split_everywhere};
-use enjamb_protocols::Registry;
-use serde_json::{Value, json};
+use enjamb_law::{Cutting, Lost, Segmentations, Sessions, Told, Violation, split, split_everywhere, survive, total};
+use enjamb_protocols::{Protocol, Registry};
 use sha2::{Digest as _, Sha256};
 
-use crate::bounds::size;
+use crate::arguments::Numbers;
+use crate::conversations::title;
+use crate::cuts::{Cuts, Length, Recut, Stage};
 use crate::inputs::Inputs;
-use crate::report::CaptureTotals;
-use crate::sources::{Spoken, read_all};
+use crate::ledger::Ledger;
+use crate::recut_report::Report;
+use crate::sources::{Spoken, read_each};
 use crate::{Arguments, NOTHING_READ, OutputFormat};
-
-/// Under which cuts conversations are replayed.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Other cuts")]
-pub(crate) struct RecutArguments {
-    /// Replay each conversation under other cuts than the captured ones, and compare the messages: every-byte, coalesce, one-cut, all-two-cuts, random:SEED.
-    #[arg(long, value_name = "CUTS")]
-    recut: Option<Cuts>,
-
-    /// How much of a conversation is replayed under other cuts, from its beginning; 2k for all-two-cuts, 16k for one-cut, 256k for random, else 4M.
-    #[arg(long, value_parser = size, value_name = "SIZE", requires = "recut")]
-    recut_max: Option<usize>,
-}
-
-/// Which cuts, and of how much.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Recut {
-    cuts: Cuts,
-    /// The most payload of a conversation, in bytes.
-    most: usize,
-}
-
-impl RecutArguments {
-    pub(crate) fn cuts(&self) -> Option<Recut> {
-        let cuts = self.recut?;
-        Some(Recut { cuts, most: self.recut_max.unwrap_or(cuts.most()).max(1) })
-    }
-}
-
-/// A family of cuts, by its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cuts {
-    EveryByte,
-    Coalesce,
-    OneCut,
-    AllPairs,
-    Random(u64),
-}
-
-/// How many segmentations `random` tries.
-const BY_CHANCE: usize = 100;
-
-impl Cuts {
-    fn segmentations(self) -> Segmentations {
-        match self {
-            Self::Coalesce => Segmentations::random(0, 0),
-            Self::EveryByte => Segmentations::every_byte(),
-            Self::OneCut => Segmentations::up_to_one_cut(),
-            Self::AllPairs => Segmentations::up_to_two_cuts(),
-            Self::Random(seed) => Segmentations::random(seed, BY_CHANCE),
-        }
-    }
-
-    /// How much of a conversation is tried unless it is said: about a second's work at most.
-    fn most(self) -> usize {
-        match self {
-            Self::AllPairs => 2 << 10,
-            Self::OneCut => 16 << 10,
-            Self::Random(_) => 256 << 10,
-            Self::EveryByte | Self::Coalesce => 4 << 20,
-        }
-    }
-}
-
-impl FromStr for Cuts {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "every-byte" => Ok(Self::EveryByte),
-            "coalesce" => Ok(Self::Coalesce),
-            "one-cut" => Ok(Self::OneCut),
-            "all-two-cuts" => Ok(Self::AllPairs),
-            _ => match text.strip_prefix("random:").map(str::parse) {
-                Some(Ok(seed)) => Ok(Self::Random(seed)),
-                Some(Err(_)) => Err("the seed is a number up to 2^64 - 1, as in random:7".to_owned()),
-                None => Err("expected every-byte, coalesce, one-cut, all-two-cuts or random:SEED".to_owned()),
-            },
-        }
-    }
-}
-
-impl fmt::Display for Cuts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::EveryByte => f.write_str("every-byte"),
-            Self::Coalesce => f.write_str("coalesce"),
-            Self::OneCut => f.write_str("one-cut"),
-            Self::AllPairs => f.write_str("all-two-cuts"),
-            Self::Random(seed) => write!(f, "random:{seed}"),
-        }
-    }
-}
 
 /// Replays under other cuts; 1 if any message changes.
 pub(crate) fn run(arguments: &Arguments, recut: &Recut, spoken: &Spoken) -> anyhow::Result<ExitCode> {
-    let mut recutting = Recutting::new(recut.clone(), spoken);
+    let mut recutting = Recutting::new(recut, spoken, arguments.output.conn.as_ref());
     let inputs = Inputs::find(&arguments.captures);
-    let totals = read_all("enjamb replay", &inputs, &arguments.bounds.options(), spoken, &mut recutting);
+    if inputs.are_none() {
+        eprintln!("enjamb replay: there is no capture in these folders");
+        return Ok(ExitCode::from(NOTHING_READ));
+    }
+    let options = arguments.bounds.options();
+    let totals = read_each("enjamb replay", &inputs, &options, spoken, &mut recutting, |recutting, input| {
+        recutting.source = input.name().into();
+    });
     let outcome = recutting.finish();
     let mut out = io::BufWriter::new(io::stdout().lock());
+    let report = Report { recut, outcome: &outcome, totals: &totals };
     let written = if arguments.output.format == OutputFormat::Jsonl {
-        outcome.to_json(&totals).iter().try_for_each(|record| writeln!(out, "{record}"))
+        report.to_json().iter().try_for_each(|record| writeln!(out, "{record}"))
     } else if totals.nothing_read() {
         Ok(())
     } else {
-        write!(out, "{}", Report { outcome: &outcome, totals: &totals })
+        write!(out, "{report}")
     };
     match written.and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -148,23 +64,38 @@ pub(crate) fn run(arguments: &Arguments, recut: &Recut, spoken: &Spoken) -> anyh
 }
 
 /// How many different differences are made small and shown. No connection is tried after that many.
-const MOST_DIFFERENCES: usize = 8;
+pub(crate) const MOST_DIFFERENCES: usize = 8;
+
+/// After so many sessions that hang no connection is tried: each of them burns a processor for as long as this process lives.
+pub(crate) const MOST_HUNG: usize = 3;
 
 /// How much is kept of all conversations that have not ended, in bytes. What is beyond is not tried.
 const MOST_KEPT: usize = 512 << 20;
 
+/// How long a part of a conversation is tried in which a session hung, to see whether the part is enough.
+const PROBE: Duration = Duration::from_millis(500);
+
 /// A tap that keeps each conversation, and replays it under other cuts when it is over.
 struct Recutting<'s> {
     spoken: &'s Spoken,
+    only: Option<&'s Numbers>,
+    patience: Duration,
+    stages: Vec<Stage>,
+    /// How much of a conversation is kept, in bytes of payload.
+    most: usize,
+    /// The input that is read now, as it is told to people.
+    source: Arc<str>,
     open: BTreeMap<u64, Conversation>,
     kept: usize,
     /// Digests of what was tried: clients often say the same on several connections, and once is enough.
     tried: HashSet<[u8; 32]>,
+    ledger: Ledger,
     outcome: Outcome,
 }
 
 /// The beginning of a conversation, with the cuts as they were captured.
 struct Conversation {
+    source: Arc<str>,
     connection: Connection,
     turns: Vec<(Side, What)>,
     cuts: Vec<usize>,
@@ -178,47 +109,90 @@ struct Conversation {
 }
 
 /// What came of it.
-struct Outcome {
-    recut: Recut,
-    connections: u64,
-    copies: u64,
-    segmentations: u64,
-    messages: u64,
-    bytes: u64,
-    /// The connections of which only a beginning was tried: how much of it, and how much was not.
-    short: Vec<(Connection, usize, u64)>,
-    differences: Vec<Difference>,
+#[derive(Default)]
+pub(crate) struct Outcome {
+    pub(crate) connections: u64,
+    pub(crate) copies: u64,
+    pub(crate) segmentations: u64,
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
+    /// The connections that were too long for the cuts that were asked for.
+    pub(crate) weaker: Vec<Weaker>,
+    /// The connections of which only a beginning was kept: how much of it, and how much was not.
+    pub(crate) short: Vec<(Connection, usize, u64)>,
+    pub(crate) differences: Vec<Difference>,
     /// Connections that were not tried, since differences enough had been found.
-    not_tried: u64,
+    pub(crate) not_tried: u64,
+    /// Sessions that hang.
+    pub(crate) hung: usize,
+}
+
+/// A connection that was too long.
+pub(crate) struct Weaker {
+    pub(crate) connection: u64,
+    /// How long it is.
+    pub(crate) bytes: usize,
+    /// Under which cuts it was tried, and how many bytes from its beginning.
+    pub(crate) under: Vec<(Cuts, usize)>,
+}
+
+/// What is wrong with a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wrong {
+    /// It says something else under other cuts.
+    Differs,
+    /// It panics, or goes on for ever, however the stream is cut.
+    Fails,
+    /// It does not come back.
+    Hangs,
+    /// It ends the process.
+    Dies,
 }
 
 /// What is said differently, and where.
-struct Difference {
-    connection: Connection,
-    protocol: String,
-    violation: Box<Violation>,
+pub(crate) struct Difference {
+    pub(crate) source: Arc<str>,
+    pub(crate) connection: Connection,
+    pub(crate) protocol: String,
+    pub(crate) wrong: Wrong,
+    pub(crate) violation: Box<Violation>,
     /// Other connections that come to the same.
-    also: Vec<u64>,
+    pub(crate) also: Vec<u64>,
+}
+
+/// What was tried of a conversation.
+struct Tried {
+    segmentations: usize,
+    messages: usize,
+    bytes: usize,
+    /// Under which cuts, and how many bytes from the beginning.
+    under: Vec<(Cuts, usize)>,
 }
 
 impl<'s> Recutting<'s> {
-    fn new(recut: Recut, spoken: &'s Spoken) -> Self {
-        let outcome = Outcome {
-            recut,
-            connections: 0,
-            copies: 0,
-            segmentations: 0,
-            messages: 0,
-            bytes: 0,
-            short: Vec::new(),
-            differences: Vec::new(),
-            not_tried: 0,
-        };
-        Self { spoken, open: BTreeMap::new(), kept: 0, tried: HashSet::new(), outcome }
+    fn new(recut: &Recut, spoken: &'s Spoken, only: Option<&'s Numbers>) -> Self {
+        Self {
+            spoken,
+            only,
+            patience: recut.patience,
+            stages: recut.stages(),
+            most: recut.kept(),
+            source: "".into(),
+            open: BTreeMap::new(),
+            kept: 0,
+            tried: HashSet::new(),
+            ledger: Ledger::of_this_process(),
+            outcome: Outcome::default(),
+        }
     }
 
-    fn conversation(&mut self, connection: &Connection) -> &mut Conversation {
-        self.open.entry(connection.number).or_insert_with(|| Conversation {
+    /// `None`: it is not to be tried.
+    fn conversation(&mut self, connection: &Connection) -> Option<&mut Conversation> {
+        if self.only.is_some_and(|only| !only.contain(connection.number)) {
+            return None;
+        }
+        Some(self.open.entry(connection.number).or_insert_with(|| Conversation {
+            source: Arc::clone(&self.source),
             connection: *connection,
             turns: Vec::new(),
             cuts: Vec::new(),
@@ -226,13 +200,13 @@ impl<'s> Recutting<'s> {
             weight: 0,
             full: false,
             left: 0,
-        })
+        }))
     }
 
     /// Something happened that is not payload.
     fn happened(&mut self, connection: &Connection, side: Side, what: What) {
         let room = self.kept < MOST_KEPT;
-        let conversation = self.conversation(connection);
+        let Some(conversation) = self.conversation(connection) else { return };
         conversation.full |= !room;
         if !conversation.full {
             conversation.turns.push((side, what));
@@ -242,34 +216,61 @@ impl<'s> Recutting<'s> {
     }
 
     fn try_it(&mut self, conversation: Conversation) {
-        let Conversation { connection, turns, cuts, payload, left, .. } = conversation;
+        let Conversation { source, connection, turns, cuts, payload, left, .. } = conversation;
         let (name, protocol) = self.spoken.protocol(connection.number);
         let outcome = &mut self.outcome;
         outcome.connections += 1;
-        if left > 0 {
-            outcome.short.push((connection, payload, left));
-        }
-        if !self.tried.insert(digest(&name, connection.server.port(), &turns, &cuts)) {
-            outcome.copies += 1;
-            return;
-        }
-        if outcome.differences.len() >= MOST_DIFFERENCES {
+        if outcome.differences.len() >= MOST_DIFFERENCES || outcome.hung >= MOST_HUNG {
             outcome.not_tried += 1;
             return;
         }
-        let input = Cutting::of(turns);
-        let port = connection.server.port();
-        let sessions = Sessions(|| protocol.session(Some(port)));
-        let checked = split(&sessions, &input, &cuts)
-            .and_then(|()| split_everywhere(&sessions, &input, &outcome.recut.cuts.segmentations()));
-        match checked {
-            Ok(checked) => {
-                outcome.segmentations += 1 + checked.segmentations as u64;
-                outcome.messages += checked.said as u64;
-                outcome.bytes += input.len() as u64;
-            }
-            Err(violation) => outcome.differs(connection, &name, port, violation),
+        if left > 0 {
+            outcome.short.push((connection, payload, left));
         }
+        let port = connection.server.port();
+        if !self.tried.insert(digest(&name, port, &turns, &cuts)) {
+            outcome.copies += 1;
+            return;
+        }
+        let input = Cutting::of(turns);
+        let title = title(&source, &connection);
+        if let Some(how) = self.ledger.pass_over(connection.number) {
+            let mut violation = Box::new(Violation::total(how.to_owned(), input, cuts));
+            violation.subject = Some(subject(&name, port));
+            let wrong = Wrong::Dies;
+            outcome.differs(Difference { source, connection, protocol: name, wrong, violation, also: Vec::new() });
+            return;
+        }
+        self.ledger.begin(connection.number);
+        let stages = self.stages.clone();
+        let trial = {
+            let protocol = protocol.clone();
+            move || tried(&protocol, port, &input, &cuts, &stages)
+        };
+        let (wrong, mut violation) = match survive(&title, self.patience, trial) {
+            Ok(Ok(tried)) => {
+                outcome.segmentations += tried.segmentations as u64;
+                outcome.messages += tried.messages as u64;
+                outcome.bytes += tried.bytes as u64;
+                if tried.under.first().is_some_and(|(_, bytes)| *bytes < tried.bytes) {
+                    let Tried { bytes, under, .. } = tried;
+                    outcome.weaker.push(Weaker { connection: connection.number, bytes, under });
+                }
+                return;
+            }
+            Ok(Err(violation)) => judged(violation),
+            // Where no law looks: when it is dropped, perhaps.
+            Err(Lost::Panicked(message)) => (
+                Wrong::Fails,
+                Box::new(Violation::total(format!("it panicked: {message}"), Cutting::default(), Vec::new())),
+            ),
+            Err(Lost::Hung(violation)) => {
+                outcome.hung += 1;
+                (Wrong::Hangs, shortened(violation, &protocol, port, self.patience.min(PROBE)))
+            }
+        };
+        violation.subject = Some(subject(&name, port));
+        outcome.differs(Difference { source, connection, protocol: name, wrong, violation, also: Vec::new() });
     }
 
     fn finish(mut self) -> Outcome {
@@ -280,14 +281,73 @@ impl<'s> Recutting<'s> {
     }
 }
 
+/// Tries a conversation: all of it as it was captured against all of it glued, and its beginnings under the cuts of each stage.
+fn tried(
+    protocol: &Protocol,
+    port: u16,
+    input: &Cutting,
+    captured: &[usize],
+    stages: &[Stage],
+) -> Result<Tried, Box<Violation>> {
+    let sessions = Sessions(|| protocol.session(Some(port)));
+    split(&sessions, input, captured)?;
+    let messages = split_everywhere(&sessions, input, &Segmentations::random(0, 0))?.said;
+    let length = Length { bytes: input.len(), turns: input.turns().len(), messages };
+    let mut tried = Tried { segmentations: 1, messages, bytes: input.len(), under: Vec::new() };
+    let mut so_far = 0;
+    for stage in stages {
+        let bytes = stage.extent(length);
+        if bytes > so_far || so_far == 0 {
+            let checked = split_everywhere(&sessions, &input.beginning(bytes), &stage.cuts.segmentations())?;
+            tried.segmentations += checked.segmentations;
+            tried.under.push((stage.cuts, bytes));
+            so_far = bytes;
+        }
+        if so_far == input.len() {
+            break;
+        }
+    }
+    Ok(tried)
+}
+
+/// A session that does the same wrong thing with the whole does not depend on the cuts.
+fn judged(mut violation: Box<Violation>) -> (Wrong, Box<Violation>) {
+    match &violation.traces {
+        Some([whole, cut]) if whole == &(Told { of: whole.of.clone(), said: cut.said.clone() }) => {
+            "the session fails, however the stream is cut".clone_into(&mut violation.verdict);
+            (Wrong::Fails, violation)
+        }
+        _ => (Wrong::Differs, violation),
+    }
+}
+
+/// The last turns of what a session hung in, where it hangs in them too; all of it otherwise. Whatever hangs leaves a thread behind, so that is tried once.
+fn shortened(hung: Box<Violation>, protocol: &Protocol, port: u16, patience: Duration) -> Box<Violation> {
+    let turns = hung.input.turns();
+    for last in [1, 2, 4, 8, 16].into_iter().filter(|last| *last < turns.len()) {
+        let part = Cutting::of(turns[turns.len() - last..].iter().cloned());
+        let before = hung.input.len() - part.len();
+        let cuts: Vec<usize> =
+            hung.cuts.iter().filter_map(|cut| cut.checked_sub(before)).filter(|cut| *cut > 0).collect();
+        let protocol = protocol.clone();
+        let trial = move || {
+            let _ = total(&Sessions(|| protocol.session(Some(port))), &part, &cuts);
+        };
+        if let Err(Lost::Hung(shorter)) = survive("the last of it", patience, trial) {
+            return Box::new(Violation { verdict: hung.verdict, ..*shorter });
+        }
+    }
+    hung
+}
+
 impl Tap for Recutting<'_> {
     fn open(&mut self, connection: &Connection, _: Time) {
         self.conversation(connection);
     }
 
     fn chunk(&mut self, connection: &Connection, _: Time, side: Side, bytes: &[u8]) {
-        let (most, room) = (self.outcome.recut.most, MOST_KEPT.saturating_sub(self.kept));
-        let conversation = self.conversation(connection);
+        let (most, room) = (self.most, MOST_KEPT.saturating_sub(self.kept));
+        let Some(conversation) = self.conversation(connection) else { return };
         let taken = if conversation.full {
             &[]
         } else {
@@ -309,7 +369,7 @@ impl Tap for Recutting<'_> {
         conversation.payload += taken.len();
         conversation.left += (bytes.len() - taken.len()) as u64;
         conversation.full |= taken.len() < bytes.len();
-        self.kept += self.open[&connection.number].weight - before;
+        self.kept += conversation.weight - before;
     }
 
     fn gap(&mut self, connection: &Connection, _: Time, side: Side, missing: u64) {
@@ -351,71 +411,22 @@ fn digest(protocol: &str, port: u16, turns: &[(Side, What)], cuts: &[usize]) -> 
 }
 
 impl Outcome {
-    fn differs(&mut self, connection: Connection, protocol: &str, port: u16, mut violation: Box<Violation>) {
-        if let Some(same) = self
-            .differences
-            .iter_mut()
-            .find(|known| (&known.violation.call, &known.violation.traces) == (&violation.call, &violation.traces))
-        {
-            same.also.push(connection.number);
-            return;
-        }
-        if let Some([whole, cut]) = &violation.traces
-            && whole == &(enjamb_law::Told { of: whole.of.clone(), said: cut.said.clone() })
-        {
-            "the session fails, however the stream is cut".clone_into(&mut violation.verdict);
-        }
-        violation.subject = Some(subject(protocol, port));
-        self.differences.push(Difference { connection, protocol: protocol.to_owned(), violation, also: Vec::new() });
-    }
-
-    fn differing(&self) -> usize {
-        self.differences.iter().map(|difference| 1 + difference.also.len()).sum()
-    }
-
-    fn to_json(&self, totals: &CaptureTotals) -> Vec<Value> {
-        let mut records: Vec<Value> = self.differences.iter().map(Difference::to_json).collect();
-        let short = self.short.iter().map(|(connection, tried, left)| {
-            json!({ "conn": connection.number, "bytes_tried": tried, "bytes_not_tried": left })
+    fn differs(&mut self, difference: Difference) {
+        let violation = &difference.violation;
+        let same = self.differences.iter_mut().find(|known| {
+            (known.wrong, &known.violation.call, &known.violation.traces)
+                == (difference.wrong, &violation.call, &violation.traces)
         });
-        records.push(json!({
-            "type": "recut",
-            "cuts": self.recut.cuts.to_string(),
-            "bytes_max": self.recut.most,
-            "connections": self.connections,
-            "copies": self.copies,
-            "differing": self.differing(),
-            "connections_not_tried": self.not_tried,
-            "bytes": self.bytes,
-            "messages": self.messages,
-            "segmentations": self.segmentations,
-            "short": short.collect::<Vec<_>>(),
-            "capture": totals.to_json(),
-        }));
-        records
+        match same {
+            Some(same) => same.also.push(difference.connection.number),
+            None => self.differences.push(difference),
+        }
     }
-}
 
-impl Difference {
-    fn to_json(&self) -> Value {
-        let Violation { verdict, input, cuts, traces, .. } = &*self.violation;
-        let mut transcript = input.transcript(cuts);
-        transcript.protocol = Some(self.protocol.clone());
-        let said = |at: usize| traces.as_ref().map(|traces| &traces[at].said[..]).unwrap_or_default();
-        json!({
-            "type": "difference",
-            "conn": self.connection.number,
-            "client": self.connection.client.to_string(),
-            "server": self.connection.server.to_string(),
-            "protocol": self.protocol,
-            "verdict": verdict,
-            "bytes": input.len(),
-            "cuts": cuts,
-            "whole": said(0),
-            "cut": said(1),
-            "transcript": transcript.to_string(),
-            "also": self.also,
-        })
+    /// How many connections are wrong in this way.
+    pub(crate) fn wrong(&self, wrong: Wrong) -> usize {
+        let such = self.differences.iter().filter(|difference| difference.wrong == wrong);
+        such.map(|difference| 1 + difference.also.len()).sum()
     }
 }
 
@@ -426,82 +437,4 @@ fn subject(protocol: &str, port: u16) -> String {
         return format!("Sessions(|| todo!(\"a session of {}\"))", protocol.escape_debug());
     }
     format!("Sessions(|| enjamb_protocols::Registry::builtin().resolve({quoted}).unwrap().session(Some({port})))")
-}
-
-/// For people.
-struct Report<'a> {
-    outcome: &'a Outcome,
-    totals: &'a CaptureTotals,
-}
-
-/// How many connections are named of those that were not tried to their ends.
-const MOST_NAMED: usize = 8;
-
-impl fmt::Display for Report<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let outcome = self.outcome;
-        for Difference { connection, protocol, violation, also } in &outcome.differences {
-            let Connection { number, client, server } = connection;
-            writeln!(f, "#{number} {client} -> {server} {protocol}: {violation}")?;
-            if !also.is_empty() {
-                writeln!(f, "the same on {}\n", numbers(also.iter().copied()))?;
-            }
-        }
-        write!(f, "{}", self.totals)?;
-        let Outcome { recut, connections, messages, segmentations, copies, .. } = outcome;
-        let s = |count: u64| if count == 1 { "" } else { "s" };
-        write!(f, "recut {}: {connections} connection{}, ", recut.cuts, s(*connections))?;
-        match outcome.differing() {
-            0 => write!(
-                f,
-                "{messages} message{}, the same under {segmentations} segmentation{}",
-                s(*messages),
-                s(*segmentations)
-            )?,
-            1 => write!(f, "1 says something else when it is cut in another way")?,
-            more => write!(f, "{more} say something else when they are cut in another way")?,
-        }
-        writeln!(f)?;
-        if outcome.differing() > 0 && *messages > 0 {
-            writeln!(
-                f,
-                "  the others: {messages} message{}, the same under {segmentations} segmentation{}",
-                s(*messages),
-                s(*segmentations)
-            )?;
-        }
-        if *copies > 0 {
-            let be = if *copies == 1 { "is a copy" } else { "are copies" };
-            writeln!(f, "  {copies} of them {be} of another to the byte, and tried once")?;
-        }
-        if outcome.not_tried > 0 {
-            writeln!(
-                f,
-                "  {} not tried, since {MOST_DIFFERENCES} differences are enough to begin with",
-                outcome.not_tried
-            )?;
-        }
-        if !outcome.short.is_empty() {
-            let left: u64 = outcome.short.iter().map(|(.., left)| left).sum();
-            let names = numbers(outcome.short.iter().map(|(connection, ..)| connection.number));
-            writeln!(
-                f,
-                "  not tried: {left} byte{} behind the first {} of a conversation, on {names}; --recut-max takes more",
-                s(left),
-                recut.most,
-            )?;
-        }
-        Ok(())
-    }
-}
-
-/// `#1, #2 and 7 more`.
-fn numbers(of: impl Iterator<Item = u64>) -> String {
-    let all: Vec<u64> = of.collect();
-    let named: Vec<String> = all.iter().take(MOST_NAMED).map(|number| format!("#{number}")).collect();
-    let mut text = named.join(", ");
-    if all.len() > MOST_NAMED {
-        let _ = write!(text, " and {} more", all.len() - MOST_NAMED);
-    }
-    text
 }

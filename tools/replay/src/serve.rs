@@ -1,7 +1,7 @@
 //! `--serve`: the server's side of every connection, played to live clients.
 //!
-//! Each client that connects is given the next recorded connection, in the order in which they were opened. It ends when all have been given, or at an
-//! interrupt.
+//! Each client that connects is given the next recorded connection, in the order in which they were opened. Those that come when all have been given are turned
+//! away. It ends when all have been served, or at an interrupt.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -45,10 +45,11 @@ pub(crate) fn run(arguments: &Arguments, address: &str, spoken: &Spoken) -> anyh
         eprintln!("listening on {local}, serving {} recorded connections", recorded.len());
         serve(&listener, &recorded, live).await.map(Some)
     })?;
-    let Some(served) = served else {
+    let Some(Served { played: served, turned_away }) = served else {
         return Ok(ExitCode::from(NOTHING_READ));
     };
     let mut verdicts = Verdicts::new(Side::Client, not_played, started.elapsed());
+    verdicts.turned_away = turned_away;
     let mut out = io::BufWriter::new(io::stdout().lock());
     for (recorded, played) in recorded.iter().zip(&served) {
         match played {
@@ -61,24 +62,31 @@ pub(crate) fn run(arguments: &Arguments, address: &str, spoken: &Spoken) -> anyh
     Ok(verdicts.code())
 }
 
-/// What came of each; `None` where no client came.
-async fn serve(
-    listener: &TcpListener,
-    recorded: &[Arc<Recorded>],
-    live: &LiveArguments,
-) -> anyhow::Result<Vec<Option<Played>>> {
+/// What came of it.
+struct Served {
+    /// Of each connection; `None` where no client came.
+    played: Vec<Option<Played>>,
+    /// Clients that came when all connections had been given.
+    turned_away: usize,
+}
+
+async fn serve(listener: &TcpListener, recorded: &[Arc<Recorded>], live: &LiveArguments) -> anyhow::Result<Served> {
     let mut players: JoinSet<(usize, Played)> = JoinSet::new();
     let mut served: Vec<Option<Played>> = recorded.iter().map(|_| None).collect();
     let mut began = vec![false; recorded.len()];
     let most = live.concurrent.map_or(usize::MAX, std::num::NonZeroUsize::get);
     let mut next = 0;
     let mut interrupted = false;
+    let mut turned_away = 0;
     while (next < recorded.len() && !interrupted) || !players.is_empty() {
         tokio::select! {
-            accepted = listener.accept(), if next < recorded.len() && !interrupted && players.len() < most => {
+            accepted = listener.accept(), if !interrupted && (next == recorded.len() || players.len() < most) => {
                 // One that has gone already is no client.
                 let Ok((socket, _)) = accepted else { continue };
-                let recorded = Arc::clone(&recorded[next]);
+                let Some(recorded) = recorded.get(next).map(Arc::clone) else {
+                    turned_away += 1;
+                    continue;
+                };
                 let pace = live.is_paced().then(|| Instant::now() - opened_after(&recorded));
                 let playing = Playing { pace, ..playing(&recorded, live, Side::Server) };
                 began[next] = true;
@@ -102,5 +110,5 @@ async fn serve(
             *served = Some(Played::Panicked);
         }
     }
-    Ok(served)
+    Ok(Served { played: served, turned_away })
 }

@@ -65,20 +65,9 @@ impl Spoken {
     }
 }
 
-/// Reads all of `inputs` into `tap`, their connections numbered on. What cannot be read is told on standard error under the name of `program`, and the
-/// others go on.
-pub fn read_all(
-    program: &str,
-    inputs: &Inputs,
-    options: &Options,
-    spoken: &Spoken,
-    tap: &mut impl Tap,
-) -> CaptureTotals {
-    read_each(program, inputs, options, spoken, tap, |_, _| {})
-}
-
-/// [`read_all`], where `next` is told of each input before it is read.
-pub(crate) fn read_each<T: Tap>(
+/// Reads all of `inputs` into `tap`, their connections numbered on; `next` is told of each input before it is read. What cannot be read is told on standard
+/// error under the name of `program`, and the others go on.
+pub fn read_each<T: Tap>(
     program: &str,
     inputs: &Inputs,
     options: &Options,

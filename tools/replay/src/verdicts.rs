@@ -7,10 +7,10 @@ use std::time::Duration;
 use enjamb::Side;
 use serde_json::json;
 
-use crate::FOUND_WANTING;
 use crate::against::Played;
 use crate::live::LiveArguments;
 use crate::recorded::Recorded;
+use crate::{FOUND_WANTING, NOTHING_READ};
 
 /// Counts what was played and how it compares.
 pub(crate) struct Verdicts {
@@ -30,6 +30,8 @@ pub(crate) struct Verdicts {
     not_played: Vec<String>,
     /// Connections that no client came for.
     not_asked_for: Vec<String>,
+    /// Clients that came when all connections had been given.
+    pub(crate) turned_away: usize,
 }
 
 impl Verdicts {
@@ -46,6 +48,7 @@ impl Verdicts {
             silences: 0,
             not_played,
             not_asked_for: Vec::new(),
+            turned_away: 0,
         }
     }
 
@@ -112,6 +115,7 @@ impl Verdicts {
                 "silences": self.silences,
                 "not_played": self.not_played,
                 "not_asked_for": self.not_asked_for,
+                "turned_away": self.turned_away,
                 "took_us": u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX),
             });
             return writeln!(out, "{record}");
@@ -137,6 +141,11 @@ impl Verdicts {
         if self.holes > 0 {
             writeln!(out, "  {} not compared byte by byte, since bytes are missing in the recording", self.holes)?;
         }
+        if self.turned_away > 0 {
+            let clients =
+                if self.turned_away == 1 { "1 client".to_owned() } else { format!("{} clients", self.turned_away) };
+            writeln!(out, "  {clients} turned away: all recorded connections had been given")?;
+        }
         for (titles, what) in [(&self.not_played, "not played"), (&self.not_asked_for, "no client came for")] {
             const MOST: usize = 10;
             for title in titles.iter().take(MOST) {
@@ -149,8 +158,14 @@ impl Verdicts {
         Ok(())
     }
 
-    /// 1 if anything differs.
+    /// 1 if anything differs, 3 if there was nothing that could be played.
     pub(crate) fn code(&self) -> ExitCode {
-        if self.differences > 0 { ExitCode::from(FOUND_WANTING) } else { ExitCode::SUCCESS }
+        if self.differences > 0 {
+            ExitCode::from(FOUND_WANTING)
+        } else if self.connections == 0 && self.not_asked_for.is_empty() {
+            ExitCode::from(NOTHING_READ)
+        } else {
+            ExitCode::SUCCESS
+        }
     }
 }

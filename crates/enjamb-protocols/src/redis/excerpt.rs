@@ -172,7 +172,7 @@ impl Excerpt {
     }
 
     /// Writes a text in quotes, and how much of it is not there.
-    pub(super) fn write_text(&self, f: &mut fmt::Formatter<'_>, value: &Value) -> fmt::Result {
+    pub(super) fn write_text(&self, f: &mut String, value: &Value) -> fmt::Result {
         let kept = self.kept(value);
         let cut = value.size != Size::Known(kept.len() as u64);
         write_quoted(f, kept, cut)?;
@@ -190,42 +190,43 @@ impl Excerpt {
 
 /// Quotes as `redis-cli` does, but leaves UTF-8 readable. A text that was `cut` ends in an ellipsis, without the pieces of a
 /// character that the cut has broken.
-pub(super) fn write_quoted(f: &mut fmt::Formatter<'_>, text: &[u8], cut: bool) -> fmt::Result {
+pub(super) fn write_quoted(f: &mut String, text: &[u8], cut: bool) -> fmt::Result {
     f.write_char('"')?;
-    // All of it, instead of up to the first that is not plain: so it goes by many bytes at a time.
-    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
-    if text.iter().fold(true, |plain, byte| plain & is_plain(*byte))
-        && let Ok(plain) = std::str::from_utf8(text)
-    {
-        f.write_str(plain)?;
-        return f.write_str(if cut { "…\"" } else { "\"" });
-    }
-    let mut chunks = text.utf8_chunks().peekable();
-    while let Some(chunk) = chunks.next() {
-        let mut rest = chunk.valid();
-        while let Some(at) = rest.bytes().position(|byte| byte.is_ascii_control() || matches!(byte, b'"' | b'\\')) {
-            f.write_str(&rest[..at])?;
-            match rest.as_bytes()[at] {
-                b'"' => f.write_str("\\\"")?,
-                b'\\' => f.write_str("\\\\")?,
-                b'\n' => f.write_str("\\n")?,
-                b'\r' => f.write_str("\\r")?,
-                b'\t' => f.write_str("\\t")?,
-                0x07 => f.write_str("\\a")?,
-                0x08 => f.write_str("\\b")?,
-                byte => write!(f, "\\x{byte:02x}")?,
-            }
-            rest = &rest[at + 1..];
-        }
-        f.write_str(rest)?;
-        let broken_by_the_cut = cut
-            && chunks.peek().is_none()
-            && std::str::from_utf8(chunk.invalid()).is_err_and(|e| e.error_len().is_none());
-        if !broken_by_the_cut {
-            for byte in chunk.invalid() {
-                write!(f, "\\x{byte:02x}")?;
+    if let Ok(text) = std::str::from_utf8(text) {
+        write_escaped(f, text)?;
+    } else {
+        let mut chunks = text.utf8_chunks().peekable();
+        while let Some(chunk) = chunks.next() {
+            write_escaped(f, chunk.valid())?;
+            let broken_by_the_cut = cut
+                && chunks.peek().is_none()
+                && std::str::from_utf8(chunk.invalid()).is_err_and(|e| e.error_len().is_none());
+            if !broken_by_the_cut {
+                for byte in chunk.invalid() {
+                    write!(f, "\\x{byte:02x}")?;
+                }
             }
         }
     }
     f.write_str(if cut { "…\"" } else { "\"" })
+}
+
+/// Writes what is between quotes: as it is, for the most part.
+fn write_escaped(f: &mut String, text: &str) -> fmt::Result {
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(|byte| byte.is_ascii_control() || matches!(byte, b'"' | b'\\')) {
+        f.write_str(&rest[..at])?;
+        match rest.as_bytes()[at] {
+            b'"' => f.write_str("\\\"")?,
+            b'\\' => f.write_str("\\\\")?,
+            b'\n' => f.write_str("\\n")?,
+            b'\r' => f.write_str("\\r")?,
+            b'\t' => f.write_str("\\t")?,
+            0x07 => f.write_str("\\a")?,
+            0x08 => f.write_str("\\b")?,
+            byte => write!(f, "\\x{byte:02x}")?,
+        }
+        rest = &rest[at + 1..];
+    }
+    f.write_str(rest)
 }

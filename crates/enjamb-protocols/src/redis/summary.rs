@@ -1,7 +1,7 @@
 //! A message in a line, for people: what `redis-cli` would show of it, as far as it was kept.
 
 use std::cell::Cell;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use super::command::Commands;
 use super::excerpt::{Excerpt, Form, Size, Value, write_quoted};
@@ -14,15 +14,19 @@ pub(super) struct Command<'a>(pub(super) &'a Commands, pub(super) Option<&'a [u8
 
 impl fmt::Display for Command<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.1 {
-            Some(bytes) => read_again(|kept| whole::command(bytes, kept).is_some(), |excerpt| self.write(f, excerpt)),
-            None => self.write(f, self.0.excerpt()),
-        }
+        in_one_piece(f, |read, text| match self.1 {
+            Some(bytes) => {
+                let again = whole::command(bytes, read);
+                debug_assert!(again.is_some(), "it was read once");
+                self.write(text, read)
+            }
+            None => self.write(text, self.0.excerpt()),
+        })
     }
 }
 
 impl Command<'_> {
-    fn write(&self, f: &mut fmt::Formatter<'_>, excerpt: &Excerpt) -> fmt::Result {
+    fn write(&self, f: &mut String, excerpt: &Excerpt) -> fmt::Result {
         let mut secret = false;
         for (at, value) in excerpt.values().iter().enumerate() {
             if at > 0 {
@@ -56,7 +60,7 @@ impl Command<'_> {
 }
 
 /// Bare where it reads as a word, else in quotes.
-fn write_argument(f: &mut fmt::Formatter<'_>, excerpt: &Excerpt, value: &Value) -> fmt::Result {
+fn write_argument(f: &mut String, excerpt: &Excerpt, value: &Value) -> fmt::Result {
     let text = excerpt.kept(value);
     let word = value.size == Size::Known(text.len() as u64)
         && !text.is_empty()
@@ -74,15 +78,19 @@ pub(super) struct Reply<'a>(pub(super) &'a Replies, pub(super) Option<&'a [u8]>)
 
 impl fmt::Display for Reply<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.1 {
-            Some(bytes) => read_again(|kept| whole::reply(bytes, kept).is_some(), |excerpt| self.write(f, excerpt)),
-            None => self.write(f, self.0.excerpt()),
-        }
+        in_one_piece(f, |read, text| match self.1 {
+            Some(bytes) => {
+                let again = whole::reply(bytes, read);
+                debug_assert!(again.is_some(), "it was read once");
+                self.write(text, read)
+            }
+            None => self.write(text, self.0.excerpt()),
+        })
     }
 }
 
 impl Reply<'_> {
-    fn write(&self, f: &mut fmt::Formatter<'_>, excerpt: &Excerpt) -> fmt::Result {
+    fn write(&self, f: &mut String, excerpt: &Excerpt) -> fmt::Result {
         let mut depth = 0;
         let mut follows = false;
         for value in excerpt.values() {
@@ -117,24 +125,26 @@ impl Reply<'_> {
 }
 
 thread_local! {
-    /// The excerpt of a message that was read again, kept for its room.
-    static READ: Cell<Excerpt> = const { Cell::new(Excerpt::new()) };
+    /// The excerpt of a message that was read again, and the summary in the making: kept for their room.
+    static ROOM: Cell<(Excerpt, String)> = const { Cell::new((Excerpt::new(), String::new())) };
 }
 
-/// Reads a message that was taken at a glance once more, for its excerpt.
-fn read_again(read: impl FnOnce(&mut Excerpt) -> bool, write: impl FnOnce(&Excerpt) -> fmt::Result) -> fmt::Result {
+/// Writes to `f` once what `write` writes in many small pieces: whoever escapes them has something to do for each. An empty excerpt comes with it.
+fn in_one_piece(
+    f: &mut fmt::Formatter<'_>,
+    write: impl FnOnce(&mut Excerpt, &mut String) -> fmt::Result,
+) -> fmt::Result {
     // Taken out while it is in use: what is written to may come by here again.
-    let mut excerpt = READ.take();
-    excerpt.clear();
-    let again = read(&mut excerpt);
-    debug_assert!(again, "it was read once");
-    let written = write(&excerpt);
-    READ.set(excerpt);
+    let (mut read, mut text) = ROOM.take();
+    read.clear();
+    text.clear();
+    let written = write(&mut read, &mut text).and_then(|()| f.write_str(&text));
+    ROOM.set((read, text));
     written
 }
 
 /// Writes what are digits for the most part. Anything else is escaped.
-fn write_ascii(f: &mut fmt::Formatter<'_>, text: &[u8]) -> fmt::Result {
+fn write_ascii(f: &mut String, text: &[u8]) -> fmt::Result {
     match std::str::from_utf8(text) {
         Ok(digits) if text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')) => {
             f.write_str(digits)
@@ -143,7 +153,7 @@ fn write_ascii(f: &mut fmt::Formatter<'_>, text: &[u8]) -> fmt::Result {
     }
 }
 
-fn write_value(f: &mut fmt::Formatter<'_>, excerpt: &Excerpt, value: &Value) -> fmt::Result {
+fn write_value(f: &mut String, excerpt: &Excerpt, value: &Value) -> fmt::Result {
     let text = excerpt.kept(value);
     match value.form {
         Form::Bulk => excerpt.write_text(f, value),
@@ -179,7 +189,7 @@ fn write_value(f: &mut fmt::Formatter<'_>, excerpt: &Excerpt, value: &Value) -> 
     }
 }
 
-fn write_aggregate(f: &mut fmt::Formatter<'_>, name: &str, size: Size) -> fmt::Result {
+fn write_aggregate(f: &mut String, name: &str, size: Size) -> fmt::Result {
     match size {
         Size::Known(count) => write!(f, "{name} of {count}"),
         Size::Streamed => write!(f, "streamed {name}"),
