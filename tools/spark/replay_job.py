@@ -116,9 +116,14 @@ def listed(enjamb, arguments):
 
 def configured(arguments):
     conf = SparkConf().setAppName("enjamb replay")
-    # Both may come from spark-submit.
+    # Otherwise it comes from spark-submit.
     if arguments.master:
         conf.setMaster(arguments.master)
+    if conf.get("spark.master", "").startswith("local"):
+        # Nobody else has anything to ask of it.
+        conf.setIfMissing("spark.driver.host", "127.0.0.1")
+        conf.setIfMissing("spark.driver.bindAddress", "127.0.0.1")
+        conf.setIfMissing("spark.ui.enabled", "false")
     return conf
 
 
