@@ -27,6 +27,7 @@ mod selection;
 mod serve;
 mod sources;
 pub mod transcripts;
+mod trial;
 mod verdicts;
 
 use std::fs::{File, OpenOptions};

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use crate::conversations::title;
 use crate::cuts::Recut;
-use crate::recut::{Difference, MOST_DIFFERENCES, MOST_HUNG, Outcome, Weaker, Wrong};
+use crate::recut::{Difference, MOST_DIFFERENCES, MOST_HUNG, Outcome, Weaker};
 use crate::report::CaptureTotals;
+use crate::trial::Wrong;
 
 /// How many connections are named of those of which not all was tried.
 const MOST_NAMED: usize = 8;
