@@ -56,6 +56,7 @@ mod held;
 mod incident;
 mod input;
 mod link;
+mod moment;
 mod network;
 mod options;
 mod pcap;

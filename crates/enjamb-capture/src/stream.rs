@@ -26,7 +26,7 @@ use crate::recent::Recent;
 use crate::summary::Summary;
 use crate::waiting::Waiting;
 
-/// Bytes this far before the first one seen are taken for an earlier part of the stream, captured late.
+/// Bytes this far before the first one seen are taken for an earlier part of the stream, captured late, whatever their time stamp says.
 pub(crate) const JOIN_MAX: u64 = 1 << 20;
 
 /// What a stream gives to its tap.
@@ -82,6 +82,8 @@ pub(crate) struct Stream {
     settled: bool,
     /// A segment of this side was captured.
     seen: bool,
+    /// The earliest time stamp of any.
+    earliest: Option<Time>,
     /// Where the stream begins.
     first: u64,
     pub(crate) next: u64,
@@ -137,7 +139,8 @@ impl Stream {
     }
 
     pub(crate) fn reach(&self) -> Reach {
-        Reach::new(self.base.filter(|_| self.seen), self.next, self.fin)
+        let begins = !self.settled && !self.held.is_empty();
+        Reach::new(self.base.filter(|_| self.seen), self.next, self.fin, begins)
     }
 
     /// The FIN was seen, and all bytes before it were delivered or given up.
@@ -145,15 +148,30 @@ impl Stream {
         self.settled && self.fin.is_some_and(|fin| fin <= self.next)
     }
 
+    /// How far before the first byte seen one can stand that is captured now. What was sent before all that was seen is in its place
+    /// wherever that is.
+    fn join_max(&self, now: Time) -> u64 {
+        if self.earliest.is_some_and(|earliest| now < earliest) { WINDOW_MAX.unsigned_abs() } else { JOIN_MAX }
+    }
+
+    /// Is a handshake at `now`, which says that `sequence` is the first byte's number, one of another stream?
+    pub(crate) fn is_opened_anew(&self, sequence: u32, now: Time) -> bool {
+        let Some(base) = self.first_sequence() else {
+            return false;
+        };
+        if self.synchronised { base != sequence } else { u64::from(base.wrapping_sub(sequence)) > self.join_max(now) }
+    }
+
     /// A handshake says that `sequence` is the first byte's number. Of several, the first counts.
-    pub(crate) fn synchronise(&mut self, sequence: u32) {
+    pub(crate) fn synchronise(&mut self, sequence: u32, now: Time) {
         let Some(offset) = self.offset(sequence) else {
             (self.base, self.first, self.next) = (Some(sequence), ORIGIN, ORIGIN);
             (self.synchronised, self.settled) = (true, true);
             return;
         };
         let before = self.first as i64 - offset;
-        if !self.synchronised && !self.begun() && !self.ended() && (0..=JOIN_MAX as i64).contains(&before) {
+        let before = u64::try_from(before).ok().filter(|before| *before <= self.join_max(now));
+        if !self.synchronised && !self.begun() && !self.ended() && before.is_some() {
             self.begin_at(offset as u64);
             (self.synchronised, self.settled) = (true, true);
         }
@@ -170,12 +188,17 @@ impl Stream {
         }
     }
 
+    /// A segment that was captured `now` has been looked at.
+    pub(crate) fn pass(&mut self, now: Time) {
+        self.earliest = Some(self.earliest.map_or(now, |earliest| earliest.min(now)));
+    }
+
     /// Something of the stream was seen at `offset`: it begins there at the latest, unless its beginning is certain.
-    pub(crate) fn reaches_back_to(&mut self, offset: i64) {
+    pub(crate) fn reaches_back_to(&mut self, offset: i64, now: Time) {
         let Ok(at) = u64::try_from(offset) else {
             return;
         };
-        if !self.settled && at < self.first && self.first - at <= JOIN_MAX {
+        if !self.settled && at < self.first && self.first - at <= self.join_max(now) {
             self.begin_at(at);
         }
     }
@@ -386,7 +409,7 @@ impl Stream {
                 let time = self.last.map_or(piece.mark.time, |last| last.max(piece.mark.time));
                 self.deliver(&piece.bytes, time, scene, summary, deliver);
             } else if let Some(end) = self.held.lost(self.next) {
-                self.pass(end, scene, summary, deliver);
+                self.pass_over(end, scene, summary, deliver);
             } else {
                 break;
             }
@@ -405,7 +428,7 @@ impl Stream {
     pub(crate) fn give_up_hole(&mut self, scene: &Scene<'_>, summary: &mut Summary, deliver: Deliver<'_>) -> bool {
         match self.hole_end() {
             Some(end) if end > self.next => {
-                self.pass(end, scene, summary, deliver);
+                self.pass_over(end, scene, summary, deliver);
                 self.settle(scene, summary, deliver);
                 true
             }
@@ -424,7 +447,7 @@ impl Stream {
                 return self.lose_holes(offset);
             }
             let end = self.hole_end().map_or(offset, |end| end.min(offset));
-            self.pass(end, scene, summary, deliver);
+            self.pass_over(end, scene, summary, deliver);
             self.settle(scene, summary, deliver);
         }
     }
@@ -438,7 +461,7 @@ impl Stream {
     }
 
     /// Passes over what is missing up to `end`.
-    fn pass(&mut self, end: u64, scene: &Scene<'_>, summary: &mut Summary, deliver: Deliver<'_>) {
+    fn pass_over(&mut self, end: u64, scene: &Scene<'_>, summary: &mut Summary, deliver: Deliver<'_>) {
         let missing = end - self.next;
         summary.gaps += 1;
         summary.gap_bytes += missing;
