@@ -16,7 +16,7 @@ use crate::incident::{Incidents, What};
 use crate::moment::{Deadline, Moment, later};
 use crate::options::Options;
 use crate::reach::WINDOW_MAX;
-use crate::stream::{Delivery, JOIN_MAX, Obstacle, Payload, Scene, Stream};
+use crate::stream::{Delivery, JOIN_MAX, Obstacle, Payload, Scene, Stream, Told};
 use crate::summary::Summary;
 
 /// How long a connection that was reset is kept for what comes late, in the time of the capture.
@@ -129,9 +129,9 @@ impl Flow {
         }
     }
 
-    /// The sequence numbers of both first bytes.
-    pub(crate) fn bases(&self) -> [Option<u32>; 2] {
-        [self.streams[0].first_sequence(), self.streams[1].first_sequence()]
+    /// What was told of both streams.
+    pub(crate) fn told(&self) -> [Option<Told>; 2] {
+        [self.streams[0].told(), self.streams[1].told()]
     }
 
     /// What both streams hold, in bytes.
@@ -380,6 +380,10 @@ impl Flow {
 
     pub(crate) fn last_packet(&self) -> Time {
         self.last_packet
+    }
+
+    pub(crate) fn latest_packet(&self) -> Time {
+        self.latest_packet
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -19,6 +19,7 @@ use crate::flow::{Around, Flow};
 use crate::incident::{Incident, Incidents, What};
 use crate::moment::{Deadline, Moment, later};
 use crate::options::Options;
+use crate::stream::Told;
 use crate::summary::Summary;
 
 type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
@@ -73,11 +74,13 @@ enum State {
     Followed(Box<Flow>),
     Ended {
         number: u64,
-        bases: [Option<u32>; 2],
+        told: [Option<Told>; 2],
         /// Both sides were closed, not reset.
         closed: bool,
         /// Its SYN was seen once more after that.
         reopens: bool,
+        /// The latest time stamp of its packets.
+        last_packet: Time,
         /// The latest time stamp there was when it ended.
         since: Time,
     },
@@ -161,17 +164,25 @@ impl Reassembler {
                 }
                 follows
             }
-            Some(State::Ended { bases, closed, reopens, since, .. }) => {
-                let again = bases.contains(&Some(segment.sequence.wrapping_add(1)));
+            Some(State::Ended { told, closed, reopens, last_packet, since, .. }) => {
+                let first = Some(segment.sequence.wrapping_add(1));
+                let again = told.iter().any(|told| told.map(|told| told.first) == first);
                 let opens = match segment.acknowledgement {
                     None => segment.syn && !again,
                     // The answer to a SYN with the numbers of the one before: only now is it certain that this was not captured late.
                     Some(_) => segment.syn && *reopens,
                 };
-                *reopens |= *closed && segment.syn && again && segment.acknowledgement.is_none();
+                // What was captured twice, on two interfaces perhaps, stands behind the end in the file, but not in time.
+                *reopens |= *closed && segment.syn && again && segment.acknowledgement.is_none() && time > *last_packet;
                 if !opens && self.moment.settled() < later(*since, TIME_WAIT) {
-                    self.summary.late_segments += u64::from(!segment.payload.is_empty());
-                    self.summary.stray_bytes += segment.payload.len() as u64;
+                    let length = segment.payload.len() as u64;
+                    let sequence = segment.sequence.wrapping_add(u32::from(segment.syn));
+                    if told.iter().flatten().any(|told| told.holds(sequence, length)) {
+                        self.summary.retransmitted += length;
+                    } else {
+                        self.summary.late_segments += u64::from(length > 0);
+                        self.summary.stray_bytes += length;
+                    }
                     return;
                 }
                 false
@@ -316,9 +327,9 @@ impl Reassembler {
         self.recent -= flow.recent_weight();
         flow.end(around!(self, Time::default(), tap));
         self.by_use.remove(&flow.queued);
-        let (number, bases) = (flow.connection.number, flow.bases());
-        let closed = flow.has_closed();
-        entry.insert(State::Ended { number, bases, closed, reopens: false, since: self.moment.latest });
+        let (number, told) = (flow.connection.number, flow.told());
+        let (closed, last_packet, since) = (flow.has_closed(), flow.latest_packet(), self.moment.latest);
+        entry.insert(State::Ended { number, told, closed, reopens: false, last_packet, since });
         if let Some(networks) = &mut self.networks
             && let Entry::Occupied(mut others) = networks.entry(key.ends)
         {

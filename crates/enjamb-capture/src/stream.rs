@@ -108,7 +108,27 @@ pub(crate) struct Stream {
     recent: Recent,
 }
 
+/// What a tap was told of a stream: bytes and gaps.
+#[derive(Clone, Copy)]
+pub(crate) struct Told {
+    /// The sequence number of the first byte.
+    pub(crate) first: u32,
+    length: u64,
+}
+
+impl Told {
+    /// Are these bytes among them? Of a stream of more than 4 GiB all may be.
+    pub(crate) fn holds(self, sequence: u32, length: u64) -> bool {
+        self.length > u64::from(u32::MAX) || u64::from(sequence.wrapping_sub(self.first)) + length <= self.length
+    }
+}
+
 impl Stream {
+    /// What was told of it.
+    pub(crate) fn told(&self) -> Option<Told> {
+        Some(Told { first: self.first_sequence()?, length: self.next - self.first })
+    }
+
     /// The sequence number of the first byte.
     pub(crate) fn first_sequence(&self) -> Option<u32> {
         Some(sequence_at(self.base?, self.first))

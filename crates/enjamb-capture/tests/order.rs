@@ -388,6 +388,29 @@ fn the_same_ends_and_numbers_used_again_after_the_end_are_another_connection() {
 }
 
 #[test]
+fn a_connection_that_is_captured_again_behind_its_end_is_the_same_one() {
+    let mut wire = Wire::new(1000, Options::default());
+    let ack = segment(&wire, Side::Client, 5, b"", 4);
+    let segments = [
+        Segment { syn: true, ..wire.segment(Side::Client, -1, b"") },
+        Segment { syn: true, ..segment(&wire, Side::Server, -1, b"", 0) },
+        Segment { fin: true, ..segment(&wire, Side::Client, 0, b"ask!", 0) },
+        Segment { fin: true, ..segment(&wire, Side::Server, 0, b"tell", 5) },
+        ack,
+    ];
+    // As it was seen on two interfaces, whose packets were written one batch after the other.
+    for delay in [0, 3] {
+        for (at, segment) in segments.iter().enumerate() {
+            let time = Time::from_nanos(1_000_000 + at as u64 * 1_000 + delay);
+            wire.reassembler.push(time, segment, &mut wire.tap);
+        }
+    }
+    let (tap, summary) = wire.finish();
+    assert_eq!(said(tap.only()).len(), 2);
+    assert_eq!((summary.retransmitted, summary.late_segments, summary.stray_bytes), (8, 0, 0));
+}
+
+#[test]
 fn the_same_ends_in_two_networks_are_two_connections() {
     let mut wire = Wire::new(1000, Options::default());
     // As if scripted: the same numbers in both, and other bytes.

@@ -350,9 +350,11 @@ fn what_comes_after_both_ends_opens_nothing() {
     wire.push(&last);
     let fin = Segment { fin: true, ..wire.segment(Side::Server, 0, b"bye") };
     wire.push(&fin);
+    let more = wire.segment(Side::Server, 1, b"yes");
+    wire.push(&more);
     let (tap, summary) = wire.finish();
     assert_eq!(tap.only().told.last().map(|(time, told)| (time.nanos(), told)), Some((4_000, &Told::Done)));
-    assert_eq!(summary.late_segments, 1);
+    assert_eq!((summary.retransmitted, summary.late_segments, summary.stray_bytes), (3, 1, 3));
 }
 
 #[test]
