@@ -32,6 +32,7 @@ pub(crate) const JOIN_MAX: u64 = 1 << 20;
 /// What a stream gives to its tap.
 pub(crate) enum Delivery<'a> {
     Chunk(&'a [u8]),
+    /// Of 0 bytes: there may be any number of them before the first one that was seen.
     Gap(u64),
     Conflict(Conflict),
 }
@@ -224,11 +225,15 @@ impl Stream {
     }
 
     /// The first byte is what is known to be the first one now.
-    pub(crate) fn settle_beginning(&mut self) {
+    pub(crate) fn settle_beginning(&mut self, deliver: Deliver<'_>) {
         self.settled = true;
         // A keep-alive probe that the capture began with repeats a byte that was sent before.
         if self.held.start() == Some(self.first + 1) {
             self.begin_at(self.first + 1);
+        }
+        // Nobody knows how much was sent before. It is told where there is something that it matters to.
+        if let Some((_, piece)) = self.held.first() {
+            deliver(piece.mark.time, Delivery::Gap(0));
         }
     }
 

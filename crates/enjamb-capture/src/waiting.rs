@@ -91,7 +91,7 @@ impl Stream {
         deliver: Deliver<'_>,
     ) -> bool {
         match obstacle {
-            Obstacle::Beginning => self.settle_beginning(),
+            Obstacle::Beginning => self.settle_beginning(deliver),
             Obstacle::Hole => return self.give_up_hole(scene, summary, deliver),
             Obstacle::Order => self.unordered_at = Some(scene.other.next()),
             Obstacle::Unacknowledged => self.released = self.frontier(),

@@ -193,6 +193,24 @@ fn a_stream_in_the_reverse_order_is_put_in_order_up_to_its_syn_however_long_it_i
 }
 
 #[test]
+fn a_stream_that_was_joined_in_the_midst_is_told_to_be_one_and_one_from_its_beginning_is_not() {
+    for handshake in [false, true] {
+        let mut wire = Wire::new(1000, Options::default());
+        if handshake {
+            wire.handshake();
+        }
+        for side in Side::BOTH {
+            let data = segment(&wire, side, 0, b"data", 0);
+            wire.push(&data);
+        }
+        let (tap, summary) = wire.finish();
+        let joined = |side| tap.only().told.iter().any(|(_, told)| *told == Told::Gap(side, 0));
+        assert_eq!(Side::BOTH.map(joined), [!handshake; 2]);
+        assert_eq!((summary.gaps, tap.only().chunks(Side::Server).len()), (0, 1));
+    }
+}
+
+#[test]
 fn a_keep_alive_probe_does_not_make_a_gap_where_the_capture_joins() {
     let mut wire = Wire::new(1000, Options::default());
     for (at, bytes) in [(299, &b""[..]), (300, b"abc"), (303, b"def")] {

@@ -167,7 +167,8 @@ impl Watched {
         account.offset = account.offset.saturating_add(missing);
         let fed = Fed { offset: account.offset, bytes: &[] };
         let record = Record::Gap { connection: &self.connection, time, side, offset, missing };
-        if out.wants(&record) {
+        // Of 0 bytes, it is for the session alone: the stream was joined in the midst.
+        if missing > 0 && out.wants(&record) {
             self.account.count(statistics, time);
             out.record(&record);
             statistics.gap(side, missing);
