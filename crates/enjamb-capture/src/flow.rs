@@ -240,8 +240,10 @@ impl Flow {
             (Some(offset), _) => {
                 let next = stream.next;
                 // Its receiver may have been waiting for bytes that were captured, but did not reach it.
-                let expected = if stream.acked == 0 { stream.first() } else { stream.acked.min(next) };
-                (expected as i64..=next as i64 + WINDOW_MAX).contains(&offset)
+                let expected = stream.acked.clamp(stream.first(), next);
+                // Before a SYN was answered there is nothing on its way; a reset of other numbers is one of the connection before.
+                let on_its_way = if stream.synchronised() && !other.synchronised() { 0 } else { WINDOW_MAX };
+                (expected as i64..=next as i64 + on_its_way).contains(&offset)
             }
             // The answer to a SYN is known by what it acknowledges.
             (None, Some(acknowledged)) => {

@@ -185,9 +185,13 @@ impl Stream {
 
     /// A handshake says that `sequence` is the first byte's number. Of several, the first counts.
     pub(crate) fn synchronise(&mut self, sequence: u32, now: Time) {
-        let Some(offset) = self.offset(sequence) else {
+        // What acknowledges only may belong to a connection before this one between the same ends (RFC 9293, section 3.5.1: the answer to
+        // a SYN out of nowhere).
+        let is_empty = !self.synchronised && !self.begun() && self.held.is_empty() && self.fin.is_none();
+        let offset = self.offset(sequence).filter(|&offset| !is_empty || offset == self.first as i64);
+        let Some(offset) = offset else {
             (self.base, self.first, self.next) = (Some(sequence), ORIGIN, ORIGIN);
-            (self.synchronised, self.settled) = (true, true);
+            (self.synchronised, self.settled, self.acked) = (true, true, 0);
             return;
         };
         let before = self.first as i64 - offset;

@@ -339,6 +339,39 @@ fn the_same_ends_used_again_are_another_connection() {
 }
 
 #[test]
+fn a_client_that_comes_back_after_a_crash_is_answered_with_old_numbers_and_opens_another_connection() {
+    for jump in [1_000_000, 3_000_000_000] {
+        let mut wire = Wire::new(jump, patient());
+        wire.handshake();
+        let data = wire.segment(Side::Client, 0, b"first");
+        wire.push(&data);
+        let (old, old_server) = (wire.first, wire.server_first);
+        (wire.first, wire.server_first) = (777, 99);
+        let syn = Segment { syn: true, ..wire.segment(Side::Client, -1, b"") };
+        wire.push(&syn);
+        let acknowledgement = Some(old.wrapping_add(6));
+        let sequence = old_server.wrapping_add(1);
+        let challenge = Segment { sequence, acknowledgement, ..wire.segment(Side::Server, 0, b"") };
+        wire.push(&challenge);
+        let reset = Segment { rst: true, sequence: old.wrapping_add(6), ..wire.segment(Side::Client, 0, b"") };
+        wire.push(&reset);
+        wire.now += 2_000_000_000;
+        wire.handshake();
+        for (side, bytes) in [(Side::Client, b"ask!"), (Side::Server, b"tell")] {
+            let data = wire.segment(side, 0, bytes);
+            wire.push(&data);
+        }
+        let (tap, summary) = wire.finish();
+        let said = |number, side| tap.0[&number].chunks(side).concat();
+        assert_eq!((tap.0.len(), summary.stray_bytes), (2, 0));
+        assert_eq!(
+            [said(1, Side::Client), said(2, Side::Client), said(2, Side::Server)],
+            [&b"first"[..], b"ask!", b"tell"]
+        );
+    }
+}
+
+#[test]
 fn what_comes_after_both_ends_opens_nothing() {
     let mut wire = Wire::new(1000, patient());
     wire.handshake();
