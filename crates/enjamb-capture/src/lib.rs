@@ -55,6 +55,7 @@ mod fragments;
 mod held;
 mod incident;
 mod input;
+mod kind;
 mod link;
 mod moment;
 mod network;
