@@ -17,6 +17,8 @@
 //! Besides holes there are other [`Obstacle`]s to delivery. None is given up because of an acknowledgement alone, for
 //! captures do see those before the bytes they acknowledge. See [`Stream::wait`](crate::waiting).
 
+use std::collections::VecDeque;
+
 use enjamb::Time;
 
 use crate::held::{Conflict, Held, Mark, differing};
@@ -107,7 +109,12 @@ pub(crate) struct Stream {
     /// When the last chunk came; `None` behind a gap.
     last: Option<Time>,
     recent: Recent,
+    /// The last gaps that were told: from, to.
+    gaps: VecDeque<(u64, u64)>,
 }
+
+/// How many gaps of a stream are remembered.
+const GAPS_MAX: usize = 16;
 
 /// What a tap was told of a stream: bytes and gaps.
 #[derive(Clone, Copy)]
@@ -341,7 +348,9 @@ impl Stream {
             let length = rest.len().min(usize::try_from(length).unwrap_or(usize::MAX));
             let (piece, behind) = rest.split_at(length);
             if again {
-                summary.retransmitted += length as u64;
+                let late = if at < self.next { self.passed_over(at, at + length as u64) } else { 0 };
+                summary.late_bytes += late;
+                summary.retransmitted += length as u64 - late;
                 let found = if at < self.next {
                     let (start, head, tail) = self.recent.range(at, length);
                     let skipped = (start - at) as usize;
@@ -489,11 +498,20 @@ impl Stream {
         }
     }
 
+    /// How many of the bytes from `start` to `end` were told to be missing.
+    fn passed_over(&self, start: u64, end: u64) -> u64 {
+        self.gaps.iter().map(|&(from, to)| to.min(end).saturating_sub(from.max(start))).sum()
+    }
+
     /// Passes over what is missing up to `end`.
     fn pass_over(&mut self, end: u64, scene: &Scene<'_>, summary: &mut Summary, deliver: Deliver<'_>) {
         let missing = end - self.next;
         summary.gaps += 1;
         summary.gap_bytes += missing;
+        if self.gaps.len() == GAPS_MAX {
+            self.gaps.pop_front();
+        }
+        self.gaps.push_back((self.next, end));
         self.next = end;
         self.last = None;
         let time = match self.held.first() {

@@ -481,6 +481,22 @@ fn a_hole_in_a_capture_of_one_direction_is_given_up_after_a_while() {
 }
 
 #[test]
+fn bytes_that_come_after_their_gap_was_given_up_are_late_and_not_repeated() {
+    let mut wire = Wire::new(1000, Options { patience: 1, ..Options::default() });
+    wire.handshake();
+    let ack = Segment { acknowledgement: Some(1010), ..wire.segment(Side::Server, 0, b"") };
+    for segment in [wire.segment(Side::Client, 0, b"abc"), wire.segment(Side::Client, 6, b"ghi"), ack, ack, ack] {
+        wire.push(&segment);
+    }
+    for (at, bytes) in [(1, &b"bcdef"[..]), (3, b"def")] {
+        let data = wire.segment(Side::Client, at, bytes);
+        wire.push(&data);
+    }
+    let (_, summary) = wire.finish();
+    assert_eq!((summary.gap_bytes, summary.late_bytes, summary.retransmitted), (3, 6, 2));
+}
+
+#[test]
 fn every_hole_is_waited_for_as_long_as_the_first() {
     let options = Options { patience: 2, ..Options::default() };
     let tap = play(options, |wire| {

@@ -142,9 +142,8 @@ fn replay(arguments: &Arguments, selection: &Selection, spoken: &Arc<Spoken>) ->
         progress.say(&format!("{name}: {error}"));
         totals.unreadable += 1;
     }
-    if inputs.passed_over > 0 {
-        let (count, s) = (inputs.passed_over, if inputs.passed_over == 1 { "" } else { "s" });
-        progress.say(&format!("{count} file{s} in directories passed over: no capture{s}"));
+    if let Some(line) = inputs.passed_over() {
+        progress.say(&line);
     }
     let options = arguments.bounds.options();
     for input in &inputs.captures {
