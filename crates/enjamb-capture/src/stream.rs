@@ -121,20 +121,23 @@ const GAPS_MAX: usize = 16;
 pub(crate) struct Told {
     /// The sequence number of the first byte.
     pub(crate) first: u32,
-    length: u64,
+    /// At most what a sequence number can say: there are many of these.
+    length: u32,
 }
 
 impl Told {
-    /// Are these bytes among them? Of a stream of more than 4 GiB all may be.
+    /// Are these bytes among them? Of a stream of 4 GiB all may be.
     pub(crate) fn holds(self, sequence: u32, length: u64) -> bool {
-        self.length > u64::from(u32::MAX) || u64::from(sequence.wrapping_sub(self.first)) + length <= self.length
+        let end = u64::from(sequence.wrapping_sub(self.first)) + length;
+        self.length == u32::MAX || end <= u64::from(self.length)
     }
 }
 
 impl Stream {
     /// What was told of it.
     pub(crate) fn told(&self) -> Option<Told> {
-        Some(Told { first: self.first_sequence()?, length: self.next - self.first })
+        let length = u32::try_from(self.next - self.first).unwrap_or(u32::MAX);
+        Some(Told { first: self.first_sequence()?, length })
     }
 
     /// The sequence number of the first byte.
