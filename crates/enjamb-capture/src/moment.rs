@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use enjamb::Time;
 
-/// Time has not passed for anything before so many more segments came: the first few time stamps of a file that was shuffled leap
-/// ahead, and only the next ones show it.
-pub(crate) const SEGMENTS_MIN: u64 = 16;
+/// Time has not passed for anything before so many more segments came: the first time stamps of a file that was shuffled leap
+/// ahead, and until one comes that is as early as the first nothing shows it.
+pub(crate) const SEGMENTS_MIN: u64 = 1024;
 
 /// How many packets in order it takes until disorder is forgotten, nearly.
 const FORGET: u64 = 64;
