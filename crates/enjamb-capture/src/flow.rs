@@ -27,9 +27,9 @@ pub(crate) struct Flow {
     streams: [Stream; 2],
     closed: [bool; 2],
     reset: Option<Reset>,
-    /// When its last packet came, and the latest time stamp of any.
+    /// When its last packet came, and the latest time stamp of either side.
     last_packet: Time,
-    latest_packet: Time,
+    latest_packets: [Time; 2],
     /// When its tap was last told something.
     last_event: Time,
     /// Where it stands in the order of being used.
@@ -81,7 +81,7 @@ impl Flow {
             closed: [false; 2],
             reset: None,
             last_packet: Time::default(),
-            latest_packet: Time::default(),
+            latest_packets: Default::default(),
             last_event: Time::default(),
             used: 0,
             queued: 0,
@@ -157,9 +157,11 @@ impl Flow {
     /// One segment. `true`: both sides are closed.
     pub(crate) fn segment(&mut self, segment: &Segment<'_>, around: &mut Around<'_>) -> bool {
         self.last_packet = around.now;
-        let in_order = around.now >= self.latest_packet;
-        self.latest_packet = self.latest_packet.max(around.now);
         let side = self.side(segment);
+        // Of the same side: two interfaces may have clocks of their own.
+        let latest = &mut self.latest_packets[side.index()];
+        let in_order = around.now >= *latest;
+        *latest = around.now.max(*latest);
         self.networks[side.index()].get_or_insert(segment.network);
         if segment.rst {
             self.reset(side, segment, around);
@@ -385,7 +387,7 @@ impl Flow {
     }
 
     pub(crate) fn latest_packet(&self) -> Time {
-        self.latest_packet
+        self.latest_packets[0].max(self.latest_packets[1])
     }
 
     pub(crate) fn is_closed(&self) -> bool {

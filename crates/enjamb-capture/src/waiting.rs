@@ -11,9 +11,9 @@
 //!
 //! Everything is given up when `patience_time` has passed in the capture, when too much is held, and at the end.
 //!
-//! A packet says that what was sent before it was not captured only where the file is in the order of time. So the packets that
-//! count are those with a time stamp not before any that the connection has had: in most files nearly all, in one that was shuffled
-//! a handful.
+//! A packet says that what was sent before it was not captured only where the file is in the order of time. So one whose time stamp is
+//! before that of another one of its side counts against those that are in order: in most files there is none, in one that was shuffled
+//! nearly all are.
 
 use std::time::Duration;
 
@@ -52,8 +52,8 @@ impl Waiting {
 }
 
 impl Stream {
-    /// Another packet of the connection has come, which `counts` or does not. The obstacle that there is no reason to wait for any longer.
-    pub(crate) fn wait(&mut self, scene: &Scene<'_>, moment: &Moment, counts: bool) -> Option<Obstacle> {
+    /// Another packet of the connection has come, `in_order` with those of its side or not. The obstacle that there is no reason to wait for any longer.
+    pub(crate) fn wait(&mut self, scene: &Scene<'_>, moment: &Moment, in_order: bool) -> Option<Obstacle> {
         let Some(obstacle) = self.obstacle(scene) else {
             self.waiting = None;
             return None;
@@ -78,7 +78,7 @@ impl Stream {
             Obstacle::Hole | Obstacle::Unacknowledged if !self.heard => options.patience_one_sided,
             Obstacle::Hole | Obstacle::Unacknowledged => return None,
         };
-        waiting.packets = waiting.packets.saturating_add(u32::from(counts));
+        waiting.packets = if in_order { waiting.packets.saturating_add(1) } else { waiting.packets.saturating_sub(1) };
         (waiting.packets > patience).then_some(obstacle)
     }
 
