@@ -9,6 +9,7 @@ use enjamb::Time;
 
 use crate::fault::{Fault, Trouble};
 use crate::input::Input;
+use crate::kind;
 use crate::link::LinkType;
 use crate::pcap::Pcap;
 use crate::pcapng::Pcapng;
@@ -85,7 +86,11 @@ impl<R: Read> Capture<R> {
                 let found = start.len() as u64;
                 return Err(Fault::new(0, Trouble::Cut { what: "the file header", expected: 4, found }));
             }
-            other => return Err(Fault::new(0, Trouble::NotACapture(describe(other)))),
+            _ => {
+                // What cannot be read any further is described by what there is of it.
+                let _ = input.fill(kind::LOOKED_AT, "the file header");
+                return Err(Fault::new(0, Trouble::NotACapture(kind::describe(input.bytes()))));
+            }
         };
         Ok(Self { input, format, given: 0, last: Time::default(), failed: false })
     }
@@ -135,22 +140,3 @@ const MAGICS: [[u8; 4]; 9] = [
     0xa1b2_cd34_u32.to_le_bytes(),
     0xa1b2_cd34_u32.to_be_bytes(),
 ];
-
-/// What the first bytes of a file look like that is no capture we read.
-fn describe(first: &[u8]) -> &'static str {
-    match first {
-        [] => "an empty file",
-        [b'B', b'Z', b'h', ..] => "bzip2 compression, which is not read: unpack it with `bunzip2`",
-        [0xfd, b'7', b'z', b'X', ..] => "xz compression, which is not read: unpack it with `unxz`",
-        [0x04, 0x22, 0x4d, 0x18, ..] => "lz4 compression, which is not read: unpack it with `lz4 -d`",
-        [b'P', b'K', 3, 4, ..] => "a zip archive: unpack it",
-        [b's', b'n', b'o', b'o', ..] => "a snoop capture: convert it with `editcap -F pcapng`",
-        [b'G', b'M', b'B', b'U', ..] | [b'R', b'T', b'S', b'S', ..] => {
-            "a Network Monitor capture: convert it with `editcap -F pcapng`"
-        }
-        [0x7f, b'E', b'L', b'F', ..] => "a program (ELF)",
-        [_, _] | [_, _, _] | [_] => "a file of less than four bytes",
-        text if text.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) => "text",
-        _ => "a file of another kind",
-    }
-}

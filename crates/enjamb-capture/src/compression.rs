@@ -5,7 +5,7 @@
 
 use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
@@ -17,7 +17,7 @@ type File<R> = Counted<Chain<Cursor<Vec<u8>>, R>>;
 /// The bytes of a capture.
 pub(crate) enum Source<R: Read> {
     Plain(File<R>),
-    Gzip(Box<MultiGzDecoder<File<R>>>),
+    Gzip(Box<Gzip<File<R>>>),
     Zstd(Box<Zstd<File<R>>>),
 }
 
@@ -34,7 +34,7 @@ impl<R: Read> Source<R> {
             || first.first().is_some_and(|byte| byte >> 4 == 5) && first[1..] == *ZSTD_SKIPPABLE;
         let file = Counted { file: Cursor::new(first).chain(rest), read: 0, ended: false, failed: false };
         if gzip {
-            Self::Gzip(Box::new(MultiGzDecoder::new(file)))
+            Self::Gzip(Box::new(Gzip::new(file)))
         } else if zstd {
             Self::Zstd(Box::new(Zstd::new(file)))
         } else {
@@ -46,13 +46,13 @@ impl<R: Read> Source<R> {
     pub(crate) fn trouble(&self, error: io::Error) -> Trouble {
         let (format, file) = match self {
             Self::Plain(_) => return Trouble::Io(error),
-            Self::Gzip(decoder) => ("gzip", decoder.get_ref()),
-            Self::Zstd(decoder) => ("zstd", decoder.source.get_ref()),
+            Self::Gzip(decoder) => ("gzip", decoder.file()),
+            Self::Zstd(decoder) => ("zstd", Some(decoder.source.get_ref())),
         };
-        if file.failed {
-            return Trouble::Io(error);
+        match file.filter(|file| !file.failed) {
+            Some(file) => Trouble::Compressed { format, at: file.read, cut: file.ended, error },
+            None => Trouble::Io(error),
         }
-        Trouble::Compressed { format, at: file.read, cut: file.ended, error }
     }
 }
 
@@ -83,6 +83,55 @@ impl<R: Read> Read for Counted<R> {
             Err(error) => self.failed |= error.kind() != io::ErrorKind::Interrupted,
         }
         read
+    }
+}
+
+/// gzip (RFC 1952): members one after the other. Zeros behind the last one are padding of the medium, as `gzip` itself has it.
+pub(crate) struct Gzip<R> {
+    /// Always there: an option because one member's decoder is made of that of the one before.
+    member: Option<GzDecoder<BufReader<R>>>,
+}
+
+impl<R: Read> Gzip<R> {
+    fn new(source: R) -> Self {
+        Self { member: Some(GzDecoder::new(BufReader::new(source))) }
+    }
+
+    fn file(&self) -> Option<&R> {
+        self.member.as_ref().map(|member| member.get_ref().get_ref())
+    }
+}
+
+impl<R: Read> Read for Gzip<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.member {
+            let read = member.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            if !begins_member(member.get_mut())? {
+                break;
+            }
+            self.member = self.member.take().map(|member| GzDecoder::new(member.into_inner()));
+        }
+        Ok(0)
+    }
+}
+
+/// Passes over padding. `false`: there is nothing behind it.
+fn begins_member(source: &mut impl BufRead) -> io::Result<bool> {
+    loop {
+        let bytes = source.fill_buf()?;
+        let padding = bytes.iter().take_while(|byte| **byte == 0).count();
+        match bytes.get(padding) {
+            Some(byte) if *byte == GZIP[0] => {
+                source.consume(padding);
+                return Ok(true);
+            }
+            Some(_) => return Err(io::Error::new(io::ErrorKind::InvalidData, "what follows is not gzip")),
+            None if padding == 0 => return Ok(false),
+            None => source.consume(padding),
+        }
     }
 }
 

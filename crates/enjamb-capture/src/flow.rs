@@ -13,9 +13,10 @@ use enjamb::{Connection, Ending, Side, Tap, Time};
 use crate::decode::Segment;
 use crate::held::Mark;
 use crate::incident::{Incidents, What};
+use crate::moment::{Deadline, Moment, later};
 use crate::options::Options;
 use crate::reach::WINDOW_MAX;
-use crate::stream::{Delivery, JOIN_MAX, Obstacle, Payload, Scene, Stream};
+use crate::stream::{Delivery, JOIN_MAX, Obstacle, Payload, Scene, Stream, Told};
 use crate::summary::Summary;
 
 /// How long a connection that was reset is kept for what comes late, in the time of the capture.
@@ -26,8 +27,9 @@ pub(crate) struct Flow {
     streams: [Stream; 2],
     closed: [bool; 2],
     reset: Option<Reset>,
-    /// When its last packet came.
+    /// When its last packet came, and the latest time stamp of either side.
     last_packet: Time,
+    latest_packets: [Time; 2],
     /// When its tap was last told something.
     last_event: Time,
     /// Where it stands in the order of being used.
@@ -56,8 +58,8 @@ pub(crate) struct Around<'a> {
     pub(crate) tap: &'a mut dyn Tap,
     /// When the packet was captured.
     pub(crate) now: Time,
-    /// The latest time stamp that the capture has had: it does not run backwards.
-    pub(crate) latest: Time,
+    /// Where the capture is in time, which does not run backwards.
+    pub(crate) moment: Moment,
     /// There is memory for comparing repetitions.
     pub(crate) room: bool,
 }
@@ -79,6 +81,7 @@ impl Flow {
             closed: [false; 2],
             reset: None,
             last_packet: Time::default(),
+            latest_packets: Default::default(),
             last_event: Time::default(),
             used: 0,
             queued: 0,
@@ -97,22 +100,13 @@ impl Flow {
         if segment.source == self.connection.client { Side::Client } else { Side::Server }
     }
 
-    /// `segment` belongs to another connection between the same ends.
-    pub(crate) fn is_over_with(&self, segment: &Segment<'_>) -> bool {
-        if !segment.syn {
-            return false;
-        }
+    /// `segment`, captured `now`, belongs to another connection between the same ends.
+    pub(crate) fn is_over_with(&self, segment: &Segment<'_>, now: Time) -> bool {
         let side = self.side(segment);
-        let stream = &self.streams[side.index()];
-        let Some(base) = stream.first_sequence() else {
-            return false;
-        };
-        let first = segment.sequence.wrapping_add(1);
-        if let Some(acknowledged) = segment.acknowledgement {
-            let other = self.streams[(!side).index()].first_sequence();
-            return base != first && other.is_some_and(|base| base != acknowledged);
-        }
-        if stream.synchronised() { base != first } else { u64::from(base.wrapping_sub(first)) > JOIN_MAX }
+        let [stream, other] = [&self.streams[side.index()], &self.streams[(!side).index()]];
+        segment.syn
+            && stream.is_opened_anew(segment.sequence.wrapping_add(1), now)
+            && segment.acknowledgement.is_none_or(|acknowledged| other.is_opened_anew(acknowledged, now))
     }
 
     /// `segment`, which has the same ends but was captured in another network, is one of this connection all the same: where each
@@ -135,9 +129,9 @@ impl Flow {
         }
     }
 
-    /// The sequence numbers of both first bytes.
-    pub(crate) fn bases(&self) -> [Option<u32>; 2] {
-        [self.streams[0].first_sequence(), self.streams[1].first_sequence()]
+    /// What was told of both streams.
+    pub(crate) fn told(&self) -> [Option<Told>; 2] {
+        [self.streams[0].told(), self.streams[1].told()]
     }
 
     /// What both streams hold, in bytes.
@@ -151,31 +145,35 @@ impl Flow {
     }
 
     /// When to end it: set once it was reset.
-    pub(crate) fn lingers_until(&self) -> Option<Time> {
-        self.reset.as_ref().map(|reset| later(reset.since, LINGER))
+    pub(crate) fn lingers_until(&self) -> Option<Deadline> {
+        self.reset.as_ref().map(|reset| Deadline { time: later(reset.since, LINGER), segments: 0 })
     }
 
     /// Until when it waits for what stands in the way of what it holds, if for anything.
-    pub(crate) fn waits_until(&self, patience: Duration) -> Option<Time> {
-        let since = self.streams.iter().filter_map(|stream| stream.waiting.map(|waiting| waiting.since)).min()?;
-        Some(later(since, patience))
+    pub(crate) fn waits_until(&self, patience: Duration) -> Option<Deadline> {
+        self.streams.iter().filter_map(|stream| Some(stream.waiting?.deadline(patience))).min()
     }
 
     /// One segment. `true`: both sides are closed.
     pub(crate) fn segment(&mut self, segment: &Segment<'_>, around: &mut Around<'_>) -> bool {
         self.last_packet = around.now;
         let side = self.side(segment);
+        // Of the same side: two interfaces may have clocks of their own.
+        let latest = &mut self.latest_packets[side.index()];
+        let in_order = around.now >= *latest;
+        *latest = around.now.max(*latest);
         self.networks[side.index()].get_or_insert(segment.network);
         if segment.rst {
             self.reset(side, segment, around);
         } else {
-            self.acknowledge(side, segment);
+            self.acknowledge(side, segment, around.now);
             self.payload(side, segment, around);
+            self.streams[side.index()].pass(around.now);
         }
         self.advance(side, around);
         for side in Side::BOTH {
             let scene = self.scene(side, around);
-            if let Some(obstacle) = self.streams[side.index()].wait(&scene, around.latest) {
+            if let Some(obstacle) = self.streams[side.index()].wait(&scene, &around.moment, in_order) {
                 self.give_up(side, obstacle, around);
             }
             while self.streams[side.index()].weight() > around.options.held_per_stream {
@@ -188,13 +186,13 @@ impl Flow {
         self.is_closed()
     }
 
-    fn acknowledge(&mut self, side: Side, segment: &Segment<'_>) {
+    fn acknowledge(&mut self, side: Side, segment: &Segment<'_>, now: Time) {
         let [stream, other] = pair(&mut self.streams, side);
         if segment.syn {
-            stream.synchronise(segment.sequence.wrapping_add(1));
+            stream.synchronise(segment.sequence.wrapping_add(1), now);
             if let Some(acknowledged) = segment.acknowledgement {
                 // What it acknowledges is a SYN, and a fast open's data with it (RFC 7413): so only without a SYN seen.
-                other.synchronise(acknowledged);
+                other.synchronise(acknowledged, now);
             }
         }
         stream.join(segment.sequence);
@@ -225,7 +223,7 @@ impl Flow {
                 stream.give_up_to(offset, scene, summary, deliver);
             }
             if segment.fin || length + segment.missing > 0 {
-                stream.reaches_back_to(offset);
+                stream.reaches_back_to(offset, scene.now);
             }
             if segment.fin {
                 stream.finish(end);
@@ -244,8 +242,10 @@ impl Flow {
             (Some(offset), _) => {
                 let next = stream.next;
                 // Its receiver may have been waiting for bytes that were captured, but did not reach it.
-                let expected = if stream.acked == 0 { stream.first() } else { stream.acked.min(next) };
-                (expected as i64..=next as i64 + WINDOW_MAX).contains(&offset)
+                let expected = stream.acked.clamp(stream.first(), next);
+                // Before a SYN was answered there is nothing on its way; a reset of other numbers is one of the connection before.
+                let on_its_way = if stream.synchronised() && !other.synchronised() { 0 } else { WINDOW_MAX };
+                (expected as i64..=next as i64 + on_its_way).contains(&offset)
             }
             // The answer to a SYN is known by what it acknowledges.
             (None, Some(acknowledged)) => {
@@ -256,7 +256,7 @@ impl Flow {
         if !real {
             around.summary.resets_ignored += 1;
         } else if self.reset.is_none() {
-            self.reset = Some(Reset { by: side, offset, since: around.latest });
+            self.reset = Some(Reset { by: side, offset, since: around.moment.latest });
             self.last_event = around.now.max(self.last_event);
         }
     }
@@ -333,10 +333,8 @@ impl Flow {
     pub(crate) fn give_up_overdue(&mut self, around: &mut Around<'_>) {
         for side in Side::BOTH {
             let stream = &mut self.streams[side.index()];
-            let overdue = stream
-                .waiting
-                .is_some_and(|waiting| later(waiting.since, around.options.patience_time) <= around.latest);
-            if !overdue {
+            let patience = around.options.patience_time;
+            if !stream.waiting.is_some_and(|waiting| waiting.deadline(patience).has_passed(&around.moment)) {
                 continue;
             }
             stream.waiting = None;
@@ -346,8 +344,7 @@ impl Flow {
                 around.summary.waits_timed_out += u64::from(missing);
                 self.give_up(side, obstacle, around);
                 let scene = self.scene(side, around);
-                let latest = around.latest;
-                self.streams[side.index()].wait(&scene, latest);
+                self.streams[side.index()].wait(&scene, &around.moment, false);
             }
         }
         self.close_ended(Side::Client, around);
@@ -387,6 +384,10 @@ impl Flow {
 
     pub(crate) fn last_packet(&self) -> Time {
         self.last_packet
+    }
+
+    pub(crate) fn latest_packet(&self) -> Time {
+        self.latest_packets[0].max(self.latest_packets[1])
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -429,11 +430,6 @@ impl Flow {
             Obstacle::Order => 3,
         })
     }
-}
-
-fn later(time: Time, by: Duration) -> Time {
-    let nanos = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
-    Time::from_nanos(time.nanos().saturating_add(nanos))
 }
 
 /// The stream of `side`, and the other one.

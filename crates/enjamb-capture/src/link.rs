@@ -50,8 +50,16 @@ impl LinkType {
     pub const IEEE802_11_RADIOTAP: Self = Self(127);
     /// 802.11 behind an AVS header.
     pub const IEEE802_11_AVS: Self = Self(163);
+    /// PPP of `pppd`: which way it went stands in the place of the address.
+    pub const PPP_PPPD: Self = Self(166);
     /// Any link type behind a "per-packet information" header.
     pub const PPI: Self = Self(192);
+    /// PPP behind a byte that says which way it went.
+    pub const PPP_WITH_DIR: Self = Self(204);
+    /// Cisco's HDLC behind such a byte.
+    pub const C_HDLC_WITH_DIR: Self = Self(205);
+    /// Frame relay behind such a byte.
+    pub const FRELAY_WITH_DIR: Self = Self(206);
     /// An IPv4 header comes first.
     pub const IPV4: Self = Self(228);
     /// An IPv6 header comes first.
@@ -76,6 +84,7 @@ impl LinkType {
             Self::C_HDLC => Layer::CiscoHdlc,
             Self::FRELAY => Layer::FrameRelay,
             Self::ENC | Self::PFLOG | Self::NFLOG | Self::PKTAP | Self::PPI => Layer::Wrapped(self),
+            Self::PPP_PPPD | Self::PPP_WITH_DIR | Self::C_HDLC_WITH_DIR | Self::FRELAY_WITH_DIR => Layer::Wrapped(self),
             // 149 is what macOS wrote before there was a number.
             Self(149) => Layer::Wrapped(Self::PKTAP),
             Self::IEEE802_11 => Layer::Wireless { padded: false },
@@ -102,6 +111,7 @@ pub(crate) mod ether_type {
     pub(crate) const PPPOE_SESSION: u16 = 0x8864;
     pub(crate) const PROVIDER_BRIDGING: u16 = 0x88a8;
     pub(crate) const BACKBONE_SERVICE: u16 = 0x88e7;
+    pub(crate) const SECURITY_GROUP: u16 = 0x8909;
     pub(crate) const VN_TAG: u16 = 0x8926;
     pub(crate) const REDUNDANCY: u16 = 0x892f;
     pub(crate) const E_TAG: u16 = 0x893f;
@@ -203,6 +213,8 @@ pub(crate) fn peel<'a>(layer: Layer, bytes: &'a [u8], network: &mut Network) -> 
             // SNAP (IEEE 802, section 9): organisation 0 means that an EtherType follows.
             match header {
                 [0xaa, 0xaa, 0x03, 0, 0, 0, high, low] => Ok((Layer::Type(u16::from_be_bytes([*high, *low])), rest)),
+                // IP has a service access point of its own.
+                [0x06, 0x06, 0x03, ..] => Ok((Layer::Ip, split::<3>(bytes)?.1)),
                 _ => Err(Ignored::NotIp),
             }
         }
@@ -236,6 +248,11 @@ fn peel_type<'a>(number: u16, bytes: &'a [u8], network: &mut Network) -> Result<
             Ok((type_or_length([tag[4], tag[5]]), rest))
         }
         ether_type::E_TAG => {
+            let (tag, rest) = split::<8>(bytes)?;
+            Ok((type_or_length([tag[6], tag[7]]), rest))
+        }
+        // Cisco's tag of a security group: version, length, option, group, and the type of what follows.
+        ether_type::SECURITY_GROUP => {
             let (tag, rest) = split::<8>(bytes)?;
             Ok((type_or_length([tag[6], tag[7]]), rest))
         }
@@ -291,6 +308,13 @@ fn peel_wrapped(kind: LinkType, bytes: &[u8]) -> Result<Peeled<'_>, Ignored> {
     };
     match kind {
         LinkType::ENC => Ok((Layer::Ip, split::<12>(bytes)?.1)),
+        LinkType::PPP_WITH_DIR | LinkType::PPP_PPPD => {
+            let (_, rest) = split::<1>(bytes)?;
+            // The control field of what began with an address.
+            Ok((Layer::Ppp, rest.strip_prefix(&[0x03]).unwrap_or(rest)))
+        }
+        LinkType::C_HDLC_WITH_DIR => Ok((Layer::CiscoHdlc, split::<1>(bytes)?.1)),
+        LinkType::FRELAY_WITH_DIR => Ok((Layer::FrameRelay, split::<1>(bytes)?.1)),
         // Its length, without the padding that follows it.
         LinkType::PFLOG => {
             let length = usize::from(*bytes.first().ok_or(Ignored::Cut)?).next_multiple_of(4);

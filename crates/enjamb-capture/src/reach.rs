@@ -13,16 +13,18 @@ pub(crate) struct Reach {
     base: Option<u32>,
     next: u64,
     fin: Option<u64>,
+    /// Bytes of it are held that may not be its first ones: what was delivered may not be all that comes before them.
+    begins: bool,
 }
 
 impl Reach {
-    pub(crate) fn new(base: Option<u32>, next: u64, fin: Option<u64>) -> Self {
-        Self { base, next, fin }
+    pub(crate) fn new(base: Option<u32>, next: u64, fin: Option<u64>, begins: bool) -> Self {
+        Self { base, next, fin, begins }
     }
 
     /// Was everything delivered that `acknowledgement` says was received? Also when that cannot be known.
     pub(crate) fn covers(&self, acknowledgement: Option<u32>) -> bool {
-        self.lacks(acknowledgement) == 0
+        self.lacks(acknowledgement) == 0 && !(self.begins && acknowledgement.is_some())
     }
 
     /// How many bytes of it were not delivered.

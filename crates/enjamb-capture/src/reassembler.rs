@@ -4,8 +4,8 @@
 //! what is missing. A connection that is over leaves a mark, so that its last acknowledgements and repeated FINs do
 //! not open another one; marks are bounded too.
 //!
-//! Time is that of the capture, and where it runs backwards, the latest that there was: packets that were put into the file in
-//! another order than they were captured in must not make anything be given up.
+//! Packets that were put into the file in another order than they were captured in must not make anything be given up: see
+//! [`Moment`](crate::moment).
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
@@ -17,7 +17,9 @@ use crate::decode::Segment;
 use crate::ends::{Ends, Key};
 use crate::flow::{Around, Flow};
 use crate::incident::{Incident, Incidents, What};
+use crate::moment::{Deadline, Moment, later};
 use crate::options::Options;
+use crate::stream::Told;
 use crate::summary::Summary;
 
 type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
@@ -59,24 +61,26 @@ pub struct Reassembler {
     recent: usize,
     /// Counts uses of connections.
     clock: u64,
-    /// The latest time stamp.
-    latest: Time,
+    /// Where the capture is in time.
+    moment: Moment,
     summary: Summary,
     incidents: Incidents,
 }
 
 /// Until when, which connection, its number.
-type Queue = VecDeque<(Time, Key, u64)>;
+type Queue = VecDeque<(Deadline, Key, u64)>;
 
 enum State {
     Followed(Box<Flow>),
     Ended {
         number: u64,
-        bases: [Option<u32>; 2],
+        told: [Option<Told>; 2],
         /// Both sides were closed, not reset.
         closed: bool,
         /// Its SYN was seen once more after that.
         reopens: bool,
+        /// The latest time stamp of its packets.
+        last_packet: Time,
         /// The latest time stamp there was when it ended.
         since: Time,
     },
@@ -91,7 +95,7 @@ macro_rules! around {
             incidents: &mut $self.incidents,
             tap: $tap,
             now: $now,
-            latest: $self.latest,
+            moment: $self.moment,
             room: $self.recent < RECENT_IN_ALL,
         }
     };
@@ -113,7 +117,7 @@ impl Reassembler {
             held: 0,
             recent: 0,
             clock: 0,
-            latest: Time::default(),
+            moment: Moment::default(),
             summary: Summary::default(),
             incidents: Incidents::default(),
         }
@@ -146,7 +150,7 @@ impl Reassembler {
         self.summary.segments += 1;
         self.summary.bad_checksums += u64::from(segment.bad_checksum);
         self.summary.urgent += u64::from(segment.urgent);
-        self.latest = self.latest.max(time);
+        self.moment.pass(time);
         self.end_lingering(tap);
         self.end_waiting(tap);
 
@@ -154,23 +158,31 @@ impl Reassembler {
         let follows = match self.flows.get_mut(&key) {
             None => false,
             Some(State::Followed(flow)) => {
-                let follows = !flow.is_over_with(segment);
+                let follows = !flow.is_over_with(segment, time);
                 if !follows {
                     self.end(key, tap);
                 }
                 follows
             }
-            Some(State::Ended { bases, closed, reopens, since, .. }) => {
-                let again = bases.contains(&Some(segment.sequence.wrapping_add(1)));
+            Some(State::Ended { told, closed, reopens, last_packet, since, .. }) => {
+                let first = Some(segment.sequence.wrapping_add(1));
+                let again = told.iter().any(|told| told.map(|told| told.first) == first);
                 let opens = match segment.acknowledgement {
                     None => segment.syn && !again,
                     // The answer to a SYN with the numbers of the one before: only now is it certain that this was not captured late.
                     Some(_) => segment.syn && *reopens,
                 };
-                *reopens |= *closed && segment.syn && again && segment.acknowledgement.is_none();
-                if !opens && self.latest.since(*since) < TIME_WAIT {
-                    self.summary.late_segments += u64::from(!segment.payload.is_empty());
-                    self.summary.stray_bytes += segment.payload.len() as u64;
+                // What was captured twice, on two interfaces perhaps, stands behind the end in the file, but not in time.
+                *reopens |= *closed && segment.syn && again && segment.acknowledgement.is_none() && time > *last_packet;
+                if !opens && self.moment.settled() < later(*since, TIME_WAIT) {
+                    let length = segment.payload.len() as u64;
+                    let sequence = segment.sequence.wrapping_add(u32::from(segment.syn));
+                    if told.iter().flatten().any(|told| told.holds(sequence, length)) {
+                        self.summary.retransmitted += length;
+                    } else {
+                        self.summary.late_segments += u64::from(length > 0);
+                        self.summary.stray_bytes += length;
+                    }
                     return;
                 }
                 false
@@ -315,9 +327,9 @@ impl Reassembler {
         self.recent -= flow.recent_weight();
         flow.end(around!(self, Time::default(), tap));
         self.by_use.remove(&flow.queued);
-        let (number, bases) = (flow.connection.number, flow.bases());
-        let closed = flow.has_closed();
-        entry.insert(State::Ended { number, bases, closed, reopens: false, since: self.latest });
+        let (number, told) = (flow.connection.number, flow.told());
+        let (closed, last_packet, since) = (flow.has_closed(), flow.latest_packet(), self.moment.latest);
+        entry.insert(State::Ended { number, told, closed, reopens: false, last_packet, since });
         if let Some(networks) = &mut self.networks
             && let Entry::Occupied(mut others) = networks.entry(key.ends)
         {
@@ -336,13 +348,13 @@ impl Reassembler {
     }
 
     /// Takes the first entry of a queue whose time has come, and that is not stale.
-    fn due(queue: &mut Queue, flows: &HashMap<Key, State>, followed: usize, now: Time) -> Option<Key> {
+    fn due(queue: &mut Queue, flows: &HashMap<Key, State>, followed: usize, moment: &Moment) -> Option<Key> {
         let is_followed = |key: &Key, number: u64| matches!(flows.get(key), Some(State::Followed(flow)) if flow.connection.number == number);
         if queue.len() > STALE_MAX + 2 * followed {
             queue.retain(|(_, key, number)| is_followed(key, *number));
         }
         while let Some(&(until, key, number)) = queue.front()
-            && until <= now
+            && until.has_passed(moment)
         {
             queue.pop_front();
             if is_followed(&key, number) {
@@ -354,14 +366,14 @@ impl Reassembler {
 
     /// Ends connections that were reset long enough ago.
     fn end_lingering(&mut self, tap: &mut dyn Tap) {
-        while let Some(key) = Self::due(&mut self.lingering, &self.flows, self.by_use.len(), self.latest) {
+        while let Some(key) = Self::due(&mut self.lingering, &self.flows, self.by_use.len(), &self.moment) {
             let Some(State::Followed(flow)) = self.flows.get_mut(&key) else {
                 continue;
             };
             match flow.lingers_until() {
                 // The reset was forged, and there was none after it.
                 None => flow.lingers = false,
-                Some(until) if until <= self.latest => self.end(key, tap),
+                Some(until) if until.has_passed(&self.moment) => self.end(key, tap),
                 Some(until) => self.lingering.push_back((until, key, flow.connection.number)),
             }
         }
@@ -369,7 +381,7 @@ impl Reassembler {
 
     /// Gives up what was waited for too long, also where no more packets come.
     fn end_waiting(&mut self, tap: &mut dyn Tap) {
-        while let Some(key) = Self::due(&mut self.waiting, &self.flows, self.by_use.len(), self.latest) {
+        while let Some(key) = Self::due(&mut self.waiting, &self.flows, self.by_use.len(), &self.moment) {
             let Some(State::Followed(flow)) = self.flows.get_mut(&key) else {
                 continue;
             };

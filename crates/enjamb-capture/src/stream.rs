@@ -17,6 +17,8 @@
 //! Besides holes there are other [`Obstacle`]s to delivery. None is given up because of an acknowledgement alone, for
 //! captures do see those before the bytes they acknowledge. See [`Stream::wait`](crate::waiting).
 
+use std::collections::VecDeque;
+
 use enjamb::Time;
 
 use crate::held::{Conflict, Held, Mark, differing};
@@ -26,12 +28,13 @@ use crate::recent::Recent;
 use crate::summary::Summary;
 use crate::waiting::Waiting;
 
-/// Bytes this far before the first one seen are taken for an earlier part of the stream, captured late.
+/// Bytes this far before the first one seen are taken for an earlier part of the stream, captured late, whatever their time stamp says.
 pub(crate) const JOIN_MAX: u64 = 1 << 20;
 
 /// What a stream gives to its tap.
 pub(crate) enum Delivery<'a> {
     Chunk(&'a [u8]),
+    /// Of 0 bytes: there may be any number of them before the first one that was seen.
     Gap(u64),
     Conflict(Conflict),
 }
@@ -82,6 +85,8 @@ pub(crate) struct Stream {
     settled: bool,
     /// A segment of this side was captured.
     seen: bool,
+    /// The earliest time stamp of any.
+    earliest: Option<Time>,
     /// Where the stream begins.
     first: u64,
     pub(crate) next: u64,
@@ -104,9 +109,37 @@ pub(crate) struct Stream {
     /// When the last chunk came; `None` behind a gap.
     last: Option<Time>,
     recent: Recent,
+    /// The last gaps that were told: from, to.
+    gaps: VecDeque<(u64, u64)>,
+}
+
+/// How many gaps of a stream are remembered.
+const GAPS_MAX: usize = 16;
+
+/// What a tap was told of a stream: bytes and gaps.
+#[derive(Clone, Copy)]
+pub(crate) struct Told {
+    /// The sequence number of the first byte.
+    pub(crate) first: u32,
+    /// At most what a sequence number can say: there are many of these.
+    length: u32,
+}
+
+impl Told {
+    /// Are these bytes among them? Of a stream of 4 GiB all may be.
+    pub(crate) fn holds(self, sequence: u32, length: u64) -> bool {
+        let end = u64::from(sequence.wrapping_sub(self.first)) + length;
+        self.length == u32::MAX || end <= u64::from(self.length)
+    }
 }
 
 impl Stream {
+    /// What was told of it.
+    pub(crate) fn told(&self) -> Option<Told> {
+        let length = u32::try_from(self.next - self.first).unwrap_or(u32::MAX);
+        Some(Told { first: self.first_sequence()?, length })
+    }
+
     /// The sequence number of the first byte.
     pub(crate) fn first_sequence(&self) -> Option<u32> {
         Some(sequence_at(self.base?, self.first))
@@ -137,7 +170,8 @@ impl Stream {
     }
 
     pub(crate) fn reach(&self) -> Reach {
-        Reach::new(self.base.filter(|_| self.seen), self.next, self.fin)
+        let begins = !self.settled && !self.held.is_empty();
+        Reach::new(self.base.filter(|_| self.seen), self.next, self.fin, begins)
     }
 
     /// The FIN was seen, and all bytes before it were delivered or given up.
@@ -145,15 +179,34 @@ impl Stream {
         self.settled && self.fin.is_some_and(|fin| fin <= self.next)
     }
 
+    /// How far before the first byte seen one can stand that is captured now. What was sent before all that was seen is in its place
+    /// wherever that is.
+    fn join_max(&self, now: Time) -> u64 {
+        if self.earliest.is_some_and(|earliest| now < earliest) { WINDOW_MAX.unsigned_abs() } else { JOIN_MAX }
+    }
+
+    /// Is a handshake at `now`, which says that `sequence` is the first byte's number, one of another stream?
+    pub(crate) fn is_opened_anew(&self, sequence: u32, now: Time) -> bool {
+        let Some(base) = self.first_sequence() else {
+            return false;
+        };
+        if self.synchronised { base != sequence } else { u64::from(base.wrapping_sub(sequence)) > self.join_max(now) }
+    }
+
     /// A handshake says that `sequence` is the first byte's number. Of several, the first counts.
-    pub(crate) fn synchronise(&mut self, sequence: u32) {
-        let Some(offset) = self.offset(sequence) else {
+    pub(crate) fn synchronise(&mut self, sequence: u32, now: Time) {
+        // What acknowledges only may belong to a connection before this one between the same ends (RFC 9293, section 3.5.1: the answer to
+        // a SYN out of nowhere).
+        let is_empty = !self.synchronised && !self.begun() && self.held.is_empty() && self.fin.is_none();
+        let offset = self.offset(sequence).filter(|&offset| !is_empty || offset == self.first as i64);
+        let Some(offset) = offset else {
             (self.base, self.first, self.next) = (Some(sequence), ORIGIN, ORIGIN);
-            (self.synchronised, self.settled) = (true, true);
+            (self.synchronised, self.settled, self.acked) = (true, true, 0);
             return;
         };
         let before = self.first as i64 - offset;
-        if !self.synchronised && !self.begun() && !self.ended() && (0..=JOIN_MAX as i64).contains(&before) {
+        let before = u64::try_from(before).ok().filter(|before| *before <= self.join_max(now));
+        if !self.synchronised && !self.begun() && !self.ended() && before.is_some() {
             self.begin_at(offset as u64);
             (self.synchronised, self.settled) = (true, true);
         }
@@ -170,22 +223,31 @@ impl Stream {
         }
     }
 
+    /// A segment that was captured `now` has been looked at.
+    pub(crate) fn pass(&mut self, now: Time) {
+        self.earliest = Some(self.earliest.map_or(now, |earliest| earliest.min(now)));
+    }
+
     /// Something of the stream was seen at `offset`: it begins there at the latest, unless its beginning is certain.
-    pub(crate) fn reaches_back_to(&mut self, offset: i64) {
+    pub(crate) fn reaches_back_to(&mut self, offset: i64, now: Time) {
         let Ok(at) = u64::try_from(offset) else {
             return;
         };
-        if !self.settled && at < self.first && self.first - at <= JOIN_MAX {
+        if !self.settled && at < self.first && self.first - at <= self.join_max(now) {
             self.begin_at(at);
         }
     }
 
     /// The first byte is what is known to be the first one now.
-    pub(crate) fn settle_beginning(&mut self) {
+    pub(crate) fn settle_beginning(&mut self, deliver: Deliver<'_>) {
         self.settled = true;
         // A keep-alive probe that the capture began with repeats a byte that was sent before.
         if self.held.start() == Some(self.first + 1) {
             self.begin_at(self.first + 1);
+        }
+        // Nobody knows how much was sent before. It is told where there is something that it matters to.
+        if let Some((_, piece)) = self.held.first() {
+            deliver(piece.mark.time, Delivery::Gap(0));
         }
     }
 
@@ -289,7 +351,9 @@ impl Stream {
             let length = rest.len().min(usize::try_from(length).unwrap_or(usize::MAX));
             let (piece, behind) = rest.split_at(length);
             if again {
-                summary.retransmitted += length as u64;
+                let late = if at < self.next { self.passed_over(at, at + length as u64) } else { 0 };
+                summary.late_bytes += late;
+                summary.retransmitted += length as u64 - late;
                 let found = if at < self.next {
                     let (start, head, tail) = self.recent.range(at, length);
                     let skipped = (start - at) as usize;
@@ -386,7 +450,7 @@ impl Stream {
                 let time = self.last.map_or(piece.mark.time, |last| last.max(piece.mark.time));
                 self.deliver(&piece.bytes, time, scene, summary, deliver);
             } else if let Some(end) = self.held.lost(self.next) {
-                self.pass(end, scene, summary, deliver);
+                self.pass_over(end, scene, summary, deliver);
             } else {
                 break;
             }
@@ -405,7 +469,7 @@ impl Stream {
     pub(crate) fn give_up_hole(&mut self, scene: &Scene<'_>, summary: &mut Summary, deliver: Deliver<'_>) -> bool {
         match self.hole_end() {
             Some(end) if end > self.next => {
-                self.pass(end, scene, summary, deliver);
+                self.pass_over(end, scene, summary, deliver);
                 self.settle(scene, summary, deliver);
                 true
             }
@@ -424,7 +488,7 @@ impl Stream {
                 return self.lose_holes(offset);
             }
             let end = self.hole_end().map_or(offset, |end| end.min(offset));
-            self.pass(end, scene, summary, deliver);
+            self.pass_over(end, scene, summary, deliver);
             self.settle(scene, summary, deliver);
         }
     }
@@ -437,11 +501,20 @@ impl Stream {
         }
     }
 
+    /// How many of the bytes from `start` to `end` were told to be missing.
+    fn passed_over(&self, start: u64, end: u64) -> u64 {
+        self.gaps.iter().map(|&(from, to)| to.min(end).saturating_sub(from.max(start))).sum()
+    }
+
     /// Passes over what is missing up to `end`.
-    fn pass(&mut self, end: u64, scene: &Scene<'_>, summary: &mut Summary, deliver: Deliver<'_>) {
+    fn pass_over(&mut self, end: u64, scene: &Scene<'_>, summary: &mut Summary, deliver: Deliver<'_>) {
         let missing = end - self.next;
         summary.gaps += 1;
         summary.gap_bytes += missing;
+        if self.gaps.len() == GAPS_MAX {
+            self.gaps.pop_front();
+        }
+        self.gaps.push_back((self.next, end));
         self.next = end;
         self.last = None;
         let time = match self.held.first() {

@@ -31,6 +31,9 @@ pub struct Summary {
     pub out_of_order: u64,
     /// Bytes that had come before, and were dropped.
     pub retransmitted: u64,
+    /// Bytes that came after the gap had been told that they would have filled: `patience` was too short for them. Of each stream the last
+    /// gaps are remembered.
+    pub late_bytes: u64,
     /// Segments that brought other bytes than had come before in the same place. [`Overlap`](crate::Overlap) says which count.
     pub conflicts: u64,
     /// Bytes that were other ones than before. Those delivered long ago are not compared.

@@ -28,6 +28,7 @@ pub(crate) fn peel_mpls(mut bytes: &[u8]) -> Result<Peeled<'_>, Ignored> {
 const L2TP: u16 = 1701;
 const GTP_USER: u16 = 2152;
 const TEREDO: u16 = 3544;
+const LISP: u16 = 4341;
 const GRE_IN_UDP: u16 = 4754;
 const VXLAN: u16 = 4789;
 const VXLAN_GPE: u16 = 4790;
@@ -58,6 +59,8 @@ fn peel_udp<'a>(source: u16, destination: u16, bytes: &'a [u8], network: &mut Ne
     match destination {
         L2TP => peel_l2tp(bytes),
         GTP_USER => peel_gtp(bytes),
+        // RFC 9300, section 5.1.
+        LISP => Ok((Layer::Ip, split::<8>(bytes)?.1)),
         // RFC 8086.
         GRE_IN_UDP => peel_gre(bytes, network),
         // RFC 7348, section 5: the flag that says that the network identifier is valid.
@@ -171,6 +174,8 @@ fn peel_l2tp(bytes: &[u8]) -> Result<Peeled<'_>, Ignored> {
     Ok((Layer::Ppp, bytes.get(header..).ok_or(Ignored::Cut)?))
 }
 
+/// What web caches are redirected (WCCP).
+const REDIRECTED: u16 = 0x883e;
 const ERSPAN_2: u16 = 0x88be;
 const ERSPAN_3: u16 = 0x22eb;
 
@@ -194,6 +199,9 @@ fn peel_gre<'a>(bytes: &'a [u8], network: &mut Network) -> Result<Peeled<'a>, Ig
             }
             Ok((Layer::Ethernet, inner))
         }
+        // Version 2 has four bytes before the datagram, which never look like its first one.
+        REDIRECTED if inner.first().is_some_and(|first| first >> 4 == 4) => Ok((Layer::Ip, inner)),
+        REDIRECTED => Ok((Layer::Ip, split::<4>(inner)?.1)),
         // What switches mirror: a header of their own only behind a sequence number.
         ERSPAN_2 if sequence == 0 => Ok((Layer::Ethernet, inner)),
         ERSPAN_2 => Ok((Layer::Ethernet, split::<8>(inner)?.1)),

@@ -77,6 +77,8 @@ impl Tap for Collector {
     fn gap(&mut self, connection: &Connection, _: Time, side: Side, missing: u64) {
         let direction = self.direction(connection, side);
         match direction.gaps.last_mut() {
+            // Where the stream was joined is no gap.
+            _ if missing == 0 => {}
             Some((offset, size)) if *offset + *size == direction.offset => *size += missing,
             _ => direction.gaps.push((direction.offset, missing)),
         }

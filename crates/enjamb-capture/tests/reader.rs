@@ -155,17 +155,19 @@ fn pcapng_is_read_with_all_its_packet_blocks_in_sections_of_any_order() {
     assert_eq!(packets(&file[..]), (expected, None));
 }
 
+/// A file, so many bytes at a time.
+struct Pipe<'a>(&'a [u8], usize);
+impl Read for Pipe<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let size = buffer.len().min(self.1).min(self.0.len());
+        buffer[..size].copy_from_slice(&self.0[..size]);
+        self.0 = &self.0[size..];
+        Ok(size)
+    }
+}
+
 #[test]
 fn a_file_is_the_same_however_short_the_reads_are() {
-    struct Pipe<'a>(&'a [u8], usize);
-    impl Read for Pipe<'_> {
-        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-            let size = buffer.len().min(self.1).min(self.0.len());
-            buffer[..size].copy_from_slice(&self.0[..size]);
-            self.0 = &self.0[size..];
-            Ok(size)
-        }
-    }
     let (file, _) = small_pcapng();
     let pcap = [LITTLE.pcap_header(0xa1b2_c3d4, 1), LITTLE.pcap_packet(1, 2, &[3; 500], 500)].concat();
     for file in [file, pcap] {
@@ -286,6 +288,35 @@ fn a_capture_in_zstd_is_read_in_frames_of_any_kind_and_a_damaged_one_up_to_the_d
     assert!(text.contains("damaged before byte") && text.contains("zstd"), "{text}");
 }
 
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+#[test]
+fn padding_behind_gzip_is_nothing_and_anything_else_there_is_told() {
+    let order = Order { big: false };
+    let packet = order.pcap_packet(1, 2, &[3; 30], 30);
+    let file = [order.pcap_header(0xa1b2_c3d4, 1), packet.clone(), packet].concat();
+    let (one, other) = file.split_at(50);
+    let whole = [gzip(one), vec![0; 5], gzip(other)].concat();
+    for (behind, told) in [(&b""[..], None), (&[0; 100_000], None), (b"\0\0more", Some("what follows is not gzip"))] {
+        for piece in [1, usize::MAX] {
+            let source = [&whole[..], behind].concat();
+            let (found, fault) = packets(Pipe(&source, piece));
+            assert_eq!(found.len(), 2);
+            assert_eq!(fault.is_some(), told.is_some());
+            assert!(fault.is_none_or(|(offset, text)| {
+                offset == file.len() as u64 && text.contains(told.expect("a fault")) && text.contains("damaged")
+            }));
+        }
+    }
+    let (found, fault) = packets(&whole[..whole.len() - 5]);
+    assert_eq!(found.len(), 2, "the checksum alone is cut");
+    assert!(fault.expect("cut").1.contains("ends inside its gzip compression"));
+}
+
 #[test]
 fn what_is_no_capture_is_called_by_its_name() {
     for (file, name) in [
@@ -294,7 +325,11 @@ fn what_is_no_capture_is_called_by_its_name() {
         (b"BZh9....", "bunzip2"),
         (b"GET / HTTP/1.1\r\n", "text"),
         (b"\x7fELF\x02\x01", "a program"),
-        (b"\x00\x01\x02\x03", "another kind"),
+        (b"\x00\x01\x02\x03", "another kind: if Wireshark reads it, convert it with `editcap -F pcapng`"),
+        (b"TRSNIFF data    \x1a", "a Sniffer capture: convert it with `editcap -F pcapng`"),
+        (b"0000  00 01 02 03\n", "text2pcap"),
+        (&[&b"a.pcap"[..], &[0; 251], b"ustar\x0000"].concat(), "a tar archive"),
+        (&gzip(&gzip(b"whatever")), "gzip inside of compression"),
     ] {
         let (_, fault) = packets(file);
         let (offset, text) = fault.expect("no capture");

@@ -339,6 +339,39 @@ fn the_same_ends_used_again_are_another_connection() {
 }
 
 #[test]
+fn a_client_that_comes_back_after_a_crash_is_answered_with_old_numbers_and_opens_another_connection() {
+    for jump in [1_000_000, 3_000_000_000] {
+        let mut wire = Wire::new(jump, patient());
+        wire.handshake();
+        let data = wire.segment(Side::Client, 0, b"first");
+        wire.push(&data);
+        let (old, old_server) = (wire.first, wire.server_first);
+        (wire.first, wire.server_first) = (777, 99);
+        let syn = Segment { syn: true, ..wire.segment(Side::Client, -1, b"") };
+        wire.push(&syn);
+        let acknowledgement = Some(old.wrapping_add(6));
+        let sequence = old_server.wrapping_add(1);
+        let challenge = Segment { sequence, acknowledgement, ..wire.segment(Side::Server, 0, b"") };
+        wire.push(&challenge);
+        let reset = Segment { rst: true, sequence: old.wrapping_add(6), ..wire.segment(Side::Client, 0, b"") };
+        wire.push(&reset);
+        wire.now += 2_000_000_000;
+        wire.handshake();
+        for (side, bytes) in [(Side::Client, b"ask!"), (Side::Server, b"tell")] {
+            let data = wire.segment(side, 0, bytes);
+            wire.push(&data);
+        }
+        let (tap, summary) = wire.finish();
+        let said = |number, side| tap.0[&number].chunks(side).concat();
+        assert_eq!((tap.0.len(), summary.stray_bytes), (2, 0));
+        assert_eq!(
+            [said(1, Side::Client), said(2, Side::Client), said(2, Side::Server)],
+            [&b"first"[..], b"ask!", b"tell"]
+        );
+    }
+}
+
+#[test]
 fn what_comes_after_both_ends_opens_nothing() {
     let mut wire = Wire::new(1000, patient());
     wire.handshake();
@@ -350,9 +383,11 @@ fn what_comes_after_both_ends_opens_nothing() {
     wire.push(&last);
     let fin = Segment { fin: true, ..wire.segment(Side::Server, 0, b"bye") };
     wire.push(&fin);
+    let more = wire.segment(Side::Server, 1, b"yes");
+    wire.push(&more);
     let (tap, summary) = wire.finish();
     assert_eq!(tap.only().told.last().map(|(time, told)| (time.nanos(), told)), Some((4_000, &Told::Done)));
-    assert_eq!(summary.late_segments, 1);
+    assert_eq!((summary.retransmitted, summary.late_segments, summary.stray_bytes), (3, 1, 3));
 }
 
 #[test]
@@ -443,6 +478,22 @@ fn a_hole_in_a_capture_of_one_direction_is_given_up_after_a_while() {
     }
     assert_eq!(gaps, [0, 0, 0, 1, 1], "given up with the third packet that has the hole");
     assert_eq!(wire.finish().0.only().chunks(Side::Client).concat(), b"abcghij");
+}
+
+#[test]
+fn bytes_that_come_after_their_gap_was_given_up_are_late_and_not_repeated() {
+    let mut wire = Wire::new(1000, Options { patience: 1, ..Options::default() });
+    wire.handshake();
+    let ack = Segment { acknowledgement: Some(1010), ..wire.segment(Side::Server, 0, b"") };
+    for segment in [wire.segment(Side::Client, 0, b"abc"), wire.segment(Side::Client, 6, b"ghi"), ack, ack, ack] {
+        wire.push(&segment);
+    }
+    for (at, bytes) in [(1, &b"bcdef"[..]), (3, b"def")] {
+        let data = wire.segment(Side::Client, at, bytes);
+        wire.push(&data);
+    }
+    let (_, summary) = wire.finish();
+    assert_eq!((summary.gap_bytes, summary.late_bytes, summary.retransmitted), (3, 6, 2));
 }
 
 #[test]

@@ -101,6 +101,37 @@ impl SideAccount {
     }
 }
 
+/// A connection in which nothing was said yet. A scan opens a million of them, so there is nothing here that can come later.
+struct Silent {
+    opened: Time,
+    /// Was anything of it wanted, so that it counts?
+    counted: bool,
+}
+
+impl Silent {
+    fn open(connection: &Connection, time: Time, statistics: &mut Statistics, out: &mut dyn Output) -> Self {
+        let record = Record::Opened { connection, time };
+        let counted = out.wants(&record);
+        if counted {
+            statistics.opened(time);
+            out.record(&record);
+        }
+        Self { opened: time, counted }
+    }
+
+    fn speaking(&self, connection: &Connection, session: Box<dyn Session>) -> Watched {
+        let account = Account {
+            opened: self.opened,
+            sides: Default::default(),
+            asked: VecDeque::new(),
+            first_asked: 0,
+            counted: self.counted,
+            shown: None,
+        };
+        Watched { connection: *connection, session, account }
+    }
+}
+
 impl Watched {
     /// Begins to watch `connection`.
     pub fn open(
@@ -110,21 +141,7 @@ impl Watched {
         statistics: &mut Statistics,
         out: &mut dyn Output,
     ) -> Self {
-        let account = Account {
-            opened: time,
-            sides: Default::default(),
-            asked: VecDeque::new(),
-            first_asked: 0,
-            counted: false,
-            shown: None,
-        };
-        let mut watched = Self { connection: *connection, session, account };
-        let record = Record::Opened { connection, time };
-        if out.wants(&record) {
-            watched.account.count(statistics, time);
-            out.record(&record);
-        }
-        watched
+        Silent::open(connection, time, statistics, out).speaking(connection, session)
     }
 
     /// Shows the first bytes of messages: to be called before any chunk.
@@ -150,7 +167,8 @@ impl Watched {
         account.offset = account.offset.saturating_add(missing);
         let fed = Fed { offset: account.offset, bytes: &[] };
         let record = Record::Gap { connection: &self.connection, time, side, offset, missing };
-        if out.wants(&record) {
+        // Of 0 bytes, it is for the session alone: the stream was joined in the midst.
+        if missing > 0 && out.wants(&record) {
             self.account.count(statistics, time);
             out.record(&record);
             statistics.gap(side, missing);
@@ -284,10 +302,16 @@ impl Account {
     }
 }
 
+/// A connection of a source. It has no session before it needs one.
+enum State {
+    Silent(Silent),
+    Speaking(Box<Watched>),
+}
+
 /// Every connection of a source under watch.
 pub struct Watch<O> {
     open: Opener,
-    watched: HashMap<u64, Watched, foldhash::fast::RandomState>,
+    watched: HashMap<u64, State, foldhash::fast::RandomState>,
     statistics: Statistics,
     show: Option<Show>,
     output: O,
@@ -341,35 +365,47 @@ impl<O: Output> Watch<O> {
     }
 }
 
+impl<O: Output> Watch<O> {
+    /// Does something with a connection in which something happens.
+    fn speak(&mut self, connection: &Connection, act: impl FnOnce(&mut Watched, &mut Statistics, &mut dyn Output)) {
+        let Some(state) = self.watched.get_mut(&connection.number) else {
+            return;
+        };
+        if let State::Silent(silent) = state {
+            let watched = silent.speaking(connection, (self.open)(connection)).showing(self.show);
+            *state = State::Speaking(Box::new(watched));
+        }
+        if let State::Speaking(watched) = state {
+            act(watched, &mut self.statistics, &mut self.output);
+        }
+    }
+}
+
 impl<O: Output> Tap for Watch<O> {
     fn open(&mut self, connection: &Connection, time: Time) {
-        let session = (self.open)(connection);
-        let watched = Watched::open(connection, session, time, &mut self.statistics, &mut self.output);
-        let watched = watched.showing(self.show);
-        self.watched.insert(connection.number, watched);
+        let silent = Silent::open(connection, time, &mut self.statistics, &mut self.output);
+        self.watched.insert(connection.number, State::Silent(silent));
     }
 
     fn chunk(&mut self, connection: &Connection, time: Time, side: Side, bytes: &[u8]) {
-        if let Some(watched) = self.watched.get_mut(&connection.number) {
-            watched.chunk(time, side, bytes, &mut self.statistics, &mut self.output);
-        }
+        self.speak(connection, |watched, statistics, out| watched.chunk(time, side, bytes, statistics, out));
     }
 
     fn gap(&mut self, connection: &Connection, time: Time, side: Side, missing: u64) {
-        if let Some(watched) = self.watched.get_mut(&connection.number) {
-            watched.gap(time, side, missing, &mut self.statistics, &mut self.output);
-        }
+        self.speak(connection, |watched, statistics, out| watched.gap(time, side, missing, statistics, out));
     }
 
     fn close(&mut self, connection: &Connection, time: Time, side: Side, ending: Ending) {
-        if let Some(watched) = self.watched.get_mut(&connection.number) {
-            watched.close(time, side, ending, &mut self.statistics, &mut self.output);
-        }
+        self.speak(connection, |watched, statistics, out| watched.close(time, side, ending, statistics, out));
     }
 
     fn done(&mut self, connection: &Connection, time: Time) {
-        if let Some(watched) = self.watched.remove(&connection.number) {
-            watched.done(time, &mut self.statistics, &mut self.output);
-        }
+        let watched = match self.watched.remove(&connection.number) {
+            None => return,
+            Some(State::Speaking(watched)) => *watched,
+            // Which protocol it would have been, the session knows.
+            Some(State::Silent(silent)) => silent.speaking(connection, (self.open)(connection)),
+        };
+        watched.done(time, &mut self.statistics, &mut self.output);
     }
 }

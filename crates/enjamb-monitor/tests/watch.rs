@@ -518,3 +518,32 @@ fn statistics_of_parts_are_those_of_the_whole() {
     assert_eq!(parts.to_json(), summary);
     assert_eq!(parts.to_string(), alone.to_string());
 }
+
+#[test]
+fn a_connection_in_which_nothing_was_said_has_no_session() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    let opened = Arc::new(AtomicUsize::new(0));
+    let (counter, protocol) = (Arc::clone(&opened), Registry::builtin().resolve("redis").unwrap());
+    let open = move |connection: &Connection| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        protocol.session(Some(connection.server.port()))
+    };
+    let mut ended = Vec::new();
+    let mut watch = Watch::new(Arc::new(open), |record: &Record<'_>| {
+        if let Record::Ended { connection, protocol, sides, .. } = record {
+            ended.push((connection.number, (*protocol).to_owned(), sides[0].messages, sides[1].ending));
+        }
+    });
+    let connections: Vec<_> = (1..=100).map(|number| Connection { number, ..connection() }).collect();
+    connections.iter().for_each(|connection| watch.open(connection, Time::default()));
+    assert_eq!(opened.load(Ordering::Relaxed), 0);
+    watch.chunk(&connections[1], Time::default(), Side::Client, b"PING\r\n");
+    watch.chunk(&connections[1], Time::default(), Side::Client, b"PING\r\n");
+    assert_eq!(opened.load(Ordering::Relaxed), 1);
+    connections.iter().for_each(|connection| watch.done(connection, Time::default()));
+    let statistics = watch.finish().0;
+    assert_eq!(statistics.to_json()["connections"], 100);
+    let expected = |number| (number, "redis".to_owned(), if number == 2 { 2 } else { 0 }, Some(Ending::Lost));
+    assert!(ended.into_iter().eq((1..=100).map(expected)));
+}

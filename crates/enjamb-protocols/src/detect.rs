@@ -34,6 +34,8 @@ pub struct Detect {
 
 enum Kept {
     Bytes(Vec<u8>),
+    /// The stream was joined in the midst.
+    Joined,
     Close(Ending),
 }
 
@@ -94,6 +96,7 @@ impl Detect {
         for (side, kept) in self.kept.drain(..) {
             match kept {
                 Kept::Bytes(bytes) => session.feed(side, &bytes, out),
+                Kept::Joined => session.gap(side, 0, out),
                 Kept::Close(ending) => session.close(side, ending, out),
             }
         }
@@ -123,6 +126,10 @@ impl Session for Detect {
     }
 
     fn gap(&mut self, side: Side, missing: u64, out: &mut dyn FnMut(&Message<'_>)) {
+        if self.decided.is_none() && missing == 0 {
+            self.kept.push((side, Kept::Joined));
+            return;
+        }
         self.settle(out).gap(side, missing, out);
     }
 

@@ -78,6 +78,7 @@ pub fn session() -> Box<dyn Session> {
         client: Lane::new(Commands::new()),
         server: Lane::new(Replies::new()),
         pairing: Pairing::default(),
+        joined: [false; 2],
     })
 }
 
@@ -85,11 +86,17 @@ struct Redis {
     client: Lane<Commands>,
     server: Lane<Replies>,
     pairing: Pairing,
+    /// The stream of a side was joined in the midst, and nothing was found in it yet.
+    joined: [bool; 2],
 }
 
 impl Redis {
     fn command(&mut self, whole: Whole, bytes: Option<&[u8]>, out: &mut dyn FnMut(&Message<'_>)) {
+        let joined = std::mem::take(&mut self.joined[Side::Client.index()]);
         if let Some(at) = whole.found_at.filter(|&at| at > self.client.start()) {
+            if joined {
+                self.pairing.lose_commands();
+            }
             self.pairing.emitted();
             out(&unparsed(Side::Client, self.client.claim_to(at), AFTER_HOLE));
         }
@@ -102,7 +109,11 @@ impl Redis {
     }
 
     fn reply(&mut self, whole: Whole, bytes: Option<&[u8]>, out: &mut dyn FnMut(&Message<'_>)) {
+        let joined = std::mem::take(&mut self.joined[Side::Server.index()]);
         if let Some(at) = whole.found_at.filter(|&at| at > self.server.start()) {
+            if joined {
+                self.pairing.lose_replies();
+            }
             out(&unparsed(Side::Server, self.server.claim_to(at), AFTER_HOLE));
         }
         let span = self.server.claim();
@@ -122,6 +133,16 @@ impl Redis {
         if verdict.opaque {
             self.server.turn_opaque();
         }
+    }
+
+    /// A stream that begins in the midst begins with a message, perhaps. Pairing is lost only if it does not.
+    fn join(&mut self, side: Side) {
+        match side {
+            Side::Client if self.client.is_new() => self.client.resume(0, Commands::seeking()),
+            Side::Server if self.server.is_new() => self.server.resume(0, Replies::seeking()),
+            Side::Client | Side::Server => return,
+        }
+        self.joined[side.index()] = true;
     }
 
     fn malformed_command(&mut self, error: &FrameError<Fault>, out: &mut dyn FnMut(&Message<'_>)) {
@@ -219,7 +240,7 @@ impl Session for Redis {
 
     fn gap(&mut self, side: Side, missing: u64, out: &mut dyn FnMut(&Message<'_>)) {
         if missing == 0 {
-            return;
+            return self.join(side);
         }
         match side {
             Side::Client => {

@@ -192,6 +192,36 @@ fn a_hole_in_a_payload_is_counted_and_one_elsewhere_ends_the_frame() {
 }
 
 #[test]
+fn frames_of_a_stream_that_is_joined_in_the_midst_are_those_that_are_seen() {
+    for spec in ["lines", "u8", "fixed:2", "delimiter:2c", "varint", "cobs"] {
+        let seen = lines_of(spec, &[client(b"\x01a\x01b\n,\0"), closed()]);
+        let joined = lines_of(spec, &[(Side::Client, What::Gap(0)), client(b"\x01a\x01b\n,\0"), closed()]);
+        assert_eq!(joined, seen, "{spec}");
+    }
+}
+
+#[test]
+fn auto_knows_a_stream_that_is_joined_in_the_midst_by_its_other_side() {
+    let mut session = Registry::builtin().auto().session(None);
+    let mut said = Vec::new();
+    let turns = [
+        (Side::Client, What::Gap(0)),
+        (Side::Server, What::Gap(0)),
+        (Side::Server, What::Chunk(b"end of a body HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec())),
+        (Side::Client, What::Chunk(b"GET / HTTP/1.1\r\n\r\n".to_vec())),
+    ];
+    for (side, what) in turns {
+        let mut say = |message: &enjamb::Message<'_>| said.push((message.kind.to_owned(), message.span.offset));
+        match what {
+            What::Gap(missing) => session.gap(side, missing, &mut say),
+            What::Chunk(bytes) => session.feed(side, &bytes, &mut say),
+            What::Close(ending) => session.close(side, ending, &mut say),
+        }
+    }
+    assert_eq!(said, [("unparsed".to_owned(), 0), ("response".to_owned(), 14), ("GET".to_owned(), 0)]);
+}
+
+#[test]
 fn auto_is_decided_by_whichever_side_shows_it_first() {
     let server = |bytes: &[u8]| (Side::Server, What::Chunk(bytes.to_vec()));
     let protocols = |turns: &[(Side, What)]| -> Vec<String> {

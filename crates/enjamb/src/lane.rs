@@ -80,6 +80,11 @@ impl<H: Handler> Lane<H> {
         self.start
     }
 
+    /// Nothing was fed yet, nor missing.
+    pub fn is_new(&self) -> bool {
+        self.fed == 0
+    }
+
     /// What the bytes are that no message has claimed.
     pub fn rest(&self) -> Rest {
         self.rest

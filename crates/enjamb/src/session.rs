@@ -19,7 +19,8 @@ pub trait Session: Send {
     fn feed(&mut self, side: Side, chunk: &[u8], out: &mut dyn FnMut(&Message<'_>));
 
     /// `missing` bytes of one side will never be seen: a capture lost them. A session counts them off where it knows how many
-    /// bytes it is waiting for, and otherwise gives up the message in progress and looks for the beginning of another.
+    /// bytes it is waiting for, and otherwise gives up the message in progress and looks for the beginning of another. A stream that
+    /// begins in the midst is told of by a gap of 0 bytes before anything else of it: it may begin with a message all the same.
     fn gap(&mut self, side: Side, missing: u64, out: &mut dyn FnMut(&Message<'_>));
 
     /// One side's stream ended. It is not fed any more; the other may go on for as long as it likes.

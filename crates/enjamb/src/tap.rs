@@ -30,7 +30,8 @@ pub trait Tap {
     /// These bytes of `side` arrived together. Never empty, in order, each byte once.
     fn chunk(&mut self, connection: &Connection, time: Time, side: Side, bytes: &[u8]);
 
-    /// `missing` bytes of `side` will never be seen.
+    /// `missing` bytes of `side` will never be seen. 0 bytes, before anything else of the side, say that its stream was joined in the
+    /// midst, and nobody knows how much came before: what follows may be the end of a message.
     fn gap(&mut self, connection: &Connection, time: Time, side: Side, missing: u64);
 
     /// The stream of `side` ended.

@@ -139,10 +139,6 @@ pub(crate) fn run(arguments: &ExtractArguments, registry: &Registry) -> anyhow::
     };
     let mut talks = Talks::new(reading, |piece| candidates.add(piece));
     let inputs = Inputs::find(&arguments.captures);
-    if inputs.are_none() {
-        eprintln!("enjamb corpus: there is no capture in these folders");
-        return Ok(ExitCode::from(NOTHING_READ));
-    }
     let totals = read_each("enjamb corpus", &inputs, &Options::default(), &spoken, &mut talks, |talks, input| {
         talks.source = input.name().into();
     });

@@ -51,8 +51,8 @@ pub(crate) fn run(arguments: &ShowArguments, registry: &Registry) -> anyhow::Res
         }
     }
     faults.iter().for_each(|fault| eprintln!("enjamb corpus: {fault}"));
-    if captures.is_empty() && faults.is_empty() {
-        eprintln!("enjamb corpus: there are no transcripts in these folders: `enjamb corpus extract` makes some");
+    if captures.is_empty() {
+        eprintln!("enjamb corpus: there are no transcripts to show: `enjamb corpus extract` makes some");
     }
     match io::stdout().lock().write_all(table(&rows).as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

@@ -178,3 +178,28 @@ fn the_commands_in_the_guide_run() {
     }
     assert!(commands >= 5, "{commands} commands");
 }
+
+#[test]
+fn a_directory_without_captures_and_a_link_type_that_is_not_read_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("notes.txt"), "nothing to replay").unwrap();
+    let ran = enjamb(&["replay", "--summary", folder.path().to_str().unwrap()]);
+    assert_eq!((ran.code, &ran.out[..]), (3, ""));
+    assert!(ran.err.contains("neither a capture nor a transcript in this directory"), "{}", ran.err);
+
+    let header = [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, 147].map(u32::to_le_bytes).concat();
+    let packet = [1_u32, 2, 4, 4, 0].map(u32::to_le_bytes).concat();
+    let path = folder.path().join("unknown.pcap");
+    std::fs::write(&path, [header, packet].concat()).unwrap();
+    let ran = enjamb(&["replay", "--summary", folder.path().to_str().unwrap()]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let told =
+        ["1 packets that are not TCP or not understood: 1 unknown link type", "packets of link type 147 are not read"];
+    assert!(told.iter().all(|line| ran.out.contains(line)), "{}", ran.out);
+    let ran = enjamb(&["replay", "--summary", "--format", "json", path.to_str().unwrap()]);
+    let capture = &serde_json::from_str::<Value>(&ran.out).unwrap()["capture"];
+    assert_eq!(
+        (&capture["unknown_links"][0], &capture["ignored_because"]["unknown link type"]),
+        (&147.into(), &1.into())
+    );
+}

@@ -65,7 +65,7 @@ impl Inputs {
             if path.as_os_str() == STANDARD_INPUT {
                 inputs.captures.push(Input::StandardInput);
             } else if path.is_dir() {
-                inputs.directory(path, DEPTH_MAX);
+                inputs.named_directory(path);
             } else {
                 inputs.file_or_pattern(path);
             }
@@ -73,16 +73,33 @@ impl Inputs {
         inputs
     }
 
-    /// Is there nothing in the folders that are meant?
-    #[must_use]
-    pub fn are_none(&self) -> bool {
-        self.captures.is_empty() && self.unreadable.is_empty()
-    }
-
     /// Is none of them standard input, which cannot be read twice?
     #[must_use]
     pub fn are_files(paths: &[PathBuf]) -> bool {
         paths.iter().all(|path| path.as_os_str() != STANDARD_INPUT)
+    }
+
+    /// That files were passed over, in words.
+    #[must_use]
+    pub fn passed_over(&self) -> Option<String> {
+        match self.passed_over {
+            0 => None,
+            1 => Some("1 file in directories is neither a capture nor a transcript, and was passed over".to_owned()),
+            count => {
+                Some(format!("{count} files in directories are neither captures nor transcripts, and were passed over"))
+            }
+        }
+    }
+
+    /// A directory that somebody asked for: it is an error if there is nothing to read in it.
+    fn named_directory(&mut self, folder: &Path) {
+        let found = |inputs: &Self| inputs.captures.len() + inputs.unreadable.len();
+        let before = found(self);
+        self.directory(folder, DEPTH_MAX);
+        if found(self) == before {
+            let nothing = "there is neither a capture nor a transcript in this directory".to_owned();
+            self.unreadable.push((folder.display().to_string(), nothing));
+        }
     }
 
     fn file_or_pattern(&mut self, path: &Path) {
@@ -172,6 +189,11 @@ mod tests {
         assert_eq!((all.passed_over, all.unreadable.len()), (1, 0));
         assert_eq!(names(&find(&["?.pcap", "b"]), folder), ["a.pcap", "z.pcap", "b/c/d"]);
         assert_eq!(names(&find(&["w[1].pcap", "notes.txt"]), folder), ["w[1].pcap", "notes.txt"], "asked for by name");
+        std::fs::create_dir(folder.join("empty")).expect("a folder");
+        std::fs::write(folder.join("empty/notes.txt"), b"not a capture").expect("writable");
+        let nothing = find(&["empty", "a.pcap"]);
+        assert_eq!((nothing.captures.len(), nothing.passed_over, nothing.unreadable.len()), (1, 1, 1));
+        assert!(nothing.unreadable[0].1.contains("neither a capture nor a transcript"));
         let none = find(&["*.cap"]);
         assert_eq!((none.captures.len(), &none.unreadable[0].1[..]), (0, "nothing matches this pattern"));
     }

@@ -330,9 +330,8 @@ impl Reading<'_> {
             progress.say(&format!("{name}: {error}"));
             came.totals.unreadable += 1;
         }
-        if inputs.passed_over > 0 {
-            let (count, s) = (inputs.passed_over, if inputs.passed_over == 1 { "" } else { "s" });
-            progress.say(&format!("{count} file{s} in directories passed over: no capture{s}"));
+        if let Some(line) = inputs.passed_over() {
+            progress.say(&line);
         }
         for input in &inputs.captures {
             let name = input.name();

@@ -32,10 +32,6 @@ use crate::{Arguments, NOTHING_READ, OutputFormat};
 pub(crate) fn run(arguments: &Arguments, recut: &Recut, spoken: &Spoken) -> anyhow::Result<ExitCode> {
     let mut recutting = Recutting::new(recut, spoken, arguments.output.conn.as_ref());
     let inputs = Inputs::find(&arguments.captures);
-    if inputs.are_none() {
-        eprintln!("enjamb replay: there is no capture in these folders");
-        return Ok(ExitCode::from(NOTHING_READ));
-    }
     let options = arguments.bounds.options();
     let totals = read_each("enjamb replay", &inputs, &options, spoken, &mut recutting, |recutting, input| {
         recutting.source = input.name().into();

@@ -1,8 +1,9 @@
 //! What the captures themselves were like, over all that were read.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-use enjamb_capture::{Incident, Report, Summary, What};
+use enjamb_capture::{Ignored, Incident, Report, Summary, What};
 use serde_json::{Map, Value};
 
 /// The counts of several captures together.
@@ -15,6 +16,10 @@ pub struct CaptureTotals {
     /// Captures that could not be opened at all.
     pub(crate) unreadable: u64,
     counts: [u64; FIELDS.len()],
+    /// Why packets gave no TCP segment.
+    ignored: [u64; Ignored::ALL.len()],
+    /// Link types that are not known.
+    unknown_links: BTreeSet<u16>,
     /// The first ones of each capture.
     incidents: Vec<Incident>,
 }
@@ -29,7 +34,7 @@ const INCIDENTS_SHOWN: usize = 12;
 type Field = (&'static str, &'static str, fn(&Summary) -> u64);
 
 /// The first two are always told, the others when they are not 0.
-const FIELDS: [Field; 22] = [
+const FIELDS: [Field; 23] = [
     ("packets", "packets", |s| s.packets),
     ("segments", "TCP segments", |s| s.segments),
     ("ignored", "packets that are not TCP or not understood", Summary::ignored),
@@ -40,6 +45,9 @@ const FIELDS: [Field; 22] = [
     ("connections_given_up", "connections given up to make room", |s| s.connections_given_up),
     ("out_of_order", "segments out of order", |s| s.out_of_order),
     ("retransmitted", "bytes retransmitted", |s| s.retransmitted),
+    ("late_bytes", "bytes that came after their gap had been given up: a longer --patience keeps them", |s| {
+        s.late_bytes
+    }),
     ("conflicts", "segments with other bytes than came before", |s| s.conflicts),
     ("conflicting_bytes", "bytes in conflict", |s| s.conflicting_bytes),
     ("urgent", "segments with urgent data, taken in its place", |s| s.urgent),
@@ -66,6 +74,10 @@ impl CaptureTotals {
         }));
         self.captures += 1;
         self.damaged += u64::from(report.fault.is_some());
+        for (count, more) in self.ignored.iter_mut().zip(report.summary.ignored) {
+            *count += more;
+        }
+        self.unknown_links.extend(report.unknown_links.iter().map(|link| link.0));
         for (count, (_, _, value)) in self.counts.iter_mut().zip(FIELDS) {
             *count += value(&report.summary);
         }
@@ -89,6 +101,10 @@ impl CaptureTotals {
         record.insert("damaged".into(), self.damaged.into());
         record.insert("unreadable".into(), self.unreadable.into());
         record.extend(FIELDS.iter().zip(self.counts).map(|((name, ..), count)| ((*name).to_owned(), count.into())));
+        let reasons = Ignored::ALL.iter().zip(self.ignored).filter(|(_, count)| *count > 0);
+        let reasons = reasons.map(|(reason, count)| (reason.as_str().to_owned(), count.into()));
+        record.insert("ignored_because".into(), Value::Object(reasons.collect()));
+        record.insert("unknown_links".into(), self.unknown_links.iter().copied().collect());
         record.insert("incidents".into(), self.incidents.iter().map(incident_to_json).collect());
         record.into()
     }
@@ -136,8 +152,17 @@ impl fmt::Display for CaptureTotals {
         if self.transcripts > 0 {
             writeln!(f, "  and {} transcript{}", self.transcripts, s(self.transcripts))?;
         }
-        for ((_, words, _), count) in FIELDS.iter().zip(self.counts).skip(2).filter(|(_, count)| *count > 0) {
-            writeln!(f, "  {count} {words}")?;
+        for ((name, words, _), count) in FIELDS.iter().zip(self.counts).skip(2).filter(|(_, count)| *count > 0) {
+            write!(f, "  {count} {words}")?;
+            if *name == "ignored" {
+                let reasons = Ignored::ALL.iter().zip(self.ignored).filter(|(_, count)| *count > 0);
+                let reasons: Vec<_> = reasons.map(|(reason, count)| format!("{count} {}", reason.as_str())).collect();
+                write!(f, ": {}", reasons.join(", "))?;
+            }
+            writeln!(f)?;
+        }
+        for link in &self.unknown_links {
+            writeln!(f, "  packets of link type {link} are not read (tcpdump.org/linktypes.html says what that is)")?;
         }
         for incident in self.incidents.iter().take(INCIDENTS_SHOWN) {
             writeln!(f, "  {incident}")?;

@@ -80,9 +80,8 @@ pub fn read_each<T: Tap>(
         eprintln!("{program}: {name}: {error}");
         totals.unreadable += 1;
     }
-    if inputs.passed_over > 0 {
-        let (count, s) = (inputs.passed_over, if inputs.passed_over == 1 { "" } else { "s" });
-        eprintln!("{program}: {count} file{s} in directories passed over: no capture{s}");
+    if let Some(line) = inputs.passed_over() {
+        eprintln!("{program}: {line}");
     }
     let mut base = 0;
     for input in &inputs.captures {

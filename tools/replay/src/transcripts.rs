@@ -67,17 +67,19 @@ impl Text {
         let connection = Connection { number, client: NOWHERE, server: NOWHERE };
         let entries = &self.transcript.entries;
         tap.open(&connection, entries.first().map(|entry| entry.time).unwrap_or_default());
-        let mut ended = [false; 2];
+        let (mut said, mut ended) = ([false; 2], [false; 2]);
         let mut passed_over = None;
         for (at, Entry { time, side, what }) in entries.iter().enumerate() {
             if ended[side.index()] {
                 passed_over = passed_over.or(self.lines.get(at).copied());
                 continue;
             }
+            let said_before = std::mem::replace(&mut said[side.index()], true);
             match what {
                 What::Chunk(bytes) if bytes.is_empty() => {}
                 What::Chunk(bytes) => tap.chunk(&connection, *time, *side, bytes),
-                What::Gap(0) => {}
+                // Where the stream was joined; later, it says nothing.
+                What::Gap(0) if said_before => {}
                 What::Gap(missing) => tap.gap(&connection, *time, *side, *missing),
                 What::Close(ending) => {
                     ended[Side::index(*side)] = true;
@@ -171,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_tap_is_told_what_the_text_says_and_nothing_after_the_end_of_a_side() {
-        let text = "enjamb transcript 1\n@1 client\n  \"a\"\n@2 client\n@2.5 server gap 0\n@3 client closed\n@4 server\n  \"b\"\n";
+        let text = "enjamb transcript 1\n@1 client\n  \"a\"\n@2 client\n@2.5 client gap 0\n@3 client closed\n@4 server\n  \"b\"\n";
         let mut collector = Collector::default();
         let whole = Text::parse(text.as_bytes()).expect("a transcript");
         assert_eq!(whole.play(1, &mut collector), None);

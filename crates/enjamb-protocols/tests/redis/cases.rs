@@ -691,6 +691,41 @@ fn conversations_are_told_as_they_are() {
             "#,
         ),
         (
+            "a stream that is joined in the midst begins with the first whole message",
+            vec![
+                gap(Client, 0),
+                gap(Server, 0),
+                client("of a value\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*1\r\n$4\r\nPING\r\n"),
+                server("end\r\n+OK\r\n"),
+            ],
+            r#"
+            > unparsed 0+12 incomplete (skipped after a hole): not parsed
+            > GET 12+20: GET k
+            > PING 32+14: PING
+            < unparsed 0+5 incomplete (skipped after a hole): not parsed
+            < reply 5+5: OK
+            "#,
+        ),
+        (
+            "where it is joined between two messages, nothing is lost",
+            vec![
+                gap(Client, 0),
+                gap(Server, 0),
+                client("*2\r\n$3\r\nGET\r\n$1\r\nk\r\n"),
+                server("$-1\r\n"),
+                gap(Server, 0),
+                gap(Client, 0),
+                client("PING\r\n"),
+                server("+PONG\r\n"),
+            ],
+            r#"
+            > GET 0+20: GET k
+            < reply 0+5 #0: (nil)
+            > PING 20+6: PING
+            < reply 5+7 #1: PONG
+            "#,
+        ),
+        (
             "a hole brings a fault to light",
             vec![client("A\nB\n"), server("$1\r\nax"), gap(Server, 1), server("+OK\r\n")],
             r#"
