@@ -194,7 +194,7 @@ fn a_directory_without_captures_and_a_link_type_that_is_not_read_are_told() {
     let ran = enjamb(&["replay", "--summary", folder.path().to_str().unwrap()]);
     assert_eq!(ran.code, 0, "{}", ran.err);
     let told =
-        ["1 packets that are not TCP or not understood: 1 unknown link type", "packets of link type 147 are not read"];
+        ["1 packet without TCP, or not understood: 1 unknown link type", "packets of link type 147 are not read"];
     assert!(told.iter().all(|line| ran.out.contains(line)), "{}", ran.out);
     let ran = enjamb(&["replay", "--summary", "--format", "json", path.to_str().unwrap()]);
     let capture = &serde_json::from_str::<Value>(&ran.out).unwrap()["capture"];

@@ -30,14 +30,15 @@ const INCIDENTS_MAX: usize = 64;
 /// How many of them to people.
 const INCIDENTS_SHOWN: usize = 12;
 
-/// A count of a capture's summary: its name in records, its words for people, and where it is.
+/// A count of a capture's summary: its name in records, its words for people, and where it is. The words begin with what is counted, in
+/// the plural: the first of them that ends in `s` has no other use for it, and what follows is as true of one.
 type Field = (&'static str, &'static str, fn(&Summary) -> u64);
 
 /// The first two are always told, the others when they are not 0.
 const FIELDS: [Field; 23] = [
     ("packets", "packets", |s| s.packets),
     ("segments", "TCP segments", |s| s.segments),
-    ("ignored", "packets that are not TCP or not understood", Summary::ignored),
+    ("ignored", "packets without TCP, or not understood", Summary::ignored),
     ("cut_packets", "packets cut off by the snap length", |s| s.cut_packets),
     ("dropped_packets", "packets lost by the capturing system", |s| s.dropped_packets),
     ("fragments_given_up", "fragmented datagrams given up", |s| s.fragments_given_up),
@@ -45,9 +46,7 @@ const FIELDS: [Field; 23] = [
     ("connections_given_up", "connections given up to make room", |s| s.connections_given_up),
     ("out_of_order", "segments out of order", |s| s.out_of_order),
     ("retransmitted", "bytes retransmitted", |s| s.retransmitted),
-    ("late_bytes", "bytes that came after their gap had been given up: a longer --patience keeps them", |s| {
-        s.late_bytes
-    }),
+    ("late_bytes", "bytes that came when the gap had been given up: a longer --patience keeps them", |s| s.late_bytes),
     ("conflicts", "segments with other bytes than came before", |s| s.conflicts),
     ("conflicting_bytes", "bytes in conflict", |s| s.conflicting_bytes),
     ("urgent", "segments with urgent data, taken in its place", |s| s.urgent),
@@ -61,7 +60,7 @@ const FIELDS: [Field; 23] = [
     }),
     ("waits_timed_out", "waits for missing bytes that timed out", |s| s.waits_timed_out),
     ("late_segments", "segments with payload for connections that were over", |s| s.late_segments),
-    ("stray_bytes", "bytes outside of their stream", |s| s.stray_bytes),
+    ("stray_bytes", "bytes outside of the stream", |s| s.stray_bytes),
 ];
 
 impl CaptureTotals {
@@ -135,6 +134,16 @@ fn incident_to_json(incident: &Incident) -> Value {
     record.into()
 }
 
+/// What `words` say of so many: they begin with a plural.
+pub(crate) fn worded(words: &str, count: u64) -> String {
+    let mut plural = count != 1;
+    let singular = |word: &str| match word.strip_suffix('s') {
+        Some(one) if !std::mem::replace(&mut plural, true) => one.to_owned(),
+        _ => word.to_owned(),
+    };
+    words.split(' ').map(singular).collect::<Vec<_>>().join(" ")
+}
+
 impl fmt::Display for CaptureTotals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let s = |count| if count == 1 { "" } else { "s" };
@@ -146,14 +155,14 @@ impl fmt::Display for CaptureTotals {
             write!(f, " ({} damaged)", self.damaged)?;
         }
         for ((_, words, _), count) in FIELDS.iter().zip(self.counts).take(2) {
-            write!(f, ", {count} {words}")?;
+            write!(f, ", {count} {}", worded(words, count))?;
         }
         writeln!(f)?;
         if self.transcripts > 0 {
             writeln!(f, "  and {} transcript{}", self.transcripts, s(self.transcripts))?;
         }
         for ((name, words, _), count) in FIELDS.iter().zip(self.counts).skip(2).filter(|(_, count)| *count > 0) {
-            write!(f, "  {count} {words}")?;
+            write!(f, "  {count} {}", worded(words, count))?;
             if *name == "ignored" {
                 let reasons = Ignored::ALL.iter().zip(self.ignored).filter(|(_, count)| *count > 0);
                 let reasons: Vec<_> = reasons.map(|(reason, count)| format!("{count} {}", reason.as_str())).collect();
@@ -171,5 +180,28 @@ impl fmt::Display for CaptureTotals {
             writeln!(f, "  and others: all are counted above, more are named in --format jsonl")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_told_as_one() {
+        for (words, one) in [
+            ("TCP segments", "TCP segment"),
+            ("packets lost by the capturing system", "packet lost by the capturing system"),
+            ("fragmented datagrams given up", "fragmented datagram given up"),
+            ("times that bytes were not captured", "time that bytes were not captured"),
+            ("gaps", "gap"),
+        ] {
+            assert_eq!((worded(words, 1), worded(words, 2)), (one.to_owned(), words.to_owned()));
+        }
+        for (_, words, _) in FIELDS {
+            let one = worded(words, 1);
+            assert_eq!(one.len(), words.len() - 1, "there is no plural in {words:?}");
+            assert!(!one.contains(" are "), "{one}");
+        }
     }
 }

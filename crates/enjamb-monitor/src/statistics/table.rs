@@ -4,6 +4,7 @@ use std::fmt::{self, Formatter, Write as _};
 
 use enjamb::{Outcome, Side};
 
+use crate::format::push_duration;
 use crate::statistics::connections::Connections;
 use crate::statistics::distribution::{Powers, QUANTILES, Spread};
 use crate::statistics::errors::ErrorKey;
@@ -27,7 +28,9 @@ impl fmt::Display for Statistics {
             write!(f, ", {open} of them open")?;
         }
         if let Some((first, last)) = self.span {
-            write!(f, ", {:.3} s", last.since(first).as_secs_f64())?;
+            let mut within = String::new();
+            push_duration(u64::try_from(last.since(first).as_micros()).unwrap_or(u64::MAX), &mut within);
+            write!(f, " within {within}")?;
         }
         writeln!(f)?;
         self.sides(f)?;

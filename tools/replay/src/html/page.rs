@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::html::chart::{Plot, Series, bars, columns, logarithmic, ranges, round_up};
 use crate::html::text::{bytes, compact, duration, escaped, foreign, grouped, json_in_script};
 use crate::html::timeline::{DRAWN_MAX, Timeline};
+use crate::report::worded;
 
 /// How many rows a list has.
 const LISTED_MAX: usize = 20;
@@ -207,7 +208,8 @@ impl Page<'_> {
         let capture = &self.summary["capture"];
         let mut items: Vec<String> = self.faults.iter().take(LISTED_MAX).map(|fault| foreign(fault)).collect();
         for (name, words) in self.notes.iter().filter(|(name, _)| count(capture, name) > 0) {
-            items.push(format!("{} {}", number(self.summary, &format!("/capture/{name}")), escaped(words)));
+            let words = worded(words, count(capture, name));
+            items.push(format!("{} {}", number(self.summary, &format!("/capture/{name}")), escaped(&words)));
         }
         if !items.is_empty() {
             let items = items.iter().map(|item| format!("<li>{item}</li>")).collect::<String>();
