@@ -61,7 +61,9 @@ struct SideAccount {
     total: SideTotal,
     /// Bytes fed, and bytes missing: where the next chunk begins.
     offset: u64,
-    /// The chunks that no message has reached yet: where each begins, and when it came.
+    /// The chunks that no message has reached yet: where each begins, and when it came. The newest is here and not with those before it, since mostly
+    /// there is no other one, and then nothing is looked at elsewhere in memory.
+    newest: Option<(u64, Time)>,
     chunks: VecDeque<(u64, Time)>,
     /// How many more there are, and when the last of them came.
     more_chunks: u64,
@@ -72,8 +74,8 @@ struct SideAccount {
 
 impl SideAccount {
     fn chunk(&mut self, time: Time, length: u64) {
-        if self.chunks.len() < MOST_CHUNKS {
-            self.chunks.push_back((self.offset, time));
+        if self.chunks.len() + usize::from(self.newest.is_some()) < MOST_CHUNKS {
+            self.chunks.extend(self.newest.replace((self.offset, time)));
         } else {
             self.more_chunks += 1;
         }
@@ -86,14 +88,16 @@ impl SideAccount {
     /// has found out which protocol it is, or where a hole ends.
     fn place(&mut self, span: Span) -> (u64, Time) {
         let mut cuts = 0;
-        while let Some(&(start, time)) = self.chunks.front()
+        while let Some((start, time)) = self.chunks.front().copied().or(self.newest)
             && start < span.end()
         {
-            self.chunks.pop_front();
+            if self.chunks.pop_front().is_none() {
+                self.newest = None;
+            }
             self.reached = time;
             cuts += u64::from(start > span.offset);
         }
-        if self.chunks.is_empty() && self.more_chunks > 0 {
+        if self.newest.is_none() && self.more_chunks > 0 {
             cuts += std::mem::take(&mut self.more_chunks);
             self.reached = self.latest;
         }
