@@ -413,3 +413,42 @@ impl<O: Output> Tap for Watch<O> {
         watched.done(time, &mut self.statistics, &mut self.output);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_lie_in_the_chunks_that_a_list_of_all_says() {
+        // How long the chunks are that come, and how long the messages that are said then.
+        let turns: [(&[u64], &[u64]); 7] = [
+            (&[10], &[4, 6]),
+            (&[3, 3], &[]),
+            (&[4, 1], &[8]),
+            (&[7, 2, 2], &[3, 1, 9]),
+            (&[5], &[5]),
+            (&[1; MOST_CHUNKS + 100], &[MOST_CHUNKS as u64 + 100]),
+            (&[2, 6], &[1, 3, 2]),
+        ];
+        let (mut account, mut all) = (SideAccount::default(), Vec::new());
+        let (mut fed, mut said) = (0, 0);
+        for (chunks, messages) in turns {
+            for &length in chunks {
+                let time = Time::from_nanos(all.len() as u64);
+                account.chunk(time, length);
+                all.push((fed, time));
+                fed += length;
+            }
+            for &length in messages {
+                let span = Span::between(said, said + length);
+                said = span.end();
+                let cuts = all.iter().filter(|(start, _)| (span.offset + 1..said).contains(start)).count();
+                let last = all.iter().rfind(|(start, _)| *start < said).expect("it was fed");
+                // Of those that are not told apart all belong to the message, also the one that begins where it ends.
+                let beyond = u64::from(chunks.len() > MOST_CHUNKS);
+                let expected = (cuts as u64 + beyond, Time::from_nanos(last.1.nanos() + beyond));
+                assert_eq!(account.place(span), expected, "the message at {}", span.offset);
+            }
+        }
+    }
+}
