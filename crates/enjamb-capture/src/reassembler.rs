@@ -70,20 +70,24 @@ pub struct Reassembler {
 /// Until when, which connection, its number.
 type Queue = VecDeque<(Deadline, Key, u64)>;
 
+/// Both in a box: a place in the map is found for every segment, and a small one is not far from its key.
 enum State {
     Followed(Box<Flow>),
-    Ended {
-        number: u64,
-        told: [Option<Told>; 2],
-        /// Both sides were closed, not reset.
-        closed: bool,
-        /// Its SYN was seen once more after that.
-        reopens: bool,
-        /// The latest time stamp of its packets.
-        last_packet: Time,
-        /// The latest time stamp there was when it ended.
-        since: Time,
-    },
+    Ended(Box<Past>),
+}
+
+/// The mark of a connection that is over.
+struct Past {
+    number: u64,
+    told: [Option<Told>; 2],
+    /// Both sides were closed, not reset.
+    closed: bool,
+    /// Its SYN was seen once more after that.
+    reopens: bool,
+    /// The latest time stamp of its packets.
+    last_packet: Time,
+    /// The latest time stamp there was when it ended.
+    since: Time,
 }
 
 /// The surroundings of a flow, from the fields of a reassembler.
@@ -164,7 +168,8 @@ impl Reassembler {
                 }
                 follows
             }
-            Some(State::Ended { told, closed, reopens, last_packet, since, .. }) => {
+            Some(State::Ended(past)) => {
+                let Past { told, closed, reopens, last_packet, since, .. } = &mut **past;
                 let first = Some(segment.sequence.wrapping_add(1));
                 let again = told.iter().any(|told| told.map(|told| told.first) == first);
                 let opens = match segment.acknowledgement {
@@ -234,7 +239,7 @@ impl Reassembler {
             .iter()
             .filter_map(|(key, state)| match state {
                 State::Followed(flow) => Some((flow.connection.number, *key)),
-                State::Ended { .. } => None,
+                State::Ended(_) => None,
             })
             .collect();
         followed.sort_unstable_by_key(|(number, _)| *number);
@@ -329,7 +334,7 @@ impl Reassembler {
         self.by_use.remove(&flow.queued);
         let (number, told) = (flow.connection.number, flow.told());
         let (closed, last_packet, since) = (flow.has_closed(), flow.latest_packet(), self.moment.latest);
-        entry.insert(State::Ended { number, told, closed, reopens: false, last_packet, since });
+        entry.insert(State::Ended(Box::new(Past { number, told, closed, reopens: false, last_packet, since })));
         if let Some(networks) = &mut self.networks
             && let Entry::Occupied(mut others) = networks.entry(key.ends)
         {
@@ -341,7 +346,7 @@ impl Reassembler {
         self.ended.push_back((key, number));
         if self.ended.len() > ENDED_MAX
             && let Some((oldest, number)) = self.ended.pop_front()
-            && matches!(self.flows.get(&oldest), Some(State::Ended { number: found, .. }) if *found == number)
+            && matches!(self.flows.get(&oldest), Some(State::Ended(past)) if past.number == number)
         {
             self.flows.remove(&oldest);
         }

@@ -61,7 +61,9 @@ struct SideAccount {
     total: SideTotal,
     /// Bytes fed, and bytes missing: where the next chunk begins.
     offset: u64,
-    /// The chunks that no message has reached yet: where each begins, and when it came.
+    /// The chunks that no message has reached yet: where each begins, and when it came. The newest is here and not with those before it, since mostly
+    /// there is no other one, and then nothing is looked at elsewhere in memory.
+    newest: Option<(u64, Time)>,
     chunks: VecDeque<(u64, Time)>,
     /// How many more there are, and when the last of them came.
     more_chunks: u64,
@@ -72,8 +74,8 @@ struct SideAccount {
 
 impl SideAccount {
     fn chunk(&mut self, time: Time, length: u64) {
-        if self.chunks.len() < MOST_CHUNKS {
-            self.chunks.push_back((self.offset, time));
+        if self.chunks.len() + usize::from(self.newest.is_some()) < MOST_CHUNKS {
+            self.chunks.extend(self.newest.replace((self.offset, time)));
         } else {
             self.more_chunks += 1;
         }
@@ -86,14 +88,16 @@ impl SideAccount {
     /// has found out which protocol it is, or where a hole ends.
     fn place(&mut self, span: Span) -> (u64, Time) {
         let mut cuts = 0;
-        while let Some(&(start, time)) = self.chunks.front()
+        while let Some((start, time)) = self.chunks.front().copied().or(self.newest)
             && start < span.end()
         {
-            self.chunks.pop_front();
+            if self.chunks.pop_front().is_none() {
+                self.newest = None;
+            }
             self.reached = time;
             cuts += u64::from(start > span.offset);
         }
-        if self.chunks.is_empty() && self.more_chunks > 0 {
+        if self.newest.is_none() && self.more_chunks > 0 {
             cuts += std::mem::take(&mut self.more_chunks);
             self.reached = self.latest;
         }
@@ -407,5 +411,44 @@ impl<O: Output> Tap for Watch<O> {
             Some(State::Silent(silent)) => silent.speaking(connection, (self.open)(connection)),
         };
         watched.done(time, &mut self.statistics, &mut self.output);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_lie_in_the_chunks_that_a_list_of_all_says() {
+        // How long the chunks are that come, and how long the messages that are said then.
+        let turns: [(&[u64], &[u64]); 7] = [
+            (&[10], &[4, 6]),
+            (&[3, 3], &[]),
+            (&[4, 1], &[8]),
+            (&[7, 2, 2], &[3, 1, 9]),
+            (&[5], &[5]),
+            (&[1; MOST_CHUNKS + 100], &[MOST_CHUNKS as u64 + 100]),
+            (&[2, 6], &[1, 3, 2]),
+        ];
+        let (mut account, mut all) = (SideAccount::default(), Vec::new());
+        let (mut fed, mut said) = (0, 0);
+        for (chunks, messages) in turns {
+            for &length in chunks {
+                let time = Time::from_nanos(all.len() as u64);
+                account.chunk(time, length);
+                all.push((fed, time));
+                fed += length;
+            }
+            for &length in messages {
+                let span = Span::between(said, said + length);
+                said = span.end();
+                let cuts = all.iter().filter(|(start, _)| (span.offset + 1..said).contains(start)).count();
+                let last = all.iter().rfind(|(start, _)| *start < said).expect("it was fed");
+                // Of those that are not told apart all belong to the message, also the one that begins where it ends.
+                let beyond = u64::from(chunks.len() > MOST_CHUNKS);
+                let expected = (cuts as u64 + beyond, Time::from_nanos(last.1.nanos() + beyond));
+                assert_eq!(account.place(span), expected, "the message at {}", span.offset);
+            }
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::num::NonZeroU64;
 use enjamb::{AnyOf, Delimiter, End, Found, Handler, Limit, Step, Terminator};
 
 use crate::cobs;
+use crate::line_feed::line_feed;
 use crate::spec::Framing;
 
 /// How many bytes of a frame are kept for its summary.
@@ -29,7 +30,7 @@ impl Kind {
     /// What ends the first part of a frame.
     fn start(&self) -> Terminator {
         match self {
-            Self::Lines => Terminator::lf(),
+            Self::Lines => line_feed(),
             Self::Delimiter(delimiter) => Terminator::Delimiter(delimiter.clone()),
             Self::AnyOf(set) => Terminator::AnyOf(set.clone()),
             Self::Fixed(length) => Terminator::Length(*length),

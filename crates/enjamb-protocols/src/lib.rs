@@ -10,6 +10,7 @@ mod cobs;
 mod detect;
 mod framing;
 pub mod http1;
+mod line_feed;
 mod opaque;
 mod pair;
 pub mod redis;

@@ -21,6 +21,7 @@ use super::framing::{BodyFields, Framing};
 use super::head::{self, Head, Method, StartLine};
 use super::pairing::Pairing;
 use super::resync;
+use crate::line_feed::line_feed;
 
 /// The longest head, in bytes.
 const HEAD_MAX: usize = 64 * 1024;
@@ -146,7 +147,7 @@ impl Reader {
         Self {
             side,
             state: State::Start,
-            lf: Terminator::lf(),
+            lf: line_feed(),
             head: Vec::new(),
             line_start: 0,
             line: Vec::new(),

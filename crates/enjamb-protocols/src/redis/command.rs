@@ -29,6 +29,7 @@ use super::name::Name;
 use super::pairing;
 use super::payload::{BULK_MAX, Payload};
 use super::whole;
+use crate::line_feed::line_feed;
 
 /// The longest line of a command: the server's `PROTO_INLINE_MAX_SIZE`.
 pub const LINE_MAX: u64 = 64 << 10;
@@ -82,7 +83,7 @@ impl Commands {
     /// At the beginning of a command.
     pub(super) fn new() -> Self {
         Self {
-            lf: Terminator::lf(),
+            lf: line_feed(),
             state: State::First,
             line: LineBuffer::default(),
             excerpt: Excerpt::default(),

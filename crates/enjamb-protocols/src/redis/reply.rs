@@ -19,6 +19,7 @@ use super::line::{Line, LineBuffer, is_double, length, signed_integer};
 use super::pairing;
 use super::payload::{BULK_MAX, Payload};
 use super::whole;
+use crate::line_feed::line_feed;
 
 /// How deep aggregates may be nested.
 pub const DEPTH_MAX: usize = 128;
@@ -80,7 +81,7 @@ impl Replies {
     /// At the beginning of a reply.
     pub(super) fn new() -> Self {
         Self {
-            lf: Terminator::lf(),
+            lf: line_feed(),
             state: State::Value,
             line: LineBuffer::default(),
             excerpt: Excerpt::default(),
