@@ -3,6 +3,9 @@
 //! enjamb runs as a process like the others: this binary, started again as `replay`, which is `enjamb replay`, or as `reassemble`, which puts streams
 //! together and does nothing with them. The captures are [made](mod@generate) once and kept beside the build. Everybody reads them from the
 //! page cache: each has run once before it counts.
+//!
+//! Libraries of others are read by a program of its own workspace, `tools/bench/peers`, if it has been built. It says what it found, and who found
+//! something else than was put in is shown with it.
 
 pub(crate) mod generate;
 mod talk;
@@ -64,7 +67,7 @@ impl Tap for Payload {
 fn reassemble(capture: &OsString) -> ExitCode {
     let mut payload = Payload::default();
     let report = enjamb_capture::open(capture, &mut payload, &enjamb_capture::Options::default());
-    println!("{} bytes of payload in {} connections", payload.0, report.summary.connections);
+    println!(r#"{{"payload":{}}}"#, payload.0);
     if report.fault.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -88,16 +91,17 @@ impl Capture {
         let path = folder()?.join(format!("{name}-{bytes}-{GENERATION}.pcap"));
         let truth = path.with_extension("truth");
         if let (Ok(text), Ok(file)) = (fs::read_to_string(&truth), path.metadata())
-            && let Some(messages) = text.trim().parse().ok()
+            && let Some((messages, payload)) = text.trim().split_once(' ')
+            && let (Ok(messages), Ok(payload)) = (messages.parse(), payload.parse())
         {
-            return Ok(Self { path, truth: Truth { bytes: file.len(), messages } });
+            return Ok(Self { path, truth: Truth { bytes: file.len(), messages, payload } });
         }
         // Not one that is half written, should this be stopped.
         let part = path.with_extension(format!("part-{}", std::process::id()));
         let connections = if bytes < 50_000_000 { 200 } else { 2000 };
         let made = generate(talk, bytes, connections, BufWriter::with_capacity(1 << 16, File::create(&part)?))?;
         fs::rename(&part, &path)?;
-        fs::write(truth, made.messages.to_string())?;
+        fs::write(truth, format!("{} {}", made.messages, made.payload))?;
         Ok(Self { path, truth: made })
     }
 }
@@ -110,6 +114,8 @@ struct Contestant {
     /// `{}` stands for the capture, `{folder}` for one that is empty.
     arguments: Vec<&'static str>,
     slow: bool,
+    /// Whether it prints what it found, in JSON.
+    says: bool,
 }
 
 /// What one run took.
@@ -123,11 +129,23 @@ struct Took {
 impl Contestant {
     fn ours(name: &'static str, does: &str, arguments: &[&'static str]) -> anyhow::Result<Self> {
         let program = std::env::current_exe()?.into();
-        Ok(Self { name, does: does.to_owned(), program, arguments: arguments.to_vec(), slow: false })
+        Ok(Self { name, does: does.to_owned(), program, arguments: arguments.to_vec(), slow: false, says: false })
     }
 
     fn other(name: &'static str, does: &str, program: &str, arguments: &[&'static str], slow: bool) -> Self {
-        Self { name, does: does.to_owned(), program: program.into(), arguments: arguments.to_vec(), slow }
+        Self { name, does: does.to_owned(), program: program.into(), arguments: arguments.to_vec(), slow, says: false }
+    }
+
+    /// A library, read by the program of [`peers`].
+    fn peer(name: &'static str, does: &str, program: &Path, arguments: &[&'static str]) -> Self {
+        Self {
+            name,
+            does: does.to_owned(),
+            program: program.into(),
+            arguments: arguments.to_vec(),
+            slow: false,
+            says: true,
+        }
     }
 
     /// Is there such a program?
@@ -137,17 +155,36 @@ impl Contestant {
         program.is_absolute() || std::env::split_paths(&paths).any(|folder| folder.join(program).is_file())
     }
 
-    fn run(&self, capture: &Path) -> anyhow::Result<Took> {
-        let empty = tempfile::tempdir()?;
+    /// How it reads `capture`, within a folder that is `empty`.
+    fn command(&self, capture: &Path, empty: &Path) -> Command {
         let mut command = Command::new(&self.program);
         for argument in &self.arguments {
             match *argument {
                 "{}" => command.arg(capture),
-                "{folder}" => command.arg(empty.path()),
+                "{folder}" => command.arg(empty),
                 argument => command.arg(argument),
             };
         }
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir(empty.path());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir(empty);
+        command
+    }
+
+    /// What it counts of a capture, in words, if that is something else than was put in.
+    fn miscounts(&self, capture: &Capture) -> anyhow::Result<Option<String>> {
+        if !self.says {
+            return Ok(None);
+        }
+        let empty = tempfile::tempdir()?;
+        let output = self.command(&capture.path, empty.path()).stdout(Stdio::piped()).output()?;
+        ensure!(output.status.success(), "{} failed: {}", self.name, output.status);
+        let (found, expected, unit) =
+            said(&output.stdout, capture).with_context(|| format!("what {} says", self.name))?;
+        Ok((found != expected).then(|| format!("it counts {found} {unit} of {expected}")))
+    }
+
+    fn run(&self, capture: &Path) -> anyhow::Result<Took> {
+        let empty = tempfile::tempdir()?;
+        let mut command = self.command(capture, empty.path());
         let begin = Instant::now();
         let mut child = command.spawn().with_context(|| format!("cannot start {}", self.name))?;
         let used = child.wait4()?;
@@ -155,6 +192,34 @@ impl Contestant {
         ensure!(used.status.success(), "{} failed: {}", self.name, used.status);
         Ok(Took { wall, processor: used.rusage.utime + used.rusage.stime, memory: used.rusage.maxrss })
     }
+}
+
+/// What was found in a capture, what is in it, and what of: from the JSON of a program that says so.
+fn said(json: &[u8], capture: &Capture) -> anyhow::Result<(u64, u64, &'static str)> {
+    let said: serde_json::Value = serde_json::from_slice(json)?;
+    let count = |what: &str| said[what].as_u64().with_context(|| format!("no {what} in {said}"));
+    match count("payload") {
+        Ok(payload) => Ok((payload, capture.truth.payload, "bytes of payload")),
+        Err(_) => Ok((count("requests")? + count("responses")?, capture.truth.messages, "messages")),
+    }
+}
+
+/// Libraries of others: a name, what is done, and what their program is told.
+const PEERS: [(&str, &str, [&str; 3]); 6] = [
+    ("flowscope", "messages, owned; drops what is out of order", ["flowscope", "http", "{}"]),
+    ("flowscope, by parts", "messages, owned; its tracker, reassembler, parser", ["flowscope-parts", "http", "{}"]),
+    ("protolens", "start lines of messages", ["protolens", "http", "{}"]),
+    ("flowscope, streams", "streams, and nothing done with them", ["flowscope-parts", "streams", "{}"]),
+    ("protolens, streams", "packets in the order of the stream", ["protolens", "streams", "{}"]),
+    ("parse-tcp, streams", "streams, and nothing done with them", ["parse-tcp", "streams", "{}"]),
+];
+
+/// The program that reads captures with libraries of others, if it has been built.
+fn peers() -> Option<PathBuf> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
+    let program = std::path::absolute(target.join("release/enjamb-peers")).ok()?;
+    program.is_file().then_some(program)
 }
 
 fn contestants(row: &str, http: bool) -> anyhow::Result<Vec<Contestant>> {
@@ -205,6 +270,18 @@ fn contestants(row: &str, http: bool) -> anyhow::Result<Vec<Contestant>> {
         ),
         Contestant::other("tshark fields", "messages of the protocol", "tshark", fields, true),
     ];
+    if let Some(program) = peers() {
+        for (name, does, arguments) in PEERS {
+            if http || arguments[1] != "http" {
+                all.push(Contestant::peer(name, does, &program, &arguments));
+            }
+        }
+    } else {
+        eprintln!(
+            "enjamb-bench: {row}: flowscope, protolens and parse-tcp are not built, and left out: \
+             cargo build --release --manifest-path tools/bench/peers/Cargo.toml"
+        );
+    }
     all.retain(|contestant| {
         let there = contestant.is_there();
         if !there {
@@ -226,6 +303,9 @@ fn check(capture: &Capture, protocol: &str) -> anyhow::Result<()> {
     let found = count(Side::Client) + count(Side::Server);
     let expected = capture.truth.messages;
     ensure!(found == expected, "enjamb found {found} messages where there are {expected}");
+    let output = Command::new(std::env::current_exe()?).arg("reassemble").arg(&capture.path).output()?;
+    let (found, expected, unit) = said(&output.stdout, capture)?;
+    ensure!(found == expected, "enjamb found {found} {unit} where there are {expected}");
     Ok(())
 }
 
@@ -239,6 +319,8 @@ pub(crate) fn measure(row: &str, scale: Scale, rounds: u32, out: &mut impl Write
     let contestants = contestants(row, http)?;
     let mut runs: Vec<Vec<Took>> = contestants.iter().map(|_| Vec::new()).collect();
     let capture = |contestant: &Contestant| if contestant.slow { &small } else { &large };
+    let miscounts: Vec<_> =
+        contestants.iter().map(|contestant| contestant.miscounts(capture(contestant))).collect::<Result<_, _>>()?;
     for round in 0..=rounds.min(ROUNDS_MAX) {
         for (contestant, runs) in contestants.iter().zip(&mut runs) {
             if contestant.slow && round > SLOW_ROUNDS {
@@ -258,7 +340,7 @@ pub(crate) fn measure(row: &str, scale: Scale, rounds: u32, out: &mut impl Write
         "", "MB/s", "MB/s of a core", "peak, MiB", "enjamb is", "by the core"
     )?;
     writeln!(out, "|----------------------|----------:|---------------:|----------:|------------:|------------:|---")?;
-    for ((contestant, theirs), at) in contestants.iter().zip(&runs).zip(0..) {
+    for (((contestant, theirs), miscounts), at) in contestants.iter().zip(&runs).zip(&miscounts).zip(0..) {
         let bytes = capture(contestant).truth.bytes as f64;
         let slower = |of: fn(&Took) -> Duration| {
             let per_byte = |took: &Took, bytes: f64| of(took).as_secs_f64() / bytes;
@@ -283,8 +365,28 @@ pub(crate) fn measure(row: &str, scale: Scale, rounds: u32, out: &mut impl Write
         if contestant.slow {
             write!(out, "; a capture of {} KB", small.truth.bytes / 1000)?;
         }
+        if let Some(miscounts) = miscounts {
+            write!(out, "; {miscounts}")?;
+        }
         writeln!(out)?;
     }
     writeln!(out)?;
     Ok(out.flush()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_says_is_held_to_what_is_in_the_capture() {
+        let truth = Truth { bytes: 1000, messages: 7, payload: 500 };
+        let capture = Capture { path: PathBuf::new(), truth };
+        let said = |json: &str| said(json.as_bytes(), &capture);
+        assert_eq!(said(r#"{"requests":4,"responses":2}"#).ok(), Some((6, 7, "messages")));
+        assert_eq!(said(r#"{"payload":500}"#).ok(), Some((500, 500, "bytes of payload")));
+        for wrong in ["", "500", "{}", r#"{"requests":4}"#, r#"{"payload":"500"}"#] {
+            assert!(said(wrong).is_err(), "{wrong}");
+        }
+    }
 }

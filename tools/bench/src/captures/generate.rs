@@ -35,6 +35,8 @@ pub(crate) struct Truth {
     pub(crate) bytes: u64,
     /// Messages of both sides.
     pub(crate) messages: u64,
+    /// Bytes of payload of both sides.
+    pub(crate) payload: u64,
 }
 
 struct Connection {
@@ -48,6 +50,7 @@ struct Pcap<W: Write> {
     port: u16,
     micros: u64,
     bytes: u64,
+    payload: u64,
     packet: Vec<u8>,
 }
 
@@ -56,7 +59,8 @@ const SERVER: [u8; 4] = [10, 0, 0, 1];
 /// Writes a capture of about `bytes` bytes in which `connections` connections talk at the same time.
 pub(crate) fn generate(talk: &mut dyn Talk, bytes: u64, connections: usize, out: impl Write) -> io::Result<Truth> {
     let mut random = Random::new(0x9e37_79b9_7f4a_7c15);
-    let mut pcap = Pcap { out, port: talk.port(), micros: 1_700_000_000_000_000, bytes: 0, packet: Vec::new() };
+    let mut pcap =
+        Pcap { out, port: talk.port(), micros: 1_700_000_000_000_000, bytes: 0, payload: 0, packet: Vec::new() };
     pcap.header()?;
     let mut open: Vec<Connection> = (0..connections)
         .map(|number| {
@@ -93,7 +97,7 @@ pub(crate) fn generate(talk: &mut dyn Talk, bytes: u64, connections: usize, out:
         pcap.segment(connection, 0, ACK, &[])?;
     }
     pcap.out.flush()?;
-    Ok(Truth { bytes: pcap.bytes, messages })
+    Ok(Truth { bytes: pcap.bytes, messages, payload: pcap.payload })
 }
 
 impl<W: Write> Pcap<W> {
@@ -144,6 +148,7 @@ impl<W: Write> Pcap<W> {
         self.write(&[seconds, micros, captured, captured].map(u32::to_le_bytes).concat())?;
         self.write(&packet)?;
         self.packet = packet;
+        self.payload += payload.len() as u64;
         let counted = payload.len() as u32 + u32::from(flags & (SYN | FIN) != 0);
         connection.next[side] = connection.next[side].wrapping_add(counted);
         Ok(())
