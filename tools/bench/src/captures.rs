@@ -254,7 +254,7 @@ fn contestants(row: &str, http: bool) -> anyhow::Result<Vec<Contestant>> {
         Contestant::ours("enjamb, reassembly", "streams, and nothing done with them", &["reassemble", "{}"])?,
         Contestant::other(
             "cat FILE | wc -c",
-            "reads the bytes: the floor",
+            "reads the bytes, and copies them through a pipe",
             "sh",
             &["-c", "cat \"$0\" | wc -c", "{}"],
             false,
