@@ -5,7 +5,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use enjamb::{End, Ending, Found, Framer, Handler, Machine, Next, Scanner, Step, Terminator, Token};
+use enjamb::{End, Ending, FrameInfo, Framer, Handler, Machine, Next, Scanner, Step, Terminator, Token};
 use enjamb_law::asynchat::{Ended, Heard, Interpreter, Program, Setting, reference};
 use enjamb_law::{Machines, Segmentations, split, split_everywhere, stream};
 use proptest::prelude::*;
@@ -212,7 +212,7 @@ impl Handler for Quitter {
         self.0.extend_from_slice(piece);
         Ok(())
     }
-    fn found(&mut self, _: Found) -> Result<Step<Vec<u8>>, Self::Error> {
+    fn found(&mut self, _: FrameInfo) -> Result<Step<Vec<u8>>, Self::Error> {
         let line = std::mem::take(&mut self.0);
         let next = if line == b"quit" { Next::Stop } else { Next::Same };
         Ok(Step { event: Some(line), next })

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use enjamb::{Found, FrameError, FrameHandler, Framer, Handler, Limit, Machine, Overflow, Step, Terminator, Whole};
+use enjamb::{FrameInfo, FrameError, FrameHandler, Framer, Handler, Limit, Machine, Overflow, Step, Terminator, WholeFrames};
 use enjamb_law::{Machines, Segmentations, split_everywhere, stream};
 use proptest::prelude::*;
 
@@ -17,8 +17,8 @@ struct Frames {
 
 #[derive(Clone, Debug, PartialEq)]
 enum Came {
-    Frame(Vec<u8>, Found),
-    Oversized(Found),
+    Frame(Vec<u8>, FrameInfo),
+    Oversized(FrameInfo),
     Partial(Vec<u8>),
 }
 
@@ -32,10 +32,10 @@ impl FrameHandler for Frames {
     fn limit(&self) -> Limit {
         Limit { max: MAX, overflow: self.overflow }
     }
-    fn frame(&mut self, frame: &[u8], found: Found) -> Result<Step<Came>, Infallible> {
+    fn frame(&mut self, frame: &[u8], found: FrameInfo) -> Result<Step<Came>, Infallible> {
         Ok(Step::event(Came::Frame(frame.to_vec(), found)))
     }
-    fn oversized(&mut self, found: Found) -> Result<Step<Came>, Infallible> {
+    fn oversized(&mut self, found: FrameInfo) -> Result<Step<Came>, Infallible> {
         Ok(Step::event(Came::Oversized(found)))
     }
     fn close(&mut self, partial: &[u8], _: enjamb::End) -> Result<Option<Came>, Infallible> {
@@ -45,7 +45,7 @@ impl FrameHandler for Frames {
 
 const POLICIES: [Overflow; 3] = [Overflow::Refuse, Overflow::Skip, Overflow::Truncate];
 
-fn frames(terminator: &Terminator, overflow: Overflow) -> Framer<Whole<Frames>> {
+fn frames(terminator: &Terminator, overflow: Overflow) -> Framer<WholeFrames<Frames>> {
     Framer::whole(Frames { terminator: terminator.clone(), overflow })
 }
 
@@ -59,7 +59,7 @@ fn all(terminator: &Terminator, overflow: Overflow, bytes: &[u8]) -> (Vec<Came>,
 fn a_frame_of_exactly_the_limit_is_within_it() {
     for overflow in POLICIES {
         let (came, error) = all(&Terminator::crlf(), overflow, b"abcd\r\n");
-        let found = Found { start: 0, end: 6, length: 4, dropped: 0, lost: 0, delimiter: 0 };
+        let found = FrameInfo { start: 0, end: 6, length: 4, dropped: 0, lost: 0, delimiter: 0 };
         assert_eq!((came, error), (vec![Came::Frame(b"abcd".to_vec(), found)], None));
     }
 }
@@ -67,8 +67,8 @@ fn a_frame_of_exactly_the_limit_is_within_it() {
 #[test]
 fn each_policy_does_what_it_says_with_one_byte_more() {
     let bytes = b"abcde\r\nxy\r\n";
-    let long = Found { start: 0, end: 7, length: 5, dropped: 1, lost: 0, delimiter: 0 };
-    let next = Came::Frame(b"xy".to_vec(), Found { start: 7, end: 11, length: 2, dropped: 0, lost: 0, delimiter: 0 });
+    let long = FrameInfo { start: 0, end: 7, length: 5, dropped: 1, lost: 0, delimiter: 0 };
+    let next = Came::Frame(b"xy".to_vec(), FrameInfo { start: 7, end: 11, length: 2, dropped: 0, lost: 0, delimiter: 0 });
 
     let (came, error) = all(&Terminator::crlf(), Overflow::Refuse, bytes);
     assert_eq!((came, error), (vec![], Some(FrameError::TooLong { start: 0, end: 4, max: 4 })));
@@ -141,7 +141,7 @@ impl Handler for Prefixed {
     fn collect(&mut self, _: &[u8]) -> Result<(), Infallible> {
         Ok(())
     }
-    fn found(&mut self, found: Found) -> Result<Step<u64>, Infallible> {
+    fn found(&mut self, found: FrameInfo) -> Result<Step<u64>, Infallible> {
         self.body = !self.body;
         let next = Terminator::length(if self.body { 3 } else { 1 }).unwrap();
         Ok(if self.body { Step::quiet() } else { Step::event(found.end) }.until(next))

@@ -34,7 +34,7 @@ fn lines_of(protocol: &str, turns: &[(Side, What)]) -> Vec<String> {
 }
 
 #[test]
-fn each_framing_frames_as_its_name_says() {
+fn every_framing_cuts_its_frames() {
     let cases: [(&str, &[u8], &[&str]); 25] = [
         (
             "lines",
@@ -170,7 +170,7 @@ fn each_framing_frames_as_its_name_says() {
 }
 
 #[test]
-fn a_hole_in_a_payload_is_counted_and_one_elsewhere_ends_the_frame() {
+fn a_gap_is_counted_in_a_payload_and_ends_the_frame_elsewhere() {
     let gap = |missing| (Side::Client, What::Gap(missing));
     assert_eq!(
         lines_of("u8", &[client(b"\x05ab"), gap(2), client(b"e\x01x"), closed()]),
@@ -184,7 +184,8 @@ fn a_hole_in_a_payload_is_counted_and_one_elsewhere_ends_the_frame() {
             r#"client line at 6+2 ok: \"x\""#,
         ]
     );
-    // A prefix with a hole in it: a fault, said where the hole is and not when more comes, which may be never.
+    // A prefix with a hole in it: a fault, said where the hole is and not when more comes, which
+    // may be never.
     assert_eq!(
         lines_of("u16be", &[client(b"\x00"), gap(1), closed()]),
         [r#"client frame at 0+2 malformed (the length in the prefix is impossible): \"\""#]
@@ -192,7 +193,7 @@ fn a_hole_in_a_payload_is_counted_and_one_elsewhere_ends_the_frame() {
 }
 
 #[test]
-fn frames_of_a_stream_that_is_joined_in_the_midst_are_those_that_are_seen() {
+fn a_stream_joined_in_its_middle_gives_the_frames_that_are_seen() {
     for spec in ["lines", "u8", "fixed:2", "delimiter:2c", "varint", "cobs"] {
         let seen = lines_of(spec, &[client(b"\x01a\x01b\n,\0"), closed()]);
         let joined = lines_of(spec, &[(Side::Client, What::Gap(0)), client(b"\x01a\x01b\n,\0"), closed()]);
@@ -201,7 +202,7 @@ fn frames_of_a_stream_that_is_joined_in_the_midst_are_those_that_are_seen() {
 }
 
 #[test]
-fn auto_knows_a_stream_that_is_joined_in_the_midst_by_its_other_side() {
+fn auto_recognises_a_stream_joined_in_its_middle_by_the_other_side() {
     let mut session = Registry::builtin().auto().session(None);
     let mut said = Vec::new();
     let turns = [
@@ -222,7 +223,7 @@ fn auto_knows_a_stream_that_is_joined_in_the_midst_by_its_other_side() {
 }
 
 #[test]
-fn auto_is_decided_by_whichever_side_shows_it_first() {
+fn either_side_may_decide_auto_first() {
     let server = |bytes: &[u8]| (Side::Server, What::Chunk(bytes.to_vec()));
     let protocols = |turns: &[(Side, What)]| -> Vec<String> {
         let protocol = Registry::builtin().auto();
@@ -246,7 +247,7 @@ fn auto_is_decided_by_whichever_side_shows_it_first() {
 }
 
 #[test]
-fn auto_keeps_no_more_than_it_says() {
+fn auto_keeps_no_more_than_its_limit() {
     let mut session = Registry::builtin().auto().session(None);
     for _ in 0..100 {
         session.feed(Side::Client, &[0; 1000], &mut |_| {});
@@ -269,7 +270,7 @@ const BEFORE_A_HOLE: &[&[u8]] = &[
 
 proptest! {
     #[test]
-    fn any_bytes_obey_the_law_under_any_spec(
+    fn the_split_law_holds_for_any_bytes_and_any_spec(
         bytes in prop::collection::vec(prop_oneof![Just(0_u8), Just(1), Just(b'\r'), Just(b'\n'), Just(b':'), Just(b'1'), Just(b','), any::<u8>()], 0..60),
         spec in prop::sample::select(&["lines max=5", "delimiter:0d0a", "any:0d|0d0a|0a0100", "u8", "u16be max=20", "u8-1", "fixed:3", "varint", "netstring", "cobs", "auto"][..]),
     ) {
@@ -278,7 +279,7 @@ proptest! {
 
     /// A hole may be as large as a 64-bit number, anywhere, again and again.
     #[test]
-    fn any_hole_is_survived(
+    fn any_gap_is_survived(
         turns in prop::collection::vec(
             (
                 prop::sample::select(&Side::BOTH[..]),

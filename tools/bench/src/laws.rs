@@ -32,7 +32,7 @@ impl Handler for Lengths {
     fn collect(&mut self, _: &[u8]) -> Result<(), Self::Error> {
         Ok(())
     }
-    fn found(&mut self, frame: enjamb::Found) -> Result<Step<u64>, Self::Error> {
+    fn found(&mut self, frame: enjamb::FrameInfo) -> Result<Step<u64>, Self::Error> {
         Ok(Step::event(frame.length))
     }
 }

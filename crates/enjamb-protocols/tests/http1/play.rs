@@ -43,8 +43,8 @@ pub(crate) fn case(
     Case { name, turns: turns.into_iter().collect(), messages: messages.into_iter().collect() }
 }
 
-/// The messages of a conversation, each chunk cut by `cut`. Checks on the way what must always hold: little is held, and
-/// the spans of each side tile its stream.
+/// The messages of a conversation, each chunk cut by `cut`. Checks on the way what must always
+/// hold: little is held, and the spans of each side tile its stream.
 pub(crate) fn play(turns: &[Turn], mut cut: impl FnMut(usize, &[u8], &mut dyn FnMut(&[u8]))) -> Vec<OwnedMessage> {
     let mut session = http1::session();
     let mut messages = Vec::new();

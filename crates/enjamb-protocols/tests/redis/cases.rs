@@ -1,5 +1,5 @@
-//! Conversations, and what is said of each: `>` for the client, `<` for the server, kind, offset and length, what is
-//! not as it should be, the ordinal it answers, the summary.
+//! Conversations, and what is said of each: `>` for the client, `<` for the server, kind, offset
+//! and length, what is not as it should be, the ordinal it answers, the summary.
 
 use enjamb::{Ending, Side};
 
@@ -16,7 +16,7 @@ fn ends(side: Side, ending: Ending) -> Step {
 use Side::{Client, Server};
 
 #[test]
-fn conversations_are_told_as_they_are() {
+fn every_conversation_gives_its_messages() {
     let cases: Vec<(&str, Vec<Step>, &str)> = vec![
         (
             "commands",
@@ -592,7 +592,7 @@ fn conversations_are_told_as_they_are() {
             > PING 37+6: PING
             < reply 0+5 #0: OK
             < reply 5+3 incomplete (bytes of it are missing from the capture) #1: "+PO"
-            < unparsed 10+2 incomplete (skipped after a hole): not parsed
+            < unparsed 10+2 incomplete (skipped after a gap): not parsed
             "#,
         ),
         (
@@ -623,7 +623,7 @@ fn conversations_are_told_as_they_are() {
             r#"
             > PING 0+6: PING
             > GET 6+14 incomplete (bytes of it are missing from the capture): GET then "$"
-            > unparsed 29+13 incomplete (skipped after a hole): not parsed
+            > unparsed 29+13 incomplete (skipped after a gap): not parsed
             > PING 42+14: PING
             > PING 56+6: PING
             < reply 0+7 #0: PONG
@@ -661,7 +661,7 @@ fn conversations_are_told_as_they_are() {
             > C 4+2: C
             < reply 0+5 #0: OK
             < reply 5+9 incomplete (bytes of it are missing from the capture) #1: array of 2: "a…" (3 bytes)
-            < unparsed 34+21 incomplete (skipped after a hole): not parsed
+            < unparsed 34+21 incomplete (skipped after a gap): not parsed
             < reply 55+4: (integer) 5
             < reply 59+5: OK
             > D 6+2: D
@@ -673,7 +673,7 @@ fn conversations_are_told_as_they_are() {
             vec![client("\r\n"), gap(Client, 3), client("x")],
             r#"
             > blank 0+2: blank lines
-            > unparsed 5+1 incomplete (skipped after a hole): not parsed
+            > unparsed 5+1 incomplete (skipped after a gap): not parsed
             "#,
         ),
         (
@@ -699,10 +699,10 @@ fn conversations_are_told_as_they_are() {
                 server("end\r\n+OK\r\n"),
             ],
             r#"
-            > unparsed 0+12 incomplete (skipped after a hole): not parsed
+            > unparsed 0+12 incomplete (skipped after a gap): not parsed
             > GET 12+20: GET k
             > PING 32+14: PING
-            < unparsed 0+5 incomplete (skipped after a hole): not parsed
+            < unparsed 0+5 incomplete (skipped after a gap): not parsed
             < reply 5+5: OK
             "#,
         ),

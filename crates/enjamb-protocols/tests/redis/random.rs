@@ -116,7 +116,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
 
     #[test]
-    fn one_trace_however_the_bytes_are_cut(steps in steps(), sizes in prop::collection::vec(1usize..9, 1..8)) {
+    fn every_cut_gives_the_same_trace(steps in steps(), sizes in prop::collection::vec(1usize..9, 1..8)) {
         let expected = say(&whole(&steps));
         let mut next = 0;
         let cut = trace(&steps, |_, mut bytes| {
@@ -146,7 +146,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_cut_of_a_short_conversation_makes_a_difference(steps in prop::collection::vec(steps(), 1).prop_map(|mut all| {
+    fn every_cut_of_a_short_conversation_gives_the_same_messages(steps in prop::collection::vec(steps(), 1).prop_map(|mut all| {
         let mut steps = all.remove(0);
         steps.truncate(5);
         steps

@@ -2,7 +2,9 @@
 
 use std::convert::Infallible;
 
-use enjamb::{AnyOf, End, Found, FrameHandler, Framer, Limit, Machine, Scanner, Step, Terminator, Token, Whole};
+use enjamb::{
+    AnyOf, End, FrameHandler, FrameInfo, Framer, Limit, Machine, Scanner, Step, Terminator, Token, WholeFrames,
+};
 use proptest::prelude::*;
 
 use crate::trace::{Said, trace, under_every_cut};
@@ -25,7 +27,7 @@ impl FrameHandler for Frames {
     fn limit(&self) -> Limit {
         Limit::NONE
     }
-    fn frame(&mut self, frame: &[u8], found: Found) -> Result<Step<Frame>, Infallible> {
+    fn frame(&mut self, frame: &[u8], found: FrameInfo) -> Result<Step<Frame>, Infallible> {
         Ok(Step::event((frame.to_vec(), Some(found.delimiter))))
     }
     fn close(&mut self, partial: &[u8], _: End) -> Result<Option<Frame>, Infallible> {
@@ -33,7 +35,7 @@ impl FrameHandler for Frames {
     }
 }
 
-fn framer(set: &AnyOf) -> Framer<Whole<Frames>> {
+fn framer(set: &AnyOf) -> Framer<WholeFrames<Frames>> {
     Framer::whole(Frames { terminator: Some(Terminator::AnyOf(set.clone())) })
 }
 
@@ -42,7 +44,8 @@ fn frames(said: Vec<Said<Frame, Infallible>>) -> Vec<Frame> {
     said.into_iter().filter_map(event).collect()
 }
 
-/// The first delimiter in `stream`, leftmost, then longest: where it begins, how long it is, and which it is.
+/// The first delimiter in `stream`, leftmost, then longest: where it begins, how long it is, and
+/// which it is.
 fn first(set: &[Vec<u8>], stream: &[u8]) -> Option<(usize, usize, usize)> {
     (0..stream.len()).find_map(|at| {
         let here = set.iter().enumerate().filter(|(_, delimiter)| stream[at..].starts_with(delimiter));
@@ -63,8 +66,8 @@ fn reference(set: &[Vec<u8>], mut stream: &[u8]) -> Vec<Frame> {
     frames
 }
 
-/// What can be said of `stream` while more may come: the frames that nothing changes any more, the payload of the next one, and
-/// what is held.
+/// What can be said of `stream` while more may come: the frames that nothing changes any more, the
+/// payload of the next one, and what is held.
 fn settled<'s>(set: &[Vec<u8>], mut stream: &'s [u8]) -> (Vec<Frame>, &'s [u8], &'s [u8]) {
     let mut frames = Vec::new();
     loop {
@@ -94,8 +97,8 @@ fn set(delimiters: &[&str]) -> (AnyOf, Vec<Vec<u8>>) {
     (AnyOf::new(delimiters).unwrap(), bytes)
 }
 
-/// Alone, overlapping themselves and each other, one within another, with a beginning or an end in common, twice the same, and those that make
-/// the reader look far ahead in vain.
+/// Alone, overlapping themselves and each other, one within another, with a beginning or an end in
+/// common, twice the same, and those that make the reader look far ahead in vain.
 const SETS: &[&[&str]] = &[
     &["a"],
     &["aa"],
@@ -117,7 +120,7 @@ const SETS: &[&[&str]] = &[
 ];
 
 #[test]
-fn every_short_stream_is_read_as_a_whole_under_every_cut() {
+fn every_cut_of_a_short_stream_gives_the_frames_of_the_whole() {
     for delimiters in SETS {
         let (any, bytes) = set(delimiters);
         for stream in streams(b"abc", 7) {
@@ -137,7 +140,7 @@ fn next(scanner: &mut Scanner, chunk: &mut &[u8]) -> Option<Frame> {
 }
 
 #[test]
-fn a_beginning_of_another_waits_for_one_byte_or_for_the_end() {
+fn a_delimiter_that_begins_another_waits_for_a_byte_or_the_end() {
     let (any, _) = set(&["\r", "\r\n"]);
     let mut scanner = Scanner::new(Terminator::AnyOf(any));
     let mut chunk: &[u8] = b"ab\r";
@@ -154,7 +157,7 @@ fn a_beginning_of_another_waits_for_one_byte_or_for_the_end() {
 }
 
 #[test]
-fn what_nothing_can_change_is_found_at_once() {
+fn a_delimiter_that_no_other_continues_is_found_at_once() {
     let (any, _) = set(&["\n", "\r\n"]);
     let mut scanner = Scanner::new(Terminator::AnyOf(any));
     let mut chunk: &[u8] = b"\n\r\n";
@@ -165,7 +168,7 @@ fn what_nothing_can_change_is_found_at_once() {
 }
 
 #[test]
-fn the_end_of_a_stream_settles_what_waits_and_what_was_read_ahead() {
+fn the_end_of_a_stream_decides_about_held_bytes() {
     let (any, _) = set(&["a", "aaab"]);
     let end = Said::End(End::Truncated { have: 1, missing: None });
     for (stream, count, end) in [("xaaa", 3, Said::End(End::Clean)), ("aaac", 3, end)] {
@@ -176,7 +179,7 @@ fn the_end_of_a_stream_settles_what_waits_and_what_was_read_ahead() {
 }
 
 #[test]
-fn an_offset_is_that_behind_the_delimiter_however_far_was_read_ahead() {
+fn offsets_are_exact_after_reading_ahead() {
     let (any, _) = set(&["a", "aaab"]);
     let said = under_every_cut(|| framer(&any), b"aaacaaabx");
     let offsets: Vec<u64> =
@@ -194,13 +197,13 @@ impl FrameHandler for One {
     fn start(&self) -> Terminator {
         Terminator::any_of(["a", "aaab"]).unwrap()
     }
-    fn frame(&mut self, _: &[u8], _: Found) -> Result<Step<()>, Infallible> {
+    fn frame(&mut self, _: &[u8], _: FrameInfo) -> Result<Step<()>, Infallible> {
         Ok(Step::event(()).stop())
     }
 }
 
 #[test]
-fn what_was_read_ahead_when_a_handler_stops_is_leftover() {
+fn bytes_read_ahead_of_a_stop_are_leftover() {
     let said = under_every_cut(|| Framer::whole(One), b"xaaacd");
     assert_eq!(said, [Said::Event((), 2), Said::End(End::Leftover(4))]);
 
@@ -210,7 +213,8 @@ fn what_was_read_ahead_when_a_handler_stops_is_leftover() {
     assert_eq!([framer.held_bytes(), chunk], [&b"aa"[..], b"cd"], "in this order they are what follows");
 }
 
-/// Tabs end fields and line feeds lines; a field that says `raw` is followed by a byte count instead.
+/// Tabs end fields and line feeds lines; a field that says `raw` is followed by a byte count
+/// instead.
 struct Table;
 
 impl FrameHandler for Table {
@@ -220,7 +224,7 @@ impl FrameHandler for Table {
     fn start(&self) -> Terminator {
         Terminator::any_of(["\t", "\t\t\t\t|", "\n"]).unwrap()
     }
-    fn frame(&mut self, frame: &[u8], found: Found) -> Result<Step<Frame>, Infallible> {
+    fn frame(&mut self, frame: &[u8], found: FrameInfo) -> Result<Step<Frame>, Infallible> {
         let step = Step::event((frame.to_vec(), Some(found.delimiter)));
         Ok(match frame {
             b"raw" => step.until(Terminator::length(2).unwrap()),
@@ -231,7 +235,7 @@ impl FrameHandler for Table {
 }
 
 #[test]
-fn a_terminator_that_a_handler_sets_applies_to_what_was_read_ahead() {
+fn a_terminator_set_by_a_handler_applies_to_bytes_read_ahead() {
     for (stream, expected) in [
         (&b"raw\t\t\tx\n"[..], &[(&b"raw"[..], 0), (b"\t\t", 0), (b"x", 2)][..]),
         (b"raw\t\t\t\t|", &[(b"raw", 1)]),
@@ -278,7 +282,7 @@ impl FrameHandler for Turns {
     fn start(&self) -> Terminator {
         self.terminator()
     }
-    fn frame(&mut self, frame: &[u8], found: Found) -> Result<Step<Frame>, Infallible> {
+    fn frame(&mut self, frame: &[u8], found: FrameInfo) -> Result<Step<Frame>, Infallible> {
         self.at += 1;
         Ok(Step::event((frame.to_vec(), Some(found.delimiter))).until(self.terminator()))
     }
@@ -299,7 +303,7 @@ fn reference_of_turns(turns: &[Vec<Vec<u8>>], mut stream: &[u8]) -> Vec<Frame> {
 }
 
 #[test]
-fn bytes_that_are_read_again_may_be_read_again_under_another_set() {
+fn bytes_that_are_read_again_may_be_read_under_another_set() {
     let sets = [&["a", "aaaab"][..], &["a", "aab"], &["aa", "ab"]];
     let turns: Vec<Vec<Vec<u8>>> =
         sets.iter().map(|set| set.iter().map(|one| one.as_bytes().to_vec()).collect()).collect();
@@ -328,14 +332,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(20_000))]
 
     #[test]
-    fn any_set_in_any_chunks_is_read_as_the_whole_stream_is((delimiters, chunks) in cases()) {
+    fn any_set_in_any_chunks_gives_the_frames_of_the_whole_stream((delimiters, chunks) in cases()) {
         let any = AnyOf::new(&delimiters).unwrap();
         let said = frames(trace(framer(&any), chunks.iter().map(Vec::as_slice)));
         prop_assert_eq!(said, reference(&delimiters, &chunks.concat()));
     }
 
     #[test]
-    fn any_sets_in_turns_are_read_as_the_whole_stream_is(
+    fn alternating_sets_give_the_frames_of_the_whole_stream(
         (turns, chunks) in (prop::collection::vec(sets(b"ab"), 1..4), prop::collection::vec(words(12, b"ab"), 0..8)),
     ) {
         let made = Framer::whole(Turns { turns: turns.clone(), at: 0 });
@@ -343,9 +347,10 @@ proptest! {
         prop_assert_eq!(said, reference_of_turns(&turns, &chunks.concat()));
     }
 
-    /// At once (nothing waits for bytes that cannot change it), and with the terminator changed from outside while bytes are held.
+    /// At once (nothing waits for bytes that cannot change it), and with the terminator changed
+    /// from outside while bytes are held.
     #[test]
-    fn a_change_from_outside_applies_to_all_that_is_held((delimiters, chunks) in cases(), (later, more) in cases()) {
+    fn a_change_from_outside_applies_to_all_held_bytes((delimiters, chunks) in cases(), (later, more) in cases()) {
         let mut framer = framer(&AnyOf::new(&delimiters).unwrap());
         let mut said = Vec::new();
         for chunk in &chunks {

@@ -1,9 +1,10 @@
-//! A handler may take a whole message from the front of a chunk; what is said is what it would have said without.
+//! A handler may take a whole message from the front of a chunk; what is said is what it would have
+//! said without.
 
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
 
-use enjamb::{End, Found, Framer, Glance, Handler, Machine, Step, Terminator};
+use enjamb::{End, FrameInfo, Framer, Glance, Handler, Machine, Step, Terminator};
 
 use crate::trace::{Said, trace, under_every_cut};
 
@@ -35,7 +36,7 @@ impl Handler for Couplets {
         self.line.extend_from_slice(piece);
         Ok(())
     }
-    fn found(&mut self, _: Found) -> Result<Step<Vec<u8>>, Infallible> {
+    fn found(&mut self, _: FrameInfo) -> Result<Step<Vec<u8>>, Infallible> {
         let line = std::mem::take(&mut self.line);
         self.second = !self.second;
         Ok(if self.second { Step::quiet() } else { Step::event(line) })
@@ -57,7 +58,7 @@ impl Handler for Couplets {
 }
 
 #[test]
-fn what_is_taken_at_a_glance_is_what_the_frames_would_have_said() {
+fn a_glance_gives_the_events_of_the_frames() {
     let stream = b"one\r\ntwo\r\n\r\n\r\nthree\r\nfour\r\nfive\r\n";
     let said = under_every_cut(|| Framer::new(Couplets::new(true)), stream);
     assert_eq!(said, trace(Framer::new(Couplets::new(false)), [&stream[..]]));
@@ -69,7 +70,7 @@ fn what_is_taken_at_a_glance_is_what_the_frames_would_have_said() {
 }
 
 #[test]
-fn a_handler_is_asked_only_where_a_frame_begins() {
+fn glance_is_called_only_where_a_frame_begins() {
     let mut framer = Framer::new(Couplets::new(false));
     for chunk in [&b"a\r"[..], b"\nb", b"c\r\n\r", b"\n", b""] {
         framer.feed(chunk, &mut |_| {}).unwrap();
@@ -90,7 +91,7 @@ impl Handler for Greedy {
     fn collect(&mut self, _: &[u8]) -> Result<(), Infallible> {
         Ok(())
     }
-    fn found(&mut self, found: Found) -> Result<Step<u64>, Infallible> {
+    fn found(&mut self, found: FrameInfo) -> Result<Step<u64>, Infallible> {
         Ok(Step::event(found.length))
     }
     fn glance(&mut self, chunk: &[u8]) -> Option<Glance<u64>> {
@@ -99,7 +100,7 @@ impl Handler for Greedy {
 }
 
 #[test]
-fn more_than_there_is_is_not_taken() {
+fn a_glance_that_takes_more_than_the_chunk_is_ignored() {
     assert_eq!(
         trace(Framer::new(Greedy), [&b"ab\ncd"[..]]),
         [Said::Event(2, 3), Said::End(End::Truncated { have: 2, missing: None })]

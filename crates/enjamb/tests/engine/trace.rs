@@ -40,7 +40,8 @@ pub(crate) fn trace<'c, H: Handler>(
     said
 }
 
-/// What is said of `bytes` in one chunk, which is what is said under every one and two cuts, and of every byte by itself.
+/// What is said of `bytes` in one chunk, which is what is said under every one and two cuts, and of
+/// every byte by itself.
 pub(crate) fn under_every_cut<H: Handler>(make: impl Fn() -> Framer<H>, bytes: &[u8]) -> Vec<Said<H::Event, H::Error>>
 where
     H::Event: PartialEq + Debug,

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::rc::Rc;
 
-use enjamb::{Found, Framer, Handler, Invalid, Limit, Machine, Step, Terminator, TextFrameHandler};
+use enjamb::{FrameInfo, Framer, Handler, InvalidUtf8, Limit, Machine, Step, Terminator, TextFrameHandler};
 
 use crate::measure::{Contestant, Input, Tally};
 
@@ -23,7 +23,7 @@ impl Handler for Frames {
     fn collect(&mut self, _: &[u8]) -> Result<(), Infallible> {
         Ok(())
     }
-    fn found(&mut self, frame: Found) -> Result<Step<u64>, Infallible> {
+    fn found(&mut self, frame: FrameInfo) -> Result<Step<u64>, Infallible> {
         Ok(Step::event(frame.length))
     }
 }
@@ -54,7 +54,7 @@ impl Handler for Prefixed {
         }
         Ok(())
     }
-    fn found(&mut self, frame: Found) -> Result<Step<u64>, Infallible> {
+    fn found(&mut self, frame: FrameInfo) -> Result<Step<u64>, Infallible> {
         self.seen = 0;
         if self.in_payload {
             self.in_payload = false;
@@ -80,7 +80,7 @@ impl TextFrameHandler for Lines {
     fn start(&self) -> Terminator {
         Terminator::crlf()
     }
-    fn frame(&mut self, line: &str, _: Found) -> Result<Step<u64>, Infallible> {
+    fn frame(&mut self, line: &str, _: FrameInfo) -> Result<Step<u64>, Infallible> {
         Ok(Step::event(line.len() as u64))
     }
 }
@@ -141,7 +141,7 @@ pub(crate) fn prefixed(input: &Rc<Input>, read: usize) -> [Contestant; 2] {
 pub(crate) fn text(input: &Rc<Input>, read: usize) -> Contestant {
     Contestant::new("enjamb, text", "a &str for each line; copied reads", input, move |bytes| {
         let mut buffer = vec![0; read];
-        let mut framer = Framer::text(Lines, Invalid::Refuse);
+        let mut framer = Framer::text(Lines, InvalidUtf8::Refuse);
         let mut tally = Tally::default();
         for chunk in bytes.chunks(read) {
             let buffer = &mut buffer[..chunk.len()];
