@@ -258,7 +258,7 @@ impl<E> Step<E> {
 pub enum End {
     /// Between two frames.
     Clean,
-    /// InnerDelimiter a frame, or before one that was promised.
+    /// Inside a frame, or before one that was promised.
     Truncated {
         /// Bytes of the frame that had arrived.
         have: u64,

@@ -43,7 +43,8 @@
 //! * [`Framer`]: scanner and handler together. It is a [`Machine`], the interface that drivers use.
 //! * [`Session`]: both directions of a conversation. It emits [`Message`]s. [`Lane`] implements one
 //!   side of it.
-//! * [`Tap`]: a consumer of conversations, which a capture or a relay feeds.
+//! * [`Tap`]: a consumer of the [`Event`]s of conversations, which a capture or a relay feeds.
+//!   [`Batch`] stores them.
 //! * [`Transcript`]: a recorded conversation with its times, sides and chunks.
 //! * [`units`]: the syntax of sizes and durations on every command line.
 //!
@@ -58,6 +59,7 @@
 extern crate alloc;
 
 mod any_of;
+mod batch;
 mod delimiter;
 mod first_bytes;
 mod frame;
@@ -84,6 +86,7 @@ mod trie;
 pub mod units;
 
 pub use any_of::{AnyOf, IllegalSet};
+pub use batch::Batch;
 pub use delimiter::{Delimiter, EmptyDelimiter};
 pub use frame_error::FrameError;
 pub use frame_handler::{FrameHandler, WholeFrames};
@@ -96,7 +99,7 @@ pub use message::{Message, Outcome, OwnedMessage, Span};
 pub use scanner::{GapError, Scanner};
 pub use session::{Ending, Session};
 pub use side::Side;
-pub use tap::{Connection, Tap};
+pub use tap::{Connection, Event, Tap};
 pub use terminator::Terminator;
 pub use text::{InvalidUtf8, Text, TextError, TextHandler};
 pub use text_frame_handler::{TextFrameHandler, WholeTextFrames};

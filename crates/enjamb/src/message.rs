@@ -64,9 +64,9 @@ impl Span {
 /// The result of parsing a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Outcome {
-    /// WholeFrames, and not an error.
+    /// Whole, and not an error.
     Ok,
-    /// WholeFrames, and an error that the peer reports: a status of 400 or more, `-ERR`.
+    /// Whole, and an error that the peer reports: a status of 400 or more, `-ERR`.
     Failed,
     /// Malformed: the bytes are not the protocol.
     Malformed,
