@@ -195,7 +195,7 @@ impl Http1 {
         for lane in &mut self.lanes {
             if lane.rest() == Rest::Message {
                 lane.turn_opaque();
-                lane.handler_mut().forget();
+                lane.handler_mut().clear();
             }
         }
     }
@@ -288,7 +288,7 @@ impl Http1 {
             summary: &Summary { reader, whole: matches!(outcome, Outcome::Ok | Outcome::Failed) },
         });
         self.emitted[side.index()] += 1;
-        self.reader(side).forget();
+        self.reader(side).clear();
     }
 
     /// Emits a message for bytes that the reader did not parse.

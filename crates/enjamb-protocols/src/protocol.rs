@@ -96,7 +96,7 @@ impl Protocol {
 
     /// Returns the line that describes it.
     #[must_use]
-    pub fn line(&self) -> &str {
+    pub fn description(&self) -> &str {
         &self.about
     }
 

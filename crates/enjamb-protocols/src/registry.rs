@@ -98,7 +98,7 @@ impl Registry {
     /// Returns the protocol that a person asks for: by a name or alias, `auto`, or a framing spec.
     ///
     /// # Errors
-    /// [`SpecError`], which shows the place at fault and lists the names.
+    /// [`SpecError`], which shows the place of the error and lists the names.
     pub fn resolve(&self, name_or_spec: &str) -> Result<Arc<Protocol>, SpecError> {
         if let Some(known) = self.get(name_or_spec) {
             return Ok(Arc::clone(known));

@@ -2,17 +2,21 @@
 //!
 //! ```text
 //! spec     = framing | "client=" framing " server=" framing      (in either order)
-//! framing  = "lines"                     up to LF; one CR before it is cut off
+//! framing  = form { " max=" SIZE }       the longest frame, without prefix and delimiter;
+//!                                        1 MiB by default
+//! form     = "lines"                     up to LF; one CR before it is cut off
 //!          | "delimiter:" HEX            up to these bytes, two hexadecimal digits each
-//!          | "any:" HEX { "|" HEX }    up to any of these: the leftmost, then the longest
-//!          | "fixed:" BYTES              every frame as long
-//!          | "varint"                    a length of seven bits a byte, the lowest first (Protocol Buffers)
+//!          | "any:" HEX { "|" HEX }      up to any of these: the leftmost, then the longest
+//!          | "fixed:" SIZE               frames of this length
+//!          | "varint"                    a length of seven bits a byte, the lowest first
+//!                                        (Protocol Buffers), then that many bytes
 //!          | "netstring"                 LENGTH ":" bytes ","
-//!          | "cobs"                      up to a byte of 0, which byte stuffing keeps out of frames; max counts stuffed bytes
-//!          | PREFIX [("+" | "-") BYTES]  a length, then as many bytes; the adjustment is added to the length
+//!          | "cobs"                      up to a byte of 0, with byte stuffing, which is decoded;
+//!                                        max counts stuffed bytes
+//!          | PREFIX [("+" | "-") SIZE]   a length, then that many bytes; the adjustment is added
+//!                                        to the length
 //! PREFIX   = "u8" | ("u16" | "u24" | "u32" | "u64") ("be" | "le")
-//! options  = { " max=" SIZE }            the longest frame, prefix and delimiter not counted; 1 MiB by default
-//! SIZE     = BYTES ["k" | "M" | "G"]     powers of 1024
+//! SIZE     = a size in the syntax of `enjamb::units`, such as 16, 64k or 1M
 //! ```
 //!
 //! A length that counts its own prefix is `u32be-4`; one that leaves out a 4-byte header behind the
@@ -47,7 +51,7 @@ impl Framing {
     /// Parses the spec of one side.
     ///
     /// # Errors
-    /// [`SpecError`], with the place at fault.
+    /// [`SpecError`], with the place of the error.
     pub fn parse(text: &str) -> Result<Self, SpecError> {
         let mut parser = Parser { text, at: 0 };
         let framing = parser.framing()?;
@@ -58,7 +62,7 @@ impl Framing {
     /// Parses a spec: the same for both sides, or one for each.
     ///
     /// # Errors
-    /// [`SpecError`], with the place at fault.
+    /// [`SpecError`], with the place of the error.
     pub fn parse_sides(text: &str) -> Result<Sides, SpecError> {
         let mut parser = Parser { text, at: 0 };
         let (mut client, mut server) = (None, None);

@@ -81,6 +81,7 @@ struct InnerDelimiter {
 
 /// The error of a set of delimiters that would be found nowhere, or before every byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum IllegalSet {
     /// There are no delimiters.
     Empty,

@@ -28,7 +28,7 @@ pub enum FrameError<E> {
 }
 
 impl<E> FrameError<E> {
-    /// Returns where the frame at fault begins in the stream, in bytes.
+    /// Returns where the refused frame begins in the stream, in bytes.
     pub fn start(&self) -> u64 {
         match self {
             Self::TooLong { start, .. } | Self::Handler { start, .. } => *start,

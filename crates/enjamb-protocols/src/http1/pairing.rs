@@ -1,4 +1,4 @@
-//! Which request a response answers.
+//! The pairing of responses with requests.
 //!
 //! Responses come in the order of their requests (RFC 9112, section 9.3.2), so this is a queue. It
 //! trusts the order in which the two sides are fed: a response that comes when no request waits
@@ -42,7 +42,7 @@ pub(super) struct Pairing {
 /// Requests in a row: their messages follow each other, and their methods are equal.
 #[derive(Clone, Copy, Debug)]
 struct Run {
-    /// Which message of the client the first one is.
+    /// The number of the first request among the client's messages.
     first: u64,
     count: u32,
     method: Method,
@@ -51,7 +51,7 @@ struct Run {
 /// A request, as far as its response depends on it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Request {
-    /// Which message of the client it is, where that is certain.
+    /// Its number among the client's messages, where that is certain.
     pub(super) ordinal: Option<u64>,
     pub(super) method: Method,
 }

@@ -32,7 +32,7 @@ const HEAD_MAX: usize = 64 * 1024;
 /// The longest line before a chunk, in bytes, extensions included.
 const CHUNK_LINE_MAX: usize = 16 * 1024;
 
-/// All trailers of a message, in bytes.
+/// The most trailers of a message, in bytes.
 const TRAILERS_MAX: usize = 64 * 1024;
 
 /// How many bytes of the end of a line are searched for the beginning of a message behind a gap.
@@ -61,7 +61,7 @@ pub(super) struct Reader {
     side: Side,
     state: State,
     lf: Terminator,
-    /// The head of the message in progress, or what there is of it.
+    /// The head of the message in progress, as far as it has come.
     head: Vec<u8>,
     /// Where in the head the line in progress begins.
     line_start: usize,
@@ -160,13 +160,13 @@ impl Reader {
         }
     }
 
-    /// The head of the message in progress, or what there is of it.
+    /// The head of the message in progress, as far as it has come.
     pub(super) fn head(&self) -> &[u8] {
         &self.head
     }
 
     /// Clears the message in progress.
-    pub(super) fn forget(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.head.clear();
         self.line.clear();
         for buffer in [&mut self.head, &mut self.line] {
@@ -180,7 +180,7 @@ impl Reader {
 
     /// Looks for the beginning of a message from here on.
     pub(super) fn seek(&mut self) {
-        self.forget();
+        self.clear();
         self.state = State::Seek { first: true };
     }
 

@@ -1,4 +1,4 @@
-//! Which command a reply answers.
+//! The pairing of replies with commands.
 //!
 //! Replies come in the order of the commands, one each. So pairing is a queue of outstanding
 //! commands, in which commands in a row that get the same are counted, not listed. The rest of this
@@ -61,7 +61,7 @@ pub(super) struct Pairing {
 /// Commands in a row that get the same.
 #[derive(Clone, Copy, Debug)]
 struct Run {
-    /// Which message of the client the first one is. The others follow it.
+    /// The number of the first command among the client's messages. The others follow it.
     first: u64,
     count: u32,
     expected: Expectation,
@@ -367,7 +367,7 @@ impl Pairing {
     /// Pairs an ordinary reply with the oldest outstanding command.
     fn answer(&mut self, reply: &ReplyHandler, asking: bool) -> Verdict {
         let Some(&Run { first, expected, .. }) = self.queue.front() else {
-            return self.unasked(reply, asking);
+            return self.unexpected(reply, asking);
         };
         let answers = Some(first);
         if expected == Expectation::Reply {
@@ -395,7 +395,7 @@ impl Pairing {
     }
 
     /// Handles a reply while nothing is outstanding.
-    fn unasked(&mut self, reply: &ReplyHandler, asking: bool) -> Verdict {
+    fn unexpected(&mut self, reply: &ReplyHandler, asking: bool) -> Verdict {
         if self.lost {
             return Verdict { opaque: self.syncing && hands_over(reply), ..Verdict::UNPAIRED };
         }

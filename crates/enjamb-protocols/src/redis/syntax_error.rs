@@ -4,6 +4,7 @@ use std::fmt;
 
 /// The reason why a message is malformed. A small set, so that it can be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum SyntaxError {
     /// The count behind `*` is not a number that the server accepts.
     ArgumentCount,

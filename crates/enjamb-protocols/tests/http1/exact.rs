@@ -1,4 +1,4 @@
-//! What the messages of a conversation are, rule by rule.
+//! The messages of conversations, rule by rule.
 
 use enjamb::{Ending, Side};
 
@@ -33,7 +33,7 @@ fn a_message_is_found_at_the_end_of_a_long_line_behind_a_gap() {
 
 #[test]
 fn a_long_line_does_not_begin_where_its_searched_end_begins() {
-    // The 8 KiB that are searched begin with what would be a method.
+    // The 8 KiB that are searched begin with a seeming method.
     let line = format!("xFROB /{} HTTP/1.1\r\n\r\n", "y".repeat(8192 - "FROB / HTTP/1.1\r".len()));
     let seen = whole(&[gap(Side::Client, 1), c("\n"), c(&line)]);
     assert_eq!(seen.len(), 1, "{seen:?}");
@@ -429,7 +429,7 @@ fn ends() -> Vec<Case> {
     ]
 }
 
-/// What a capture has lost.
+/// Bytes that a capture lost.
 fn holes() -> Vec<Case> {
     vec![
         case(

@@ -1,4 +1,4 @@
-//! Which request a response answers.
+//! The pairing of responses with requests.
 
 use enjamb::Side;
 use enjamb_protocols::http1::OUTSTANDING_RUNS_MAX;
@@ -9,7 +9,7 @@ const GET: &str = "GET / HTTP/1.1\r\n\r\n";
 const HEAD: &str = "HEAD / HTTP/1.1\r\n\r\n";
 const OK: &str = "HTTP/1.1 204 OK\r\n\r\n";
 
-/// Only what each response answers is of interest here.
+/// Returns the numbers of the requests that the responses answer.
 fn answers(turns: &[Turn]) -> Vec<Option<u64>> {
     whole(turns).into_iter().filter(|message| message.kind == "response").map(|message| message.answers).collect()
 }
@@ -33,7 +33,7 @@ fn an_early_answer_names_a_request_that_is_still_being_sent() {
 
 #[test]
 fn after_a_gap_in_the_requests_only_the_earlier_ones_are_paired() {
-    // The client pipelines, so what comes after the hole may be any request.
+    // The client pipelines, so any request may follow the gap.
     let turns = [c(GET), c(GET), gap(Side::Client, 9), c(GET), s(OK), s(OK), s(OK), c(GET), s(OK)];
     assert_eq!(answers(&turns), [Some(0), Some(1), None, None]);
 }
@@ -70,7 +70,7 @@ fn requests_beyond_the_last_run_are_not_paired() {
     assert!(seen.into_iter().eq(expected));
 }
 
-/// For the split law.
+/// Conversations for the split law.
 pub(crate) fn cases() -> Vec<Case> {
     vec![
         case(

@@ -1,11 +1,11 @@
-//! Conversations made of good and damaged pieces, with arbitrary cuts and holes.
+//! Conversations of valid and damaged pieces, with arbitrary cuts and gaps.
 
 use enjamb::{Ending, Side};
 use proptest::prelude::*;
 
 use crate::play::{Turn, play, whole};
 
-/// What a stream is made of. Whole messages are likely, and so is what breaks them.
+/// Pieces of a stream: whole messages mostly, and damage.
 fn token(side: Side) -> impl Strategy<Value = Vec<u8>> {
     let own: &[&str] = match side {
         Side::Client => &[

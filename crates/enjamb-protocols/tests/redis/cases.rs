@@ -1,5 +1,5 @@
-//! Conversations, and what is said of each: `>` for the client, `<` for the server, kind, offset
-//! and length, what is not as it should be, the ordinal it answers, the summary.
+//! Conversations and their messages. A line of a case is: `>` for the client or `<` for the server,
+//! kind, offset and length, outcome unless it is ok, the number of the answered command, summary.
 
 use enjamb::{Ending, Side};
 
@@ -10,7 +10,7 @@ fn gap(side: Side, missing: u64) -> Step {
 }
 
 fn ends(side: Side, ending: Ending) -> Step {
-    Step::Ends(side, ending)
+    Step::Close(side, ending)
 }
 
 use Side::{Client, Server};
@@ -788,15 +788,15 @@ fn every_conversation_gives_its_messages() {
     ];
     let mut failed = 0;
     for (name, steps, expected) in &cases {
-        let said = say(&whole(steps));
+        let messages = say(&whole(steps));
         let expected: String = expected
             .lines()
             .map(str::trim_start)
             .filter(|line| !line.is_empty())
             .flat_map(|line| [line, "\n"])
             .collect();
-        if said != expected {
-            println!("=== {name}\n{said}");
+        if messages != expected {
+            println!("=== {name}\n{messages}");
             failed += 1;
         }
         assert_same_for_every_cut(name, steps);

@@ -1,4 +1,4 @@
-//! What is refused, what is just not refused, and what is not held on to.
+//! Limits: what is refused, what is just accepted, and what is not stored.
 
 use enjamb::{Outcome, OwnedMessage, Side};
 use enjamb_protocols::redis::{
@@ -7,7 +7,7 @@ use enjamb_protocols::redis::{
 
 use crate::{HELD_MAX, Step, assert_same_for_every_cut, client, server, whole};
 
-/// The first message of the only side that says something.
+/// Returns the first message of the step.
 fn first(step: Step) -> OwnedMessage {
     whole(&[step]).swap_remove(0)
 }
@@ -15,7 +15,7 @@ fn first(step: Step) -> OwnedMessage {
 #[test]
 fn every_error_has_its_reason_and_ends_where_it_is_certain() {
     let nested = b"*1\r\n".repeat(DEPTH_MAX + 1);
-    // What is wrong, and behind it what is not parsed any more.
+    // Malformed bytes. What follows them is not parsed.
     let cases: Vec<(SyntaxError, Step)> = vec![
         (SyntaxError::ArgumentCount, client("*x\r\n")),
         (SyntaxError::ArgumentCount, client("*01\r\n")),
@@ -75,11 +75,11 @@ fn every_error_has_its_reason_and_ends_where_it_is_certain() {
         (SyntaxError::StreamEnd, server("*?\r\n|1\r\n+k\r\n+v\r\n.\r\n")),
     ];
     for (fault, step) in cases {
-        let Step::Says(side, bytes) = &step else { unreachable!("all of them say something") };
+        let Step::Feed(side, bytes) = &step else { unreachable!("all of them say something") };
         let name = bytes.escape_ascii().to_string();
-        let steps = [Step::Says(*side, [bytes, &b"$4\r\nPING\r\n"[..]].concat())];
-        let said = whole(&steps);
-        let [malformed, unparsed] = &said[..] else { panic!("{name}: {said:?}") };
+        let steps = [Step::Feed(*side, [bytes, &b"$4\r\nPING\r\n"[..]].concat())];
+        let messages = whole(&steps);
+        let [malformed, unparsed] = &messages[..] else { panic!("{name}: {messages:?}") };
         assert_eq!(
             (malformed.outcome, malformed.reason.as_deref()),
             (Outcome::Malformed, Some(fault.as_str())),
@@ -113,7 +113,7 @@ fn a_message_just_within_a_limit_is_accepted() {
         (server(format!("%{}\r\n", ELEMENTS_MAX / 2)), Outcome::Incomplete),
     ];
     for (step, outcome) in cases {
-        let Step::Says(_, bytes) = &step else { unreachable!("all of them say something") };
+        let Step::Feed(_, bytes) = &step else { unreachable!("all of them say something") };
         let name = bytes[..bytes.len().min(20)].escape_ascii().to_string();
         let message = first(step);
         assert_eq!(message.outcome, outcome, "{name}: {message}");
@@ -124,21 +124,21 @@ fn a_message_just_within_a_limit_is_accepted() {
 fn a_line_that_is_too_long_is_malformed_at_its_limit() {
     let steps = [client("PING\n"), client("a".repeat(LINE_MAX as usize + 7))];
     for size in [1, 1000, 1 << 20] {
-        let said = crate::trace(&steps, |_, bytes| bytes.chunks(size).map(<[u8]>::to_vec).collect());
-        assert_eq!(said[1].reason.as_deref(), Some(SyntaxError::LineTooLong.as_str()));
-        assert_eq!((said[1].span.offset, said[1].span.length), (5, LINE_MAX));
-        assert_eq!(said[2].span.length, 7);
+        let messages = crate::trace(&steps, |_, bytes| bytes.chunks(size).map(<[u8]>::to_vec).collect());
+        assert_eq!(messages[1].reason.as_deref(), Some(SyntaxError::LineTooLong.as_str()));
+        assert_eq!((messages[1].span.offset, messages[1].span.length), (5, LINE_MAX));
+        assert_eq!(messages[2].span.length, 7);
     }
-    // Behind a hole lines of any length are passed over, but no longer once a command was found.
+    // Behind a gap lines of any length are skipped, until a command was found.
     let long = "a".repeat(LINE_MAX as usize + 1);
-    let said = whole(&[
+    let messages = whole(&[
         client("PING\n"),
         Step::Gap(Side::Client, 1),
         client(&long),
         client("\n*1\r\n$4\r\nPING\r\n"),
         client(&long),
     ]);
-    let outcomes: Vec<_> = said.iter().map(|message| (&message.kind[..], message.outcome)).collect();
+    let outcomes: Vec<_> = messages.iter().map(|message| (&message.kind[..], message.outcome)).collect();
     assert_eq!(
         outcomes,
         [
@@ -194,9 +194,23 @@ fn commands_beyond_the_last_run_are_not_paired() {
     let mut steps = vec![client(b"PING\n*0\r\n".repeat(OUTSTANDING_RUNS_MAX + 5))];
     steps.push(server(b"+PONG\r\n".repeat(OUTSTANDING_RUNS_MAX + 5)));
     steps.extend([client("PING\n"), server("+PONG\r\n")]);
-    let said = whole(&steps);
-    let answers: Vec<_> = said.iter().filter(|m| m.side == Side::Server).map(|m| m.answers).collect();
+    let messages = whole(&steps);
+    let answers: Vec<_> = messages.iter().filter(|m| m.side == Side::Server).map(|m| m.answers).collect();
     let expected = (0..runs).map(|run| Some(2 * run)).chain([None; 6]);
     assert!(answers.into_iter().eq(expected));
     const { assert!(OUTSTANDING_RUNS_MAX * 24 <= HELD_MAX) };
+}
+
+#[test]
+fn any_number_of_subscriptions_in_a_row_is_paired() {
+    let commands = 40 * OUTSTANDING_RUNS_MAX;
+    let subscribe = |number| format!("*2\r\n$9\r\nSUBSCRIBE\r\n$4\r\n{number:04}\r\n");
+    let confirm = |number| format!("*3\r\n$9\r\nsubscribe\r\n$4\r\n{number:04}\r\n:{}\r\n", number + 1);
+    let steps = [
+        client((0..commands).map(subscribe).collect::<String>()),
+        server((0..commands).map(confirm).collect::<String>()),
+    ];
+    let messages = whole(&steps);
+    let answers = messages.iter().filter(|m| m.side == Side::Server).map(|m| m.answers);
+    assert!(answers.eq((0..commands as u64).map(Some)));
 }

@@ -1,4 +1,4 @@
-//! What the first bytes tell.
+//! Detection by the first bytes.
 
 use enjamb::Side::{self, Client, Server};
 use enjamb_protocols::Sniff;

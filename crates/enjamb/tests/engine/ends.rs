@@ -1,12 +1,12 @@
-//! How a stream ends, and how far its offsets go.
+//! The ends of streams, and their last offsets.
 
 use std::convert::Infallible;
 
 use enjamb::{End, FrameError, FrameHandler, FrameInfo, Framer, Limit, Machine, Step, Terminator};
 
-use crate::trace::{Said, under_every_cut};
+use crate::trace::{TraceEntry, under_every_cut};
 
-/// Follows a script of terminators, one a frame, and then keeps the last one.
+/// A handler with a script of terminators, one for each frame. The last one stays.
 struct Script {
     terminators: Vec<Terminator>,
     limit: Limit,
@@ -64,13 +64,13 @@ fn the_end_reports_the_state_of_the_stream() {
         (vec![Terminator::lf(), length(2), Terminator::Close], b"a\nb", 1, cut_off(1, Some(1))),
         (vec![any.clone()], b"ab\r", 1, clean),
         (vec![any.clone()], b"ab\n\n", 0, cut_off(4, None)),
-        // What was held comes under the terminator that the frame before it set.
+        // Held bytes come under the terminator that the frame before them set.
         (vec![any.clone(), Terminator::Close], b"ab\r", 2, clean),
         (vec![any, length(3)], b"\r\n\n\n", 1, cut_off(2, Some(1))),
     ] {
-        let said = under_every_cut(|| Script::framer(&terminators, Limit::DEFAULT), bytes);
-        assert_eq!(said.len(), frames + 1, "{}: {said:?}", bytes.escape_ascii());
-        assert_eq!(said.last(), Some(&Said::End(end)), "{}", bytes.escape_ascii());
+        let entries = under_every_cut(|| Script::framer(&terminators, Limit::DEFAULT), bytes);
+        assert_eq!(entries.len(), frames + 1, "{}: {entries:?}", bytes.escape_ascii());
+        assert_eq!(entries.last(), Some(&TraceEntry::End(end)), "{}", bytes.escape_ascii());
     }
 }
 
@@ -83,20 +83,20 @@ fn a_frame_that_ends_with_the_stream_obeys_its_limit() {
         (Limit::skip(4), (b"oversized".to_vec(), found)),
         (Limit::refuse(5), (b"abcde".to_vec(), FrameInfo { dropped: 0, ..found })),
     ] {
-        let said = under_every_cut(|| Script::framer(&close, limit), b"abcde");
-        assert_eq!(said, [Said::Event(expected, u64::MAX), Said::End(End::Clean)], "{limit:?}");
+        let entries = under_every_cut(|| Script::framer(&close, limit), b"abcde");
+        assert_eq!(entries, [TraceEntry::Event(expected, u64::MAX), TraceEntry::End(End::Clean)], "{limit:?}");
     }
-    let said = under_every_cut(|| Script::framer(&close, Limit::refuse(4)), b"abcde");
-    assert_eq!(said, [Said::Failed(FrameError::TooLong { start: 0, end: 4, max: 4 })]);
+    let entries = under_every_cut(|| Script::framer(&close, Limit::refuse(4)), b"abcde");
+    assert_eq!(entries, [TraceEntry::Failed(FrameError::TooLong { start: 0, end: 4, max: 4 })]);
 }
 
-/// `held` at the end is over the limit: the verdict comes with the end, as it would have come with
-/// the next byte.
+/// The held bytes are over the limit: the error comes with the end, as it would have come with the
+/// next byte.
 #[test]
 fn the_limit_holds_for_bytes_that_the_end_delivers() {
     let any = [Terminator::any_of(["b", "aaac"]).unwrap()];
-    let said = under_every_cut(|| Script::framer(&any, Limit::refuse(2)), b"baaa");
-    assert_eq!(said.last(), Some(&Said::Failed(FrameError::TooLong { start: 1, end: 3, max: 2 })));
+    let entries = under_every_cut(|| Script::framer(&any, Limit::refuse(2)), b"baaa");
+    assert_eq!(entries.last(), Some(&TraceEntry::Failed(FrameError::TooLong { start: 1, end: 3, max: 2 })));
 }
 
 #[test]
@@ -115,10 +115,10 @@ fn offsets_are_exact_up_to_the_last_one_and_stay_there() {
                 let moved = |offset: u64| start.saturating_add(offset);
                 let expected: Vec<_> = at_zero
                     .iter()
-                    .map(|said| match said.clone() {
-                        Said::Event((frame, found), offset) => {
+                    .map(|entries| match entries.clone() {
+                        TraceEntry::Event((frame, found), offset) => {
                             let found = FrameInfo { start: moved(found.start), end: moved(found.end), ..found };
-                            Said::Event((frame, found), moved(offset))
+                            TraceEntry::Event((frame, found), moved(offset))
                         }
                         other => other,
                     })

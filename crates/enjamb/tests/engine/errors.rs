@@ -1,10 +1,11 @@
-//! Where an error is reported depends on the bytes, and never on the cuts.
+//! The places of errors, which depend on the bytes and never on the cuts.
 
 use enjamb::{FrameError, FrameInfo, Framer, GapError, Handler, Limit, Machine, Overflow, Step, Terminator};
 
-use crate::trace::{Said, under_every_cut};
+use crate::trace::{TraceEntry, under_every_cut};
 
-/// Refuses payload that holds a `!` when it sees it, and a frame that has a `?` when it is whole.
+/// A handler that refuses a piece with a `!` when it sees it, and a frame with a `?` when it is
+/// whole.
 struct Picky {
     terminator: Terminator,
     limit: Limit,
@@ -46,8 +47,8 @@ fn errors_of_pieces_and_of_frames_have_their_own_places() {
         (b"ab\r\nc?d\r\n", FrameError::Handler { start: 4, end: 9, error: '?' }),
         (b"ab\r\n?!\r\n", FrameError::Handler { start: 4, end: 4, error: '!' }),
     ] {
-        let said = under_every_cut(|| Picky::framer(&crlf, Limit::DEFAULT), bytes);
-        assert_eq!(said.last(), Some(&Said::Failed(error)), "{}", bytes.escape_ascii());
+        let entries = under_every_cut(|| Picky::framer(&crlf, Limit::DEFAULT), bytes);
+        assert_eq!(entries.last(), Some(&TraceEntry::Failed(error)), "{}", bytes.escape_ascii());
     }
 }
 
@@ -56,8 +57,8 @@ fn a_skipped_frame_is_collected_up_to_its_limit_under_every_cut() {
     let crlf = Terminator::crlf();
     for overflow in [Overflow::Skip, Overflow::Truncate, Overflow::Refuse] {
         let limit = Limit { max: 3, overflow };
-        let said = under_every_cut(|| Picky::framer(&crlf, limit), b"ab!de\r\n");
-        assert_eq!(said, [Said::Failed(FrameError::Handler { start: 0, end: 0, error: '!' })], "{overflow:?}");
+        let entries = under_every_cut(|| Picky::framer(&crlf, limit), b"ab!de\r\n");
+        assert_eq!(entries, [TraceEntry::Failed(FrameError::Handler { start: 0, end: 0, error: '!' })], "{overflow:?}");
     }
 }
 

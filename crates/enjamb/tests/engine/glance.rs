@@ -1,21 +1,21 @@
-//! A handler may take a whole message from the front of a chunk; what is said is what it would have
-//! said without.
+//! Glances: a handler may take a whole message from the front of a chunk, and gives the same events
+//! as without.
 
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
 
 use enjamb::{End, FrameInfo, Framer, Glance, Handler, Machine, Step, Terminator};
 
-use crate::trace::{Said, trace, under_every_cut};
+use crate::trace::{TraceEntry, trace, under_every_cut};
 
-/// Messages of two lines, the second of which is the message.
+/// A protocol of couplets: the second line is the message.
 struct Couplets {
     second: bool,
     line: Vec<u8>,
-    /// Does it take whole couplets at a glance, and how many did it take?
+    /// Whether it takes whole couplets at a glance, and how many it took.
     glances: bool,
     taken: usize,
-    /// Where in the chunk it was asked: all that it was shown.
+    /// The chunks that `glance` was called with.
     shown: Vec<Vec<u8>>,
 }
 
@@ -60,9 +60,9 @@ impl Handler for Couplets {
 #[test]
 fn a_glance_gives_the_events_of_the_frames() {
     let stream = b"one\r\ntwo\r\n\r\n\r\nthree\r\nfour\r\nfive\r\n";
-    let said = under_every_cut(|| Framer::new(Couplets::new(true)), stream);
-    assert_eq!(said, trace(Framer::new(Couplets::new(false)), [&stream[..]]));
-    assert_eq!(said.last(), Some(&Said::End(End::Truncated { have: 0, missing: None })));
+    let entries = under_every_cut(|| Framer::new(Couplets::new(true)), stream);
+    assert_eq!(entries, trace(Framer::new(Couplets::new(false)), [&stream[..]]));
+    assert_eq!(entries.last(), Some(&TraceEntry::End(End::Truncated { have: 0, missing: None })));
 
     let mut framer = Framer::new(Couplets::new(true));
     framer.feed(stream, &mut |_| {}).unwrap();
@@ -78,7 +78,7 @@ fn glance_is_called_only_where_a_frame_begins() {
     assert_eq!(framer.handler().shown, [&b"a\r"[..], b"b", b"\r"]);
 }
 
-/// Takes more than there is, which is a fault in the handler.
+/// A wrong handler, which takes more than there is.
 struct Greedy;
 
 impl Handler for Greedy {
@@ -103,6 +103,6 @@ impl Handler for Greedy {
 fn a_glance_that_takes_more_than_the_chunk_is_ignored() {
     assert_eq!(
         trace(Framer::new(Greedy), [&b"ab\ncd"[..]]),
-        [Said::Event(2, 3), Said::End(End::Truncated { have: 2, missing: None })]
+        [TraceEntry::Event(2, 3), TraceEntry::End(End::Truncated { have: 2, missing: None })]
     );
 }

@@ -1,4 +1,4 @@
-//! Text whose characters are split anywhere, against the whole frame decoded at once.
+//! Text whose characters are split anywhere, compared with whole frames that are decoded at once.
 
 use std::convert::Infallible;
 
@@ -8,7 +8,7 @@ use enjamb::{
 };
 use proptest::prelude::*;
 
-use crate::trace::{Said, trace, under_every_cut};
+use crate::trace::{TraceEntry, trace, under_every_cut};
 
 #[derive(Clone, Debug)]
 struct Lines {
@@ -41,19 +41,19 @@ fn lines(invalid: InvalidUtf8, limit: Limit) -> Framer<Text<WholeTextFrames<Line
     Framer::text(Lines { terminator: Terminator::crlf(), limit }, invalid)
 }
 
-fn invalid(start: u64, end: u64, at: u64, length: usize) -> Said<String, TextError<Infallible>> {
-    Said::Failed(FrameError::Handler { start, end, error: TextError::Invalid { at, length } })
+fn invalid(start: u64, end: u64, at: u64, length: usize) -> TraceEntry<String, TextError<Infallible>> {
+    TraceEntry::Failed(FrameError::Handler { start, end, error: TextError::Invalid { at, length } })
 }
 
-fn line(text: &str, offset: u64) -> Said<String, TextError<Infallible>> {
-    Said::Event(text.to_owned(), offset)
+fn line(text: &str, offset: u64) -> TraceEntry<String, TextError<Infallible>> {
+    TraceEntry::Event(text.to_owned(), offset)
 }
 
 #[test]
 fn characters_may_be_split_anywhere() {
     let stream = "größe\r\n\u{10348}\u{fffd}𝄞\r\n日本\r\n\r\nx";
-    let said = under_every_cut(|| lines(InvalidUtf8::Refuse, Limit::DEFAULT), stream.as_bytes());
-    let truncated = Said::End(End::Truncated { have: 1, missing: None });
+    let entries = under_every_cut(|| lines(InvalidUtf8::Refuse, Limit::DEFAULT), stream.as_bytes());
+    let truncated = TraceEntry::End(End::Truncated { have: 1, missing: None });
     let frames = [
         line("größe", 9),
         line("\u{10348}\u{fffd}𝄞", 22),
@@ -62,13 +62,13 @@ fn characters_may_be_split_anywhere() {
         line("x", u64::MAX),
         truncated,
     ];
-    assert_eq!(said, frames);
+    assert_eq!(entries, frames);
 }
 
 #[test]
 fn every_cut_reports_an_invalid_sequence_at_its_place() {
     for (stream, at, length) in [
-        // Not the beginning of a character, and one that is not followed up.
+        // Not the beginning of a character, and a beginning that does not continue.
         (&b"ok\r\nab\xffcd\r\n"[..], 6, 1),
         (b"ok\r\n\x80\r\n", 4, 1),
         (b"ok\r\na\xe2\x82x\r\n", 5, 2),
@@ -79,30 +79,30 @@ fn every_cut_reports_an_invalid_sequence_at_its_place() {
         (b"ok\r\n\xf4\x90\x80\x80\r\n", 4, 1),
         (b"ok\r\n\xc3\xa4\xe2\xe2\x82\xac\r\n", 6, 1),
     ] {
-        let said = under_every_cut(|| lines(InvalidUtf8::Refuse, Limit::DEFAULT), stream);
-        assert_eq!(said, [line("ok", 4), invalid(4, 4, at, length)], "{}", stream.escape_ascii());
+        let entries = under_every_cut(|| lines(InvalidUtf8::Refuse, Limit::DEFAULT), stream);
+        assert_eq!(entries, [line("ok", 4), invalid(4, 4, at, length)], "{}", stream.escape_ascii());
     }
     // Only the end of the frame shows that nothing follows.
-    let said = under_every_cut(|| lines(InvalidUtf8::Refuse, Limit::DEFAULT), b"ok\r\na\xe2\x82\r\n");
-    assert_eq!(said, [line("ok", 4), invalid(4, 9, 5, 2)]);
+    let entries = under_every_cut(|| lines(InvalidUtf8::Refuse, Limit::DEFAULT), b"ok\r\na\xe2\x82\r\n");
+    assert_eq!(entries, [line("ok", 4), invalid(4, 9, 5, 2)]);
 }
 
 #[test]
 fn a_character_cut_off_by_the_end_is_not_an_error() {
-    let end = Said::End(End::Truncated { have: 3, missing: None });
-    let said = under_every_cut(|| lines(InvalidUtf8::Refuse, Limit::DEFAULT), b"a\xe2\x82");
-    assert_eq!(said, [line("a", u64::MAX), end.clone()]);
-    let said = under_every_cut(|| lines(InvalidUtf8::Replace, Limit::DEFAULT), b"a\xe2\x82");
-    assert_eq!(said, [line("a\u{fffd}", u64::MAX), end]);
+    let end = TraceEntry::End(End::Truncated { have: 3, missing: None });
+    let entries = under_every_cut(|| lines(InvalidUtf8::Refuse, Limit::DEFAULT), b"a\xe2\x82");
+    assert_eq!(entries, [line("a", u64::MAX), end.clone()]);
+    let entries = under_every_cut(|| lines(InvalidUtf8::Replace, Limit::DEFAULT), b"a\xe2\x82");
+    assert_eq!(entries, [line("a\u{fffd}", u64::MAX), end]);
 }
 
 #[test]
 fn a_limit_leaves_out_the_character_it_would_cut_in_two() {
     for policy in [InvalidUtf8::Refuse, InvalidUtf8::Replace] {
-        let said = under_every_cut(|| lines(policy, Limit::truncate(4)), "ab€c\r\n€\r\n".as_bytes());
-        assert_eq!(said, [line("ab", 8), line("€", 13), Said::End(End::Clean)]);
-        let said = under_every_cut(|| lines(policy, Limit::skip(4)), "ab€c\r\n€\r\n".as_bytes());
-        assert_eq!(said, [line("2 too many", 8), line("€", 13), Said::End(End::Clean)]);
+        let entries = under_every_cut(|| lines(policy, Limit::truncate(4)), "ab€c\r\n€\r\n".as_bytes());
+        assert_eq!(entries, [line("ab", 8), line("€", 13), TraceEntry::End(End::Clean)]);
+        let entries = under_every_cut(|| lines(policy, Limit::skip(4)), "ab€c\r\n€\r\n".as_bytes());
+        assert_eq!(entries, [line("2 too many", 8), line("€", 13), TraceEntry::End(End::Clean)]);
     }
 }
 
@@ -115,7 +115,7 @@ fn a_gap_inside_a_character_makes_it_invalid() {
     let mut framer = of(&eight, InvalidUtf8::Refuse);
     framer.feed(b"ab\xe2\x82", &mut |_| {}).unwrap();
     assert_eq!(framer.pass(1), Ok(Ok(None)));
-    // These two would have been the end of another character, and the first of them is at offset 5.
+    // These two would have ended another character, and the first of them is at offset 5.
     let error = FrameError::Handler { start: 0, end: 0, error: TextError::Invalid { at: 2, length: 2 } };
     assert_eq!(framer.next(&mut &b"\xac\xac"[..]), Err(error));
 
@@ -131,7 +131,7 @@ fn a_gap_inside_a_character_makes_it_invalid() {
     assert_eq!(framer.next(&mut &b"x\xff"[..]), Err(error), "an offset counts what was lost");
 }
 
-/// The pieces themselves, of which none is empty and none ends inside a character.
+/// Pieces, none of which is empty or ends inside a character.
 #[derive(Default)]
 struct Pieces {
     seen: Vec<String>,
@@ -187,8 +187,8 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Each frame of the stream decoded by itself.
-fn reference(stream: &[u8], policy: InvalidUtf8) -> Vec<Said<String, TextError<Infallible>>> {
-    let mut said = Vec::new();
+fn reference(stream: &[u8], policy: InvalidUtf8) -> Vec<TraceEntry<String, TextError<Infallible>>> {
+    let mut entries = Vec::new();
     let mut start = 0;
     while let Some(length) = stream[start..].windows(2).position(|two| two == b"\r\n") {
         let (frame, end) = (&stream[start..start + length], start + length + 2);
@@ -197,10 +197,10 @@ fn reference(stream: &[u8], policy: InvalidUtf8) -> Vec<Said<String, TextError<I
                 let at = (start + error.valid_up_to()) as u64;
                 let length = error.error_len().unwrap_or(frame.len() - error.valid_up_to());
                 let whole = error.error_len().is_none();
-                said.push(invalid(start as u64, if whole { end } else { start } as u64, at, length));
-                return said;
+                entries.push(invalid(start as u64, if whole { end } else { start } as u64, at, length));
+                return entries;
             }
-            _ => said.push(line(&String::from_utf8_lossy(frame), end as u64)),
+            _ => entries.push(line(&String::from_utf8_lossy(frame), end as u64)),
         }
         start = end;
     }
@@ -208,19 +208,19 @@ fn reference(stream: &[u8], policy: InvalidUtf8) -> Vec<Said<String, TextError<I
     let text = match (std::str::from_utf8(tail), policy) {
         (Err(error), InvalidUtf8::Refuse) => {
             if let Some(length) = error.error_len() {
-                said.push(invalid(start as u64, start as u64, (start + error.valid_up_to()) as u64, length));
-                return said;
+                entries.push(invalid(start as u64, start as u64, (start + error.valid_up_to()) as u64, length));
+                return entries;
             }
             String::from_utf8_lossy(&tail[..error.valid_up_to()])
         }
         _ => String::from_utf8_lossy(tail),
     };
     if !text.is_empty() {
-        said.push(line(&text, u64::MAX));
+        entries.push(line(&text, u64::MAX));
     }
     let have = tail.len() as u64;
-    said.push(Said::End(if have == 0 { End::Clean } else { End::Truncated { have, missing: None } }));
-    said
+    entries.push(TraceEntry::End(if have == 0 { End::Clean } else { End::Truncated { have, missing: None } }));
+    entries
 }
 
 proptest! {
