@@ -34,7 +34,7 @@ fn what_is_too_long_for_it_depends_on_the_cuts() {
     let mut long = vec![7; 6];
     long.push(0);
     let violation = split_everywhere(&points, &stream(&long), &Segmentations::up_to_two_cuts()).unwrap_err();
-    assert_eq!(violation.verdict, "what is said depends on where the stream is cut");
+    assert_eq!(violation.verdict, "the output depends on where the stream is cut");
 }
 
 /// Lines, with something done to the rest that is handed back.

@@ -49,7 +49,7 @@ fn a_reader_that_gives_up_on_a_signal_is_caught() {
     hold(&Blocking::new(frame), &messages);
     // `read_exact` tries again, `read` does not.
     let violation = quiet(&Blocking::new(frame).interrupted(), &input, &[]).unwrap_err();
-    assert_eq!(violation.verdict, "asked again with no new bytes, it said failed: Kind(Interrupted)");
+    assert_eq!(violation.verdict, "called again without new bytes, it gave failed: Kind(Interrupted)");
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn a_reader_that_looks_ahead_before_it_gives_a_line_is_caught() {
     );
     split_everywhere(&peeking, &stream(&LINES.concat()), &Segmentations::up_to_two_cuts()).unwrap();
     let violation = prompt(&peeking, &LINES, &[5]).unwrap_err();
-    assert_eq!(violation.verdict, "a message was whole with byte 8, and was not said before more was asked for");
+    assert_eq!(violation.verdict, "a message was complete at byte 8, and was not emitted before more was requested");
 }
 
 /// Lines read off a connection that does not block.

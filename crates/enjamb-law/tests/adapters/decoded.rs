@@ -80,7 +80,7 @@ fn length_delimited_loses_a_frame_whose_length_is_all_that_came() {
     let violation = end(&Decoded::new(LengthDelimitedCodec::new), &[b"\0\0\0\x03abc"]).unwrap_err();
     assert_eq!(
         violation.verdict,
-        "the stream ends 4 bytes into a message of 7, and nothing tells: they are lost in silence"
+        "the stream ends 4 bytes into a message of 7, and nothing reports it: the bytes are lost silently"
     );
 }
 
@@ -218,9 +218,9 @@ fn planted_bugs_are_caught() {
     assert_eq!((violation.input, violation.cuts), (stream(b"\x01a"), vec![1]));
     assert_eq!(everywhere(Bug::OneFrameARead).cuts.len(), 1);
     let violation = prompt(&frames(Bug::OneFrameARead), &messages, &[]).unwrap_err();
-    assert_eq!(violation.verdict, "a message was whole with byte 5, and was not said before more was asked for");
+    assert_eq!(violation.verdict, "a message was complete at byte 5, and was not emitted before more was requested");
     let violation = prompt(&frames(Bug::WaitsForMore), &messages, &[4]).unwrap_err();
-    assert_eq!(violation.verdict, "a message was whole with byte 2, and was not said before more was asked for");
+    assert_eq!(violation.verdict, "a message was complete at byte 2, and was not emitted before more was requested");
     let violation = total(&frames(Bug::NeverTakes), &input, &[]).unwrap_err();
     assert_eq!(violation.verdict, "it went on for ever: it was stopped after it had said 81 things of 1 bytes");
     let violation = total(&frames(Bug::Panics), &input, &[1]).unwrap_err();
@@ -234,7 +234,7 @@ fn a_silent_end_is_seen_without_a_verdict_and_told_with_one() {
     let violation = end(&frames(Bug::SilentEnd), &messages).unwrap_err();
     assert_eq!(
         violation.verdict,
-        "the stream ends 1 bytes into a message of 4, and nothing tells: they are lost in silence"
+        "the stream ends 1 bytes into a message of 4, and nothing reports it: the bytes are lost silently"
     );
     end(&frames(Bug::None), &messages).unwrap();
 }

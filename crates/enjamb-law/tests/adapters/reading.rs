@@ -239,7 +239,7 @@ fn an_end_inside_a_frame_that_is_taken_for_the_end_is_caught() {
     let violation = end(&Reading::new(lenient), &FRAMES).unwrap_err();
     assert_eq!(
         violation.verdict,
-        "the stream ends 1 bytes into a message of 2, and nothing tells: they are lost in silence"
+        "the stream ends 1 bytes into a message of 2, and nothing reports it: the bytes are lost silently"
     );
 }
 

@@ -14,7 +14,7 @@ use tokio_util::codec::{FramedWrite, LengthDelimitedCodec};
 #[track_caller]
 fn holds<M, T, F, A>(writing: &Writing<M, T, F, A>, bytes: &[u8])
 where
-    Writing<M, T, F, A>: Subject<Event = enjamb_law::Written, Error = enjamb_law::Kind>,
+    Writing<M, T, F, A>: Subject<Event = enjamb_law::WrittenBytes, Error = enjamb_law::Kind>,
 {
     let input = writing.input();
     assert_eq!(input.len(), bytes.len());
