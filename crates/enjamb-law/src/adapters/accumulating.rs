@@ -24,9 +24,10 @@ use crate::subject::{Fault, Subject};
 /// split_everywhere(&lines, &stream(b"one\ntwo\n"), &Segmentations::up_to_two_cuts()).unwrap();
 /// ```
 ///
-/// The accumulator is fed the rest that it returns, until it returns an empty one. A rest that is not the end of the
-/// chunk is a [breach](Fault::WrongRest). So is a rest that is the whole chunk when [no event](Fault::Stuck) came with
-/// it. An error ends the run, unless the adapter [`resumes`](Self::resumes).
+/// The accumulator is fed the rest that it returns, until it returns an empty one. A rest that is
+/// not the end of the chunk is a [breach](Fault::WrongRest). So is a rest that is the whole chunk
+/// when [no event](Fault::Stuck) came with it. An error ends the run, unless the adapter
+/// [`resumes`](Self::resumes).
 ///
 /// When it is [called again](crate::Event::Again) without new bytes, it is fed an empty chunk.
 #[derive(Clone, Copy, Debug)]
@@ -37,8 +38,8 @@ pub struct Accumulating<M, F> {
 }
 
 impl<M, F> Accumulating<M, F> {
-    /// Makes a subject of the accumulators that `make` returns. `feed` passes a chunk to one and returns the event, if
-    /// there is one, and the rest of the chunk.
+    /// Makes a subject of the accumulators that `make` returns. `feed` passes a chunk to one and
+    /// returns the event, if there is one, and the rest of the chunk.
     pub fn new<P, T, E>(make: M, feed: F) -> Self
     where
         M: Fn() -> P,
@@ -100,7 +101,8 @@ where
     }
 }
 
-/// Returns whether `chunk` ends with `rest`. Mostly `rest` is a slice of `chunk`, and then no bytes are compared.
+/// Returns whether `chunk` ends with `rest`. Mostly `rest` is a slice of `chunk`, and then no bytes
+/// are compared.
 fn is_end_of(rest: &[u8], chunk: &[u8]) -> bool {
     rest.len() <= chunk.len()
         && (rest.is_empty() || rest.as_ptr_range().end == chunk.as_ptr_range().end || chunk.ends_with(rest))

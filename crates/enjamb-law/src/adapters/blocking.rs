@@ -1,8 +1,9 @@
 //! Blocking readers: code that reads from a `std::io::Read` or `BufRead`.
 //!
-//! A blocking reader asks for the next chunk inside its own call, and cannot return to the law there. So the adapter
-//! takes all chunks of a run before it starts. [`Incoming`] counts the chunks that were read, and the adapter reports
-//! those requests to the run, in order, before it reports an event.
+//! A blocking reader asks for the next chunk inside its own call, and cannot return to the law
+//! there. So the adapter takes all chunks of a run before it starts. [`Incoming`] counts the chunks
+//! that were read, and the adapter reports those requests to the run, in order, before it reports
+//! an event.
 
 use std::fmt::Debug;
 
@@ -25,11 +26,12 @@ use super::incoming::{Incoming, RequestReporter};
 /// split_everywhere(&lines, &stream(b"one\r\ntwo\n\nthree"), &Segmentations::up_to_two_cuts()).unwrap();
 /// ```
 ///
-/// The reader is called until it returns `None` or an error. A reader that reads the end of the stream 10,000 times is
-/// [`Hung`](Fault::Hung).
+/// The reader is called until it returns `None` or an error. A reader that reads the end of the
+/// stream 10,000 times is [`Hung`](Fault::Hung).
 ///
-/// A blocking reader cannot be [called again](crate::Event::Again) before its call returns, so it does not notice such an
-/// event; with [`interrupted`](Self::interrupted), a read then fails with `ErrorKind::Interrupted`.
+/// A blocking reader cannot be [called again](crate::Event::Again) before its call returns, so it
+/// does not notice such an event; with [`interrupted`](Self::interrupted), a read then fails with
+/// `ErrorKind::Interrupted`.
 #[derive(Clone, Copy, Debug)]
 pub struct Blocking<M, F, N> {
     make: M,
@@ -48,7 +50,8 @@ impl Blocking<(), (), ()> {
         Blocking::with(|incoming| incoming, read)
     }
 
-    /// Makes a subject of the reader that `make` puts around a connection, and of a function that reads its next event.
+    /// Makes a subject of the reader that `make` puts around a connection, and of a function that
+    /// reads its next event.
     pub fn with<M, R, F, T, E>(make: M, read: F) -> Blocking<M, F, fn(&E) -> bool>
     where
         M: Fn(Incoming) -> R,
@@ -68,18 +71,20 @@ impl Blocking<(), (), ()> {
 }
 
 impl<M, F, N> Blocking<M, F, N> {
-    /// Lets a read fail with `ErrorKind::Interrupted` where the subject is [called again](crate::Event::Again). A read may fail
-    /// so whenever a signal arrives, and the caller must read again. The readers of the standard library do; the law
-    /// [`quiet`](crate::quiet) finds those that return the error.
+    /// Lets a read fail with `ErrorKind::Interrupted` where the subject is [called
+    /// again](crate::Event::Again). A read may fail so whenever a signal arrives, and the caller
+    /// must read again. The readers of the standard library do; the law [`quiet`](crate::quiet)
+    /// finds those that return the error.
     #[must_use]
     pub fn interrupted(mut self) -> Self {
         self.interrupted = true;
         self
     }
 
-    /// Makes the connection non-blocking: a read without bytes fails with `ErrorKind::WouldBlock`, once before each chunk
-    /// and once before the end. Where `is_would_block` finds that error in the result of the function, the function is
-    /// called again. It must keep what it has read of a message.
+    /// Makes the connection non-blocking: a read without bytes fails with `ErrorKind::WouldBlock`,
+    /// once before each chunk and once before the end. Where `is_would_block` finds that error in
+    /// the result of the function, the function is called again. It must keep what it has read of a
+    /// message.
     #[must_use]
     pub fn would_block<R, T, E, P>(self, is_would_block: P) -> Blocking<M, F, P>
     where
@@ -91,8 +96,8 @@ impl<M, F, N> Blocking<M, F, N> {
         Blocking { make, read, interrupted, would_block: Some(is_would_block), resumes }
     }
 
-    /// Calls the function again after an error, as a program does that logs it and goes on. An error after the end of the
-    /// stream is the last.
+    /// Calls the function again after an error, as a program does that logs it and goes on. An
+    /// error after the end of the stream is the last.
     #[must_use]
     pub fn resumes(mut self) -> Self {
         self.resumes = true;

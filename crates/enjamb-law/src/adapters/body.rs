@@ -9,9 +9,11 @@ use futures_core::Stream;
 
 use super::feed::Feed;
 
-/// A stream of `Bytes`, such as the body of a response. Its items are the chunks that the law cuts. It never fails.
+/// A stream of `Bytes`, such as the body of a response. Its items are the chunks that the law cuts.
+/// It never fails.
 ///
-/// Without bytes it is `Pending`. When the next chunk arrives, it wakes the waker that it was last polled with.
+/// Without bytes it is `Pending`. When the next chunk arrives, it wakes the waker that it was last
+/// polled with.
 #[derive(Debug)]
 pub struct Body {
     feed: Feed,

@@ -4,12 +4,12 @@ use std::task::{Context, Poll};
 
 use super::feed::Feed;
 
-/// A connection whose bytes arrive as the law cuts them: an `AsyncRead` and `AsyncBufRead` of tokio (feature `tokio`) and
-/// of the futures crates (feature `futures`).
+/// A connection whose bytes arrive as the law cuts them: an `AsyncRead` and `AsyncBufRead` of tokio
+/// (feature `tokio`) and of the futures crates (feature `futures`).
 ///
-/// A read returns bytes of one chunk. Without bytes it is `Pending`. When the next chunk arrives, it wakes the waker that
-/// it was last polled with. It is an `AsyncWrite` too, for code that must answer in order to read; it drops what is
-/// written.
+/// A read returns bytes of one chunk. Without bytes it is `Pending`. When the next chunk arrives,
+/// it wakes the waker that it was last polled with. It is an `AsyncWrite` too, for code that must
+/// answer in order to read; it drops what is written.
 #[derive(Debug)]
 pub struct Chunks {
     feed: Feed,
@@ -22,8 +22,9 @@ impl Chunks {
         Self { feed, bytes: Vec::new(), at: 0 }
     }
 
-    /// Returns the bytes that have arrived, of one chunk; none when the stream has ended. Use it to implement the traits of
-    /// other crates: a read copies some of the bytes and [consumes](Self::consume) as many.
+    /// Returns the bytes that have arrived, of one chunk; none when the stream has ended. Use it to
+    /// implement the traits of other crates: a read copies some of the bytes and
+    /// [consumes](Self::consume) as many.
     pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<&[u8]> {
         if self.at == self.bytes.len() {
             self.bytes.clear();

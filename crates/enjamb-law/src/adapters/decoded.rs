@@ -1,9 +1,10 @@
-//! Decoders that take frames off the front of a buffer: `tokio_util::codec::Decoder` and similar traits.
+//! Decoders that take frames off the front of a buffer: `tokio_util::codec::Decoder` and similar
+//! traits.
 //!
-//! Such a decoder is half of a program. The other half, the driver, owns the buffer, and many bugs lie between the two:
-//! a decoder that returns `None` with a frame in the buffer is called again only when more bytes arrive, and one that is
-//! called at the end of the stream is called by another method than before. So the drivers here make the same calls as
-//! `FramedRead`.
+//! Such a decoder is half of a program. The other half, the driver, owns the buffer, and many bugs
+//! lie between the two: a decoder that returns `None` with a frame in the buffer is called again
+//! only when more bytes arrive, and one that is called at the end of the stream is called by
+//! another method than before. So the drivers here make the same calls as `FramedRead`.
 
 use enjamb::End;
 
@@ -25,12 +26,13 @@ use super::driver::{ByHand, Driver};
 /// # }
 /// ```
 ///
-/// Its events are the frames, its errors their [`Kind`]. Bytes may be left in the buffer when the stream ends. Tokio's
-/// `FramedRead` does not report them, so this adapter does not either, unless it is told to
-/// ([`with_verdict`](Self::with_verdict)). A decoder whose `decode_eof` ignores such bytes breaks the law
-/// [`end`](crate::end).
+/// Its events are the frames, its errors their [`Kind`]. Bytes may be left in the buffer when the
+/// stream ends. Tokio's `FramedRead` does not report them, so this adapter does not either, unless
+/// you ask for it ([`with_verdict`](Self::with_verdict)). A decoder whose `decode_eof` ignores such
+/// bytes breaks the law [`end`](crate::end).
 ///
-/// When it is [called again](crate::Event::Again) without new bytes, the decoder is called with the buffer as it is.
+/// When it is [called again](crate::Event::Again) without new bytes, the decoder is called with the
+/// buffer as it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Decoded<M, V> {
     make: M,
@@ -49,17 +51,17 @@ impl<M, V> Decoded<M, V> {
         Self { make, driver, resumes: false, verdict: false }
     }
 
-    /// Goes on after an error, as a program does that logs it and asks for the next frame. The run ends when the decoder
-    /// returns the same error twice in a row and takes no byte in between. Without this option the first error ends the
-    /// run, as it does in `FramedRead`.
+    /// Goes on after an error, as a program does that logs it and asks for the next frame. The run
+    /// ends when the decoder returns the same error twice in a row and takes no byte in between.
+    /// Without this option the first error ends the run, as it does in `FramedRead`.
     #[must_use]
     pub fn resumes(mut self) -> Self {
         self.resumes = true;
         self
     }
 
-    /// Reports at the end of the stream whether the buffer is empty ([`End::Clean`]) or not ([`End::Leftover`]), for
-    /// programs that check it.
+    /// Reports at the end of the stream whether the buffer is empty ([`End::Clean`]) or not
+    /// ([`End::Leftover`]), for programs that check it.
     #[must_use]
     pub fn with_verdict(mut self) -> Self {
         self.verdict = true;
@@ -81,8 +83,8 @@ impl<M> Decoded<M, super::framed_read::TokioUtil> {
 
 #[cfg(feature = "asynchronous-codec")]
 impl<M> Decoded<M, super::framed_read::AsynchronousCodec> {
-    /// Makes a subject of the `asynchronous_codec::Decoder`s that `make` returns. Bytes that no frame took are an error in
-    /// `FramedRead`, and [`End::Leftover`] here.
+    /// Makes a subject of the `asynchronous_codec::Decoder`s that `make` returns. Bytes that no
+    /// frame took are an error in `FramedRead`, and [`End::Leftover`] here.
     pub fn asynchronous<D>(make: M) -> Self
     where
         M: Fn() -> D,
@@ -93,9 +95,9 @@ impl<M> Decoded<M, super::framed_read::AsynchronousCodec> {
 }
 
 impl<M, D, E, B> Decoded<M, ByHand<D, E, B>> {
-    /// Makes a subject of the decoders that `make` returns. `decode`, and at the end of the stream `decode_eof`, call a
-    /// decoder until it returns `None`. The buffer is any type that can be extended: a `Vec<u8>`, or a `BytesMut` of any
-    /// version.
+    /// Makes a subject of the decoders that `make` returns. `decode`, and at the end of the stream
+    /// `decode_eof`, call a decoder until it returns `None`. The buffer is any type that can be
+    /// extended: a `Vec<u8>`, or a `BytesMut` of any version.
     ///
     /// ```
     /// use enjamb_law::{Decoded, Segmentations, split_everywhere, stream};
@@ -168,8 +170,9 @@ impl<M, V> Decoded<M, V> {
         B: AsRef<[u8]>,
         X: std::fmt::Debug,
     {
-        // The last error, and the number of bytes in the buffer then. A different error is progress too: `LinesCodec`
-        // refuses a line that is too long after one that is not UTF-8, and skips it only when it is called again.
+        // The last error, and the number of bytes in the buffer then. A different error is progress
+        // too: `LinesCodec` refuses a line that is too long after one that is not UTF-8, and skips
+        // it only when it is called again.
         let mut failed: Option<(Kind, usize)> = None;
         loop {
             match decode(buffer) {

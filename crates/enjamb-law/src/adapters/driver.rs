@@ -4,8 +4,9 @@ use std::marker::PhantomData;
 
 /// A driver of decoders of one kind: it owns their buffer and calls them.
 ///
-/// `TokioUtil` (feature `tokio-util`) and `AsynchronousCodec` (feature `asynchronous-codec`) are ready to use. A driver
-/// for another crate's trait, or for an old version of these, takes a dozen lines.
+/// `TokioUtil` (feature `tokio-util`) and `AsynchronousCodec` (feature `asynchronous-codec`) are
+/// ready to use. A driver for another crate's trait, or for an old version of these, takes a dozen
+/// lines.
 pub trait Driver<D> {
     /// The buffer that the decoder takes frames from.
     type Buffer: AsRef<[u8]>;
@@ -17,8 +18,8 @@ pub trait Driver<D> {
     /// Returns the buffer of a new stream.
     fn buffer(&self) -> Self::Buffer;
 
-    /// Appends bytes from the front of `chunk`, which is not empty, to the buffer, and returns how many: as many as one
-    /// read returns, and at least one.
+    /// Appends bytes from the front of `chunk`, which is not empty, to the buffer, and returns how
+    /// many: as many as one read returns, and at least one.
     fn read(&self, buffer: &mut Self::Buffer, chunk: &[u8]) -> usize;
 
     /// Returns the next frame, or `None` when the decoder needs more bytes.
@@ -33,7 +34,8 @@ pub trait Driver<D> {
     /// The decoder's own.
     fn decode_eof(&self, decoder: &mut D, buffer: &mut Self::Buffer) -> Result<Option<Self::Item>, Self::Error>;
 
-    /// Returns whether the real driver reports bytes that were left in the buffer when the stream ended.
+    /// Returns whether the real driver reports bytes that were left in the buffer when the stream
+    /// ended.
     fn tells_leftover(&self) -> bool {
         false
     }

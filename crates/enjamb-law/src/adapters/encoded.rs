@@ -29,10 +29,12 @@ where
     Ok(buffer.into())
 }
 
-/// Holds when the subject decodes `events`, encoded by `encode`, to the same events. This round trip begins with values;
-/// [`round_trip`](crate::round_trip) begins with bytes. The verdict on the end counts only where it is an error.
+/// Holds when the subject decodes `events`, encoded by `encode`, to the same events. This round
+/// trip begins with values; [`round_trip`](crate::round_trip) begins with bytes. The verdict on the
+/// end counts only where it is an error.
 ///
-/// `encode` returns the bytes of all given events, or `None` where it refuses them; then the law holds.
+/// `encode` returns the bytes of all given events, or `None` where it refuses them; then the law
+/// holds.
 ///
 /// ```
 /// # #[cfg(feature = "tokio-util")] {

@@ -1,13 +1,15 @@
 //! The executor under async subjects: it detects when its task is idle.
 //!
-//! A runtime polls a task when it is woken, and a lost wake-up does not show: the test hangs, or passes because something
-//! else woke the task. This executor has one task, and nothing else can wake it. It polls once, and then again as long as
-//! the task was woken while it was polled. A task that returned `Pending` and was not woken since is *idle*. Only then
-//! does the executor deliver the next chunk, and it wakes the waker that the reader was last polled with, and no other.
-//! If the task was not woken by that, it never will be.
+//! A runtime polls a task when it is woken, and a lost wake-up does not show: the test hangs, or
+//! passes because something else woke the task. This executor has one task, and nothing else can
+//! wake it. It polls once, and then again as long as the task was woken while it was polled. A task
+//! that returned `Pending` and was not woken since is *idle*. Only then does the executor deliver
+//! the next chunk, and it wakes the waker that the reader was last polled with, and no other. If
+//! the task was not woken by that, it never will be.
 //!
-//! Only the waker of the most recent poll counts, as the contract of `Future::poll` requires. Each poll gets a new waker
-//! when the task kept the old one, so wake-ups of a kept waker have no effect.
+//! Only the waker of the most recent poll counts, as the contract of `Future::poll` requires. Each
+//! poll gets a new waker when the task kept the old one, so wake-ups of a kept waker have no
+//! effect.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -62,7 +64,8 @@ impl Executor {
         Self { feed, flag, waker, empty_items }
     }
 
-    /// Polls `future` until it is ready, and delivers the next chunk whenever it is idle. Returns `None` after a breach.
+    /// Polls `future` until it is ready, and delivers the next chunk whenever it is idle. Returns
+    /// `None` after a breach.
     pub(super) fn finish<T, E, X>(
         &mut self,
         mut future: Pin<&mut impl Future<Output = T>>,
@@ -91,8 +94,8 @@ impl Executor {
         }
     }
 
-    /// Delivers the next chunk to a task that does not wait: one that failed, and is called again. Returns whether there
-    /// was a chunk.
+    /// Delivers the next chunk to a task that does not wait: one that failed, and is called again.
+    /// Returns whether there was a chunk.
     pub(super) fn go_on<E, X>(&mut self, run: &mut Run<'_, E, X>) -> bool {
         self.deliver(run);
         !self.feed.ended()

@@ -8,8 +8,8 @@ use crate::measure::uncounted;
 use crate::run;
 use crate::subject::Fault;
 
-/// The law's end of a [`Chunks`](crate::Chunks), an [`Outgoing`](crate::Outgoing) or a `Body`. The constructors of async
-/// subjects take it.
+/// The law's end of a [`Chunks`](crate::Chunks), an [`Outgoing`](crate::Outgoing) or a `Body`. The
+/// constructors of async subjects take it.
 #[derive(Clone, Debug)]
 pub struct Feed(Arc<Mutex<State>>);
 
@@ -81,7 +81,8 @@ impl Feed {
         }
     }
 
-    /// Returns whether there is something to read, so that the reader has no reason to wait. The end of the stream counts.
+    /// Returns whether there is something to read, so that the reader has no reason to wait. The
+    /// end of the stream counts.
     pub(super) fn has_unread(&self) -> bool {
         let state = self.state();
         !state.arrived.is_empty() || state.taken > 0 || state.empty_items > 0 || state.ended
@@ -97,7 +98,8 @@ impl Feed {
         self.state().end_seen
     }
 
-    /// Returns a counter that grows with every read, and starts a poll: the ends that are read are counted from here.
+    /// Returns a counter that grows with every read, and starts a poll: the ends that are read are
+    /// counted from here.
     pub(super) fn progress(&self) -> u64 {
         let mut state = self.state();
         state.ends_read = 0;
@@ -109,8 +111,8 @@ impl Feed {
         self.state().at_most
     }
 
-    /// The reader's side: moves all bytes that arrived into `bytes`, whose old content was read. `Ready(false)` means that
-    /// the stream has ended.
+    /// The reader's side: moves all bytes that arrived into `bytes`, whose old content was read.
+    /// `Ready(false)` means that the stream has ended.
     pub(super) fn poll_take(&self, cx: &mut Context<'_>, bytes: &mut Vec<u8>) -> Poll<bool> {
         let mut state = self.state();
         if !state.arrived.is_empty() {
@@ -142,7 +144,8 @@ impl Feed {
         state.progress += bytes as u64;
     }
 
-    /// The writer's side: counts `bytes` that were written after the input had ended, where room is unlimited.
+    /// The writer's side: counts `bytes` that were written after the input had ended, where room is
+    /// unlimited.
     pub(super) fn written(&self, bytes: usize) {
         let mut state = self.state();
         state.progress += bytes as u64;

@@ -4,12 +4,14 @@ use bytes::BytesMut;
 
 use super::driver::Driver;
 
-/// The size of the buffer that a `FramedRead` begins with, in bytes; asynchronous-codec reads as many at once.
+/// The size of the buffer that a `FramedRead` begins with, in bytes; asynchronous-codec reads as
+/// many at once.
 const INITIAL_CAPACITY: usize = 8 << 10;
 
-/// The driver of `tokio_util::codec::Decoder`s. It makes the calls of `tokio_util::codec::FramedRead`, version 0.7: a
-/// buffer of 8 KiB, which grows when the decoder reserves more; reads as long as there is room for; `decode` until `None`
-/// after each read, and `decode_eof` until `None` at the end, for an empty buffer too.
+/// The driver of `tokio_util::codec::Decoder`s. It makes the calls of
+/// `tokio_util::codec::FramedRead`, version 0.7: a buffer of 8 KiB, which grows when the decoder
+/// reserves more; reads as long as there is room for; `decode` until `None` after each read, and
+/// `decode_eof` until `None` at the end, for an empty buffer too.
 #[cfg(feature = "tokio-util")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TokioUtil;
@@ -40,9 +42,9 @@ impl<D: tokio_util::codec::Decoder> Driver<D> for TokioUtil {
     }
 }
 
-/// The driver of `asynchronous_codec::Decoder`s. It makes the calls of `asynchronous_codec::FramedRead`, version 0.7:
-/// reads of at most 8 KiB, `decode` until `None` after each; at the end `decode` first, and `decode_eof` only when bytes
-/// are left.
+/// The driver of `asynchronous_codec::Decoder`s. It makes the calls of
+/// `asynchronous_codec::FramedRead`, version 0.7: reads of at most 8 KiB, `decode` until `None`
+/// after each; at the end `decode` first, and `decode_eof` only when bytes are left.
 #[cfg(feature = "asynchronous-codec")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AsynchronousCodec;

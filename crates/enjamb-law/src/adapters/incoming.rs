@@ -7,10 +7,11 @@ use crate::cutting::Event;
 use crate::run::{self, Run};
 use crate::subject::Fault;
 
-/// A connection whose bytes arrive as the law cuts them: a `Read`, and a `BufRead` over its own chunks.
+/// A connection whose bytes arrive as the law cuts them: a `Read`, and a `BufRead` over its own
+/// chunks.
 ///
-/// A read returns bytes of one chunk. It is a `Write` too, for code that must answer in order to read; it drops what is
-/// written.
+/// A read returns bytes of one chunk. It is a `Write` too, for code that must answer in order to
+/// read; it drops what is written.
 #[derive(Clone, Debug)]
 pub struct Incoming {
     /// The whole stream.
@@ -112,8 +113,8 @@ impl Incoming {
         Ok((state.at, state.end))
     }
 
-    /// Adds the next chunk to the bytes that have arrived, for a reader that failed and is called again. Returns whether
-    /// there was one.
+    /// Adds the next chunk to the bytes that have arrived, for a reader that failed and is called
+    /// again. Returns whether there was one.
     pub(super) fn skip(&self) -> bool {
         let mut state = self.state();
         let next = state.events.get(state.requested).copied();
@@ -173,7 +174,8 @@ impl RequestReporter {
         Self { incoming, reported: 0, at: 0, end_reported: false }
     }
 
-    /// Reports the requests since the last call. Returns whether the end of the stream was requested.
+    /// Reports the requests since the last call. Returns whether the end of the stream was
+    /// requested.
     pub(super) fn report<E, F>(&mut self, run: &mut Run<'_, E, F>) -> bool {
         let state = self.incoming.state();
         let requested = state.requested.min(state.events.len());

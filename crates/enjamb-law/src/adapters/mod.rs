@@ -1,6 +1,7 @@
 //! Adapters: each makes a subject of somebody else's decoder, reader or parser.
 //!
-//! An adapter is the driver that its kind of code is written for, with the law in place of the socket.
+//! An adapter is the driver that its kind of code is written for, with the law in place of the
+//! socket.
 
 #![allow(
     clippy::new_ret_no_self,

@@ -7,12 +7,12 @@ use crate::measure::uncounted;
 
 use super::feed::Feed;
 
-/// A connection that takes as many bytes at a time as the law allows: an `AsyncWrite` of tokio (feature `tokio`) and of
-/// the futures crates (feature `futures`).
+/// A connection that takes as many bytes at a time as the law allows: an `AsyncWrite` of tokio
+/// (feature `tokio`) and of the futures crates (feature `futures`).
 ///
-/// Each byte of the input is room for one byte. A write takes at most the room that is left of one chunk. Without room it
-/// is `Pending`, until the next chunk arrives and wakes the waker that it was last polled with. After the end of the
-/// input it takes every write whole.
+/// Each byte of the input is room for one byte. A write takes at most the room that is left of one
+/// chunk. Without room it is `Pending`, until the next chunk arrives and wakes the waker that it
+/// was last polled with. After the end of the input it takes every write whole.
 #[derive(Debug)]
 pub struct Outgoing {
     feed: Feed,
@@ -46,7 +46,8 @@ impl Outgoing {
         Self { feed, log, arrived: Vec::new(), room: 0, vectored }
     }
 
-    /// Takes bytes from the front of `bytes` and returns how many. Use it to implement the traits of other crates.
+    /// Takes bytes from the front of `bytes` and returns how many. Use it to implement the traits
+    /// of other crates.
     pub fn poll_take(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<usize> {
         if bytes.is_empty() {
             return Poll::Ready(0);
@@ -66,8 +67,8 @@ impl Outgoing {
         Poll::Ready(taken)
     }
 
-    /// Takes bytes from several buffers as if they were one. Unless it is vectored, it takes from the first buffer that is
-    /// not empty.
+    /// Takes bytes from several buffers as if they were one. Unless it is vectored, it takes from
+    /// the first buffer that is not empty.
     #[cfg(any(feature = "tokio", feature = "futures"))]
     fn poll_take_vectored(&mut self, cx: &mut Context<'_>, buffers: &[std::io::IoSlice<'_>]) -> Poll<usize> {
         let mut buffers = buffers.iter().filter(|buffer| !buffer.is_empty());

@@ -1,4 +1,5 @@
-//! Parse functions: `fn(&[u8])`, called with all bytes from the start of a message, until the message is complete.
+//! Parse functions: `fn(&[u8])`, called with all bytes from the start of a message, until the
+//! message is complete.
 
 use std::fmt::Debug;
 
@@ -22,13 +23,14 @@ use super::parsed::Parsed;
 /// split_everywhere(&frames, &stream(b"\x03abc\x00\x01d"), &Segmentations::up_to_two_cuts()).unwrap();
 /// ```
 ///
-/// Whenever bytes arrive, the function is called with all bytes from the start of the next message on, and never with
-/// none. Bytes that are left when the stream ends are a truncated message. A [`Parsed::Done`] that used no byte, or more
-/// than there are, is a [breach](Fault::Miscounted).
+/// Whenever bytes arrive, the function is called with all bytes from the start of the next message
+/// on, and never with none. Bytes that are left when the stream ends are a truncated message. A
+/// [`Parsed::Done`] that used no byte, or more than there are, is a [breach](Fault::Miscounted).
 ///
-/// A message in n chunks is parsed n times from its start, so a parse function [rescans](Subject::rescans) and the law
-/// [`linear`](crate::linear) does not apply. It does apply to a parser that keeps its position: make it with
-/// [`with`](Self::with) and [`remembers`](Self::remembers).
+/// A message in n chunks is parsed n times from its start, so a parse function
+/// [rescans](Subject::rescans) and the law [`linear`](crate::linear) does not apply. It does apply
+/// to a parser that keeps its position: make it with [`with`](Self::with) and
+/// [`remembers`](Self::remembers).
 ///
 /// When it is [called again](crate::Event::Again) without new bytes, it gets the same bytes.
 #[derive(Clone, Copy, Debug)]
@@ -62,8 +64,8 @@ impl<M, F> Parsing<M, F> {
 }
 
 impl<M, F, A> Parsing<M, F, A> {
-    /// Calls `parse` with the bytes that are left when the stream ends, until none are left or it returns
-    /// [`Parsed::Incomplete`].
+    /// Calls `parse` with the bytes that are left when the stream ends, until none are left or it
+    /// returns [`Parsed::Incomplete`].
     #[must_use]
     pub fn at_end<P, T, E, B>(self, parse: B) -> Parsing<M, F, B>
     where
@@ -75,23 +77,24 @@ impl<M, F, A> Parsing<M, F, A> {
         Parsing { make, parse: each, at_end: Some(parse), resumes, remembers }
     }
 
-    /// Declares that the parser keeps its position: its work for each byte is constant, and it does not
-    /// [rescan](Subject::rescans).
+    /// Declares that the parser keeps its position: its work for each byte is constant, and it does
+    /// not [rescan](Subject::rescans).
     #[must_use]
     pub fn remembers(mut self) -> Self {
         self.remembers = true;
         self
     }
 
-    /// Goes on after an error one byte after the start of the failed message, as a program does that searches for the next
-    /// message.
+    /// Goes on after an error one byte after the start of the failed message, as a program does
+    /// that searches for the next message.
     #[must_use]
     pub fn resumes(mut self) -> Self {
         self.resumes = true;
         self
     }
 
-    /// Emits all messages of `bytes`. Returns the number of bytes that they used, or `None` when the run is over.
+    /// Emits all messages of `bytes`. Returns the number of bytes that they used, or `None` when
+    /// the run is over.
     fn messages<T, E>(
         &self,
         run: &mut Run<'_, T, Kind>,

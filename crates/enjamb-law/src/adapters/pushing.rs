@@ -27,9 +27,9 @@ use crate::subject::Subject;
 /// split_everywhere(&words, &stream(b"so it goes "), &Segmentations::up_to_two_cuts()).unwrap();
 /// ```
 ///
-/// Events are passed to `out`. After an error, further events of the same chunk are dropped and the parser is not fed any
-/// more, unless the adapter [`resumes`](Self::resumes). At the end of the stream the parser is called only if there is an
-/// [`at_end`](Self::at_end) function.
+/// Events are passed to `out`. After an error, further events of the same chunk are dropped and the
+/// parser is not fed any more, unless the adapter [`resumes`](Self::resumes). At the end of the
+/// stream the parser is called only if there is an [`at_end`](Self::at_end) function.
 ///
 /// When it is [called again](crate::Event::Again) without new bytes, it is fed an empty chunk.
 pub struct Pushing<M, F, A, T, E> {
@@ -41,8 +41,8 @@ pub struct Pushing<M, F, A, T, E> {
 }
 
 impl Pushing<(), (), (), (), ()> {
-    /// Makes a subject of the parsers that `make` returns. `feed` passes a chunk to one, and the events of the chunk to its
-    /// last argument.
+    /// Makes a subject of the parsers that `make` returns. `feed` passes a chunk to one, and the
+    /// events of the chunk to its last argument.
     pub fn new<M, P, F, T, E>(
         make: M,
         feed: F,
@@ -60,8 +60,8 @@ impl Pushing<(), (), (), (), ()> {
         }
     }
 
-    /// Makes a subject of the parsers that `make` returns. `feed` passes a chunk to one, and returns the events of the chunk
-    /// or an error.
+    /// Makes a subject of the parsers that `make` returns. `feed` passes a chunk to one, and
+    /// returns the events of the chunk or an error.
     ///
     /// ```
     /// use enjamb_law::{Never, Pushing, split, stream};

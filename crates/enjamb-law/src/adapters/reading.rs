@@ -1,4 +1,4 @@
-//! Async readers: an `async fn` over a connection, called until it returns that there is no more.
+//! Async readers: an `async fn` over a connection, called until it returns `None`.
 
 use std::fmt::Debug;
 use std::pin::pin;
@@ -29,17 +29,19 @@ use super::feed::Feed;
 /// # }
 /// ```
 ///
-/// The function is called again after each event, with the same reader, until it returns `Ok(None)` or an error. It runs
-/// without a runtime: a task that waits for a timer or for another task counts as idle, and the next chunk arrives.
+/// The function is called again after each event, with the same reader, until it returns `Ok(None)`
+/// or an error. It runs without a runtime: a task that waits for a timer or for another task counts
+/// as idle, and the next chunk arrives.
 ///
 /// The next chunk arrives only when the reader waits for it. Three kinds of reader commit a breach:
 ///
-/// * [`Asleep`](crate::Fault::Asleep): it is not woken then, because it left no waker, or another waker than the one that
-///   it was polled with;
+/// * [`Asleep`](crate::Fault::Asleep): it is not woken then, because it left no waker, or another
+///   waker than the one that it was polled with;
 /// * [`Busy`](crate::Fault::Busy): it wakes itself again and again, and reads nothing;
 /// * [`Hung`](crate::Fault::Hung): it reads the end of the stream 10,000 times in one call.
 ///
-/// When it is [called again](crate::Event::Again) without new bytes, the task is polled without a wake-up.
+/// When it is [called again](crate::Event::Again) without new bytes, the task is polled without a
+/// wake-up.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading<M, F> {
     make: M,
@@ -58,7 +60,8 @@ impl Reading<(), ()> {
         Reading::over(Chunks::new, read)
     }
 
-    /// Makes a subject of the reader that `make` puts around a connection, and of a function that reads its next event.
+    /// Makes a subject of the reader that `make` puts around a connection, and of a function that
+    /// reads its next event.
     ///
     /// ```
     /// # #[cfg(feature = "tokio")] {
@@ -77,7 +80,8 @@ impl Reading<(), ()> {
         Reading::over(move |feed| make(Chunks::new(feed)), read)
     }
 
-    /// Makes a subject of the stream of events that `make` puts around a connection. `FramedRead` is such a stream.
+    /// Makes a subject of the stream of events that `make` puts around a connection. `FramedRead`
+    /// is such a stream.
     ///
     /// ```
     /// # #[cfg(feature = "tokio-util")] {
@@ -122,16 +126,17 @@ where
 }
 
 impl<M, F> Reading<M, F> {
-    /// Limits each read to `at_most` bytes, and at least one, even where more of the chunk has arrived. That finds a reader
-    /// which takes one read for a whole message, or for the whole chunk, without a cut.
+    /// Limits each read to `at_most` bytes, and at least one, even where more of the chunk has
+    /// arrived. That finds a reader which takes one read for a whole message, or for the whole
+    /// chunk, without a cut.
     #[must_use]
     pub fn stingy(mut self, at_most: usize) -> Self {
         self.at_most = at_most.max(1);
         self
     }
 
-    /// Calls the function again after an error, as a program does that logs it and goes on. An error after the end of the
-    /// stream is the last.
+    /// Calls the function again after an error, as a program does that logs it and goes on. An
+    /// error after the end of the stream is the last.
     #[must_use]
     pub fn resumes(mut self) -> Self {
         self.resumes = true;
@@ -160,7 +165,8 @@ where
             match result {
                 Ok(Some(event)) => run.event(event),
                 Ok(None) => {
-                    // A reader that stops by itself before the end of the stream gives no verdict on the end.
+                    // A reader that stops by itself before the end of the stream gives no verdict
+                    // on the end.
                     if feed.end_seen() {
                         run.say(Said::End(End::Clean));
                     }

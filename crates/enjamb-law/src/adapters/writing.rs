@@ -1,9 +1,10 @@
 //! Async writers: they must write the same bytes, however many the connection takes at a time.
 //!
-//! A write may take fewer bytes than it was given, and it may have to wait. That is the split law in the other direction:
-//! each byte of the input is room for one byte on the connection, each chunk is the most that the next write takes, and
-//! each cut is a place where the writer must wait and be woken. So the laws of readers apply to writers unchanged. Only
-//! the number of input bytes matters, not their values.
+//! A write may take fewer bytes than it was given, and it may have to wait. That is the split law
+//! in the other direction: each byte of the input is room for one byte on the connection, each
+//! chunk is the most that the next write takes, and each cut is a place where the writer must wait
+//! and be woken. So the laws of readers apply to writers unchanged. Only the number of input bytes
+//! matters, not their values.
 
 use std::fmt::{self, Debug};
 use std::pin::pin;
@@ -17,7 +18,8 @@ use super::executor::Executor;
 use super::feed::Feed;
 use super::outgoing::{Log, Outgoing};
 
-/// The [`Subject`] of an async writer and the items that it writes. Its input is room on the connection.
+/// The [`Subject`] of an async writer and the items that it writes. Its input is room on the
+/// connection.
 ///
 /// ```
 /// # #[cfg(feature = "tokio")] {
@@ -32,13 +34,14 @@ use super::outgoing::{Log, Outgoing};
 /// # }
 /// ```
 ///
-/// Its one event, emitted when all items are written, holds all bytes that were written. At a cut of the input a write
-/// takes no more, and the next is `Pending`. After the end of the input, the connection takes every write whole. A writer
-/// that is not woken when there is room again is [`Asleep`](crate::Fault::Asleep), and one that keeps waking itself is
+/// Its one event, emitted when all items are written, holds all bytes that were written. At a cut
+/// of the input a write takes no more, and the next is `Pending`. After the end of the input, the
+/// connection takes every write whole. A writer that is not woken when there is room again is
+/// [`Asleep`](crate::Fault::Asleep), and one that keeps waking itself is
 /// [`Busy`](crate::Fault::Busy), as for [`Reading`](crate::Reading).
 ///
-/// The laws that apply to it are [`split`](crate::split), [`quiet`](crate::quiet), [`awake`](crate::awake) and
-/// [`total`](crate::total).
+/// The laws that apply to it are [`split`](crate::split), [`quiet`](crate::quiet),
+/// [`awake`](crate::awake) and [`total`](crate::total).
 #[derive(Clone, Debug)]
 pub struct Writing<M, T, F, A> {
     make: M,
@@ -61,8 +64,8 @@ impl Writing<(), (), (), ()> {
         Writing::with(|outgoing| outgoing, items, write)
     }
 
-    /// Makes a subject of the writer that `make` puts around a connection, of `items`, and of a function that writes one of
-    /// them.
+    /// Makes a subject of the writer that `make` puts around a connection, of `items`, and of a
+    /// function that writes one of them.
     pub fn with<M, W, T, F, E>(
         make: M,
         items: Vec<T>,

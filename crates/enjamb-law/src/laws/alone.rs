@@ -1,7 +1,8 @@
 //! The alone law: independent messages give the same events alone and together.
 //!
-//! A reader that keeps state from one message for the next (headers that are not cleared, a limit whose count is not
-//! reset) gives the same output under every cut, so the split law cannot see it. A fresh reader for each message can.
+//! A reader that keeps state from one message for the next (headers that are not cleared, a limit
+//! whose count is not reset) gives the same output under every cut, so the split law cannot see it.
+//! A fresh reader for each message can.
 
 use crate::cutting::stream;
 use crate::law::Law;
@@ -11,7 +12,8 @@ use crate::run::trace;
 use crate::subject::{Comparable, Said, Subject};
 use crate::violation::{Told, Violation, kept, messages_code};
 
-/// Holds when all `messages` together give the events that they give one by one, each fed to a fresh subject.
+/// Holds when all `messages` together give the events that they give one by one, each fed to a
+/// fresh subject.
 ///
 /// # Errors
 /// A [`Violation`], with as few of the messages as show it.
@@ -25,8 +27,8 @@ where
 
 type Events<S> = Vec<Said<<S as Subject>::Event, <S as Subject>::Error>>;
 
-/// Returns the events of the messages alone, and together. The verdict on the end of the stream is left out, and so
-/// are breaches, which other laws report.
+/// Returns the events of the messages alone, and together. The verdict on the end of the stream is
+/// left out, and so are breaches, which other laws report.
 fn run_both<S>(subject: &S, messages: &[&[u8]]) -> (Events<S>, Events<S>)
 where
     S: Subject<Event: Comparable, Error: Comparable>,

@@ -1,9 +1,10 @@
-//! The awake law: an async reader that waits is woken when bytes arrive, and does not spin when none do.
+//! The awake law: an async reader that waits is woken when bytes arrive, and does not spin when
+//! none do.
 //!
-//! The executor under the async adapters delivers the next chunk only when the subject is idle: it returned `Pending`
-//! and was not woken since. Then the chunk arrives, and the executor wakes the waker that the subject left with its
-//! reader. A subject that lost the waker on the way to its reader sleeps on; one that keeps waking itself is never
-//! idle.
+//! The executor under the async adapters delivers the next chunk only when the subject is idle: it
+//! returned `Pending` and was not woken since. Then the chunk arrives, and the executor wakes the
+//! waker that the subject left with its reader. A subject that lost the waker on the way to its
+//! reader sleeps on; one that keeps waking itself is never idle.
 
 use crate::cutting::Cutting;
 use crate::law::Law;

@@ -1,7 +1,8 @@
 //! The bounded law: a subject never holds more than its declared limit, whatever arrives.
 //!
-//! A peer that never ends a message must not make the reader keep it. The law counts the bytes that the subject reports
-//! as held, with buffers at their capacity, and, with the feature `allocations`, the bytes that it has really allocated.
+//! A peer that never ends a message must not make the reader keep it. The law counts the bytes that
+//! the subject reports as held, with buffers at their capacity, and, with the feature
+//! `allocations`, the bytes that it has really allocated.
 
 use crate::cutting::Cutting;
 use crate::law::Law;
@@ -17,7 +18,8 @@ use crate::violation::{Violation, counted, input_code};
 pub struct Bound {
     /// The longest message that the subject accepts, in bytes.
     pub limit: usize,
-    /// The bytes that it may hold beside a message: tables, a buffer of fixed size, the chunk that is being read.
+    /// The bytes that it may hold beside a message: tables, a buffer of fixed size, the chunk that
+    /// is being read.
     pub beside: usize,
 }
 
@@ -28,7 +30,8 @@ impl Bound {
         Self { limit, beside: 16 << 10 }
     }
 
-    /// The most bytes that may be held: twice the limit, since a growing buffer doubles, and [`beside`](Self::beside).
+    /// The most bytes that may be held: twice the limit, since a growing buffer doubles, and
+    /// [`beside`](Self::beside).
     #[must_use]
     pub const fn most(self) -> usize {
         self.limit.saturating_mul(2).saturating_add(self.beside)
@@ -67,8 +70,8 @@ impl<E, F> Listener<E, F> for PeakHeld {
 }
 
 impl<S: Subject<Event: Comparable, Error: Comparable>> BoundedTrial<'_, S> {
-    /// Returns the most bytes that the subject reported as held, and, where allocations are counted, the most that it
-    /// had allocated.
+    /// Returns the most bytes that the subject reported as held, and, where allocations are
+    /// counted, the most that it had allocated.
     fn held(&self, input: &Cutting, cuts: &[usize]) -> (usize, Option<usize>) {
         pulse::cuts(cuts);
         let mut peak = PeakHeld::default();

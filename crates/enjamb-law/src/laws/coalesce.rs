@@ -1,8 +1,8 @@
 //! The coalesce law: messages in one chunk, few or many, are the same messages.
 //!
-//! This is the split law in the other direction, for long chunks. A test of all cuts needs short streams; a reader that
-//! takes only so many messages from one read, or that recurses once for each message, fails only with hundreds of
-//! messages in a chunk.
+//! This is the split law in the other direction, for long chunks. A test of all cuts needs short
+//! streams; a reader that takes only so many messages from one read, or that recurses once for each
+//! message, fails only with hundreds of messages in a chunk.
 
 use crate::cutting::{Cutting, stream};
 use crate::law::Law;
@@ -14,7 +14,8 @@ use crate::violation::{Told, Violation, kept, messages_code};
 
 use super::boundaries::boundaries;
 
-/// Holds when `messages` give the same output as one chunk each, as two to a chunk, and all in one chunk.
+/// Holds when `messages` give the same output as one chunk each, as two to a chunk, and all in one
+/// chunk.
 ///
 /// # Errors
 /// A [`Violation`], with as few of the messages as show it.

@@ -1,8 +1,8 @@
 //! The fused law: after an error, only that error.
 //!
-//! A stream that could not be framed has no known place to go on from, so any later event is made up. This is the
-//! contract of [`Machine`](enjamb::Machine). It does not bind a codec whose errors concern one message and which finds
-//! the next message by itself.
+//! A stream that could not be framed has no known place to go on from, so any later event is made
+//! up. This is the contract of [`Machine`](enjamb::Machine). It does not bind a codec whose errors
+//! concern one message and which finds the next message by itself.
 
 use crate::cutting::{Cutting, Event};
 use crate::law::Law;
@@ -12,8 +12,8 @@ use crate::run::{AfterError, Recorder, drive};
 use crate::subject::{Comparable, ONLY, Said, Subject};
 use crate::violation::{Told, Violation, input_code};
 
-/// Holds when the subject, once it has failed on `input` cut at `cuts`, returns only that error: when it is called
-/// again without new bytes, and when it is fed all of `input` once more.
+/// Holds when the subject, once it has failed on `input` cut at `cuts`, returns only that error:
+/// when it is called again without new bytes, and when it is fed all of `input` once more.
 ///
 /// # Errors
 /// A [`Violation`], minimised.
@@ -38,7 +38,8 @@ impl<S: Subject<Event: Comparable, Error: Comparable>> FusedTrial<'_, S> {
         recorder.0
     }
 
-    /// Returns the index of the first error of a trace, and that of the first entry after it that is not that error.
+    /// Returns the index of the first error of a trace, and that of the first entry after it that
+    /// is not that error.
     fn unfused(said: &[Said<S::Event, S::Error>]) -> Option<(usize, usize)> {
         let failed = said.iter().position(|said| matches!(said, Said::Failed(_)))?;
         let other = said[failed..].iter().position(|other| *other != said[failed])?;

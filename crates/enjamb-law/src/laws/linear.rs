@@ -1,9 +1,10 @@
 //! The linear law: the work for each byte is constant, for one-byte chunks too.
 //!
-//! A reader that searches its whole buffer again for every chunk does quadratic work, and a peer that sends one byte at
-//! a time can then keep a server busy alone. Where it can, the law counts work instead of timing it: with the feature
-//! `allocations` it counts the bytes that are allocated. Searching allocates nothing, so the law measures the processor
-//! time of the thread too. It judges that time only by a growth which no noise imitates: nearer to the square than to
+//! A reader that searches its whole buffer again for every chunk does quadratic work, and a peer
+//! that sends one byte at a time can then keep a server busy alone. Where it can, the law counts
+//! work instead of timing it: with the feature `allocations` it counts the bytes that are
+//! allocated. Searching allocates nothing, so the law measures the processor time of the thread
+//! too. It judges that time only by a growth which no noise imitates: nearer to the square than to
 //! the line over 16 times the bytes, seen twice, each time as the least of several runs.
 
 use std::time::Duration;
@@ -80,8 +81,9 @@ enum Resource {
     ProcessorTime,
 }
 
-/// Returns the resource that grew too fast from `small` to `large`, for `times` as many bytes. Linear work grows by
-/// `times`, quadratic work by its square; the threshold lies half way between the two powers.
+/// Returns the resource that grew too fast from `small` to `large`, for `times` as many bytes.
+/// Linear work grows by `times`, quadratic work by its square; the threshold lies half way between
+/// the two powers.
 fn quadratic(small: &Work, large: &Work, times: u64) -> Option<Resource> {
     let threshold = times * times.isqrt();
     let allocated = |work: &Work| work.allocated.unwrap_or(0);

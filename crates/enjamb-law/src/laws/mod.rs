@@ -1,4 +1,5 @@
-//! The laws, one file each: plain functions that return the smallest [`Violation`](crate::Violation) they find.
+//! The laws, one file each: plain functions that return the smallest
+//! [`Violation`](crate::Violation) they find.
 
 mod alone;
 mod awake;

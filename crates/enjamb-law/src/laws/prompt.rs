@@ -1,8 +1,10 @@
-//! The prompt law: a message is emitted once its last byte was fed. Nothing waits for bytes that it does not need.
+//! The prompt law: a message is emitted once its last byte was fed. Nothing waits for bytes that it
+//! does not need.
 //!
-//! A codec that holds a message back until the next one begins passes every test that closes the stream, and hangs in
-//! production: the client waits for the reply, and the server for one byte more. The law compares the events that the
-//! subject emits before it asks for more bytes with those that it emits when the stream ends there.
+//! A codec that holds a message back until the next one begins passes every test that closes the
+//! stream, and hangs in production: the client waits for the reply, and the server for one byte
+//! more. The law compares the events that the subject emits before it asks for more bytes with
+//! those that it emits when the stream ends there.
 
 use crate::cutting::{Event, stream};
 use crate::law::Law;
@@ -14,8 +16,8 @@ use crate::violation::{Told, Violation, kept, messages_code};
 
 use super::boundaries::boundaries;
 
-/// Holds when the subject, fed with `messages` cut at `cuts`, emits all events of a message before it asks for the chunk
-/// after the one that the message ends in.
+/// Holds when the subject, fed with `messages` cut at `cuts`, emits all events of a message before
+/// it asks for the chunk after the one that the message ends in.
 ///
 /// # Errors
 /// A [`Violation`], with as few of the messages as show it.
@@ -97,7 +99,8 @@ where
     None
 }
 
-/// Up to this many bytes, every single cut is tried, and every cut that makes no difference is left out.
+/// Up to this many bytes, every single cut is tried, and every cut that makes no difference is left
+/// out.
 const SHORT_LEN: usize = 256;
 
 fn violation<S>(subject: &S, messages: &[&[u8]], cuts: &[usize]) -> Box<Violation>

@@ -1,7 +1,7 @@
 //! The quiet law: a subject that is called again without new bytes emits nothing new.
 //!
-//! Drivers call again all the time: a decoder after each frame, a reader after a spurious wake-up, a parser with an
-//! empty read.
+//! Drivers call again all the time: a decoder after each frame, a reader after a spurious wake-up,
+//! a parser with an empty read.
 
 use enjamb::Side;
 
@@ -13,8 +13,8 @@ use crate::run::{AfterError, Listener, Recorder, drive, trace};
 use crate::subject::{Comparable, ONLY, Said, Subject};
 use crate::violation::{Told, Violation, input_code};
 
-/// Holds when `input`, cut at `cuts`, gives the same output if the subject is called again before the first chunk and
-/// after each chunk.
+/// Holds when `input`, cut at `cuts`, gives the same output if the subject is called again before
+/// the first chunk and after each chunk.
 ///
 /// # Errors
 /// A [`Violation`], minimised.
@@ -26,7 +26,7 @@ where
     if QuietTrial(subject).fails(input, &(), cuts) { Err(violation(subject, input, cuts)) } else { Ok(()) }
 }
 
-/// Adds an event that brings nothing before the first chunk and after each chunk.
+/// Adds an event without bytes before the first chunk and after each chunk.
 fn with_repeated_calls<'i>(input: impl Iterator<Item = (Side, Event<'i>)>) -> impl Iterator<Item = (Side, Event<'i>)> {
     let again = std::iter::once((ONLY, Event::Again));
     let events = input.flat_map(|(side, event)| {

@@ -1,5 +1,5 @@
-//! The round trip law: events that are encoded and decoded again are the same events, and a canonical message is
-//! encoded as it was.
+//! The round trip law: events that are encoded and decoded again are the same events, and a
+//! canonical message is encoded as it was.
 
 use enjamb::End;
 
@@ -10,10 +10,11 @@ use crate::run::trace;
 use crate::subject::{Comparable, Said, Subject};
 use crate::violation::{Told, Violation, literal};
 
-/// Holds when the events of `message`, encoded by `encode` and decoded again, are the same events; and, for a message
-/// that is `canonical`, when their encoding is the message.
+/// Holds when the events of `message`, encoded by `encode` and decoded again, are the same events;
+/// and, for a message that is `canonical`, when their encoding is the message.
 ///
-/// `encode` returns the bytes of one event, or `None` for an event that it does not encode; then the law holds.
+/// `encode` returns the bytes of one event, or `None` for an event that it does not encode; then
+/// the law holds.
 ///
 /// # Errors
 /// A [`Violation`].

@@ -14,14 +14,16 @@ use crate::violation::{Told, Violation, input_code};
 /// The amount of work that [`split_everywhere`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Checked {
-    /// The number of segmentations that were run. One or two cuts at the edge of a turn change nothing and are left out.
+    /// The number of segmentations that were run. One or two cuts at the edge of a turn change
+    /// nothing and are left out.
     pub segmentations: usize,
-    /// The number of entries in the output of the uncut input: events, errors, and the verdict on the end.
+    /// The number of entries in the output of the uncut input: events, errors, and the verdict on
+    /// the end.
     pub said: usize,
 }
 
-/// Holds when `input` gives the same output cut at `cuts` as in one chunk: every event, the error, and the verdict on the
-/// end of the stream, in the same order.
+/// Holds when `input` gives the same output cut at `cuts` as in one chunk: every event, the error,
+/// and the verdict on the end of the stream, in the same order.
 ///
 /// # Errors
 /// A [`Violation`], minimised.

@@ -1,7 +1,8 @@
 //! The total law: any bytes give values or a typed error.
 //!
-//! The subject runs on the caller's thread. That shows a panic, endless output, and a call that takes no bytes. A call
-//! that never returns and a stack overflow need a process of their own, which [`Laws`](crate::Laws) starts.
+//! The subject runs on the caller's thread. That shows a panic, endless output, and a call that
+//! takes no bytes. A call that never returns and a stack overflow need a process of their own,
+//! which [`Laws`](crate::Laws) starts.
 
 use crate::cutting::Cutting;
 use crate::law::Law;
@@ -14,7 +15,8 @@ use crate::violation::{Told, Violation, input_code};
 /// Holds when the subject commits no [breach](Fault) over `input`, cut at `cuts`.
 ///
 /// # Errors
-/// A [`Violation`], minimised. A reader that sleeps or spins breaks the law [`awake`](crate::awake) instead.
+/// A [`Violation`], minimised. A reader that sleeps or spins breaks the law [`awake`](crate::awake)
+/// instead.
 pub fn total<S>(subject: &S, input: &Cutting, cuts: &[usize]) -> Result<(), Box<Violation>>
 where
     S: Subject<Event: Comparable, Error: Comparable>,

@@ -103,8 +103,8 @@ fn table(all: &[EntryReport<'_>]) -> String {
     text
 }
 
-/// Wraps a paragraph, with `indent` before each line but the first. Inline code stays on one line: a line that begins
-/// with `>` or `*` would mean something else.
+/// Wraps a paragraph, with `indent` before each line but the first. Inline code stays on one line:
+/// a line that begins with `>` or `*` would mean something else.
 fn wrapped(paragraph: &str, indent: &str) -> String {
     const COLUMNS: usize = 100;
     let mut text = String::new();
@@ -209,8 +209,9 @@ fn brief(report: &EntryReport<'_>, law: Law) -> String {
 pub struct Comparison {
     /// The first line outside the reproducers that differs: a verdict, a count, a cause.
     pub differs: Option<String>,
-    /// The number of reproducers that differ from those of the page. They do not count as a difference: a reproducer is
-    /// shrunk for some seconds, and a faster machine gets further in that time.
+    /// The number of reproducers that differ from those of the page. They do not count as a
+    /// difference: a reproducer is shrunk for some seconds, and a faster machine gets further in
+    /// that time.
     pub other_reproducers: usize,
 }
 
@@ -241,7 +242,8 @@ pub fn compare(committed: &str, run: &str) -> Comparison {
 /// A page, with its fenced blocks separate from the rest.
 #[derive(Default)]
 struct PageParts<'a> {
-    /// The lines outside the blocks, with their numbers from 1. The first line of a block marks its place.
+    /// The lines outside the blocks, with their numbers from 1. The first line of a block marks its
+    /// place.
     prose: Vec<(usize, &'a str)>,
     blocks: Vec<Vec<&'a str>>,
 }
@@ -288,7 +290,8 @@ mod tests {
         Law::ALL.into_iter().zip(cells).map(|(law, cell)| (law, outcome(law, cell))).collect()
     }
 
-    /// A change of the generator or of a finding must change the page too. This needs no run of the laws.
+    /// A change of the generator or of a finding must change the page too. This needs no run of the
+    /// laws.
     #[test]
     fn the_committed_page_has_the_text_of_the_generator() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/zoo.md");

@@ -6,12 +6,14 @@ use enjamb_law::{Bound, Law, Laws};
 
 use crate::subject::AnySubject;
 
-/// The longest time for one call. A run over a few KiB takes longer only if its work is quadratic or it never ends.
+/// The longest time for one call. A run over a few KiB takes longer only if its work is quadratic
+/// or it never ends.
 const PATIENCE: Duration = Duration::from_secs(6);
 
 /// A decoder of a published crate.
 pub struct Entry {
-    /// The crate, its version and, where it has several decoders, the decoder: `redis-protocol 6.0.0 Resp3`.
+    /// The crate, its version and, where it has several decoders, the decoder: `redis-protocol
+    /// 6.0.0 Resp3`.
     pub name: &'static str,
     /// The format that it decodes.
     pub what: &'static str,
@@ -41,7 +43,8 @@ pub struct Finding {
 pub enum FindingKind {
     /// A bug: no documentation describes the behaviour.
     Fails,
-    /// The crate or the standard that it implements documents the behaviour, or no code of this shape can avoid it.
+    /// The crate or the standard that it implements documents the behaviour, or no code of this
+    /// shape can avoid it.
     Accepted,
 }
 
@@ -76,7 +79,8 @@ impl Entry {
 
     /// Sets the longest message that the decoder is configured to accept, in bytes.
     pub fn limit(mut self, bytes: usize) -> Self {
-        // `FramedRead` holds two buffers of 8 KiB beside a frame while it replaces one by the other.
+        // `FramedRead` holds two buffers of 8 KiB beside a frame while it replaces one by the
+        // other.
         self.bound = Some(Bound { limit: bytes, beside: 64 << 10 });
         self
     }
@@ -139,8 +143,8 @@ impl Entry {
     }
 }
 
-/// Makes a subject of a decoder for an old `tokio_util`, with the `Decoder` and `bytes` of that version. It is called as
-/// `FramedRead` calls it.
+/// Makes a subject of a decoder for an old `tokio_util`, with the `Decoder` and `bytes` of that
+/// version. It is called as `FramedRead` calls it.
 #[macro_export]
 macro_rules! old_decoder {
     ($tokio_util:ident, $bytes:ident, $make:expr) => {

@@ -1,5 +1,5 @@
-//! The findings of the entries: the laws that they break, and the cause in the source of the crate. A run reports every
-//! difference from them as unexpected.
+//! The findings of the entries: the laws that they break, and the cause in the source of the crate.
+//! A run reports every difference from them as unexpected.
 
 use enjamb_law::Law::{Alone, Awake, Bounded, Coalesce, End, Linear, Prompt, Quiet, RoundTrip, Split, Total};
 

@@ -20,8 +20,8 @@ pub enum Outcome {
 impl Outcome {
     pub fn of_law(law: Law, verdict: Verdict) -> Self {
         match verdict {
-            // The figures of `linear` depend on the machine and the moment. Quadratic work may also take so long that it
-            // counts as a call that does not return.
+            // The figures of `linear` depend on the machine and the moment. Quadratic work may also
+            // take so long that it counts as a call that does not return.
             Verdict::Broken(violation) if law == Law::Linear && !violation.verdict.contains("memory") => {
                 Self::Fails { verdict: QUADRATIC.to_owned(), picture: String::new() }
             }

@@ -1,4 +1,5 @@
-//! Runs the entries, each in a process of its own, since some of them print and some end the process.
+//! Runs the entries, each in a process of its own, since some of them print and some end the
+//! process.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -22,7 +23,8 @@ impl EntryReport<'_> {
     }
 }
 
-/// Tries an entry, and writes the outcomes to a file. In a child that tries one law, this does not return.
+/// Tries an entry, and writes the outcomes to a file. In a child that tries one law, this does not
+/// return.
 pub fn in_this_process(entry: &Entry, law: Option<Law>, into: Option<&Path>) -> Result<(), String> {
     let verdicts = match law {
         Some(law) => vec![(law, entry.laws().check(law))],
@@ -74,8 +76,9 @@ pub fn all<'e>(entries: &[&'e Entry], law: Option<Law>) -> Result<Vec<EntryRepor
 /// The number of times that an unexpected verdict is tried again.
 const RETRIES: usize = 2;
 
-/// Tries a law again while its verdict differs from the findings of the entry. Some verdicts depend on processor time or
-/// patience, and nothing else runs now. A crate that really changed differs every time.
+/// Tries a law again while its verdict differs from the findings of the entry. Some verdicts depend
+/// on processor time or patience, and nothing else runs now. A crate that really changed differs
+/// every time.
 fn confirm(entry: &Entry, law: Law, outcome: &mut Outcome) -> Result<(), String> {
     for _ in 0..RETRIES {
         let Some(discrepancy) = discrepancy(entry, law, outcome) else {

@@ -1,4 +1,4 @@
-//! Lines, and what else ends at a delimiter.
+//! Lines, and other formats with a delimiter.
 
 use enjamb_law::{Decoded, Pushing, Reading};
 use tokio::io::AsyncBufReadExt as _;
@@ -93,7 +93,8 @@ impl Records {
         Self { reader: csv_core::Reader::new(), fields: Vec::new(), ends: Vec::new(), ended: false }
     }
 
-    /// Follows its documentation: it is called until it asks for more, and with no bytes at the end.
+    /// Follows its documentation: it is called until it asks for more, and with no bytes at the
+    /// end.
     fn read(&mut self, mut input: &[u8], found: &mut dyn FnMut(Result<Record, String>)) {
         let at_end = input.is_empty();
         while !self.ended {

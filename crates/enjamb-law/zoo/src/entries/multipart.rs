@@ -11,7 +11,8 @@ const FORM: &[u8] = b"--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nh
 const EMPTY: &[u8] = b"--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\r\n--B--\r\n";
 const STREAMED: &[u8] = b"--B\r\nContent-Length: 5\r\n\r\nhello\r\n";
 
-/// Makes an event of a head, and one of each byte of a body, since the pieces of a body follow the cuts.
+/// Makes an event of a head, and one of each byte of a body, since the pieces of a body follow the
+/// cuts.
 fn bytes(head: Option<String>, body: &[u8]) -> Vec<Shown> {
     let bytes = body.iter().map(|byte| Shown(format!("body {}", byte.escape_ascii())));
     head.map(Shown).into_iter().chain(bytes).collect()

@@ -1,4 +1,5 @@
-//! Formats of serial lines: byte stuffing, radio receivers, radars, satellite receivers, modems, MIDI.
+//! Formats of serial lines: byte stuffing, radio receivers, radars, satellite receivers, modems,
+//! MIDI.
 
 use atat::{DigestResult, Digester as _};
 use enjamb_law::{Accumulating, Decoded, Kind, Law, Never, Pushing, Shown};

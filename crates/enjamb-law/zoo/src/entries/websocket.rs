@@ -11,8 +11,8 @@ use super::{ASYNC, BLOCKING, DECODER};
 use crate::entry::Entry;
 use crate::subject::{any, encoding};
 
-/// Messages as a server sends them: text, fragments with a ping between them, binary with a 16-bit length, and a character
-/// in two fragments.
+/// Messages as a server sends them: text, fragments with a ping between them, binary with a 16-bit
+/// length, and a character in two fragments.
 fn messages() -> Vec<Vec<u8>> {
     vec![
         b"\x81\x05hello".to_vec(),
