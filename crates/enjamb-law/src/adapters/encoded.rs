@@ -75,7 +75,7 @@ where
     };
     Err(Box::new(Violation {
         law: Law::RoundTrip,
-        verdict: format!("encoded as {} and decoded again, the output is another", literal(&bytes)),
+        verdict: format!("encoded as {} and decoded again, the output is different", literal(&bytes)),
         call: format!("reads_back(&subject, &{fewest:?}, encode)"),
         traces: Some([Told::new("encoded", &expected), Told::new("decoded", &decoded)]),
         input: stream(&bytes),

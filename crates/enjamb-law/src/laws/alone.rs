@@ -64,7 +64,7 @@ where
     let (alone, together) = run_both(subject, &fewest);
     Box::new(Violation {
         law: Law::Alone,
-        verdict: "a message gives other events after another message than alone".to_owned(),
+        verdict: "a message gives different events after another message than alone".to_owned(),
         call: format!("alone(&subject, {})", messages_code(&fewest)),
         traces: Some([Told::new("one fresh subject each", &alone), Told::new("together", &together)]),
         input: stream(&fewest.concat()),

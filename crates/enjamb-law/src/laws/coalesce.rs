@@ -65,7 +65,7 @@ where
     Box::new(Violation {
         law: Law::Coalesce,
         verdict: format!(
-            "{} messages give another output when they arrive {}",
+            "{} messages give a different output when they arrive {}",
             fewest.len(),
             if cuts.is_empty() { "in one chunk" } else { "two to a chunk" }
         ),

@@ -73,7 +73,7 @@ where
     }
     Box::new(Violation {
         law: Law::Fused,
-        verdict: format!("after its error it was called and fed again, and then gave {}", actual.said[other]),
+        verdict: format!("after its error it was called and fed again, and gave output: {}", actual.said[other]),
         call: format!("fused(&subject, &{}, &{cuts:?})", input_code(&input)),
         traces: Some([expected, actual]),
         input,

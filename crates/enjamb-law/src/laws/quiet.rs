@@ -97,7 +97,7 @@ where
     let expected = trace(subject, &input, &cuts);
     let (output, unprompted) = QuietTrial(subject).output(&input, &cuts);
     let verdict = match unprompted.and_then(|at| output.get(at)) {
-        Some(said) => format!("called again without new bytes, it gave {}", said.told()),
+        Some(said) => format!("a call without new bytes gave output: {}", said.told()),
         None => "the output changes when it is called again between the chunks".to_owned(),
     };
     Box::new(Violation {

@@ -44,7 +44,7 @@ where
     }
     let again = trace(subject, &stream(&encoded), &[]);
     let verdict = if again != decoded {
-        format!("encoded as {} and decoded again, the output is another", literal(&encoded))
+        format!("encoded as {} and decoded again, the output is different", literal(&encoded))
     } else if canonical && encoded != message {
         format!("a canonical message is encoded as {}", literal(&encoded))
     } else {

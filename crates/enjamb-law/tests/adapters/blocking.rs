@@ -49,7 +49,7 @@ fn a_reader_that_returns_the_error_of_a_signal_is_caught() {
     hold(&Blocking::new(frame), &messages);
     // `read_exact` reads again after a signal, `read` does not.
     let violation = quiet(&Blocking::new(frame).interrupted(), &input, &[]).unwrap_err();
-    assert_eq!(violation.verdict, "called again without new bytes, it gave failed: Kind(Interrupted)");
+    assert_eq!(violation.verdict, "a call without new bytes gave output: failed: Kind(Interrupted)");
 }
 
 #[test]
