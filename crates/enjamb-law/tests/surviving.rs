@@ -1,4 +1,4 @@
-//! A subject that ends its process or never returns gives a verdict, and misbehaviour not end the
+//! A subject that ends its process or never returns gives a verdict, and does not end the
 //! test run.
 
 use std::time::Duration;

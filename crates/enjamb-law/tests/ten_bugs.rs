@@ -11,7 +11,7 @@ use tokio_util::codec::Decoder;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Bug {
     None,
-    /// Continues the search after the last byte of the last read, so a CR complete is not paired
+    /// Continues the search after the last byte of the last read, so a CR there is not paired
     /// with its LF.
     SearchBehindTheCr,
     /// Takes the bytes that have arrived for the whole payload.
