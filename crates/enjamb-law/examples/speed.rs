@@ -1,6 +1,7 @@
-//! How many segmentations a second: `cargo run --release -p enjamb-law --example speed`.
+//! Measures segmentations per second: `cargo run --release -p enjamb-law --example speed`.
 //!
-//! All single cuts and pairs of cuts of a stream of 40 bytes, over and over, for one adapter after the other.
+//! It runs all single cuts and pairs of cuts of a stream of 40 bytes for one second, for each
+//! adapter.
 
 use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};
@@ -39,7 +40,7 @@ fn measure<S: Subject<Event: Comparable, Error: Comparable>>(name: &str, subject
         }
     }
     let each = start.elapsed() / u32::try_from(segmentations).unwrap_or(u32::MAX);
-    println!("{name:<24} {:>9.0} segmentations a second, {each:?} each", 1.0 / each.as_secs_f64());
+    println!("{name:<24} {:>9.0} segmentations per second, {each:?} each", 1.0 / each.as_secs_f64());
 }
 
 fn line(bytes: &[u8]) -> Parsed<String, Never> {
