@@ -1,4 +1,5 @@
-//! A planted bug. This target **must** fail within seconds. If it does not, the fuzzer does not work.
+//! A planted bug. This target **must** fail within seconds. If it does not, the fuzzer does not
+//! work.
 //!
 //! The splitter searches each chunk on its own, so it misses a CRLF that is cut in two.
 #![no_main]

@@ -1,8 +1,9 @@
 //! Any bytes as a capture file.
 //!
-//! The reader returns whole packets, or an error with a byte offset, and never panics. The events are
-//! consistent: each connection opens and ends once, no chunk is empty, an empty gap occurs only at the
-//! start of a side that the capture joins in the middle, and no event follows the end of a connection.
+//! The reader returns whole packets, or an error with a byte offset, and never panics. The events
+//! are consistent: each connection opens and ends once, no chunk is empty, an empty gap occurs only
+//! at the start of a side that the capture joins in the middle, and no event follows the end of a
+//! connection.
 #![no_main]
 
 use std::collections::HashSet;

@@ -1,4 +1,5 @@
-//! The split law over framing specs and over `auto`. The first byte of the input selects one of them.
+//! The split law over framing specs and over `auto`. The first byte of the input selects one of
+//! them.
 #![no_main]
 
 use enjamb_law::Script;

@@ -26,7 +26,8 @@ spark.python.worker.memory 256m
 spark.speculation false
 """
 
-# A substitute for `enjamb` that kills itself after its work, always for some captures and once for others.
+# A substitute for `enjamb` that kills itself after its work, always for some captures and once for
+# others.
 KILLED = """#!/bin/sh
 for capture; do :; done
 case "$*" in *--list*) exec {enjamb} "$@" ;; esac

@@ -4,7 +4,8 @@
 //! cargo run --release -p enjamb-law --example speed
 //! ```
 //!
-//! For a second, it runs all single cuts and all pairs of cuts of a stream of 40 bytes, over and over.
+//! For a second, it runs all single cuts and all pairs of cuts of a stream of 40 bytes, over and
+//! over.
 
 use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};

@@ -1,8 +1,9 @@
 //! The group `captures`: speed of reading capture files.
 //!
-//! Contestants are processes. The table shows the time from start to end, the processor time and the
-//! peak memory of each. enjamb runs as a process too: this binary, started again as `replay`, which
-//! is `enjamb replay`, or as `reassemble`, which reassembles the streams and does nothing with them.
+//! Contestants are processes. The table shows the time from start to end, the processor time and
+//! the peak memory of each. enjamb runs as a process too: this binary, started again as `replay`,
+//! which is `enjamb replay`, or as `reassemble`, which reassembles the streams and does nothing
+//! with them.
 //!
 //! The captures are [generated](mod@generate) once and kept beside the build. Contestants read them
 //! from the page cache: each has run once before a run counts.

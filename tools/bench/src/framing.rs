@@ -59,8 +59,8 @@ fn lines(scale: Scale, mut byte: impl FnMut(&mut Random, &mut Vec<u8>)) -> Rc<In
     Rc::new(input)
 }
 
-/// Makes a row of lines that end at CR LF. `peers` says whether codecs that split at LF read them too:
-/// they find the same lines only if no line contains an LF.
+/// Makes a row of lines that end at CR LF. `peers` says whether codecs that split at LF read them
+/// too: they find the same lines only if no line contains an LF.
 fn crlf(name: &str, input: &Rc<Input>, read: usize, peers: bool) -> Row {
     let mut contestants = Vec::from(engine::frames(input, read, &Terminator::crlf()));
     contestants.push(search::memmem(input, CRLF));
@@ -101,7 +101,8 @@ fn fixed(name: &str, scale: Scale, length: u64, read: usize) -> Row {
     Row { name: name.to_owned(), contestants }
 }
 
-/// Makes a row with a long delimiter. Its payload starts the delimiter again and again and never completes it.
+/// Makes a row with a long delimiter. Its payload starts the delimiter again and again and never
+/// completes it.
 fn long_delimiter(name: &str, scale: Scale) -> Row {
     const READ: usize = 16;
     let mut delimiter: Vec<u8> = b"boundary".repeat(512);

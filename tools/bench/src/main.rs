@@ -43,7 +43,8 @@ struct Arguments {
     #[arg(long)]
     quick: bool,
 
-    /// Number of times each contestant runs. Captures run at most 7 times, whole runs of the laws at most 10.
+    /// Number of times each contestant runs. Captures run at most 7 times, whole runs of the laws
+    /// at most 10.
     #[arg(long, value_name = "COUNT", default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
 

@@ -128,8 +128,9 @@ pub(crate) struct ContestantResult {
     pub(crate) best_rate: f64,
     /// Its time per byte divided by enjamb's: the median over the rounds in which both ran.
     pub(crate) median_ratio: f64,
-    /// Its time per byte divided by enjamb's, with the best round of each. A busy machine interrupts
-    /// a long run more often than a short one, so the median ratio flatters the shorter one.
+    /// Its time per byte divided by enjamb's, with the best round of each. A busy machine
+    /// interrupts a long run more often than a short one, so the median ratio flatters the shorter
+    /// one.
     pub(crate) best_ratio: f64,
 }
 

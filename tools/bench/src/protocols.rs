@@ -112,8 +112,8 @@ fn session(
     })
 }
 
-/// Makes the contestant that runs only `httparse`, which the session uses too. Every head is whole in
-/// memory, and the lengths of the bodies are known in advance.
+/// Makes the contestant that runs only `httparse`, which the session uses too. Every head is whole
+/// in memory, and the lengths of the bodies are known in advance.
 fn httparse(input: &Rc<Input>, lengths: [usize; 2]) -> Contestant {
     Contestant::new("httparse", "heads only, all of them whole: an upper bound", input, move |bytes| {
         let mut tally = Tally::default();

@@ -3,10 +3,10 @@
 //! It is used in two ways:
 //!
 //! * By sessions: one function returns the messages of a capture, as at the beginning of its
-//!   documentation. It runs the session engine (`FlowDriver`, in 0.22), which visits all live streams
-//!   at every packet and drops segments that are out of order.
-//! * By parts: its tracker passes every payload to its reassembler that does order segments, and the
-//!   ordered bytes go to the same parser. The tracker's `track_with_payload` exists for this.
+//!   documentation. It runs the session engine (`FlowDriver`, in 0.22), which visits all live
+//!   streams at every packet and drops segments that are out of order.
+//! * By parts: its tracker passes every payload to its reassembler that does order segments, and
+//!   the ordered bytes go to the same parser. The tracker's `track_with_payload` exists for this.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -43,7 +43,8 @@ impl Messages {
     }
 }
 
-/// Counts the messages of its own iterator over a capture, the fastest of its ways that use sessions.
+/// Counts the messages of its own iterator over a capture, the fastest of its ways that use
+/// sessions.
 pub(crate) fn http_by_sessions(capture: &Path) -> Result<Counts> {
     let mut messages = Messages::default();
     session_messages::<HttpParser>(capture)?.for_each(|(_, message)| messages.count(&message));

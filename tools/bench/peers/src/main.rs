@@ -1,8 +1,8 @@
 //! Reads a capture with a library of others: `enjamb-peers PEER TASK FILE`.
 //!
-//! A *peer* is a published crate that reassembles TCP streams. Each has a file of its own, which uses
-//! it in the fastest way that its documentation shows. Work that a peer leaves to its user (reading
-//! the file, headers, the table of connections) is done as cheaply as possible.
+//! A *peer* is a published crate that reassembles TCP streams. Each has a file of its own, which
+//! uses it in the fastest way that its documentation shows. Work that a peer leaves to its user
+//! (reading the file, headers, the table of connections) is done as cheaply as possible.
 //!
 //! TASK is `http`, which counts requests and responses, or `streams`, which adds up the bytes of
 //! payload. The program prints one line of JSON. The benchmark compares it with the contents of the

@@ -19,11 +19,12 @@ use protolens::{Direction, L7Proto, Packet, Prolens, Task, TransProto};
 
 use crate::{Counts, Result};
 
-/// Size of a read from the file, in bytes. A block of this size stays in the processor's cache, and the
-/// allocator reuses its memory.
+/// Size of a read from the file, in bytes. A block of this size stays in the processor's cache, and
+/// the allocator reuses its memory.
 const BLOCK_BYTES: usize = 64 << 10;
 
-/// A segment in the form that protolens takes: it owns its bytes, since it may wait for earlier ones.
+/// A segment in the form that protolens takes: it owns its bytes, since it may wait for earlier
+/// ones.
 #[derive(Clone, Debug)]
 struct Segment {
     from: (IpAddr, u16),
@@ -96,7 +97,8 @@ impl Segment {
     }
 }
 
-/// A connection: protolens's task, and which sides have sent FIN, the one with the lower address first.
+/// A connection: protolens's task, and which sides have sent FIN, the one with the lower address
+/// first.
 struct Flow {
     task: Task<Segment>,
     finished: [bool; 2],
@@ -148,8 +150,8 @@ fn read_frames(capture: &Path, mut visit: impl FnMut(&[u8], &Bytes)) -> Result<(
     }
 }
 
-/// Counts start lines. protolens calls back in stream order, for each start line after the body of the
-/// previous message.
+/// Counts start lines. protolens calls back in stream order, for each start line after the body of
+/// the previous message.
 pub(crate) fn http(capture: &Path) -> Result<Counts> {
     let counts = Rc::new((Cell::new(0), Cell::new(0)));
     let count = Rc::clone(&counts);

@@ -45,7 +45,8 @@ impl Capture {
     }
 }
 
-/// Returns the folder of the captures: within the target directory, so that `cargo clean` deletes it.
+/// Returns the folder of the captures: within the target directory, so that `cargo clean` deletes
+/// it.
 fn folder() -> anyhow::Result<PathBuf> {
     let binary = std::env::current_exe()?;
     let folder = binary.parent().context("the binary has no folder")?.join("bench-captures");

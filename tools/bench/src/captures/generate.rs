@@ -45,7 +45,8 @@ struct PcapWriter<W: Write> {
 
 const SERVER: [u8; 4] = [10, 0, 0, 1];
 
-/// Writes a capture of about `bytes` bytes with `connections` connections that are open at the same time.
+/// Writes a capture of about `bytes` bytes with `connections` connections that are open at the same
+/// time.
 pub(crate) fn generate(
     traffic: &mut dyn Traffic,
     bytes: u64,
@@ -138,7 +139,8 @@ impl<W: Write> PcapWriter<W> {
         packet.extend_from_slice(&acknowledged.to_be_bytes());
         packet.extend_from_slice(&[0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
         packet.extend_from_slice(payload);
-        // The pseudo header: the protocol and the length here, and the addresses in front of the segment.
+        // The pseudo header: the protocol and the length here, and the addresses in front of the
+        // segment.
         let pseudo = u32::from(length - 20) + 6;
         let checksum = self::checksum(pseudo, &packet[26..]);
         packet[50..52].copy_from_slice(&checksum.to_be_bytes());

@@ -14,8 +14,8 @@ pub(crate) trait Traffic {
     fn exchange(&mut self, random: &mut Random, sides: &mut [Vec<u8>; 2]) -> u64;
 }
 
-/// HTTP/1.1 over keep-alive connections: a request with a browser's head, and a response with a body
-/// of up to 12 KB. One response in twenty is a 404.
+/// HTTP/1.1 over keep-alive connections: a request with a browser's head, and a response with a
+/// body of up to 12 KB. One response in twenty is a 404.
 pub(crate) struct Http;
 
 /// Pipelined Redis commands and their replies.

@@ -74,7 +74,8 @@ impl Process {
 
 /// Makes the contestant that finds frames by `framing`: `delimiter:HEX`, `fixed:BYTES` or `u32be`.
 ///
-/// Returns `None` if no Python has the module. It reads only the first `bytes_max` bytes of the input.
+/// Returns `None` if no Python has the module. It reads only the first `bytes_max` bytes of the
+/// input.
 pub(crate) fn asynchat(input: &Rc<Input>, read: usize, framing: String, bytes_max: usize) -> Option<Contestant> {
     let python = PYTHONS.into_iter().find(|python| has_asynchat(python))?;
     let mut process = None;

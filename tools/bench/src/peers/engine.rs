@@ -86,8 +86,8 @@ impl TextFrameHandler for Lines {
     }
 }
 
-/// Makes the contestants for both ways to read: from the input itself, and from a buffer to which each
-/// read is copied first, as a read from a socket is.
+/// Makes the contestants for both ways to read: from the input itself, and from a buffer to which
+/// each read is copied first, as a read from a socket is.
 fn contestants<H: Handler<Event = u64, Error = Infallible> + 'static>(
     input: &Rc<Input>,
     read: usize,

@@ -1,5 +1,5 @@
-//! The codecs of `tokio_util`, driven by its own `FramedRead`, from a reader that is always ready and
-//! returns reads of one size.
+//! The codecs of `tokio_util`, driven by its own `FramedRead`, from a reader that is always ready
+//! and returns reads of one size.
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -56,8 +56,8 @@ pub(crate) fn lines(input: &Rc<Input>, read: usize) -> Contestant {
 
 /// Makes the contestant `AnyDelimiterCodec`: frames that end at any of these bytes, as `Bytes`.
 ///
-/// The last `delimiter_rest` bytes of its frames belong to the delimiter of the other contestants: it
-/// cannot split at CR LF, so it splits at LF.
+/// The last `delimiter_rest` bytes of its frames belong to the delimiter of the other contestants:
+/// it cannot split at CR LF, so it splits at LF.
 pub(crate) fn any_delimiter(
     input: &Rc<Input>,
     read: usize,
