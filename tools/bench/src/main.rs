@@ -139,7 +139,9 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<ExitCode> 
                         laws::measure(row, rounds, out)?;
                     }
                 }
-                writeln!(out)?;
+                if !arguments.list {
+                    writeln!(out)?;
+                }
             }
             Rows::Captures(rows) => {
                 for row in rows.iter().filter(|row| matches(row.name)) {
@@ -151,6 +153,9 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<ExitCode> 
                     }
                 }
             }
+        }
+        if arguments.list {
+            writeln!(out)?;
         }
     }
     if selected == 0 {
