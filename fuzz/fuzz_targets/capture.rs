@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 
-use enjamb::{Connection, Ending, Side, Tap, Time};
+use enjamb::{Connection, Ending, Event, Side, Tap, Time};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Default)]
@@ -22,24 +22,24 @@ impl Consistent {
 }
 
 impl Tap for Consistent {
-    fn open(&mut self, connection: &Connection, _: Time) {
-        assert!(self.open.insert(connection.number), "opened twice");
-    }
-    fn chunk(&mut self, connection: &Connection, _: Time, side: Side, bytes: &[u8]) {
-        self.begins(connection, side);
-        assert!(!bytes.is_empty(), "an empty chunk");
-        assert!(self.open.contains(&connection.number), "a chunk of no connection");
-    }
-    fn gap(&mut self, connection: &Connection, _: Time, side: Side, missing: u64) {
-        assert!(self.begins(connection, side) || missing > 0, "an empty gap in a stream");
-        assert!(self.open.contains(&connection.number), "a gap of no connection");
-    }
-    fn close(&mut self, connection: &Connection, _: Time, side: Side, _: Ending) {
-        self.begins(connection, side);
-        assert!(self.open.contains(&connection.number), "the end of a side of no connection");
-    }
-    fn done(&mut self, connection: &Connection, _: Time) {
-        assert!(self.open.remove(&connection.number), "over twice");
+    fn event(&mut self, connection: &Connection, _: Time, event: Event<'_>) {
+        match event {
+            Event::Open => assert!(self.open.insert(connection.number), "opened twice"),
+            Event::Chunk { side, bytes } => {
+                self.begins(connection, side);
+                assert!(!bytes.is_empty(), "an empty chunk");
+                assert!(self.open.contains(&connection.number), "a chunk of no connection");
+            }
+            Event::Gap { side, missing } => {
+                assert!(self.begins(connection, side) || missing > 0, "an empty gap in a stream");
+                assert!(self.open.contains(&connection.number), "a gap of no connection");
+            }
+            Event::Close { side, .. } => {
+                self.begins(connection, side);
+                assert!(self.open.contains(&connection.number), "the end of a side of no connection");
+            }
+            Event::Done => assert!(self.open.remove(&connection.number), "over twice"),
+        }
     }
 }
 
@@ -52,7 +52,7 @@ fuzz_target!(|data: &[u8]| {
     let compressed = compressed
         .iter()
         .any(|magic| data.starts_with(magic) || data.get(1..).is_some_and(|data| data.starts_with(magic)));
-    if let Some(fault) = report.fault
+    if let Some(fault) = report.error
         && !compressed
     {
         assert!(fault.offset <= data.len() as u64);

@@ -64,6 +64,28 @@ impl IncidentKind {
     /// How many kinds there are.
     const COUNT: usize = 4;
 
+    /// Returns the name of the kind, as it is written in records.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Conflict { .. } => "conflict",
+            Self::GapForMemory { .. } => "gap_for_memory",
+            Self::OrderGivenUp { .. } => "order_given_up",
+            Self::ConnectionGivenUp => "connection_given_up",
+        }
+    }
+
+    /// Returns the side and the offset of the incident. `None` if it concerns the whole connection.
+    #[must_use]
+    pub const fn place(&self) -> Option<(Side, u64)> {
+        match *self {
+            Self::Conflict { side, offset, .. }
+            | Self::GapForMemory { side, offset }
+            | Self::OrderGivenUp { side, offset } => Some((side, offset)),
+            Self::ConnectionGivenUp => None,
+        }
+    }
+
     fn index(&self) -> usize {
         match self {
             Self::Conflict { .. } => 0,

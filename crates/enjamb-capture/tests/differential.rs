@@ -1,21 +1,21 @@
-//! Segments of every kind against a map of bytes: what the fuzz target `reassembly` does with inputs of its own.
+//! Segments of every kind, compared with a map of bytes. The fuzz target `reassembly` does the same with its own inputs.
 
 mod model;
 
 use arbitrary::{Arbitrary, Unstructured};
-use model::{Case, Event, check};
+use model::{Action, Case, check};
 use proptest::prelude::*;
 
-/// Mostly segments that follow each other, as they do, and some that do not.
-fn event() -> impl Strategy<Value = Event> {
+/// Mostly segments that follow each other, and some that do not.
+fn event() -> impl Strategy<Value = Action> {
     let at = prop_oneof![4 => (0..12u16).prop_map(|piece| piece * 100), 1 => any::<u16>()];
     let length = prop_oneof![3 => Just(98u8), 1 => any::<u8>()];
     let flavour = prop_oneof![4 => Just(0u8), 1 => any::<u8>()];
     prop_oneof![
-        12 => (at.clone(), length.clone(), flavour).prop_map(|(at, length, flavour)| Event::Data { at, length, flavour }),
-        1 => (at, length, any::<u8>()).prop_map(|(at, length, captured)| Event::Cut { at, length, captured }),
-        4 => (0..1600u16).prop_map(|bytes| Event::Acknowledge { bytes }),
-        1 => Just(Event::Finish),
+        12 => (at.clone(), length.clone(), flavour).prop_map(|(at, length, flavour)| Action::Data { at, length, flavour }),
+        1 => (at, length, any::<u8>()).prop_map(|(at, length, captured)| Action::Cut { at, length, captured }),
+        4 => (0..1600u16).prop_map(|bytes| Action::Acknowledge { bytes }),
+        1 => Just(Action::Finish),
     ]
 }
 
@@ -29,12 +29,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_reassembled_is_what_a_map_of_bytes_says(case in case()) {
+    fn reassembled_streams_are_those_of_a_map_of_bytes(case in case()) {
         check(&case);
     }
 
     #[test]
-    fn so_it_is_for_what_a_fuzzer_makes_of_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+    fn reassembled_streams_are_those_of_a_map_of_bytes_for_fuzzer_input_too(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
         if let Ok(case) = Case::arbitrary(&mut Unstructured::new(&bytes)) {
             check(&case);
         }

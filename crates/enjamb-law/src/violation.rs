@@ -3,7 +3,7 @@
 use std::fmt::{self, Debug, Write as _};
 
 use enjamb::Ending;
-use enjamb::transcript::What;
+use enjamb::transcript::Content;
 
 use crate::cutting::{Cutting, payload};
 use crate::law::Law;
@@ -103,9 +103,9 @@ impl Violation {
                 continue;
             }
             match what {
-                What::Chunk(bytes) => writeln!(f, "  {side}: {}", drawn(bytes, offset, &self.cuts))?,
-                What::Gap(missing) => writeln!(f, "  {side}: ... {missing} bytes missing")?,
-                What::Close(ending) => writeln!(f, "  {side}: {}", ending.as_str())?,
+                Content::Chunk(bytes) => writeln!(f, "  {side}: {}", drawn(bytes, offset, &self.cuts))?,
+                Content::Gap(missing) => writeln!(f, "  {side}: ... {missing} bytes missing")?,
+                Content::Close(ending) => writeln!(f, "  {side}: {}", ending.as_str())?,
             }
             offset += payload(what).len();
         }
@@ -243,7 +243,7 @@ fn repetition(bytes: &[u8]) -> Option<(usize, usize, usize)> {
 
 /// The input as a Rust expression.
 pub(crate) fn input_code(input: &Cutting) -> String {
-    if let [(side, What::Chunk(bytes))] = input.turns()
+    if let [(side, Content::Chunk(bytes))] = input.turns()
         && *side == crate::subject::ONLY
     {
         return format!("stream({})", literal(bytes));
@@ -251,15 +251,15 @@ pub(crate) fn input_code(input: &Cutting) -> String {
     let turns = input.turns().iter().map(|(side, what)| {
         let side = if *side == enjamb::Side::Client { "Client" } else { "Server" };
         let what = match what {
-            What::Chunk(bytes) => format!("enjamb::transcript::What::Chunk({}.to_vec())", literal(bytes)),
-            What::Gap(missing) => format!("enjamb::transcript::What::Gap({missing})"),
-            What::Close(ending) => {
+            Content::Chunk(bytes) => format!("enjamb::transcript::Content::Chunk({}.to_vec())", literal(bytes)),
+            Content::Gap(missing) => format!("enjamb::transcript::Content::Gap({missing})"),
+            Content::Close(ending) => {
                 let ending = match ending {
                     Ending::Closed => "Closed",
                     Ending::Reset => "Reset",
                     Ending::Lost => "Lost",
                 };
-                format!("enjamb::transcript::What::Close(enjamb::Ending::{ending})")
+                format!("enjamb::transcript::Content::Close(enjamb::Ending::{ending})")
             }
         };
         format!("(enjamb::Side::{side}, {what})")
@@ -313,7 +313,7 @@ mod tests {
     fn of_many_turns_those_at_both_ends_are_drawn() {
         let turns = (0..100).map(|at| {
             let side = if at % 2 == 0 { enjamb::Side::Client } else { enjamb::Side::Server };
-            (side, What::Chunk(at.to_string().into_bytes()))
+            (side, Content::Chunk(at.to_string().into_bytes()))
         });
         let text = Violation::total("no".to_owned(), Cutting::of(turns), Vec::new()).to_string();
         assert!(text.contains("server: \"19\"\n  (60 turns)\n  client: \"80\"\n"), "{text}");

@@ -1,13 +1,13 @@
 //! Framing specs, and `auto`.
 
-use enjamb::transcript::What;
+use enjamb::transcript::Content;
 use enjamb::{Ending, OwnedMessage, Side};
 use enjamb_law::{Cutting, Segmentations, Sessions, split_everywhere};
 use enjamb_protocols::{KEPT_MAX, Registry};
 use proptest::prelude::*;
 
 /// What is said of these turns, which obey the split law under every one and two cuts.
-fn said(protocol: &str, turns: &[(Side, What)]) -> Vec<OwnedMessage> {
+fn said(protocol: &str, turns: &[(Side, Content)]) -> Vec<OwnedMessage> {
     let protocol = Registry::builtin().resolve(protocol).unwrap();
     let input = Cutting::of(turns.iter().cloned());
     let sessions = Sessions(|| protocol.session(Some(80)));
@@ -21,15 +21,15 @@ fn said(protocol: &str, turns: &[(Side, What)]) -> Vec<OwnedMessage> {
     said
 }
 
-fn client(bytes: &[u8]) -> (Side, What) {
-    (Side::Client, What::Chunk(bytes.to_vec()))
+fn client(bytes: &[u8]) -> (Side, Content) {
+    (Side::Client, Content::Chunk(bytes.to_vec()))
 }
 
-fn closed() -> (Side, What) {
-    (Side::Client, What::Close(Ending::Closed))
+fn closed() -> (Side, Content) {
+    (Side::Client, Content::Close(Ending::Closed))
 }
 
-fn lines_of(protocol: &str, turns: &[(Side, What)]) -> Vec<String> {
+fn lines_of(protocol: &str, turns: &[(Side, Content)]) -> Vec<String> {
     said(protocol, turns).iter().map(ToString::to_string).collect()
 }
 
@@ -171,7 +171,7 @@ fn each_framing_frames_as_its_name_says() {
 
 #[test]
 fn a_hole_in_a_payload_is_counted_and_one_elsewhere_ends_the_frame() {
-    let gap = |missing| (Side::Client, What::Gap(missing));
+    let gap = |missing| (Side::Client, Content::Gap(missing));
     assert_eq!(
         lines_of("u8", &[client(b"\x05ab"), gap(2), client(b"e\x01x"), closed()]),
         [r#"client frame at 0+6 ok: \"abe\", 2 bytes lost"#, r#"client frame at 6+2 ok: \"x\""#]
@@ -195,7 +195,7 @@ fn a_hole_in_a_payload_is_counted_and_one_elsewhere_ends_the_frame() {
 fn frames_of_a_stream_that_is_joined_in_the_midst_are_those_that_are_seen() {
     for spec in ["lines", "u8", "fixed:2", "delimiter:2c", "varint", "cobs"] {
         let seen = lines_of(spec, &[client(b"\x01a\x01b\n,\0"), closed()]);
-        let joined = lines_of(spec, &[(Side::Client, What::Gap(0)), client(b"\x01a\x01b\n,\0"), closed()]);
+        let joined = lines_of(spec, &[(Side::Client, Content::Gap(0)), client(b"\x01a\x01b\n,\0"), closed()]);
         assert_eq!(joined, seen, "{spec}");
     }
 }
@@ -205,17 +205,17 @@ fn auto_knows_a_stream_that_is_joined_in_the_midst_by_its_other_side() {
     let mut session = Registry::builtin().auto().session(None);
     let mut said = Vec::new();
     let turns = [
-        (Side::Client, What::Gap(0)),
-        (Side::Server, What::Gap(0)),
-        (Side::Server, What::Chunk(b"end of a body HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec())),
-        (Side::Client, What::Chunk(b"GET / HTTP/1.1\r\n\r\n".to_vec())),
+        (Side::Client, Content::Gap(0)),
+        (Side::Server, Content::Gap(0)),
+        (Side::Server, Content::Chunk(b"end of a body HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec())),
+        (Side::Client, Content::Chunk(b"GET / HTTP/1.1\r\n\r\n".to_vec())),
     ];
     for (side, what) in turns {
         let mut say = |message: &enjamb::Message<'_>| said.push((message.kind.to_owned(), message.span.offset));
         match what {
-            What::Gap(missing) => session.gap(side, missing, &mut say),
-            What::Chunk(bytes) => session.feed(side, &bytes, &mut say),
-            What::Close(ending) => session.close(side, ending, &mut say),
+            Content::Gap(missing) => session.gap(side, missing, &mut say),
+            Content::Chunk(bytes) => session.feed(side, &bytes, &mut say),
+            Content::Close(ending) => session.close(side, ending, &mut say),
         }
     }
     assert_eq!(said, [("unparsed".to_owned(), 0), ("response".to_owned(), 14), ("GET".to_owned(), 0)]);
@@ -223,8 +223,8 @@ fn auto_knows_a_stream_that_is_joined_in_the_midst_by_its_other_side() {
 
 #[test]
 fn auto_is_decided_by_whichever_side_shows_it_first() {
-    let server = |bytes: &[u8]| (Side::Server, What::Chunk(bytes.to_vec()));
-    let protocols = |turns: &[(Side, What)]| -> Vec<String> {
+    let server = |bytes: &[u8]| (Side::Server, Content::Chunk(bytes.to_vec()));
+    let protocols = |turns: &[(Side, Content)]| -> Vec<String> {
         let protocol = Registry::builtin().auto();
         let mut names = Vec::new();
         let mut session = protocol.session(None);
@@ -240,7 +240,7 @@ fn auto_is_decided_by_whichever_side_shows_it_first() {
         protocols(&[client(b"!!\r\n\r\n"), server(b"HTTP/1.0 400 Bad Request\r\nContent-Length: 0\r\n\r\n")]),
         ["http1", "http1"]
     );
-    let strange = [client(b"\x00\x01"), closed(), server(b"\x02"), (Side::Server, What::Close(Ending::Closed))];
+    let strange = [client(b"\x00\x01"), closed(), server(b"\x02"), (Side::Server, Content::Close(Ending::Closed))];
     assert_eq!(protocols(&strange), ["opaque", "opaque"]);
     assert_eq!(lines_of("auto", &[client(&[0; 300]), closed()]).len(), 1);
 }
@@ -283,8 +283,8 @@ proptest! {
             (
                 prop::sample::select(&Side::BOTH[..]),
                 prop_oneof![
-                    prop::sample::select(BEFORE_A_HOLE).prop_map(|bytes| What::Chunk(bytes.to_vec())),
-                    prop_oneof![Just(u64::MAX), 1_u64..10, any::<u64>()].prop_map(What::Gap),
+                    prop::sample::select(BEFORE_A_HOLE).prop_map(|bytes| Content::Chunk(bytes.to_vec())),
+                    prop_oneof![Just(u64::MAX), 1_u64..10, any::<u64>()].prop_map(Content::Gap),
                 ],
             ),
             0..8,

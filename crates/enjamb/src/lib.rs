@@ -15,7 +15,7 @@
 //! * [`Limit`]: how long a frame may be, and what happens when one is longer.
 //! * [`Framer`]: scanner and handler together. It is a [`Machine`], the one shape that drivers drive.
 //! * [`Session`]: both directions of a conversation, which emits [`Message`]s; [`Lane`] is one of its sides.
-//! * [`Tap`]: what takes conversations in, from a capture or a relay.
+//! * [`Tap`]: what takes the [`Event`]s of conversations in, from a capture or a relay; [`Batch`] keeps them.
 //! * [`Transcript`]: what was said, by whom, when, and in which chunks.
 
 #![no_std]
@@ -23,6 +23,7 @@
 extern crate alloc;
 
 mod any_of;
+mod batch;
 mod delimiter;
 mod first_bytes;
 mod frame;
@@ -45,6 +46,7 @@ pub mod transcript;
 mod trie;
 
 pub use any_of::{AnyOf, IllegalSet};
+pub use batch::Batch;
 pub use delimiter::{Delimiter, EmptyDelimiter};
 pub use framer::{FrameError, Framer};
 pub use handler::{End, Found, FrameHandler, Glance, Handler, Next, Refused, Step, Whole};
@@ -55,7 +57,7 @@ pub use message::{Message, Outcome, OwnedMessage, Span};
 pub use scanner::{Scanner, Token, Unplaced};
 pub use session::{Ending, Session};
 pub use side::Side;
-pub use tap::{Connection, Tap};
+pub use tap::{Connection, Event, Tap};
 pub use terminator::Terminator;
 pub use text::{Invalid, Text, TextError, TextHandler};
 pub use text_frame::{TextFrameHandler, WholeText};

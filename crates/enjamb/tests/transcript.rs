@@ -1,17 +1,21 @@
 //! The text form of a transcript.
 
-use enjamb::transcript::{Entry, What};
+use enjamb::transcript::{Content, Entry};
 use enjamb::{Ending, Side, Time, Transcript};
 use proptest::prelude::*;
 
 fn entries() -> impl Strategy<Value = Entry> {
-    let what = prop_oneof![
-        4 => prop::collection::vec(any::<u8>(), 1..200).prop_map(What::Chunk),
-        1 => any::<u64>().prop_map(What::Gap),
-        1 => prop::sample::select(&[Ending::Closed, Ending::Reset, Ending::Lost][..]).prop_map(What::Close),
+    let content = prop_oneof![
+        4 => prop::collection::vec(any::<u8>(), 1..200).prop_map(Content::Chunk),
+        1 => any::<u64>().prop_map(Content::Gap),
+        1 => prop::sample::select(&[Ending::Closed, Ending::Reset, Ending::Lost][..]).prop_map(Content::Close),
     ];
     let side = prop::sample::select(&Side::BOTH[..]);
-    (any::<u64>(), side, what).prop_map(|(nanos, side, what)| Entry { time: Time::from_nanos(nanos), side, what })
+    (any::<u64>(), side, content).prop_map(|(nanos, side, content)| Entry {
+        time: Time::from_nanos(nanos),
+        side,
+        content,
+    })
 }
 
 proptest! {

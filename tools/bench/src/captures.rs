@@ -18,7 +18,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use enjamb::{Connection, Ending, Side, Tap, Time};
+use enjamb::{Connection, Event, Side, Tap, Time};
 use wait4::Wait4;
 
 use crate::Scale;
@@ -55,20 +55,19 @@ pub(crate) fn as_another() -> Option<ExitCode> {
 struct Payload(u64);
 
 impl Tap for Payload {
-    fn open(&mut self, _: &Connection, _: Time) {}
-    fn chunk(&mut self, _: &Connection, _: Time, _: Side, bytes: &[u8]) {
-        self.0 += bytes.len() as u64;
+    fn event(&mut self, _: &Connection, _: Time, event: Event<'_>) {
+        match event {
+            Event::Chunk { bytes, .. } => self.0 += bytes.len() as u64,
+            Event::Open | Event::Gap { .. } | Event::Close { .. } | Event::Done => {}
+        }
     }
-    fn gap(&mut self, _: &Connection, _: Time, _: Side, _: u64) {}
-    fn close(&mut self, _: &Connection, _: Time, _: Side, _: Ending) {}
-    fn done(&mut self, _: &Connection, _: Time) {}
 }
 
 fn reassemble(capture: &OsString) -> ExitCode {
     let mut payload = Payload::default();
     let report = enjamb_capture::open(capture, &mut payload, &enjamb_capture::Options::default());
     println!(r#"{{"payload":{}}}"#, payload.0);
-    if report.fault.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if report.error.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// A capture in a file, and what is in it.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use enjamb::{Connection, Ending, Side, Tap, Time};
+use enjamb::{Connection, Ending, Event, Side, Tap, Time};
 
 use crate::incident::IncidentKind;
 use crate::reassembly::clock::Deadline;
@@ -64,7 +64,7 @@ impl Flow {
 
     pub(super) fn open(&mut self, time: Time, tap: &mut dyn Tap) {
         self.last_event = time;
-        tap.open(&self.connection, time);
+        tap.event(&self.connection, time, Event::Open);
     }
 
     fn side(&self, segment: &Segment<'_>) -> Side {
@@ -238,8 +238,8 @@ impl Flow {
         act(&mut streams[side.index()], &surroundings, summary, &mut |time, delivery| {
             *last_event = time.max(*last_event);
             match delivery {
-                Delivery::Chunk(bytes) => tap.chunk(connection, time, side, bytes),
-                Delivery::Gap(missing) => tap.gap(connection, time, side, missing),
+                Delivery::Chunk(bytes) => tap.event(connection, time, Event::Chunk { side, bytes }),
+                Delivery::Gap(missing) => tap.event(connection, time, Event::Gap { side, missing }),
                 Delivery::Conflict(conflict) => {
                     let (kept, dropped) = (conflict.kept, conflict.dropped);
                     let (offset, bytes) = (conflict.offset, conflict.bytes);
@@ -335,7 +335,7 @@ impl Flow {
             if !self.closed[side.index()] && self.streams[side.index()].ended() {
                 self.closed[side.index()] = true;
                 self.last_event = context.now.max(self.last_event);
-                context.tap.close(&self.connection, context.now, side, Ending::Closed);
+                context.tap.event(&self.connection, context.now, Event::Close { side, ending: Ending::Closed });
             }
         }
     }
@@ -373,11 +373,11 @@ impl Flow {
             for side in [by, !by] {
                 if !self.closed[side.index()] {
                     self.closed[side.index()] = true;
-                    context.tap.close(&self.connection, context.now, side, Ending::Reset);
+                    context.tap.event(&self.connection, context.now, Event::Close { side, ending: Ending::Reset });
                 }
             }
         }
-        context.tap.done(&self.connection, context.now);
+        context.tap.event(&self.connection, context.now, Event::Done);
     }
 
     /// The reason to give up first at the end: a certain one, and one that the other side may wait for.
