@@ -1,5 +1,5 @@
-//! Any bytes as a capture: whole packets or a fault that names a byte, never a panic; and what was read is consistent: chunks are not
-//! empty, a gap of nothing is only where a stream is joined in its midst, and nothing comes of a connection that is over.
+//! Any bytes as a capture: whole packets or an error that names a byte, never a panic. The events are consistent: no chunk is
+//! empty, a gap is empty only where a stream was joined late, and nothing comes after the end of a connection.
 #![no_main]
 
 use std::collections::HashSet;
@@ -10,12 +10,12 @@ use libfuzzer_sys::fuzz_target;
 #[derive(Default)]
 struct Consistent {
     open: HashSet<u64>,
-    /// The sides of which something was told.
+    /// The sides that had an event.
     begun: HashSet<(u64, usize)>,
 }
 
 impl Consistent {
-    /// Is this the first of a side?
+    /// Returns whether this is the first event of a side.
     fn begins(&mut self, connection: &Connection, side: Side) -> bool {
         self.begun.insert((connection.number, side.index()))
     }
@@ -47,14 +47,14 @@ fuzz_target!(|data: &[u8]| {
     let mut tap = Consistent::default();
     let report = enjamb_capture::read(data, &mut tap, &enjamb_capture::Options::default());
     assert!(tap.open.is_empty(), "connections that are never over");
-    // Of a compressed one, the offset is a place in what is inside.
+    // In a compressed file, the offset counts decompressed bytes.
     let compressed = [&[0x1f, 0x8b][..], &[0x28, 0xb5, 0x2f, 0xfd], &[0x2a, 0x4d, 0x18]];
     let compressed = compressed
         .iter()
         .any(|magic| data.starts_with(magic) || data.get(1..).is_some_and(|data| data.starts_with(magic)));
-    if let Some(fault) = report.error
+    if let Some(error) = report.error
         && !compressed
     {
-        assert!(fault.offset <= data.len() as u64);
+        assert!(error.offset <= data.len() as u64);
     }
 });

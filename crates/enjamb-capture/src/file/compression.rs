@@ -2,6 +2,9 @@
 //!
 //! A truncated file gives all bytes that can be decompressed, and then an error. Decoders report that error in many ways,
 //! so it is explained by how far the file was read: at the end of the file, the file was truncated.
+//!
+//! `ruzstd` decompresses about 500 MB/s on one core, a third of the speed of the C library, which is not used because it
+//! needs a C compiler.
 
 use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 
