@@ -1,5 +1,6 @@
-//! Any bytes as a capture: whole packets or an error that names a byte, never a panic. The events are consistent: no chunk is
-//! empty, a gap is empty only where a stream was joined late, and nothing comes after the end of a connection.
+//! Any bytes as a capture: whole packets or an error that names a byte, never a panic. The events
+//! are consistent: no chunk is empty, a gap is empty only where a stream was joined late, and
+//! nothing comes after the end of a connection.
 #![no_main]
 
 use std::collections::HashSet;

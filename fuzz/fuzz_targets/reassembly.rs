@@ -1,4 +1,5 @@
-//! Segments in any order, lost, repeated, overlapping and in conflict, compared with a map of bytes.
+//! Segments in any order, lost, repeated, overlapping and in conflict, compared with a map of
+//! bytes.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,12 +1,13 @@
 //! From a packet to the TCP segment in it.
 //!
-//! A packet is a stack of headers. Each header states, directly or by its position, which header comes next: that is a
-//! [`Layer`](layer::Layer). [`Decoder`](decoder::Decoder) walks from layer to layer until it reaches TCP. The other files
-//! strip one group of headers each: [`link`] the link layers, [`wrapper`] the headers that capturing systems add,
-//! [`ether_type`] tags, [`wireless`] 802.11, [`tunnel`] what IP carries.
+//! A packet is a stack of headers. Each header states, directly or by its position, which header
+//! comes next: that is a [`Layer`](layer::Layer). [`Decoder`](decoder::Decoder) walks from layer to
+//! layer until it reaches TCP. The other files strip one group of headers each: [`link`] the link
+//! layers, [`wrapper`] the headers that capturing systems add, [`ether_type`] tags, [`wireless`]
+//! 802.11, [`tunnel`] what IP carries.
 //!
-//! Only the length of a header and the type of the next one matter here, so stripping most headers takes a few lines.
-//! IP, TCP and fragments are parsed by `etherparse`.
+//! Only the length of a header and the type of the next one matter here, so stripping most headers
+//! takes a few lines. IP, TCP and fragments are parsed by `etherparse`.
 
 pub(crate) mod decoder;
 mod ether_type;

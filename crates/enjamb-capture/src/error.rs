@@ -1,4 +1,4 @@
-//! Why a capture could not be read to its end, and at which byte.
+//! The error of a capture that could not be read to its end.
 
 use std::fmt;
 use std::io;
@@ -7,8 +7,8 @@ use std::io;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct CaptureError {
-    /// Where the block or packet begins that could not be read: a byte offset in the file, or in the decompressed bytes
-    /// if the file is compressed.
+    /// The beginning of the block or packet that could not be read: a byte offset in the file, or
+    /// in the decompressed bytes if the file is compressed.
     pub offset: u64,
     /// The reason.
     pub kind: CaptureErrorKind,
@@ -24,15 +24,16 @@ pub enum CaptureErrorKind {
     Compressed {
         /// The compression: `gzip` or `zstd`.
         format: &'static str,
-        /// How many bytes of the compressed file had been read.
+        /// The number of bytes of the compressed file that had been read.
         at: u64,
-        /// Whether the compressed file ends there, which means that it was truncated. Otherwise it is damaged somewhere
-        /// before.
+        /// Whether the compressed file ends there, which means that it was truncated. Otherwise it
+        /// is damaged somewhere before.
         truncated: bool,
         /// The error of the decompressor.
         error: io::Error,
     },
-    /// The file does not begin like a capture. The text names the kind of file it seems to be, and how to convert it.
+    /// The file does not begin like a capture. The text names the kind of file it seems to be, and
+    /// how to convert it.
     NotACapture(&'static str),
     /// The file ends inside a header, block or packet.
     Truncated {
@@ -40,10 +41,11 @@ pub enum CaptureErrorKind {
         part: &'static str,
         /// The length of that part, in bytes.
         expected: u64,
-        /// How many of them are there.
+        /// The number of those bytes that the file has.
         found: u64,
     },
-    /// A block is longer than [`LONGEST_BLOCK`](crate::LONGEST_BLOCK). Most likely its length field is damaged.
+    /// A block is longer than [`LONGEST_BLOCK`](crate::LONGEST_BLOCK). Most likely its length field
+    /// is damaged.
     TooLong {
         /// The part that is too long.
         part: &'static str,

@@ -1,6 +1,6 @@
-//! Why a packet gave no TCP segment.
+//! Reasons why a packet gave no TCP segment.
 
-/// Why a packet gave no TCP segment.
+/// The reason why a packet gave no TCP segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Ignored {

@@ -1,13 +1,13 @@
-//! What went wrong in the streams of a capture, and where.
+//! Incidents: what went wrong in the streams of a capture, and where.
 //!
-//! The [`Summary`](crate::Summary) counts everything. This lists the first incidents of each kind with their places, so that
-//! somebody can look at them.
+//! The [`Summary`](crate::Summary) counts everything. This lists the first incidents of each kind
+//! with their places, so that somebody can look at them.
 
 use std::fmt;
 
 use enjamb::{Connection, Side, Time};
 
-/// How many incidents of each kind are kept.
+/// The limit for incidents of each kind.
 const INCIDENTS_MAX: usize = 16;
 
 /// Something that was given up, or is contradictory.
@@ -34,7 +34,7 @@ pub enum IncidentKind {
         side: Side,
         /// The offset of the first byte that differs.
         offset: u64,
-        /// How many bytes differ.
+        /// The number of bytes that differ.
         bytes: u64,
         /// The copy that was kept, from that byte on: at most 16 bytes.
         kept: Vec<u8>,
@@ -48,8 +48,8 @@ pub enum IncidentKind {
         /// The offset of the hole.
         offset: u64,
     },
-    /// Bytes were delivered before the bytes of the other side that they acknowledge. Those were not captured, or far too
-    /// late.
+    /// Bytes were delivered before the bytes of the other side that they acknowledge. Those were
+    /// not captured, or far too late.
     OrderGivenUp {
         /// The sender of the bytes that came early.
         side: Side,
@@ -61,7 +61,7 @@ pub enum IncidentKind {
 }
 
 impl IncidentKind {
-    /// How many kinds there are.
+    /// The number of kinds.
     const COUNT: usize = 4;
 
     /// Returns the name of the kind, as it is written in records.

@@ -1,15 +1,20 @@
-//! Captures in, captures out: from the packets of a file to the two byte streams of each of its connections, and back.
+//! Captures in, captures out: from the packets of a file to the two byte streams of each of its
+//! connections, and back.
 //!
-//! A capture is not a conversation. Packets are missing, repeated, out of order, truncated, inside tunnels and fragments,
-//! and acknowledgements come before the bytes that they acknowledge. This crate undoes that, and counts and names what it
-//! could not undo. Memory is bounded for each stream and in total.
+//! A capture is not a conversation. Packets are missing, repeated, out of order, truncated, inside
+//! tunnels and fragments, and acknowledgements come before the bytes that they acknowledge. This
+//! crate undoes that, and counts and names what it could not undo. Memory is bounded for each
+//! stream and in total.
 //!
 //! # Components
 //!
-//! * [`read`] and [`open`] read a whole capture, report its connections to a [`Tap`](enjamb::Tap), and return a [`Report`].
-//! * [`Capture`] reads the packets of a file. From a truncated or damaged file it reads all whole packets.
+//! * [`read`] and [`open`] read a whole capture, report its connections to a [`Tap`](enjamb::Tap),
+//!   and return a [`Report`].
+//! * [`Capture`] reads the packets of a file. From a truncated or damaged file it reads all whole
+//!   packets.
 //! * [`Decoder`] finds the TCP segment in a packet, or the [reason](Ignored) why there is none.
-//! * [`Reassembler`] puts segments in order, and reports connections, chunks, gaps and endings to a tap.
+//! * [`Reassembler`] puts segments in order, and reports connections, chunks, gaps and endings to a
+//!   tap.
 //! * [`Recorder`] is a tap that writes pcapng, for Wireshark and for [`read`].
 //!
 //! The cuts of a stream are data here: the new payload of each segment is one chunk.
@@ -37,8 +42,8 @@
 //! | network | IPv4 and IPv6 with fragments and extension headers |
 //! | tunnels | IP in IP, GRE (also NVGRE, PPTP, WCCP, ERSPAN), Ethernet in IP, MPLS in IP and UDP, VXLAN, VXLAN-GPE, GENEVE, GTP, L2TP, Teredo, LISP, TZSP, GRE in UDP |
 //!
-//! [`LinkType`] has the numbers of all link types that are read. Files of other formats are named in the error, with the
-//! command that converts them.
+//! [`LinkType`] has the numbers of all link types that are read. Files of other formats are named
+//! in the error, with the command that converts them.
 //!
 //! # Features
 //!

@@ -16,7 +16,7 @@ use crate::options::Options;
 use crate::reassembly::reassembler::Reassembler;
 use crate::summary::Summary;
 
-/// How many unknown link types are listed.
+/// The limit for unknown link types in a report.
 const LINKS_MAX: usize = 16;
 
 /// The result of reading a capture.
@@ -25,19 +25,21 @@ const LINKS_MAX: usize = 16;
 pub struct Report {
     /// Counts of what was read.
     pub summary: Summary,
-    /// Why the capture was not read to its end. `None` if it was.
+    /// The error that ended reading before the end of the capture. `None` if all of it was read.
     pub error: Option<CaptureError>,
-    /// What was given up or is contradictory: the first 16 incidents of each kind.
+    /// The first 16 incidents of each kind: what was given up or is contradictory.
     pub incidents: Vec<Incident>,
     /// The link types of packets that could not be read: the first 16.
     pub unknown_links: Vec<LinkType>,
-    /// The time of the first packet, and the latest time of all packets. `None` if there are no packets.
+    /// The time of the first packet, and the latest time of all packets. `None` if there are no
+    /// packets.
     pub span: Option<(Time, Time)>,
 }
 
 /// Reads all of a capture from `source`, and reports its connections to `tap`.
 ///
-/// After an error, the tap has received everything from the whole packets before it, and all connections have ended.
+/// After an error, the tap has received everything from the whole packets before it, and all
+/// connections have ended.
 pub fn read<R: Read>(source: R, tap: &mut dyn Tap, options: &Options) -> Report {
     match Capture::from_read(source) {
         Ok(capture) => read_capture(capture, tap, options),

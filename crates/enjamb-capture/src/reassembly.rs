@@ -1,7 +1,7 @@
 //! From segments to the two byte streams of each connection.
 //!
-//! A [`Reassembler`](reassembler::Reassembler) follows all connections. A [`Flow`](flow::Flow) is one connection, with a
-//! [`Stream`](stream::Stream) for each side.
+//! A [`Reassembler`](reassembler::Reassembler) follows all connections. A [`Flow`](flow::Flow) is
+//! one connection, with a [`Stream`](stream::Stream) for each side.
 //!
 //! | word | meaning |
 //! |---|---|

@@ -16,12 +16,13 @@ pub struct Summary {
     pub dropped_packets: u64,
     /// Packets that gave no TCP segment, by [`Ignored::index`].
     pub ignored: [u64; Ignored::ALL.len()],
-    /// Fragmented datagrams that were given up: contradictory or missing fragments, or too many datagrams at a time.
+    /// Fragmented datagrams that were given up: contradictory or missing fragments, or too many
+    /// datagrams at a time.
     pub fragments_given_up: u64,
     /// TCP segments.
     pub segments: u64,
-    /// Segments with a wrong checksum. They are used like all others: where packets are captured at their sender, the network
-    /// card inserts the checksum later.
+    /// Segments with a wrong checksum. They are used like all others: where packets are captured at
+    /// their sender, the network card inserts the checksum later.
     pub bad_checksums: u64,
     /// Connections.
     pub connections: u64,
@@ -33,14 +34,16 @@ pub struct Summary {
     pub out_of_order: u64,
     /// Bytes that had come before, and were dropped.
     pub retransmitted: u64,
-    /// Bytes that came after they were reported as a gap: `patience` was too short for them. Only the last 16 gaps of each
-    /// stream are remembered.
+    /// Bytes that came after they were reported as a gap: `patience` was too short for them. Only
+    /// the last 16 gaps of each stream are remembered.
     pub late_bytes: u64,
-    /// Segments with bytes that differ from an earlier copy. [`Overlap`](crate::Overlap) decides which copy counts.
+    /// Segments with bytes that differ from an earlier copy. [`Overlap`](crate::Overlap) decides
+    /// which copy counts.
     pub conflicts: u64,
     /// Bytes that differ from an earlier copy. Bytes that were delivered long ago are not compared.
     pub conflicting_bytes: u64,
-    /// Segments with urgent data. It is delivered in its place, like any other data (RFC 6093, section 3.1).
+    /// Segments with urgent data. It is delivered in its place, like any other data (RFC 6093,
+    /// section 3.1).
     pub urgent: u64,
     /// Keep-alive probes.
     pub keep_alives: u64,
@@ -52,13 +55,15 @@ pub struct Summary {
     pub gap_bytes: u64,
     /// Gaps that were reported only because too much data was held after them.
     pub gaps_for_memory: u64,
-    /// How often bytes were delivered before the bytes of the other side that they acknowledge, which had not been captured.
+    /// Cases in which bytes were delivered before the bytes of the other side that they
+    /// acknowledge, which had not been captured.
     pub order_given_up: u64,
-    /// How often the wait for missing bytes ended because of its time limit.
+    /// Waits for missing bytes that ended because of their time limit.
     pub waits_timed_out: u64,
     /// Segments with payload of a connection that had ended.
     pub late_segments: u64,
-    /// Bytes of payload outside their stream: after its end, before the place where the capture joined it, or too far ahead.
+    /// Bytes of payload outside their stream: after its end, before the place where the capture
+    /// joined it, or too far ahead.
     pub stray_bytes: u64,
 }
 

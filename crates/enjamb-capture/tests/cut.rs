@@ -24,8 +24,8 @@ fn read(file: &[u8]) -> (Vec<Vec<u8>>, Option<CaptureError>) {
     }
 }
 
-/// Returns where the blocks or packets of a file begin, and which of them are packets. This reader is independent of the
-/// one under test.
+/// Returns where the blocks or packets of a file begin, and which of them are packets. This reader
+/// is independent of the one under test.
 fn starts(file: &[u8]) -> Vec<(usize, bool)> {
     let little = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().expect("four bytes"));
     let big = |at: usize| u32::from_be_bytes(file[at..at + 4].try_into().expect("four bytes"));

@@ -1,4 +1,5 @@
-//! Segments of every kind, compared with a map of bytes. The fuzz target `reassembly` does the same with its own inputs.
+//! Segments of every kind, compared with a map of bytes. The fuzz target `reassembly` does the same
+//! with its own inputs.
 
 mod model;
 

@@ -12,7 +12,8 @@ use requirements::{captures, trials};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// Captures with another result than the reference, and why. If one has the same result, the test fails too.
+/// Captures with another result than the reference, and why. If one has the same result, the test
+/// fails too.
 const KNOWN: &[(&str, &str)] = &[];
 
 trials! {
@@ -170,8 +171,9 @@ fn every_stream_of_the_real_captures_is_as_in_the_reference(folder: PathBuf) {
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
 }
 
-/// Captures with copies that differ, in which the reference's last copy is also the last one before its acknowledgement. In
-/// other captures, the later copy came after the first one was acknowledged, or is the byte of a keep-alive probe.
+/// Captures with copies that differ, in which the reference's last copy is also the last one before
+/// its acknowledgement. In other captures, the later copy came after the first one was
+/// acknowledged, or is the byte of a keep-alive probe.
 const LAST_WINS: [&str; 2] = ["tcp-overlap.pcap", "tcp-reassembly.pcap"];
 
 fn with_overlap_last_the_last_copy_is_kept(folder: PathBuf) {

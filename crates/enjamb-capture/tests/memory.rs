@@ -1,4 +1,5 @@
-//! Memory stays inside its limits, whatever is sent. The allocator counts it, not the code under test.
+//! Memory stays inside its limits, whatever is sent. The allocator counts it, not the code under
+//! test.
 
 mod conversations;
 mod wire;
@@ -38,7 +39,8 @@ impl Tap for Counter {
     }
 }
 
-/// Calls `act` several times. Returns the peak memory between the calls, in bytes, less the memory before.
+/// Calls `act` several times. Returns the peak memory between the calls, in bytes, less the memory
+/// before.
 fn peak(count: u64, mut act: impl FnMut(u64)) -> usize {
     let before = ALLOCATOR.allocated();
     let mut peak = 0;
@@ -118,7 +120,8 @@ fn a_million_half_open_connections_stay_within_the_limit_of_connections() {
     assert_eq!(tap.done, 1_000_000 - 65_536);
 }
 
-/// Many connections are reset or wait for something, and end before their deadline. Their entries in the queues must go too.
+/// Many connections are reset or wait for something, and end before their deadline. Their entries
+/// in the queues must go too.
 #[test]
 fn the_memory_for_ended_connections_is_bounded() {
     let _alone = ALONE.lock();
@@ -140,7 +143,8 @@ fn the_memory_for_ended_connections_is_bounded() {
     assert!(peak <= 48 << 20, "{peak} bytes");
 }
 
-/// A capture of one connection in which the client sends many bytes. It is generated while it is read.
+/// A capture of one connection in which the client sends many bytes. It is generated while it is
+/// read.
 struct Endless {
     block: Vec<u8>,
     read: usize,

@@ -1,4 +1,5 @@
-//! Packets that are in the file in another order than on the wire. Sequence numbers and acknowledgements restore the order.
+//! Packets that are in the file in another order than on the wire. Sequence numbers and
+//! acknowledgements restore the order.
 
 mod conversations;
 mod wire;
@@ -493,7 +494,8 @@ fn conversation() -> impl Strategy<Value = Vec<(bool, usize)>> {
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-    /// In a conversation with reordered packets, every byte is delivered, and none before the bytes its sender had received.
+    /// In a conversation with reordered packets, every byte is delivered, and none before the bytes
+    /// its sender had received.
     #[test]
     fn no_reply_is_delivered_before_its_request_however_packets_are_reordered(
         exchanges in conversation(),
@@ -561,8 +563,8 @@ fn connections_in_many_networks_that_end_hold_nothing() {
     assert!(tap.0.values().all(|one| one.ending(Side::Client) == Some(Ending::Closed)));
 }
 
-/// An alias leads from the key of a segment to its connection if their networks differ. Ended connections leave aliases
-/// behind, and when there are too many, all of them are removed.
+/// An alias leads from the key of a segment to its connection if their networks differ. Ended
+/// connections leave aliases behind, and when there are too many, all of them are removed.
 #[test]
 fn a_connection_with_another_tag_in_each_direction_stays_one_when_its_alias_is_removed() {
     const CONNECTIONS: u16 = 5000;

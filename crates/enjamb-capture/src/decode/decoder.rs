@@ -1,8 +1,8 @@
 //! The walk from a packet's first header to its TCP segment.
 //!
-//! The IP header states the length of the datagram. Bytes after the datagram in an Ethernet frame are padding or a frame
-//! check sequence, not data. If the capture truncated a packet, the segment holds the bytes that are there and counts the
-//! others.
+//! The IP header states the length of the datagram. Bytes after the datagram in an Ethernet frame
+//! are padding or a frame check sequence, not data. If the capture truncated a packet, the segment
+//! holds the bytes that are there and counts the others.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -16,14 +16,15 @@ use crate::ignored::Ignored;
 use crate::packet::Packet;
 use crate::segment::Segment;
 
-/// How many headers a packet may have before its TCP header.
+/// The limit for headers of a packet before its TCP header.
 const LAYERS_MAX: usize = 32;
 
 /// Finds TCP segments in packets. It keeps fragments of datagrams until they are complete.
 #[derive(Default)]
 pub struct Decoder {
     fragments: Fragments,
-    /// The payload of the last datagram that was reassembled, and of the last one that was reassembled inside of it.
+    /// The payload of the last datagram that was reassembled, and of the last one that was
+    /// reassembled inside of it.
     outer: Vec<u8>,
     nested: Vec<u8>,
 }
@@ -66,21 +67,23 @@ impl Decoder {
         }
     }
 
-    /// Returns how many fragmented datagrams gave nothing: their fragments contradicted each other, there were too many
-    /// datagrams at a time, or some fragments have not come.
+    /// Returns how many fragmented datagrams gave nothing: their fragments contradicted each other,
+    /// there were too many datagrams at a time, or some fragments have not come.
     #[must_use]
     pub fn given_up(&self) -> u64 {
         self.fragments.given_up()
     }
 
-    /// Returns how many bytes are held for fragmented datagrams. It is never more than 16 MiB after a call.
+    /// Returns how many bytes are held for fragmented datagrams. It is never more than 16 MiB after
+    /// a call.
     #[must_use]
     pub fn held(&self) -> usize {
         self.fragments.held()
     }
 }
 
-/// Strips one header, and notes the network that it names. IP and TCP are not stripped here: the walk ends at them.
+/// Strips one header, and notes the network that it names. IP and TCP are not stripped here: the
+/// walk ends at them.
 fn strip<'a>(layer: Layer, bytes: &'a [u8], network: &mut Network) -> Result<Inner<'a>, Ignored> {
     match layer {
         Layer::Ethernet => link::strip_ethernet(bytes),
@@ -101,7 +104,8 @@ fn strip<'a>(layer: Layer, bytes: &'a [u8], network: &mut Network) -> Result<Inn
     }
 }
 
-/// Strips headers up to a segment or a fragment. The capture has `truncated` bytes less of the packet than the wire had.
+/// Strips headers up to a segment or a fragment. The capture has `truncated` bytes less of the
+/// packet than the wire had.
 fn packet_content<'a>(
     mut layer: Layer,
     mut bytes: &'a [u8],
@@ -144,8 +148,8 @@ fn ip_content<'a>(
         // If nothing was truncated, the header claims too much, and the payload is whole.
         claimed.saturating_sub(bytes.len() as u64).min(truncated)
     } else if payload.len_source == LenSource::Slice {
-        // A length of zero: a jumbogram, or a packet captured before segmentation offload wrote its length. The packet's
-        // own length applies.
+        // A length of zero: a jumbogram, or a packet captured before segmentation offload wrote its
+        // length. The packet's own length applies.
         truncated
     } else {
         0

@@ -28,7 +28,8 @@ pub(super) fn strip<'a>(number: u16, bytes: &'a [u8], network: &mut Network) -> 
             let (tag, rest) = split::<8>(bytes)?;
             Ok((Layer::of_type_or_length([tag[6], tag[7]]), rest))
         }
-        // IEEE 802.1Q, 9.7: a service identifier of 24 bits, then the customer's own Ethernet header.
+        // IEEE 802.1Q, 9.7: a service identifier of 24 bits, then the customer's own Ethernet
+        // header.
         ether_type::BACKBONE_SERVICE => {
             let (tag, rest) = split::<4>(bytes)?;
             network.enter(Tag::Service, u32::from_be_bytes([0, tag[1], tag[2], tag[3]]));
@@ -45,8 +46,8 @@ pub(super) fn strip<'a>(number: u16, bytes: &'a [u8], network: &mut Network) -> 
                 _ => Err(Ignored::NotIp),
             }
         }
-        // RFC 2516, section 4: version and type, code, session, length. Padding may follow the PPP packet, and IP headers
-        // have been seen whose wrong length includes it.
+        // RFC 2516, section 4: version and type, code, session, length. Padding may follow the PPP
+        // packet, and IP headers have been seen whose wrong length includes it.
         ether_type::PPPOE_SESSION => {
             let (header, rest) = split::<6>(bytes)?;
             let length = usize::from(u16::from_be_bytes([header[4], header[5]]));

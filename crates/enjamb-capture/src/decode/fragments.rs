@@ -1,7 +1,7 @@
 //! IP datagrams, reassembled from their fragments.
 //!
-//! `etherparse` reassembles one datagram. Its pool of datagrams has no limits, so the pool is here. Where fragments
-//! overlap, `etherparse` takes the bytes of the later one.
+//! `etherparse` reassembles one datagram. Its pool of datagrams has no limits, so the pool is here.
+//! Where fragments overlap, `etherparse` takes the bytes of the later one.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -12,17 +12,18 @@ use etherparse::{IpFragOffset, IpNumber, defrag::IpDefragBuf};
 
 use crate::decode::network::Network;
 
-/// How many incomplete datagrams are kept. If there are more, the one whose first fragment came first is given up.
+/// The limit for incomplete datagrams. If there are more, the one whose first fragment came first
+/// is given up.
 const DATAGRAMS_MAX: usize = 4096;
 
-/// How many bytes incomplete datagrams take in all. The oldest are given up first.
+/// The limit for bytes of all incomplete datagrams. The oldest are given up first.
 const HELD_MAX: usize = 16 << 20;
 
-/// How long a datagram waits for its fragments, in capture time (RFC 8200, section 4.5). A later fragment with the same
-/// identification belongs to another datagram.
+/// The time for which a datagram waits for its fragments, in capture time (RFC 8200, section 4.5).
+/// A later fragment with the same identification belongs to another datagram.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How many fragments one datagram may have: each takes an entry in a list.
+/// The limit for fragments of one datagram: each takes an entry in a list.
 const FRAGMENTS_MAX: u32 = 8192;
 
 /// The datagram that a fragment belongs to (RFC 791, section 3.2; RFC 8200, section 4.5).
@@ -124,7 +125,7 @@ impl Fragments {
         self.held
     }
 
-    /// How many datagrams were given up or are incomplete.
+    /// Returns the number of datagrams that were given up or are incomplete.
     pub(super) fn given_up(&self) -> u64 {
         self.given_up + self.incomplete.len() as u64
     }

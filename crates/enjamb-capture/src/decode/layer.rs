@@ -1,7 +1,7 @@
 //! The types that all layers share: which header comes next, and the numbers that announce it.
 //!
-//! The IP header states the length of its datagram, so the length fields in headers before it are not needed. The one of
-//! PPPoE is an exception.
+//! The IP header states the length of its datagram, so the length fields in headers before it are
+//! not needed. The one of PPPoE is an exception.
 
 use crate::ignored::Ignored;
 use crate::link_type::LinkType;
@@ -36,7 +36,8 @@ pub(super) enum Layer {
     IpProtocol(u8),
 }
 
-/// A header that a capturing system adds. It states the layer behind it, or always has the same one.
+/// A header that a capturing system adds. It states the layer behind it, or always has the same
+/// one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wrapper {
     /// BSD's `enc` interface.
@@ -71,7 +72,8 @@ pub(super) enum Radio {
 pub(super) type Inner<'a> = (Layer, &'a [u8]);
 
 impl Layer {
-    /// Returns the layer that packets of a link type begin with. `None` if the link type is not read.
+    /// Returns the layer that packets of a link type begin with. `None` if the link type is not
+    /// read.
     pub(super) fn of(link: LinkType) -> Option<Self> {
         Some(match link {
             LinkType::NULL | LinkType::LOOP => Self::Loopback,
@@ -147,7 +149,8 @@ pub(super) mod ip_protocol {
     pub(crate) const MPLS: u8 = 137;
 }
 
-/// "Next protocol" numbers, which VXLAN-GPE and the network service header share (RFC 8300, section 2.2).
+/// "Next protocol" numbers, which VXLAN-GPE and the network service header share (RFC 8300, section
+/// 2.2).
 pub(super) mod next_protocol {
     pub(crate) const IPV4: u8 = 1;
     pub(crate) const IPV6: u8 = 2;

@@ -22,7 +22,8 @@ pub(super) fn strip_linux_sll2(bytes: &[u8]) -> Result<Inner<'_>, Ignored> {
 
 pub(super) fn strip_loopback(bytes: &[u8]) -> Result<Inner<'_>, Ignored> {
     let (family, rest) = split::<4>(bytes)?;
-    // AF_INET is 2 everywhere, AF_INET6 differs by system. The file does not state the order of the four bytes.
+    // AF_INET is 2 everywhere, AF_INET6 differs by system. The file does not state the order of the
+    // four bytes.
     match (u32::from_be_bytes(*family), u32::from_le_bytes(*family)) {
         (2 | 10 | 24 | 28 | 30, _) | (_, 2 | 10 | 24 | 28 | 30) => Ok((Layer::Ip, rest)),
         _ => Err(Ignored::NotIp),
@@ -57,8 +58,8 @@ pub(super) fn strip_llc(bytes: &[u8]) -> Result<Inner<'_>, Ignored> {
     }
 }
 
-/// RFC 1661, section 2, and RFC 1662, section 3.1: the address and control fields are optional, and a protocol below 256 may
-/// have one byte.
+/// RFC 1661, section 2, and RFC 1662, section 3.1: the address and control fields are optional, and
+/// a protocol below 256 may have one byte.
 pub(super) fn strip_ppp(bytes: &[u8]) -> Result<Inner<'_>, Ignored> {
     let bytes = bytes.strip_prefix(&[0xff, 0x03]).unwrap_or(bytes);
     match bytes {

@@ -4,8 +4,9 @@ use crate::decode::layer::{Inner, Layer, ether_type, ip_protocol, next_protocol,
 use crate::decode::network::{Network, Tag};
 use crate::ignored::Ignored;
 
-/// RFC 3032: labels of four bytes, up to the one with the bottom bit. No field states what follows. It is IP if its first
-/// four bits are 4 or 6, and otherwise Ethernet, with or without a control word of zeros before it (RFC 4448).
+/// RFC 3032: labels of four bytes, up to the one with the bottom bit. No field states what follows.
+/// It is IP if its first four bits are 4 or 6, and otherwise Ethernet, with or without a control
+/// word of zeros before it (RFC 4448).
 pub(super) fn strip_mpls(mut bytes: &[u8]) -> Result<Inner<'_>, Ignored> {
     loop {
         let (label, rest) = split::<4>(bytes)?;
@@ -101,9 +102,9 @@ fn identifier(header: &[u8; 8]) -> u32 {
     u32::from_be_bytes([0, header[4], header[5], header[6]])
 }
 
-/// 3GPP TS 29.281, section 5: version 1, and message 255 is a packet. With any of three flags there are four more bytes. The
-/// last of them is the type of the first extension, or 0. An extension begins with its length in words of four bytes and
-/// ends with the type of the next one.
+/// 3GPP TS 29.281, section 5: version 1, and message 255 is a packet. With any of three flags there
+/// are four more bytes. The last of them is the type of the first extension, or 0. An extension
+/// begins with its length in words of four bytes and ends with the type of the next one.
 fn strip_gtp(bytes: &[u8]) -> Result<Inner<'_>, Ignored> {
     let (header, mut rest) = split::<8>(bytes)?;
     if header[0] & 0xf0 != 0x30 || header[1] != 0xff {
@@ -142,7 +143,8 @@ fn strip_teredo(mut bytes: &[u8]) -> Result<Inner<'_>, Ignored> {
     }
 }
 
-/// TZSP, which access points send to a sniffer: version, type, encapsulated protocol, then tags up to an end tag.
+/// TZSP, which access points send to a sniffer: version, type, encapsulated protocol, then tags up
+/// to an end tag.
 fn strip_tzsp(bytes: &[u8]) -> Result<Inner<'_>, Ignored> {
     let (header, mut rest) = split::<4>(bytes)?;
     const VERSION: u8 = 1;
@@ -163,8 +165,8 @@ fn strip_tzsp(bytes: &[u8]) -> Result<Inner<'_>, Ignored> {
     }
 }
 
-/// RFC 2661, section 3.1: tunnel and session. Flags announce a length before them, and sequence numbers and an offset after
-/// them.
+/// RFC 2661, section 3.1: tunnel and session. Flags announce a length before them, and sequence
+/// numbers and an offset after them.
 fn strip_l2tp(bytes: &[u8]) -> Result<Inner<'_>, Ignored> {
     let (flags, _) = split::<2>(bytes)?;
     let flag = |mask: u8| flags[0] & mask != 0;
@@ -184,7 +186,8 @@ const REDIRECTED: u16 = 0x883e;
 const ERSPAN_2: u16 = 0x88be;
 const ERSPAN_3: u16 = 0x22eb;
 
-/// RFC 2784 and 2890, and version 1 of RFC 2637 (PPTP): flags announce optional fields of four bytes each.
+/// RFC 2784 and 2890, and version 1 of RFC 2637 (PPTP): flags announce optional fields of four
+/// bytes each.
 fn strip_gre<'a>(bytes: &'a [u8], network: &mut Network) -> Result<Inner<'a>, Ignored> {
     let (header, rest) = split::<4>(bytes)?;
     let flag = |mask: u8| usize::from(header[0] & mask != 0);
@@ -207,7 +210,8 @@ fn strip_gre<'a>(bytes: &'a [u8], network: &mut Network) -> Result<Inner<'a>, Ig
         // Version 2 has four bytes before the datagram. They never look like an IPv4 header.
         REDIRECTED if inner.first().is_some_and(|first| first >> 4 == 4) => Ok((Layer::Ip, inner)),
         REDIRECTED => Ok((Layer::Ip, split::<4>(inner)?.1)),
-        // Packets mirrored by switches (ERSPAN). Only version 1 has no sequence number, and no header of its own.
+        // Packets mirrored by switches (ERSPAN). Only version 1 has no sequence number, and no
+        // header of its own.
         ERSPAN_2 if sequence == 0 => Ok((Layer::Ethernet, inner)),
         ERSPAN_2 => Ok((Layer::Ethernet, split::<8>(inner)?.1)),
         ERSPAN_3 => {

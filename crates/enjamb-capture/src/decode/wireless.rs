@@ -1,6 +1,7 @@
 //! 802.11 data frames, and the headers in which receivers describe the signal.
 //!
-//! Encrypted frames count as "not IP". If several datagrams are aggregated in one frame, only the first is read.
+//! Encrypted frames count as "not IP". If several datagrams are aggregated in one frame, only the
+//! first is read.
 
 use crate::decode::layer::{Inner, Layer, Radio, split};
 use crate::ignored::Ignored;
@@ -11,7 +12,8 @@ pub(super) fn strip_radio(radio: Radio, bytes: &[u8]) -> Result<Inner<'_>, Ignor
     let second = [start[4], start[5], start[6], start[7]];
     let (length, padded) = match radio {
         Radio::Avs => (u32::from_be_bytes(second) as usize, false),
-        // The AVS header was introduced as a new version of Prism's, and is also found under Prism's link type.
+        // The AVS header was introduced as a new version of Prism's, and is also found under
+        // Prism's link type.
         Radio::Prism if start[..4] == [0x80, 0x21, 0x10, 0x01] => (u32::from_be_bytes(second) as usize, false),
         Radio::Prism => (u32::from_le_bytes(second) as usize, false),
         Radio::Radiotap => (usize::from(u16::from_le_bytes([start[2], start[3]])), radiotap_pads(bytes)),
@@ -19,7 +21,8 @@ pub(super) fn strip_radio(radio: Radio, bytes: &[u8]) -> Result<Inner<'_>, Ignor
     Ok((Layer::Wireless { padded }, bytes.get(length..).ok_or(Ignored::Truncated)?))
 }
 
-/// Returns whether the 802.11 header is padded to a multiple of four bytes (<https://www.radiotap.org/fields/Flags>).
+/// Returns whether the 802.11 header is padded to a multiple of four bytes
+/// (<https://www.radiotap.org/fields/Flags>).
 fn radiotap_pads(bytes: &[u8]) -> bool {
     const FLAGS: u32 = 1 << 1;
     const TSFT: u32 = 1;

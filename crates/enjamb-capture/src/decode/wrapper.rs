@@ -40,14 +40,16 @@ fn inner(bytes: &[u8], length: usize, link: u32) -> Result<Inner<'_>, Ignored> {
     Ok((layer, bytes.get(length..).ok_or(Ignored::Truncated)?))
 }
 
-/// Attributes of length, type and value, padded to four bytes, in the byte order of the machine. One of them is the packet.
+/// Attributes of length, type and value, padded to four bytes, in the byte order of the machine.
+/// One of them is the packet.
 fn strip_nflog(bytes: &[u8]) -> Result<Inner<'_>, Ignored> {
     const PAYLOAD: u16 = 9;
     let (_, mut rest) = split::<4>(bytes)?;
     loop {
         let (header, _) = split::<4>(rest)?;
         let (length, kind) = ([header[0], header[1]], [header[2], header[3]]);
-        // The upper two bits of the type are flags. All types are below 256, so the order of the two bytes shows.
+        // The upper two bits of the type are flags. All types are below 256, so the order of the
+        // two bytes shows.
         let big_endian = kind[0] & 0x3f == 0 && kind[1] != 0;
         let number = |bytes| if big_endian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) };
         let (length, kind) = (usize::from(number(length)), number(kind) & 0x3fff);

@@ -15,13 +15,15 @@ use crate::packet::Packet;
 
 /// The packets of a pcap or pcapng file, plain or compressed with gzip or zstd.
 ///
-/// It reads pcap of both byte orders, with microseconds or nanoseconds, and the "modified" pcap format. It reads pcapng
-/// with any number of sections and interfaces, each with its own byte order and clock, and takes packets from enhanced,
-/// simple and obsolete packet blocks. It skips all other blocks.
+/// It reads pcap of both byte orders, with microseconds or nanoseconds, and the "modified" pcap
+/// format. It reads pcapng with any number of sections and interfaces, each with its own byte order
+/// and clock, and takes packets from enhanced, simple and obsolete packet blocks. It skips all
+/// other blocks.
 pub struct Capture<R: Read> {
     input: Input<R>,
     format: Format,
-    /// Length of the packet that was returned last. It leaves the window when the next one is requested.
+    /// Length of the packet that was returned last. It leaves the window when the next one is
+    /// requested.
     returned: usize,
     last: Time,
     failed: bool,
@@ -72,7 +74,8 @@ impl<R: Read> Capture<R> {
     /// Returns the next packet, or `None` at the end of the file and after an error.
     ///
     /// # Errors
-    /// The file is damaged or truncated at this place, or could not be read. Every whole packet before it was returned.
+    /// The file is damaged or truncated at this place, or could not be read. Every whole packet
+    /// before it was returned.
     #[allow(
         clippy::should_implement_trait,
         reason = "packets are borrowed from the window, which an iterator cannot express"

@@ -1,10 +1,11 @@
 //! Decompression of gzip and zstd, in pure Rust.
 //!
-//! A truncated file gives all bytes that can be decompressed, and then an error. Decoders report that error in many ways,
-//! so it is explained by how far the file was read: at the end of the file, the file was truncated.
+//! A truncated file gives all bytes that can be decompressed, and then an error. Decoders report
+//! that error in many ways, so it is explained by how far the file was read: at the end of the
+//! file, the file was truncated.
 //!
-//! `ruzstd` decompresses about 500 MB/s on one core, a third of the speed of the C library, which is not used because it
-//! needs a C compiler.
+//! `ruzstd` decompresses about 500 MB/s on one core, a third of the speed of the C library, which
+//! is not used because it needs a C compiler.
 
 use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 
@@ -26,8 +27,8 @@ pub(crate) enum Source<R: Read> {
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
-/// The magic of a skippable frame but for its first byte, of which four bits vary (RFC 8878, section 3.1.2). Some tools
-/// begin a file with such a frame.
+/// The magic of a skippable frame but for its first byte, of which four bits vary (RFC 8878,
+/// section 3.1.2). Some tools begin a file with such a frame.
 const ZSTD_SKIPPABLE: &[u8] = &[0x2a, 0x4d, 0x18];
 
 impl<R: Read> Source<R> {
@@ -90,7 +91,8 @@ impl<R: Read> Read for CountingReader<R> {
     }
 }
 
-/// gzip (RFC 1952): members one after the other. Zeros after a member are padding of the medium, as for `gzip` itself.
+/// gzip (RFC 1952): members one after the other. Zeros after a member are padding of the medium, as
+/// for `gzip` itself.
 pub(crate) struct Gzip<R> {
     /// Always `Some` between calls: each decoder takes over the reader of the one before.
     member: Option<GzDecoder<BufReader<R>>>,
@@ -178,8 +180,8 @@ impl<R: Read> Zstd<R> {
     fn decode(&mut self) {
         let strategy = || BlockDecodingStrategy::UptoBlocks(1);
         if let Err(error) = self.decoder.decode_blocks(&mut self.source, strategy()) {
-            // The decoder holds back bytes that a later block may refer to. None will: an empty last block makes it
-            // return them, and its checksum with them.
+            // The decoder holds back bytes that a later block may refer to. None will: an empty
+            // last block makes it return them, and its checksum with them.
             let _ = self.decoder.decode_blocks(&[1, 0, 0, 0, 0, 0, 0][..], strategy());
             self.failed = Some(io::Error::other(error));
         }

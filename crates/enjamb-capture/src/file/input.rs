@@ -1,22 +1,24 @@
-//! The bytes of a capture: a window over a reader that returns pieces of any size, decompressed where needed.
+//! The bytes of a capture: a window over a reader that returns pieces of any size, decompressed
+//! where needed.
 //!
-//! The block parsers of `pcap-parser` take a slice that holds a whole block. The readers of that crate give up when the
-//! first read is short, as it is from a pipe. So this crate has a window of its own: it is filled until a block is
-//! whole, grows for a long block up to [`LONGEST_BLOCK`], and counts its offset in the file.
+//! The block parsers of `pcap-parser` take a slice that holds a whole block. The readers of that
+//! crate give up when the first read is short, as it is from a pipe. So this crate has a window of
+//! its own: it is filled until a block is whole, grows for a long block up to [`LONGEST_BLOCK`],
+//! and counts its offset in the file.
 
 use std::io::{self, Read};
 
 use crate::error::{CaptureError, CaptureErrorKind};
 use crate::file::compression::Source;
 
-/// The longest block or packet that is read: 16 MiB. A greater length is taken for damage. The longest real packets (IPv6
-/// jumbograms of segmentation offload) have some hundred KiB.
+/// The longest block or packet that is read: 16 MiB. A greater length is taken for damage. The
+/// longest real packets (IPv6 jumbograms of segmentation offload) have some hundred KiB.
 pub const LONGEST_BLOCK: usize = 16 << 20;
 
-/// How many bytes are read at once.
+/// The number of bytes that are read at once.
 const WINDOW: usize = 128 << 10;
 
-/// How many bytes tell whether a file is compressed.
+/// The number of bytes that tell whether a file is compressed.
 const MAGIC: u64 = 4;
 
 pub(crate) struct Input<R: Read> {
@@ -28,7 +30,8 @@ pub(crate) struct Input<R: Read> {
 }
 
 impl<R: Read> Input<R> {
-    /// Reads the first bytes of `source`, and decompresses the rest if they are those of a compressed file.
+    /// Reads the first bytes of `source`, and decompresses the rest if they are those of a
+    /// compressed file.
     pub(crate) fn new(mut source: R) -> Result<Self, CaptureError> {
         let mut first = Vec::with_capacity(MAGIC as usize);
         let read = source.by_ref().take(MAGIC).read_to_end(&mut first);
@@ -48,7 +51,8 @@ impl<R: Read> Input<R> {
         self.offset += length as u64;
     }
 
-    /// Fills the window with at least `length` bytes of `part`. Returns `false` if the file ends before.
+    /// Fills the window with at least `length` bytes of `part`. Returns `false` if the file ends
+    /// before.
     pub(crate) fn fill(&mut self, length: usize, part: &'static str) -> Result<bool, CaptureError> {
         if length > LONGEST_BLOCK {
             return Err(self.error(CaptureErrorKind::TooLong { part, length: length as u64 }));
@@ -59,7 +63,8 @@ impl<R: Read> Input<R> {
                 self.end -= self.start;
                 self.start = 0;
             }
-            // The window grows as bytes arrive, so that a damaged length costs no more memory than the file has bytes.
+            // The window grows as bytes arrive, so that a damaged length costs no more memory than
+            // the file has bytes.
             if self.end == self.window.len() {
                 let grown = (self.window.len() * 2).min(LONGEST_BLOCK + WINDOW);
                 self.window.resize(grown, 0);

@@ -1,10 +1,11 @@
 //! Descriptions of files that are not captures, or are captures of a format that is not read.
 
-/// How many of a file's first bytes describe it. A tar archive has its magic after its first name, at byte 257.
+/// The number of a file's first bytes that describe it. A tar archive has its magic after its first
+/// name, at byte 257.
 pub(crate) const DESCRIBED_BYTES: usize = 264;
 
-/// The first bytes of a kind of file, and its description with the command that converts it. The capture formats are those
-/// that Wireshark recognises by their first bytes.
+/// The first bytes of a kind of file, and its description with the command that converts it. The
+/// capture formats are those that Wireshark recognises by their first bytes.
 const KINDS: [(&[u8], &str); 32] = [
     (b"BZh", "bzip2 compression, which is not read: decompress it with `bunzip2`"),
     (b"\xfd7zXZ\0", "xz compression, which is not read: decompress it with `unxz`"),

@@ -13,7 +13,8 @@ use crate::link_type::LinkType;
 
 const FILE_HEADER: usize = 24;
 const PACKET_HEADER: usize = 16;
-/// The "modified" format, written by a patched libpcap of the nineties, has eight more bytes for each packet.
+/// The "modified" format, written by a patched libpcap of the nineties, has eight more bytes for
+/// each packet.
 const MODIFIED_PACKET_HEADER: usize = 24;
 
 const MICROSECONDS: u32 = 0xa1b2_c3d4;
@@ -24,12 +25,13 @@ pub(crate) struct Pcap {
     link: LinkType,
     big_endian: bool,
     modified: bool,
-    /// How many nanoseconds a unit of the second time field has.
+    /// The number of nanoseconds in a unit of the second time field.
     unit: u64,
 }
 
 impl Pcap {
-    /// The magic number and whether it is big-endian. `None` if it is no magic number in either byte order.
+    /// The magic number and whether it is big-endian. `None` if it is no magic number in either
+    /// byte order.
     fn magic(bytes: [u8; 4]) -> Option<(u32, bool)> {
         let known = |number: &u32| matches!(*number, MICROSECONDS | NANOSECONDS | MODIFIED);
         let little = Some(u32::from_le_bytes(bytes)).filter(known).map(|number| (number, false));
@@ -50,8 +52,8 @@ impl Pcap {
         let link = number(word(header, 20), big_endian);
         input.consume(FILE_HEADER);
         Ok(Self {
-            // The upper half of the field describes frame check sequences. They come after the IP datagram, so they are
-            // not read.
+            // The upper half of the field describes frame check sequences. They come after the IP
+            // datagram, so they are not read.
             link: LinkType(link as u16),
             big_endian,
             modified: magic == MODIFIED,

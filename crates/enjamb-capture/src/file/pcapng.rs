@@ -1,9 +1,10 @@
-//! pcapng: sections of blocks. Some blocks describe interfaces, others hold packets that refer to an interface.
+//! pcapng: sections of blocks. Some blocks describe interfaces, others hold packets that refer to
+//! an interface.
 //!
 //! <https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-02.html>
 //!
-//! Every section has its own byte order and interfaces. Every interface has its own link type and clock. Blocks of other
-//! types are skipped without being held, so they may have any length.
+//! Every section has its own byte order and interfaces. Every interface has its own link type and
+//! clock. Blocks of other types are skipped without being held, so they may have any length.
 
 use std::io::Read;
 
@@ -16,7 +17,7 @@ use crate::file::input::Input;
 use crate::file::record::PacketRecord;
 use crate::link_type::LinkType;
 
-/// How many interfaces one section may describe.
+/// The limit for interfaces in one section.
 const INTERFACES_MAX: usize = 65_536;
 
 /// Type and length at the beginning, and the length again at the end.
@@ -47,7 +48,7 @@ pub(crate) struct Pcapng {
 
 struct Interface {
     link: LinkType,
-    /// How many bytes of a packet are captured at most. 0 means no limit.
+    /// The limit for captured bytes of a packet. 0 means no limit.
     snaplen: u32,
     clock: Clock,
 }
@@ -221,7 +222,8 @@ struct Clock {
 }
 
 impl Clock {
-    /// Converts a time stamp. Times before 1970 become 1970, and times after 2554 become the last of 2554.
+    /// Converts a time stamp. Times before 1970 become 1970, and times after 2554 become the last
+    /// of 2554.
     fn time(self, high: u32, low: u32) -> Time {
         const NANOS: u128 = 1_000_000_000;
         let units = u128::from(high) << 32 | u128::from(low);

@@ -1,19 +1,21 @@
 //! The time of a capture.
 //!
-//! Time is what the time stamps of the packets state. If they run backwards, it is the latest one so far. A file need not
-//! be in the order of time: packets of several queues overtake each other by microseconds, and some files are sorted by
-//! something else. So no deadline passes because of one late time stamp: if time stamps were recently behind the latest
-//! one, more of them may follow.
+//! Time is what the time stamps of the packets state. If they run backwards, it is the latest one
+//! so far. A file need not be in the order of time: packets of several queues overtake each other
+//! by microseconds, and some files are sorted by something else. So no deadline passes because of
+//! one late time stamp: if time stamps were recently behind the latest one, more of them may
+//! follow.
 
 use std::time::Duration;
 
 use enjamb::Time;
 
-/// A deadline passes only after this many more segments. The first time stamps of a shuffled file leap ahead, and nothing
-/// shows the disorder until a time stamp comes that is as early as the first.
+/// A deadline passes only after this many more segments. The first time stamps of a shuffled file
+/// leap ahead, and nothing shows the disorder until a time stamp comes that is as early as the
+/// first.
 pub(super) const SEGMENTS_MIN: u64 = 1024;
 
-/// How many packets in order it takes until disorder is nearly forgotten.
+/// The number of packets in order after which disorder is nearly forgotten.
 const FORGET: u64 = 64;
 
 /// The clock of a capture, which its segments advance.
@@ -21,9 +23,9 @@ const FORGET: u64 = 64;
 pub(super) struct CaptureClock {
     /// The latest time stamp.
     pub(super) latest: Time,
-    /// How far other time stamps were recently behind it, in nanoseconds.
+    /// The distance of recent time stamps behind it, in nanoseconds.
     behind: u64,
-    /// How many segments there were.
+    /// The number of segments so far.
     pub(super) segments: u64,
 }
 

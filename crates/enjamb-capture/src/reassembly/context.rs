@@ -1,4 +1,4 @@
-//! What a flow and its streams need from the reassembler while they process a packet.
+//! The context that a flow and its streams get from the reassembler with each packet.
 
 use enjamb::{Tap, Time};
 
@@ -14,7 +14,7 @@ pub(super) struct FlowContext<'a> {
     pub(super) summary: &'a mut Summary,
     pub(super) incidents: &'a mut Incidents,
     pub(super) tap: &'a mut dyn Tap,
-    /// When the packet was captured.
+    /// The time at which the packet was captured.
     pub(super) now: Time,
     /// The time of the capture, which does not run backwards.
     pub(super) clock: CaptureClock,
@@ -30,6 +30,6 @@ pub(super) struct StreamContext<'a> {
     pub(super) other: Progress,
     /// Whether there is memory to keep delivered bytes for comparison.
     pub(super) room: bool,
-    /// When the packet was captured.
+    /// The time at which the packet was captured.
     pub(super) now: Time,
 }

@@ -6,8 +6,8 @@ use crate::reassembly::clock::{CaptureClock, Deadline};
 use crate::reassembly::endpoints::FlowKey;
 use crate::reassembly::flow_table::FlowTable;
 
-/// How many entries a queue may have besides two for each open flow. An entry becomes stale when its flow ends before its
-/// deadline: it stays in the queue until it reaches the front.
+/// The limit for entries besides two for each open flow. An entry becomes stale when its flow ends
+/// before its deadline: it stays in the queue until it reaches the front.
 const STALE_MAX: usize = 4096;
 
 /// Flows in about the order of their deadlines. An open flow has one entry at most.
@@ -22,10 +22,12 @@ impl DeadlineQueue {
         self.entries.push_back((deadline, key, number));
     }
 
-    /// Removes the first flow whose deadline has passed and that is still open. There are `open` open flows.
+    /// Removes the first flow whose deadline has passed and that is still open. There are `open`
+    /// open flows.
     pub(super) fn pop_due(&mut self, flows: &FlowTable, open: usize, clock: &CaptureClock) -> Option<FlowKey> {
         if self.entries.len() > STALE_MAX + 2 * open {
-            // More than half of the entries are stale. They are removed, and those of open flows stay.
+            // More than half of the entries are stale. They are removed, and those of open flows
+            // stay.
             self.entries.retain(|(_, key, number)| flows.is_open_as(key, *number));
         }
         while let Some(&(deadline, key, number)) = self.entries.front()

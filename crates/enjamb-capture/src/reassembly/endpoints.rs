@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::segment::Segment;
 
-/// Both endpoints of a connection, the smaller one first, so that both directions give the same value. They are stored as
-/// numbers because they are hashed and compared for every segment.
+/// Both endpoints of a connection, the smaller one first, so that both directions give the same
+/// value. They are stored as numbers because they are hashed and compared for every segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Endpoints {
     low: Address,

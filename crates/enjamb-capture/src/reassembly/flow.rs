@@ -24,7 +24,8 @@ pub(super) struct Flow {
     latest_packets: [Time; 2],
     /// The time of the last event for the tap.
     last_event: Time,
-    /// The reassembler's count of uses when this flow was last used, and when it was last queued by use.
+    /// The reassembler's count of uses when this flow was last used, and when it was last queued by
+    /// use.
     pub(super) used: u64,
     pub(super) queued: u64,
     /// Whether it is in the queue of lingering flows.
@@ -42,7 +43,8 @@ impl Flow {
         let source_is_client = if segment.syn {
             segment.acknowledgement.is_none()
         } else {
-            // The server usually has the lower port. If the ports are equal, the first sender is taken for the client.
+            // The server usually has the lower port. If the ports are equal, the first sender is
+            // taken for the client.
             source.port() >= destination.port()
         };
         let (client, server) = if source_is_client { (source, destination) } else { (destination, source) };
@@ -71,7 +73,8 @@ impl Flow {
         if segment.source == self.connection.client { Side::Client } else { Side::Server }
     }
 
-    /// Returns whether `segment`, captured `now`, opens another connection between the same endpoints.
+    /// Returns whether `segment`, captured `now`, opens another connection between the same
+    /// endpoints.
     pub(super) fn is_over_with(&self, segment: &Segment<'_>, now: Time) -> bool {
         let side = self.side(segment);
         let [stream, other] = [&self.streams[side.index()], &self.streams[(!side).index()]];
@@ -80,8 +83,9 @@ impl Flow {
             && segment.acknowledgement.is_none_or(|acknowledged| other.is_opened_anew(acknowledged, now))
     }
 
-    /// Returns whether `segment`, with the same endpoints but from another network than the flow's key, belongs to this flow.
-    /// That happens if each direction has tags of its own, or if packets are captured both with their tag and without.
+    /// Returns whether `segment`, with the same endpoints but from another network than the flow's
+    /// key, belongs to this flow. That happens if each direction has tags of its own, or if packets
+    /// are captured both with their tag and without.
     pub(super) fn takes(&self, segment: &Segment<'_>) -> bool {
         let side = self.side(segment);
         let [stream, other] = [&self.streams[side.index()], &self.streams[(!side).index()]];
@@ -161,8 +165,8 @@ impl Flow {
         if segment.syn {
             stream.synchronise(segment.sequence.wrapping_add(1), now);
             if let Some(acknowledged) = segment.acknowledgement {
-                // It acknowledges a SYN, and the data of a fast open with it (RFC 7413). So this counts only if that SYN was
-                // not captured.
+                // It acknowledges a SYN, and the data of a fast open with it (RFC 7413). So this
+                // counts only if that SYN was not captured.
                 other.synchronise(acknowledged, now);
             }
         }
@@ -249,7 +253,8 @@ impl Flow {
         })
     }
 
-    /// Delivers all data of both sides that may be delivered. Data of one side may be what the other side waits for.
+    /// Delivers all data of both sides that may be delivered. Data of one side may be what the
+    /// other side waits for.
     fn advance(&mut self, first: Side, context: &mut FlowContext<'_>) {
         while !self.streams.iter().all(|stream| stream.held.is_empty()) {
             let mut delivered = false;
@@ -261,7 +266,8 @@ impl Flow {
             if delivered {
                 continue;
             }
-            // Each side may wait for the other one, if a request was captured only when it was sent again.
+            // Each side may wait for the other one, if a request was captured only when it was sent
+            // again.
             let waits = |side: Side| {
                 self.streams[side.index()].hold_reason(&self.stream_context(side, context)) == Some(HoldReason::Order)
             };
@@ -359,7 +365,8 @@ impl Flow {
         self.is_closed() && self.reset.is_none()
     }
 
-    /// Ends the flow: delivers all held data, then reports the end of both sides and of the connection.
+    /// Ends the flow: delivers all held data, then reports the end of both sides and of the
+    /// connection.
     pub(super) fn end(&mut self, context: &mut FlowContext<'_>) {
         let over = self.is_closed() || self.reset.is_some();
         context.now = if over { self.last_event } else { self.last_packet };
@@ -380,7 +387,8 @@ impl Flow {
         context.tap.event(&self.connection, context.now, Event::Done);
     }
 
-    /// The reason to give up first at the end: a certain one, and one that the other side may wait for.
+    /// The reason to give up first at the end: a certain one, and one that the other side may wait
+    /// for.
     fn first_to_give_up(&self, context: &FlowContext<'_>) -> Option<(Side, HoldReason)> {
         let reason =
             |side: Side| Some((side, self.streams[side.index()].hold_reason(&self.stream_context(side, context))?));

@@ -1,8 +1,9 @@
 //! Finds the flow that a segment belongs to.
 //!
-//! A flow is found by its endpoints and its network. The packets of one connection may come from several networks: each
-//! direction may have tags of its own, and packets may be captured both with their tag and without. So a segment from an
-//! unknown network is compared with the flows between the same endpoints, and an *alias* remembers the flow that takes it.
+//! A flow is found by its endpoints and its network. The packets of one connection may come from
+//! several networks: each direction may have tags of its own, and packets may be captured both with
+//! their tag and without. So a segment from an unknown network is compared with the flows between
+//! the same endpoints, and an *alias* remembers the flow that takes it.
 
 use std::collections::hash_map::Entry;
 
@@ -18,11 +19,11 @@ type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState
 /// In how many networks a flow between the same endpoints is searched for.
 const NETWORKS_MAX: usize = 64;
 
-/// How many aliases there may be besides two for each open flow. Ends of flows leave their aliases behind.
+/// The limit for aliases besides two for each open flow. Ends of flows leave their aliases behind.
 const ALIASES_MAX: usize = 4096;
 
-/// A flow that is followed, or the record of one that has ended. Both are in boxes: the map is searched for every segment,
-/// and with small values its entries are close to each other.
+/// A flow that is followed, or the record of one that has ended. Both are in boxes: the map is
+/// searched for every segment, and with small values its entries are close to each other.
 pub(super) enum FlowState {
     Open(Box<Flow>),
     Ended(Box<EndedFlow>),
@@ -45,7 +46,8 @@ pub(super) struct EndedFlow {
 #[derive(Default)]
 pub(super) struct FlowTable {
     flows: HashMap<FlowKey, FlowState>,
-    /// The networks of the open flows between the same endpoints. Kept as soon as there is more than one network.
+    /// The networks of the open flows between the same endpoints. Kept as soon as there is more
+    /// than one network.
     networks: Option<HashMap<Endpoints, Vec<u64>>>,
     /// From the key of a segment to the key of its flow, where they differ.
     aliases: HashMap<FlowKey, FlowKey>,
@@ -80,7 +82,8 @@ impl FlowTable {
         })
     }
 
-    /// Returns the key of the flow that `segment` belongs to, or would begin. There are `open` open flows.
+    /// Returns the key of the flow that `segment` belongs to, or would begin. There are `open` open
+    /// flows.
     pub(super) fn key(&mut self, segment: &Segment<'_>, open: usize) -> FlowKey {
         let own = FlowKey { endpoints: Endpoints::of(segment), network: segment.network };
         if own.network != 0 && self.networks.is_none() {
@@ -111,7 +114,8 @@ impl FlowTable {
             return own;
         };
         if self.aliases.len() > ALIASES_MAX + 2 * open {
-            // All aliases go, those of open flows too. The next segment of such a flow is compared with it once more.
+            // All aliases go, those of open flows too. The next segment of such a flow is compared
+            // with it once more.
             self.aliases.clear();
         }
         self.aliases.insert(own, other);

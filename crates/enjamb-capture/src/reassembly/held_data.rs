@@ -1,7 +1,7 @@
 //! The data that a stream has captured and cannot deliver yet.
 //!
-//! There are pieces of payload, which do not overlap, and ranges that are lost because the capture truncated a packet.
-//! Both are ordered by offset.
+//! There are pieces of payload, which do not overlap, and ranges that are lost because the capture
+//! truncated a packet. Both are ordered by offset.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,14 @@ use enjamb::Time;
 
 use crate::options::Overlap;
 
-/// How many bytes a held piece costs besides its payload: its place in the tree and the allocator's share.
+/// The bytes that a held piece costs besides its payload: its place in the tree and the allocator's
+/// share.
 const PIECE: usize = 128;
 
 /// The time and the acknowledgement of the segment that a payload came in.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SegmentInfo {
-    /// When it was captured.
+    /// The time at which it was captured.
     pub(super) time: Time,
     /// The sequence number up to which its sender had received the other side's bytes.
     pub(super) acknowledgement: Option<u32>,
@@ -41,13 +42,14 @@ pub(super) struct Conflict {
     pub(super) offset: u64,
     pub(super) kept: Vec<u8>,
     pub(super) dropped: Vec<u8>,
-    /// How many bytes differ.
+    /// The number of bytes that differ.
     pub(super) bytes: u64,
 }
 
 impl HeldData {
     pub(super) fn is_empty(&self) -> bool {
-        // Every piece and range has a weight. This is called for every segment, so it reads one field only.
+        // Every piece and range has a weight. This is called for every segment, so it reads one
+        // field only.
         self.weight == 0
     }
 
@@ -101,8 +103,8 @@ impl HeldData {
         self.pieces.insert(offset, Piece { bytes: bytes.into(), info });
     }
 
-    /// Compares another copy of bytes with the piece that holds all of them. With [`Overlap::Last`], the new copy replaces
-    /// the old one.
+    /// Compares another copy of bytes with the piece that holds all of them. With
+    /// [`Overlap::Last`], the new copy replaces the old one.
     pub(super) fn overlap(&mut self, offset: u64, bytes: &[u8], overlap: Overlap) -> Option<Conflict> {
         let (&start, piece) = self.pieces.range_mut(..=offset).next_back()?;
         let place = (offset - start) as usize;
@@ -140,7 +142,8 @@ impl HeldData {
         }
     }
 
-    /// Returns where the lost range around `offset` ends. `None` if the byte at `offset` is not known to be lost.
+    /// Returns where the lost range around `offset` ends. `None` if the byte at `offset` is not
+    /// known to be lost.
     pub(super) fn lost(&mut self, offset: u64) -> Option<u64> {
         loop {
             let entry = self.lost.first_entry()?;
@@ -148,7 +151,8 @@ impl HeldData {
             if start > offset {
                 return None;
             }
-            // If a piece from another copy lies inside the range, the range is needed again after that piece.
+            // If a piece from another copy lies inside the range, the range is needed again after
+            // that piece.
             let piece = self.pieces.first_key_value().map_or(u64::MAX, |(&start, _)| start);
             if end <= piece {
                 entry.remove();
@@ -165,7 +169,7 @@ impl HeldData {
     }
 }
 
-/// How many bytes of a conflict are reported.
+/// The number of bytes of a conflict that are reported.
 const SHOWN: usize = 16;
 
 /// Returns how `bytes` at `offset` differ from the bytes that are there, which are in two parts.

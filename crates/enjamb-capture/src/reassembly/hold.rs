@@ -1,4 +1,4 @@
-//! Why a stream holds data back, and since when.
+//! The reasons to hold data back, and the waits of a stream.
 
 use std::time::Duration;
 
@@ -6,14 +6,16 @@ use enjamb::Time;
 
 use crate::reassembly::clock::{CaptureClock, Deadline, SEGMENTS_MIN, later};
 
-/// Why held data is not delivered.
+/// The reason why held data is not delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HoldReason {
-    /// The capture joined the stream late, and it is not certain that the first bytes seen are the first ones sent.
+    /// The capture joined the stream late, and it is not certain that the first bytes seen are the
+    /// first ones sent.
     Beginning,
     /// There is a hole before it.
     Hole,
-    /// Its sender had received bytes that were not delivered yet: a reply must not come before its request.
+    /// Its sender had received bytes that were not delivered yet: a reply must not come before its
+    /// request.
     Order,
     /// A later copy may still replace it: [`Overlap::Last`](crate::Overlap::Last).
     Unacknowledged,
@@ -25,13 +27,13 @@ pub(super) struct Hold {
     pub(super) reason: HoldReason,
     /// The offset of the next byte to deliver.
     pub(super) at: u64,
-    /// How many packets the wait has lasted.
+    /// The number of packets since it began.
     pub(super) packets: u32,
-    /// How many bytes were held when it began.
+    /// The number of bytes held when it began.
     pub(super) weight: usize,
     /// The latest time stamp of the capture when it began.
     since: Time,
-    /// How many segments the capture had had when it began.
+    /// The number of segments of the capture before it began.
     after_segments: u64,
 }
 

@@ -1,20 +1,21 @@
-//! How far the stream of one side was delivered. The other side uses it to deliver nothing too early.
+//! The progress of one side's stream. The other side uses it to deliver nothing too early.
 
-/// The offset of the first byte that is known of a stream. It is so far from 0 that earlier bytes have an offset too.
+/// The offset of the first byte that is known of a stream. It is so far from 0 that earlier bytes
+/// have an offset too.
 pub(super) const ORIGIN: u64 = 1 << 32;
 
 /// The largest window of TCP (RFC 7323, section 2.3). No valid segment is further ahead.
 pub(super) const WINDOW_MAX: i64 = 1 << 30;
 
-/// How far a stream was delivered.
+/// The offset up to which a stream was delivered.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Progress {
     /// The sequence number of [`ORIGIN`]. `None` if no segment of this stream was captured.
     base: Option<u32>,
     next: u64,
     fin: Option<u64>,
-    /// Whether bytes are held and it is not certain that they are the first ones of the stream. Then earlier bytes may still
-    /// come.
+    /// Whether bytes are held and it is not certain that they are the first ones of the stream.
+    /// Then earlier bytes may still come.
     beginning_unknown: bool,
 }
 

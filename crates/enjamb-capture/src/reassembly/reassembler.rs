@@ -1,11 +1,12 @@
 //! All connections of a capture at the same time.
 //!
-//! Everything is bounded: how many connections are followed, how much data is held in each stream and in all, how long
-//! missing bytes are waited for. A connection that has ended leaves a record, so that its last acknowledgements and repeated
-//! FINs do not open another one. The number of records is bounded too.
+//! Everything is bounded: how many connections are followed, how much data is held in each stream
+//! and in all, how long missing bytes are waited for. A connection that has ended leaves a record,
+//! so that its last acknowledgements and repeated FINs do not open another one. The number of
+//! records is bounded too.
 //!
-//! Packets that are in the file in another order than they were captured in must not make anything be given up: see
-//! [`CaptureClock`](crate::reassembly::clock).
+//! Packets that are in the file in another order than they were captured in must not make anything
+//! be given up: see [`CaptureClock`](crate::reassembly::clock).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -23,14 +24,17 @@ use crate::reassembly::flow_table::{EndedFlow, FlowState, FlowTable};
 use crate::segment::Segment;
 use crate::summary::Summary;
 
-/// How many connections that have ended are remembered. Those that ended first are forgotten first.
+/// The limit for remembered connections that have ended. Those that ended first are forgotten
+/// first.
 const ENDED_MAX: usize = 65_536;
 
-/// How long after the end of a connection a segment without SYN cannot open another one between the same endpoints, in
-/// capture time. Most systems take this time for TIME-WAIT (RFC 9293, section 3.6.1 asks for twice the lifetime of a segment).
+/// The time after the end of a connection in which a segment without SYN cannot open another one
+/// between the same endpoints, in capture time. Most systems take this time for TIME-WAIT (RFC
+/// 9293, section 3.6.1 asks for twice the lifetime of a segment).
 const TIME_WAIT: Duration = Duration::from_secs(60);
 
-/// How many delivered bytes are kept in all for comparison with retransmissions. Beyond that they are not compared.
+/// The limit for delivered bytes that are kept for comparison with retransmissions, in all streams.
+/// Beyond that they are not compared.
 const RECENT_IN_ALL: usize = 32 << 20;
 
 /// Puts segments in order and reports connections to a tap. Pass the same tap to every call.
@@ -45,9 +49,9 @@ pub struct Reassembler {
     waiting: DeadlineQueue,
     /// Flows that have ended, in the order of their ends.
     ended: VecDeque<(FlowKey, u64)>,
-    /// How many bytes all streams hold.
+    /// The number of bytes that all streams hold.
     held: usize,
-    /// How many bytes all streams keep for comparison.
+    /// The number of bytes that all streams keep for comparison.
     recent: usize,
     /// Counts uses of flows.
     uses: u64,
@@ -56,7 +60,8 @@ pub struct Reassembler {
     incidents: Incidents,
 }
 
-/// Makes the context of a flow from the fields of a reassembler. A method would borrow the flow too.
+/// Makes the context of a flow from the fields of a reassembler. A method would borrow the flow
+/// too.
 macro_rules! context {
     ($self:ident, $now:expr, $tap:expr) => {
         &mut FlowContext {
@@ -97,8 +102,8 @@ impl Reassembler {
         &self.summary
     }
 
-    /// Returns what was given up or is contradictory: the first 16 incidents of each kind, in the order in which they were
-    /// seen.
+    /// Returns what was given up or is contradictory: the first 16 incidents of each kind, in the
+    /// order in which they were seen.
     #[must_use]
     pub fn incidents(&self) -> &[Incident] {
         self.incidents.list()
@@ -140,10 +145,12 @@ impl Reassembler {
                 let again = delivered.iter().any(|range| range.map(|range| range.first) == first);
                 let opens = match segment.acknowledgement {
                     None => segment.syn && !again,
-                    // An answer to a SYN with the numbers of the last connection shows that this SYN was not captured late.
+                    // An answer to a SYN with the numbers of the last connection shows that this
+                    // SYN was not captured late.
                     Some(_) => segment.syn && *reopens,
                 };
-                // A SYN that was captured twice, perhaps on two interfaces, comes after the end in the file, but not in time.
+                // A SYN that was captured twice, perhaps on two interfaces, comes after the end in
+                // the file, but not in time.
                 *reopens |= *closed && segment.syn && again && segment.acknowledgement.is_none() && time > *last_packet;
                 if !opens && self.clock.settled() < later(*since, TIME_WAIT) {
                     let length = segment.payload.len() as u64;
@@ -198,8 +205,8 @@ impl Reassembler {
         }
     }
 
-    /// Ends the capture: delivers all held data, reports holes as gaps, and ends all connections in the order of their
-    /// numbers.
+    /// Ends the capture: delivers all held data, reports holes as gaps, and ends all connections in
+    /// the order of their numbers.
     pub fn finish(&mut self, tap: &mut dyn Tap) {
         let mut open: Vec<(u64, FlowKey)> = self.flows.open_flows().collect();
         open.sort_unstable_by_key(|(number, _)| *number);

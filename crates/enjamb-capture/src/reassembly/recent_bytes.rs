@@ -1,6 +1,7 @@
 //! The last bytes that a stream delivered. Retransmissions are compared with them.
 
-/// How many bytes are kept: more than a segment has on most links, so that an immediate retransmission can be compared.
+/// The number of bytes that are kept: more than a segment has on most links, so that an immediate
+/// retransmission can be compared.
 const RECENT: usize = 2048;
 
 /// A ring: the byte at offset `n` is at `n % RECENT`. It is allocated with the first byte.
@@ -18,7 +19,8 @@ impl RecentBytes {
         self.ring.len()
     }
 
-    /// Adds bytes that were delivered at `offset`. They are not kept if there is no `room` for a ring.
+    /// Adds bytes that were delivered at `offset`. They are not kept if there is no `room` for a
+    /// ring.
     pub(super) fn push(&mut self, offset: u64, bytes: &[u8], room: bool) {
         if self.ring.is_empty() {
             if !room {
@@ -38,7 +40,8 @@ impl RecentBytes {
         self.from = self.from.max(self.to.saturating_sub(RECENT as u64));
     }
 
-    /// Returns the delivered bytes from `offset` on that are still kept: the offset of the first, and both parts of the ring.
+    /// Returns the delivered bytes from `offset` on that are still kept: the offset of the first,
+    /// and both parts of the ring.
     pub(super) fn range(&self, offset: u64, length: usize) -> (u64, &[u8], &[u8]) {
         let (start, end) = (offset.max(self.from), (offset + length as u64).min(self.to));
         if start >= end {

@@ -1,9 +1,10 @@
 //! The byte stream of one side, put in order.
 //!
-//! Sequence numbers have 32 bits and wrap. Offsets have 64 bits and do not. A sequence number is read as the offset nearest
-//! to `next`, the offset of the next byte to deliver. That is right if segments are less than 2 GiB out of place (RFC 9293,
-//! section 3.4). `ORIGIN` is the offset of the byte after the SYN, or of the first byte seen if the capture joined later.
-//! Bytes that turn out to come before it have a smaller offset.
+//! Sequence numbers have 32 bits and wrap. Offsets have 64 bits and do not. A sequence number is
+//! read as the offset nearest to `next`, the offset of the next byte to deliver. That is right if
+//! segments are less than 2 GiB out of place (RFC 9293, section 3.4). `ORIGIN` is the offset of the
+//! byte after the SYN, or of the first byte seen if the capture joined later. Bytes that turn out
+//! to come before it have a smaller offset.
 //!
 //! ```text
 //!         delivered          |   hole   |  held  |  hole  | held |
@@ -11,15 +12,17 @@
 //!  first                    next                                fin?
 //! ```
 //!
-//! A byte before `next` is a repetition. It is dropped, and compared with the last bytes delivered. A byte after `next` is
-//! held, in pieces that do not overlap. The bytes that fill the first hole are delivered, then the pieces after it, each as
-//! it came.
+//! A byte before `next` is a repetition. It is dropped, and compared with the last bytes delivered.
+//! A byte after `next` is held, in pieces that do not overlap. The bytes that fill the first hole
+//! are delivered, then the pieces after it, each as it came.
 //!
-//! Holes are not the only [reason](HoldReason) to hold data. None is given up because of an acknowledgement alone: captures
-//! do contain acknowledgements before the bytes that they acknowledge. See [`Stream::wait`].
+//! Holes are not the only [reason](HoldReason) to hold data. None is given up because of an
+//! acknowledgement alone: captures do contain acknowledgements before the bytes that they
+//! acknowledge. See [`Stream::wait`].
 //!
-//! This file has the state of a stream, and the delivery of its data. The rest is in [`beginning`], which finds the first
-//! byte, [`receive`], which takes payload in, and [`patience`], which decides how long to wait.
+//! This file has the state of a stream, and the delivery of its data. The rest is in [`beginning`],
+//! which finds the first byte, [`receive`], which takes payload in, and [`patience`], which decides
+//! how long to wait.
 
 mod beginning;
 mod patience;
@@ -37,11 +40,11 @@ use crate::reassembly::progress::{Progress, WINDOW_MAX, sequence_at};
 use crate::reassembly::recent_bytes::RecentBytes;
 use crate::summary::Summary;
 
-/// How far before the first byte seen a byte may be and still count as an earlier part of the stream that was captured late,
-/// whatever its time stamp.
+/// The distance before the first byte seen at which a byte still counts as an earlier part of the
+/// stream that was captured late, whatever its time stamp.
 pub(super) const JOIN_MAX: u64 = 1 << 20;
 
-/// What a stream gives to its flow.
+/// Something that a stream gives to its flow.
 pub(super) enum Delivery<'a> {
     Chunk(&'a [u8]),
     /// A gap of 0 bytes: any number of bytes may be missing before the first one that was seen.
@@ -55,7 +58,7 @@ pub(super) type Deliver<'d> = &'d mut dyn FnMut(Time, Delivery<'_>);
 #[derive(Clone, Copy)]
 pub(super) struct Payload<'a> {
     pub(super) bytes: &'a [u8],
-    /// How many more bytes of it were not captured.
+    /// The number of bytes after them that were not captured.
     pub(super) missing: u64,
     pub(super) info: SegmentInfo,
 }
@@ -91,14 +94,14 @@ pub(super) struct Stream {
     /// While the other side's stream is at this offset, nothing waits for it.
     pub(super) unordered_at: Option<u64>,
     pub(super) hold: Option<Hold>,
-    /// When the last chunk was captured. `None` after a gap.
+    /// The time at which the last chunk was captured. `None` after a gap.
     last: Option<Time>,
     recent: RecentBytes,
     /// The last gaps that were reported: from, to.
     gaps: VecDeque<(u64, u64)>,
 }
 
-/// How many gaps of a stream are remembered.
+/// The limit for remembered gaps of a stream.
 const GAPS_MAX: usize = 16;
 
 /// The sequence numbers of a stream that were delivered or reported as gaps.
@@ -111,7 +114,8 @@ pub(super) struct DeliveredRange {
 }
 
 impl DeliveredRange {
-    /// Returns whether all of these bytes are in the range. In a stream of 4 GiB, every byte may be.
+    /// Returns whether all of these bytes are in the range. In a stream of 4 GiB, every byte may
+    /// be.
     pub(super) fn contains(self, sequence: u32, length: u64) -> bool {
         let end = u64::from(sequence.wrapping_sub(self.first)) + length;
         self.length == u32::MAX || end <= u64::from(self.length)
@@ -242,13 +246,14 @@ impl Stream {
         context.other.covers(acknowledgement) || self.unordered_at == Some(context.other.next())
     }
 
-    /// Returns how many bytes of the other side the first held piece acknowledges that were not delivered.
+    /// Returns how many bytes of the other side the first held piece acknowledges that were not
+    /// delivered.
     pub(super) fn undelivered_before(&self, context: &StreamContext<'_>) -> u64 {
         self.held.first().map_or(0, |(_, piece)| context.other.undelivered(piece.info.acknowledgement))
     }
 
-    /// Delivers all held data that may be delivered now: pieces, and gaps where bytes are known to be lost. Returns `false`
-    /// if there is none.
+    /// Delivers all held data that may be delivered now: pieces, and gaps where bytes are known to
+    /// be lost. Returns `false` if there is none.
     pub(super) fn settle(&mut self, context: &StreamContext<'_>, summary: &mut Summary, deliver: Deliver<'_>) -> bool {
         let mut delivered = false;
         while self.settled && !self.held.is_empty() {

@@ -16,8 +16,8 @@ pub(super) const PAYLOAD_MAX: usize = u16::MAX as usize - HEADERS;
 /// The time to live of a datagram.
 const HOPS: u8 = 64;
 
-/// The window that every segment announces, scaled by [`WINDOW_SCALE`]: nearly 1 GiB, the largest window of TCP (RFC 7323), so
-/// that no conversation exceeds it.
+/// The window that every segment announces, scaled by [`WINDOW_SCALE`]: nearly 1 GiB, the largest
+/// window of TCP (RFC 7323), so that no conversation exceeds it.
 const WINDOW: u16 = u16::MAX;
 const WINDOW_SCALE: u8 = 14;
 
@@ -97,7 +97,8 @@ fn write_datagram(segment: &SyntheticSegment<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(segment.payload);
 }
 
-/// Returns the bytes of an IPv6 address, or of the IPv6 address mapped to an IPv4 one (RFC 4291, section 2.5.5.2).
+/// Returns the bytes of an IPv6 address, or of the IPv6 address mapped to an IPv4 one (RFC 4291,
+/// section 2.5.5.2).
 fn mapped(address: IpAddr) -> [u8; 16] {
     match address {
         IpAddr::V4(address) => address.to_ipv6_mapped().octets(),

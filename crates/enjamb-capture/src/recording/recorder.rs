@@ -1,12 +1,13 @@
 //! Writes conversations as a capture, for Wireshark and for [`read`](crate::read).
 //!
-//! A relay sees bytes, not packets. So packets are made up around the bytes: a handshake where a connection was opened, a
-//! segment for each chunk, a FIN or a RST where a side ended. Sequence numbers, acknowledgement numbers and checksums are
-//! right: every segment acknowledges all that was recorded of the other side. A recording that is read back gives the same
-//! chunks, gaps, endings and times.
+//! A relay sees bytes, not packets. So packets are made up around the bytes: a handshake where a
+//! connection was opened, a segment for each chunk, a FIN or a RST where a side ended. Sequence
+//! numbers, acknowledgement numbers and checksums are right: every segment acknowledges all that
+//! was recorded of the other side. A recording that is read back gives the same chunks, gaps,
+//! endings and times.
 //!
-//! A gap is a jump in the sequence numbers, on an empty segment whose block states that packets were lost before it
-//! (`epb_dropcount`). So a reader does not wait for the missing bytes.
+//! A gap is a jump in the sequence numbers, on an empty segment whose block states that packets
+//! were lost before it (`epb_dropcount`). So a reader does not wait for the missing bytes.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -15,27 +16,30 @@ use enjamb::{Connection, Ending, Event, Side, Tap, Time};
 
 use crate::recording::packets::{self, Flag, SyntheticSegment};
 
-/// The longest chunk that is recorded as one packet: 65,495 bytes. A longer chunk becomes several packets, and as many
-/// chunks when it is read back.
+/// The longest chunk that is recorded as one packet: 65,495 bytes. A longer chunk becomes several
+/// packets, and as many chunks when it is read back.
 pub const LONGEST_CHUNK: usize = packets::PAYLOAD_MAX;
 
-/// How many bytes one side may send before the other one acknowledges them in a segment of its own.
+/// The limit for bytes of one side that the other side has not acknowledged. It then does so in a
+/// segment of its own.
 const UNACKNOWLEDGED_MAX: u64 = 16 << 20;
 
-/// How far sequence numbers jump at once. A longer gap becomes several jumps.
+/// The longest jump of sequence numbers. A longer gap becomes several jumps.
 const JUMP_MAX: u64 = 1 << 30;
 
-/// How many jumps a gap may have. The part of a gap beyond 1 TiB is not recorded.
+/// The limit for jumps of a gap. The part of a gap beyond 1 TiB is not recorded.
 const JUMPS_MAX: u64 = 1 << 10;
 
 /// A tap that writes pcapng.
 ///
-/// Every packet is written with one `write_all`. So a file that a killed process leaves behind is readable up to the packet
-/// that was being written. Put a buffer around a file to save calls, and [`flush`](Self::flush) it now and then. After a
-/// write error, nothing more is written, and [`finish`](Self::finish) and [`error`](Self::error) return the error.
+/// Every packet is written with one `write_all`. So a file that a killed process leaves behind is
+/// readable up to the packet that was being written. Put a buffer around a file to save calls, and
+/// [`flush`](Self::flush) it now and then. After a write error, nothing more is written, and
+/// [`finish`](Self::finish) and [`error`](Self::error) return the error.
 ///
-/// A file has no mark for a side that is not closed when its connection is done, or that ended as [`Ending::Lost`]. Read
-/// back, such a connection is done at the end of the file. A RST is written when both sides have ended.
+/// A file has no mark for a side that is not closed when its connection is done, or that ended as
+/// [`Ending::Lost`]. Read back, such a connection is done at the end of the file. A RST is written
+/// when both sides have ended.
 pub struct Recorder<W: Write> {
     out: W,
     connections: HashMap<u64, ConnectionState>,
@@ -43,13 +47,13 @@ pub struct Recorder<W: Write> {
     error: Option<io::Error>,
 }
 
-/// How far a connection was written.
+/// The state of a connection in the file.
 struct ConnectionState {
     connection: Connection,
     first: [u32; 2],
-    /// How many bytes each side has sent, with its gaps, its SYN and its FIN.
+    /// The number of bytes that each side has sent, with its gaps, its SYN and its FIN.
     sent: [u64; 2],
-    /// How many of them the other side has acknowledged.
+    /// The number of them that the other side has acknowledged.
     acknowledged: [u64; 2],
     ended: [Option<Ending>; 2],
     /// The side that sends a RST when the other side has ended.

@@ -1,4 +1,5 @@
-//! The expected result of reassembly, from a map of bytes that ignores order. Tests and the fuzzer use it.
+//! The expected result of reassembly, from a map of bytes that ignores order. Tests and the fuzzer
+//! use it.
 
 use std::net::SocketAddr;
 
@@ -9,7 +10,8 @@ use enjamb_capture::{Options, Overlap, Reassembler, Segment, Summary};
 /// The longest stream, in bytes. All of it is still compared with retransmissions.
 const LONGEST: usize = 1500;
 
-/// The largest number of segments. It is so low that a stream that is joined late waits for all of them.
+/// The largest number of segments. It is so low that a stream that is joined late waits for all of
+/// them.
 const MOST: usize = 60;
 
 /// The captured packets of one side.
@@ -88,7 +90,8 @@ impl Model {
         }
     }
 
-    /// Makes all places before the first one that was neither seen nor lost final. Called only if the first copy counts.
+    /// Makes all places before the first one that was neither seen nor lost final. Called only if
+    /// the first copy counts.
     fn settle(&mut self) {
         while self.final_to < self.places.len() && self.places[self.final_to] != Place::Unseen {
             self.final_to += 1;
@@ -122,8 +125,8 @@ impl Tap for ClientStream {
     }
 }
 
-/// Returns the events that count. The lost bytes of truncated packets depend on what was delivered. Where that depends on more
-/// than the packets seen, truncated packets are left out.
+/// Returns the events that count. The lost bytes of truncated packets depend on what was delivered.
+/// Where that depends on more than the packets seen, truncated packets are left out.
 fn events(case: &Case) -> impl Iterator<Item = &Action> {
     let exact = case.handshake && !case.last;
     case.events.iter().take(MOST).filter(move |event| exact || !matches!(event, Action::Cut { .. }))
@@ -247,7 +250,8 @@ pub(crate) fn check(case: &Case) {
     assert_eq!(client.ending, model.ended.then_some(Ending::Closed), "{case:?}");
     assert_eq!(summary.payload, expected.iter().flatten().count() as u64, "{case:?}");
     assert_eq!(summary.gap_bytes, expected.iter().filter(|byte| byte.is_none()).count() as u64, "{case:?}");
-    // Bytes before a gap are not compared after it. Gaps come early only where packets were truncated.
+    // Bytes before a gap are not compared after it. Gaps come early only where packets were
+    // truncated.
     let cut = events(case).any(|event| matches!(event, Action::Cut { .. }));
     if !cut {
         let found = (summary.conflicts, summary.conflicting_bytes);

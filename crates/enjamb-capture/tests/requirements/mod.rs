@@ -1,9 +1,9 @@
-//! Tests that require something which may be absent: captures of others, a program. Without it they are reported as ignored,
-//! with the reason.
+//! Tests that require something which may be absent: captures of others, a program. Without it they
+//! are reported as ignored, with the reason.
 //!
-//! The standard test harness cannot ignore a test at run time. So a file with such tests sets `harness = false` in the
-//! manifest, and makes its `main` with [`trials`]. Other crates include this file with `#[path]`, and depend on
-//! `libtest-mimic`.
+//! The standard test harness cannot ignore a test at run time. So a file with such tests sets
+//! `harness = false` in the manifest, and makes its `main` with [`trials`]. Other crates include
+//! this file with `#[path]`, and depend on `libtest-mimic`.
 
 #![allow(dead_code, unused_macros, unused_imports, reason = "every test file uses another part of it")]
 
@@ -12,8 +12,8 @@ use std::process::{Command, ExitCode};
 
 use libtest_mimic::{Arguments, Completion, Trial};
 
-/// Makes the `main` of a test file. Tests under `requires FUNCTION` get the value that the function returns. If it returns an
-/// error instead, they are ignored for that reason.
+/// Makes the `main` of a test file. Tests under `requires FUNCTION` get the value that the function
+/// returns. If it returns an error instead, they are ignored for that reason.
 ///
 /// ```text
 /// trials! {

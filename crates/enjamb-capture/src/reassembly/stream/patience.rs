@@ -1,4 +1,4 @@
-//! How long a stream holds data back.
+//! The patience of a stream: the limits of its waits.
 //!
 //! | reason | waits for | until |
 //! |---|---|---|
@@ -9,11 +9,12 @@
 //! | order | the other side's bytes: they were acknowledged, so they had been sent before | `patience` packets |
 //! | a later copy | the acknowledgement | `patience_one_sided` packets, if no acknowledgement is ever captured |
 //!
-//! Every wait ends when `patience_time` has passed in the capture, when too much is held, and at the end of the capture.
+//! Every wait ends when `patience_time` has passed in the capture, when too much is held, and at
+//! the end of the capture.
 //!
-//! A packet is evidence that earlier packets were not captured only if the file is in the order of time. So a packet whose
-//! time stamp is before another one of its side counts against the packets that are in order. Most files have no such
-//! packet. In a shuffled file, nearly all are.
+//! A packet is evidence that earlier packets were not captured only if the file is in the order of
+//! time. So a packet whose time stamp is before another one of its side counts against the packets
+//! that are in order. Most files have no such packet. In a shuffled file, nearly all are.
 
 use crate::reassembly::clock::CaptureClock;
 use crate::reassembly::context::StreamContext;
@@ -22,16 +23,16 @@ use crate::reassembly::progress::WINDOW_MAX;
 use crate::reassembly::stream::{Deliver, Stream};
 use crate::summary::Summary;
 
-/// For how many packets of its connection a stream that the capture joins late waits for earlier bytes. Each time some come,
-/// the wait begins again, since a file may be in any order.
+/// For how many packets of its connection a stream that the capture joins late waits for earlier
+/// bytes. Each time some come, the wait begins again, since a file may be in any order.
 const JOIN_PACKETS: u32 = 64;
 
-/// How many more bytes may be held during that wait after half of the packets have come.
+/// The limit for additional held bytes during that wait after half of the packets have come.
 const JOIN_BYTES: usize = 32 << 10;
 
 impl Stream {
-    /// Counts another packet of the connection, which came `in_order` with those of its side or not. Returns the reason to
-    /// hold data back if it has been waited for long enough.
+    /// Counts another packet of the connection, which came `in_order` with those of its side or
+    /// not. Returns the reason to hold data back if it has been waited for long enough.
     pub(in crate::reassembly) fn wait(
         &mut self,
         context: &StreamContext<'_>,
@@ -59,7 +60,8 @@ impl Stream {
         (hold.packets > patience).then_some(reason)
     }
 
-    /// Stops waiting, and delivers all data that may be delivered then. Returns `false` if nothing is held back.
+    /// Stops waiting, and delivers all data that may be delivered then. Returns `false` if nothing
+    /// is held back.
     pub(in crate::reassembly) fn give_up(
         &mut self,
         reason: HoldReason,
@@ -89,7 +91,8 @@ impl Stream {
         }
     }
 
-    /// Reports all holes before `offset` as gaps: the capturing system has lost the packets that would have filled them.
+    /// Reports all holes before `offset` as gaps: the capturing system has lost the packets that
+    /// would have filled them.
     pub(in crate::reassembly) fn give_up_to(
         &mut self,
         offset: i64,
@@ -111,8 +114,8 @@ impl Stream {
         }
     }
 
-    /// Returns where the hole at `next` ends: at the first byte after it that was seen or is known to be lost, or at the end
-    /// of the stream.
+    /// Returns where the hole at `next` ends: at the first byte after it that was seen or is known
+    /// to be lost, or at the end of the stream.
     fn hole_end(&self) -> Option<u64> {
         let fin = self.fin.filter(|&fin| fin > self.next);
         [self.held.start(), fin].into_iter().flatten().min()

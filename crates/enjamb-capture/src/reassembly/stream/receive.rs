@@ -1,4 +1,4 @@
-//! How a stream takes payload in: repetitions, overlaps, pieces out of order.
+//! The payload that a stream receives: new bytes, repetitions, overlaps, pieces out of order.
 
 use crate::options::Overlap;
 use crate::reassembly::context::StreamContext;
@@ -35,7 +35,8 @@ impl Stream {
             return;
         }
         let mut at = offset as u64;
-        // A keep-alive probe repeats the last byte, or sends any byte in its place (RFC 9293, section 3.8.4).
+        // A keep-alive probe repeats the last byte, or sends any byte in its place (RFC 9293,
+        // section 3.8.4).
         let probe = bytes.len() <= 1 && missing == 0;
         let frontier = self.frontier();
         if probe && (at + 1 == self.next || at + 1 == frontier) && (self.settled || at >= self.first) {
@@ -59,7 +60,8 @@ impl Stream {
         let mut conflict: Option<Conflict> = None;
         while !rest.is_empty() {
             let (mut length, again) = if at < self.next { (self.next - at, true) } else { self.held.run(at) };
-            // Acknowledged bytes are not replaced any more, although they may still wait behind a hole.
+            // Acknowledged bytes are not replaced any more, although they may still wait behind a
+            // hole.
             let accepted = self.acked.max(self.released);
             let overlap = if at < accepted { Overlap::First } else { context.options.overlap };
             if again && at < accepted {
@@ -83,7 +85,8 @@ impl Stream {
                     (one, other) => one.or(other),
                 };
             } else if at == self.next && self.may_deliver(info.acknowledgement, at + length as u64, context) {
-                // Held data after it waits until the whole segment was processed: the segment may fill a lost range.
+                // Held data after it waits until the whole segment was processed: the segment may
+                // fill a lost range.
                 self.deliver(piece, info.time, context, summary, deliver);
             } else {
                 self.held.insert(at, piece, info);
