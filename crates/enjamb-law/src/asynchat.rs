@@ -31,14 +31,14 @@ pub struct Program {
 /// What ended a message, or would have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the kinds of terminators")]
-pub enum Ended {
+pub enum TerminatorKind {
     Delimiter,
     AnyOf,
     Length,
     Close,
 }
 
-impl Ended {
+impl TerminatorKind {
     /// By this terminator.
     #[must_use]
     pub fn by(terminator: &Terminator) -> Self {
@@ -52,7 +52,7 @@ impl Ended {
 }
 
 /// Bytes between two terminators, and which kind of terminator was in force.
-pub type Text = (Ended, Vec<u8>);
+pub type Text = (TerminatorKind, Vec<u8>);
 
 impl Program {
     /// What is in force after message number `index`, when `current` was.
@@ -89,7 +89,7 @@ impl<'p> Interpreter<'p> {
 
 /// What the engine says of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum ProgramEvent {
     /// A message was found.
     Message(Text),
     /// The stream ended, and this was in progress.
@@ -97,7 +97,7 @@ pub enum Heard {
 }
 
 impl Handler for Interpreter<'_> {
-    type Event = Heard;
+    type Event = ProgramEvent;
     type Error = Infallible;
 
     fn start(&self) -> Terminator {
@@ -113,19 +113,19 @@ impl Handler for Interpreter<'_> {
         Ok(())
     }
 
-    fn found(&mut self, _: Found) -> Result<Step<Heard>, Infallible> {
-        let text = (Ended::by(&self.current), std::mem::take(&mut self.message));
+    fn found(&mut self, _: Found) -> Result<Step<ProgramEvent>, Infallible> {
+        let text = (TerminatorKind::by(&self.current), std::mem::take(&mut self.message));
         if self.current == Terminator::Close {
-            return Ok(Step::event(Heard::Tail(text)));
+            return Ok(Step::event(ProgramEvent::Tail(text)));
         }
         self.current = self.program.after(self.found, &self.current);
         self.found += 1;
-        Ok(Step::event(Heard::Message(text)).until(self.current.clone()))
+        Ok(Step::event(ProgramEvent::Message(text)).until(self.current.clone()))
     }
 
-    fn close(&mut self, _: End) -> Result<Option<Heard>, Infallible> {
-        let text = (Ended::by(&self.current), std::mem::take(&mut self.message));
-        Ok((self.current != Terminator::Close).then_some(Heard::Tail(text)))
+    fn close(&mut self, _: End) -> Result<Option<ProgramEvent>, Infallible> {
+        let text = (TerminatorKind::by(&self.current), std::mem::take(&mut self.message));
+        Ok((self.current != Terminator::Close).then_some(ProgramEvent::Tail(text)))
     }
 
     fn held(&self) -> usize {
@@ -135,7 +135,7 @@ impl Handler for Interpreter<'_> {
 
 /// What a program comes to, read off the whole stream: the messages, and what is left.
 #[must_use]
-pub fn reference(program: &Program, stream: &[u8]) -> Vec<Heard> {
+pub fn reference(program: &Program, stream: &[u8]) -> Vec<ProgramEvent> {
     let mut heard = Vec::new();
     let mut rest = stream;
     let mut current = program.first.clone();
@@ -151,10 +151,10 @@ pub fn reference(program: &Program, stream: &[u8]) -> Vec<Heard> {
             Terminator::Close => None,
         };
         let Some((end, next)) = end else {
-            heard.push(Heard::Tail((Ended::by(&current), rest.to_vec())));
+            heard.push(ProgramEvent::Tail((TerminatorKind::by(&current), rest.to_vec())));
             return heard;
         };
-        heard.push(Heard::Message((Ended::by(&current), rest[..end].to_vec())));
+        heard.push(ProgramEvent::Message((TerminatorKind::by(&current), rest[..end].to_vec())));
         rest = &rest[next..];
         current = program.after(heard.len() - 1, &current);
     }

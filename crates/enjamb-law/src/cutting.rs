@@ -38,6 +38,9 @@ impl Event<'_> {
     }
 }
 
+/// The side of a subject that reads only one stream.
+pub(crate) const ONLY: Side = Side::Client;
+
 /// One side's stream, as an input. It ends where the input ends.
 #[must_use]
 pub fn stream(bytes: &[u8]) -> Cutting {

@@ -1,7 +1,5 @@
 //! What a stream of some protocol is made of: whole messages, the tokens that matter in them, and how lengths are written.
 
-use crate::violation::literal;
-
 /// The vocabulary of a protocol, for inputs that get past its first byte.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grammar {
@@ -163,11 +161,6 @@ impl Grammar {
         lines.sort();
         lines.dedup();
         lines.concat()
-    }
-
-    /// As a person reads it.
-    pub(crate) fn describe(&self, at: usize) -> String {
-        self.messages.get(at).map_or_else(String::new, |message| literal(message))
     }
 }
 

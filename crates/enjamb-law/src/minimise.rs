@@ -210,7 +210,8 @@ impl<T: Trial> Search<'_, T> {
     }
 }
 
-/// The least of `case` that still `dies`, by leaving out cuts and then runs of bytes. For trials that are dear.
+/// The least of `case` that still `dies`, by leaving out cuts and then runs of bytes. For trials that are slow.
+#[cfg(feature = "proptest")]
 pub(crate) fn least(case: &Case, mut dies: impl FnMut(&Case) -> bool) -> Case {
     let mut best = case.clone();
     let uncut = Case { cuts: Vec::new(), ..best.clone() };

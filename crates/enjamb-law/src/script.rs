@@ -22,9 +22,8 @@
 use enjamb::transcript::{HEADER, What};
 use enjamb::{Ending, Side, Transcript};
 
-use crate::cutting::{Cutting, Event};
+use crate::cutting::{Cutting, Event, ONLY};
 use crate::grammar::Grammar;
-use crate::subject::ONLY;
 
 /// One item of a script.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -3,8 +3,9 @@
 use std::fmt::Debug;
 
 use crate::kind::Kind;
+use crate::output::Breach;
 use crate::run::Run;
-use crate::subject::{Fault, Subject};
+use crate::subject::Subject;
 
 /// An accumulator, as a [`Subject`].
 ///
@@ -24,8 +25,8 @@ use crate::subject::{Fault, Subject};
 /// split_everywhere(&lines, &stream(b"one\ntwo\n"), &Segmentations::up_to_two_cuts()).unwrap();
 /// ```
 ///
-/// It is fed what it hands back until it hands back nothing. A rest that is not the end of what it was fed is a [fault](Fault::WrongRest), and so is one
-/// that is all of it when it said [nothing](Fault::Stuck) of it. An error is the end of the run, unless it [`resumes`](Self::resumes) with the rest.
+/// It is fed what it hands back until it hands back nothing. A rest that is not the end of what it was fed is a [fault](Breach::WrongRest), and so is one
+/// that is all of it when it said [nothing](Breach::Stuck) of it. An error is the end of the run, unless it [`resumes`](Self::resumes) with the rest.
 ///
 /// [Asked again](crate::Event::Again), it is fed with no bytes.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +73,7 @@ where
                     None => {}
                     Some(Ok(event)) => run.event(event),
                     Some(Err(error)) => {
-                        let goes_on = run.failed(Kind::of(&error));
+                        let goes_on = run.fail(Kind::of(&error));
                         if !self.resumes && goes_on {
                             break;
                         }
@@ -82,14 +83,14 @@ where
                     }
                 }
                 if !is_end_of(rest, chunk) {
-                    run.broke(Fault::WrongRest { rest: rest.len(), of: chunk.len() });
+                    run.breach(Breach::WrongRest { rest: rest.len(), of: chunk.len() });
                     return;
                 }
                 if rest.is_empty() {
                     break;
                 }
                 if !said && rest.len() == chunk.len() {
-                    run.broke(Fault::Stuck);
+                    run.breach(Breach::Stuck);
                     return;
                 }
                 chunk = rest;

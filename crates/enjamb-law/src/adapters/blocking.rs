@@ -12,8 +12,9 @@ use enjamb::End;
 use crate::cutting::Event;
 use crate::kind::Kind;
 use crate::measure::uncounted;
+use crate::output::{Breach, Output};
 use crate::run::{self, Run};
-use crate::subject::{Fault, Said, Subject};
+use crate::subject::Subject;
 
 /// A blocking reader, as a [`Subject`].
 ///
@@ -25,7 +26,7 @@ use crate::subject::{Fault, Said, Subject};
 /// split_everywhere(&lines, &stream(b"one\r\ntwo\n\nthree"), &Segmentations::up_to_two_cuts()).unwrap();
 /// ```
 ///
-/// It is called until it returns `None` or an error. A reader that reads the end of the stream ten thousand times in one call is [`Hung`](Fault::Hung).
+/// It is called until it returns `None` or an error. A reader that reads the end of the stream ten thousand times in one call is [`Hung`](Breach::Hung).
 ///
 /// [Asked again](Event::Again), it sees nothing of it, since it cannot be asked before its call returns; with [`interrupted`](Self::interrupted) a
 /// read fails then with `ErrorKind::Interrupted`.
@@ -152,7 +153,7 @@ impl<M, F, N> Blocking<M, F, N> {
                 Ok(Some(event)) => run.event(event),
                 Ok(None) => {
                     if end_seen {
-                        run.say(Said::End(End::Clean));
+                        run.emit(Output::End(End::Clean));
                     }
                     return;
                 }
@@ -160,13 +161,13 @@ impl<M, F, N> Blocking<M, F, N> {
                     // It says so for ever, and does not look whether it is still so.
                     let calls = incoming.state().calls;
                     if calls == calls_before {
-                        run.broke(Fault::Asleep);
+                        run.breach(Breach::Asleep);
                         return;
                     }
                     calls_before = calls;
                 }
                 Err(error) => {
-                    let goes_on = run.failed(Kind::of(&error));
+                    let goes_on = run.fail(Kind::of(&error));
                     if end_seen || !(self.resumes || goes_on && incoming.skip()) {
                         return;
                     }
@@ -249,7 +250,7 @@ impl Incoming {
                     state.ends_read += 1;
                     if state.ends_read > MOST_ENDS {
                         drop(state);
-                        run::stop(Fault::Hung);
+                        run::stop(Breach::Hung);
                     }
                     break;
                 }

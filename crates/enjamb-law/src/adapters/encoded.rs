@@ -2,10 +2,12 @@
 
 use crate::cutting::stream;
 use crate::law::Law;
+use crate::literal::literal;
 use crate::minimise;
-use crate::run::trace;
-use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Told, Violation, literal};
+use crate::output::Output;
+use crate::subject::{Comparable, Subject};
+use crate::trace::trace;
+use crate::violation::{Trace, Violation};
 
 /// The bytes that `encoder` makes of `items`, one behind the other in one buffer as `FramedWrite` has them.
 ///
@@ -60,8 +62,8 @@ where
     let read = |events: &[S::Event]| {
         let bytes = encode(events)?;
         let said = trace(subject, &stream(&bytes), &[]);
-        let expected: Vec<_> = events.iter().cloned().map(Said::<_, S::Error>::Event).collect();
-        let read = said.iter().filter(|said| !matches!(said, Said::End(_)));
+        let expected: Vec<_> = events.iter().cloned().map(Output::<_, S::Error>::Event).collect();
+        let read = said.iter().filter(|said| !matches!(said, Output::End(_)));
         (!read.eq(&expected)).then_some((bytes, expected, said))
     };
     if read(events).is_none() {
@@ -75,7 +77,7 @@ where
         law: Law::RoundTrip,
         verdict: format!("encoded as {} and read again, it is something else", literal(&bytes)),
         call: format!("reads_back(&subject, &{fewest:?}, encode)"),
-        traces: Some([Told::new("encoded", &expected), Told::new("read", &said)]),
+        traces: Some([Trace::new("encoded", &expected), Trace::new("read", &said)]),
         input: stream(&bytes),
         messages: None,
         cuts: Vec::new(),

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
+use crate::output::Breach;
 use crate::run::Run;
-use crate::subject::Fault;
 
 use super::feed::Feed;
 
@@ -77,14 +77,14 @@ impl Executor {
             if self.task.woken.swap(false, Ordering::Acquire) {
                 fruitless = if self.feed.progress() == progress { fruitless + 1 } else { 0 };
                 if fruitless > MOST_FRUITLESS {
-                    run.broke(Fault::Busy);
+                    run.breach(Breach::Busy);
                     return None;
                 }
                 continue;
             }
             fruitless = 0;
             if self.feed.waits_for_nothing() || matches!(self.more(run), More::Asleep) {
-                run.broke(Fault::Asleep);
+                run.breach(Breach::Asleep);
                 return None;
             }
         }

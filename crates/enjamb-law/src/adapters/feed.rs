@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::measure::uncounted;
+use crate::output::Breach;
 use crate::run;
-use crate::subject::Fault;
 
 /// The far end of a [`Chunks`](crate::Chunks), an [`Outgoing`](crate::Outgoing) or a `Body`: what the constructor of an async subject is made of.
 #[derive(Clone, Debug)]
@@ -122,7 +122,7 @@ impl Feed {
             state.ends_read += 1;
             if state.ends_read > MOST_ENDS {
                 drop(state);
-                run::stop(Fault::Hung);
+                run::stop(Breach::Hung);
             }
             return Poll::Ready(false);
         }

@@ -5,8 +5,9 @@ use std::fmt::Debug;
 use enjamb::End;
 
 use crate::kind::Kind;
+use crate::output::{Breach, Output};
 use crate::run::Run;
-use crate::subject::{Fault, Said, Subject};
+use crate::subject::Subject;
 
 use super::parsed::Parsed;
 
@@ -24,7 +25,7 @@ use super::parsed::Parsed;
 ///
 /// It is called with the bytes that no message took yet, from the start of the next message on, whenever there are more of them, and never with
 /// none. Bytes that are left when the stream ends are a truncated message. A [`Parsed::Done`] that took no byte, or more than there are, is a
-/// [fault](Fault::Miscounted).
+/// [fault](Breach::Miscounted).
 ///
 /// A message that comes in n chunks is looked at n times, so a parse function [rescans](Subject::rescans): the law [`linear`](crate::linear) is not
 /// for it, unless it remembers how far it came: [`with`](Self::with) and [`remembers`](Self::remembers).
@@ -105,13 +106,13 @@ impl<M, F, A> Parsing<M, F, A> {
                 Parsed::Done(message, used) => {
                     run.event(message);
                     if used == 0 || used > rest.len() {
-                        run.broke(Fault::Miscounted { used, of: rest.len() });
+                        run.breach(Breach::Miscounted { used, of: rest.len() });
                         return None;
                     }
                     at += used;
                 }
                 Parsed::Failed(error) => {
-                    let goes_on = run.failed(Kind::of(&error));
+                    let goes_on = run.fail(Kind::of(&error));
                     if self.resumes {
                         at += 1;
                     } else if goes_on {
@@ -153,7 +154,7 @@ where
             };
             unread.drain(..used);
         }
-        run.say(Said::End(match unread.len() {
+        run.emit(Output::End(match unread.len() {
             0 => End::Clean,
             have => End::Truncated { have: have as u64, missing: None },
         }));

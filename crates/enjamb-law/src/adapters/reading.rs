@@ -6,8 +6,9 @@ use std::pin::pin;
 use enjamb::End;
 
 use crate::kind::Kind;
+use crate::output::Output;
 use crate::run::Run;
-use crate::subject::{Said, Subject};
+use crate::subject::Subject;
 
 use super::chunks::Chunks;
 use super::executor::Executor;
@@ -33,8 +34,8 @@ use super::feed::Feed;
 /// there: a task that waits for a timer or for another task is idle, and the next chunk arrives.
 ///
 /// The next chunk arrives only when the reader waits for it. A reader that is not woken then, because the waker it left is not the one it was polled with,
-/// or because it left none, is [`Asleep`](crate::Fault::Asleep); one that wakes itself and reads nothing is [`Busy`](crate::Fault::Busy);
-/// one that reads the end of the stream ten thousand times in one call is [`Hung`](crate::Fault::Hung).
+/// or because it left none, is [`Asleep`](crate::Breach::Asleep); one that wakes itself and reads nothing is [`Busy`](crate::Breach::Busy);
+/// one that reads the end of the stream ten thousand times in one call is [`Hung`](crate::Breach::Hung).
 ///
 /// [Asked again](crate::Event::Again), the task is polled although nothing woke it.
 #[derive(Clone, Copy, Debug)]
@@ -158,12 +159,12 @@ where
                 Ok(None) => {
                     // A reader that stops before the end of the stream by itself is not asked what it thinks of the end.
                     if feed.end_seen() {
-                        run.say(Said::End(End::Clean));
+                        run.emit(Output::End(End::Clean));
                     }
                     return;
                 }
                 Err(error) => {
-                    let goes_on = run.failed(Kind::of(&error));
+                    let goes_on = run.fail(Kind::of(&error));
                     if feed.end_seen() || !(self.resumes || goes_on && executor.go_on(run)) {
                         return;
                     }

@@ -9,8 +9,10 @@ use std::pin::pin;
 
 use crate::cutting::{Cutting, stream};
 use crate::kind::Kind;
-use crate::run::{self, AfterError, Listener, Run};
-use crate::subject::{Said, Subject};
+use crate::output::Output;
+use crate::run::{AfterError, Listener, Run};
+use crate::subject::Subject;
+use crate::trace::drive;
 
 use super::executor::Executor;
 use super::feed::Feed;
@@ -33,7 +35,7 @@ use super::outgoing::{Log, Outgoing};
 ///
 /// Its one event, said when all items are written, is all that was written. A cut of the input is where a write may take no more, and the
 /// next is `Pending`; where the input ends the connection takes all it is given. A writer that is not woken when there is room again is
-/// [`Asleep`](crate::Fault::Asleep), and one that tries and tries is [`Busy`](crate::Fault::Busy), as a [`Reading`](crate::Reading) is.
+/// [`Asleep`](crate::Breach::Asleep), and one that tries and tries is [`Busy`](crate::Breach::Busy), as a [`Reading`](crate::Reading) is.
 ///
 /// The laws that say something of it are [`split`](crate::split), [`quiet`](crate::quiet), [`awake`](crate::awake) and
 /// [`total`](crate::total).
@@ -102,14 +104,14 @@ impl<M, T, F, A> Writing<M, T, F, A> {
     {
         struct Length(usize);
         impl<F> Listener<Written, F> for Length {
-            fn hear(&mut self, said: Said<Written, F>) {
-                if let Said::Event(Written(bytes)) = said {
+            fn receive(&mut self, said: Output<Written, F>) {
+                if let Output::Event(Written(bytes)) = said {
                     self.0 = bytes.len();
                 }
             }
         }
         let mut length = Length(0);
-        run::drive(self, &mut std::iter::empty(), &mut length, AfterError::Stop);
+        drive(self, &mut std::iter::empty(), &mut length, AfterError::Stop);
         stream(&vec![0; length.0])
     }
 }
@@ -155,7 +157,7 @@ where
         };
         run.event(Written(std::mem::take(&mut log.bytes())));
         if let Err(error) = outcome {
-            let _ = run.failed(Kind::of(&error));
+            let _ = run.fail(Kind::of(&error));
         }
     }
 }

@@ -5,11 +5,13 @@
 
 use crate::cutting::stream;
 use crate::law::Law;
+use crate::literal::messages_code;
 use crate::minimise;
+use crate::output::Output;
 use crate::pulse;
-use crate::run::trace;
-use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Told, Violation, kept, messages_code};
+use crate::subject::{Comparable, Subject};
+use crate::trace::trace;
+use crate::violation::{Trace, Violation, kept};
 
 /// Holds when the events of all `messages` together are those of each of them fed to a fresh subject, one after the other.
 ///
@@ -23,7 +25,7 @@ where
     if alone == together { Ok(()) } else { Err(violation(subject, messages)) }
 }
 
-type Events<S> = Vec<Said<<S as Subject>::Event, <S as Subject>::Error>>;
+type Events<S> = Vec<Output<<S as Subject>::Event, <S as Subject>::Error>>;
 
 /// Events of the messages alone, and together. The end of a stream is none, and a fault is the affair of other laws.
 fn both<S>(subject: &S, messages: &[&[u8]]) -> (Events<S>, Events<S>)
@@ -34,9 +36,9 @@ where
         let input = stream(bytes);
         pulse::input(&input);
         let said =
-            trace(subject, &input, &[]).into_iter().filter(|said| !matches!(said, Said::End(_) | Said::Broke(_)));
+            trace(subject, &input, &[]).into_iter().filter(|said| !matches!(said, Output::End(_) | Output::Breach(_)));
         said.map(move |said| match said {
-            Said::Event(event) => Said::Event(subject.displaced(event, offset)),
+            Output::Event(event) => Output::Event(subject.displaced(event, offset)),
             said => said,
         })
         .collect::<Vec<_>>()
@@ -63,7 +65,7 @@ where
         law: Law::Alone,
         verdict: "a message says something else behind another than alone, if each is a whole message".to_owned(),
         call: format!("alone(&subject, {})", messages_code(&fewest)),
-        traces: Some([Told::new("each to a fresh one", &alone), Told::new("together", &together)]),
+        traces: Some([Trace::new("each to a fresh one", &alone), Trace::new("together", &together)]),
         input: stream(&fewest.concat()),
         cuts: Vec::new(),
         messages: kept(&fewest),

@@ -6,9 +6,10 @@
 
 use crate::cutting::Cutting;
 use crate::law::Law;
+use crate::output::breach;
 use crate::pulse;
-use crate::run::{fault, trace};
 use crate::subject::{Comparable, Subject};
+use crate::trace::trace;
 use crate::violation::Violation;
 
 use super::total;
@@ -22,8 +23,8 @@ where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
     pulse::input(input);
-    match fault(&trace(subject, input, cuts)) {
-        Some(fault) if total::of(fault) == Law::Awake => Err(total::violation(subject, input, cuts, Law::Awake)),
+    match breach(&trace(subject, input, cuts)) {
+        Some(found) if total::of(found) == Law::Awake => Err(total::violation(subject, input, cuts, Law::Awake)),
         _ => Ok(()),
     }
 }

@@ -5,12 +5,15 @@
 
 use crate::cutting::Cutting;
 use crate::law::Law;
+use crate::literal::input_code;
 use crate::measure;
 use crate::minimise::{self, Trial};
+use crate::output::Output;
 use crate::pulse;
-use crate::run::{AfterError, Listener, drive};
-use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Violation, counted, input_code};
+use crate::run::{AfterError, Listener};
+use crate::subject::{Comparable, Subject};
+use crate::trace::drive;
+use crate::violation::{Violation, counted};
 
 /// How much may be held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,14 +58,14 @@ struct Bounded<'s, S> {
 
 /// The most that was held.
 #[derive(Clone, Copy, Default)]
-struct Most {
-    told: usize,
+struct PeakListener {
+    reported: usize,
 }
 
-impl<E, F> Listener<E, F> for Most {
-    fn hear(&mut self, _: Said<E, F>) {}
+impl<E, F> Listener<E, F> for PeakListener {
+    fn receive(&mut self, _: Output<E, F>) {}
     fn holds(&mut self, bytes: usize) {
-        self.told = self.told.max(bytes);
+        self.reported = self.reported.max(bytes);
     }
 }
 
@@ -70,9 +73,9 @@ impl<S: Subject<Event: Comparable, Error: Comparable>> Bounded<'_, S> {
     /// What the subject says it held at the most, and what it had allocated at the most where that is counted.
     fn held(&self, input: &Cutting, cuts: &[usize]) -> (usize, Option<usize>) {
         pulse::cuts(cuts);
-        let mut most = Most::default();
+        let mut most = PeakListener::default();
         let work = measure::work(|| drive(self.subject, &mut input.cut(cuts), &mut most, AfterError::Stop));
-        (most.told, work.allocated_most)
+        (most.reported, work.allocated_most)
     }
 }
 
@@ -84,8 +87,8 @@ impl<S: Subject<Event: Comparable, Error: Comparable>> Trial for Bounded<'_, S> 
     }
 
     fn fails(&self, input: &Cutting, (): &(), cuts: &[usize]) -> bool {
-        let (told, allocated) = self.held(input, cuts);
-        told.max(allocated.unwrap_or(0)) > self.bound.most()
+        let (reported, allocated) = self.held(input, cuts);
+        reported.max(allocated.unwrap_or(0)) > self.bound.most()
     }
 }
 
@@ -94,11 +97,11 @@ where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
     let (input, cuts) = minimise::smallest(trial, input, cuts);
-    let (told, allocated) = trial.held(&input, &cuts);
+    let (reported, allocated) = trial.held(&input, &cuts);
     let Bound { limit, beside } = trial.bound;
     let held = match allocated {
-        Some(bytes) if bytes > told => format!("it had {} allocated", counted(bytes, "byte")),
-        _ => format!("it held {}", counted(told, "byte")),
+        Some(bytes) if bytes > reported => format!("it had {} allocated", counted(bytes, "byte")),
+        _ => format!("it held {}", counted(reported, "byte")),
     };
     Box::new(Violation {
         law: Law::Bounded,

@@ -5,11 +5,13 @@
 
 use crate::cutting::{Cutting, stream};
 use crate::law::Law;
+use crate::literal::messages_code;
 use crate::minimise;
+use crate::output::Output;
 use crate::pulse;
-use crate::run::trace;
-use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Told, Violation, kept, messages_code};
+use crate::subject::{Comparable, Subject};
+use crate::trace::trace;
+use crate::violation::{Trace, Violation, kept};
 
 /// Holds when the subject says the same of `messages` whether each is a chunk of its own, or they come in pairs, or all at once.
 ///
@@ -29,8 +31,8 @@ where
 struct Glued<E, F> {
     input: Cutting,
     cuts: Vec<usize>,
-    apart: Vec<Said<E, F>>,
-    glued: Vec<Said<E, F>>,
+    apart: Vec<Output<E, F>>,
+    glued: Vec<Output<E, F>>,
 }
 
 fn differs<S>(subject: &S, messages: &[&[u8]]) -> Option<Glued<S::Event, S::Error>>
@@ -78,7 +80,7 @@ where
             if cuts.is_empty() { "in one chunk" } else { "two in a chunk" }
         ),
         call: format!("coalesce(&subject, {})", messages_code(&fewest)),
-        traces: Some([Told::new("each for itself", &apart), Told::new("glued", &glued)]),
+        traces: Some([Trace::new("each for itself", &apart), Trace::new("glued", &glued)]),
         input,
         cuts,
         messages: kept(&fewest),

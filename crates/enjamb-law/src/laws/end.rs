@@ -6,11 +6,13 @@
 
 use crate::cutting::stream;
 use crate::law::Law;
+use crate::literal::messages_code;
 use crate::minimise;
+use crate::output::{Output, breach};
 use crate::pulse;
-use crate::run::{fault, trace};
-use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Told, Violation, kept, messages_code};
+use crate::subject::{Comparable, Subject};
+use crate::trace::trace;
+use crate::violation::{Trace, Violation, kept};
 use enjamb::End;
 
 use super::coalesce::edges;
@@ -31,14 +33,14 @@ where
 }
 
 /// A stream whose end is told wrongly.
-struct Wrong<E, F> {
+struct WrongEnd<E, F> {
     /// How many bytes of the messages arrived.
     have: usize,
     verdict: String,
-    traces: [(String, Vec<Said<E, F>>); 2],
+    traces: [(String, Vec<Output<E, F>>); 2],
 }
 
-fn wrong<S>(subject: &S, messages: &[&[u8]]) -> Option<Wrong<S::Event, S::Error>>
+fn wrong<S>(subject: &S, messages: &[&[u8]]) -> Option<WrongEnd<S::Event, S::Error>>
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
@@ -55,14 +57,14 @@ where
     for end in ends {
         for have in start + 1..end {
             let said = said_of(have);
-            if said == before && fault(&said).is_none() {
+            if said == before && breach(&said).is_none() {
                 let verdict = format!(
                     "the stream ends {} bytes into a message of {}, and nothing tells: they are lost in silence",
                     have - start,
                     end - start
                 );
                 let between = format!("ends between two messages, behind byte {start}");
-                return Some(Wrong {
+                return Some(WrongEnd {
                     have,
                     verdict,
                     traces: [(between, before), (format!("ends behind byte {have}"), said)],
@@ -70,14 +72,14 @@ where
             }
         }
         let whole = said_of(end);
-        let unclean = |said: &Said<S::Event, S::Error>| {
-            matches!(said, Said::Failed(_) | Said::End(End::Truncated { .. } | End::Leftover(_)))
+        let unclean = |said: &Output<S::Event, S::Error>| {
+            matches!(said, Output::Error(_) | Output::End(End::Truncated { .. } | End::Leftover(_)))
         };
         if whole.iter().any(unclean) {
             let verdict =
                 format!("the stream ends between two messages, behind byte {end}, and that is called an error");
             let expected = said_of(end).into_iter().filter(|said| !unclean(said)).collect();
-            return Some(Wrong {
+            return Some(WrongEnd {
                 have: end,
                 verdict,
                 traces: [("expected".to_owned(), expected), ("said".to_owned(), whole)],
@@ -94,7 +96,7 @@ where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
     let fewest = minimise::fewest(messages, |fewer| !fewer.is_empty() && wrong(subject, fewer).is_some());
-    let Some(Wrong { have, verdict, traces: [(of_expected, expected), (of_said, said)] }) = wrong(subject, &fewest)
+    let Some(WrongEnd { have, verdict, traces: [(of_expected, expected), (of_said, said)] }) = wrong(subject, &fewest)
     else {
         unreachable!("it is wrong for what was given, and minimising keeps that")
     };
@@ -102,7 +104,7 @@ where
         law: Law::End,
         verdict,
         call: format!("end(&subject, {})", messages_code(&fewest)),
-        traces: Some([Told::new(of_expected, &expected), Told::new(of_said, &said)]),
+        traces: Some([Trace::new(of_expected, &expected), Trace::new(of_said, &said)]),
         input: stream(&fewest.concat()[..have]),
         cuts: Vec::new(),
         messages: kept(&fewest),

@@ -9,11 +9,14 @@ use std::time::Duration;
 
 use crate::cutting::stream;
 use crate::law::Law;
+use crate::literal::literal;
 use crate::measure::{self, Work};
+use crate::output::Output;
 use crate::pulse;
-use crate::run::{AfterError, Listener, drive};
-use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Violation, literal};
+use crate::run::{AfterError, Listener};
+use crate::subject::{Comparable, Subject};
+use crate::trace::drive;
+use crate::violation::Violation;
 
 /// A stream of any length: `start`, then `unit` over and over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +60,7 @@ where
         let cuts: Vec<usize> = (growth.chunk.max(1)..bytes.len()).step_by(growth.chunk.max(1)).collect();
         pulse::input(&input);
         pulse::cuts(&cuts);
-        let one = || measure::work(|| drive(subject, &mut input.cut(&cuts), &mut Deaf, AfterError::Stop));
+        let one = || measure::work(|| drive(subject, &mut input.cut(&cuts), &mut NoListener, AfterError::Stop));
         (0..runs).map(|_| one()).reduce(Work::least).unwrap_or_default()
     };
     let (first, third) = (works(FIRST, 2), works(16 * FIRST, 2));
@@ -74,34 +77,34 @@ where
 
 /// What grew with the square.
 #[derive(Clone, Copy)]
-enum Grew {
-    Allocated,
+enum Resource {
+    Memory,
     Time,
 }
 
 /// Over `times` the bytes, linear work is that many times as much and quadratic work the square of it: more than half way, in powers, is too much.
-fn grown(small: &Work, large: &Work, times: u64) -> Option<Grew> {
+fn grown(small: &Work, large: &Work, times: u64) -> Option<Resource> {
     let too_much = times * times.isqrt();
     let allocated = |work: &Work| work.allocated.unwrap_or(0);
     if allocated(large) > FEW && allocated(large) / allocated(small).max(1) >= too_much {
-        return Some(Grew::Allocated);
+        return Some(Resource::Memory);
     }
     let nanos = |work: &Work| work.processor.map_or(0, |time| time.as_nanos());
     (nanos(large) > NOISE.as_nanos() && nanos(large) / nanos(small).max(1) >= u128::from(too_much))
-        .then_some(Grew::Time)
+        .then_some(Resource::Time)
 }
 
 /// Hears nothing, so that only the subject's own work is counted.
-struct Deaf;
+struct NoListener;
 
-impl<E, F> Listener<E, F> for Deaf {
-    fn hear(&mut self, _: Said<E, F>) {}
+impl<E, F> Listener<E, F> for NoListener {
+    fn receive(&mut self, _: Output<E, F>) {}
 }
 
-fn violation(growth: &Growth, grew: Grew, [first, second, third]: [&Work; 3]) -> Box<Violation> {
+fn violation(growth: &Growth, grew: Resource, [first, second, third]: [&Work; 3]) -> Box<Violation> {
     let figure = |work: &Work| match grew {
-        Grew::Allocated => format!("{} bytes allocated", work.allocated.unwrap_or(0)),
-        Grew::Time => format!("{} us of processor time", work.processor.map_or(0, |time| time.as_micros())),
+        Resource::Memory => format!("{} bytes allocated", work.allocated.unwrap_or(0)),
+        Resource::Time => format!("{} us of processor time", work.processor.map_or(0, |time| time.as_micros())),
     };
     let Growth { start, unit, chunk } = growth;
     Box::new(Violation {

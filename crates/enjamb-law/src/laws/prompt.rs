@@ -6,11 +6,14 @@
 
 use crate::cutting::{Event, stream};
 use crate::law::Law;
+use crate::literal::messages_code;
 use crate::minimise;
+use crate::output::Output;
 use crate::pulse;
-use crate::run::{AfterError, Listener, drive, trace};
-use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Told, Violation, kept, messages_code};
+use crate::run::{AfterError, Listener};
+use crate::subject::{Comparable, Subject};
+use crate::trace::{drive, trace};
+use crate::violation::{Trace, Violation, kept};
 
 use super::coalesce::edges;
 
@@ -30,7 +33,7 @@ where
 }
 
 /// A message that was whole and not said.
-struct Waits {
+struct LateMessage {
     /// Where it ends.
     end: usize,
     /// What was to be said by then.
@@ -52,8 +55,8 @@ struct Counting {
 }
 
 impl<E, F> Listener<E, F> for Counting {
-    fn hear(&mut self, said: Said<E, F>) {
-        self.events += usize::from(matches!(said, Said::Event(_)));
+    fn receive(&mut self, said: Output<E, F>) {
+        self.events += usize::from(matches!(said, Output::Event(_)));
     }
     fn asked(&mut self) {
         self.asked.push((self.at, self.events + self.pending));
@@ -68,7 +71,7 @@ impl<E, F> Listener<E, F> for Counting {
     }
 }
 
-fn waits<S>(subject: &S, messages: &[&[u8]], cuts: &[usize]) -> Option<Waits>
+fn waits<S>(subject: &S, messages: &[&[u8]], cuts: &[usize]) -> Option<LateMessage>
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
@@ -85,13 +88,13 @@ where
         // The first time that more was asked for with the whole message there.
         let &(_, events) = counting.asked.iter().find(|(at, _)| *at >= end)?;
         let owed = trace(subject, &stream(&bytes[..end]), &[]);
-        if owed.iter().any(|said| matches!(said, Said::Failed(_) | Said::Broke(_))) {
+        if owed.iter().any(|said| matches!(said, Output::Error(_) | Output::Breach(_))) {
             return None;
         }
-        let owed: Vec<String> = owed.iter().filter(|said| matches!(said, Said::Event(_))).map(Said::told).collect();
+        let owed: Vec<String> = owed.iter().filter(|said| matches!(said, Output::Event(_))).map(Output::text).collect();
         if events < owed.len() {
             let said = owed[..events].to_vec();
-            return Some(Waits { end, owed, said });
+            return Some(LateMessage { end, owed, said });
         }
     }
     None
@@ -133,8 +136,8 @@ where
         verdict: format!("a message was whole with byte {}, and was not said before more was asked for", waits.end),
         call: format!("prompt(&subject, {}, &{cuts:?})", messages_code(&fewest)),
         traces: Some([
-            Told { of: "said of it when the stream ends there".to_owned(), said: waits.owed },
-            Told { of: "said before more was asked for".to_owned(), said: waits.said },
+            Trace { label: "said of it when the stream ends there".to_owned(), outputs: waits.owed },
+            Trace { label: "said before more was asked for".to_owned(), outputs: waits.said },
         ]),
         input: stream(&fewest.concat()),
         cuts,

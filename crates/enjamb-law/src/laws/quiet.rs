@@ -5,13 +5,16 @@
 
 use enjamb::Side;
 
-use crate::cutting::{Cutting, Event};
+use crate::cutting::{Cutting, Event, ONLY};
 use crate::law::Law;
+use crate::literal::input_code;
 use crate::minimise::{self, Trial};
+use crate::output::Output;
 use crate::pulse;
-use crate::run::{AfterError, Listener, Recorder, drive, trace};
-use crate::subject::{Comparable, ONLY, Said, Subject};
-use crate::violation::{Told, Violation, input_code};
+use crate::run::{AfterError, Listener};
+use crate::subject::{Comparable, Subject};
+use crate::trace::{Recorder, drive, trace};
+use crate::violation::{Trace, Violation};
 
 /// Holds when the subject says the same of `input`, cut at `cuts`, if it is asked again before the first chunk and after each.
 ///
@@ -36,20 +39,20 @@ fn asked_again<'i>(input: impl Iterator<Item = (Side, Event<'i>)>) -> impl Itera
 }
 
 /// Hears whether anything is said while nothing is new.
-struct Spoken<E, F> {
+struct RepeatListener<E, F> {
     recorder: Recorder<E, F>,
     asking: bool,
     out_of_turn: Option<usize>,
 }
 
-impl<E, F> Listener<E, F> for Spoken<E, F> {
-    fn hear(&mut self, said: Said<E, F>) {
+impl<E, F> Listener<E, F> for RepeatListener<E, F> {
+    fn receive(&mut self, said: Output<E, F>) {
         // A fault is the affair of other laws.
-        let speaks = !matches!(said, Said::Broke(_));
+        let speaks = !matches!(said, Output::Breach(_));
         if speaks && self.asking && self.out_of_turn.is_none() {
             self.out_of_turn = Some(self.recorder.0.len());
         }
-        self.recorder.hear(said);
+        self.recorder.receive(said);
     }
     fn asked(&mut self) {
         // What is said after the last ask is said of the stream's end.
@@ -63,14 +66,14 @@ impl<E, F> Listener<E, F> for Spoken<E, F> {
 struct Quiet<'s, S>(&'s S);
 
 /// What is said, and whether anything was said while nothing was new.
-type Heard<E, F> = (Vec<Said<E, F>>, Option<usize>);
+type Repeat<E, F> = (Vec<Output<E, F>>, Option<usize>);
 
 impl<S: Subject<Event: Comparable, Error: Comparable>> Quiet<'_, S> {
-    fn hear(&self, input: &Cutting, cuts: &[usize]) -> Heard<S::Event, S::Error> {
+    fn repeat(&self, input: &Cutting, cuts: &[usize]) -> Repeat<S::Event, S::Error> {
         pulse::cuts(cuts);
-        let mut spoken = Spoken { recorder: Recorder(Vec::new()), asking: false, out_of_turn: None };
-        drive(self.0, &mut asked_again(input.cut(cuts)), &mut spoken, AfterError::Stop);
-        (spoken.recorder.0, spoken.out_of_turn)
+        let mut listener = RepeatListener { recorder: Recorder(Vec::new()), asking: false, out_of_turn: None };
+        drive(self.0, &mut asked_again(input.cut(cuts)), &mut listener, AfterError::Stop);
+        (listener.recorder.0, listener.out_of_turn)
     }
 }
 
@@ -82,7 +85,7 @@ impl<S: Subject<Event: Comparable, Error: Comparable>> Trial for Quiet<'_, S> {
     }
 
     fn fails(&self, input: &Cutting, (): &(), cuts: &[usize]) -> bool {
-        let (said, out_of_turn) = self.hear(input, cuts);
+        let (said, out_of_turn) = self.repeat(input, cuts);
         out_of_turn.is_some() || said != trace(self.0, input, cuts)
     }
 }
@@ -93,16 +96,16 @@ where
 {
     let (input, cuts) = minimise::smallest(&Quiet(subject), input, cuts);
     let expected = trace(subject, &input, &cuts);
-    let (said, out_of_turn) = Quiet(subject).hear(&input, &cuts);
+    let (said, out_of_turn) = Quiet(subject).repeat(&input, &cuts);
     let verdict = match out_of_turn.and_then(|at| said.get(at)) {
-        Some(said) => format!("asked again with no new bytes, it said {}", said.told()),
+        Some(said) => format!("asked again with no new bytes, it said {}", said.text()),
         None => "it says something else when it is asked again between the chunks".to_owned(),
     };
     Box::new(Violation {
         law: Law::Quiet,
         verdict,
         call: format!("quiet(&subject, &{}, &{cuts:?})", input_code(&input)),
-        traces: Some([Told::new("asked once", &expected), Told::new("asked again after each chunk", &said)]),
+        traces: Some([Trace::new("asked once", &expected), Trace::new("asked again after each chunk", &said)]),
         input,
         cuts,
         messages: None,

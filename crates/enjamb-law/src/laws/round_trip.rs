@@ -4,10 +4,12 @@ use enjamb::End;
 
 use crate::cutting::stream;
 use crate::law::Law;
+use crate::literal::literal;
+use crate::output::Output;
 use crate::pulse;
-use crate::run::trace;
-use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Told, Violation, literal};
+use crate::subject::{Comparable, Subject};
+use crate::trace::trace;
+use crate::violation::{Trace, Violation};
 
 /// Holds when the events of `message`, encoded by `encode` and read again, are the same events; and, for a message that is `canonical`, when
 /// their encoding is the message.
@@ -31,13 +33,13 @@ where
     let mut encoded = Vec::new();
     for said in &said {
         match said {
-            Said::Event(event) => match encode(event) {
+            Output::Event(event) => match encode(event) {
                 Some(bytes) => encoded.extend(bytes),
                 None => return Ok(()),
             },
-            Said::End(End::Clean) => {}
+            Output::End(End::Clean) => {}
             // Not a whole message: nothing is promised of it.
-            Said::End(_) | Said::Failed(_) | Said::Broke(_) => return Ok(()),
+            Output::End(_) | Output::Error(_) | Output::Breach(_) => return Ok(()),
         }
     }
     let again = trace(subject, &stream(&encoded), &[]);
@@ -52,7 +54,7 @@ where
         law: Law::RoundTrip,
         verdict,
         call: format!("round_trip(&subject, {}, {canonical}, encode)", literal(message)),
-        traces: Some([Told::new("read", &said), Told::new("encoded and read again", &again)]),
+        traces: Some([Trace::new("read", &said), Trace::new("encoded and read again", &again)]),
         input,
         cuts: Vec::new(),
         messages: None,

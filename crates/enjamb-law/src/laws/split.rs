@@ -4,20 +4,22 @@ use std::ops::ControlFlow;
 
 use crate::cutting::Cutting;
 use crate::law::Law;
+use crate::literal::input_code;
 use crate::minimise::{self, Trial};
+use crate::output::Output;
 use crate::pulse;
-use crate::run::trace;
 use crate::segmentations::Segmentations;
-use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Told, Violation, input_code};
+use crate::subject::{Comparable, Subject};
+use crate::trace::trace;
+use crate::violation::{Trace, Violation};
 
 /// What was checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Checked {
+pub struct Coverage {
     /// How many segmentations were run. Those whose few cuts lie at the edges of turns, where they change nothing, are none.
     pub segmentations: usize,
     /// How many things the subject says of the whole.
-    pub said: usize,
+    pub outputs: usize,
 }
 
 /// Holds when the subject says of `input`, cut at `cuts`, what it says of the whole: every event, the error, and how the end of the stream found
@@ -42,13 +44,13 @@ pub fn split_everywhere<S>(
     subject: &S,
     input: &Cutting,
     segmentations: &Segmentations,
-) -> Result<Checked, Box<Violation>>
+) -> Result<Coverage, Box<Violation>>
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
     pulse::input(input);
     let whole = trace(subject, input, &[]);
-    let mut checked = Checked { segmentations: 0, said: whole.len() };
+    let mut checked = Coverage { segmentations: 0, outputs: whole.len() };
     let edges = input.edges();
     let broken = segmentations.try_each(input.len(), |cuts| {
         // The same, without that cut, is tried for itself.
@@ -67,7 +69,7 @@ where
 struct Split<'s, S>(&'s S);
 
 impl<S: Subject<Event: Comparable, Error: Comparable>> Trial for Split<'_, S> {
-    type Reference = Vec<Said<S::Event, S::Error>>;
+    type Reference = Vec<Output<S::Event, S::Error>>;
 
     fn reference(&self, input: &Cutting) -> Self::Reference {
         pulse::input(input);
@@ -90,7 +92,7 @@ where
         law: Law::Split,
         verdict: "what is said depends on where the stream is cut".to_owned(),
         call: format!("split(&subject, &{}, &{cuts:?})", input_code(&input)),
-        traces: Some([Told::new("whole", &whole), Told::new("cut", &cut)]),
+        traces: Some([Trace::new("whole", &whole), Trace::new("cut", &cut)]),
         input,
         cuts,
         messages: None,

@@ -5,13 +5,15 @@
 
 use crate::cutting::Cutting;
 use crate::law::Law;
+use crate::literal::input_code;
 use crate::minimise::{self, Trial};
+use crate::output::{Breach, breach};
 use crate::pulse;
-use crate::run::{fault, trace};
-use crate::subject::{Comparable, Fault, Subject};
-use crate::violation::{Told, Violation, input_code};
+use crate::subject::{Comparable, Subject};
+use crate::trace::trace;
+use crate::violation::{Trace, Violation};
 
-/// Holds when the subject does nothing that [nothing may do](Fault) with `input`, cut at `cuts`.
+/// Holds when the subject does nothing that [nothing may do](Breach) with `input`, cut at `cuts`.
 ///
 /// # Errors
 /// A [`Violation`], minimised. That a reader sleeps or spins is not this law's affair but that of [`awake`](crate::awake).
@@ -20,16 +22,16 @@ where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
     pulse::input(input);
-    match fault(&trace(subject, input, cuts)) {
-        Some(fault) if of(fault) == Law::Total => Err(violation(subject, input, cuts, Law::Total)),
+    match breach(&trace(subject, input, cuts)) {
+        Some(found) if of(found) == Law::Total => Err(violation(subject, input, cuts, Law::Total)),
         _ => Ok(()),
     }
 }
 
-/// The law that a fault breaks.
-pub(crate) fn of(fault: &Fault) -> Law {
-    match fault {
-        Fault::Asleep | Fault::Busy => Law::Awake,
+/// The law that a breach breaks.
+pub(crate) fn of(breach: &Breach) -> Law {
+    match breach {
+        Breach::Asleep | Breach::Busy => Law::Awake,
         _ => Law::Total,
     }
 }
@@ -47,7 +49,7 @@ impl<S: Subject<Event: Comparable, Error: Comparable>> Trial for Total<'_, S> {
     }
 
     fn fails(&self, input: &Cutting, (): &(), cuts: &[usize]) -> bool {
-        fault(&trace(self.subject, input, cuts)).is_some_and(|fault| of(fault) == self.law)
+        breach(&trace(self.subject, input, cuts)).is_some_and(|found| of(found) == self.law)
     }
 }
 
@@ -57,15 +59,16 @@ where
 {
     let (input, cuts) = minimise::smallest(&Total { subject, law }, input, cuts);
     let said = trace(subject, &input, &cuts);
-    let verdict = fault(&said).map_or_else(|| "it does not do it every time".to_owned(), ToString::to_string);
-    let told = Told::new("said", &said);
+    let verdict = breach(&said).map_or_else(|| "it does not do it every time".to_owned(), ToString::to_string);
+    let actual = Trace::new("said", &said);
     Box::new(Violation {
         law,
         verdict,
         call: format!("{}(&subject, &{}, &{cuts:?})", law.name(), input_code(&input)),
-        traces: (told.said.len() > 1).then(|| {
-            let before = Told { of: "expected".to_owned(), said: told.said[..told.said.len() - 1].to_vec() };
-            [before, told]
+        traces: (actual.outputs.len() > 1).then(|| {
+            let before =
+                Trace { label: "expected".to_owned(), outputs: actual.outputs[..actual.outputs.len() - 1].to_vec() };
+            [before, actual]
         }),
         input,
         cuts,

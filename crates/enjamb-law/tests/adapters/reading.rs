@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use enjamb_law::{
-    Chunks, Fault, Law, Reading, Segmentations, Subject, awake, end, quiet, split, split_everywhere, stream, total,
+    Breach, Chunks, Law, Reading, Segmentations, Subject, awake, end, quiet, split, split_everywhere, stream, total,
 };
 use futures_util::TryStreamExt as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, ReadBuf};
@@ -138,11 +138,11 @@ fn between(bug: Bug) -> impl Subject<Event = Vec<u8>, Error = enjamb_law::Kind> 
 #[test]
 fn wake_ups_that_are_lost_are_seen() {
     for (bug, fault, cuts) in [
-        (Bug::NoopWaker, Fault::Asleep, &[][..]),
-        (Bug::PendingUnasked, Fault::Asleep, &[]),
-        (Bug::Spins, Fault::Busy, &[]),
+        (Bug::NoopWaker, Breach::Asleep, &[][..]),
+        (Bug::PendingUnasked, Breach::Asleep, &[]),
+        (Bug::Spins, Breach::Busy, &[]),
         // The first chunk finds the task that left the waker; the second another.
-        (Bug::KeepsWaker, Fault::Asleep, &[1]),
+        (Bug::KeepsWaker, Breach::Asleep, &[1]),
     ] {
         let violation = awake(&between(bug), &stream(b"\x01a\x02bc"), cuts).unwrap_err();
         assert_eq!((violation.law, violation.verdict), (Law::Awake, fault.to_string()), "{bug:?}");
@@ -190,7 +190,7 @@ fn a_task_that_is_polled_for_nothing_must_be_the_one_that_is_woken() {
     let reading = Reading::with(|reader| OnlyWhenWoken { reader, left: None }, frame);
     awake(&reading, &stream(b"\x02ab"), &[1, 2]).unwrap();
     let violation = quiet(&reading, &stream(b"\x02ab"), &[]).unwrap_err();
-    assert_eq!(violation.traces.unwrap()[1].said, [Fault::Asleep.to_string()]);
+    assert_eq!(violation.traces.unwrap()[1].outputs, [Breach::Asleep.to_string()]);
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn a_reader_that_never_looks_for_the_end_is_caught() {
         Ok(Some(line))
     }
     let violation = total(&Reading::new(line), &stream(b"a\nb"), &[]).unwrap_err();
-    assert_eq!(violation.verdict, Fault::Hung.to_string());
+    assert_eq!(violation.verdict, Breach::Hung.to_string());
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub fn document(all: &[Tested<'_>]) -> String {
     let failing = all.iter().filter(broken).count();
     let laws: usize = all.iter().map(|tested| fails(tested).count()).sum();
     let asked = all.iter().flat_map(|tested| &tested.outcomes);
-    let asked = asked.filter(|(_, outcome)| !matches!(outcome, Outcome::NotAsked(_))).count();
+    let asked = asked.filter(|(_, outcome)| !matches!(outcome, Outcome::NotTried(_))).count();
     let _ = writeln!(
         text,
         "{} decoders are in it; {asked} times a law was asked. {laws} times it is broken, by {failing} of the decoders, \

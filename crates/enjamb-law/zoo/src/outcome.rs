@@ -13,7 +13,7 @@ pub enum Outcome {
         verdict: String,
         picture: String,
     },
-    NotAsked(String),
+    NotTried(String),
     Unfit(String),
 }
 
@@ -26,10 +26,10 @@ impl Outcome {
             }
             // What ends the process, or never returns, is the affair of one law. The others it does not let come to a verdict.
             Verdict::Broken(violation) if violation.law != law => {
-                Self::NotAsked(format!("it does not come to a verdict: {}", violation.verdict))
+                Self::NotTried(format!("it does not come to a verdict: {}", violation.verdict))
             }
             Verdict::Holds(_) => Self::Holds,
-            Verdict::NotAsked(reason) => Self::NotAsked(reason),
+            Verdict::NotTried(reason) => Self::NotTried(reason),
             Verdict::Unfit(what) => Self::Unfit(what),
             Verdict::Broken(violation) => Self::of(&violation),
         }

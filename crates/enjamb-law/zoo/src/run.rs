@@ -96,7 +96,7 @@ fn told(outcomes: &[(Law, Outcome)]) -> String {
     for (law, outcome) in outcomes {
         match outcome {
             Outcome::Holds => holds += 1,
-            Outcome::NotAsked(_) => {}
+            Outcome::NotTried(_) => {}
             Outcome::Fails { .. } => others.push(law.name().to_owned()),
             Outcome::Unfit(what) => others.push(format!("{law} UNFIT: {what}")),
         }
@@ -139,7 +139,7 @@ fn surprise(entry: &Entry, law: Law, outcome: &Outcome) -> Option<String> {
         (Outcome::Holds, Some(FindingKind::Documented)) => {
             format!("{name} keeps {law}, and has an excuse for breaking it")
         }
-        (Outcome::NotAsked(reason), Some(_)) => {
+        (Outcome::NotTried(reason), Some(_)) => {
             format!("{name} was not asked for {law}, which it is said to break: {reason}")
         }
         (Outcome::Unfit(what), _) => format!("{name} cannot be used, for {law}: {what}"),

@@ -6,25 +6,25 @@ use enjamb_law::{Grammar, Kind, Run, Subject};
 
 /// A subject of whatever type.
 pub struct Any {
-    subject: Box<dyn Subject<Event = Told, Error = Kind> + Send + Sync>,
+    subject: Box<dyn Subject<Event = EventText, Error = Kind> + Send + Sync>,
     pub encodes: bool,
 }
 
 /// An event, compared and shown by its debug text.
 #[derive(Clone)]
-pub struct Told {
+pub struct EventText {
     text: String,
     /// What the crate's encoder makes of it, where the entry has one.
     pub encoded: Option<Vec<u8>>,
 }
 
-impl PartialEq for Told {
+impl PartialEq for EventText {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text
     }
 }
 
-impl Debug for Told {
+impl Debug for EventText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
@@ -35,7 +35,7 @@ pub fn any<S>(subject: S) -> Any
 where
     S: Subject<Event: Debug, Error = Kind> + Send + Sync + 'static,
 {
-    let subject = subject.map(|event| Told { text: format!("{event:?}"), encoded: None });
+    let subject = subject.map(|event| EventText { text: format!("{event:?}"), encoded: None });
     Any { subject: Box::new(subject), encodes: false }
 }
 
@@ -44,15 +44,15 @@ pub fn encoding<S>(subject: S, encode: impl Fn(&S::Event) -> Option<Vec<u8>> + S
 where
     S: Subject<Event: Debug, Error = Kind> + Send + Sync + 'static,
 {
-    let subject = subject.map(move |event| Told { text: format!("{event:?}"), encoded: encode(&event) });
+    let subject = subject.map(move |event| EventText { text: format!("{event:?}"), encoded: encode(&event) });
     Any { subject: Box::new(subject), encodes: true }
 }
 
 impl Subject for Any {
-    type Event = Told;
+    type Event = EventText;
     type Error = Kind;
 
-    fn run(&self, run: &mut Run<'_, Told, Kind>) {
+    fn run(&self, run: &mut Run<'_, EventText, Kind>) {
         self.subject.run(run);
     }
     fn fuses(&self) -> bool {
