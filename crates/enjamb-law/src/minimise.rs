@@ -12,6 +12,7 @@ use enjamb::Side;
 use enjamb::transcript::What;
 
 use crate::cutting::{Cutting, payload};
+#[cfg(feature = "proptest")]
 use crate::script::Case;
 
 /// What is tried: does this input, cut so, break the law?

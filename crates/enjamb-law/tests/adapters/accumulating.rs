@@ -70,16 +70,16 @@ fn what_it_hands_back_is_checked() {
     // A chunk that was taken whole is handed back whole: nothing would ever take it.
     let violation =
         total(&lines(|chunk, rest| if rest.is_empty() { chunk } else { rest }), &stream(b"a"), &[]).unwrap_err();
-    assert_eq!(violation.verdict, "it left bytes in the chunk and said nothing: no call will ever take them");
+    assert_eq!(violation.verdict, "it left bytes in the chunk and emitted nothing: no call will ever take them");
     let violation = total(&lines(|chunk, _| &chunk[..chunk.len() / 2]), &stream(b"ab\ncd"), &[]).unwrap_err();
-    assert_eq!(violation.verdict, "it hands back 1 bytes that are not the end of the 2 it was given");
+    assert_eq!(violation.verdict, "it returns 1 bytes that are not the end of the 2 it was given");
     let violation = total(&lines(|_, _| b"longer than the chunk"), &stream(b"\n"), &[]).unwrap_err();
-    assert_eq!(violation.verdict, "it hands back 21 bytes that are not the end of the 1 it was given");
+    assert_eq!(violation.verdict, "it returns 21 bytes that are not the end of the 1 it was given");
     // A message, and all of its bytes again.
     let violation =
         total(&lines(|chunk, rest| if chunk.starts_with(b"\n") { chunk } else { rest }), &stream(b"\n"), &[])
             .unwrap_err();
-    assert_eq!(violation.verdict, "it went on for ever: it was stopped after it had said 81 things of 1 bytes");
+    assert_eq!(violation.verdict, "it does not end: it was stopped after 81 outputs from 1 bytes");
 }
 
 #[test]
