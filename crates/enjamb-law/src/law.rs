@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 /// A law that everything must obey which reads messages from a stream, however the bytes are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Law {
     /// One trace of messages, however the bytes were cut: [`split`](crate::split).
     Split,

@@ -1,9 +1,8 @@
-//! Subjects of enjamb's own two shapes: machines and sessions.
+//! Subjects of the two traits of the engine: machines and sessions.
 
 use std::fmt::{self, Debug};
 
 use enjamb::{Ending, Machine, Message, OwnedMessage, Session, Side, Terminator};
-
 use enjamb_isolate::catch_panic;
 
 use crate::cutting::{Cutting, Event};
@@ -13,11 +12,12 @@ use crate::pulse;
 use crate::run::{Run, leave};
 use crate::subject::Subject;
 
-/// A constructor of machines. A machine reads one side: chunks of both are fed to it alike, and a gap is not told.
+/// A constructor of machines, as a subject. A machine reads one stream: it gets the chunks of both sides, and no
+/// gaps.
 #[derive(Clone, Copy, Debug)]
 pub struct Machines<F>(pub F);
 
-/// What a machine says: an event, and how far into the stream the events then reach.
+/// An event of a machine, and the place in the stream up to which the events reach then.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EventAt<E> {
     /// The event.
@@ -61,7 +61,7 @@ where
             }
             run.holds(machine.held());
         }
-        // Where the events of the end lie is not asked: the stream has ended.
+        // The events of the end have no place of their own: the stream has ended.
         let offset = machine.offset();
         match machine.close(&mut |event| run.event(EventAt { event, offset })) {
             Ok(end) => run.emit(Output::End(end)),
@@ -75,8 +75,8 @@ where
         true
     }
 
-    /// What ends its frames is read off the machine while it is fed the messages byte by byte. Where a frame of a few bytes announces the
-    /// length of the next, it is looked up how that length is written.
+    /// Feeds the messages byte by byte and notes the terminators that the machine waits for. If a frame of a few
+    /// bytes announces the length of the next, the form of that length is noted too.
     fn vocabulary(&self, grammar: &mut Grammar) {
         for message in grammar.messages.clone() {
             let mut machine = (self.0)();
@@ -109,14 +109,14 @@ where
     }
 }
 
-/// A constructor of sessions. Sides that the input does not close are closed at its end.
+/// A constructor of sessions, as a subject. Sides that the input does not close are closed at its end.
 #[derive(Clone, Copy, Debug)]
 pub struct Sessions<F>(pub F);
 
-/// A session does not fail.
+/// The error of a session, which never fails.
 pub type Never = std::convert::Infallible;
 
-/// Feeds a session what `next` gives, which is told how much the session holds.
+/// Feeds a session with the events from `next`. Each call of `next` gets the number of bytes that the session holds.
 fn play<'a>(
     session: &mut dyn Session,
     mut next: impl FnMut(usize) -> Option<(Side, Event<'a>)>,
@@ -178,7 +178,7 @@ impl<F: Fn() -> Box<dyn Session>> Subject for Sessions<F> {
             play((self.0)().as_mut(), next, &mut |message| {
                 same &= matches!(expected.next(), Some(Output::Event(expected)) if message == expected);
                 if !same {
-                    // Nothing more is of interest, and it may go on for ever.
+                    // Further messages do not matter, and there may be no end of them.
                     leave();
                 }
             });

@@ -15,6 +15,7 @@ use crate::violation::{Trace, Violation};
 
 /// What was checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Coverage {
     /// How many segmentations were run. Those whose few cuts lie at the edges of turns, where they change nothing, are none.
     pub segmentations: usize,
