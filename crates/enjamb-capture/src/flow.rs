@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use enjamb::{Connection, Ending, Side, Tap, Time};
+use enjamb::{Connection, Ending, Event, Side, Tap, Time};
 
 use crate::decode::Segment;
 use crate::held::Mark;
@@ -93,7 +93,7 @@ impl Flow {
 
     pub(crate) fn open(&mut self, time: Time, tap: &mut dyn Tap) {
         self.last_event = time;
-        tap.open(&self.connection, time);
+        tap.event(&self.connection, time, Event::Open);
     }
 
     fn side(&self, segment: &Segment<'_>) -> Side {
@@ -283,8 +283,8 @@ impl Flow {
         act(&mut streams[side.index()], &scene, summary, &mut |time, delivery| {
             *last_event = time.max(*last_event);
             match delivery {
-                Delivery::Chunk(bytes) => tap.chunk(connection, time, side, bytes),
-                Delivery::Gap(missing) => tap.gap(connection, time, side, missing),
+                Delivery::Chunk(bytes) => tap.event(connection, time, Event::Chunk { side, bytes }),
+                Delivery::Gap(missing) => tap.event(connection, time, Event::Gap { side, missing }),
                 Delivery::Conflict(conflict) => {
                     let (kept, dropped) = (conflict.kept, conflict.dropped);
                     let (offset, bytes) = (conflict.offset, conflict.bytes);
@@ -377,7 +377,7 @@ impl Flow {
             if !self.closed[side.index()] && self.streams[side.index()].ended() {
                 self.closed[side.index()] = true;
                 self.last_event = around.now.max(self.last_event);
-                around.tap.close(&self.connection, around.now, side, Ending::Closed);
+                around.tap.event(&self.connection, around.now, Event::Close { side, ending: Ending::Closed });
             }
         }
     }
@@ -414,11 +414,11 @@ impl Flow {
             for side in [by, !by] {
                 if !self.closed[side.index()] {
                     self.closed[side.index()] = true;
-                    around.tap.close(&self.connection, around.now, side, Ending::Reset);
+                    around.tap.event(&self.connection, around.now, Event::Close { side, ending: Ending::Reset });
                 }
             }
         }
-        around.tap.done(&self.connection, around.now);
+        around.tap.event(&self.connection, around.now, Event::Done);
     }
 
     fn first_obstacle(&self, around: &Around<'_>) -> Option<(Side, Obstacle)> {

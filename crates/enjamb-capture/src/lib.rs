@@ -6,14 +6,14 @@
 //!
 //! * [`Capture`] reads packets from pcap and pcapng, plain or in gzip or zstd, to the last whole one of a damaged file.
 //! * [`Decoder`] finds the TCP segment in a packet, whatever it is wrapped in, or says why there is none.
-//! * [`Reassembler`] puts segments in order and tells a [`Tap`](enjamb::Tap) of connections, chunks, gaps and endings.
+//! * [`Reassembler`] puts segments in order and gives a [`Tap`](enjamb::Tap) connections, chunks, gaps and endings.
 //! * [`read`] is these three in a row, with a [`Report`] of everything that was passed over.
 //! * [`Recorder`] is the way back: a tap that writes pcapng, for Wireshark and for `read`.
 //!
 //! How the stream was cut is data here: every segment's new payload is one chunk.
 //!
 //! ```
-//! use enjamb::{Connection, Ending, Side, Tap, Time};
+//! use enjamb::{Connection, Ending, Event, Side, Tap, Time};
 //! use enjamb_capture::{Options, Recorder, read};
 //!
 //! let connection = Connection {
@@ -22,22 +22,18 @@
 //!     server: "192.0.2.2:6379".parse()?,
 //! };
 //! let mut recorder = Recorder::new(Vec::new());
-//! recorder.open(&connection, Time::from_nanos(1));
-//! recorder.chunk(&connection, Time::from_nanos(2), Side::Client, b"PING\r\n");
-//! recorder.close(&connection, Time::from_nanos(3), Side::Client, Ending::Closed);
+//! recorder.event(&connection, Time::from_nanos(1), Event::Open);
+//! recorder.event(&connection, Time::from_nanos(2), Event::Chunk { side: Side::Client, bytes: b"PING\r\n" });
+//! recorder.event(&connection, Time::from_nanos(3), Event::Close { side: Side::Client, ending: Ending::Closed });
 //! let file = recorder.finish()?;
 //!
 //! struct Print;
 //! impl Tap for Print {
-//!     fn open(&mut self, connection: &Connection, _: Time) {
-//!         assert_eq!(connection.server.port(), 6379);
+//!     fn event(&mut self, connection: &Connection, _: Time, event: Event<'_>) {
+//!         if let Event::Chunk { side, bytes } = event {
+//!             println!("{} {side}: {}", connection.number, bytes.escape_ascii());
+//!         }
 //!     }
-//!     fn chunk(&mut self, _: &Connection, _: Time, side: Side, bytes: &[u8]) {
-//!         assert_eq!((side, bytes), (Side::Client, &b"PING\r\n"[..]));
-//!     }
-//!     fn gap(&mut self, _: &Connection, _: Time, _: Side, _: u64) {}
-//!     fn close(&mut self, _: &Connection, _: Time, _: Side, _: Ending) {}
-//!     fn done(&mut self, _: &Connection, _: Time) {}
 //! }
 //! let report = read(&file[..], &mut Print, &Options::default());
 //! assert!(report.fault.is_none());

@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use enjamb::{Connection, Ending, Side, Tap, Time};
+use enjamb::{Connection, Ending, Event, Side, Tap, Time};
 
 use crate::wire::{self, Flag, Written};
 
@@ -136,12 +136,10 @@ impl<W: Write> Recorder<W> {
         }
     }
 
-    fn is_speaking(&self, connection: &Connection, side: Side) -> bool {
-        self.connections.get(&connection.number).is_some_and(|recorded| recorded.ended[side.index()].is_none())
+    fn has_ended(&self, connection: &Connection, side: Side) -> bool {
+        self.connections.get(&connection.number).is_none_or(|recorded| recorded.ended[side.index()].is_some())
     }
-}
 
-impl<W: Write> Tap for Recorder<W> {
     fn open(&mut self, connection: &Connection, time: Time) {
         let number = connection.number;
         // Far enough apart that two connections between the same ends are told apart.
@@ -160,37 +158,28 @@ impl<W: Write> Tap for Recorder<W> {
         self.segment(number, time, Side::Client, Flag::None, &[], 0);
     }
 
-    fn chunk(&mut self, connection: &Connection, time: Time, side: Side, bytes: &[u8]) {
-        if !self.is_speaking(connection, side) {
-            return;
-        }
+    fn chunk(&mut self, number: u64, time: Time, side: Side, bytes: &[u8]) {
         for piece in bytes.chunks(LONGEST_CHUNK) {
-            self.segment(connection.number, time, side, Flag::Push, piece, 0);
-            self.acknowledge(connection.number, time, side);
+            self.segment(number, time, side, Flag::Push, piece, 0);
+            self.acknowledge(number, time, side);
         }
     }
 
-    fn gap(&mut self, connection: &Connection, time: Time, side: Side, missing: u64) {
-        if !self.is_speaking(connection, side) {
-            return;
-        }
+    fn gap(&mut self, number: u64, time: Time, side: Side, missing: u64) {
         let mut missing = missing.min(JUMP_MAX * JUMPS_MAX);
         while missing > 0 {
             let jump = missing.min(JUMP_MAX);
-            self.segment(connection.number, time, side, Flag::None, &[], jump);
-            self.acknowledge(connection.number, time, side);
+            self.segment(number, time, side, Flag::None, &[], jump);
+            self.acknowledge(number, time, side);
             missing -= jump;
         }
     }
 
-    fn close(&mut self, connection: &Connection, time: Time, side: Side, ending: Ending) {
-        if !self.is_speaking(connection, side) {
-            return;
-        }
+    fn close(&mut self, number: u64, time: Time, side: Side, ending: Ending) {
         if ending == Ending::Closed {
-            self.segment(connection.number, time, side, Flag::Fin, &[], 0);
+            self.segment(number, time, side, Flag::Fin, &[], 0);
         }
-        let Some(recorded) = self.connections.get_mut(&connection.number) else {
+        let Some(recorded) = self.connections.get_mut(&number) else {
             return;
         };
         recorded.ended[side.index()] = Some(ending);
@@ -198,19 +187,35 @@ impl<W: Write> Tap for Recorder<W> {
             recorded.resets.get_or_insert(side);
         }
         if recorded.ended == [Some(Ending::Closed); 2] {
-            self.segment(connection.number, time, !side, Flag::None, &[], 0);
+            self.segment(number, time, !side, Flag::None, &[], 0);
         } else if recorded.ended[(!side).index()].is_some()
             && let Some(side) = recorded.resets.take()
         {
-            self.segment(connection.number, time, side, Flag::Rst, &[], 0);
+            self.segment(number, time, side, Flag::Rst, &[], 0);
         }
     }
 
-    fn done(&mut self, connection: &Connection, time: Time) {
-        let resets = self.connections.get_mut(&connection.number).and_then(|recorded| recorded.resets.take());
+    fn done(&mut self, number: u64, time: Time) {
+        let resets = self.connections.get_mut(&number).and_then(|recorded| recorded.resets.take());
         if let Some(side) = resets {
-            self.segment(connection.number, time, side, Flag::Rst, &[], 0);
+            self.segment(number, time, side, Flag::Rst, &[], 0);
         }
-        self.connections.remove(&connection.number);
+        self.connections.remove(&number);
+    }
+}
+
+impl<W: Write> Tap for Recorder<W> {
+    fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
+        if event.side().is_some_and(|side| self.has_ended(connection, side)) {
+            return;
+        }
+        let number = connection.number;
+        match event {
+            Event::Open => self.open(connection, time),
+            Event::Chunk { side, bytes } => self.chunk(number, time, side, bytes),
+            Event::Gap { side, missing } => self.gap(number, time, side, missing),
+            Event::Close { side, ending } => self.close(number, time, side, ending),
+            Event::Done => self.done(number, time),
+        }
     }
 }

@@ -3,19 +3,19 @@
 mod model;
 
 use arbitrary::{Arbitrary, Unstructured};
-use model::{Case, Event, check};
+use model::{Action, Case, check};
 use proptest::prelude::*;
 
 /// Mostly segments that follow each other, as they do, and some that do not.
-fn event() -> impl Strategy<Value = Event> {
+fn event() -> impl Strategy<Value = Action> {
     let at = prop_oneof![4 => (0..12u16).prop_map(|piece| piece * 100), 1 => any::<u16>()];
     let length = prop_oneof![3 => Just(98u8), 1 => any::<u8>()];
     let flavour = prop_oneof![4 => Just(0u8), 1 => any::<u8>()];
     prop_oneof![
-        12 => (at.clone(), length.clone(), flavour).prop_map(|(at, length, flavour)| Event::Data { at, length, flavour }),
-        1 => (at, length, any::<u8>()).prop_map(|(at, length, captured)| Event::Cut { at, length, captured }),
-        4 => (0..1600u16).prop_map(|bytes| Event::Acknowledge { bytes }),
-        1 => Just(Event::Finish),
+        12 => (at.clone(), length.clone(), flavour).prop_map(|(at, length, flavour)| Action::Data { at, length, flavour }),
+        1 => (at, length, any::<u8>()).prop_map(|(at, length, captured)| Action::Cut { at, length, captured }),
+        4 => (0..1600u16).prop_map(|bytes| Action::Acknowledge { bytes }),
+        1 => Just(Action::Finish),
     ]
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use enjamb::{Connection, Ending, Outcome, Side, Tap, Time};
+use enjamb::{Connection, Ending, Event, Outcome, Side, Tap, Time};
 use enjamb_capture::{Capture, Decoder, Options, Overlap, open, read};
 use enjamb_monitor::{Opener, Record, Watch};
 use enjamb_protocols::Registry;
@@ -66,28 +66,28 @@ impl Collector {
 }
 
 impl Tap for Collector {
-    fn open(&mut self, connection: &Connection, _: Time) {
-        self.0.insert(connection.number, (*connection, Default::default()));
-    }
-    fn chunk(&mut self, connection: &Connection, _: Time, side: Side, bytes: &[u8]) {
-        let direction = self.direction(connection, side);
-        direction.bytes.extend_from_slice(bytes);
-        direction.offset += bytes.len() as u64;
-    }
-    fn gap(&mut self, connection: &Connection, _: Time, side: Side, missing: u64) {
-        let direction = self.direction(connection, side);
-        match direction.gaps.last_mut() {
-            // Where the stream was joined is no gap.
-            _ if missing == 0 => {}
-            Some((offset, size)) if *offset + *size == direction.offset => *size += missing,
-            _ => direction.gaps.push((direction.offset, missing)),
+    fn event(&mut self, connection: &Connection, _: Time, event: Event<'_>) {
+        match event {
+            Event::Open => self.0.insert(connection.number, (*connection, Default::default())),
+            Event::Chunk { side, bytes } => {
+                let direction = self.direction(connection, side);
+                direction.bytes.extend_from_slice(bytes);
+                direction.offset += bytes.len() as u64;
+            }
+            Event::Gap { side, missing } => {
+                let direction = self.direction(connection, side);
+                match direction.gaps.last_mut() {
+                    // Where the stream was joined is no gap.
+                    _ if missing == 0 => {}
+                    Some((offset, size)) if *offset + *size == direction.offset => *size += missing,
+                    _ => direction.gaps.push((direction.offset, missing)),
+                }
+                direction.offset += missing;
+            }
+            Event::Close { side, ending } => self.direction(connection, side).ending = Some(ending),
+            Event::Done => {}
         }
-        direction.offset += missing;
     }
-    fn close(&mut self, connection: &Connection, _: Time, side: Side, ending: Ending) {
-        self.direction(connection, side).ending = Some(ending);
-    }
-    fn done(&mut self, _: &Connection, _: Time) {}
 }
 
 /// Reads a capture twice: for its bytes, and for its messages.

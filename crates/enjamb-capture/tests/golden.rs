@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use enjamb::{Connection, Ending, Side, Tap, Time};
+use enjamb::{Connection, Ending, Event, Side, Tap, Time};
 use enjamb_capture::{Capture, Options, Overlap, open};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -52,35 +52,31 @@ impl Collector {
 }
 
 impl Tap for Collector {
-    fn open(&mut self, connection: &Connection, _: Time) {
-        assert_eq!(connection.number, self.directions.len() as u64 + 1, "numbered in order");
-        self.directions.insert(connection.number, (*connection, Default::default()));
-    }
-
-    fn chunk(&mut self, connection: &Connection, _: Time, side: Side, bytes: &[u8]) {
-        assert!(!bytes.is_empty());
-        let direction = self.direction(connection, side);
-        direction.offset += bytes.len() as u64;
-        direction.bytes.extend_from_slice(bytes);
-    }
-
-    fn gap(&mut self, connection: &Connection, _: Time, side: Side, missing: u64) {
-        let direction = self.direction(connection, side);
-        assert!(missing > 0 || direction.offset == 0, "of 0 bytes where the stream was joined in the midst");
-        match direction.gaps.last_mut() {
-            Some((offset, size)) if *offset + *size == direction.offset => *size += missing,
-            _ if missing == 0 => {}
-            _ => direction.gaps.push((direction.offset, missing)),
+    fn event(&mut self, connection: &Connection, _: Time, event: Event<'_>) {
+        match event {
+            Event::Open => {
+                assert_eq!(connection.number, self.directions.len() as u64 + 1, "numbered in order");
+                self.directions.insert(connection.number, (*connection, Default::default()));
+            }
+            Event::Chunk { side, bytes } => {
+                assert!(!bytes.is_empty());
+                let direction = self.direction(connection, side);
+                direction.offset += bytes.len() as u64;
+                direction.bytes.extend_from_slice(bytes);
+            }
+            Event::Gap { side, missing } => {
+                let direction = self.direction(connection, side);
+                assert!(missing > 0 || direction.offset == 0, "of 0 bytes where the stream was joined in the midst");
+                match direction.gaps.last_mut() {
+                    Some((offset, size)) if *offset + *size == direction.offset => *size += missing,
+                    _ if missing == 0 => {}
+                    _ => direction.gaps.push((direction.offset, missing)),
+                }
+                direction.offset += missing;
+            }
+            Event::Close { side, ending } => self.direction(connection, side).ending = Some(ending),
+            Event::Done => self.done += 1,
         }
-        direction.offset += missing;
-    }
-
-    fn close(&mut self, connection: &Connection, _: Time, side: Side, ending: Ending) {
-        self.direction(connection, side).ending = Some(ending);
-    }
-
-    fn done(&mut self, _: &Connection, _: Time) {
-        self.done += 1;
     }
 }
 

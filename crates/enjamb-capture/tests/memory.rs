@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Mutex;
 
 use cap::Cap;
-use enjamb::{Connection, Ending, Side, Tap, Time};
+use enjamb::{Connection, Event, Side, Tap, Time};
 use enjamb_capture::{Options, Reassembler, Segment, What, read};
 use wire::{Wire, patient};
 
@@ -28,16 +28,13 @@ struct Counter {
 }
 
 impl Tap for Counter {
-    fn open(&mut self, _: &Connection, _: Time) {}
-    fn chunk(&mut self, _: &Connection, _: Time, side: Side, bytes: &[u8]) {
-        self.bytes[side.index()] += bytes.len() as u64;
-    }
-    fn gap(&mut self, _: &Connection, _: Time, _: Side, _: u64) {
-        self.gaps += 1;
-    }
-    fn close(&mut self, _: &Connection, _: Time, _: Side, _: Ending) {}
-    fn done(&mut self, _: &Connection, _: Time) {
-        self.done += 1;
+    fn event(&mut self, _: &Connection, _: Time, event: Event<'_>) {
+        match event {
+            Event::Chunk { side, bytes } => self.bytes[side.index()] += bytes.len() as u64,
+            Event::Gap { .. } => self.gaps += 1,
+            Event::Done => self.done += 1,
+            Event::Open | Event::Close { .. } => {}
+        }
     }
 }
 
@@ -223,16 +220,16 @@ fn ten_gigabytes_on_one_connection_take_no_more_memory_than_a_few_packets() {
     /// Looks at the memory in the midst of it.
     struct Watching(Counter, usize, usize);
     impl Tap for Watching {
-        fn open(&mut self, _: &Connection, _: Time) {}
-        fn chunk(&mut self, connection: &Connection, time: Time, side: Side, bytes: &[u8]) {
-            self.0.chunk(connection, time, side, bytes);
-            self.2 = self.2.max(ALLOCATOR.allocated().saturating_sub(self.1));
+        fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
+            match event {
+                Event::Chunk { side, bytes } => {
+                    self.0.event(connection, time, Event::Chunk { side, bytes });
+                    self.2 = self.2.max(ALLOCATOR.allocated().saturating_sub(self.1));
+                }
+                Event::Gap { .. } => self.0.gaps += 1,
+                Event::Open | Event::Close { .. } | Event::Done => {}
+            }
         }
-        fn gap(&mut self, _: &Connection, _: Time, _: Side, _: u64) {
-            self.0.gaps += 1;
-        }
-        fn close(&mut self, _: &Connection, _: Time, _: Side, _: Ending) {}
-        fn done(&mut self, _: &Connection, _: Time) {}
     }
     let size = 10_000_000_000;
     let mut tap = Watching(Counter::default(), ALLOCATOR.allocated(), 0);

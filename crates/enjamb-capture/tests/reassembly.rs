@@ -3,7 +3,7 @@
 mod told;
 mod wire;
 
-use enjamb::{Ending, Side, Time};
+use enjamb::{Connection, Ending, Event, Side, Time};
 use enjamb_capture::{Options, Overlap, Reassembler, Segment};
 use proptest::prelude::*;
 use told::{Conversations, Told};
@@ -11,7 +11,7 @@ use wire::{Wire, patient, play};
 
 /// A segment of the client's side, by its place in the stream.
 #[derive(Clone, Debug)]
-enum Event {
+enum Sent {
     Data {
         at: usize,
         bytes: Vec<u8>,
@@ -21,18 +21,18 @@ enum Event {
     Fin,
 }
 
-fn happen(wire: &mut Wire, event: &Event, end: usize) {
+fn happen(wire: &mut Wire, event: &Sent, end: usize) {
     match event {
-        Event::Data { at, bytes } => {
+        Sent::Data { at, bytes } => {
             let data = wire.segment(Side::Client, *at as i64, bytes);
             wire.push(&data);
         }
-        Event::Ack(offset) => {
+        Sent::Ack(offset) => {
             let acknowledgement = Some(wire.first.wrapping_add(1).wrapping_add(*offset as u32));
             let ack = Segment { acknowledgement, ..wire.segment(Side::Server, 0, b"") };
             wire.push(&ack);
         }
-        Event::Fin => {
+        Sent::Fin => {
             let fin = Segment { fin: true, ..wire.segment(Side::Client, end as i64, b"") };
             wire.push(&fin);
         }
@@ -63,17 +63,17 @@ fn segmentation(stream: Vec<u8>) -> impl Strategy<Value = (Vec<u8>, Vec<(usize, 
 }
 
 /// Every segment once, and some ranges more, in any order; acknowledgements anywhere.
-fn events() -> impl Strategy<Value = (Vec<u8>, Vec<Event>)> {
+fn events() -> impl Strategy<Value = (Vec<u8>, Vec<Sent>)> {
     stream().prop_flat_map(segmentation).prop_flat_map(|(stream, segments)| {
         let length = stream.len();
         let again = prop::collection::vec((0..length, 1..400usize), 0..6);
         let acks = prop::collection::vec(0..=length, 0..6);
         (Just(stream), Just(segments), again, acks).prop_flat_map(|(stream, mut segments, again, acks)| {
             segments.extend(again.into_iter().map(|(at, size)| (at, (at + size).min(stream.len()))));
-            let data = |(at, end): (usize, usize)| Event::Data { at, bytes: stream[at..end].to_vec() };
-            let mut events: Vec<Event> = segments.into_iter().map(data).collect();
-            events.extend(acks.into_iter().map(Event::Ack));
-            events.push(Event::Fin);
+            let data = |(at, end): (usize, usize)| Sent::Data { at, bytes: stream[at..end].to_vec() };
+            let mut events: Vec<Sent> = segments.into_iter().map(data).collect();
+            events.extend(acks.into_iter().map(Sent::Ack));
+            events.push(Sent::Fin);
             (Just(stream), Just(events).prop_shuffle())
         })
     })
@@ -109,7 +109,7 @@ proptest! {
         let turn = seed.index(order.len());
         order.rotate_left(turn);
         for (at, end) in order {
-            happen(&mut wire, &Event::Data { at, bytes: stream[at..end].to_vec() }, stream.len());
+            happen(&mut wire, &Sent::Data { at, bytes: stream[at..end].to_vec() }, stream.len());
         }
         let (tap, _) = wire.finish();
         let chunks: Vec<_> = segments.iter().map(|&(at, end)| &stream[at..end]).collect();
@@ -125,7 +125,7 @@ proptest! {
         first in first(),
     ) {
         for index in other {
-            if let Event::Data { bytes, .. } = index.get_mut(&mut events[..]) {
+            if let Sent::Data { bytes, .. } = index.get_mut(&mut events[..]) {
                 bytes.iter_mut().for_each(|byte| *byte ^= 0x55);
             }
         }
@@ -136,13 +136,13 @@ proptest! {
         }
         let mut map: Vec<Option<u8>> = vec![None; stream.len()];
         for event in &events {
-            if let Event::Data { at, bytes } = event {
+            if let Sent::Data { at, bytes } = event {
                 for (place, &byte) in map[*at..].iter_mut().zip(bytes) {
                     place.get_or_insert(byte);
                 }
             }
         }
-        let ended = events.iter().any(|event| matches!(event, Event::Fin));
+        let ended = events.iter().any(|event| matches!(event, Sent::Fin));
         if !ended {
             // Nothing says that there is more.
             map.truncate(map.iter().rposition(Option::is_some).map_or(0, |last| last + 1));
@@ -614,12 +614,10 @@ fn the_ends_of_a_connection_that_is_long_over_may_be_another_one_without_a_syn()
 fn at_the_end_of_the_capture_connections_are_done_in_the_order_of_their_numbers() {
     struct Order(Vec<u64>);
     impl enjamb::Tap for Order {
-        fn open(&mut self, _: &enjamb::Connection, _: Time) {}
-        fn chunk(&mut self, _: &enjamb::Connection, _: Time, _: Side, _: &[u8]) {}
-        fn gap(&mut self, _: &enjamb::Connection, _: Time, _: Side, _: u64) {}
-        fn close(&mut self, _: &enjamb::Connection, _: Time, _: Side, _: Ending) {}
-        fn done(&mut self, connection: &enjamb::Connection, _: Time) {
-            self.0.push(connection.number);
+        fn event(&mut self, connection: &Connection, _: Time, event: Event<'_>) {
+            if event == Event::Done {
+                self.0.push(connection.number);
+            }
         }
     }
     let wire = Wire::new(1000, patient());

@@ -5,7 +5,7 @@ mod told;
 use std::net::SocketAddr;
 use std::process::Command;
 
-use enjamb::{Connection, Ending, Side, Tap, Time};
+use enjamb::{Connection, Ending, Event, Side, Tap, Time};
 use enjamb_capture::{LONGEST_CHUNK, Options, Recorder, read};
 use proptest::prelude::*;
 use told::{Conversation, Conversations, Told};
@@ -120,11 +120,15 @@ impl Script {
         for (number, time, told) in &self.order {
             let connection = &self.expected.0[number].connection;
             match told {
-                Told::Open => recorder.open(connection, *time),
-                Told::Chunk(side, bytes) => recorder.chunk(connection, *time, *side, bytes),
-                Told::Gap(side, missing) => recorder.gap(connection, *time, *side, *missing),
-                Told::Close(side, ending) => recorder.close(connection, *time, *side, *ending),
-                Told::Done => recorder.done(connection, *time),
+                Told::Open => recorder.event(connection, *time, Event::Open),
+                Told::Chunk(side, bytes) => recorder.event(connection, *time, Event::Chunk { side: *side, bytes }),
+                Told::Gap(side, missing) => {
+                    recorder.event(connection, *time, Event::Gap { side: *side, missing: *missing })
+                }
+                Told::Close(side, ending) => {
+                    recorder.event(connection, *time, Event::Close { side: *side, ending: *ending })
+                }
+                Told::Done => recorder.event(connection, *time, Event::Done),
             }
         }
         recorder.finish().expect("memory can be written")
@@ -159,8 +163,12 @@ fn connection(number: u64, client: &str, server: &str) -> Connection {
 fn a_chunk_that_fits_no_datagram_becomes_several() {
     let connection = connection(1, "192.0.2.1:1", "192.0.2.2:2");
     let mut recorder = Recorder::new(Vec::new());
-    recorder.open(&connection, Time::from_nanos(1));
-    recorder.chunk(&connection, Time::from_nanos(2), Side::Server, &vec![7; 2 * LONGEST_CHUNK + 1]);
+    recorder.event(&connection, Time::from_nanos(1), Event::Open);
+    recorder.event(
+        &connection,
+        Time::from_nanos(2),
+        Event::Chunk { side: Side::Server, bytes: &vec![7; 2 * LONGEST_CHUNK + 1] },
+    );
     let file = recorder.finish().expect("memory can be written");
     let mut found = Conversations::default();
     assert!(read(&file[..], &mut found, &Options::default()).fault.is_none());
@@ -172,8 +180,8 @@ fn a_chunk_that_fits_no_datagram_becomes_several() {
 fn ends_of_different_families_are_both_written_as_ipv6() {
     let connection = connection(1, "192.0.2.1:1000", "[2001:db8::2]:2");
     let mut recorder = Recorder::new(Vec::new());
-    recorder.open(&connection, Time::from_nanos(1));
-    recorder.chunk(&connection, Time::from_nanos(2), Side::Client, b"hello");
+    recorder.event(&connection, Time::from_nanos(1), Event::Open);
+    recorder.event(&connection, Time::from_nanos(2), Event::Chunk { side: Side::Client, bytes: b"hello" });
     let file = recorder.finish().expect("memory can be written");
     let mut found = Conversations::default();
     assert_eq!(read(&file[..], &mut found, &Options::default()).summary.bad_checksums, 0);
@@ -186,9 +194,9 @@ fn a_gap_longer_than_the_window_is_several_that_add_up() {
     let connection = connection(1, "192.0.2.1:1", "192.0.2.2:2");
     let missing = (5 << 30) + 17;
     let mut recorder = Recorder::new(Vec::new());
-    recorder.open(&connection, Time::from_nanos(1));
-    recorder.gap(&connection, Time::from_nanos(2), Side::Client, missing);
-    recorder.chunk(&connection, Time::from_nanos(3), Side::Client, b"behind");
+    recorder.event(&connection, Time::from_nanos(1), Event::Open);
+    recorder.event(&connection, Time::from_nanos(2), Event::Gap { side: Side::Client, missing });
+    recorder.event(&connection, Time::from_nanos(3), Event::Chunk { side: Side::Client, bytes: b"behind" });
     let file = recorder.finish().expect("memory can be written");
     let mut found = Conversations::default();
     let report = read(&file[..], &mut found, &Options::default());
@@ -211,10 +219,10 @@ fn a_writer_that_fails_is_reported_and_not_written_to_again() {
     }
     let connection = connection(1, "192.0.2.1:1", "192.0.2.2:2");
     let mut recorder = Recorder::new(Full(1000));
-    recorder.open(&connection, Time::from_nanos(1));
+    recorder.event(&connection, Time::from_nanos(1), Event::Open);
     assert!(recorder.error().is_none());
     for _ in 0..3 {
-        recorder.chunk(&connection, Time::from_nanos(2), Side::Client, &[0; 500]);
+        recorder.event(&connection, Time::from_nanos(2), Event::Chunk { side: Side::Client, bytes: &[0; 500] });
     }
     assert_eq!(recorder.error().map(std::io::Error::kind), Some(std::io::ErrorKind::StorageFull));
     assert_eq!(recorder.finish().err().map(|error| error.kind()), Some(std::io::ErrorKind::StorageFull));
@@ -237,12 +245,12 @@ fn wireshark_has_nothing_to_say_about_a_recording_and_follows_its_streams() {
             now += 1_000_000;
             Time::from_nanos(now)
         };
-        recorder.open(&connection, time());
+        recorder.event(&connection, time(), Event::Open);
         for step in 0..400usize {
             let side = Side::BOTH[usize::from(step % 3 == 0)];
             let size = [1, 2, 100, 1448, LONGEST_CHUNK][step % 5];
             let chunk: Vec<u8> = (0..size).map(|at| (at * 7 + step) as u8).collect();
-            recorder.chunk(&connection, time(), side, &chunk);
+            recorder.event(&connection, time(), Event::Chunk { side, bytes: &chunk });
             if number == 1 {
                 said[side.index()].extend_from_slice(&chunk);
             }
@@ -250,18 +258,18 @@ fn wireshark_has_nothing_to_say_about_a_recording_and_follows_its_streams() {
         // More of one side than is waited for without an acknowledgement.
         for _ in 0..300 {
             let chunk = [5; LONGEST_CHUNK];
-            recorder.chunk(&connection, time(), Side::Server, &chunk);
+            recorder.event(&connection, time(), Event::Chunk { side: Side::Server, bytes: &chunk });
             if number == 1 {
                 said[Side::Server.index()].extend_from_slice(&chunk);
             }
         }
         if number == 1 {
-            recorder.close(&connection, time(), Side::Client, Ending::Closed);
-            recorder.close(&connection, time(), Side::Server, Ending::Closed);
+            recorder.event(&connection, time(), Event::Close { side: Side::Client, ending: Ending::Closed });
+            recorder.event(&connection, time(), Event::Close { side: Side::Server, ending: Ending::Closed });
         } else {
-            recorder.close(&connection, time(), Side::Server, Ending::Reset);
+            recorder.event(&connection, time(), Event::Close { side: Side::Server, ending: Ending::Reset });
         }
-        recorder.done(&connection, time());
+        recorder.event(&connection, time(), Event::Done);
     }
     let file = tempfile::NamedTempFile::with_suffix(".pcapng").expect("a file");
     std::fs::write(file.path(), recorder.finish().expect("memory can be written")).expect("written");
@@ -294,10 +302,14 @@ fn wireshark_has_nothing_to_say_about_a_recording_and_follows_its_streams() {
 fn a_side_that_only_listens_acknowledges_every_sixteen_mebibytes() {
     let connection = connection(1, "192.0.2.1:1", "192.0.2.2:2");
     let mut recorder = Recorder::new(Vec::new());
-    recorder.open(&connection, Time::from_nanos(1));
+    recorder.event(&connection, Time::from_nanos(1), Event::Open);
     let chunks = 3 * (16usize << 20).div_ceil(LONGEST_CHUNK);
     for _ in 0..chunks {
-        recorder.chunk(&connection, Time::from_nanos(2), Side::Server, &[1; LONGEST_CHUNK]);
+        recorder.event(
+            &connection,
+            Time::from_nanos(2),
+            Event::Chunk { side: Side::Server, bytes: &[1; LONGEST_CHUNK] },
+        );
     }
     let file = recorder.finish().expect("memory can be written");
     let report = read(&file[..], &mut Conversations::default(), &Options::default());

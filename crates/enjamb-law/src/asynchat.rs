@@ -6,7 +6,7 @@
 
 use std::convert::Infallible;
 
-use enjamb::{AnyOf, Delimiter, End, Found, Handler, Limit, Step, Terminator};
+use enjamb::{AnyOf, Delimiter, End, FrameInfo, Handler, Limit, Step, Terminator};
 
 /// The terminator that is set after a message was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,7 +113,7 @@ impl Handler for Interpreter<'_> {
         Ok(())
     }
 
-    fn found(&mut self, _: Found) -> Result<Step<ProgramEvent>, Infallible> {
+    fn found(&mut self, _: FrameInfo) -> Result<Step<ProgramEvent>, Infallible> {
         let text = (TerminatorKind::by(&self.current), std::mem::take(&mut self.message));
         if self.current == Terminator::Close {
             return Ok(Step::event(ProgramEvent::Tail(text)));

@@ -4,13 +4,13 @@
 //! sent something, or a gap or an end came. The edges of turns are cause and effect and stay where they are.
 //! Inside a turn every cut is legal.
 
-use enjamb::transcript::{Entry, What};
+use enjamb::transcript::{Content, Entry};
 use enjamb::{Ending, Side, Time, Transcript};
 
 /// A [`Transcript`] without its cuts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cutting {
-    turns: Vec<(Side, What)>,
+    turns: Vec<(Side, Content)>,
     len: usize,
 }
 
@@ -29,11 +29,11 @@ pub enum Event<'a> {
 
 impl Event<'_> {
     /// Returns it as a transcript keeps it; `None` for `Again`.
-    pub(crate) fn what(self) -> Option<What> {
+    pub(crate) fn what(self) -> Option<Content> {
         match self {
-            Self::Chunk(bytes) => Some(What::Chunk(bytes.to_vec())),
-            Self::Gap(missing) => Some(What::Gap(missing)),
-            Self::Close(ending) => Some(What::Close(ending)),
+            Self::Chunk(bytes) => Some(Content::Chunk(bytes.to_vec())),
+            Self::Gap(missing) => Some(Content::Gap(missing)),
+            Self::Close(ending) => Some(Content::Close(ending)),
             Self::Again => None,
         }
     }
@@ -45,20 +45,20 @@ pub(crate) const ONLY: Side = Side::Client;
 /// Makes an input of one side's stream. The stream ends where the input ends.
 #[must_use]
 pub fn stream(bytes: &[u8]) -> Cutting {
-    Cutting::of([(Side::Client, What::Chunk(bytes.to_vec()))])
+    Cutting::of([(Side::Client, Content::Chunk(bytes.to_vec()))])
 }
 
 impl Cutting {
     /// Makes an input of turns, and glues adjacent chunks of one side.
     #[must_use]
-    pub fn of(turns: impl IntoIterator<Item = (Side, What)>) -> Self {
-        let mut glued: Vec<(Side, What)> = Vec::new();
+    pub fn of(turns: impl IntoIterator<Item = (Side, Content)>) -> Self {
+        let mut glued: Vec<(Side, Content)> = Vec::new();
         for (side, what) in turns {
             match (glued.last_mut(), what) {
-                (Some((last, What::Chunk(bytes))), What::Chunk(more)) if *last == side => {
+                (Some((last, Content::Chunk(bytes))), Content::Chunk(more)) if *last == side => {
                     bytes.extend_from_slice(&more);
                 }
-                (_, What::Chunk(bytes)) if bytes.is_empty() => {}
+                (_, Content::Chunk(bytes)) if bytes.is_empty() => {}
                 (_, what) => glued.push((side, what)),
             }
         }
@@ -68,7 +68,7 @@ impl Cutting {
 
     /// Returns the turns, in order.
     #[must_use]
-    pub fn turns(&self) -> &[(Side, What)] {
+    pub fn turns(&self) -> &[(Side, Content)] {
         &self.turns
     }
 
@@ -93,10 +93,10 @@ impl Cutting {
         }
         let mut left = bytes;
         Self::of(self.turns.iter().map_while(|(side, what)| {
-            let What::Chunk(turn) = what else { return (left > 0).then(|| (*side, what.clone())) };
+            let Content::Chunk(turn) = what else { return (left > 0).then(|| (*side, what.clone())) };
             let taken = &turn[..turn.len().min(left)];
             left -= taken.len();
-            (!taken.is_empty()).then(|| (*side, What::Chunk(taken.to_vec())))
+            (!taken.is_empty()).then(|| (*side, Content::Chunk(taken.to_vec())))
         }))
     }
 
@@ -138,8 +138,9 @@ impl Cutting {
     /// Returns a transcript, cut at `cuts`, without times.
     #[must_use]
     pub fn transcript(&self, cuts: &[usize]) -> Transcript {
-        let entries =
-            self.cut(cuts).filter_map(|(side, event)| Some(Entry { time: Time::default(), side, what: event.what()? }));
+        let entries = self
+            .cut(cuts)
+            .filter_map(|(side, event)| Some(Entry { time: Time::default(), side, content: event.what()? }));
         Transcript { protocol: None, entries: entries.collect() }
     }
 }
@@ -147,21 +148,21 @@ impl Cutting {
 /// Drops times and cuts.
 impl From<&Transcript> for Cutting {
     fn from(transcript: &Transcript) -> Self {
-        Self::of(transcript.entries.iter().map(|entry| (entry.side, entry.what.clone())))
+        Self::of(transcript.entries.iter().map(|entry| (entry.side, entry.content.clone())))
     }
 }
 
-pub(crate) fn payload(what: &What) -> &[u8] {
+pub(crate) fn payload(what: &Content) -> &[u8] {
     match what {
-        What::Chunk(bytes) => bytes,
-        What::Gap(_) | What::Close(_) => &[],
+        Content::Chunk(bytes) => bytes,
+        Content::Gap(_) | Content::Close(_) => &[],
     }
 }
 
 /// One turn, cut.
 struct Pieces<'a> {
     side: Side,
-    what: &'a What,
+    what: &'a Content,
     /// Where the turn begins in the payload of all turns.
     start: usize,
     /// Where the next piece begins in the turn.
@@ -178,7 +179,7 @@ impl<'a> Iterator for Pieces<'a> {
             return None;
         }
         let event = match self.what {
-            What::Chunk(bytes) => {
+            Content::Chunk(bytes) => {
                 let to = match self.cuts {
                     [cut, rest @ ..] => {
                         self.cuts = rest;
@@ -193,11 +194,11 @@ impl<'a> Iterator for Pieces<'a> {
                 self.from = to;
                 Event::Chunk(piece)
             }
-            What::Gap(missing) => {
+            Content::Gap(missing) => {
                 self.done = true;
                 Event::Gap(*missing)
             }
-            What::Close(ending) => {
+            Content::Close(ending) => {
                 self.done = true;
                 Event::Close(*ending)
             }
@@ -212,12 +213,12 @@ mod tests {
 
     #[test]
     fn turns_keep_their_edges_and_lose_their_cuts() {
-        let chunk = |bytes: &[u8]| What::Chunk(bytes.to_vec());
+        let chunk = |bytes: &[u8]| Content::Chunk(bytes.to_vec());
         let cutting = Cutting::of([
             (Side::Client, chunk(b"ab")),
             (Side::Client, chunk(b"c")),
             (Side::Server, chunk(b"de")),
-            (Side::Client, What::Close(Ending::Closed)),
+            (Side::Client, Content::Close(Ending::Closed)),
         ]);
         assert_eq!(cutting.len(), 5);
         let pieces: Vec<_> = cutting.cut(&[1, 3, 4]).collect();

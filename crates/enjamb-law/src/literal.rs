@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use enjamb::Ending;
-use enjamb::transcript::What;
+use enjamb::transcript::Content;
 
 use crate::cutting::{Cutting, ONLY};
 
@@ -52,7 +52,7 @@ fn repetition(bytes: &[u8]) -> Option<(usize, usize, usize)> {
 
 /// The input as a Rust expression.
 pub(crate) fn input_code(input: &Cutting) -> String {
-    if let [(side, What::Chunk(bytes))] = input.turns()
+    if let [(side, Content::Chunk(bytes))] = input.turns()
         && *side == ONLY
     {
         return format!("stream({})", literal(bytes));
@@ -60,15 +60,15 @@ pub(crate) fn input_code(input: &Cutting) -> String {
     let turns = input.turns().iter().map(|(side, what)| {
         let side = if *side == enjamb::Side::Client { "Client" } else { "Server" };
         let what = match what {
-            What::Chunk(bytes) => format!("enjamb::transcript::What::Chunk({}.to_vec())", literal(bytes)),
-            What::Gap(missing) => format!("enjamb::transcript::What::Gap({missing})"),
-            What::Close(ending) => {
+            Content::Chunk(bytes) => format!("enjamb::transcript::Content::Chunk({}.to_vec())", literal(bytes)),
+            Content::Gap(missing) => format!("enjamb::transcript::Content::Gap({missing})"),
+            Content::Close(ending) => {
                 let ending = match ending {
                     Ending::Closed => "Closed",
                     Ending::Reset => "Reset",
                     Ending::Lost => "Lost",
                 };
-                format!("enjamb::transcript::What::Close(enjamb::Ending::{ending})")
+                format!("enjamb::transcript::Content::Close(enjamb::Ending::{ending})")
             }
         };
         format!("(enjamb::Side::{side}, {what})")

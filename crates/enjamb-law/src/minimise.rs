@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use enjamb::Side;
-use enjamb::transcript::What;
+use enjamb::transcript::Content;
 
 use crate::cutting::{Cutting, payload};
 #[cfg(feature = "proptest")]
@@ -289,25 +289,25 @@ fn shift(cuts: &[usize], left_out: Range<usize>) -> Vec<usize> {
     shifted
 }
 
-fn leave_out(turns: &[(Side, What)], from: usize, to: usize) -> Cutting {
+fn leave_out(turns: &[(Side, Content)], from: usize, to: usize) -> Cutting {
     let mut offset = 0;
     Cutting::of(turns.iter().map(|(side, what)| {
-        let What::Chunk(bytes) = what else {
+        let Content::Chunk(bytes) = what else {
             return (*side, what.clone());
         };
         let place = |at: usize| at.saturating_sub(offset).min(bytes.len());
         let (from, to) = (place(from), place(to));
         offset += bytes.len();
-        (*side, What::Chunk([&bytes[..from], &bytes[to..]].concat()))
+        (*side, Content::Chunk([&bytes[..from], &bytes[to..]].concat()))
     }))
 }
 
 /// The turns with another byte at `at`; `None` if it is that byte already.
-fn with_byte(turns: &[(Side, What)], at: usize, byte: u8) -> Option<Cutting> {
+fn with_byte(turns: &[(Side, Content)], at: usize, byte: u8) -> Option<Cutting> {
     let mut offset = 0;
     let mut turns = turns.to_vec();
     for (_, what) in &mut turns {
-        if let What::Chunk(bytes) = what {
+        if let Content::Chunk(bytes) = what {
             if let Some(old) = at.checked_sub(offset).and_then(|at| bytes.get_mut(at)) {
                 if *old == byte {
                     return None;

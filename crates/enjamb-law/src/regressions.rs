@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use enjamb::Transcript;
-use enjamb::transcript::{HEADER, What};
+use enjamb::transcript::{Content, HEADER};
 
 use crate::cutting::Cutting;
 use crate::law::Law;
@@ -56,9 +56,9 @@ pub(crate) fn load(folder: &Path) -> Result<Vec<Regression>, String> {
         let law = text.lines().find_map(|line| line.strip_prefix("# law "));
         let law = law.ok_or_else(|| invalid("there is no line \"# law NAME\"".to_owned()))?;
         let law = law.trim().parse().map_err(|error| invalid(format!("{law}: {error}")))?;
-        let chunks = transcript.entries.iter().filter_map(|entry| match &entry.what {
-            What::Chunk(bytes) => Some(bytes.clone()),
-            What::Gap(_) | What::Close(_) => None,
+        let chunks = transcript.entries.iter().filter_map(|entry| match &entry.content {
+            Content::Chunk(bytes) => Some(bytes.clone()),
+            Content::Gap(_) | Content::Close(_) => None,
         });
         let chunks: Vec<Vec<u8>> = chunks.collect();
         let cuts = match text.lines().find_map(|line| line.strip_prefix("# cuts ")) {

@@ -22,7 +22,7 @@
 //!
 //! So one file is a seed for a fuzzer, a regression, a corpus entry, and an input for `enjamb replay`.
 
-use enjamb::transcript::{HEADER, What};
+use enjamb::transcript::{Content, HEADER};
 use enjamb::{Ending, Side, Transcript};
 
 use crate::cutting::{Cutting, Event, ONLY};
@@ -234,11 +234,11 @@ impl Script {
                     continue;
                 }
                 Item::Close(ending) => {
-                    turns.push((side, What::Close(ending)));
+                    turns.push((side, Content::Close(ending)));
                     continue;
                 }
                 Item::Gap(missing) => {
-                    turns.push((side, What::Gap(u64::from(missing.max(1)))));
+                    turns.push((side, Content::Gap(u64::from(missing.max(1)))));
                     continue;
                 }
                 Item::Bytes(ref bytes) => bytes.clone(),
@@ -265,7 +265,7 @@ impl Script {
                 }
             };
             len += bytes.len();
-            turns.push((side, What::Chunk(bytes)));
+            turns.push((side, Content::Chunk(bytes)));
         }
         cuts.retain(|cut| (1..len).contains(cut));
         cuts.dedup();
@@ -284,17 +284,17 @@ impl From<&Transcript> for Script {
                 script.push(Item::Switch);
                 speaking = entry.side;
             }
-            match &entry.what {
-                What::Chunk(bytes) => {
+            match &entry.content {
+                Content::Chunk(bytes) => {
                     if chunk_before == Some(entry.side) {
                         script.push(Item::Cut);
                     }
                     script.push(Item::Bytes(bytes.clone()));
                 }
-                What::Gap(missing) => script.push(Item::Gap(u32::try_from(*missing).unwrap_or(u32::MAX))),
-                What::Close(ending) => script.push(Item::Close(*ending)),
+                Content::Gap(missing) => script.push(Item::Gap(u32::try_from(*missing).unwrap_or(u32::MAX))),
+                Content::Close(ending) => script.push(Item::Close(*ending)),
             }
-            chunk_before = matches!(entry.what, What::Chunk(_)).then_some(entry.side);
+            chunk_before = matches!(entry.content, Content::Chunk(_)).then_some(entry.side);
         }
         script
     }

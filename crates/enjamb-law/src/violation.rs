@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Debug, Write as _};
 
-use enjamb::transcript::What;
+use enjamb::transcript::Content;
 
 use crate::cutting::{Cutting, payload};
 use crate::law::Law;
@@ -109,9 +109,9 @@ impl Violation {
                 continue;
             }
             match what {
-                What::Chunk(bytes) => writeln!(f, "  {side}: {}", drawn(bytes, offset, &self.cuts))?,
-                What::Gap(missing) => writeln!(f, "  {side}: ... {missing} bytes missing")?,
-                What::Close(ending) => writeln!(f, "  {side}: {}", ending.as_str())?,
+                Content::Chunk(bytes) => writeln!(f, "  {side}: {}", drawn(bytes, offset, &self.cuts))?,
+                Content::Gap(missing) => writeln!(f, "  {side}: ... {missing} bytes missing")?,
+                Content::Close(ending) => writeln!(f, "  {side}: {}", ending.as_str())?,
             }
             offset += payload(what).len();
         }
@@ -235,7 +235,7 @@ mod tests {
     fn many_turns_are_drawn_from_both_ends() {
         let turns = (0..100).map(|at| {
             let side = if at % 2 == 0 { enjamb::Side::Client } else { enjamb::Side::Server };
-            (side, What::Chunk(at.to_string().into_bytes()))
+            (side, Content::Chunk(at.to_string().into_bytes()))
         });
         let text = Violation::total("no".to_owned(), Cutting::of(turns), Vec::new()).to_string();
         assert!(text.contains("server: \"19\"\n  (60 turns)\n  client: \"80\"\n"), "{text}");

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use enjamb::{Connection, Ending, Message, Session, Side, Span, Tap, Time};
+use enjamb::{Connection, Ending, Event, Message, Session, Side, Span, Tap, Time};
 
 use crate::payload::{Fed, Kept, Payload, Show};
 use crate::record::{Record, SideTotal, micros};
@@ -155,8 +155,19 @@ impl Watched {
         self
     }
 
+    /// Takes what happened on the connection. It is open already, and nothing comes after [`Event::Done`].
+    pub fn event(&mut self, time: Time, event: Event<'_>, statistics: &mut Statistics, out: &mut dyn Output) {
+        match event {
+            Event::Open => {}
+            Event::Chunk { side, bytes } => self.chunk(time, side, bytes, statistics, out),
+            Event::Gap { side, missing } => self.gap(time, side, missing, statistics, out),
+            Event::Close { side, ending } => self.close(time, side, ending, statistics, out),
+            Event::Done => self.done(time, statistics, out),
+        }
+    }
+
     /// Bytes of `side`.
-    pub fn chunk(&mut self, time: Time, side: Side, bytes: &[u8], statistics: &mut Statistics, out: &mut dyn Output) {
+    fn chunk(&mut self, time: Time, side: Side, bytes: &[u8], statistics: &mut Statistics, out: &mut dyn Output) {
         let account = &mut self.account.sides[side.index()];
         let fed = Fed { offset: account.offset, bytes };
         account.chunk(time, bytes.len() as u64);
@@ -165,7 +176,7 @@ impl Watched {
     }
 
     /// Bytes of `side` that were never seen.
-    pub fn gap(&mut self, time: Time, side: Side, missing: u64, statistics: &mut Statistics, out: &mut dyn Output) {
+    fn gap(&mut self, time: Time, side: Side, missing: u64, statistics: &mut Statistics, out: &mut dyn Output) {
         let account = &mut self.account.sides[side.index()];
         let offset = account.offset;
         account.offset = account.offset.saturating_add(missing);
@@ -181,7 +192,7 @@ impl Watched {
     }
 
     /// The end of `side`'s stream.
-    pub fn close(&mut self, time: Time, side: Side, ending: Ending, statistics: &mut Statistics, out: &mut dyn Output) {
+    fn close(&mut self, time: Time, side: Side, ending: Ending, statistics: &mut Statistics, out: &mut dyn Output) {
         let total = &mut self.account.sides[side.index()].total;
         if total.ending.is_none() {
             total.ending = Some(ending);
@@ -191,11 +202,11 @@ impl Watched {
     }
 
     /// The end of the connection. Sides that were not closed are lost.
-    pub fn done(mut self, time: Time, statistics: &mut Statistics, out: &mut dyn Output) {
+    fn done(&mut self, time: Time, statistics: &mut Statistics, out: &mut dyn Output) {
         for side in Side::BOTH {
             self.close(time, side, Ending::Lost, statistics, out);
         }
-        let Self { connection, session, account } = &mut self;
+        let Self { connection, session, account } = self;
         let (opened, sides) = (account.opened, [account.sides[0].total, account.sides[1].total]);
         let record = Record::Ended { connection, protocol: session.protocol(), time, opened, sides };
         let wanted = out.wants(&record);
@@ -386,31 +397,26 @@ impl<O: Output> Watch<O> {
 }
 
 impl<O: Output> Tap for Watch<O> {
-    fn open(&mut self, connection: &Connection, time: Time) {
-        let silent = Silent::open(connection, time, &mut self.statistics, &mut self.output);
-        self.watched.insert(connection.number, State::Silent(silent));
-    }
-
-    fn chunk(&mut self, connection: &Connection, time: Time, side: Side, bytes: &[u8]) {
-        self.speak(connection, |watched, statistics, out| watched.chunk(time, side, bytes, statistics, out));
-    }
-
-    fn gap(&mut self, connection: &Connection, time: Time, side: Side, missing: u64) {
-        self.speak(connection, |watched, statistics, out| watched.gap(time, side, missing, statistics, out));
-    }
-
-    fn close(&mut self, connection: &Connection, time: Time, side: Side, ending: Ending) {
-        self.speak(connection, |watched, statistics, out| watched.close(time, side, ending, statistics, out));
-    }
-
-    fn done(&mut self, connection: &Connection, time: Time) {
-        let watched = match self.watched.remove(&connection.number) {
-            None => return,
-            Some(State::Speaking(watched)) => *watched,
-            // Which protocol it would have been, the session knows.
-            Some(State::Silent(silent)) => silent.speaking(connection, (self.open)(connection)),
-        };
-        watched.done(time, &mut self.statistics, &mut self.output);
+    fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
+        let (statistics, output) = (&mut self.statistics, &mut self.output);
+        match event {
+            Event::Open => {
+                let silent = Silent::open(connection, time, statistics, output);
+                self.watched.insert(connection.number, State::Silent(silent));
+            }
+            Event::Chunk { .. } | Event::Gap { .. } | Event::Close { .. } => {
+                self.speak(connection, |watched, statistics, out| watched.event(time, event, statistics, out));
+            }
+            Event::Done => {
+                let mut watched = match self.watched.remove(&connection.number) {
+                    None => return,
+                    Some(State::Speaking(watched)) => *watched,
+                    // Which protocol it would have been, the session knows.
+                    Some(State::Silent(silent)) => silent.speaking(connection, (self.open)(connection)),
+                };
+                watched.event(time, event, statistics, output);
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use enjamb::{Connection, Ending, Side, Tap, Time};
+use enjamb::{Connection, Ending, Event, Side, Tap, Time};
 use enjamb_monitor::{
     CsvWriter, Field, Filter, Format, Output, Record, Show, ShowForm, Statistics, Value as FieldValue, Visitor, Watch,
     trace,
@@ -38,15 +38,21 @@ fn watched_by<O: Output>(
     let mut watch = set_up(Watch::new(open, out));
     let connection = connection();
     let at = |micros: &u64| Time::from_nanos(1_700_000_000_000_000_000 + micros * 1000);
-    watch.open(&connection, at(&0));
+    watch.event(&connection, at(&0), Event::Open);
     for act in acts {
         match act {
-            Act::Chunk(time, side, text) => watch.chunk(&connection, at(time), *side, text.as_bytes()),
-            Act::Gap(time, side, missing) => watch.gap(&connection, at(time), *side, *missing),
-            Act::Close(time, side) => watch.close(&connection, at(time), *side, Ending::Closed),
+            Act::Chunk(time, side, text) => {
+                watch.event(&connection, at(time), Event::Chunk { side: *side, bytes: text.as_bytes() });
+            }
+            Act::Gap(time, side, missing) => {
+                watch.event(&connection, at(time), Event::Gap { side: *side, missing: *missing });
+            }
+            Act::Close(time, side) => {
+                watch.event(&connection, at(time), Event::Close { side: *side, ending: Ending::Closed });
+            }
         }
     }
-    watch.done(&connection, at(&1000));
+    watch.event(&connection, at(&1000), Event::Done);
     watch.finish().0
 }
 
@@ -501,12 +507,12 @@ fn statistics_of_parts_are_those_of_the_whole() {
         part.step(step);
         for watch in [&mut alone, part] {
             if step < 7 {
-                watch.open(&connection, time);
+                watch.event(&connection, time, Event::Open);
             }
-            watch.chunk(&connection, time, Side::Client, command.as_bytes());
-            watch.chunk(&connection, time, Side::Server, error.as_bytes());
+            watch.event(&connection, time, Event::Chunk { side: Side::Client, bytes: command.as_bytes() });
+            watch.event(&connection, time, Event::Chunk { side: Side::Server, bytes: error.as_bytes() });
             if step >= 2993 {
-                watch.done(&connection, time);
+                watch.event(&connection, time, Event::Done);
             }
         }
     }
@@ -536,12 +542,12 @@ fn a_connection_in_which_nothing_was_said_has_no_session() {
         }
     });
     let connections: Vec<_> = (1..=100).map(|number| Connection { number, ..connection() }).collect();
-    connections.iter().for_each(|connection| watch.open(connection, Time::default()));
+    connections.iter().for_each(|connection| watch.event(connection, Time::default(), Event::Open));
     assert_eq!(opened.load(Ordering::Relaxed), 0);
-    watch.chunk(&connections[1], Time::default(), Side::Client, b"PING\r\n");
-    watch.chunk(&connections[1], Time::default(), Side::Client, b"PING\r\n");
+    watch.event(&connections[1], Time::default(), Event::Chunk { side: Side::Client, bytes: b"PING\r\n" });
+    watch.event(&connections[1], Time::default(), Event::Chunk { side: Side::Client, bytes: b"PING\r\n" });
     assert_eq!(opened.load(Ordering::Relaxed), 1);
-    connections.iter().for_each(|connection| watch.done(connection, Time::default()));
+    connections.iter().for_each(|connection| watch.event(connection, Time::default(), Event::Done));
     let statistics = watch.finish().0;
     assert_eq!(statistics.to_json()["connections"], 100);
     let expected = |number| (number, "redis".to_owned(), if number == 2 { 2 } else { 0 }, Some(Ending::Lost));

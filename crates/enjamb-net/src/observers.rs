@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use enjamb::{Connection, Ending, Side, Tap, Time};
+use enjamb::{Connection, Ending, Event, Side, Tap, Time};
 
 use crate::clock::Clock;
 use crate::taps::{Taps, Trouble};
@@ -81,7 +81,7 @@ impl Observers {
             Ok(taps) => observers.taps = taps,
             Err(panic) => observers.panicked(time, panic),
         }
-        observers.tell(time, |tap, connection| tap.open(connection, time));
+        observers.tell(time, |tap, connection| tap.event(connection, time, Event::Open));
         observers
     }
 
@@ -91,13 +91,13 @@ impl Observers {
     }
 
     pub(crate) fn chunk(&mut self, time: Time, side: Side, bytes: &[u8]) {
-        self.tell(time, |tap, connection| tap.chunk(connection, time, side, bytes));
+        self.tell(time, |tap, connection| tap.event(connection, time, Event::Chunk { side, bytes }));
     }
 
     /// The end of a side's stream, once: what is said of a side that has ended is not told.
     pub(crate) fn close(&mut self, time: Time, side: Side, ending: Ending) {
         if !std::mem::replace(&mut self.closed[side.index()], true) {
-            self.tell(time, |tap, connection| tap.close(connection, time, side, ending));
+            self.tell(time, |tap, connection| tap.event(connection, time, Event::Close { side, ending }));
         }
     }
 
@@ -129,7 +129,7 @@ impl Drop for Observers {
     fn drop(&mut self) {
         // Of a connection that ended by itself, the end is when its second side did.
         let time = if self.closed == [true; 2] { self.clock.last() } else { self.clock.now() };
-        self.tell(time, |tap, connection| tap.done(connection, time));
+        self.tell(time, |tap, connection| tap.event(connection, time, Event::Done));
         for tap in self.taps.drain(..) {
             let _ = guarded(|| drop(tap));
         }

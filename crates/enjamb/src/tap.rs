@@ -1,4 +1,7 @@
-//! Where conversations come from and where they go: the one interface between sources and consumers.
+//! The one interface between sources of conversations and their consumers.
+//!
+//! Captures, transcripts and relays are sources. Sessions under watch, recorders and collectors are taps. A source
+//! reports [`Event`]s; nothing goes back.
 
 use core::net::SocketAddr;
 
@@ -11,32 +14,84 @@ use crate::time::Time;
 pub struct Connection {
     /// Its number at its source: from 1, in the order of the first packets or of the accepts.
     pub number: u64,
-    /// Who opened it.
+    /// The address of the side that opened it.
     pub client: SocketAddr,
-    /// Who accepted it.
+    /// The address of the side that accepted it.
     pub server: SocketAddr,
 }
 
-/// What takes conversations in. Captures and relays are sources; sessions under watch, recorders and transcripts are
-/// taps. What a tap is told of one connection makes a [`Transcript`](crate::Transcript).
+/// Something that happened on a connection. It borrows its bytes; [`Batch`](crate::Batch) keeps events, and a
+/// [`Transcript`](crate::Transcript) keeps those of one connection.
 ///
-/// For each connection: [`open`](Self::open) once, then for each side any number of [`chunk`](Self::chunk)s and
-/// [`gap`](Self::gap)s and at most one [`close`](Self::close), then [`done`](Self::done) once. Connections interleave. Times are what the source says: those of a capture may
-/// run backwards.
+/// For each connection a source reports [`Open`](Self::Open) once, then for each side any number of
+/// [`Chunk`](Self::Chunk)s and [`Gap`](Self::Gap)s and at most one [`Close`](Self::Close), then [`Done`](Self::Done)
+/// once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// The connection was opened, or was seen for the first time.
+    Open,
+    /// Bytes of one side that arrived together: never empty, in order, each byte once.
+    Chunk {
+        /// The side that sent them.
+        side: Side,
+        /// The bytes.
+        bytes: &'a [u8],
+    },
+    /// Bytes of one side that will never be seen.
+    ///
+    /// A gap of 0 bytes comes before anything else of its side and says that the capture joined the stream in its
+    /// midst: nobody knows how many bytes came before, and the next bytes may be the end of a message.
+    Gap {
+        /// The side that sent them.
+        side: Side,
+        /// The number of missing bytes.
+        missing: u64,
+    },
+    /// The stream of one side ended.
+    Close {
+        /// The side whose stream ended.
+        side: Side,
+        /// How it ended.
+        ending: Ending,
+    },
+    /// Nothing more comes of the connection. A side without a [`Close`](Self::Close) is [`Ending::Lost`].
+    Done,
+}
+
+impl Event<'_> {
+    /// Returns the side that the event belongs to; `None` for those of the whole connection.
+    #[must_use]
+    pub const fn side(&self) -> Option<Side> {
+        match *self {
+            Self::Chunk { side, .. } | Self::Gap { side, .. } | Self::Close { side, .. } => Some(side),
+            Self::Open | Self::Done => None,
+        }
+    }
+
+    /// Returns the number of payload bytes in the event: 0 for all but chunks.
+    #[must_use]
+    pub const fn payload_len(&self) -> usize {
+        if let Self::Chunk { bytes, .. } = self { bytes.len() } else { 0 }
+    }
+}
+
+/// A consumer of conversations.
+///
+/// Events of one connection come in the order that [`Event`] describes. Connections interleave. Times are those of the
+/// source: in a capture they may run backwards.
 pub trait Tap {
-    /// A connection was opened, or was seen for the first time.
-    fn open(&mut self, connection: &Connection, time: Time);
+    /// Takes the next event of `connection`.
+    fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>);
+}
 
-    /// These bytes of `side` arrived together. Never empty, in order, each byte once.
-    fn chunk(&mut self, connection: &Connection, time: Time, side: Side, bytes: &[u8]);
+impl<T: Tap + ?Sized> Tap for &mut T {
+    fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
+        (**self).event(connection, time, event);
+    }
+}
 
-    /// `missing` bytes of `side` will never be seen. 0 bytes, before anything else of the side, say that its stream was joined in the
-    /// midst, and nobody knows how much came before: what follows may be the end of a message.
-    fn gap(&mut self, connection: &Connection, time: Time, side: Side, missing: u64);
-
-    /// The stream of `side` ended.
-    fn close(&mut self, connection: &Connection, time: Time, side: Side, ending: Ending);
-
-    /// Nothing more comes of the connection. A side that was not closed is [`Ending::Lost`].
-    fn done(&mut self, connection: &Connection, time: Time);
+impl<T: Tap + ?Sized> Tap for alloc::boxed::Box<T> {
+    fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
+        (**self).event(connection, time, event);
+    }
 }

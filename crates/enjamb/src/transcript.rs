@@ -26,7 +26,7 @@ use core::fmt::{self, Write as _};
 use crate::message::Message;
 use crate::session::{Ending, Session};
 use crate::side::Side;
-use crate::tap::{Connection, Tap};
+use crate::tap::{Connection, Event, Tap};
 use crate::time::Time;
 
 /// The first line of the text form.
@@ -48,13 +48,13 @@ pub struct Entry {
     pub time: Time,
     /// On which side.
     pub side: Side,
-    /// What.
-    pub what: What,
+    /// What happened.
+    pub content: Content,
 }
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum Content {
     /// These bytes arrived together.
     Chunk(Vec<u8>),
     /// This many bytes are missing.
@@ -63,14 +63,47 @@ pub enum What {
     Close(Ending),
 }
 
+impl Entry {
+    /// Returns the entry that keeps `event`: `None` for those of the whole connection.
+    #[must_use]
+    pub fn of_event(time: Time, event: Event<'_>) -> Option<Self> {
+        let (side, content) = match event {
+            Event::Open | Event::Done => return None,
+            Event::Chunk { side, bytes } => (side, Content::Chunk(bytes.to_vec())),
+            Event::Gap { side, missing } => (side, Content::Gap(missing)),
+            Event::Close { side, ending } => (side, Content::Close(ending)),
+        };
+        Some(Self { time, side, content })
+    }
+
+    /// Returns the entry as an event, which borrows its bytes.
+    #[must_use]
+    pub fn event(&self) -> Event<'_> {
+        let side = self.side;
+        match &self.content {
+            Content::Chunk(bytes) => Event::Chunk { side, bytes },
+            Content::Gap(missing) => Event::Gap { side, missing: *missing },
+            Content::Close(ending) => Event::Close { side, ending: *ending },
+        }
+    }
+}
+
+impl Content {
+    /// Returns the number of payload bytes: 0 for all but chunks.
+    #[must_use]
+    pub fn payload_len(&self) -> usize {
+        if let Self::Chunk(bytes) = self { bytes.len() } else { 0 }
+    }
+}
+
 impl Transcript {
     /// Feeds all of it to `session`, and gives every message to `out`.
     pub fn play(&self, session: &mut dyn Session, out: &mut dyn FnMut(&Message<'_>)) {
-        for Entry { side, what, .. } in &self.entries {
-            match what {
-                What::Chunk(bytes) => session.feed(*side, bytes, out),
-                What::Gap(missing) => session.gap(*side, *missing, out),
-                What::Close(ending) => session.close(*side, *ending, out),
+        for Entry { side, content, .. } in &self.entries {
+            match content {
+                Content::Chunk(bytes) => session.feed(*side, bytes, out),
+                Content::Gap(missing) => session.gap(*side, *missing, out),
+                Content::Close(ending) => session.close(*side, *ending, out),
             }
         }
     }
@@ -78,7 +111,7 @@ impl Transcript {
     /// How many bytes of payload it holds.
     #[must_use]
     pub fn payload_len(&self) -> usize {
-        self.entries.iter().map(|entry| if let What::Chunk(bytes) = &entry.what { bytes.len() } else { 0 }).sum()
+        self.entries.iter().map(|entry| entry.content.payload_len()).sum()
     }
 
     /// Reads the text form.
@@ -100,7 +133,7 @@ impl Transcript {
                 continue;
             }
             if content.starts_with('"') {
-                let Some(Entry { what: What::Chunk(bytes), .. }) = transcript.entries.last_mut() else {
+                let Some(Entry { content: Content::Chunk(bytes), .. }) = transcript.entries.last_mut() else {
                     return Err(fail(0, "a string needs a line \"@TIME SIDE\" before it"));
                 };
                 unescape(content, bytes).map_err(|(at, what)| fail(at, what))?;
@@ -128,32 +161,14 @@ impl Collector {
     pub fn finish(self) -> impl Iterator<Item = (Connection, Transcript)> {
         self.transcripts.into_values()
     }
-
-    fn push(&mut self, connection: &Connection, time: Time, side: Side, what: What) {
-        let (_, transcript) =
-            self.transcripts.entry(connection.number).or_insert_with(|| (*connection, Transcript::default()));
-        transcript.entries.push(Entry { time, side, what });
-    }
 }
 
 impl Tap for Collector {
-    fn open(&mut self, connection: &Connection, _: Time) {
-        self.transcripts.insert(connection.number, (*connection, Transcript::default()));
+    fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
+        let (_, transcript) =
+            self.transcripts.entry(connection.number).or_insert_with(|| (*connection, Transcript::default()));
+        transcript.entries.extend(Entry::of_event(time, event));
     }
-
-    fn chunk(&mut self, connection: &Connection, time: Time, side: Side, bytes: &[u8]) {
-        self.push(connection, time, side, What::Chunk(bytes.to_vec()));
-    }
-
-    fn gap(&mut self, connection: &Connection, time: Time, side: Side, missing: u64) {
-        self.push(connection, time, side, What::Gap(missing));
-    }
-
-    fn close(&mut self, connection: &Connection, time: Time, side: Side, ending: Ending) {
-        self.push(connection, time, side, What::Close(ending));
-    }
-
-    fn done(&mut self, _: &Connection, _: Time) {}
 }
 
 fn parse_entry(entry: &str) -> Result<Entry, &'static str> {
@@ -164,20 +179,20 @@ fn parse_entry(entry: &str) -> Result<Entry, &'static str> {
         Some("server") => Side::Server,
         _ => return Err("the side is not \"client\" or \"server\""),
     };
-    let what = match (words.next(), words.next()) {
-        (None, _) => What::Chunk(Vec::new()),
+    let content = match (words.next(), words.next()) {
+        (None, _) => Content::Chunk(Vec::new()),
         (Some("gap"), Some(missing)) => {
-            What::Gap(missing.parse().map_err(|_| "the size of the gap is not a number of bytes")?)
+            Content::Gap(missing.parse().map_err(|_| "the size of the gap is not a number of bytes")?)
         }
-        (Some("closed"), None) => What::Close(Ending::Closed),
-        (Some("reset"), None) => What::Close(Ending::Reset),
-        (Some("lost"), None) => What::Close(Ending::Lost),
+        (Some("closed"), None) => Content::Close(Ending::Closed),
+        (Some("reset"), None) => Content::Close(Ending::Reset),
+        (Some("lost"), None) => Content::Close(Ending::Lost),
         _ => return Err("expected nothing, \"gap BYTES\", \"closed\", \"reset\" or \"lost\" after the side"),
     };
     if words.next().is_some() {
         return Err("there are words too many on this line");
     }
-    Ok(Entry { time, side, what })
+    Ok(Entry { time, side, content })
 }
 
 fn parse_time(text: &str) -> Option<Time> {
@@ -229,16 +244,16 @@ impl fmt::Display for Transcript {
         if let Some(protocol) = &self.protocol {
             writeln!(f, "protocol {protocol}")?;
         }
-        for Entry { time, side, what } in &self.entries {
-            match what {
-                What::Chunk(bytes) => {
+        for Entry { time, side, content } in &self.entries {
+            match content {
+                Content::Chunk(bytes) => {
                     writeln!(f, "@{time} {side}")?;
                     for line in lines_for_reading(bytes) {
                         writeln!(f, "  {}", Quoted(line))?;
                     }
                 }
-                What::Gap(missing) => writeln!(f, "@{time} {side} gap {missing}")?,
-                What::Close(ending) => writeln!(f, "@{time} {side} {}", ending.as_str())?,
+                Content::Gap(missing) => writeln!(f, "@{time} {side} gap {missing}")?,
+                Content::Close(ending) => writeln!(f, "@{time} {side} {}", ending.as_str())?,
             }
         }
         Ok(())

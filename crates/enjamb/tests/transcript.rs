@@ -1,22 +1,26 @@
 //! The text form of a transcript.
 
-use enjamb::transcript::{Entry, What};
+use enjamb::transcript::{Content, Entry};
 use enjamb::{Ending, Side, Time, Transcript};
 use proptest::prelude::*;
 
 fn entries() -> impl Strategy<Value = Entry> {
-    let what = prop_oneof![
-        4 => prop::collection::vec(any::<u8>(), 1..200).prop_map(What::Chunk),
-        1 => any::<u64>().prop_map(What::Gap),
-        1 => prop::sample::select(&[Ending::Closed, Ending::Reset, Ending::Lost][..]).prop_map(What::Close),
+    let content = prop_oneof![
+        4 => prop::collection::vec(any::<u8>(), 1..200).prop_map(Content::Chunk),
+        1 => any::<u64>().prop_map(Content::Gap),
+        1 => prop::sample::select(&[Ending::Closed, Ending::Reset, Ending::Lost][..]).prop_map(Content::Close),
     ];
     let side = prop::sample::select(&Side::BOTH[..]);
-    (any::<u64>(), side, what).prop_map(|(nanos, side, what)| Entry { time: Time::from_nanos(nanos), side, what })
+    (any::<u64>(), side, content).prop_map(|(nanos, side, content)| Entry {
+        time: Time::from_nanos(nanos),
+        side,
+        content,
+    })
 }
 
 proptest! {
     #[test]
-    fn the_text_form_is_read_back_as_it_was(entries in prop::collection::vec(entries(), 0..12), named in any::<bool>()) {
+    fn the_text_form_is_read_back_unchanged(entries in prop::collection::vec(entries(), 0..12), named in any::<bool>()) {
         let transcript = Transcript { protocol: named.then(|| "u32be max=1M".to_owned()), entries };
         let text = transcript.to_string();
         prop_assert!(text.is_ascii());
@@ -32,7 +36,7 @@ proptest! {
 }
 
 #[test]
-fn a_fault_is_named_by_line_and_column() {
+fn an_error_names_its_line_and_column() {
     for (text, line, column) in [
         ("", 1, 1),
         ("enjamb transcript 2", 1, 1),

@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::ops::AddAssign;
 
-use enjamb::transcript::{Entry, What};
+use enjamb::transcript::{Content, Entry};
 use enjamb::{Ending, Message, OwnedMessage, Session, Side, Time, Transcript};
 use enjamb_protocols::Registry;
 
@@ -195,7 +195,7 @@ impl Talk {
 
     /// The next of the conversation.
     pub(crate) fn entry(&mut self, entry: Entry, registry: &Registry) {
-        let length = if let What::Chunk(bytes) = &entry.what { bytes.len() } else { 0 };
+        let length = if let Content::Chunk(bytes) = &entry.content { bytes.len() } else { 0 };
         if length > 0 && entry.side == Side::Client && self.is_idle() {
             let before = self.before();
             if std::mem::take(&mut self.skipping) {
@@ -212,16 +212,16 @@ impl Talk {
                 self.whole(whole, registry, false);
             }
         }
-        match &entry.what {
-            What::Chunk(bytes) => {
+        match &entry.content {
+            Content::Chunk(bytes) => {
                 self.sides[entry.side.index()].offset += length as u64;
                 self.hear(|session, out| session.feed(entry.side, bytes, out));
             }
-            What::Gap(missing) => {
+            Content::Gap(missing) => {
                 self.hear(|session, out| session.gap(entry.side, *missing, out));
                 self.sides[entry.side.index()].offset += missing;
             }
-            What::Close(ending) => {
+            Content::Close(ending) => {
                 self.hear(|session, out| session.close(entry.side, *ending, out));
                 self.sides[entry.side.index()].closed = true;
             }
@@ -258,14 +258,14 @@ pub(crate) fn says(session: &mut dyn Session, transcript: &Transcript, ends: boo
     let mut steps = Vec::new();
     let mut lanes = [Lane::default(), Lane::default()];
     let mut open = [true; 2];
-    let end = Side::BOTH.map(|side| (side, What::Close(Ending::Lost)));
-    let entries = transcript.entries.iter().map(|entry| (entry.side, &entry.what, true));
+    let end = Side::BOTH.map(|side| (side, Content::Close(Ending::Lost)));
+    let entries = transcript.entries.iter().map(|entry| (entry.side, &entry.content, true));
     for (side, what, written) in entries.chain(end.iter().filter(|_| ends).map(|(side, what)| (*side, what, false))) {
         let index = side.index();
         if !open[index] {
             continue;
         }
-        if let What::Chunk(bytes) = what {
+        if let Content::Chunk(bytes) = what {
             lanes[index].chunk(bytes.len());
         }
         let mut out = |message: &Message<'_>| {
@@ -273,17 +273,17 @@ pub(crate) fn says(session: &mut dyn Session, transcript: &Transcript, ends: boo
             said.push(message.to_owned());
         };
         match what {
-            What::Chunk(bytes) => session.feed(side, bytes, &mut out),
-            What::Gap(missing) => session.gap(side, *missing, &mut out),
-            What::Close(ending) => session.close(side, *ending, &mut out),
+            Content::Chunk(bytes) => session.feed(side, bytes, &mut out),
+            Content::Gap(missing) => session.gap(side, *missing, &mut out),
+            Content::Close(ending) => session.close(side, *ending, &mut out),
         }
         match what {
-            What::Chunk(_) => {}
-            What::Gap(missing) => {
+            Content::Chunk(_) => {}
+            Content::Gap(missing) => {
                 lanes[index].offset = lanes[index].offset.saturating_add(*missing);
                 steps.push(event(side, "gap"));
             }
-            What::Close(ending) => {
+            Content::Close(ending) => {
                 open[index] = false;
                 if written {
                     steps.push(event(side, ending.as_str()));

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use enjamb::Outcome;
-use enjamb::transcript::What;
+use enjamb::transcript::Content;
 use enjamb_isolate::{Failure, supervise};
 use enjamb_protocols::Registry;
 use enjamb_replay::transcripts::Text;
@@ -84,7 +84,7 @@ fn row(input: &Input, registry: &Registry) -> Result<Row, Wrong> {
     let name = transcript.protocol.clone().unwrap_or_else(|| "auto".to_owned());
     let protocol = registry.resolve(&name).map_err(|error| Wrong::Unreadable(error.to_string()))?;
     let bytes = transcript.payload_len();
-    let chunks = transcript.entries.iter().filter(|entry| matches!(entry.what, What::Chunk(_))).count();
+    let chunks = transcript.entries.iter().filter(|entry| matches!(entry.content, Content::Chunk(_))).count();
     let work = move || says(protocol.session(protocol.ports().first().copied()).as_mut(), &transcript, true).0;
     let said = supervise(&input.name(), PATIENCE, work).map_err(|lost| {
         Wrong::Fails(match lost {

@@ -7,8 +7,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use enjamb::transcript::{Entry, What};
-use enjamb::{Connection, Ending, Side, Tap, Time};
+use enjamb::transcript::Entry;
+use enjamb::{Connection, Event, Tap, Time};
 use enjamb_isolate::{Failure, Ledger, supervise};
 use enjamb_protocols::Registry;
 use enjamb_replay::{Spoken, title};
@@ -84,7 +84,7 @@ impl<F: FnMut(Piece)> Talks<F> {
         if open.lost {
             return;
         }
-        open.payload += if let What::Chunk(bytes) = &entry.what { bytes.len() } else { 0 };
+        open.payload += entry.content.payload_len();
         open.entries.push(entry);
         if open.payload >= PART || open.entries.len() >= PART_ENTRIES {
             self.feed(connection, false);
@@ -144,26 +144,16 @@ impl<F: FnMut(Piece)> Talks<F> {
 }
 
 impl<F: FnMut(Piece)> Tap for Talks<F> {
-    fn open(&mut self, connection: &Connection, _: Time) {
-        self.open.entry(connection.number).or_default();
-    }
-
-    fn chunk(&mut self, connection: &Connection, time: Time, side: Side, bytes: &[u8]) {
-        self.entry(connection, Entry { time, side, what: What::Chunk(bytes.to_vec()) });
-    }
-
-    fn gap(&mut self, connection: &Connection, time: Time, side: Side, missing: u64) {
-        self.entry(connection, Entry { time, side, what: What::Gap(missing) });
-    }
-
-    fn close(&mut self, connection: &Connection, time: Time, side: Side, ending: Ending) {
-        self.entry(connection, Entry { time, side, what: What::Close(ending) });
-    }
-
-    fn done(&mut self, connection: &Connection, _: Time) {
-        if self.open.get(&connection.number).is_some_and(|open| !open.lost) {
-            self.feed(connection, true);
+    fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
+        if let Some(entry) = Entry::of_event(time, event) {
+            self.entry(connection, entry);
+        } else if event == Event::Open {
+            self.open.entry(connection.number).or_default();
+        } else {
+            if self.open.get(&connection.number).is_some_and(|open| !open.lost) {
+                self.feed(connection, true);
+            }
+            self.conversations += u64::from(self.open.remove(&connection.number).is_some());
         }
-        self.conversations += u64::from(self.open.remove(&connection.number).is_some());
     }
 }

@@ -210,8 +210,8 @@ fn redis_messages_are_those_whose_elements_tshark_saw() {
                 let from = from.to_string().replace(['[', ']'], "");
                 let payload = transcript.entries.iter().filter(|entry| entry.side == side);
                 let payload: Vec<u8> = payload
-                    .filter_map(|entry| match &entry.what {
-                        enjamb::transcript::What::Chunk(bytes) => Some(bytes.as_slice()),
+                    .filter_map(|entry| match &entry.content {
+                        enjamb::transcript::Content::Chunk(bytes) => Some(bytes.as_slice()),
                         _ => None,
                     })
                     .collect::<Vec<_>>()

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::process::{Output, Stdio};
 
-use enjamb::{Connection, Ending, Side, Tap, Time};
+use enjamb::{Connection, Ending, Event, Side, Tap, Time};
 use enjamb_capture::Recorder;
 use serde_json::Value;
 use support::{enjamb, have, of_type, root};
@@ -216,12 +216,12 @@ fn many_connections(count: u16) -> Vec<u8> {
             server: SocketAddr::from(([192, 0, 2, 2], 6379)),
         };
         let at = |micros: u64| Time::from_nanos((1_700_000_000_000_000 + u64::from(number) * 1000 + micros) * 1000);
-        recorder.open(&connection, at(0));
-        recorder.chunk(&connection, at(10), Side::Client, b"PING\r\n");
-        recorder.chunk(&connection, at(20), Side::Server, b"+PONG\r\n");
-        recorder.close(&connection, at(30), Side::Client, Ending::Closed);
-        recorder.close(&connection, at(40), Side::Server, Ending::Closed);
-        recorder.done(&connection, at(40));
+        recorder.event(&connection, at(0), Event::Open);
+        recorder.event(&connection, at(10), Event::Chunk { side: Side::Client, bytes: b"PING\r\n" });
+        recorder.event(&connection, at(20), Event::Chunk { side: Side::Server, bytes: b"+PONG\r\n" });
+        recorder.event(&connection, at(30), Event::Close { side: Side::Client, ending: Ending::Closed });
+        recorder.event(&connection, at(40), Event::Close { side: Side::Server, ending: Ending::Closed });
+        recorder.event(&connection, at(40), Event::Done);
     }
     recorder.finish().unwrap()
 }

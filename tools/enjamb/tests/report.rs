@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use enjamb::{Connection, Ending, Message, Outcome, Session, Side, Span, Tap, Time};
+use enjamb::{Connection, Ending, Event, Message, Outcome, Session, Side, Span, Tap, Time};
 use enjamb_capture::Recorder;
 use enjamb_protocols::{Protocol, Registry};
 use serde_json::Value;
@@ -166,14 +166,14 @@ fn record(path: &Path, count: u16, request: &[u8], reply: &[u8]) {
             server: SocketAddr::from(([192, 0, 2, 2], 6379)),
         };
         let at = |micros: u64| Time::from_nanos((1_700_000_000_000_000 + u64::from(number) * 977 + micros) * 1000);
-        recorder.open(&connection, at(0));
+        recorder.event(&connection, at(0), Event::Open);
         for round in 0..20 {
-            recorder.chunk(&connection, at(10 + round * 50), Side::Client, request);
-            recorder.chunk(&connection, at(30 + round * 50), Side::Server, reply);
+            recorder.event(&connection, at(10 + round * 50), Event::Chunk { side: Side::Client, bytes: request });
+            recorder.event(&connection, at(30 + round * 50), Event::Chunk { side: Side::Server, bytes: reply });
         }
-        recorder.close(&connection, at(2000), Side::Client, Ending::Closed);
-        recorder.close(&connection, at(2000), Side::Server, Ending::Closed);
-        recorder.done(&connection, at(2000));
+        recorder.event(&connection, at(2000), Event::Close { side: Side::Client, ending: Ending::Closed });
+        recorder.event(&connection, at(2000), Event::Close { side: Side::Server, ending: Ending::Closed });
+        recorder.event(&connection, at(2000), Event::Done);
     }
     recorder.finish().unwrap();
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use enjamb::{Connection, Ending, Side, Tap, Time};
+use enjamb::{Batch, Connection, Event, Side, Tap, Time};
 use enjamb_capture::Recorder;
 
 /// How many bytes of chunks may wait to be written, and as many may be being written.
@@ -108,68 +108,9 @@ struct State {
     broken: bool,
 }
 
-#[derive(Default)]
-struct Batch {
-    events: Vec<Event>,
-    /// The bytes of all chunks, one after the other.
-    bytes: Vec<u8>,
-}
-
-struct Event {
-    connection: Connection,
-    time: Time,
-    what: What,
-}
-
-enum What {
-    Open,
-    /// So many of the batch's bytes.
-    Chunk(Side, usize),
-    Gap(Side, u64),
-    Close(Side, Ending),
-    Done,
-}
-
-impl Batch {
-    fn is_ripe(&self) -> bool {
-        self.events.len() >= EVENTS_GATHERED || self.bytes.len() >= BYTES_GATHERED
-    }
-
-    fn push(&mut self, connection: &Connection, time: Time, what: What) {
-        self.events.push(Event { connection: *connection, time, what });
-    }
-
-    /// What is missing of a side goes in before anything else of it.
-    fn push_gap(&mut self, connection: &Connection, time: Time, side: Side, missing: &mut u64) {
-        match std::mem::take(missing) {
-            0 => {}
-            missing => self.push(connection, time, What::Gap(side, missing)),
-        }
-    }
-
-    fn clear(&mut self) {
-        self.events.clear();
-        self.events.shrink_to(EVENTS_GATHERED);
-        self.bytes.clear();
-        self.bytes.shrink_to(BYTES_KEPT);
-    }
-
-    fn write<W: Write>(&self, recorder: &mut Recorder<W>) {
-        let mut bytes = self.bytes.as_slice();
-        for Event { connection, time, what } in &self.events {
-            match *what {
-                What::Open => recorder.open(connection, *time),
-                What::Chunk(side, length) => {
-                    let (chunk, rest) = bytes.split_at(length);
-                    bytes = rest;
-                    recorder.chunk(connection, *time, side, chunk);
-                }
-                What::Gap(side, missing) => recorder.gap(connection, *time, side, missing),
-                What::Close(side, ending) => recorder.close(connection, *time, side, ending),
-                What::Done => recorder.done(connection, *time),
-            }
-        }
-    }
+/// Is there enough to write that waiting for more gains nothing?
+fn is_ripe(batch: &Batch) -> bool {
+    batch.len() >= EVENTS_GATHERED || batch.payload_len() >= BYTES_GATHERED
 }
 
 impl Queue {
@@ -184,9 +125,10 @@ impl Queue {
         recorder.flush();
         let mut batch = Batch::default();
         while recorder.error().is_none() && self.take(&mut batch) {
-            batch.write(&mut recorder);
+            batch.play(&mut recorder);
             recorder.flush();
             batch.clear();
+            batch.shrink_to(EVENTS_GATHERED, BYTES_KEPT);
         }
         self.lock().broken = true;
         recorder.finish().map(drop)
@@ -195,22 +137,22 @@ impl Queue {
     /// Waits for something to write. `false`: nothing is left, and nothing comes any more.
     fn take(&self, batch: &mut Batch) -> bool {
         let state = self.lock();
-        let idle = |state: &mut State| state.waiting.events.is_empty() && !state.ended;
+        let idle = |state: &mut State| state.waiting.is_empty() && !state.ended;
         let state = self.wake.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
-        let gathering = |state: &mut State| !state.waiting.is_ripe() && !state.ended;
+        let gathering = |state: &mut State| !is_ripe(&state.waiting) && !state.ended;
         let (mut state, _) =
             self.wake.wait_timeout_while(state, GATHER, gathering).unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(batch, &mut state.waiting);
-        !batch.events.is_empty()
+        !batch.is_empty()
     }
 
     /// Lets something be appended, and wakes the thread where that makes a difference to it: it sleeps without end when nothing is
     /// waiting, and for a moment when not much is.
     fn append<T>(&self, what: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
-        let before = (state.waiting.events.is_empty(), state.waiting.is_ripe());
+        let before = (state.waiting.is_empty(), is_ripe(&state.waiting));
         let result = what(&mut state);
-        let after = (state.waiting.events.is_empty(), state.waiting.is_ripe());
+        let after = (state.waiting.is_empty(), is_ripe(&state.waiting));
         drop(state);
         if before != after {
             self.wake.notify_one();
@@ -223,7 +165,7 @@ impl State {
     fn open(&mut self, connection: &Connection, time: Time) -> bool {
         let room = self.has_room_for_ends();
         if room {
-            self.waiting.push(connection, time, What::Open);
+            self.waiting.event(connection, time, Event::Open);
         } else {
             self.lacking.connections += 1;
         }
@@ -231,12 +173,11 @@ impl State {
     }
 
     fn chunk(&mut self, connection: &Connection, time: Time, side: Side, bytes: &[u8], missing: &mut u64) {
-        let Batch { events, bytes: waiting } = &self.waiting;
-        let fits = events.len() < EVENTS_WAITING_MAX && waiting.len() + bytes.len() <= BYTES_WAITING_MAX;
+        let fits =
+            self.waiting.len() < EVENTS_WAITING_MAX && self.waiting.payload_len() + bytes.len() <= BYTES_WAITING_MAX;
         if fits && !self.broken {
-            self.waiting.push_gap(connection, time, side, missing);
-            self.waiting.push(connection, time, What::Chunk(side, bytes.len()));
-            self.waiting.bytes.extend_from_slice(bytes);
+            self.gap(connection, time, side, missing);
+            self.waiting.event(connection, time, Event::Chunk { side, bytes });
         } else {
             *missing += bytes.len() as u64;
             self.lacking.chunks += 1;
@@ -244,20 +185,28 @@ impl State {
         }
     }
 
+    /// What is missing of a side goes in before anything else of it.
+    fn gap(&mut self, connection: &Connection, time: Time, side: Side, missing: &mut u64) {
+        match std::mem::take(missing) {
+            0 => {}
+            missing => self.waiting.event(connection, time, Event::Gap { side, missing }),
+        }
+    }
+
     /// The end of a side, or of the connection: what is missing up to there is recorded before it.
-    fn end(&mut self, connection: &Connection, time: Time, what: What, missing: [(Side, &mut u64); 2]) {
+    fn end(&mut self, connection: &Connection, time: Time, end: Event<'_>, missing: &mut [u64; 2]) {
         if self.has_room_for_ends() {
-            for (side, missing) in missing {
-                self.waiting.push_gap(connection, time, side, missing);
+            for side in Side::BOTH {
+                self.gap(connection, time, side, &mut missing[side.index()]);
             }
-            self.waiting.push(connection, time, what);
+            self.waiting.event(connection, time, end);
         } else {
             self.lacking.ends += 1;
         }
     }
 
     fn has_room_for_ends(&self) -> bool {
-        self.waiting.events.len() < ENDS_WAITING_MAX && !self.broken
+        self.waiting.len() < ENDS_WAITING_MAX && !self.broken
     }
 }
 
@@ -270,38 +219,19 @@ struct Recorded {
     is_open: bool,
 }
 
-impl Recorded {
-    fn end(&mut self, connection: &Connection, time: Time, what: What) {
-        if self.is_open {
-            let [client, server] = &mut self.missing;
-            let missing = [(Side::Client, client), (Side::Server, server)];
-            self.queue.append(|state| state.end(connection, time, what, missing));
-        }
-    }
-}
-
 impl Tap for Recorded {
-    fn open(&mut self, connection: &Connection, time: Time) {
-        self.is_open = self.queue.append(|state| state.open(connection, time));
-    }
-
-    fn chunk(&mut self, connection: &Connection, time: Time, side: Side, bytes: &[u8]) {
-        if self.is_open {
-            let missing = &mut self.missing[side.index()];
-            self.queue.append(|state| state.chunk(connection, time, side, bytes, missing));
+    fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
+        let missing = &mut self.missing;
+        match event {
+            Event::Open => self.is_open = self.queue.append(|state| state.open(connection, time)),
+            _ if !self.is_open => {}
+            Event::Chunk { side, bytes } => {
+                let missing = &mut missing[side.index()];
+                self.queue.append(|state| state.chunk(connection, time, side, bytes, missing));
+            }
+            Event::Gap { side, missing: more } => missing[side.index()] += more,
+            Event::Close { .. } | Event::Done => self.queue.append(|state| state.end(connection, time, event, missing)),
         }
-    }
-
-    fn gap(&mut self, _: &Connection, _: Time, side: Side, missing: u64) {
-        self.missing[side.index()] += missing;
-    }
-
-    fn close(&mut self, connection: &Connection, time: Time, side: Side, ending: Ending) {
-        self.end(connection, time, What::Close(side, ending));
-    }
-
-    fn done(&mut self, connection: &Connection, time: Time) {
-        self.end(connection, time, What::Done);
     }
 }
 
@@ -309,7 +239,8 @@ impl Tap for Recorded {
 mod tests {
     use std::sync::mpsc;
 
-    use enjamb::transcript::{Entry, What as Happened};
+    use enjamb::Ending;
+    use enjamb::transcript::{Content, Entry};
     use enjamb_capture::{Options, read};
 
     use super::*;
@@ -344,19 +275,12 @@ mod tests {
     struct Entries(Vec<Entry>);
 
     impl Tap for Entries {
-        fn open(&mut self, found: &Connection, time: Time) {
-            assert_eq!((found, time), (&connection(), Time::from_nanos(1)));
+        fn event(&mut self, found: &Connection, time: Time, event: Event<'_>) {
+            if event == Event::Open {
+                assert_eq!((found, time), (&connection(), Time::from_nanos(1)));
+            }
+            self.0.extend(Entry::of_event(time, event));
         }
-        fn chunk(&mut self, _: &Connection, time: Time, side: Side, bytes: &[u8]) {
-            self.0.push(Entry { time, side, what: Happened::Chunk(bytes.to_vec()) });
-        }
-        fn gap(&mut self, _: &Connection, time: Time, side: Side, missing: u64) {
-            self.0.push(Entry { time, side, what: Happened::Gap(missing) });
-        }
-        fn close(&mut self, _: &Connection, time: Time, side: Side, ending: Ending) {
-            self.0.push(Entry { time, side, what: Happened::Close(ending) });
-        }
-        fn done(&mut self, _: &Connection, _: Time) {}
     }
 
     #[test]
@@ -366,13 +290,18 @@ mod tests {
         let (file, files) = mpsc::channel();
         let recording = Recording::write_to(Stuck(waits, file, Vec::new())).unwrap();
         let mut tap = recording.recorders().tap();
-        tap.open(&connection(), Time::from_nanos(1));
+        tap.event(&connection(), Time::from_nanos(1), Event::Open);
         let chunks = 2 * BYTES_WAITING_MAX / CHUNK + 100;
         for at in 0..chunks {
-            tap.chunk(&connection(), Time::from_nanos(2 + at as u64), Side::Client, &[at as u8; CHUNK]);
+            tap.event(
+                &connection(),
+                Time::from_nanos(2 + at as u64),
+                Event::Chunk { side: Side::Client, bytes: &[at as u8; CHUNK] },
+            );
         }
-        tap.close(&connection(), Time::from_nanos(1 << 40), Side::Client, Ending::Closed);
-        tap.done(&connection(), Time::from_nanos(1 << 40));
+        let closed = Event::Close { side: Side::Client, ending: Ending::Closed };
+        tap.event(&connection(), Time::from_nanos(1 << 40), closed);
+        tap.event(&connection(), Time::from_nanos(1 << 40), Event::Done);
         drop(go_on);
         let (lacking, result) = recording.finish();
         result.unwrap();
@@ -384,14 +313,14 @@ mod tests {
         let report = read(&file[..], &mut entries, &Options::default());
         assert!(report.fault.is_none());
         let (mut bytes, mut missing) = (0, 0);
-        for Entry { what, .. } in &entries.0 {
-            match what {
-                Happened::Chunk(chunk) => {
+        for Entry { content, .. } in &entries.0 {
+            match content {
+                Content::Chunk(chunk) => {
                     assert_eq!(*chunk, [((bytes + missing) / CHUNK as u64) as u8; CHUNK], "each where it was");
                     bytes += chunk.len() as u64;
                 }
-                Happened::Gap(gap) => missing += gap,
-                Happened::Close(ending) => assert_eq!(*ending, Ending::Closed),
+                Content::Gap(gap) => missing += gap,
+                Content::Close(ending) => assert_eq!(*ending, Ending::Closed),
             }
         }
         assert_eq!((bytes + missing, missing), ((chunks * CHUNK) as u64, lacking.bytes));
@@ -411,11 +340,11 @@ mod tests {
         }
         let recording = Recording::write_to(Full).unwrap();
         let mut tap = recording.recorders().tap();
-        tap.open(&connection(), Time::from_nanos(1));
+        tap.event(&connection(), Time::from_nanos(1), Event::Open);
         for _ in 0..10 {
-            tap.chunk(&connection(), Time::from_nanos(2), Side::Client, b"bytes");
+            tap.event(&connection(), Time::from_nanos(2), Event::Chunk { side: Side::Client, bytes: b"bytes" });
         }
-        tap.done(&connection(), Time::from_nanos(3));
+        tap.event(&connection(), Time::from_nanos(3), Event::Done);
         let (_, result) = recording.finish();
         assert_eq!(result.unwrap_err().kind(), io::ErrorKind::StorageFull);
     }

@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use enjamb::{Connection, Ending, Side, Tap, Time};
+use enjamb::{Connection, Event, Tap, Time};
 use enjamb_monitor::{Record, Statistics, Watched, trace};
 use enjamb_net::{Taps, Trouble};
 use enjamb_protocols::Protocol;
@@ -26,13 +26,13 @@ pub(crate) struct Watching {
 }
 
 struct Shared {
-    protocol: Protocol,
+    protocol: Arc<Protocol>,
     log: Option<Dispatch>,
     shards: Vec<Mutex<Statistics>>,
 }
 
 impl Watching {
-    pub(crate) fn new(protocol: Protocol, log: Option<Dispatch>, recorders: Option<Recorders>) -> Self {
+    pub(crate) fn new(protocol: Arc<Protocol>, log: Option<Dispatch>, recorders: Option<Recorders>) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, Into::into);
         let shards = (0..threads.min(SHARDS_MAX)).map(|_| Mutex::default()).collect();
         Self { shared: Arc::new(Shared { protocol, log, shards }), recorders, troubles: Seldom::default() }
@@ -121,41 +121,18 @@ impl Drop for Session {
 }
 
 impl Tap for Session {
-    fn open(&mut self, connection: &Connection, time: Time) {
-        self.with(connection, |watched, shared, statistics, out| {
-            let session = shared.protocol.session(Some(connection.server.port()));
-            *watched = Some(Watched::open(connection, session, time, statistics, out));
-        });
-    }
-
-    fn chunk(&mut self, connection: &Connection, time: Time, side: Side, bytes: &[u8]) {
-        self.with(connection, |watched, _, statistics, out| {
-            if let Some(watched) = watched {
-                watched.chunk(time, side, bytes, statistics, out);
+    fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
+        self.with(connection, |watched, shared, statistics, out| match (event, watched.as_mut()) {
+            (Event::Open, _) => {
+                let session = shared.protocol.session(Some(connection.server.port()));
+                *watched = Some(Watched::open(connection, session, time, statistics, out));
             }
-        });
-    }
-
-    fn gap(&mut self, connection: &Connection, time: Time, side: Side, missing: u64) {
-        self.with(connection, |watched, _, statistics, out| {
-            if let Some(watched) = watched {
-                watched.gap(time, side, missing, statistics, out);
-            }
-        });
-    }
-
-    fn close(&mut self, connection: &Connection, time: Time, side: Side, ending: Ending) {
-        self.with(connection, |watched, _, statistics, out| {
-            if let Some(watched) = watched {
-                watched.close(time, side, ending, statistics, out);
-            }
-        });
-    }
-
-    fn done(&mut self, connection: &Connection, time: Time) {
-        self.with(connection, |watched, _, statistics, out| {
-            if let Some(watched) = watched.take() {
-                watched.done(time, statistics, out);
+            (_, None) => {}
+            (event, Some(watching)) => {
+                watching.event(time, event, statistics, out);
+                if event == Event::Done {
+                    *watched = None;
+                }
             }
         });
     }

@@ -8,7 +8,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use enjamb::{Connection, Ending, Side, Tap, Time};
+use enjamb::{Connection, Event, Tap, Time};
 use enjamb_proxy::Arguments;
 
 #[derive(Parser)]
@@ -152,15 +152,15 @@ fn a_second_signal_ends_open_connections() {
 struct Bytes([Vec<u8>; 2]);
 
 impl Tap for Bytes {
-    fn open(&mut self, _: &Connection, _: Time) {}
-    fn chunk(&mut self, _: &Connection, _: Time, side: Side, bytes: &[u8]) {
-        self.0[side.index()].extend_from_slice(bytes);
+    fn event(&mut self, _: &Connection, _: Time, event: Event<'_>) {
+        match event {
+            Event::Chunk { side, bytes } => self.0[side.index()].extend_from_slice(bytes),
+            Event::Gap { missing, .. } => {
+                panic!("{missing} bytes are missing");
+            }
+            Event::Open | Event::Close { .. } | Event::Done => {}
+        }
     }
-    fn gap(&mut self, _: &Connection, _: Time, _: Side, missing: u64) {
-        panic!("{missing} bytes are missing");
-    }
-    fn close(&mut self, _: &Connection, _: Time, _: Side, _: Ending) {}
-    fn done(&mut self, _: &Connection, _: Time) {}
 }
 
 fn recorded(file: &Path) -> [Vec<u8>; 2] {

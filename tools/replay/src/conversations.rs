@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use enjamb::transcript::{Entry, What};
-use enjamb::{Connection, Ending, Side, Tap, Time, Transcript};
+use enjamb::transcript::Entry;
+use enjamb::{Connection, Event, Tap, Time, Transcript};
 use enjamb_capture::Options;
 use enjamb_protocols::Protocol;
 
@@ -29,7 +29,7 @@ pub(crate) struct Conversation {
     /// When it was opened.
     pub(crate) opened: Time,
     /// What was asked for, or what its input says it speaks.
-    pub(crate) protocol: Protocol,
+    pub(crate) protocol: Arc<Protocol>,
     /// What passed.
     pub(crate) transcript: Transcript,
     /// When, among everything in all inputs, it was opened, and when each entry came.
@@ -87,33 +87,7 @@ struct Collecting<'a> {
 }
 
 impl Collecting<'_> {
-    fn push(&mut self, connection: &Connection, time: Time, side: Side, what: What) {
-        self.events += 1;
-        let Some(conversation) = self.open.get_mut(&connection.number) else { return };
-        let size = if let What::Chunk(bytes) = &what { bytes.len() } else { 0 };
-        if let Some(dropped) = &mut conversation.dropped {
-            *dropped = dropped.saturating_add(size);
-            return;
-        }
-        let cost = size + ENTRY;
-        if conversation.payload + size <= self.longest && self.held + cost <= MOST_HELD {
-            conversation.transcript.entries.push(Entry { time, side, what });
-            conversation.order.1.push(self.events);
-            conversation.payload += size;
-            conversation.held += cost;
-            self.held += cost;
-        } else {
-            conversation.dropped = Some(conversation.payload + size);
-            conversation.transcript.entries = Vec::new();
-            conversation.order.1 = Vec::new();
-            self.held -= std::mem::take(&mut conversation.held);
-        }
-    }
-}
-
-impl Tap for Collecting<'_> {
     fn open(&mut self, connection: &Connection, time: Time) {
-        self.events += 1;
         let conversation = Conversation {
             source: Arc::clone(&self.source),
             connection: *connection,
@@ -128,20 +102,40 @@ impl Tap for Collecting<'_> {
         self.open.insert(connection.number, conversation);
     }
 
-    fn chunk(&mut self, connection: &Connection, time: Time, side: Side, bytes: &[u8]) {
-        self.push(connection, time, side, What::Chunk(bytes.to_vec()));
+    fn push(&mut self, connection: &Connection, entry: Entry) {
+        let Some(conversation) = self.open.get_mut(&connection.number) else { return };
+        let size = entry.content.payload_len();
+        if let Some(dropped) = &mut conversation.dropped {
+            *dropped = dropped.saturating_add(size);
+            return;
+        }
+        let cost = size + ENTRY;
+        if conversation.payload + size <= self.longest && self.held + cost <= MOST_HELD {
+            conversation.transcript.entries.push(entry);
+            conversation.order.1.push(self.events);
+            conversation.payload += size;
+            conversation.held += cost;
+            self.held += cost;
+        } else {
+            conversation.dropped = Some(conversation.payload + size);
+            conversation.transcript.entries = Vec::new();
+            conversation.order.1 = Vec::new();
+            self.held -= std::mem::take(&mut conversation.held);
+        }
     }
+}
 
-    fn gap(&mut self, connection: &Connection, time: Time, side: Side, missing: u64) {
-        self.push(connection, time, side, What::Gap(missing));
-    }
-
-    fn close(&mut self, connection: &Connection, time: Time, side: Side, ending: Ending) {
-        self.push(connection, time, side, What::Close(ending));
-    }
-
-    fn done(&mut self, connection: &Connection, _: Time) {
-        // What is kept stays kept: all of them are played when all have been read.
-        self.done.extend(self.open.remove(&connection.number));
+impl Tap for Collecting<'_> {
+    fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
+        if let Some(entry) = Entry::of_event(time, event) {
+            self.events += 1;
+            self.push(connection, entry);
+        } else if event == Event::Open {
+            self.events += 1;
+            self.open(connection, time);
+        } else {
+            // What is kept stays kept: all of them are played when all have been read.
+            self.done.extend(self.open.remove(&connection.number));
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Connections of several captures, numbered one after the other.
 
-use enjamb::{Connection, Ending, Side, Tap, Time};
+use enjamb::{Connection, Event, Tap, Time};
 
 use crate::arguments::Numbers;
 
@@ -21,33 +21,9 @@ impl<T> Numbered<'_, T> {
 }
 
 impl<T: Tap> Tap for Numbered<'_, T> {
-    fn open(&mut self, connection: &Connection, time: Time) {
+    fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
         if let Some(connection) = self.numbered(connection) {
-            self.tap.open(&connection, time);
-        }
-    }
-
-    fn chunk(&mut self, connection: &Connection, time: Time, side: Side, bytes: &[u8]) {
-        if let Some(connection) = self.numbered(connection) {
-            self.tap.chunk(&connection, time, side, bytes);
-        }
-    }
-
-    fn gap(&mut self, connection: &Connection, time: Time, side: Side, missing: u64) {
-        if let Some(connection) = self.numbered(connection) {
-            self.tap.gap(&connection, time, side, missing);
-        }
-    }
-
-    fn close(&mut self, connection: &Connection, time: Time, side: Side, ending: Ending) {
-        if let Some(connection) = self.numbered(connection) {
-            self.tap.close(&connection, time, side, ending);
-        }
-    }
-
-    fn done(&mut self, connection: &Connection, time: Time) {
-        if let Some(connection) = self.numbered(connection) {
-            self.tap.done(&connection, time);
+            self.tap.event(&connection, time, event);
         }
     }
 }

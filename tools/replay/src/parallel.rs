@@ -14,7 +14,7 @@ use std::num::NonZeroUsize;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use enjamb::{Connection, Ending, Side, Tap, Time};
+use enjamb::{Batch, Connection, Event, Tap, Time};
 use enjamb_monitor::{Output, Statistics, Watch};
 
 /// How many bytes of payload a round has at most, but for its last step.
@@ -41,28 +41,11 @@ pub(crate) trait Written: Output {
     fn take(&mut self, to: &mut Vec<u8>);
 }
 
-/// What a tap is told of a connection.
-struct Step {
-    number: u64,
-    connection: Connection,
-    time: Time,
-    what: What,
-}
-
-enum What {
-    Open,
-    /// The next so many bytes of the batch.
-    Chunk(Side, usize),
-    Gap(Side, u64),
-    Close(Side, Ending),
-    Done,
-}
-
-/// A worker's part of a round.
+/// A worker's part of a round: events, and the number of each.
 #[derive(Default)]
-struct Batch {
-    steps: Vec<Step>,
-    bytes: Vec<u8>,
+struct Part {
+    events: Batch,
+    numbers: Vec<u64>,
 }
 
 /// What came of it.
@@ -71,13 +54,13 @@ struct Came {
     written: Vec<u8>,
     /// Which steps wrote anything, and where that ends.
     ends: Vec<(u64, usize)>,
-    /// The batch, to be filled again.
-    batch: Batch,
+    /// The part, to be filled again.
+    part: Part,
 }
 
 struct Worker {
-    batch: Batch,
-    to: SyncSender<Batch>,
+    part: Part,
+    to: SyncSender<Part>,
     from: Receiver<Came>,
     thread: JoinHandle<Statistics>,
 }
@@ -100,37 +83,22 @@ impl<F: FnMut(&[u8])> Parallel<F> {
         write: F,
     ) -> Self {
         let worker = |_| {
-            let (to, batches) = sync_channel(ROUNDS_MAX);
+            let (to, parts) = sync_channel(ROUNDS_MAX);
             let (came, from) = sync_channel(ROUNDS_MAX);
             let make = make.clone();
-            let thread = std::thread::spawn(move || work(make().sharing(), &batches, &came));
-            Worker { batch: Batch::default(), to, from, thread }
+            let thread = std::thread::spawn(move || work(make().sharing(), &parts, &came));
+            Worker { part: Part::default(), to, from, thread }
         };
         let workers = (0..jobs.get()).map(worker).collect();
         Self { workers, next: 0, steps: 0, bytes: 0, under_way: 0, write }
-    }
-
-    fn step(&mut self, connection: &Connection, time: Time, what: What, bytes: &[u8]) {
-        let number = self.next;
-        self.next += 1;
-        // Neighbours are often of a kind, so they go to different workers.
-        let worker = (connection.number % self.workers.len() as u64) as usize;
-        let batch = &mut self.workers[worker].batch;
-        batch.bytes.extend_from_slice(bytes);
-        batch.steps.push(Step { number, connection: *connection, time, what });
-        self.steps += 1;
-        self.bytes += bytes.len();
-        if self.bytes >= ROUND_BYTES || self.steps >= ROUND_STEPS {
-            self.hand_out();
-        }
     }
 
     /// Begins a round, and writes down what came of one if there are too many.
     fn hand_out(&mut self) {
         (self.steps, self.bytes) = (0, 0);
         for worker in 0..self.workers.len() {
-            let batch = std::mem::take(&mut self.workers[worker].batch);
-            if self.workers[worker].to.send(batch).is_err() {
+            let part = std::mem::take(&mut self.workers[worker].part);
+            if self.workers[worker].to.send(part).is_err() {
                 self.fail(worker);
             }
         }
@@ -159,8 +127,8 @@ impl<F: FnMut(&[u8])> Parallel<F> {
             (*place, *from) = (*place + 1, end);
         }
         for (worker, (came, ..)) in self.workers.iter_mut().zip(round) {
-            if worker.batch.steps.is_empty() {
-                worker.batch = came.batch;
+            if worker.part.events.is_empty() {
+                worker.part = came.part;
             }
         }
     }
@@ -194,53 +162,37 @@ impl<F: FnMut(&[u8])> Parallel<F> {
 }
 
 impl<F: FnMut(&[u8])> Tap for Parallel<F> {
-    fn open(&mut self, connection: &Connection, time: Time) {
-        self.step(connection, time, What::Open, &[]);
-    }
-
-    fn chunk(&mut self, connection: &Connection, time: Time, side: Side, bytes: &[u8]) {
-        self.step(connection, time, What::Chunk(side, bytes.len()), bytes);
-    }
-
-    fn gap(&mut self, connection: &Connection, time: Time, side: Side, missing: u64) {
-        self.step(connection, time, What::Gap(side, missing), &[]);
-    }
-
-    fn close(&mut self, connection: &Connection, time: Time, side: Side, ending: Ending) {
-        self.step(connection, time, What::Close(side, ending), &[]);
-    }
-
-    fn done(&mut self, connection: &Connection, time: Time) {
-        self.step(connection, time, What::Done, &[]);
+    fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
+        // Neighbours are often of a kind, so they go to different workers.
+        let worker = (connection.number % self.workers.len() as u64) as usize;
+        let part = &mut self.workers[worker].part;
+        part.numbers.push(self.next);
+        part.events.event(connection, time, event);
+        self.next += 1;
+        self.steps += 1;
+        self.bytes += event.payload_len();
+        if self.bytes >= ROUND_BYTES || self.steps >= ROUND_STEPS {
+            self.hand_out();
+        }
     }
 }
 
-/// What a worker does, until nobody has anything for it.
-fn work<O: Written>(mut watch: Watch<O>, batches: &Receiver<Batch>, came: &SyncSender<Came>) -> Statistics {
-    while let Ok(mut batch) = batches.recv() {
+/// Runs a worker until there is nothing more for it.
+fn work<O: Written>(mut watch: Watch<O>, parts: &Receiver<Part>, came: &SyncSender<Came>) -> Statistics {
+    while let Ok(mut part) = parts.recv() {
         let (mut written, mut ends) = (Vec::new(), Vec::new());
-        let mut bytes = &batch.bytes[..];
-        for Step { number, connection, time, what } in batch.steps.drain(..) {
+        for (&number, (connection, time, event)) in part.numbers.iter().zip(part.events.iter()) {
             watch.step(number);
-            match what {
-                What::Open => watch.open(&connection, time),
-                What::Chunk(side, length) => {
-                    let (chunk, rest) = bytes.split_at(length);
-                    bytes = rest;
-                    watch.chunk(&connection, time, side, chunk);
-                }
-                What::Gap(side, missing) => watch.gap(&connection, time, side, missing),
-                What::Close(side, ending) => watch.close(&connection, time, side, ending),
-                What::Done => watch.done(&connection, time),
-            }
+            watch.event(connection, time, event);
             let before = written.len();
             watch.output_mut().take(&mut written);
             if written.len() > before {
                 ends.push((number, written.len()));
             }
         }
-        batch.bytes.clear();
-        if came.send(Came { written, ends, batch }).is_err() {
+        part.numbers.clear();
+        part.events.clear();
+        if came.send(Came { written, ends, part }).is_err() {
             break;
         }
     }
@@ -252,7 +204,7 @@ mod tests {
     use std::num::NonZeroUsize;
     use std::sync::Arc;
 
-    use enjamb::{Connection, Ending, Message, Session, Side, Tap, Time};
+    use enjamb::{Connection, Ending, Event, Message, Session, Side, Tap, Time};
     use enjamb_monitor::{Output, Record, Watch};
 
     use super::{Parallel, Written};
@@ -293,11 +245,15 @@ mod tests {
         let ends = (([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 2).into());
         let connection = |number| Connection { number, client: ends.0, server: ends.1 };
         for number in 0..4 {
-            parallel.open(&connection(number), Time::default());
+            parallel.event(&connection(number), Time::default(), Event::Open);
         }
         // Many rounds, so that it is found out on the way.
         for step in 0..200_u64 {
-            parallel.chunk(&connection(step % 4), Time::default(), Side::Client, &[u8::from(step != 50); 64 << 10]);
+            parallel.event(
+                &connection(step % 4),
+                Time::default(),
+                Event::Chunk { side: Side::Client, bytes: &[u8::from(step != 50); 64 << 10] },
+            );
         }
         parallel.finish();
     }

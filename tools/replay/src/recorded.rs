@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use enjamb::transcript::{Entry, What};
+use enjamb::transcript::{Content, Entry};
 use enjamb::{Ending, Side, Time};
 use enjamb_net::{Act, Part, Step};
 use enjamb_protocols::Protocol;
@@ -29,7 +29,7 @@ pub(crate) struct Cue {
 pub(crate) struct Recorded {
     pub(crate) conversation: Conversation,
     /// What it speaks, for the live session too.
-    pub(crate) protocol: Protocol,
+    pub(crate) protocol: std::sync::Arc<Protocol>,
     pub(crate) heard: Heard,
     /// In order; the numbers are places among all that was recorded, and not dense yet.
     pub(crate) steps: Vec<Step<Cue>>,
@@ -63,25 +63,25 @@ impl Recorded {
 fn not_to_be_played(entries: &[Entry], side: Side) -> Option<String> {
     let mut offset = 0;
     for entry in entries.iter().filter(|entry| entry.side == side) {
-        match &entry.what {
-            What::Chunk(bytes) => offset += bytes.len(),
-            What::Gap(missing) => {
+        match &entry.content {
+            Content::Chunk(bytes) => offset += bytes.len(),
+            Content::Gap(missing) => {
                 return Some(format!(
                     "{missing} bytes of the {side} are missing in the recording, behind byte {offset}"
                 ));
             }
-            What::Close(_) => {}
+            Content::Close(_) => {}
         }
     }
-    let speaks = |entry: &Entry| matches!(entry.what, What::Chunk(_));
+    let speaks = |entry: &Entry| matches!(entry.content, Content::Chunk(_));
     (!entries.iter().any(speaks)).then(|| "it carries no data".to_owned())
 }
 
 fn hear(listening: &mut Listening, entry: &Entry) {
-    match &entry.what {
-        What::Chunk(bytes) => listening.chunk(entry.side, bytes),
-        What::Gap(missing) => listening.gap(entry.side, *missing),
-        What::Close(ending) => listening.close(entry.side, *ending),
+    match &entry.content {
+        Content::Chunk(bytes) => listening.chunk(entry.side, bytes),
+        Content::Gap(missing) => listening.gap(entry.side, *missing),
+        Content::Close(ending) => listening.close(entry.side, *ending),
     }
 }
 
@@ -96,17 +96,17 @@ fn steps(conversation: &Conversation, protocol: &Protocol, heard: &Heard, side: 
     for (entry, order) in transcript.entries.iter().zip(order) {
         hear(&mut listening, entry);
         let act = if entry.side == side {
-            match &entry.what {
-                What::Chunk(bytes) => Act::Send(bytes.clone()),
-                What::Close(Ending::Closed) => Act::Close,
-                What::Close(Ending::Reset) => Act::Reset,
-                What::Close(Ending::Lost) | What::Gap(_) => continue,
+            match &entry.content {
+                Content::Chunk(bytes) => Act::Send(bytes.clone()),
+                Content::Close(Ending::Closed) => Act::Close,
+                Content::Close(Ending::Reset) => Act::Reset,
+                Content::Close(Ending::Lost) | Content::Gap(_) => continue,
             }
         } else {
             let length = listening.heard.length(!side);
             // What is said when the stream ends may be the end of a message, or what was not read: neither is awaited beside the end itself.
-            let ended = matches!(entry.what, What::Close(Ending::Closed | Ending::Reset));
-            let messages = if ended || matches!(entry.what, What::Close(_)) {
+            let ended = matches!(entry.content, Content::Close(Ending::Closed | Ending::Reset));
+            let messages = if ended || matches!(entry.content, Content::Close(_)) {
                 seen.messages
             } else {
                 listening.heard.messages[(!side).index()].len()

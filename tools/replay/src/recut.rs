@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use enjamb::transcript::What;
-use enjamb::{Connection, Ending, Side, Tap, Time};
+use enjamb::transcript::Content;
+use enjamb::{Connection, Event, Side, Tap, Time};
 use enjamb_isolate::Ledger;
 use enjamb_law::{Cutting, Violation, WatchError, watch};
 use sha2::{Digest as _, Sha256};
@@ -90,7 +90,7 @@ struct Recutting<'s> {
 struct Conversation {
     source: Arc<str>,
     connection: Connection,
-    turns: Vec<(Side, What)>,
+    turns: Vec<(Side, Content)>,
     cuts: Vec<usize>,
     payload: usize,
     /// What keeping it costs, in bytes: each turn and each cut costs more than its payload.
@@ -174,15 +174,42 @@ impl<'s> Recutting<'s> {
         }))
     }
 
+    fn chunk(&mut self, connection: &Connection, side: Side, bytes: &[u8]) {
+        let (most, room) = (self.most, MOST_KEPT.saturating_sub(self.kept));
+        let Some(conversation) = self.conversation(connection) else { return };
+        let taken = if conversation.full {
+            &[]
+        } else {
+            &bytes[..bytes.len().min(room).min(most.saturating_sub(conversation.payload))]
+        };
+        let before = conversation.weight;
+        match conversation.turns.last_mut() {
+            _ if taken.is_empty() => {}
+            Some((last, Content::Chunk(glued))) if *last == side => {
+                conversation.cuts.push(conversation.payload);
+                glued.extend_from_slice(taken);
+                conversation.weight += taken.len() + size_of::<usize>();
+            }
+            _ => {
+                conversation.turns.push((side, Content::Chunk(taken.to_vec())));
+                conversation.weight += taken.len() + size_of::<(Side, Content)>();
+            }
+        }
+        conversation.payload += taken.len();
+        conversation.left += (bytes.len() - taken.len()) as u64;
+        conversation.full |= taken.len() < bytes.len();
+        self.kept += conversation.weight - before;
+    }
+
     /// Something happened that is not payload.
-    fn happened(&mut self, connection: &Connection, side: Side, what: What) {
+    fn happened(&mut self, connection: &Connection, side: Side, content: Content) {
         let room = self.kept < MOST_KEPT;
         let Some(conversation) = self.conversation(connection) else { return };
         conversation.full |= !room;
         if !conversation.full {
-            conversation.turns.push((side, what));
-            conversation.weight += size_of::<(Side, What)>();
-            self.kept += size_of::<(Side, What)>();
+            conversation.turns.push((side, content));
+            conversation.weight += size_of::<(Side, Content)>();
+            self.kept += size_of::<(Side, Content)>();
         }
     }
 
@@ -250,54 +277,25 @@ impl<'s> Recutting<'s> {
 }
 
 impl Tap for Recutting<'_> {
-    fn open(&mut self, connection: &Connection, _: Time) {
-        self.conversation(connection);
-    }
-
-    fn chunk(&mut self, connection: &Connection, _: Time, side: Side, bytes: &[u8]) {
-        let (most, room) = (self.most, MOST_KEPT.saturating_sub(self.kept));
-        let Some(conversation) = self.conversation(connection) else { return };
-        let taken = if conversation.full {
-            &[]
-        } else {
-            &bytes[..bytes.len().min(room).min(most.saturating_sub(conversation.payload))]
-        };
-        let before = conversation.weight;
-        match conversation.turns.last_mut() {
-            _ if taken.is_empty() => {}
-            Some((last, What::Chunk(glued))) if *last == side => {
-                conversation.cuts.push(conversation.payload);
-                glued.extend_from_slice(taken);
-                conversation.weight += taken.len() + size_of::<usize>();
+    fn event(&mut self, connection: &Connection, _: Time, event: Event<'_>) {
+        match event {
+            Event::Open => {
+                self.conversation(connection);
             }
-            _ => {
-                conversation.turns.push((side, What::Chunk(taken.to_vec())));
-                conversation.weight += taken.len() + size_of::<(Side, What)>();
+            Event::Chunk { side, bytes } => self.chunk(connection, side, bytes),
+            Event::Gap { side, missing } => self.happened(connection, side, Content::Gap(missing)),
+            Event::Close { side, ending } => self.happened(connection, side, Content::Close(ending)),
+            Event::Done => {
+                if let Some(conversation) = self.open.remove(&connection.number) {
+                    self.kept -= conversation.weight;
+                    self.try_it(conversation);
+                }
             }
-        }
-        conversation.payload += taken.len();
-        conversation.left += (bytes.len() - taken.len()) as u64;
-        conversation.full |= taken.len() < bytes.len();
-        self.kept += conversation.weight - before;
-    }
-
-    fn gap(&mut self, connection: &Connection, _: Time, side: Side, missing: u64) {
-        self.happened(connection, side, What::Gap(missing));
-    }
-
-    fn close(&mut self, connection: &Connection, _: Time, side: Side, ending: Ending) {
-        self.happened(connection, side, What::Close(ending));
-    }
-
-    fn done(&mut self, connection: &Connection, _: Time) {
-        if let Some(conversation) = self.open.remove(&connection.number) {
-            self.kept -= conversation.weight;
-            self.try_it(conversation);
         }
     }
 }
 
-fn digest(protocol: &str, port: u16, turns: &[(Side, What)], cuts: &[usize]) -> [u8; 32] {
+fn digest(protocol: &str, port: u16, turns: &[(Side, Content)], cuts: &[usize]) -> [u8; 32] {
     let mut hasher = Sha256::new();
     let mut part = |kind: u8, number: u64, bytes: &[u8]| {
         hasher.update([kind]);
@@ -308,9 +306,9 @@ fn digest(protocol: &str, port: u16, turns: &[(Side, What)], cuts: &[usize]) -> 
     part(1, port.into(), &[]);
     for (side, what) in turns {
         match what {
-            What::Chunk(bytes) => part(2 + side.index() as u8, bytes.len() as u64, bytes),
-            What::Gap(missing) => part(4 + side.index() as u8, *missing, &[]),
-            What::Close(ending) => {
+            Content::Chunk(bytes) => part(2 + side.index() as u8, bytes.len() as u64, bytes),
+            Content::Gap(missing) => part(4 + side.index() as u8, *missing, &[]),
+            Content::Close(ending) => {
                 part(6 + side.index() as u8, ending.as_str().len() as u64, ending.as_str().as_bytes());
             }
         }

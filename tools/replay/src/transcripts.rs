@@ -8,8 +8,8 @@ use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use enjamb::transcript::{Entry, HEADER, ParseError, What};
-use enjamb::{Connection, Side, Tap, Transcript};
+use enjamb::transcript::{Content, HEADER, ParseError};
+use enjamb::{Connection, Event, Tap, Transcript};
 
 /// The address of either end of a conversation whose addresses nobody wrote down.
 pub const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
@@ -66,28 +66,26 @@ impl Text {
     pub fn play(&self, number: u64, tap: &mut impl Tap) -> Option<usize> {
         let connection = Connection { number, client: NOWHERE, server: NOWHERE };
         let entries = &self.transcript.entries;
-        tap.open(&connection, entries.first().map(|entry| entry.time).unwrap_or_default());
+        tap.event(&connection, entries.first().map(|entry| entry.time).unwrap_or_default(), Event::Open);
         let (mut said, mut ended) = ([false; 2], [false; 2]);
         let mut passed_over = None;
-        for (at, Entry { time, side, what }) in entries.iter().enumerate() {
-            if ended[side.index()] {
+        for (at, entry) in entries.iter().enumerate() {
+            let side = entry.side.index();
+            if ended[side] {
                 passed_over = passed_over.or(self.lines.get(at).copied());
                 continue;
             }
-            let said_before = std::mem::replace(&mut said[side.index()], true);
-            match what {
-                What::Chunk(bytes) if bytes.is_empty() => {}
-                What::Chunk(bytes) => tap.chunk(&connection, *time, *side, bytes),
+            let said_before = std::mem::replace(&mut said[side], true);
+            match &entry.content {
+                Content::Chunk(bytes) if bytes.is_empty() => continue,
                 // Where the stream was joined; later, it says nothing.
-                What::Gap(0) if said_before => {}
-                What::Gap(missing) => tap.gap(&connection, *time, *side, *missing),
-                What::Close(ending) => {
-                    ended[Side::index(*side)] = true;
-                    tap.close(&connection, *time, *side, *ending);
-                }
+                Content::Gap(0) if said_before => continue,
+                Content::Chunk(_) | Content::Gap(_) => {}
+                Content::Close(_) => ended[side] = true,
             }
+            tap.event(&connection, entry.time, entry.event());
         }
-        tap.done(&connection, entries.last().map(|entry| entry.time).unwrap_or_default());
+        tap.event(&connection, entries.last().map(|entry| entry.time).unwrap_or_default(), Event::Done);
         passed_over
     }
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use arbitrary::Arbitrary;
-use enjamb::{Connection, Ending, Side, Tap, Time};
+use enjamb::{Connection, Ending, Event, Side, Tap, Time};
 use enjamb_capture::{Options, Overlap, Reassembler, Segment, Summary};
 
 /// How long a stream is at most: all of it is still compared with its repetitions.
@@ -21,11 +21,11 @@ pub(crate) struct Case {
     pub(crate) handshake: bool,
     /// The last copy counts.
     pub(crate) last: bool,
-    pub(crate) events: Vec<Event>,
+    pub(crate) events: Vec<Action>,
 }
 
 #[derive(Arbitrary, Clone, Debug)]
-pub(crate) enum Event {
+pub(crate) enum Action {
     /// So many bytes, and 2 more. Copies of different flavours differ in some bytes.
     Data { at: u16, length: u8, flavour: u8 },
     /// Of which the capture has only the first ones.
@@ -105,27 +105,28 @@ struct Told {
 }
 
 impl Tap for Told {
-    fn open(&mut self, _: &Connection, _: Time) {}
-    fn chunk(&mut self, _: &Connection, _: Time, side: Side, bytes: &[u8]) {
-        assert_eq!((side, self.ending), (Side::Client, None));
-        self.stream.extend(bytes.iter().copied().map(Some));
-        self.chunks += 1;
+    fn event(&mut self, _: &Connection, _: Time, event: Event<'_>) {
+        match event {
+            Event::Chunk { side, bytes } => {
+                assert_eq!((side, self.ending), (Side::Client, None));
+                self.stream.extend(bytes.iter().copied().map(Some));
+                self.chunks += 1;
+            }
+            Event::Gap { side, missing } => {
+                assert_eq!((side, self.ending), (Side::Client, None));
+                self.stream.extend((0..missing).map(|_| None));
+            }
+            Event::Close { side, ending } => assert_eq!((side, self.ending.replace(ending)), (Side::Client, None)),
+            Event::Open | Event::Done => {}
+        }
     }
-    fn gap(&mut self, _: &Connection, _: Time, side: Side, missing: u64) {
-        assert_eq!((side, self.ending), (Side::Client, None));
-        self.stream.extend((0..missing).map(|_| None));
-    }
-    fn close(&mut self, _: &Connection, _: Time, side: Side, ending: Ending) {
-        assert_eq!((side, self.ending.replace(ending)), (Side::Client, None));
-    }
-    fn done(&mut self, _: &Connection, _: Time) {}
 }
 
 /// The events that count. Which bytes of packets that were cut are lost for ever depends on what was delivered; where that depends
 /// on more than what was seen of the stream, they are left out.
-fn events(case: &Case) -> impl Iterator<Item = &Event> {
+fn events(case: &Case) -> impl Iterator<Item = &Action> {
     let exact = case.handshake && !case.last;
-    case.events.iter().take(MOST).filter(move |event| exact || !matches!(event, Event::Cut { .. }))
+    case.events.iter().take(MOST).filter(move |event| exact || !matches!(event, Action::Cut { .. }))
 }
 
 /// Reassembles what a case says, with patience without end and memory enough.
@@ -159,21 +160,21 @@ fn reassemble(case: &Case) -> (Told, Summary) {
     }
     for event in events(case) {
         match *event {
-            Event::Data { at, length, flavour } => {
+            Action::Data { at, length, flavour } => {
                 let (at, end) = range(at, length);
                 let payload: Vec<u8> = (at..end).map(|at| byte(at, flavour)).collect();
                 push(&Segment { sequence: sequence(at), payload: &payload, ..empty });
             }
-            Event::Cut { at, length, captured } => {
+            Action::Cut { at, length, captured } => {
                 let (at, end, captured) = cut(at, length, captured);
                 let payload: Vec<u8> = (at..captured).map(|at| byte(at, 0)).collect();
                 push(&Segment { sequence: sequence(at), payload: &payload, missing: (end - captured) as u64, ..empty });
             }
-            Event::Acknowledge { bytes } => {
+            Action::Acknowledge { bytes } => {
                 let acknowledgement = Some(sequence(usize::from(bytes) % (LONGEST + 1)));
                 push(&Segment { source: server, destination: client, sequence: 7, acknowledgement, ..empty });
             }
-            Event::Finish => push(&Segment { sequence: sequence(LONGEST), fin: true, ..empty }),
+            Action::Finish => push(&Segment { sequence: sequence(LONGEST), fin: true, ..empty }),
         }
     }
     reassembler.finish(&mut told);
@@ -206,22 +207,22 @@ pub(crate) fn check(case: &Case) {
     let mut begins = if case.handshake { 0 } else { LONGEST };
     for event in events(case) {
         match *event {
-            Event::Data { at, length, flavour } => {
+            Action::Data { at, length, flavour } => {
                 let (at, end) = range(at, length);
                 begins = begins.min(at);
                 let bytes: Vec<u8> = (at..end).map(|at| byte(at, flavour)).collect();
                 model.take(at, &bytes, 0);
             }
-            Event::Cut { at, length, captured } => {
+            Action::Cut { at, length, captured } => {
                 let (at, end, captured) = cut(at, length, captured);
                 begins = begins.min(at);
                 let bytes: Vec<u8> = (at..captured).map(|at| byte(at, 0)).collect();
                 model.take(at, &bytes, end - captured);
             }
-            Event::Acknowledge { bytes } => {
+            Action::Acknowledge { bytes } => {
                 model.acknowledged = model.acknowledged.max(usize::from(bytes) % (LONGEST + 1));
             }
-            Event::Finish => model.ended = true,
+            Action::Finish => model.ended = true,
         }
         if case.handshake && !case.last {
             model.settle();
@@ -247,7 +248,7 @@ pub(crate) fn check(case: &Case) {
     assert_eq!(summary.payload, expected.iter().flatten().count() as u64, "{case:?}");
     assert_eq!(summary.gap_bytes, expected.iter().filter(|byte| byte.is_none()).count() as u64, "{case:?}");
     // Behind a gap nothing before it is compared, and gaps come early only where packets were cut.
-    let cut = events(case).any(|event| matches!(event, Event::Cut { .. }));
+    let cut = events(case).any(|event| matches!(event, Action::Cut { .. }));
     if !cut {
         let found = (summary.conflicts, summary.conflicting_bytes);
         assert_eq!(found, (model.conflicts, model.conflicting_bytes), "{case:?}");

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use enjamb::{Connection, Ending, Side, Tap, Time};
+use enjamb::{Connection, Ending, Event, Side, Tap, Time};
 
 /// What a tap was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,30 +78,29 @@ impl Conversation {
 }
 
 impl Tap for Conversations {
-    fn open(&mut self, connection: &Connection, time: Time) {
-        assert_eq!(connection.number, self.0.len() as u64 + 1, "numbered in order");
-        self.0.insert(connection.number, Conversation { connection: *connection, told: vec![(time, Told::Open)] });
-    }
-
-    fn chunk(&mut self, connection: &Connection, time: Time, side: Side, bytes: &[u8]) {
-        assert!(!bytes.is_empty(), "a chunk is never empty");
-        self.add(connection, time, Told::Chunk(side, bytes.to_vec()));
-    }
-
-    fn gap(&mut self, connection: &Connection, time: Time, side: Side, missing: u64) {
-        let begins = !self.0[&connection.number]
-            .told
-            .iter()
-            .any(|(_, told)| matches!(told, Told::Chunk(of, _) | Told::Gap(of, _) if *of == side));
-        assert!(missing > 0 || begins, "a gap is never empty but where the stream was joined");
-        self.add(connection, time, Told::Gap(side, missing));
-    }
-
-    fn close(&mut self, connection: &Connection, time: Time, side: Side, ending: Ending) {
-        self.add(connection, time, Told::Close(side, ending));
-    }
-
-    fn done(&mut self, connection: &Connection, time: Time) {
-        self.add(connection, time, Told::Done);
+    fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
+        match event {
+            Event::Open => {
+                assert_eq!(connection.number, self.0.len() as u64 + 1, "numbered in order");
+                self.0.insert(
+                    connection.number,
+                    Conversation { connection: *connection, told: vec![(time, Told::Open)] },
+                );
+            }
+            Event::Chunk { side, bytes } => {
+                assert!(!bytes.is_empty(), "a chunk is never empty");
+                self.add(connection, time, Told::Chunk(side, bytes.to_vec()));
+            }
+            Event::Gap { side, missing } => {
+                let begins = !self.0[&connection.number]
+                    .told
+                    .iter()
+                    .any(|(_, told)| matches!(told, Told::Chunk(of, _) | Told::Gap(of, _) if *of == side));
+                assert!(missing > 0 || begins, "a gap is never empty but where the stream was joined");
+                self.add(connection, time, Told::Gap(side, missing));
+            }
+            Event::Close { side, ending } => self.add(connection, time, Told::Close(side, ending)),
+            Event::Done => self.add(connection, time, Told::Done),
+        }
     }
 }

@@ -1,7 +1,8 @@
-//! The total law: any bytes whatever are answered with values or a typed error.
+//! The total law: any bytes give values or a typed error.
 //!
-//! Here the subject runs on the caller's thread: a panic, an answer without end and a call that takes nothing are seen; a call that never returns,
-//! and a stack that overflows, need a process to watch over: see [`Laws`](crate::Laws), which gives them one.
+//! The subject runs on the caller's thread. That shows a panic, endless output, and a call that
+//! takes no bytes. A call that never returns and a stack overflow need a process of their own,
+//! which [`Laws`](crate::Laws) starts.
 
 use crate::cutting::Cutting;
 use crate::law::Law;
@@ -13,35 +14,36 @@ use crate::subject::{Comparable, Subject};
 use crate::trace::trace;
 use crate::violation::{Trace, Violation};
 
-/// Holds when the subject does nothing that [nothing may do](Breach) with `input`, cut at `cuts`.
+/// Holds when the subject commits no [breach](Breach) over `input`, cut at `cuts`.
 ///
 /// # Errors
-/// A [`Violation`], minimised. That a reader sleeps or spins is not this law's affair but that of [`awake`](crate::awake).
+/// A [`Violation`], minimised. A reader that sleeps or spins breaks the law [`awake`](crate::awake)
+/// instead.
 pub fn total<S>(subject: &S, input: &Cutting, cuts: &[usize]) -> Result<(), Box<Violation>>
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
     pulse::input(input);
     match breach(&trace(subject, input, cuts)) {
-        Some(found) if of(found) == Law::Total => Err(violation(subject, input, cuts, Law::Total)),
+        Some(found) if law_broken_by(found) == Law::Total => Err(violation(subject, input, cuts, Law::Total)),
         _ => Ok(()),
     }
 }
 
-/// The law that a breach breaks.
-pub(crate) fn of(breach: &Breach) -> Law {
+/// Returns the law that a breach breaks.
+pub(super) fn law_broken_by(breach: &Breach) -> Law {
     match breach {
         Breach::Asleep | Breach::Busy => Law::Awake,
         _ => Law::Total,
     }
 }
 
-struct Total<'s, S> {
+struct TotalTrial<'s, S> {
     subject: &'s S,
     law: Law,
 }
 
-impl<S: Subject<Event: Comparable, Error: Comparable>> Trial for Total<'_, S> {
+impl<S: Subject<Event: Comparable, Error: Comparable>> Trial for TotalTrial<'_, S> {
     type Reference = ();
 
     fn reference(&self, input: &Cutting) {
@@ -49,7 +51,7 @@ impl<S: Subject<Event: Comparable, Error: Comparable>> Trial for Total<'_, S> {
     }
 
     fn fails(&self, input: &Cutting, (): &(), cuts: &[usize]) -> bool {
-        breach(&trace(self.subject, input, cuts)).is_some_and(|found| of(found) == self.law)
+        breach(&trace(self.subject, input, cuts)).is_some_and(|found| law_broken_by(found) == self.law)
     }
 }
 
@@ -57,10 +59,11 @@ pub(super) fn violation<S>(subject: &S, input: &Cutting, cuts: &[usize], law: La
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
-    let (input, cuts) = minimise::smallest(&Total { subject, law }, input, cuts);
-    let said = trace(subject, &input, &cuts);
-    let verdict = breach(&said).map_or_else(|| "it does not do it every time".to_owned(), ToString::to_string);
-    let actual = Trace::new("said", &said);
+    let (input, cuts) = minimise::smallest(&TotalTrial { subject, law }, input, cuts);
+    let output = trace(subject, &input, &cuts);
+    let verdict = breach(&output)
+        .map_or_else(|| "it does not repeat: the same input passed the next time".to_owned(), ToString::to_string);
+    let actual = Trace::new("actual", &output);
     Box::new(Violation {
         law,
         verdict,

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
 
 use crate::world::{Memory, Told, World, within};
-use enjamb::{Connection, Ending, Side, Tap, Time};
+use enjamb::{Connection, Event, Side, Tap, Time};
 use enjamb_net::{Taps, Trouble};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -28,23 +28,24 @@ impl Taps for Causality {
 }
 
 impl Tap for Causality {
-    fn open(&mut self, _: &Connection, _: Time) {}
-    fn chunk(&mut self, _: &Connection, _: Time, side: Side, bytes: &[u8]) {
-        let mut known = self.0.lock().unwrap();
-        if side == Side::Client {
-            known.told += bytes.len() as u64;
-            return;
-        }
-        known.answer.extend_from_slice(bytes);
-        while let Some(count) = known.answer.first_chunk().copied().map(u64::from_be_bytes) {
-            known.early += u64::from(count > known.told);
-            known.answers += 1;
-            known.answer.drain(..8);
+    fn event(&mut self, _: &Connection, _: Time, event: Event<'_>) {
+        match event {
+            Event::Chunk { side, bytes } => {
+                let mut known = self.0.lock().unwrap();
+                if side == Side::Client {
+                    known.told += bytes.len() as u64;
+                    return;
+                }
+                known.answer.extend_from_slice(bytes);
+                while let Some(count) = known.answer.first_chunk().copied().map(u64::from_be_bytes) {
+                    known.early += u64::from(count > known.told);
+                    known.answers += 1;
+                    known.answer.drain(..8);
+                }
+            }
+            Event::Open | Event::Gap { .. } | Event::Close { .. } | Event::Done => {}
         }
     }
-    fn gap(&mut self, _: &Connection, _: Time, _: Side, _: u64) {}
-    fn close(&mut self, _: &Connection, _: Time, _: Side, _: Ending) {}
-    fn done(&mut self, _: &Connection, _: Time) {}
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -150,18 +151,14 @@ impl Taps for Clumsy {
 struct Stumbling(Clumsy);
 
 impl Tap for Stumbling {
-    fn open(&mut self, _: &Connection, _: Time) {
-        self.0.stumble(At::Open);
-    }
-    fn chunk(&mut self, _: &Connection, _: Time, _: Side, _: &[u8]) {
-        self.0.stumble(At::Chunk);
-    }
-    fn gap(&mut self, _: &Connection, _: Time, _: Side, _: u64) {}
-    fn close(&mut self, _: &Connection, _: Time, _: Side, _: Ending) {
-        self.0.stumble(At::Close);
-    }
-    fn done(&mut self, _: &Connection, _: Time) {
-        self.0.stumble(At::Done);
+    fn event(&mut self, _: &Connection, _: Time, event: Event<'_>) {
+        match event {
+            Event::Open => self.0.stumble(At::Open),
+            Event::Chunk { .. } => self.0.stumble(At::Chunk),
+            Event::Close { .. } => self.0.stumble(At::Close),
+            Event::Done => self.0.stumble(At::Done),
+            Event::Gap { .. } => {}
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use enjamb::{Connection, Ending, Side, Tap, Time};
+use enjamb::{Connection, Ending, Event, Side, Tap, Time};
 use enjamb_net::{Options, Served, Stop, Taps, Trouble, Upstream, serve};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -75,20 +75,14 @@ impl Memory {
 }
 
 impl Tap for Memory {
-    fn open(&mut self, connection: &Connection, time: Time) {
-        self.push(connection, time, Told::Open);
-    }
-    fn chunk(&mut self, connection: &Connection, time: Time, side: Side, bytes: &[u8]) {
-        self.push(connection, time, Told::Chunk(side, bytes.to_vec()));
-    }
-    fn gap(&mut self, _: &Connection, _: Time, _: Side, _: u64) {
-        panic!("a relay loses nothing");
-    }
-    fn close(&mut self, connection: &Connection, time: Time, side: Side, ending: Ending) {
-        self.push(connection, time, Told::Close(side, ending));
-    }
-    fn done(&mut self, connection: &Connection, time: Time) {
-        self.push(connection, time, Told::Done);
+    fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
+        match event {
+            Event::Open => self.push(connection, time, Told::Open),
+            Event::Chunk { side, bytes } => self.push(connection, time, Told::Chunk(side, bytes.to_vec())),
+            Event::Gap { .. } => panic!("a relay loses nothing"),
+            Event::Close { side, ending } => self.push(connection, time, Told::Close(side, ending)),
+            Event::Done => self.push(connection, time, Told::Done),
+        }
     }
 }
 
