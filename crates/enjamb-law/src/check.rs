@@ -50,7 +50,7 @@ where
         let folder = regressions::folder(self.file, &self.name);
         match self.check(law) {
             Verdict::Holds(Tally { inputs, runs }) => {
-                println!("{law}: {}: {inputs} inputs, {runs} runs", law.statement())
+                println!("{law}: {}: {inputs} inputs, {runs} runs", law.statement());
             }
             // The parent started this process for another law of the same test.
             Verdict::NotTried(_) if LawTask::of_this_process().is_some() => {}

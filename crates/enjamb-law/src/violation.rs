@@ -134,7 +134,10 @@ impl fmt::Display for Violation {
         match self.subject {
             Some(_) => writeln!(f, "\nas a test:\n")?,
             None => {
-                writeln!(f, "\nas a test (a law that is called directly cannot print your constructor: fill it in):\n")?
+                writeln!(
+                    f,
+                    "\nas a test (a law that is called directly cannot print your constructor: fill it in):\n"
+                )?;
             }
         }
         self.as_test().lines().try_for_each(|line| writeln!(f, "{}{line}", if line.is_empty() { "" } else { "    " }))

@@ -26,7 +26,7 @@ where
 {
     pulse::input(input);
     match breach(&trace(subject, input, cuts)) {
-        Some(fault) if total::law_broken_by(fault) == Law::Awake => {
+        Some(found) if total::law_broken_by(found) == Law::Awake => {
             Err(total::violation(subject, input, cuts, Law::Awake))
         }
         _ => Ok(()),
