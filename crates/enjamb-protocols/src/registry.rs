@@ -34,6 +34,7 @@ pub struct Protocol {
     ports: Vec<u16>,
     about: String,
     sniff: fn(Side, &[u8]) -> Sniff,
+    builtin: bool,
     open: Arc<dyn Fn(Option<u16>) -> Box<dyn Session> + Send + Sync>,
 }
 
@@ -53,8 +54,20 @@ impl Protocol {
             ports: Vec::new(),
             about: String::new(),
             sniff: |_, _| Sniff::No,
+            builtin: false,
             open: Arc::new(open),
         }
+    }
+
+    /// Returns whether it is one of enjamb's own.
+    #[must_use]
+    pub fn is_builtin(&self) -> bool {
+        self.builtin
+    }
+
+    fn builtin(mut self, builtin: bool) -> Self {
+        self.builtin = builtin;
+        self
     }
 
     /// Another name for it.
@@ -160,17 +173,19 @@ impl Registry {
                     .port(80)
                     .port(8080)
                     .about("HTTP/1.0 and HTTP/1.1 (RFC 9112)")
-                    .sniffed_by(http1::sniff),
+                    .sniffed_by(http1::sniff)
+                    .builtin(true),
             )
             .with(
                 Protocol::new("redis", redis::session)
                     .alias("resp")
                     .port(6379)
                     .about("Redis: RESP2, RESP3 and inline commands")
-                    .sniffed_by(redis::sniff),
+                    .sniffed_by(redis::sniff)
+                    .builtin(true),
             )
             .with(
-                Protocol::new("opaque", || Box::new(Opaque::default())).about("Bytes that are counted and not parsed"),
+                Protocol::new("opaque", || Box::new(Opaque::default())).about("Bytes that are counted and not parsed").builtin(true),
             )
     }
 
@@ -197,7 +212,9 @@ impl Registry {
     #[must_use]
     pub fn auto(&self) -> Protocol {
         let candidates: Arc<[Protocol]> = self.protocols.clone().into();
+        let builtin = self.iter().all(Protocol::is_builtin);
         Protocol::with_port("auto", move |port| Box::new(Detect::new(Arc::clone(&candidates), port)))
+            .builtin(builtin)
             .about("Whichever protocol the first bytes of a connection turn out to be")
     }
 
@@ -216,6 +233,6 @@ impl Registry {
             error.also_known(self.iter().map(Protocol::name).chain(["auto"]).collect::<Vec<_>>().join(", "))
         })?;
         let name = what.to_owned();
-        Ok(Protocol::new(what, move || Box::new(sides.session(&name))))
+        Ok(Protocol::new(what, move || Box::new(sides.session(&name))).builtin(true))
     }
 }
