@@ -19,6 +19,9 @@ use crate::worker::{Returned, Worker};
 /// more than a few ends, so that there is always room for those.
 const LIMITS: QueueLimits = QueueLimits { events_max: 1 << 14, ends_max: usize::MAX, bytes_max: 4 << 20 };
 
+/// The number of the relay's errors that wait until the handler is as far. A connection has two at most.
+const ERRORS_WAITING_MAX: usize = 8;
+
 /// A connection whose handler runs on worker threads.
 pub(crate) struct Conversation {
     connection: Connection,
@@ -40,6 +43,8 @@ struct Progress {
 struct Queue {
     events: EventQueue,
     missing: Missing,
+    /// Errors of the relay, to be written before the end of the connection.
+    errors: Vec<(Time, String)>,
     /// A worker runs the conversation, or will.
     is_scheduled: bool,
     /// Nothing is parsed any more.
@@ -66,6 +71,7 @@ impl Conversation {
             queue: Mutex::new(Queue {
                 events: EventQueue::new(LIMITS),
                 missing: Missing::default(),
+                errors: Vec::new(),
                 is_scheduled: false,
                 has_failed: false,
             }),
@@ -92,6 +98,19 @@ impl Conversation {
             shared.counts.dropped(bytes);
         }
         !events.waiting.is_empty() && !std::mem::replace(is_scheduled, true)
+    }
+
+    /// Writes an error of the relay, once the events before it have been parsed.
+    pub(crate) fn report(&self, time: Time, reason: String, shared: &Shared) {
+        let mut queue = lock(&self.queue);
+        if queue.is_scheduled {
+            if queue.errors.len() < ERRORS_WAITING_MAX {
+                queue.errors.push((time, reason));
+            }
+        } else {
+            drop(queue);
+            lock(&self.progress).account.report(time, &reason, &shared.journal);
+        }
     }
 
     /// Takes the events that wait through the handler.
@@ -193,6 +212,9 @@ impl Conversation {
         if let Err(error) = result {
             progress.account.fail(error);
         }
+        if event == Event::Done {
+            write_errors(&progress.account, &mut lock(&self.queue), shared);
+        }
         explain_gap(&progress.account, time, event, shared);
         progress.account.record(time, event, handler, messages, &shared.journal);
         progress.counted += usize::from(is_whole);
@@ -234,6 +256,9 @@ impl Conversation {
         let rest_events = rest.iter().flat_map(|batch| batch.iter()).skip(progress.counted);
         let mut last = time;
         for (_, time, event) in rest_events.chain(waiting.iter()) {
+            if event == Event::Done {
+                write_errors(&progress.account, &mut queue, shared);
+            }
             record_unparsed(&mut progress.account, time, event, shared);
             last = time;
         }
@@ -242,7 +267,15 @@ impl Conversation {
                 record_unparsed(&mut progress.account, last, Event::Gap { side, missing }, shared);
             }
         }
+        write_errors(&progress.account, &mut queue, shared);
         shared.release(waiting.payload_len() + rest.map_or(0, |batch| batch.payload_len()));
+    }
+}
+
+/// Writes the errors of the relay that have waited.
+fn write_errors(account: &Account, queue: &mut Queue, shared: &Shared) {
+    for (time, reason) in queue.errors.drain(..) {
+        account.report(time, &reason, &shared.journal);
     }
 }
 

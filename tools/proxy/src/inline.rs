@@ -6,7 +6,7 @@ use std::sync::Arc;
 use enjamb::{Connection, Ending, Event, Tap, Time};
 
 use crate::account::Account;
-use crate::handler::{Handler, HandlerError};
+use crate::handler::Handler;
 use crate::messages::MessageBuffer;
 use crate::shared::Shared;
 
@@ -19,37 +19,47 @@ pub(crate) struct InlineTap {
     shared: Arc<Shared>,
     /// From the opening to the end.
     account: Option<Account>,
-    /// `None` where nothing is parsed any more, too.
-    handler: Option<Handler>,
+    handler: State,
+}
+
+enum State {
+    /// The session is opened with the first event after the opening: the relay opens one connection at a time.
+    Unopened,
+    Open(Handler),
+    /// Nothing is parsed any more.
+    Failed,
 }
 
 impl InlineTap {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, account: None, handler: None }
+        Self { shared, account: None, handler: State::Unopened }
     }
 
     /// Takes one event through the handler, and counts it.
     fn step(&mut self, time: Time, event: Event<'_>, messages: &mut MessageBuffer) {
         let Self { shared, account: Some(account), handler } = self else { return };
-        let result = handler.as_mut().map_or(Ok(()), |handler| handler.call(event, messages));
+        let mut result = Ok(());
+        if matches!(handler, State::Unopened) {
+            match shared.open_handler(account.connection()) {
+                Ok(opened) => *handler = State::Open(opened),
+                Err(error) => result = Err(error),
+            }
+        }
+        let mut opened = if let State::Open(handler) = handler { Some(handler) } else { None };
+        if let Some(handler) = &mut opened {
+            result = handler.call(event, messages);
+        }
         if let Err(error) = &result {
             account.fail(error);
         }
-        account.record(time, event, handler.as_ref(), messages, &shared.journal);
+        account.record(time, event, opened.as_deref(), messages, &shared.journal);
         if let Err(error) = result {
-            self.fail(time, &error);
-        }
-    }
-
-    fn fail(&mut self, time: Time, error: &HandlerError) {
-        if let Some(account) = &mut self.account {
-            account.fail(error);
-            account.report(time, &error.to_string(), &self.shared.journal);
-            self.shared.failed(account.connection(), error);
-        }
-        if let Some(handler) = self.handler.take() {
-            // It has failed already.
-            let _ = handler.close();
+            account.report(time, &error.to_string(), &shared.journal);
+            shared.failed(account.connection(), &error);
+            if let State::Open(handler) = std::mem::replace(handler, State::Failed) {
+                // Its failure has been reported already.
+                let _ = handler.close();
+            }
         }
     }
 }
@@ -58,13 +68,9 @@ impl Tap for InlineTap {
     fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
         if event == Event::Open {
             self.account = Some(Account::open(connection, self.shared.protocol.name(), time, &self.shared.journal));
-            match self.shared.open_handler(connection) {
-                Ok(handler) => self.handler = Some(handler),
-                Err(error) => self.fail(time, &error),
-            }
             return;
         }
-        // Taken, not borrowed: should one tap ever call another, that one makes a buffer of its own.
+        // Taken, not borrowed: should one tap ever call another, that one makes its own buffer.
         let mut messages = MESSAGES.take().unwrap_or_default();
         if event == Event::Done {
             // The end of the connection ends both sides, and the handler has to know.

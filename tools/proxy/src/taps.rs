@@ -36,7 +36,10 @@ impl Taps for ProxyTaps {
     }
 
     fn error(&self, time: Time, connection: Option<&Connection>, error: &RelayError) {
-        self.shared.journal.error(time, connection, &error.to_string());
+        match (&self.workers, connection) {
+            (Some(workers), Some(connection)) => workers.report(connection, time, error.to_string()),
+            _ => self.shared.journal.error(time, connection, &error.to_string()),
+        }
         match connection {
             None => self.shared.notices.limited(error),
             Some(Connection { number, .. }) => {

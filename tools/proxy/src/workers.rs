@@ -5,7 +5,7 @@
 //! goes on without being parsed, and a new thread takes the place of the abandoned one. Rust has no way to end a thread,
 //! so that the number of abandoned threads has a limit. Once it is reached, the handlers of new connections are not run.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -40,6 +40,8 @@ type Worker = GenericWorker<Arc<Conversation>>;
 pub(crate) struct Workers {
     shared: Arc<Shared>,
     state: Mutex<State>,
+    /// The open connections, by their numbers.
+    open: Mutex<HashMap<u64, Arc<Conversation>>>,
     /// Something is ready, or the workers end.
     ready: Condvar,
     /// The workers end.
@@ -63,7 +65,7 @@ impl Workers {
     /// Starts the threads. Without a `timeout`, a call that does not return is never given up.
     pub(crate) fn start(shared: Arc<Shared>, timeout: Option<Duration>) -> io::Result<Arc<Self>> {
         let (ready, ended) = (Condvar::new(), Condvar::new());
-        let workers = Arc::new(Self { shared, state: Mutex::default(), ready, ended });
+        let workers = Arc::new(Self { shared, state: Mutex::default(), open: Mutex::default(), ready, ended });
         let threads = std::thread::available_parallelism().map_or(1, Into::into).max(THREADS_MIN);
         for _ in 0..threads {
             workers.start_worker()?;
@@ -94,6 +96,20 @@ impl Workers {
     /// A tap that gives the events of one connection to a handler.
     pub(crate) fn tap(self: &Arc<Self>) -> Box<dyn Tap + Send> {
         Box::new(WorkerTap { workers: Arc::clone(self), conversation: None })
+    }
+
+    /// Writes an error of the relay on an open connection, once the events before it have been parsed.
+    pub(crate) fn report(&self, connection: &Connection, time: Time, reason: String) {
+        let conversation = self.open().get(&connection.number).cloned();
+        match conversation {
+            Some(conversation) => conversation.report(time, reason, &self.shared),
+            None => self.shared.journal.error(time, Some(connection), &reason),
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<u64, Arc<Conversation>>> {
+        // Nothing panics while it holds the lock.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until handlers have parsed everything. Those that have not by the deadline are given up.
@@ -248,9 +264,14 @@ impl Tap for WorkerTap {
             if let Some(error) = refused {
                 opened.fail(time, &error, &workers.shared);
             }
-            *conversation = Some(Arc::new(opened));
+            let opened = Arc::new(opened);
+            workers.open().insert(connection.number, Arc::clone(&opened));
+            *conversation = Some(opened);
         }
         let Some(conversation) = conversation else { return };
+        if event == Event::Done {
+            workers.open().remove(&connection.number);
+        }
         if conversation.push(time, event, &workers.shared) {
             workers.schedule(Arc::clone(conversation));
         }

@@ -115,7 +115,8 @@ async fn a_handler_that_behaves_is_logged_like_a_builtin_one() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_handler_that_panics_leaves_the_rest_of_its_connection_unparsed() {
-    let fixture = Fixture::start(trapped_lines(Trap::Panic), Some(TIMEOUT)).await;
+    // A panic that prints a backtrace takes a while.
+    let fixture = Fixture::start(trapped_lines(Trap::Panic), Some(100 * TIMEOUT)).await;
     for _ in 0..2 {
         let mut client = fixture.connect().await;
         echo(&mut client, b"quiet\n").await;
@@ -168,6 +169,7 @@ async fn a_handler_that_hangs_in_any_call_is_given_up() {
             let mut client = fixture.connect().await;
             echo(&mut client, b"one\n").await;
         }
+        drop(hung);
         fixture.until(|proxy| proxy.status().handlers().timed_out == 1).await;
         fixture.until(|proxy| proxy.status().statistics().messages(Side::Client) >= 12).await;
         let (report, records) = fixture.end().await;
@@ -246,4 +248,20 @@ async fn a_slow_handler_loses_chunks_and_the_log_says_where() {
     let end = of(&records, "connection", 1)[1];
     let bytes = end["client_bytes"].as_u64().unwrap() + end["server_bytes"].as_u64().unwrap();
     assert_eq!(bytes + missing, 2 * BYTES);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_of_the_relay_comes_after_the_messages_before_it() {
+    let fixture = Fixture::start(trapped_lines(Trap::Slow), None).await;
+    let mut client = fixture.connect().await;
+    for _ in 0..20 {
+        echo(&mut client, b"a line\n").await;
+    }
+    let (_, records) = fixture.end().await;
+    let reason = "reset, since the relay stops";
+    let error = records.iter().position(|record| record["reason"] == reason).unwrap();
+    let messages: Vec<_> = records.iter().map(|record| record["type"] == "message").collect();
+    assert_eq!(messages.iter().filter(|is_message| **is_message).count(), 40);
+    assert!(!messages[error..].contains(&true) && records[error + 1]["event"] == "end");
+    drop(client);
 }

@@ -1,5 +1,7 @@
 //! A protocol of lines whose handler has a trap.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
