@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use enjamb::units::format_duration;
+
 /// An error of a relay or of one of its taps. The relay goes on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -25,7 +27,7 @@ pub enum RelayError {
     #[error("the watching of this connection failed and has ended: {0}")]
     TapPanicked(String),
     /// Neither side sent anything for this time. The connection was reset.
-    #[error("reset after {} seconds without a byte", .0.as_secs_f64())]
+    #[error("reset after {} without a byte", format_duration(*.0))]
     Idle(Duration),
     /// The relay stopped before the connection had ended. The connection was reset.
     #[error("reset, since the relay stops")]

@@ -12,6 +12,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use enjamb::units::format_duration;
 use enjamb::{Ending, Side};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -100,10 +101,10 @@ pub enum PlayError {
     #[error("nothing more could be sent: {0}")]
     Broken(#[source] io::Error),
     /// The peer does not read.
-    #[error("the peer took nothing of what was sent for {} seconds", .0.as_secs_f64())]
+    #[error("the peer took nothing of what was sent for {}", format_duration(*.0))]
     Stalled(Duration),
     /// The peer does not answer.
-    #[error("the peer was silent for {} seconds when it should have answered, {SILENCES_MAX} times", .0.as_secs_f64())]
+    #[error("the peer was silent for {} when it should have answered, {SILENCES_MAX} times", format_duration(*.0))]
     Silent(Duration),
     /// The peer sends without end.
     #[error("the peer sent more than {0} bytes")]

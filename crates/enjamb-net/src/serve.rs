@@ -10,6 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use enjamb::Ending;
+use enjamb::units::format_duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -250,7 +251,7 @@ impl Relaying {
         let server = match timeout(limit, TcpStream::connect(self.upstream.as_str())).await {
             Ok(connected) => connected?,
             Err(_) => {
-                let reason = format!("no answer within {} seconds", limit.as_secs_f64());
+                let reason = format!("no answer within {}", format_duration(limit));
                 return Err(io::Error::new(io::ErrorKind::TimedOut, reason));
             }
         };

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use enjamb::units::{DurationError, parse_duration};
 use enjamb_monitor::Format;
 use enjamb_net::Options;
 use enjamb_protocols::Registry;
@@ -48,16 +49,16 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = Options::default().max_connections)]
     pub max_connections: NonZeroUsize,
 
-    /// The time that the server may take to accept a connection: `10s`, `250ms`, or a number of seconds.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    /// The time that the server may take to accept a connection: `10s`, `250ms`, `2m`, or a number of seconds.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
     pub connect_timeout: Duration,
 
     /// Reset connections after this time without a byte from either side. [default: never]
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub idle_timeout: Option<Duration>,
 
     /// The time that open connections may go on after a signal to end. A second signal ends them at once.
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration)]
     pub drain: Duration,
 
     /// The time that one call of a protocol handler may take. After that its connection is relayed without being parsed.
@@ -89,8 +90,8 @@ pub enum HandlerTimeout {
 }
 
 impl HandlerTimeout {
-    fn parse(text: &str) -> Result<Self, String> {
-        if text == "never" { Ok(Self::Never) } else { duration(text).map(Self::After) }
+    fn parse(text: &str) -> Result<Self, DurationError> {
+        if text == "never" { Ok(Self::Never) } else { parse_duration(text).map(Self::After) }
     }
 }
 
@@ -98,16 +99,6 @@ impl Default for HandlerTimeout {
     fn default() -> Self {
         Self::After(HANDLER_TIMEOUT)
     }
-}
-
-/// Parses `5s`, `250ms`, or a number of seconds.
-fn duration(text: &str) -> Result<Duration, String> {
-    let (number, unit) = match text.strip_suffix("ms") {
-        Some(number) => (number, 1e-3),
-        None => (text.strip_suffix('s').unwrap_or(text), 1.0),
-    };
-    let number: f64 = number.parse().map_err(|_| "not a time such as 5s, 250ms or 1.5".to_owned())?;
-    Duration::try_from_secs_f64(number * unit).map_err(|error| error.to_string())
 }
 
 impl Arguments {

@@ -1,6 +1,7 @@
 //! What a proxy is to do.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use enjamb_monitor::Format;
@@ -21,7 +22,7 @@ pub struct Configuration {
     /// The server: `HOST:PORT`.
     pub upstream: String,
     /// The protocol of the connections.
-    pub protocol: Protocol,
+    pub protocol: Arc<Protocol>,
     /// The place where records are written. Standard output by default.
     pub log: LogTarget,
     /// The format of the records. Text without colours by default.
@@ -38,12 +39,12 @@ pub struct Configuration {
 impl Configuration {
     /// A proxy that relays to `upstream`. [`listen`](Self::listen) is still to be filled in.
     #[must_use]
-    pub fn new(upstream: impl Into<String>, protocol: Protocol) -> Self {
+    pub fn new(upstream: impl Into<String>, protocol: impl Into<Arc<Protocol>>) -> Self {
         Self {
             program: "enjamb proxy".to_owned(),
             listen: Vec::new(),
             upstream: upstream.into(),
-            protocol,
+            protocol: protocol.into(),
             log: LogTarget::Stdout,
             format: Format::Text { colour: false },
             record: None,

@@ -6,6 +6,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use enjamb::units::format_duration;
 use enjamb::{Event, Message, Session};
 use enjamb_protocols::Protocol;
 
@@ -51,7 +52,7 @@ pub(crate) enum HandlerError {
     #[error("the handler panicked in {}: {message}", .call.as_str())]
     Panicked { call: Call, message: String },
     /// A call took too long.
-    #[error("the handler did not return from {} within {} seconds", .call.as_str(), .limit.as_secs_f64())]
+    #[error("the handler did not return from {} within {}", .call.as_str(), format_duration(*.limit))]
     TimedOut { call: Call, limit: Duration },
     /// One call emitted more than is kept.
     #[error("the handler emitted more than {MESSAGES_PER_CALL_MAX} messages or {TEXT_PER_CALL_MAX} bytes in one call")]

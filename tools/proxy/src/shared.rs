@@ -16,7 +16,7 @@ const BYTES_IN_HANDLING_MAX: usize = 256 << 20;
 
 /// What all connections share.
 pub(crate) struct Shared {
-    pub(crate) protocol: Protocol,
+    pub(crate) protocol: Arc<Protocol>,
     pub(crate) journal: Journal,
     pub(crate) counts: HandlerCounts,
     pub(crate) notices: Notices,
@@ -24,7 +24,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(protocol: Protocol, journal: Journal, notices: Notices) -> Arc<Self> {
+    pub(crate) fn new(protocol: Arc<Protocol>, journal: Journal, notices: Notices) -> Arc<Self> {
         let (counts, bytes_in_handling) = (HandlerCounts::default(), AtomicUsize::new(0));
         Arc::new(Self { protocol, journal, counts, notices, bytes_in_handling })
     }

@@ -177,7 +177,7 @@ async fn a_handler_that_hangs_in_any_call_is_given_up() {
         assert_eq!(report.statistics.connections(), 13);
         let errors = of(&records, "error", 1);
         assert_eq!(errors.len(), 1, "{trap:?}: {errors:?}");
-        assert_eq!(errors[0]["reason"], format!("the handler did not return from {call} within 0.15 seconds"));
+        assert_eq!(errors[0]["reason"], format!("the handler did not return from {call} within 150ms"));
         let ends = records.iter().filter(|record| record["event"] == "end").count();
         assert_eq!(ends, 13, "{trap:?}: every connection has its end");
         for number in 2..=13 {

@@ -289,7 +289,7 @@ fn a_handler_that_never_returns_costs_only_its_log_lines() {
     if !said.contains("connection #1") {
         said += &read_until(&mut running, "connection #1");
     }
-    assert!(said.contains("connection #1: the handler did not return from feed within 0.5 seconds"), "{said}");
+    assert!(said.contains("connection #1: the handler did not return from feed within 500ms"), "{said}");
     running.signal("USR1");
     read_until(&mut running, "handlers that did not return in time: 1");
     echo(&mut hung, b"after\n");
@@ -301,7 +301,7 @@ fn a_handler_that_never_returns_costs_only_its_log_lines() {
 
     let log = std::fs::read_to_string(&log).unwrap();
     let records: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let reason = "the handler did not return from feed within 0.5 seconds";
+    let reason = "the handler did not return from feed within 500ms";
     assert!(
         records.iter().any(|record| record["type"] == "error" && record["conn"] == 1 && record["reason"] == reason)
     );

@@ -28,7 +28,7 @@ async fn echo_server() -> SocketAddr {
     address
 }
 
-fn configuration(upstream: SocketAddr, protocol: Protocol, log: LogTarget) -> Configuration {
+fn configuration(upstream: SocketAddr, protocol: Arc<Protocol>, log: LogTarget) -> Configuration {
     let mut configuration = Configuration::new(upstream.to_string(), protocol);
     configuration.listen = vec!["127.0.0.1:0".to_owned()];
     configuration.log = log;
@@ -36,7 +36,7 @@ fn configuration(upstream: SocketAddr, protocol: Protocol, log: LogTarget) -> Co
     configuration
 }
 
-async fn start(protocol: Protocol, log: LogTarget, record: Option<&Path>) -> Proxy {
+async fn start(protocol: Arc<Protocol>, log: LogTarget, record: Option<&Path>) -> Proxy {
     let mut configuration = configuration(echo_server().await, protocol, log);
     configuration.record = record.map(Into::into);
     Proxy::start(configuration).await.unwrap()
@@ -55,7 +55,7 @@ async fn echo(client: &mut TcpStream, bytes: &[u8]) {
     assert_eq!(back, bytes);
 }
 
-fn lines() -> Protocol {
+fn lines() -> Arc<Protocol> {
     Registry::builtin().resolve("lines").unwrap()
 }
 
@@ -127,7 +127,7 @@ async fn the_log_has_the_connection_its_messages_and_the_summary() {
 }
 
 /// The log of a recording, made by replaying it.
-fn replay(recording: &Path, protocol: Protocol) -> Vec<Value> {
+fn replay(recording: &Path, protocol: Arc<Protocol>) -> Vec<Value> {
     let mut log = String::new();
     let opener: enjamb_monitor::Opener = Arc::new(move |connection| protocol.session(Some(connection.server.port())));
     let mut watch = Watch::new(opener, |record: &Record<'_>| Format::JsonLines.write(record, &mut log));

@@ -29,7 +29,7 @@ pub(crate) struct Conversation {
     /// When it was opened.
     pub(crate) opened: Time,
     /// What was asked for, or what its input says it speaks.
-    pub(crate) protocol: Protocol,
+    pub(crate) protocol: Arc<Protocol>,
     /// What passed.
     pub(crate) transcript: Transcript,
     /// When, among everything in all inputs, it was opened, and when each entry came.

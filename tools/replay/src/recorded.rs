@@ -29,7 +29,7 @@ pub(crate) struct Cue {
 pub(crate) struct Recorded {
     pub(crate) conversation: Conversation,
     /// What it speaks, for the live session too.
-    pub(crate) protocol: Protocol,
+    pub(crate) protocol: std::sync::Arc<Protocol>,
     pub(crate) heard: Heard,
     /// In order; the numbers are places among all that was recorded, and not dense yet.
     pub(crate) steps: Vec<Step<Cue>>,

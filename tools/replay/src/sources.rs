@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::Read;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use enjamb::{Connection, Session, Tap};
 use enjamb_capture::Options;
@@ -20,33 +20,36 @@ const AUTO: &str = "auto";
 #[derive(Debug)]
 pub struct Spoken {
     registry: Registry,
-    asked: (String, Protocol),
+    asked: (String, Arc<Protocol>),
     /// By the connection's number.
-    named: Mutex<HashMap<u64, (String, Protocol)>>,
+    named: Mutex<HashMap<u64, (String, Arc<Protocol>)>>,
 }
 
 impl Spoken {
     /// All speak `protocol`, which a person asked for as `name`; under `auto` a transcript may name another of `registry`.
     #[must_use]
-    pub fn new(registry: Registry, name: &str, protocol: Protocol) -> Self {
+    pub fn new(registry: Registry, name: &str, protocol: Arc<Protocol>) -> Self {
         Self { registry, asked: (name.to_owned(), protocol), named: Mutex::default() }
     }
 
     /// A session for `connection`.
     #[must_use]
     pub fn session(&self, connection: &Connection) -> Box<dyn Session> {
-        self.protocol(connection.number).1.session(Some(connection.server.port()))
+        let named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        let protocol = Arc::clone(&named.get(&connection.number).unwrap_or(&self.asked).1);
+        drop(named);
+        protocol.session(Some(connection.server.port()))
     }
 
     /// What the connection of this number speaks: the name by which it was asked for, and the protocol.
     #[must_use]
-    pub fn protocol(&self, number: u64) -> (String, Protocol) {
+    pub fn protocol(&self, number: u64) -> (String, Arc<Protocol>) {
         let named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
         named.get(&number).unwrap_or(&self.asked).clone()
     }
 
     /// The protocol that `auto` settled on, by the name that its messages gave it; `protocol` itself where it is another, or that is no name.
-    pub(crate) fn settled(&self, protocol: &Protocol, name: &str) -> Protocol {
+    pub(crate) fn settled(&self, protocol: &Arc<Protocol>, name: &str) -> Arc<Protocol> {
         if protocol.name() == AUTO { self.registry.get(name).unwrap_or(protocol).clone() } else { protocol.clone() }
     }
 

@@ -73,7 +73,12 @@ pub(crate) fn judged(mut violation: Box<Violation>) -> (Wrong, Box<Violation>) {
 }
 
 /// The last turns of what a session hung in, where it hangs in them too; all of it otherwise. Whatever hangs leaves a thread behind, so that is tried once.
-pub(crate) fn shortened(hung: Box<Violation>, protocol: &Protocol, port: u16, patience: Duration) -> Box<Violation> {
+pub(crate) fn shortened(
+    hung: Box<Violation>,
+    protocol: &std::sync::Arc<Protocol>,
+    port: u16,
+    patience: Duration,
+) -> Box<Violation> {
     let turns = hung.input.turns();
     let patience = patience.min(PROBE);
     for last in [1, 2, 4, 8, 16].into_iter().filter(|last| *last < turns.len()) {

@@ -139,7 +139,7 @@ async fn a_connection_without_a_byte_for_too_long_is_reset() {
     assert_eq!(memory.errors(), [""; 0]);
     assert!(is_reset(&mut client).await && is_reset(&mut server).await);
     world.end().await;
-    assert_eq!(memory.errors(), ["#1 reset after 0.4 seconds without a byte"]);
+    assert_eq!(memory.errors(), ["#1 reset after 400ms without a byte"]);
     assert_eq!(memory.received().last(), Some(&Received::Done));
 }
 
