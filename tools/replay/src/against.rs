@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use enjamb::Side;
-use enjamb_net::{Interrupted, Playing, Turns, play};
+use enjamb_net::{PlayError, PlayOptions, StepOrder, play};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -35,7 +35,7 @@ const MOST_OPEN: usize = 1000;
 /// How playing a conversation went.
 pub(crate) enum Played {
     /// It was played, as far as that went.
-    Heard { heard: Box<Heard>, interrupted: Option<Interrupted>, silences: usize },
+    Heard { heard: Box<Heard>, interrupted: Option<PlayError>, silences: usize },
     /// There is no connection.
     NotConnected(io::Error),
     /// Its session panicked.
@@ -74,14 +74,9 @@ fn number(recorded: &mut [Recorded]) {
 }
 
 /// How a conversation is played whose peer's part is `recorded`.
-pub(crate) fn playing(recorded: &Recorded, live: &LiveArguments, side: Side) -> Playing {
+pub(crate) fn playing(recorded: &Recorded, live: &LiveArguments, side: Side) -> PlayOptions {
     let length = recorded.heard.length(!side);
-    Playing {
-        timeout: live.timeout,
-        pace: None,
-        most_bytes: length.saturating_mul(2).saturating_add(MUCH_MORE),
-        turns: None,
-    }
+    PlayOptions::new(live.timeout, length.saturating_mul(2).saturating_add(MUCH_MORE))
 }
 
 /// Plays the captures to the server, and says what it answers that is not recorded.
@@ -142,7 +137,7 @@ impl Played {
 async fn all(recorded: &[Arc<Recorded>], server: &str, live: &LiveArguments) -> Vec<Played> {
     let began = Instant::now();
     let steps = recorded.iter().map(|recorded| recorded.steps.len()).sum();
-    let turns = live.concurrent.is_none().then(|| Arc::new(Turns::new(steps)));
+    let turns = live.concurrent.is_none().then(|| Arc::new(StepOrder::new(steps)));
     let room = Arc::new(Semaphore::new(live.concurrent.map_or(MOST_OPEN, std::num::NonZeroUsize::get)));
     let mut players: JoinSet<(usize, Played)> = JoinSet::new();
     let mut played: Vec<Option<Played>> = recorded.iter().map(|_| None).collect();
@@ -157,7 +152,8 @@ async fn all(recorded: &[Arc<Recorded>], server: &str, live: &LiveArguments) -> 
         if let Some(began) = pace {
             tokio::time::sleep_until(began + opened).await;
         }
-        let playing = Playing { pace, turns: turns.clone(), ..playing(recorded, live, Side::Client) };
+        let mut playing = playing(recorded, live, Side::Client);
+        (playing.pace, playing.order) = (pace, turns.clone());
         let (recorded, server, connecting) = (Arc::clone(recorded), server.to_owned(), live.connect_timeout);
         // Opened here, so that connections are opened in their order.
         let socket = connect(&server, connecting).await;
@@ -190,7 +186,7 @@ fn keep(played: &mut [Option<Played>], done: Result<(usize, Played), tokio::task
 }
 
 /// Plays a side of a conversation over a connection.
-pub(crate) async fn converse(socket: TcpStream, recorded: &Recorded, playing: &Playing, side: Side) -> Played {
+pub(crate) async fn converse(socket: TcpStream, recorded: &Recorded, playing: &PlayOptions, side: Side) -> Played {
     let mut player = Player::new(side, recorded);
     let interrupted = play(socket, &recorded.steps, &mut player, playing).await.err();
     let silences = player.silences;
@@ -205,14 +201,14 @@ async fn connect(server: &str, limit: Duration) -> io::Result<TcpStream> {
 
 /// The steps of a connection that others wait for: all are done when it is over, however it ended.
 struct Rest {
-    turns: Option<Arc<Turns>>,
+    turns: Option<Arc<StepOrder>>,
     recorded: Arc<Recorded>,
 }
 
 impl Drop for Rest {
     fn drop(&mut self) {
         if let Some(turns) = &self.turns {
-            self.recorded.steps.iter().for_each(|step| turns.done(step.number));
+            self.recorded.steps.iter().for_each(|step| turns.mark_done(step.number));
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use enjamb::transcript::{Content, Entry};
 use enjamb::{Ending, Side, Time};
-use enjamb_net::{Act, Part, Step};
+use enjamb_net::{Action, PlayObserver, Step};
 use enjamb_protocols::Protocol;
 
 use crate::conversations::Conversation;
@@ -92,14 +92,14 @@ fn steps(conversation: &Conversation, protocol: &Protocol, heard: &Heard, side: 
     let mut seen = Cue::default();
     let place = |order: u64| usize::try_from(order).unwrap_or(usize::MAX);
     let after = |time: Time| time.since(began);
-    let mut steps = vec![Step { number: place(*opened_at), at: after(*opened), act: Act::Open }];
+    let mut steps = vec![Step { number: place(*opened_at), at: after(*opened), action: Action::Open }];
     for (entry, order) in transcript.entries.iter().zip(order) {
         hear(&mut listening, entry);
-        let act = if entry.side == side {
+        let action = if entry.side == side {
             match &entry.content {
-                Content::Chunk(bytes) => Act::Send(bytes.clone()),
-                Content::Close(Ending::Closed) => Act::Close,
-                Content::Close(Ending::Reset) => Act::Reset,
+                Content::Chunk(bytes) => Action::Send(bytes.clone()),
+                Content::Close(Ending::Closed) => Action::Close,
+                Content::Close(Ending::Reset) => Action::Reset,
                 Content::Close(Ending::Lost) | Content::Gap(_) => continue,
             }
         } else {
@@ -117,9 +117,9 @@ fn steps(conversation: &Conversation, protocol: &Protocol, heard: &Heard, side: 
                 continue;
             }
             seen = cue.clone();
-            Act::Await(cue)
+            Action::Await(cue)
         };
-        steps.push(Step { number: place(*order), at: after(entry.time), act });
+        steps.push(Step { number: place(*order), at: after(entry.time), action });
     }
     steps
 }
@@ -156,7 +156,7 @@ impl Player {
     }
 }
 
-impl Part for Player {
+impl PlayObserver for Player {
     type Cue = Cue;
 
     fn side(&self) -> Side {
@@ -171,7 +171,7 @@ impl Part for Player {
         self.listening.close(side, ending);
     }
 
-    fn has(&self, cue: &Cue) -> bool {
+    fn has_reached(&self, cue: &Cue) -> bool {
         let Cue { messages, beyond, ended } = self.seen();
         let messages = messages + self.forgiven.messages;
         messages >= cue.messages

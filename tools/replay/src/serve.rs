@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use enjamb::Side;
-use enjamb_net::Playing;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -88,7 +87,8 @@ async fn serve(listener: &TcpListener, recorded: &[Arc<Recorded>], live: &LiveAr
                     continue;
                 };
                 let pace = live.is_paced().then(|| Instant::now() - opened_after(&recorded));
-                let playing = Playing { pace, ..playing(&recorded, live, Side::Server) };
+                let mut playing = playing(&recorded, live, Side::Server);
+                playing.pace = pace;
                 began[next] = true;
                 let at = next;
                 players.spawn(async move { (at, converse(socket, &recorded, &playing, Side::Server).await) });
