@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use enjamb::Outcome;
 use enjamb::transcript::Content;
-use enjamb_law::{Lost, survive};
+use enjamb_isolate::{Failure, supervise};
 use enjamb_protocols::Registry;
 use enjamb_replay::transcripts::Text;
 use enjamb_replay::{Input, Inputs};
@@ -86,10 +86,11 @@ fn row(input: &Input, registry: &Registry) -> Result<Row, Wrong> {
     let bytes = transcript.payload_len();
     let chunks = transcript.entries.iter().filter(|entry| matches!(entry.content, Content::Chunk(_))).count();
     let work = move || says(protocol.session(protocol.ports().first().copied()).as_mut(), &transcript, true).0;
-    let said = survive(&input.name(), PATIENCE, work).map_err(|lost| {
+    let said = supervise(&input.name(), PATIENCE, work).map_err(|lost| {
         Wrong::Fails(match lost {
-            Lost::Panicked(message) => format!("its session panicked: {message}"),
-            Lost::Hung(_) => format!("its session did not come back within {} s", PATIENCE.as_secs()),
+            Failure::Panicked(panic) => format!("its session panicked: {panic}"),
+            Failure::Hung(patience) => format!("its session did not come back within {} s", patience.as_secs()),
+            other => other.to_string(),
         })
     })?;
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();

@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use enjamb::transcript::Entry;
 use enjamb::{Connection, Event, Tap, Time};
-use enjamb_law::{Lost, survive};
+use enjamb_isolate::{Failure, Ledger, supervise};
 use enjamb_protocols::Registry;
-use enjamb_replay::ledger::Ledger;
 use enjamb_replay::{Spoken, title};
 
 use crate::pieces::{LeftOut, Piece, Taken, Talk};
@@ -121,7 +120,7 @@ impl<F: FnMut(Piece)> Talks<F> {
             return;
         }
         self.ledger.begin(connection.number);
-        match survive(&title, self.reading.patience, work) {
+        match supervise(&title, self.reading.patience, work) {
             Ok((talk, taken)) => {
                 open.talk = Some(talk);
                 self.left_out += taken.left_out;
@@ -131,11 +130,12 @@ impl<F: FnMut(Piece)> Talks<F> {
             Err(lost) => {
                 open.lost = true;
                 let why = match lost {
-                    Lost::Panicked(message) => format!("its session panicked: {message}"),
-                    Lost::Hung(_) => {
+                    Failure::Panicked(panic) => format!("its session panicked: {panic}"),
+                    Failure::Hung(patience) => {
                         self.hung += 1;
-                        format!("its session did not come back within {} s", self.reading.patience.as_secs_f32())
+                        format!("its session did not come back within {} s", patience.as_secs_f32())
                     }
+                    other => other.to_string(),
                 };
                 self.lost.push((title, why));
             }

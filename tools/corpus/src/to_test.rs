@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use enjamb::Transcript;
-use enjamb_law::{Cutting, Lost, Sessions, split, survive};
+use enjamb_isolate::{Failure, supervise};
+use enjamb_law::{Cutting, Sessions, split};
 use enjamb_protocols::{Protocol, Registry};
 use enjamb_replay::transcripts::Text;
 
@@ -98,10 +99,11 @@ fn test(
     };
     let name = unique(&identifier(path), names);
     let work = move || written(&name, &transcript, &resolved, &opened, &session);
-    survive(&path.display().to_string(), PATIENCE, work).map_err(|lost| {
+    supervise(&path.display().to_string(), PATIENCE, work).map_err(|lost| {
         let why = match lost {
-            Lost::Panicked(message) => format!("its session panicked: {message}"),
-            Lost::Hung(_) => format!("its session does not come back within {} s", PATIENCE.as_secs()),
+            Failure::Panicked(panic) => format!("its session panicked: {panic}"),
+            Failure::Hung(patience) => format!("its session does not come back within {} s", patience.as_secs()),
+            other => other.to_string(),
         };
         (FOUND_WANTING, format!("{why}; `enjamb replay --recut coalesce` shows what of"))
     })

@@ -15,6 +15,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use enjamb_isolate::LedgerError;
 use enjamb_protocols::Registry;
 
 /// Test, replay and watch framed traffic, however the bytes were cut.
@@ -56,13 +57,26 @@ pub fn main(registry: &Registry) -> ExitCode {
     let builtin = Registry::builtin();
     let run = || run(command, registry);
     if tries && registry.iter().any(|protocol| builtin.get(protocol.name()).is_none()) {
-        enjamb_replay::ledger::in_child(run).unwrap_or_else(|error| {
-            eprintln!("enjamb: no child to run in: {error}");
-            ExitCode::from(3)
-        })
+        enjamb_isolate::run_in_child(run).unwrap_or_else(|error| no_child_finished(&error))
     } else {
         run()
     }
+}
+
+fn no_child_finished(error: &LedgerError) -> ExitCode {
+    match error {
+        LedgerError::NoChild(error) => {
+            eprintln!("enjamb: no child process could be started: {error}");
+            return ExitCode::from(3);
+        }
+        LedgerError::TooManyCrashes(crashes) => {
+            eprintln!("enjamb: {} connections have ended the process, and nothing more is tried:", crashes.len());
+            crashes.iter().for_each(|(number, crash)| eprintln!("  #{number} {crash}"));
+        }
+        LedgerError::NoItem(crash) => eprintln!("enjamb: before any connection was tried, {crash}"),
+        other => eprintln!("enjamb: {other}"),
+    }
+    ExitCode::FAILURE
 }
 
 fn run(command: Command, registry: &Registry) -> ExitCode {

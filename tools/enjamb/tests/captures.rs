@@ -201,7 +201,7 @@ fn redis_messages_are_those_whose_elements_tshark_saw() {
     {
         let mut collector = enjamb::transcript::Collector::default();
         let report = enjamb_capture::open(folder.join(name), &mut collector, &enjamb_capture::Options::default());
-        assert!(report.fault.is_none());
+        assert!(report.error.is_none());
         let golden = golden(&folder, name);
         let seen = messages(&replay(&folder, name, "redis"), |_| true);
         for (stream, (connection, transcript)) in collector.finish().enumerate() {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use enjamb_capture::{Capture, Trouble};
+use enjamb_capture::{Capture, CaptureErrorKind};
 
 use crate::transcripts;
 
@@ -142,7 +142,9 @@ impl Inputs {
                 self.directory(&path, depth - 1);
             } else if path.is_file() {
                 match Capture::open(&path) {
-                    Err(fault) if matches!(fault.trouble, Trouble::NotACapture(_)) && !transcripts::is_one(&path) => {
+                    Err(error)
+                        if matches!(error.kind, CaptureErrorKind::NotACapture(_)) && !transcripts::is_one(&path) =>
+                    {
                         self.passed_over += 1;
                     }
                     _ => self.captures.push(Input::File(path)),

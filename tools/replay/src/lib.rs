@@ -11,7 +11,6 @@ mod conversations;
 mod cuts;
 mod html;
 mod inputs;
-pub mod ledger;
 mod listening;
 mod live;
 mod masks;

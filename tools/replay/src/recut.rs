@@ -4,7 +4,7 @@
 //! they say is compared: the split law, over what was captured. Where the two sides took turns stays as it was, since that is cause and effect.
 //!
 //! A session may be anybody's. One that panics is a difference like another; each conversation is tried on a thread of its own, and given up when the session
-//! does not come back. What ends a process is seen by [another](crate::ledger).
+//! does not come back. What ends a process is seen by another, through a [`Ledger`].
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write as _};
@@ -15,14 +15,14 @@ use std::time::Duration;
 use anyhow::Context;
 use enjamb::transcript::Content;
 use enjamb::{Connection, Event, Side, Tap, Time};
-use enjamb_law::{Cutting, Lost, Violation, survive};
+use enjamb_isolate::Ledger;
+use enjamb_law::{Cutting, Violation, WatchError, watch};
 use sha2::{Digest as _, Sha256};
 
 use crate::arguments::Numbers;
 use crate::conversations::title;
 use crate::cuts::{Cuts, Recut, Stage};
 use crate::inputs::Inputs;
-use crate::ledger::Ledger;
 use crate::recut_report::Report;
 use crate::sources::{Spoken, read_each};
 use crate::trial::{Tried, Wrong, judged, shortened, subject, tried};
@@ -245,7 +245,7 @@ impl<'s> Recutting<'s> {
             let protocol = protocol.clone();
             move || tried(&protocol, port, &input, &cuts, &stages)
         };
-        let (wrong, mut violation) = match survive(&title, self.patience, trial) {
+        let (wrong, mut violation) = match watch(&title, self.patience, trial) {
             Ok(Ok(tried)) => {
                 outcome.segmentations += tried.segmentations as u64;
                 outcome.messages += tried.messages as u64;
@@ -257,15 +257,12 @@ impl<'s> Recutting<'s> {
                 return;
             }
             Ok(Err(violation)) => judged(violation),
-            // Where no law looks: when it is dropped, perhaps.
-            Err(Lost::Panicked(message)) => (
-                Wrong::Fails,
-                Box::new(Violation::total(format!("it panicked: {message}"), Cutting::default(), Vec::new())),
-            ),
-            Err(Lost::Hung(violation)) => {
+            Err(WatchError::Hung(violation)) => {
                 outcome.hung += 1;
                 (Wrong::Hangs, shortened(violation, &protocol, port, self.patience))
             }
+            // A panic that no law sees: when a session is dropped, perhaps.
+            Err(error) => (Wrong::Fails, Box::new(Violation::total(error.to_string(), Cutting::default(), Vec::new()))),
         };
         violation.subject = Some(subject(&name, port));
         outcome.differs(Difference { source, connection, protocol: name, wrong, violation, also: Vec::new() });

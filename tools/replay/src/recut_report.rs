@@ -84,7 +84,7 @@ impl Difference {
         let Violation { law, verdict, input, cuts, traces, .. } = &*self.violation;
         let mut transcript = input.transcript(cuts);
         transcript.protocol = Some(self.protocol.clone());
-        let said = |at: usize| traces.as_ref().map(|traces| &traces[at].said[..]).unwrap_or_default();
+        let said = |at: usize| traces.as_ref().map(|traces| &traces[at].outputs[..]).unwrap_or_default();
         json!({
             "type": "difference",
             "what": match self.wrong {

@@ -118,8 +118,8 @@ pub(crate) fn read(
     let (is_transcript, source) = transcripts::beginning(source)?;
     if !is_transcript {
         let report = enjamb_capture::read(source, numbered, options);
-        if let Some(fault) = &report.fault {
-            say(format!("{}: {fault}", input.name()));
+        if let Some(error) = &report.error {
+            say(format!("{}: {error}", input.name()));
         }
         totals.add(&report, base);
         return Ok(());

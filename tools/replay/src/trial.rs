@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use enjamb_law::{Cutting, Lost, Segmentations, Sessions, Told, Violation, split, split_everywhere, survive, total};
+use enjamb_law::{
+    Cutting, Segmentations, Sessions, Trace, Violation, WatchError, split, split_everywhere, total, watch,
+};
 use enjamb_protocols::{Protocol, Registry};
 
 use crate::cuts::{Cuts, Length, Stage};
@@ -42,7 +44,7 @@ pub(crate) fn tried(
 ) -> Result<Tried, Box<Violation>> {
     let sessions = Sessions(|| protocol.session(Some(port)));
     split(&sessions, input, captured)?;
-    let messages = split_everywhere(&sessions, input, &Segmentations::random(0, 0))?.said;
+    let messages = split_everywhere(&sessions, input, &Segmentations::random(0, 0))?.outputs;
     let length = Length { bytes: input.len(), turns: input.turns().len(), messages };
     let mut tried = Tried { segmentations: 1, messages, bytes: input.len(), under: Vec::new() };
     let mut so_far = 0;
@@ -64,7 +66,7 @@ pub(crate) fn tried(
 /// A session that does the same wrong thing with the whole does not depend on the cuts.
 pub(crate) fn judged(mut violation: Box<Violation>) -> (Wrong, Box<Violation>) {
     match &violation.traces {
-        Some([whole, cut]) if whole == &(Told { of: whole.of.clone(), said: cut.said.clone() }) => {
+        Some([whole, cut]) if whole == &(Trace { label: whole.label.clone(), outputs: cut.outputs.clone() }) => {
             "the session fails, however the stream is cut".clone_into(&mut violation.verdict);
             (Wrong::Fails, violation)
         }
@@ -90,8 +92,9 @@ pub(crate) fn shortened(
         let trial = move || {
             let _ = total(&Sessions(|| protocol.session(Some(port))), &part, &cuts);
         };
-        if let Err(Lost::Hung(shorter)) = survive("the last of it", patience, trial) {
-            return Box::new(Violation { verdict: hung.verdict, ..*shorter });
+        if let Err(WatchError::Hung(mut shorter)) = watch("the last of it", patience, trial) {
+            shorter.verdict = hung.verdict;
+            return shorter;
         }
     }
     hung
