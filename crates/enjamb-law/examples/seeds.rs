@@ -1,4 +1,4 @@
-//! Seeds for the fuzz targets, from the captures in `corpora/`: one file a connection.
+//! Writes seeds for the fuzz targets from the captures in `corpora/`: one file per connection.
 //!
 //! ```sh
 //! cargo run -p enjamb-law --example seeds

@@ -6,7 +6,7 @@
 
 use std::convert::Infallible;
 
-use enjamb::{AnyOf, Delimiter, End, Found, Handler, Limit, Step, Terminator};
+use enjamb::{AnyOf, Delimiter, End, FrameInfo, Handler, Limit, Step, Terminator};
 
 /// What is set after a message was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,7 +113,7 @@ impl Handler for Interpreter<'_> {
         Ok(())
     }
 
-    fn found(&mut self, _: Found) -> Result<Step<Heard>, Infallible> {
+    fn found(&mut self, _: FrameInfo) -> Result<Step<Heard>, Infallible> {
         let text = (Ended::by(&self.current), std::mem::take(&mut self.message));
         if self.current == Terminator::Close {
             return Ok(Step::event(Heard::Tail(text)));

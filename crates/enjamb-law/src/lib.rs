@@ -56,7 +56,7 @@ mod violation;
 pub use adapters::AsynchronousCodec;
 pub use adapters::{
     Accumulating, Blocking, ByHand, Chunks, Decoded, Driver, Feed, Incoming, Outgoing, Parsed, Parsing, Pushing,
-    Reading, Writing, Written, reads_back,
+    Reading, Writing, WrittenBytes, reads_back,
 };
 #[cfg(feature = "futures")]
 pub use adapters::{Body, Streaming};

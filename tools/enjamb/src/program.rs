@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::FromArgMatches as _;
 use enjamb_protocols::{Protocol, Registry};
@@ -32,7 +33,7 @@ impl Program {
 
     /// Adds a protocol. It replaces one with the same name.
     #[must_use]
-    pub fn register(self, protocol: Protocol) -> Self {
+    pub fn register(self, protocol: impl Into<Arc<Protocol>>) -> Self {
         Self { registry: self.registry.with(protocol), ..self }
     }
 
@@ -74,8 +75,7 @@ impl Program {
             Command::Corpus(arguments) => arguments.wants_child(),
             Command::Proxy(_) | Command::Protocols | Command::Completions { .. } | Command::Man { .. } => false,
         };
-        let builtin = Registry::builtin();
-        is_risky && self.registry.iter().any(|protocol| builtin.get(protocol.name()).is_none())
+        is_risky && self.registry.iter().any(|protocol| !protocol.is_builtin())
     }
 
     fn execute(&self, command: Command) -> ExitCode {

@@ -11,6 +11,7 @@ use enjamb::transcript::Collector;
 use enjamb::{Ending, Message, Outcome, Session, Side, Span};
 use enjamb_cli::Program;
 use enjamb_protocols::Protocol;
+use libtest_mimic::Trial;
 use serde_json::Value;
 
 /// Lines by somebody who looks for `\r\n` in each chunk for itself: a line whose end is cut in two is glued to the next one.
@@ -183,7 +184,12 @@ fn main() -> ExitCode {
             .register(stillborn)
             .run();
     }
-    let trials = tests.into_iter().map(|(name, test)| requirements::trial(name, || Ok(()), move |()| test()));
+    let trials = tests.into_iter().map(|(name, test)| {
+        Trial::test(name, move || {
+            test();
+            Ok(())
+        })
+    });
     requirements::run(trials.collect())
 }
 

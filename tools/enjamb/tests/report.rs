@@ -14,6 +14,7 @@ use enjamb::{Connection, Ending, Event, Message, Outcome, Session, Side, Span, T
 use enjamb_capture::Recorder;
 use enjamb_cli::Program;
 use enjamb_protocols::Protocol;
+use libtest_mimic::Trial;
 use requirements::trial;
 use serde_json::Value;
 use support::{Process, enjamb, installed};
@@ -41,7 +42,12 @@ fn main() -> ExitCode {
         ("a_browser_shows_the_numbers_of_the_summary", a_browser_shows_the_numbers_of_the_summary),
         ("a_browser_runs_no_script_from_the_wire", a_browser_runs_no_script_from_the_wire),
     ];
-    let always = always.into_iter().map(|(name, test)| trial(name, || Ok(()), move |()| test()));
+    let always = always.into_iter().map(|(name, test)| {
+        Trial::test(name, move || {
+            test();
+            Ok(())
+        })
+    });
     let in_a_browser = in_a_browser.into_iter().map(|(name, test)| trial(name, installed::chromium, test));
     requirements::run(always.chain(in_a_browser).collect())
 }

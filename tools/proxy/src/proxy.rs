@@ -27,7 +27,7 @@ pub struct Configuration {
     /// The server: `HOST:PORT`.
     pub upstream: String,
     /// What the connections speak.
-    pub protocol: Protocol,
+    pub protocol: Arc<Protocol>,
     /// Where records are written.
     pub log: LogTo,
     /// How they are.

@@ -26,13 +26,13 @@ pub(crate) struct Watching {
 }
 
 struct Shared {
-    protocol: Protocol,
+    protocol: Arc<Protocol>,
     log: Option<Dispatch>,
     shards: Vec<Mutex<Statistics>>,
 }
 
 impl Watching {
-    pub(crate) fn new(protocol: Protocol, log: Option<Dispatch>, recorders: Option<Recorders>) -> Self {
+    pub(crate) fn new(protocol: Arc<Protocol>, log: Option<Dispatch>, recorders: Option<Recorders>) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, Into::into);
         let shards = (0..threads.min(SHARDS_MAX)).map(|_| Mutex::default()).collect();
         Self { shared: Arc::new(Shared { protocol, log, shards }), recorders, troubles: Seldom::default() }

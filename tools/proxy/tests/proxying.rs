@@ -29,7 +29,7 @@ async fn echo_server() -> SocketAddr {
     address
 }
 
-async fn start(protocol: Protocol, log: LogTo, record: Option<&Path>) -> Proxy {
+async fn start(protocol: Arc<Protocol>, log: LogTo, record: Option<&Path>) -> Proxy {
     let configuration = Configuration {
         listen: vec!["127.0.0.1:0".to_owned()],
         upstream: echo_server().await.to_string(),
@@ -55,7 +55,7 @@ async fn echo(client: &mut TcpStream, bytes: &[u8]) {
     assert_eq!(back, bytes);
 }
 
-fn lines() -> Protocol {
+fn lines() -> Arc<Protocol> {
     Registry::builtin().resolve("lines").unwrap()
 }
 
@@ -127,7 +127,7 @@ async fn the_log_has_the_connection_its_messages_and_the_summary() {
 }
 
 /// The log of a recording, made by replaying it.
-fn replay(recording: &Path, protocol: Protocol) -> Vec<Value> {
+fn replay(recording: &Path, protocol: Arc<Protocol>) -> Vec<Value> {
     let mut log = String::new();
     let opener: enjamb_monitor::Opener = Arc::new(move |connection| protocol.session(Some(connection.server.port())));
     let mut watch = Watch::new(opener, |record: &Record<'_>| Format::JsonLines.write(record, &mut log));
@@ -224,7 +224,7 @@ impl Session for Shy {
 async fn a_protocol_that_panics_costs_its_log_lines_and_neither_the_connection_nor_the_recording() {
     let folder = tempfile::tempdir().unwrap();
     let (log, recording) = (folder.path().join("log"), folder.path().join("recording.pcapng"));
-    let shy = Protocol::new("shy", || Box::new(Shy(lines().session(None))));
+    let shy = Arc::new(Protocol::new("shy", || Box::new(Shy(lines().session(None)))));
     let proxy = start(shy, LogTo::File(log.clone()), Some(&recording)).await;
     for _ in 0..2 {
         let mut client = TcpStream::connect(proxy.addresses()[0]).await.unwrap();

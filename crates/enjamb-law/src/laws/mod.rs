@@ -1,7 +1,9 @@
-//! The laws, one file each: plain functions that return a [`Violation`](crate::Violation), as small as it gets.
+//! The laws, one file each: plain functions that return the smallest
+//! [`Violation`](crate::Violation) they find.
 
 mod alone;
 mod awake;
+mod boundaries;
 mod bounded;
 mod coalesce;
 mod end;

@@ -60,12 +60,12 @@ pub(crate) fn play_against(
 
 /// Returns the first error if no connection could be opened at all.
 fn unreachable(performances: &[Performance]) -> Option<&io::Error> {
-    let error = |performance| match performance {
-        &Performance::NotConnected(ref error) => Some(error),
+    let mut errors = performances.iter().map(|performance| match performance {
+        Performance::NotConnected(error) => Some(error),
         _ => None,
-    };
-    let errors: Option<Vec<&io::Error>> = performances.iter().map(error).collect();
-    errors?.first().copied()
+    });
+    let first = errors.next()??;
+    errors.all(|error| error.is_some()).then_some(first)
 }
 
 /// Plays all conversations, each in a task of its own.

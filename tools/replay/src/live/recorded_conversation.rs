@@ -5,6 +5,7 @@
 //! messages, or a number of bytes where the peer's bytes are not messages of a known protocol, and the end of
 //! the peer's stream. A message that is not complete yet is not waited for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use enjamb::transcript::{Content, Entry};
@@ -62,7 +63,7 @@ impl Recording {
 pub(crate) struct RecordedConversation {
     pub(crate) conversation: Conversation,
     /// The protocol, for the live session too.
-    pub(crate) protocol: Protocol,
+    pub(crate) protocol: Arc<Protocol>,
     pub(crate) parsed: ParsedConversation,
     /// The steps in order. Their numbers count over all conversations.
     pub(crate) steps: Vec<Step<Cue>>,

@@ -1,5 +1,6 @@
 //! The trial of one conversation under other cuts, and the judgement of a session that fails it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use enjamb_law::{Cutting, Lost, Segmentations, Sessions, Told, Violation, split, split_everywhere, survive, total};
@@ -67,7 +68,7 @@ pub(crate) fn judge(mut violation: Box<Violation>) -> (Defect, Box<Violation>) {
 
 /// Returns the last turns of a conversation in which a session hung, if it hangs in them alone, and the whole
 /// conversation otherwise. Every hang leaves a thread behind, so only one hang is caused.
-pub(crate) fn shorten(hung: Box<Violation>, protocol: &Protocol, port: u16, patience: Duration) -> Box<Violation> {
+pub(crate) fn shorten(hung: Box<Violation>, protocol: &Arc<Protocol>, port: u16, patience: Duration) -> Box<Violation> {
     let turns = hung.input.turns();
     let patience = patience.min(PROBE_TIME);
     for last in [1, 2, 4, 8, 16].into_iter().filter(|last| *last < turns.len()) {

@@ -9,7 +9,7 @@ use crate::subject::any;
 
 const COMMANDS: [&[u8]; 4] = [b"\xff\xfd\x01", b"\xff\xfa\x1f\x00\x50\x00\x18\xff\xf0", b"\xff\xf1", b"a\xff\xffb"];
 
-/// Data comes in pieces that follow the cuts: byte for byte it does not.
+/// Makes an event of each byte of data, since the pieces of data follow the cuts.
 fn data(bytes: &[u8]) -> Vec<Shown> {
     bytes.iter().map(|byte| Shown(format!("data {}", byte.escape_ascii()))).collect()
 }
@@ -30,17 +30,21 @@ macro_rules! telnet {
                         vec![Shown(format!("send {}", bytes.escape_ascii()))]
                     }
                     $telnet::events::TelnetEvents::IAC(iac) => vec![Shown(format!("command {}", iac.command))],
-                    $telnet::events::TelnetEvents::Negotiation(said) => {
-                        vec![Shown(format!("negotiation {} {}", said.command, said.option))]
+                    $telnet::events::TelnetEvents::Negotiation(negotiation) => {
+                        vec![Shown(format!("negotiation {} {}", negotiation.command, negotiation.option))]
                     }
-                    $telnet::events::TelnetEvents::Subnegotiation(said) => {
-                        vec![Shown(format!("subnegotiation {} {}", said.option, said.buffer.escape_ascii()))]
+                    $telnet::events::TelnetEvents::Subnegotiation(subnegotiation) => {
+                        vec![Shown(format!(
+                            "subnegotiation {} {}",
+                            subnegotiation.option,
+                            subnegotiation.buffer.escape_ascii()
+                        ))]
                     }
                     _ => vec![Shown("another".to_owned())],
                 }))
             },
         )
-        .flat_map(|said| said))
+        .flat_map(|events| events))
     };
 }
 

@@ -1,11 +1,11 @@
-//! Characters, terminals, and what is wrapped in text.
+//! Characters, terminals, and encodings with text around them.
 
 use enjamb_law::{Blocking, Never, Parsed, Parsing, Pushing, Shown, Subject as _};
 use std::io::{BufRead as _, Read as _};
 
 use super::{BLOCKING, PARSE, PUSH};
 use crate::entry::Entry;
-use crate::subject::{Any, any};
+use crate::subject::{AnySubject, any};
 
 const TERMINAL: [&[u8]; 7] = [
     b"a\xc3\xa9\xe2\x82\xac",
@@ -21,17 +21,17 @@ pub fn entries() -> Vec<Entry> {
     vec![
         Entry::new("vte 0.13.0", "terminal text and escapes", PUSH, || {
             any(Pushing::returning(vte_013::Parser::new, |parser, chunk| {
-                let mut heard = Heard::default();
-                chunk.iter().for_each(|byte| parser.advance(&mut heard, *byte));
-                Ok::<_, Never>(heard.0)
+                let mut log = TerminalLog::default();
+                chunk.iter().for_each(|byte| parser.advance(&mut log, *byte));
+                Ok::<_, Never>(log.0)
             }))
         })
         .messages(TERMINAL),
         Entry::new("vte 0.15.0", "terminal text and escapes", PUSH, || {
             any(Pushing::returning(vte::Parser::new, |parser, chunk| {
-                let mut heard = Heard::default();
-                parser.advance(&mut heard, chunk);
-                Ok::<_, Never>(heard.0)
+                let mut log = TerminalLog::default();
+                parser.advance(&mut log, chunk);
+                Ok::<_, Never>(log.0)
             }))
         })
         .messages(TERMINAL),
@@ -85,13 +85,13 @@ pub fn entries() -> Vec<Entry> {
     ]
 }
 
-/// What a terminal is told.
+/// The actions that a terminal was asked to perform.
 #[derive(Default)]
-struct Heard(Vec<Shown>);
+struct TerminalLog(Vec<Shown>);
 
-macro_rules! hears {
+macro_rules! perform {
     ($vte:ident) => {
-        impl $vte::Perform for Heard {
+        impl $vte::Perform for TerminalLog {
             fn print(&mut self, c: char) {
                 self.0.push(Shown(format!("print {c}")));
             }
@@ -119,10 +119,10 @@ macro_rules! hears {
         }
     };
 }
-hears!(vte);
-hears!(vte_013);
+perform!(vte);
+perform!(vte_013);
 
-fn characters(encoding: &'static encoding_rs::Encoding) -> Any {
+fn characters(encoding: &'static encoding_rs::Encoding) -> AnySubject {
     fn decode(decoder: &mut encoding_rs::Decoder, chunk: &[u8], last: bool) -> Vec<char> {
         let mut text = String::with_capacity(decoder.max_utf8_buffer_length(chunk.len()).unwrap_or(0));
         let _ = decoder.decode_to_string(chunk, &mut text, last);

@@ -7,7 +7,7 @@ use super::{ASYNC, BLOCKING, PUSH};
 use crate::entry::Entry;
 use crate::subject::any;
 
-/// Pieces of markup that begin and end by themselves.
+/// Markup that is complete by itself.
 const MARKUP: [&[u8]; 6] =
     [b"<a b=\"c\">text</a>", b"<![CDATA[x]]y]]>", b"<!-- c - d -->", b"<?pi d?>", b"<e/>", b"<a>t&amp;u</a>"];
 
@@ -47,15 +47,15 @@ pub fn entries() -> Vec<Entry> {
         Entry::new("rxml 0.14.0", "XML", PUSH, || {
             any(Pushing::new(Document::default, |document: &mut Document, chunk, out| document.read(chunk, false, out))
                 .at_end(|document, out| document.read(b"", true, out))
-                .flat_map(|said: Vec<Shown>| said))
+                .flat_map(|events: Vec<Shown>| events))
         })
-        // One document for each parser.
+        // A parser reads one document.
         .messages([&b"<?xml version='1.0'?><a b='c' xmlns='u'>text<e/>&amp;\xc3\xa9<![CDATA[y]]></a>"[..]])
         .dependent(),
     ]
 }
 
-/// A parser of one document, and what it has not read yet.
+/// A parser of one document, with the bytes that it has not read yet.
 #[derive(Default)]
 struct Document {
     parser: rxml::Parser,
@@ -72,7 +72,7 @@ impl Document {
             let used = self.unread.len() - rest.len();
             self.unread.drain(..used);
             match result {
-                // Text comes in pieces that follow the cuts.
+                // The pieces of text follow the cuts, so they are compared character by character.
                 Ok(Some(rxml::Event::Text(_, text))) => {
                     out(Ok(text.chars().map(|c| Shown(format!("text {c:?}"))).collect()));
                 }

@@ -1,13 +1,14 @@
-//! What can be wrong with the bytes.
+//! The error of bytes that are not RESP.
 
 use std::fmt;
 
-/// Why a message is malformed. A small set, so that it can be counted.
+/// The reason why a message is malformed. A small set, so that it can be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Fault {
+#[non_exhaustive]
+pub enum SyntaxError {
     /// The count behind `*` is not a number that the server accepts.
     ArgumentCount,
-    /// Where an argument should begin with `$`, something else does.
+    /// An argument does not begin with `$`.
     NotAnArgument,
     /// The length behind `$` is not a number, or is over the limit.
     BulkLength,
@@ -19,7 +20,7 @@ pub enum Fault {
     LineTooLong,
     /// A line that must end in CR LF ends in LF alone.
     LineEnd,
-    /// The first byte of a value is none that RESP knows.
+    /// The first byte of a value is not a type of RESP.
     UnknownType,
     /// An integer is not a number of 64 bits.
     Integer,
@@ -29,22 +30,22 @@ pub enum Fault {
     BigNumber,
     /// A boolean is neither true nor false.
     Boolean,
-    /// There is something behind the `_` of a null.
+    /// Something follows the `_` of a null.
     Null,
     /// The count of an aggregate is not a number, or is over the limit.
     ElementCount,
-    /// A verbatim string does not say its format.
+    /// A verbatim string does not begin with its format.
     Verbatim,
     /// Aggregates are nested deeper than the limit.
     TooDeep,
-    /// What follows in a streamed string is not a chunk.
+    /// The next part of a streamed string is not a chunk.
     Chunk,
-    /// The end of a stream where there is none, or before it is complete.
+    /// An end of a streamed aggregate outside of one, or between a key and its value.
     StreamEnd,
 }
 
-impl Fault {
-    /// The phrase that messages give as their reason.
+impl SyntaxError {
+    /// Returns the phrase that messages give as their reason.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -70,10 +71,10 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for SyntaxError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for SyntaxError {}

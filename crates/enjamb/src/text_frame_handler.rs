@@ -1,51 +1,53 @@
-//! Frames of text, whole.
+//! Handlers that get their frames whole and as text.
 
 use alloc::string::String;
 
 use crate::framer::Framer;
-use crate::handler::{End, Found, Refused, Step};
+use crate::handler::{End, FrameInfo, Refusal, Step};
 use crate::limit::Limit;
 use crate::terminator::Terminator;
-use crate::text::{Invalid, Text, TextHandler};
+use crate::text::{InvalidUtf8, Text, TextHandler};
 
-/// A protocol whose frames are text and are wanted whole. Make a machine of one with [`Framer::text`].
+/// A protocol for one direction that gets its frames whole and as `&str`. Make a machine of one
+/// with [`Framer::text`].
 pub trait TextFrameHandler {
-    /// What comes of a frame.
+    /// The output of a frame.
     type Event;
-    /// Why the stream cannot go on, when its text is valid.
+    /// The reason why a stream of valid text cannot continue.
     type Error: Clone;
 
-    /// What ends the first frame.
+    /// Returns the terminator of the first frame.
     fn start(&self) -> Terminator;
 
-    /// A whole frame, without its terminator: borrowed from the chunk when it was valid and not split, from a bounded buffer otherwise. Says what
-    /// came of it and what ends the next one.
+    /// Handles a whole frame, without its terminator. A valid, unsplit frame is borrowed from the
+    /// chunk, any other from a bounded buffer. Returns its event and the next terminator.
     ///
     /// # Errors
     /// The handler's own; the stream is not parsed any further.
-    fn frame(&mut self, frame: &str, found: Found) -> Result<Step<Self::Event>, Self::Error>;
+    fn frame(&mut self, frame: &str, found: FrameInfo) -> Result<Step<Self::Event>, Self::Error>;
 
-    /// As [`FrameHandler::oversized`](crate::FrameHandler::oversized).
+    /// Does what [`FrameHandler::oversized`](crate::FrameHandler::oversized) does.
     ///
     /// # Errors
     /// The handler's own; the stream is not parsed any further.
-    fn oversized(&mut self, found: Found) -> Result<Step<Self::Event>, Self::Error> {
+    fn oversized(&mut self, found: FrameInfo) -> Result<Step<Self::Event>, Self::Error> {
         let _ = found;
         Ok(Step::quiet())
     }
 
-    /// How long the frame that begins now may be, in bytes of the stream: also the most that is ever buffered, but for what stands for
-    /// invalid bytes, which is three times as long as they are.
+    /// Returns the limit of the frame that begins now, in bytes of the stream. No more bytes than
+    /// that are ever buffered, except that a replacement character takes up to three times the
+    /// bytes it stands for.
     fn limit(&self) -> Limit {
         Limit::DEFAULT
     }
 
-    /// May the stream end here, between two frames?
+    /// Returns whether the stream may end here, between two frames.
     fn at_boundary(&self) -> bool {
         true
     }
 
-    /// The stream ended, with `partial` of a frame in progress.
+    /// Handles the end of the stream, with the part of a frame in progress.
     ///
     /// # Errors
     /// The handler's own.
@@ -57,13 +59,13 @@ pub trait TextFrameHandler {
 
 /// A [`TextHandler`] that gives a [`TextFrameHandler`] its frames whole.
 #[derive(Clone, Debug)]
-pub struct WholeText<F> {
+pub struct WholeTextFrames<F> {
     handler: F,
     buffer: String,
 }
 
-impl<F> WholeText<F> {
-    /// Nothing is buffered until a frame is split.
+impl<F> WholeTextFrames<F> {
+    /// Wraps `handler`. Nothing is buffered until a frame is split.
     pub fn new(handler: F) -> Self {
         Self { handler, buffer: String::new() }
     }
@@ -79,7 +81,7 @@ impl<F> WholeText<F> {
     }
 }
 
-impl<F: TextFrameHandler> TextHandler for WholeText<F> {
+impl<F: TextFrameHandler> TextHandler for WholeTextFrames<F> {
     type Event = F::Event;
     type Error = F::Error;
 
@@ -93,14 +95,14 @@ impl<F: TextFrameHandler> TextHandler for WholeText<F> {
         Ok(())
     }
 
-    fn found(&mut self, frame: Found) -> Result<Step<F::Event>, F::Error> {
+    fn found(&mut self, frame: FrameInfo) -> Result<Step<F::Event>, F::Error> {
         let step = self.handler.frame(&self.buffer, frame);
         self.buffer.clear();
         step
     }
 
     #[inline]
-    fn found_with(&mut self, last: &str, frame: Found) -> Result<Step<F::Event>, Refused<F::Error>> {
+    fn found_with(&mut self, last: &str, frame: FrameInfo) -> Result<Step<F::Event>, Refusal<F::Error>> {
         if self.buffer.is_empty() {
             return Ok(self.handler.frame(last, frame)?);
         }
@@ -108,7 +110,7 @@ impl<F: TextFrameHandler> TextHandler for WholeText<F> {
         Ok(self.found(frame)?)
     }
 
-    fn oversized(&mut self, frame: Found) -> Result<Step<F::Event>, F::Error> {
+    fn oversized(&mut self, frame: FrameInfo) -> Result<Step<F::Event>, F::Error> {
         self.buffer.clear();
         self.handler.oversized(frame)
     }
@@ -132,9 +134,9 @@ impl<F: TextFrameHandler> TextHandler for WholeText<F> {
     }
 }
 
-impl<F: TextFrameHandler> Framer<Text<WholeText<F>>> {
-    /// A machine that gives `handler` its frames whole and as text.
-    pub fn text(handler: F, invalid: Invalid) -> Self {
-        Self::new(Text::new(WholeText::new(handler), invalid))
+impl<F: TextFrameHandler> Framer<Text<WholeTextFrames<F>>> {
+    /// Creates a machine that gives `handler` its frames whole and as text.
+    pub fn text(handler: F, invalid: InvalidUtf8) -> Self {
+        Self::new(Text::new(WholeTextFrames::new(handler), invalid))
     }
 }

@@ -1,47 +1,48 @@
-//! Messages that lie whole in one chunk.
+//! Reading messages that lie whole in one chunk.
 //!
-//! Most do, and most are small: the care that the framer takes of what may be split costs several times the parsing of them.
-//! So a message of a plain kind that is all there is read here in one go. Anything else (cut off, rare, malformed,
-//! over a limit) is `None`, and the handler reads it as if nobody had looked: what a message is, the handlers alone decide. Both leave
-//! the same excerpt, and a stream that arrives byte by byte never comes here, so the split law holds between the two.
+//! Most messages do, and are small. Preparing for splits, as the framer does, costs several times
+//! their parsing. So a whole message of a plain type is read here in one go. Anything else (cut
+//! off, rare, malformed, over a limit) is `None`, and the handler reads it as usual: only the
+//! handlers decide what a message is. Both ways leave the same excerpt, and a stream that arrives
+//! byte by byte never comes here, so the split law compares the two.
 //!
-//! A message that is begun is read twice at most, since this is tried only where none is in progress.
+//! A message is read at most twice, since this is tried only where none is in progress.
 //!
-//! Few look at an excerpt: who asks for the summary, and pairing in rare cases. So the first reading of a message finds its length and
-//! [keeps nothing](Nothing), and a second one, of its bytes, keeps an excerpt for whoever wants one.
+//! Few need an excerpt: readers of the summary, and pairing in rare cases. So the first reading of
+//! a message only finds its length ([`NullSink`]), and a second one, of its bytes, makes an excerpt
+//! on demand.
 
 use std::num::NonZeroUsize;
 
-use super::command::ARGUMENTS_MAX;
 use super::excerpt::{Excerpt, Form, Size};
+use super::limits::{ARGUMENTS_MAX, BULK_MAX};
 use super::line::signed_integer;
-use super::payload::BULK_MAX;
 
 /// The most digits of a count or a length here: enough for every limit.
 const DIGITS_MAX: usize = 9;
 
-/// The longest text of a line here.
+/// The longest text of a line here, in bytes.
 const TEXT_MAX: usize = 64;
 
-/// What is kept of a message that is read.
-pub(super) trait Keep {
-    /// An aggregate begins.
+/// The receiver of the values of a message.
+pub(super) trait ValueSink {
+    /// Receives the beginning of an aggregate.
     fn begin(&mut self, form: Form, size: Size);
-    /// A value that is whole.
+    /// Receives a whole value.
     fn whole(&mut self, form: Form, depth: usize, text: &[u8]);
 }
 
-/// Keeps nothing.
-pub(super) struct Nothing;
+/// A sink that keeps nothing.
+pub(super) struct NullSink;
 
-impl Keep for Nothing {
+impl ValueSink for NullSink {
     #[inline(always)]
     fn begin(&mut self, _: Form, _: Size) {}
     #[inline(always)]
     fn whole(&mut self, _: Form, _: usize, _: &[u8]) {}
 }
 
-impl Keep for Excerpt {
+impl ValueSink for Excerpt {
     fn begin(&mut self, form: Form, size: Size) {
         Self::begin(self, form, 0, size);
     }
@@ -52,31 +53,31 @@ impl Keep for Excerpt {
 
 /// A command.
 pub(super) struct Command<'a> {
-    /// How many bytes it has.
+    /// Its length in bytes.
     pub(super) taken: NonZeroUsize,
-    /// How many arguments, its name included.
+    /// The number of its arguments, including its name.
     pub(super) arguments: u64,
-    /// The first of them.
+    /// The first argument.
     pub(super) name: &'a [u8],
 }
 
-/// A command as an array of bulks.
+/// Reads a command, an array of bulks.
 #[inline(always)]
-pub(super) fn command<'a>(chunk: &'a [u8], keep: &mut impl Keep) -> Option<Command<'a>> {
+pub(super) fn command<'a>(chunk: &'a [u8], sink: &mut impl ValueSink) -> Option<Command<'a>> {
     let (arguments, rest) = number(chunk.strip_prefix(b"*")?)?;
     if !(1..=ARGUMENTS_MAX.unsigned_abs()).contains(&arguments) {
         return None;
     }
-    let (name, mut rest) = bulk(rest.strip_prefix(b"$")?, 0, keep)?;
+    let (name, mut rest) = bulk(rest.strip_prefix(b"$")?, 0, sink)?;
     for _ in 1..arguments {
-        (_, rest) = bulk(rest.strip_prefix(b"$")?, 0, keep)?;
+        (_, rest) = bulk(rest.strip_prefix(b"$")?, 0, sink)?;
     }
     Some(Command { taken: before(rest, chunk)?, arguments, name })
 }
 
-/// A value that is not nested deeper than an array: its length in bytes, and what it is.
+/// Reads a value without nested aggregates. Returns its length in bytes and its form.
 #[inline(always)]
-pub(super) fn reply(chunk: &[u8], keep: &mut impl Keep) -> Option<(NonZeroUsize, Form)> {
+pub(super) fn reply(chunk: &[u8], sink: &mut impl ValueSink) -> Option<(NonZeroUsize, Form)> {
     let (&kind, text) = chunk.split_first()?;
     let form = match kind {
         b'*' => Form::Array,
@@ -84,44 +85,45 @@ pub(super) fn reply(chunk: &[u8], keep: &mut impl Keep) -> Option<(NonZeroUsize,
         b'%' => Form::Map,
         b'~' => Form::Set,
         _ => {
-            let (form, rest) = scalar(chunk, 0, keep)?;
+            let (form, rest) = scalar(chunk, 0, sink)?;
             return Some((before(rest, chunk)?, form));
         }
     };
     let (count, mut rest) = number(text)?;
-    keep.begin(form, Size::Known(count));
+    sink.begin(form, Size::Known(count));
     for _ in 0..if form == Form::Map { 2 * count } else { count } {
-        (_, rest) = scalar(rest, 1, keep)?;
+        (_, rest) = scalar(rest, 1, sink)?;
     }
     Some((before(rest, chunk)?, form))
 }
 
-/// How much of the chunk comes before this rest of it.
+/// Returns how much of the chunk precedes this rest of it.
 fn before(rest: &[u8], chunk: &[u8]) -> Option<NonZeroUsize> {
     NonZeroUsize::new(chunk.len() - rest.len())
 }
 
-/// What a value is that is not an aggregate, and what follows it.
+/// Reads a value that is not an aggregate. Returns its form and what follows it.
 #[inline(always)]
-fn scalar<'a>(text: &'a [u8], depth: usize, keep: &mut impl Keep) -> Option<(Form, &'a [u8])> {
+fn scalar<'a>(text: &'a [u8], depth: usize, sink: &mut impl ValueSink) -> Option<(Form, &'a [u8])> {
     let (kind, text) = text.split_first()?;
     match kind {
         b'$' => match text.strip_prefix(b"-1\r\n") {
             Some(rest) => {
-                keep.whole(Form::Null, depth, b"-1");
+                sink.whole(Form::Null, depth, b"-1");
                 Some((Form::Null, rest))
             }
-            None => Some((Form::Bulk, bulk(text, depth, keep)?.1)),
+            None => Some((Form::Bulk, bulk(text, depth, sink)?.1)),
         },
-        b'+' => line(text, Form::Simple, depth, keep, |_| true),
-        b'-' => line(text, Form::Error, depth, keep, |_| true),
-        b':' => line(text, Form::Integer, depth, keep, is_integer),
-        b'_' => line(text, Form::Null, depth, keep, <[u8]>::is_empty),
+        b'+' => line(text, Form::Simple, depth, sink, |_| true),
+        b'-' => line(text, Form::Error, depth, sink, |_| true),
+        b':' => line(text, Form::Integer, depth, sink, is_integer),
+        b'_' => line(text, Form::Null, depth, sink, <[u8]>::is_empty),
         _ => None,
     }
 }
 
-/// A number of 64 bits. Of so few digits that it cannot be larger, only these are looked at.
+/// Returns whether the text is a number of 64 bits. A number of few digits cannot be larger, so
+/// only the digits are checked.
 #[inline]
 fn is_integer(text: &[u8]) -> bool {
     match text {
@@ -130,35 +132,35 @@ fn is_integer(text: &[u8]) -> bool {
     }
 }
 
-/// What follows a text on a line.
+/// Reads a text on a line. Returns what follows it.
 #[inline]
 fn line<'a>(
     text: &'a [u8],
     form: Form,
     depth: usize,
-    keep: &mut impl Keep,
+    sink: &mut impl ValueSink,
     is_valid: impl FnOnce(&[u8]) -> bool,
 ) -> Option<(Form, &'a [u8])> {
     let lf = text.iter().take(TEXT_MAX).position(|&byte| byte == b'\n')?;
     let line = text[..lf].strip_suffix(b"\r").filter(|line| is_valid(line))?;
-    keep.whole(form, depth, line);
+    sink.whole(form, depth, line);
     Some((form, &text[lf + 1..]))
 }
 
-/// A bulk whose length `text` begins with: its payload, and what follows it.
+/// Reads a bulk, from its length on. Returns its payload and what follows it.
 #[inline(always)]
-fn bulk<'a>(text: &'a [u8], depth: usize, keep: &mut impl Keep) -> Option<(&'a [u8], &'a [u8])> {
+fn bulk<'a>(text: &'a [u8], depth: usize, sink: &mut impl ValueSink) -> Option<(&'a [u8], &'a [u8])> {
     let (length, rest) = number(text)?;
     if length > BULK_MAX {
         return None;
     }
     let (payload, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
     let rest = rest.strip_prefix(b"\r\n")?;
-    keep.whole(Form::Bulk, depth, payload);
+    sink.whole(Form::Bulk, depth, payload);
     Some((payload, rest))
 }
 
-/// A number without sign or zero in front, and what follows its CR LF.
+/// Reads a number without sign or leading zero, and its CR LF. Returns what follows them.
 #[inline(always)]
 fn number(text: &[u8]) -> Option<(u64, &[u8])> {
     match text {

@@ -1,10 +1,10 @@
-//! Why bytes are not HTTP.
+//! The error of bytes that are not HTTP.
 
 use core::fmt;
 
-/// What is wrong with a message. The phrases are few, so that they can be counted.
+/// The reason why a message is malformed. The phrases are few, so that they can be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum SyntaxError {
     RequestLine,
     StatusLine,
     Field,
@@ -22,7 +22,7 @@ pub(super) enum Fault {
     TrailersTooLong,
 }
 
-impl Fault {
+impl SyntaxError {
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::RequestLine => "request line is not METHOD TARGET HTTP/1.x",
@@ -44,10 +44,10 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for SyntaxError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-impl core::error::Error for Fault {}
+impl core::error::Error for SyntaxError {}
