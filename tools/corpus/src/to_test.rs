@@ -65,7 +65,7 @@ struct TestError {
 }
 
 impl TestError {
-    fn new(exit: Exit, reason: impl ToString) -> Self {
+    fn new(exit: Exit, reason: &dyn ToString) -> Self {
         Self { exit, reason: reason.to_string() }
     }
 }
@@ -77,10 +77,10 @@ fn test(
     names: &mut HashSet<String>,
     program: &str,
 ) -> Result<String, TestError> {
-    let file = File::open(path).map_err(|error| TestError::new(Exit::Unavailable, error))?;
-    let file = TranscriptFile::read(file).map_err(|error| TestError::new(Exit::Unavailable, error))?;
+    let file = File::open(path).map_err(|error| TestError::new(Exit::Unavailable, &error))?;
+    let file = TranscriptFile::read(file).map_err(|error| TestError::new(Exit::Unavailable, &error))?;
     let transcript = file.transcript;
-    let usage = |reason: String| TestError::new(Exit::WrongUsage, reason);
+    let usage = |reason: String| TestError::new(Exit::WrongUsage, &reason);
     let payload = transcript.payload_len();
     if payload > PAYLOAD_MAX {
         return Err(usage(format!(
@@ -115,7 +115,7 @@ fn test(
             Lost::Panicked(message) => format!("its session panicked: {message}"),
             Lost::Hung(_) => format!("its session did not return within {} s", PATIENCE.as_secs()),
         };
-        TestError::new(Exit::FoundWanting, format!("{reason}; `{program} replay --recut coalesce` shows the input"))
+        TestError::new(Exit::FoundWanting, &format!("{reason}; `{program} replay --recut coalesce` shows the input"))
     })
 }
 

@@ -193,7 +193,7 @@ fn redis_messages_equal_those_of_tshark(folder: PathBuf) {
     {
         let mut collector = enjamb::transcript::Collector::default();
         let report = enjamb_capture::open(folder.join(name), &mut collector, &enjamb_capture::Options::default());
-        assert!(report.fault.is_none());
+        assert!(report.error.is_none());
         let golden = golden(&folder, name);
         let seen = messages(&replay(&folder, name, "redis"), |_| true);
         for (stream, (connection, transcript)) in collector.finish().enumerate() {

@@ -240,7 +240,7 @@ fn a_transcript_replays_like_its_capture() {
     ] {
         let mut collector = Collector::default();
         let report = enjamb_capture::open(root().join(capture), &mut collector, &enjamb_capture::Options::default());
-        assert!(report.fault.is_none());
+        assert!(report.error.is_none());
         let texts = collector.finish().map(|(_, transcript)| {
             let protocol = Some(protocol.to_owned());
             enjamb::Transcript { protocol, ..transcript }.to_string()

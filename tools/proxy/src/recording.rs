@@ -311,7 +311,7 @@ mod tests {
         let file = files.recv().unwrap();
         let mut entries = Entries::default();
         let report = read(&file[..], &mut entries, &Options::default());
-        assert!(report.fault.is_none());
+        assert!(report.error.is_none());
         let (mut bytes, mut missing) = (0, 0);
         for Entry { content, .. } in &entries.0 {
             match content {

@@ -167,7 +167,7 @@ fn recorded(file: &Path) -> [Vec<u8>; 2] {
     let mut bytes = Bytes::default();
     let file = std::fs::File::open(file).unwrap();
     let report = enjamb_capture::read(file, &mut bytes, &enjamb_capture::Options::default());
-    assert!(report.fault.is_none());
+    assert!(report.error.is_none());
     bytes.0
 }
 

@@ -133,7 +133,7 @@ fn replay(recording: &Path, protocol: Arc<Protocol>) -> Vec<Value> {
     let mut watch = Watch::new(opener, |record: &Record<'_>| Format::JsonLines.write(record, &mut log));
     let file = std::fs::File::open(recording).unwrap();
     let report = enjamb_capture::read(file, &mut watch, &enjamb_capture::Options::default());
-    assert!(report.fault.is_none());
+    assert!(report.error.is_none());
     drop(watch);
     log.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
