@@ -38,9 +38,13 @@ fn main() -> ExitCode {
         ("text_from_the_wire_is_escaped_in_the_page", text_from_the_wire_is_escaped_in_the_page),
         ("the_size_of_the_page_is_bounded", the_size_of_the_page_is_bounded),
     ];
-    let in_a_browser: [(&str, fn(())); 2] = [
-        ("a_browser_shows_the_numbers_of_the_summary", a_browser_shows_the_numbers_of_the_summary),
-        ("a_browser_runs_no_script_from_the_wire", a_browser_runs_no_script_from_the_wire),
+    let in_a_browser = [
+        trial(
+            "a_browser_shows_the_numbers_of_the_summary",
+            installed::chromium,
+            a_browser_shows_the_numbers_of_the_summary,
+        ),
+        trial("a_browser_runs_no_script_from_the_wire", installed::chromium, a_browser_runs_no_script_from_the_wire),
     ];
     let always = always.into_iter().map(|(name, test)| {
         Trial::test(name, move || {
@@ -48,7 +52,6 @@ fn main() -> ExitCode {
             Ok(())
         })
     });
-    let in_a_browser = in_a_browser.into_iter().map(|(name, test)| trial(name, installed::chromium, test));
     requirements::run(always.chain(in_a_browser).collect())
 }
 

@@ -19,6 +19,7 @@ mod records;
 mod recut;
 mod run;
 mod selection;
+mod setup;
 
 pub use crate::arguments::Arguments;
 pub use crate::run::run;

@@ -7,18 +7,17 @@ use std::time::Duration;
 
 use enjamb::Side;
 use enjamb_net::{Playing, Turns};
-use enjamb_sources::{Exit, Inputs, Notices, Progress, ProtocolChoice, SourceReader};
+use enjamb_sources::{Exit, Progress};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 
-use crate::arguments::Arguments;
 use crate::live::arguments::LiveArguments;
 use crate::live::performance::{Performance, limits, perform};
 use crate::live::recorded_conversation::{RecordedConversation, Recording};
 use crate::live::report::LiveReport;
-use crate::output_arguments::OutputFormat;
+use crate::setup::Setup;
 
 /// How many connections may wait for their next step at a time, in the order of the capture.
 const OPEN_MAX: usize = 1000;
@@ -27,31 +26,25 @@ const OPEN_MAX: usize = 1000;
 ///
 /// # Errors
 /// Standard output cannot be written, or the system has no threads left.
-pub(crate) fn play_against(
-    arguments: &Arguments,
-    server: &str,
-    protocols: &ProtocolChoice,
-    notices: &Notices,
-) -> anyhow::Result<Exit> {
-    let inputs = Inputs::find(&arguments.captures);
-    let progress = Progress::hidden(notices);
-    let reader = SourceReader::new(&inputs, protocols, &progress).options(arguments.reassembly.options());
-    let Some(Recording { conversations, not_played }) = Recording::read(&reader, protocols, Side::Client) else {
+pub(crate) fn play_against(setup: &Setup<'_>, server: &str, arguments: &LiveArguments) -> anyhow::Result<Exit> {
+    let inputs = setup.inputs();
+    let progress = Progress::hidden(&setup.notices);
+    let reader = setup.reader(&inputs, &progress);
+    let Some(Recording { conversations, not_played }) = Recording::read(&reader, &setup.protocols, Side::Client) else {
         return Ok(Exit::Unavailable);
     };
     let conversations: Vec<Arc<RecordedConversation>> = conversations.into_iter().map(Arc::new).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let started = std::time::Instant::now();
-    let performances = runtime.block_on(play_all(&conversations, server, &arguments.live));
+    let performances = runtime.block_on(play_all(&conversations, server, arguments));
     if let Some(error) = unreachable(&performances) {
-        notices.notice(format_args!("--against {server}: {error}"));
+        setup.notices.notice(format_args!("--against {server}: {error}"));
         return Ok(Exit::Unavailable);
     }
-    let as_json = arguments.output.format == OutputFormat::Jsonl;
-    let mut report = LiveReport::new(Side::Server, not_played, started.elapsed(), as_json);
+    let mut report = LiveReport::new(Side::Server, not_played, started.elapsed(), setup.is_json());
     let mut out = io::BufWriter::new(io::stdout().lock());
     for (recorded, performance) in conversations.iter().zip(&performances) {
-        report.add(recorded, performance, &arguments.live, &mut out)?;
+        report.add(recorded, performance, arguments, &mut out)?;
     }
     report.finish(&format!("played to {server}"), &mut out)?;
     out.flush()?;
