@@ -8,14 +8,14 @@
 //!
 //! # Components
 //!
-//! * [`read`] and [`open`] read a whole capture, report its connections to a [`Tap`](enjamb::Tap),
+//! * [`read()`] and [`open`] read a whole capture, report its connections to a [`Tap`](enjamb::Tap),
 //!   and return a [`Report`].
 //! * [`Capture`] reads the packets of a file. From a truncated or damaged file it reads all whole
 //!   packets.
 //! * [`Decoder`] finds the TCP segment in a packet, or the [reason](Ignored) why there is none.
 //! * [`Reassembler`] puts segments in order, and reports connections, chunks, gaps and endings to a
 //!   tap.
-//! * [`Recorder`] is a tap that writes pcapng, for Wireshark and for [`read`].
+//! * [`Recorder`] is a tap that writes pcapng, for Wireshark and for [`read()`].
 //!
 //! The cuts of a stream are data here: the new payload of each segment is one chunk.
 //!

@@ -29,7 +29,7 @@ impl LinkType {
     pub const FRELAY: Self = Self(107);
     /// OpenBSD loopback: four bytes of address family in network order.
     pub const LOOP: Self = Self(108);
-    /// The `enc` interface of BSD, which shows packets of IPsec without their encryption.
+    /// The `enc` interface of BSD, which shows packets of `IPsec` without their encryption.
     pub const ENC: Self = Self(109);
     /// Linux "cooked" capture.
     pub const LINUX_SLL: Self = Self(113);

@@ -47,7 +47,7 @@ pub fn read<R: Read>(source: R, tap: &mut dyn Tap, options: &Options) -> Report 
     }
 }
 
-/// Reads all of the capture in a file. See [`read`].
+/// Reads all of the capture in a file. See [`read()`].
 pub fn open(path: impl AsRef<Path>, tap: &mut dyn Tap, options: &Options) -> Report {
     match File::open(path) {
         Ok(file) => read(file, tap, options),

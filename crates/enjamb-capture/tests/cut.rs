@@ -3,7 +3,7 @@
 mod requirements;
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use enjamb_capture::{Capture, CaptureError, CaptureErrorKind};
 use requirements::{captures, trials};
@@ -118,24 +118,24 @@ fn a_file_cut_at_any_byte_gives_its_whole_packets_and_names_the_byte_where_the_r
     cut_plain(own_files());
 }
 
-fn a_file_of_others_cut_at_any_byte_gives_its_whole_packets_and_names_the_byte_where_the_rest_begins(folder: PathBuf) {
-    cut_plain(other_files(&folder));
+fn a_file_of_others_cut_at_any_byte_gives_its_whole_packets_and_names_the_byte_where_the_rest_begins(folder: &Path) {
+    cut_plain(other_files(folder));
 }
 
 fn a_gzip_file_cut_at_any_byte_gives_the_whole_packets_that_are_left() {
     cut_gzip(own_files());
 }
 
-fn a_gzip_file_of_others_cut_at_any_byte_gives_the_whole_packets_that_are_left(folder: PathBuf) {
-    cut_gzip(other_files(&folder));
+fn a_gzip_file_of_others_cut_at_any_byte_gives_the_whole_packets_that_are_left(folder: &Path) {
+    cut_gzip(other_files(folder));
 }
 
 fn a_zstd_file_cut_at_any_byte_gives_the_whole_packets_of_the_blocks_that_are_left() {
     cut_zstd(own_files());
 }
 
-fn a_zstd_file_of_others_cut_at_any_byte_gives_the_whole_packets_of_the_blocks_that_are_left(folder: PathBuf) {
-    cut_zstd(other_files(&folder));
+fn a_zstd_file_of_others_cut_at_any_byte_gives_the_whole_packets_of_the_blocks_that_are_left(folder: &Path) {
+    cut_zstd(other_files(folder));
 }
 
 /// Returns the first packets of a capture, which is cut at every byte.

@@ -175,14 +175,14 @@ const MIXTURES: &[&[&str]] = &[
 ];
 
 fn without_loss_every_byte_and_every_message_is_right_under_every_mixture(
-    (folder, script): (tempfile::TempDir, PathBuf),
+    (folder, script): &(tempfile::TempDir, PathBuf),
 ) {
     for (generated, protocol) in [("http", "http1"), ("resp", "redis")] {
         for (mixture, seed) in MIXTURES.iter().zip(1..) {
             let seed = seed.to_string();
             let fixed = ["--proto", generated, "--mb", "0.3", "--conns", "12", "--seed", &seed];
             let options = [&fixed[..], mixture].concat();
-            let (capture, truth) = generate(folder.path(), &script, &options);
+            let (capture, truth) = generate(folder.path(), script, &options);
             for overlap in [Overlap::First, Overlap::Last] {
                 let found = look(&capture, protocol, &Options { overlap, ..Options::default() });
                 let connections = connections(&truth);
@@ -206,7 +206,7 @@ fn without_loss_every_byte_and_every_message_is_right_under_every_mixture(
     }
 }
 
-fn with_loss_every_missing_byte_is_in_a_gap((folder, script): (tempfile::TempDir, PathBuf)) {
+fn with_loss_every_missing_byte_is_in_a_gap((folder, script): &(tempfile::TempDir, PathBuf)) {
     let losses: [&[&str]; 4] = [
         &["--loss", "0.05"],
         &["--loss", "0.1", "--reorder", "0.1", "--retx", "0.1", "--early-ack"],
@@ -218,7 +218,7 @@ fn with_loss_every_missing_byte_is_in_a_gap((folder, script): (tempfile::TempDir
         let seed = seed.to_string();
         let fixed = ["--proto", "resp", "--mb", "0.5", "--conns", "12", "--seed", &seed];
         let options = [&fixed[..], loss].concat();
-        let (capture, truth) = generate(folder.path(), &script, &options);
+        let (capture, truth) = generate(folder.path(), script, &options);
         let found = look(&capture, "redis", &Options::default());
         let mut missing = 0;
         for (client, truth) in connections(&truth) {
@@ -266,7 +266,7 @@ fn lose(capture: &Path, out: &Path, one_of: u64) -> Vec<Lost> {
 }
 
 fn with_loss_gaps_are_in_the_place_of_packets_and_all_other_messages_are_there(
-    (folder, script): (tempfile::TempDir, PathBuf),
+    (folder, script): &(tempfile::TempDir, PathBuf),
 ) {
     for (generated, protocol, mixture) in [
         ("resp", "redis", &[][..]),
@@ -276,7 +276,7 @@ fn with_loss_gaps_are_in_the_place_of_packets_and_all_other_messages_are_there(
     ] {
         let fixed = ["--proto", generated, "--mb", "1", "--conns", "15", "--seed", "9", "--mss", "700"];
         let options = [&fixed[..], mixture].concat();
-        let (capture, _) = generate(folder.path(), &script, &options);
+        let (capture, _) = generate(folder.path(), script, &options);
         let lossy = folder.path().join("lossy");
         let lost = lose(&capture, &lossy, 40);
         assert!(lost.len() > 10, "{options:?}");
@@ -329,9 +329,9 @@ fn with_loss_gaps_are_in_the_place_of_packets_and_all_other_messages_are_there(
     }
 }
 
-fn a_capture_in_shuffled_or_reverse_order_gives_the_same_streams((folder, script): (tempfile::TempDir, PathBuf)) {
+fn a_capture_in_shuffled_or_reverse_order_gives_the_same_streams((folder, script): &(tempfile::TempDir, PathBuf)) {
     let options = ["--proto", "resp", "--mb", "2", "--conns", "8", "--seed", "3", "--mss", "600"];
-    let (capture, truth) = generate(folder.path(), &script, &options);
+    let (capture, truth) = generate(folder.path(), script, &options);
     let file = std::fs::read(&capture).expect("readable");
     let mut records = Vec::new();
     let mut at = 24;

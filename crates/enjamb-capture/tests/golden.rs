@@ -4,7 +4,7 @@ mod requirements;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use enjamb::{Connection, Ending, Event, Side, Tap, Time};
 use enjamb_capture::{Capture, Options, Overlap, open};
@@ -148,7 +148,7 @@ fn differences(capture: &Path, golden: &Value) -> Vec<String> {
     wrong
 }
 
-fn every_stream_of_the_real_captures_is_as_in_the_reference(folder: PathBuf) {
+fn every_stream_of_the_real_captures_is_as_in_the_reference(folder: &Path) {
     let mut files: Vec<_> = std::fs::read_dir(folder.join("golden"))
         .expect("the references can be listed")
         .map(|entry| entry.expect("an entry").path())
@@ -176,7 +176,7 @@ fn every_stream_of_the_real_captures_is_as_in_the_reference(folder: PathBuf) {
 /// acknowledged, or is the byte of a keep-alive probe.
 const LAST_WINS: [&str; 2] = ["tcp-overlap.pcap", "tcp-reassembly.pcap"];
 
-fn with_overlap_last_the_last_copy_is_kept(folder: PathBuf) {
+fn with_overlap_last_the_last_copy_is_kept(folder: &Path) {
     for name in LAST_WINS {
         let golden = std::fs::read(folder.join("golden").join(format!("{name}.json"))).expect(name);
         let golden: Value = serde_json::from_slice(&golden).expect("JSON");
@@ -194,7 +194,7 @@ fn with_overlap_last_the_last_copy_is_kept(folder: PathBuf) {
 const CUSTOM_BLOCKS: [(&str, u64); 4] =
     [("test017.pcapng", 4), ("test018.pcapng", 4), ("test102.pcapng", 3), ("test202.pcapng", 3)];
 
-fn as_many_packets_are_read_as_tshark_counts(folder: PathBuf) {
+fn as_many_packets_are_read_as_tshark_counts(folder: &Path) {
     let table = std::fs::read_to_string(folder.join("README.md")).expect("the table is there");
     let mut section = "";
     let mut checked = 0;

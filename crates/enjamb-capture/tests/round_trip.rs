@@ -123,10 +123,10 @@ impl Script {
                 TapEvent::Open => recorder.event(connection, *time, Event::Open),
                 TapEvent::Chunk(side, bytes) => recorder.event(connection, *time, Event::Chunk { side: *side, bytes }),
                 TapEvent::Gap(side, missing) => {
-                    recorder.event(connection, *time, Event::Gap { side: *side, missing: *missing })
+                    recorder.event(connection, *time, Event::Gap { side: *side, missing: *missing });
                 }
                 TapEvent::Close(side, ending) => {
-                    recorder.event(connection, *time, Event::Close { side: *side, ending: *ending })
+                    recorder.event(connection, *time, Event::Close { side: *side, ending: *ending });
                 }
                 TapEvent::Done => recorder.event(connection, *time, Event::Done),
             }

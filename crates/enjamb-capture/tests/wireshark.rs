@@ -16,7 +16,7 @@ fn connection(number: u64, client: &str, server: &str) -> Connection {
     Connection { number, client: client.parse().expect("an address"), server: server.parse().expect("an address") }
 }
 
-fn tshark_finds_no_problem_in_a_recording_and_follows_its_streams((): ()) {
+fn tshark_finds_no_problem_in_a_recording_and_follows_its_streams((): &()) {
     let mut recorder = Recorder::new(Vec::new());
     let mut sent = [Vec::new(), Vec::new()];
     for (number, client, server) in

@@ -50,7 +50,7 @@ fn obeys_the_split_law(folder: &str, protocol: &str, segmentations: &Segmentatio
             let checked = split_everywhere(&sessions, &input, segmentations)
                 .unwrap_or_else(|violation| panic!("{} as {}: {violation}", path.display(), protocol.name()));
             runs += checked.segmentations;
-            messages += checked.said;
+            messages += checked.outputs;
             seen.push(input);
         }
     }

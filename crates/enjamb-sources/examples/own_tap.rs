@@ -43,7 +43,7 @@ impl Tap for ByteCounter {
 ///
 /// # Errors
 /// `out` cannot be written.
-pub fn run(paths: &[PathBuf], out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn run(paths: &[PathBuf], out: &mut impl Write) -> io::Result<()> {
     // An input that cannot be read is reported here, under the name of the program, and the others are still read.
     let notices = Notices::new("own_tap", "count");
     let inputs = Inputs::find(paths);

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use enjamb::Transcript;
-use enjamb_law::{Cutting, Lost, Sessions, split, survive};
+use enjamb_isolate::{Failure, supervise};
+use enjamb_law::{Cutting, Sessions, split};
 use enjamb_protocols::{Protocol, Registry};
 use enjamb_sources::{Exit, Notices, TranscriptFile};
 
@@ -110,10 +111,11 @@ fn test(
     };
     let name = unique(&identifier(path), names);
     let work = move || write_test(&name, &transcript, &resolved, &setup, &session);
-    survive(&path.display().to_string(), PATIENCE, work).map_err(|lost| {
-        let reason = match lost {
-            Lost::Panicked(message) => format!("its session panicked: {message}"),
-            Lost::Hung(_) => format!("its session did not return within {} s", PATIENCE.as_secs()),
+    supervise(&path.display().to_string(), PATIENCE, work).map_err(|failure| {
+        let reason = match failure {
+            Failure::Panicked(panic) => format!("its session panicked: {panic}"),
+            Failure::Hung(patience) => format!("its session did not return within {} s", patience.as_secs()),
+            other => other.to_string(),
         };
         TestError::new(Exit::FoundWanting, &format!("{reason}; `{program} replay --recut coalesce` shows the input"))
     })

@@ -100,7 +100,7 @@ impl Session for Words {
 
 /// The program: the built-in protocols, and "words". A package of its own passes `env!("CARGO_PKG_NAME")` and
 /// `env!("CARGO_PKG_VERSION")`.
-pub fn program() -> Program {
+pub(crate) fn program() -> Program {
     let words = Protocol::new("words", || Box::new(Words::new())).about("A line is a message, its first word the kind");
     Program::new("own-session", "1.2.3").register(words)
 }

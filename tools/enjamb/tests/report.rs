@@ -316,7 +316,7 @@ fn dom(page: &Path) -> String {
     std::fs::read_to_string(&out).unwrap()
 }
 
-fn a_browser_shows_the_numbers_of_the_summary((): ()) {
+fn a_browser_shows_the_numbers_of_the_summary(&(): &()) {
     let folder = tempfile::tempdir().unwrap();
     let Report { path, page, summary } = report(folder.path(), &CAPTURES);
     let dom = dom(&path);
@@ -331,7 +331,7 @@ fn a_browser_shows_the_numbers_of_the_summary((): ()) {
     assert_eq!(dom.matches("<rect ").count(), page.matches("<rect ").count());
 }
 
-fn a_browser_runs_no_script_from_the_wire((): ()) {
+fn a_browser_runs_no_script_from_the_wire(&(): &()) {
     let folder = tempfile::tempdir().unwrap();
     let path = hostile(folder.path());
     let dom = dom(&path);

@@ -12,7 +12,6 @@
 
 mod arguments;
 mod html;
-pub mod ledger;
 mod live;
 mod output_arguments;
 mod records;

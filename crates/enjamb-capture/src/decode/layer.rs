@@ -113,7 +113,7 @@ impl Layer {
     }
 }
 
-/// EtherTypes.
+/// Numbers that announce the next header after Ethernet and similar ones.
 pub(super) mod ether_type {
     pub(crate) const IPV4: u16 = 0x0800;
     pub(crate) const TRANSPARENT_BRIDGING: u16 = 0x6558;

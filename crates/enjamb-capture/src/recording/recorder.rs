@@ -1,4 +1,4 @@
-//! Writes conversations as a capture, for Wireshark and for [`read`](crate::read).
+//! Writes conversations as a capture, for Wireshark and for [`read`](crate::read()).
 //!
 //! A relay sees bytes, not packets. So packets are made up around the bytes: a handshake where a
 //! connection was opened, a segment for each chunk, a FIN or a RST where a side ended. Sequence

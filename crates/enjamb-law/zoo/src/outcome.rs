@@ -13,7 +13,7 @@ pub enum Outcome {
         verdict: String,
         picture: String,
     },
-    NotAsked(String),
+    NotTried(String),
     Unfit(String),
 }
 
@@ -27,10 +27,10 @@ impl Outcome {
             }
             // A crash or a hang counts for one law only. The other laws come to no verdict.
             Verdict::Broken(violation) if violation.law != law => {
-                Self::NotAsked(format!("there is no verdict: {}", violation.verdict))
+                Self::NotTried(format!("there is no verdict: {}", violation.verdict))
             }
             Verdict::Holds(_) => Self::Holds,
-            Verdict::NotAsked(reason) => Self::NotAsked(reason),
+            Verdict::NotTried(reason) => Self::NotTried(reason),
             Verdict::Unfit(what) => Self::Unfit(what),
             Verdict::Broken(violation) => Self::of(&violation),
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use enjamb::Side;
-use enjamb_net::{Playing, Turns};
+use enjamb_net::StepOrder;
 use enjamb_sources::{Exit, Progress};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -51,7 +51,7 @@ pub(crate) fn play_against(setup: &Setup<'_>, server: &str, arguments: &LiveArgu
     Ok(report.exit())
 }
 
-/// Returns the first error if no connection could be opened at all.
+/// Reorder the first error if no connection could be opened at all.
 fn unreachable(performances: &[Performance]) -> Option<&io::Error> {
     let mut errors = performances.iter().map(|performance| match performance {
         Performance::NotConnected(error) => Some(error),
@@ -69,22 +69,23 @@ async fn play_all(
 ) -> Vec<Performance> {
     let start = Instant::now();
     let steps = conversations.iter().map(|recorded| recorded.steps.len()).sum();
-    let turns = arguments.concurrent.is_none().then(|| Arc::new(Turns::new(steps)));
+    let order = arguments.concurrent.is_none().then(|| Arc::new(StepOrder::new(steps)));
     let room = Arc::new(Semaphore::new(arguments.concurrent.map_or(OPEN_MAX, NonZeroUsize::get)));
     let mut players: JoinSet<(usize, Performance)> = JoinSet::new();
     let mut performances: Vec<Option<Performance>> = conversations.iter().map(|_| None).collect();
     for (at, recorded) in conversations.iter().enumerate() {
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else { break };
-        let remaining = RemainingSteps { turns: turns.clone(), recorded: Arc::clone(recorded) };
-        if let (Some(turns), Some(open)) = (&turns, recorded.steps.first()) {
-            turns.reached(open.number).await;
+        let remaining = RemainingSteps { order: order.clone(), recorded: Arc::clone(recorded) };
+        if let (Some(order), Some(open)) = (&order, recorded.steps.first()) {
+            order.reached(open.number).await;
         }
         let opened = recorded.opened_after();
-        let pace = arguments.is_paced().then(|| if turns.is_some() { start } else { Instant::now() - opened });
+        let pace = arguments.is_paced().then(|| if order.is_some() { start } else { Instant::now() - opened });
         if let Some(start) = pace {
             tokio::time::sleep_until(start + opened).await;
         }
-        let playing = Playing { pace, turns: turns.clone(), ..limits(recorded, arguments, Side::Client) };
+        let mut options = limits(recorded, arguments, Side::Client);
+        (options.pace, options.order) = (pace, order.clone());
         let recorded = Arc::clone(recorded);
         // Connections are opened here and not in their tasks, so that they are opened in their order.
         let socket = connect(server, arguments.connect_timeout).await;
@@ -92,7 +93,7 @@ async fn play_all(
             let _permit = permit;
             let _remaining = remaining;
             let performance = match socket {
-                Ok(socket) => perform(socket, &recorded, &playing, Side::Client).await,
+                Ok(socket) => perform(socket, &recorded, &options, Side::Client).await,
                 Err(error) => Performance::NotConnected(error),
             };
             (at, performance)
@@ -124,14 +125,14 @@ async fn connect(server: &str, limit: Duration) -> io::Result<TcpStream> {
 
 /// Marks all steps of a connection as done when the connection is over, however it ended: others wait for them.
 struct RemainingSteps {
-    turns: Option<Arc<Turns>>,
+    order: Option<Arc<StepOrder>>,
     recorded: Arc<RecordedConversation>,
 }
 
 impl Drop for RemainingSteps {
     fn drop(&mut self) {
-        if let Some(turns) = &self.turns {
-            self.recorded.steps.iter().for_each(|step| turns.done(step.number));
+        if let Some(order) = &self.order {
+            self.recorded.steps.iter().for_each(|step| order.mark_done(step.number));
         }
     }
 }

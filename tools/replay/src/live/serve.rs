@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use enjamb::Side;
-use enjamb_net::Playing;
 use enjamb_sources::{Exit, Progress};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -95,10 +94,11 @@ async fn serve_all(
                     continue;
                 };
                 let pace = arguments.is_paced().then(|| Instant::now() - recorded.opened_after());
-                let playing = Playing { pace, ..limits(&recorded, arguments, Side::Server) };
+                let mut options = limits(&recorded, arguments, Side::Server);
+                options.pace = pace;
                 began[next] = true;
                 let at = next;
-                players.spawn(async move { (at, perform(socket, &recorded, &playing, Side::Server).await) });
+                players.spawn(async move { (at, perform(socket, &recorded, &options, Side::Server).await) });
                 next += 1;
             }
             Some(ended) = players.join_next(), if !players.is_empty() => {

@@ -8,11 +8,11 @@ use std::time::Duration;
 use anyhow::Context;
 use enjamb::transcript::Content;
 use enjamb::{Connection, Event, Side, Tap, Time};
-use enjamb_law::{Cutting, Lost, Violation, survive};
+use enjamb_isolate::Ledger;
+use enjamb_law::{Cutting, Violation, WatchError, watch};
 use enjamb_sources::{Exit, Progress, ProtocolChoice, SourceReport, connection_title};
 use sha2::{Digest as _, Sha256};
 
-use crate::ledger::Ledger;
 use crate::recut::cuts::{Recut, Stage};
 use crate::recut::outcome::{Defect, Difference, RecutOutcome, ShortTrial, WeakerTrial};
 use crate::recut::report::RecutReport;
@@ -187,7 +187,7 @@ impl<'s> RecutTap<'s> {
             let protocol = protocol.clone();
             move || try_conversation(&protocol, port, &input, &cuts, &stages)
         };
-        let (defect, mut violation) = match survive(&title, self.patience, trial) {
+        let (defect, mut violation) = match watch(&title, self.patience, trial) {
             Ok(Ok(coverage)) => {
                 let Coverage { segmentations, messages, bytes, under } = coverage;
                 outcome.segmentations += segmentations as u64;
@@ -199,14 +199,13 @@ impl<'s> RecutTap<'s> {
                 return;
             }
             Ok(Err(violation)) => judge(violation),
-            // Outside of the calls that the law makes, for instance in `drop`.
-            Err(Lost::Panicked(message)) => (
-                Defect::Fails,
-                Box::new(Violation::total(format!("it panicked: {message}"), Cutting::default(), Vec::new())),
-            ),
-            Err(Lost::Hung(violation)) => {
+            Err(WatchError::Hung(violation)) => {
                 outcome.hung += 1;
                 (Defect::Hangs, shorten(violation, &protocol, port, self.patience))
+            }
+            // A panic outside of the calls that the law makes, for instance in `drop`.
+            Err(error) => {
+                (Defect::Fails, Box::new(Violation::total(error.to_string(), Cutting::default(), Vec::new())))
             }
         };
         violation.subject = Some(subject(&name, port));
