@@ -1,25 +1,22 @@
-//! The text of a filter, read. Total: every text gives an expression or an error with a place.
+//! The parser of filters. Every text gives an expression or an error with a place.
 
 use enjamb::Time;
 use regex::RegexBuilder;
 
 use crate::field::{Field, FieldType};
-use crate::filter::{Expression, FilterError, Order, TextTest};
+use crate::filter::error::FilterError;
+use crate::filter::expression::{Expression, Order, TextTest};
 
-/// How deeply an expression may be nested.
+/// The deepest nesting of an expression.
 const DEPTH_MAX: usize = 64;
 
-/// How many bytes a regular expression may take when compiled.
+/// The largest size of a compiled regular expression, in bytes.
 const REGEX_SIZE_MAX: usize = 1 << 20;
 
-/// How deeply a regular expression may be nested.
+/// The deepest nesting of a regular expression.
 const REGEX_DEPTH_MAX: u32 = 64;
 
-/// The fields that a filter may ask for: not the payload, which is filled in only for records that are wanted.
-pub(super) fn fields() -> impl Iterator<Item = Field> {
-    Field::ALL.into_iter().filter(|field| !matches!(field, Field::Payload | Field::PayloadHex | Field::PayloadMore))
-}
-
+/// Parses the text of a filter.
 pub(super) fn parse(text: &str) -> Result<Expression, FilterError> {
     let mut parser = Parser { text, at: 0 };
     let expression = parser.any(0)?;
@@ -32,13 +29,13 @@ struct Parser<'a> {
     at: usize,
 }
 
-/// A string as it stands, without its quotes, and where it begins.
+/// A string as it is written, without its quotes, and the place where it begins.
 struct Quoted<'a> {
     raw: &'a str,
     at: usize,
 }
 
-/// What stands between a field and a value.
+/// The operator between a field and a value.
 enum Comparison {
     Order(Order),
     Matches,
@@ -69,16 +66,16 @@ impl<'a> Parser<'a> {
         &rest[..length]
     }
 
-    fn fail(&self, what: impl Into<String>) -> FilterError {
-        self.fail_at(self.at, what)
+    fn fail(&self, reason: impl Into<String>) -> FilterError {
+        self.fail_at(self.at, reason)
     }
 
-    fn fail_at(&self, at: usize, what: impl Into<String>) -> FilterError {
-        FilterError { text: self.text.to_owned(), at, what: what.into(), list_fields: false }
+    fn fail_at(&self, at: usize, reason: impl Into<String>) -> FilterError {
+        FilterError::new(self.text, at, reason)
     }
 
-    fn no_field(&self, at: usize, what: impl Into<String>) -> FilterError {
-        FilterError { list_fields: true, ..self.fail_at(at, what) }
+    fn no_field(&self, at: usize, reason: impl Into<String>) -> FilterError {
+        self.fail_at(at, reason).listing_fields()
     }
 
     fn any(&mut self, depth: usize) -> Result<Expression, FilterError> {
@@ -118,11 +115,11 @@ impl<'a> Parser<'a> {
             return if self.take(")") { Ok(inner) } else { Err(self.fail("expected \")\", or && or ||")) };
         }
         let name = self.take_while(|c| c.is_ascii_alphanumeric() || c == '_');
-        let field = fields().find(|field| field.name() == name);
+        let field = Field::named(name).filter(|field| field.is_filterable());
         match field {
             Some(field) => self.comparison(field),
             None if name.is_empty() => Err(self.no_field(at, "expected a field, \"!\" or \"(\"")),
-            None => Err(self.no_field(at, "there is no such field")),
+            None => Err(self.no_field(at, "no field has this name")),
         }
     }
 
@@ -169,9 +166,16 @@ impl<'a> Parser<'a> {
 
     fn only_text(&self, field: Field, at: usize, operator: &str) -> Result<(), FilterError> {
         match field.value_type() {
-            FieldType::Text | FieldType::Code => Ok(()),
+            FieldType::Word
+            | FieldType::Text
+            | FieldType::Code
+            | FieldType::Address
+            | FieldType::Line
+            | FieldType::Payload => Ok(()),
             FieldType::Time => Err(self.fail_at(at, format!("{operator} is for text, and {} is a time", field.name()))),
-            _ => Err(self.fail_at(at, format!("{operator} is for text, and {} is a number", field.name()))),
+            FieldType::Count | FieldType::Bytes | FieldType::Micros => {
+                Err(self.fail_at(at, format!("{operator} is for text, and {} is a number", field.name())))
+            }
         }
     }
 
@@ -183,13 +187,21 @@ impl<'a> Parser<'a> {
                 Ok(Expression::Number(field, order, self.number(field)?))
             }
             FieldType::Code if number => Ok(Expression::Number(field, order, self.number(field)?)),
-            FieldType::Code | FieldType::Text => {
+            FieldType::Code
+            | FieldType::Word
+            | FieldType::Text
+            | FieldType::Address
+            | FieldType::Line
+            | FieldType::Payload => {
                 let test = match order {
                     Order::Equal => TextTest::Equal,
                     Order::Unequal => TextTest::Unequal,
-                    _ if field == Field::Code => return Err(self.fail("expected a number to compare a code with")),
+                    _ if field == Field::Code => {
+                        return Err(self.fail("expected a number: a code is ordered only as a number"));
+                    }
                     _ => {
-                        return Err(self.fail_at(at, format!("{} is text: ==, !=, =~ or contains", field.name())));
+                        let reason = format!("{} is text: use ==, !=, =~ or contains", field.name());
+                        return Err(self.fail_at(at, reason));
                     }
                 };
                 Ok(Expression::Text(field, test(self.string()?)))
@@ -202,7 +214,7 @@ impl<'a> Parser<'a> {
         let at = self.at;
         let whole = self.take_while(|c| c.is_ascii_digit());
         if whole.is_empty() {
-            return Err(self.fail(format!("expected a number: {} is one", field.name())));
+            return Err(self.fail(format!("expected a number to compare {} with", field.name())));
         }
         let fraction = if self.take(".") { self.take_while(|c| c.is_ascii_digit()) } else { "" };
         if self.text.as_bytes().get(self.at.wrapping_sub(1)) == Some(&b'.') {
@@ -219,23 +231,25 @@ impl<'a> Parser<'a> {
             (FieldType::Bytes, "k") => 1 << 10,
             (FieldType::Bytes, "M") => 1 << 20,
             (FieldType::Bytes, "G") => 1 << 30,
-            (FieldType::Micros, _) => return Err(self.fail_at(unit_at, "a time is in us, ms, s, min or h")),
-            (FieldType::Bytes, _) => return Err(self.fail_at(unit_at, "bytes are in k, M or G, or in none")),
+            (FieldType::Micros, _) => return Err(self.fail_at(unit_at, "the unit of a time is us, ms, s, min or h")),
+            (FieldType::Bytes, _) => {
+                return Err(self.fail_at(unit_at, "the unit of a size is k, M or G, or absent for bytes"));
+            }
             _ => return Err(self.fail_at(unit_at, format!("{} has no unit", field.name()))),
         };
         let too_large = || self.fail_at(at, "the number is too large");
-        // As a fraction with a power of ten below it: nothing is rounded.
+        // A fraction whose denominator is a power of ten, so that nothing is rounded.
         let digits = u32::try_from(fraction.len()).ok().filter(|digits| *digits <= 18).ok_or_else(too_large)?;
         let below = 10_u128.pow(digits);
         let above = format!("{whole}{fraction}").parse::<u128>().ok().and_then(|above| above.checked_mul(factor));
         let above = above.ok_or_else(too_large)?;
         if above % below != 0 {
-            let what = match field.value_type() {
-                FieldType::Micros => "this is no whole number of microseconds",
-                FieldType::Bytes => "this is no whole number of bytes",
+            let reason = match field.value_type() {
+                FieldType::Micros => "this is not a whole number of microseconds",
+                FieldType::Bytes => "this is not a whole number of bytes",
                 _ => "expected a whole number",
             };
-            return Err(self.fail_at(at, what));
+            return Err(self.fail_at(at, reason));
         }
         u64::try_from(above / below).map_err(|_| too_large())
     }
@@ -245,13 +259,13 @@ impl<'a> Parser<'a> {
         let text = self.string()?;
         if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
             let nanos = u64::try_from(timestamp.as_nanosecond());
-            let nanos = nanos.map_err(|_| self.fail_at(at, "captures are from between 1970 and 2554"))?;
+            let nanos = nanos.map_err(|_| self.fail_at(at, "times lie between 1970 and 2554"))?;
             return Ok(Expression::Time(order, Time::from_nanos(nanos)));
         }
         let Ok(time) = text.parse::<jiff::civil::Time>() else {
-            let what =
+            let reason =
                 "expected a time such as \"2026-11-23T23:30:51.5Z\", or a time of day in UTC such as \"23:30:51.5\"";
-            return Err(self.fail_at(at, what));
+            return Err(self.fail_at(at, reason));
         };
         let seconds = (i64::from(time.hour()) * 60 + i64::from(time.minute())) * 60 + i64::from(time.second());
         let nanos = seconds * 1_000_000_000 + i64::from(time.subsec_nanosecond());
@@ -311,15 +325,17 @@ impl<'a> Parser<'a> {
         let Quoted { raw, at } = quoted;
         let mut syntax = regex_syntax::ParserBuilder::new();
         if let Err(error) = syntax.nest_limit(REGEX_DEPTH_MAX).build().parse(raw) {
-            let (what, offset) = match &error {
+            let (reason, offset) = match &error {
                 regex_syntax::Error::Parse(error) => (error.kind().to_string(), error.span().start.offset),
                 regex_syntax::Error::Translate(error) => (error.kind().to_string(), error.span().start.offset),
                 _ => ("this is not a regular expression".to_owned(), 0),
             };
-            return Err(self.fail_at(at + offset.min(raw.len()), what));
+            return Err(self.fail_at(at + offset.min(raw.len()), reason));
         }
         let regex = RegexBuilder::new(raw).size_limit(REGEX_SIZE_MAX).nest_limit(REGEX_DEPTH_MAX).build();
-        regex.map_err(|_| self.fail_at(*at, format!("compiled this takes more than {REGEX_SIZE_MAX} bytes")))
+        regex.map_err(|_| {
+            self.fail_at(*at, format!("this expression takes more than {REGEX_SIZE_MAX} bytes when compiled"))
+        })
     }
 }
 
@@ -327,10 +343,10 @@ impl<'a> Parser<'a> {
 mod tests {
     use proptest::prelude::*;
 
-    use crate::filter::Filter;
+    use super::parse;
 
     #[test]
-    fn a_wrong_filter_is_refused_with_a_caret_under_the_fault() {
+    fn a_wrong_filter_is_refused_with_a_caret_under_the_error() {
         for (text, caret) in [
             ("", 0),
             ("  ", 2),
@@ -373,7 +389,7 @@ mod tests {
             ("payload", 0),
             ("kind == \"\u{e9}\" or", 13),
         ] {
-            let error = Filter::parse(text).expect_err(text);
+            let error = parse(text).expect_err(text);
             assert_eq!(error.at(), caret, "{text}: {error}");
             let shown = error.to_string();
             let mut lines = shown.lines().skip(1);
@@ -381,20 +397,20 @@ mod tests {
             let column = lines.next().unwrap().chars().position(|c| c == '^').unwrap();
             assert_eq!(column, 2 + text[..caret].chars().count());
         }
-        let unknown = Filter::parse("kinds == \"GET\"").unwrap_err().to_string();
-        assert!(unknown.contains("kind, offset, length"), "it lists the fields: {unknown}");
+        let unknown = parse("kinds == \"GET\"").unwrap_err().to_string();
+        assert!(unknown.contains("kind, offset, length"), "the fields are listed: {unknown}");
     }
 
     #[test]
-    fn it_is_nested_so_deep_and_no_deeper() {
+    fn nesting_is_limited_and_chains_are_not_nested() {
         for (open, close) in [("(", ")"), ("!", "")] {
             let nested = |depth: usize| open.repeat(depth) + "reason" + &close.repeat(depth);
-            assert!(Filter::parse(&nested(64)).is_ok());
-            assert_eq!(Filter::parse(&nested(65)).unwrap_err().at(), 65);
-            assert_eq!(Filter::parse(&nested(1_000_000)).unwrap_err().at(), 65);
+            assert!(parse(&nested(64)).is_ok());
+            assert_eq!(parse(&nested(65)).unwrap_err().at(), 65);
+            assert_eq!(parse(&nested(1_000_000)).unwrap_err().at(), 65);
         }
         let chain = vec!["reason"; 100_000].join(" && ");
-        assert!(Filter::parse(&chain).is_ok(), "a chain is not nested");
+        assert!(parse(&chain).is_ok(), "a chain is not nested");
     }
 
     proptest! {
@@ -410,7 +426,7 @@ mod tests {
             noise in ".{0,8}",
         ) {
             let text = words.concat() + &noise;
-            if let Err(error) = Filter::parse(&text) {
+            if let Err(error) = parse(&text) {
                 prop_assert!(text.is_char_boundary(error.at()));
                 prop_assert!(error.to_string().contains('^'));
             }
