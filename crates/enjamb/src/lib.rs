@@ -44,6 +44,7 @@ mod text_frame;
 mod time;
 pub mod transcript;
 mod trie;
+pub mod units;
 
 pub use any_of::{AnyOf, IllegalSet};
 pub use batch::Batch;

@@ -44,7 +44,7 @@ const GENERATION: u32 = 2;
 pub(crate) fn as_another() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     match arguments.next()?.to_str()? {
-        "replay" => Some(enjamb_cli::main(&enjamb_protocols::Registry::builtin())),
+        "replay" => Some(enjamb_cli::Program::new("enjamb", env!("CARGO_PKG_VERSION")).run()),
         "reassemble" => Some(reassemble(&arguments.next()?)),
         _ => None,
     }

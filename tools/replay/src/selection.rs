@@ -3,13 +3,14 @@
 use std::fmt::{self, Write as _};
 
 use enjamb_monitor::{Field, Filter, FilterError, Record, Value};
+use enjamb_sources::ConnectionNumbers;
 use serde_json::{Map, Value as Json};
 
-use crate::arguments::{Numbers, OutputArguments, SideName};
+use crate::output_arguments::{OutputArguments, SideName};
 
 /// What was asked for with `--conn`, `--side` and `--filter`.
 pub(crate) struct Selection {
-    pub(crate) numbers: Option<Numbers>,
+    pub(crate) numbers: Option<ConnectionNumbers>,
     side: Option<SideName>,
     filter: Option<(Filter, String)>,
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::html::chart::{Plot, Series, bars, columns, logarithmic, ranges, round_up};
 use crate::html::text::{bytes, compact, duration, escaped, foreign, grouped, json_in_script};
 use crate::html::timeline::{DRAWN_MAX, Timeline};
-use crate::report::worded;
+use enjamb_sources::worded;
 
 /// How many rows a list has.
 const LISTED_MAX: usize = 20;
