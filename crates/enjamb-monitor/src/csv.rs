@@ -40,12 +40,14 @@ impl<W: Write> CsvWriter<W> {
         self.out.write_all(self.row.as_bytes())
     }
 
-    /// Flushes `out`. No row is kept back.
-    ///
-    /// # Errors
-    /// `out` cannot be written to.
-    pub fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
+    /// Returns the writer below, which has all rows: none is kept back.
+    pub fn out(&self) -> &W {
+        &self.out
+    }
+
+    /// Returns the writer below, which has all rows: none is kept back.
+    pub fn out_mut(&mut self) -> &mut W {
+        &mut self.out
     }
 
     /// Flushes `out` and ends the file.

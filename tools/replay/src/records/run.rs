@@ -7,18 +7,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
-use enjamb::{Outcome, Side};
+use enjamb::Side;
 use enjamb_monitor::{Captures, DatasetWriter, Format, Opener, Output, Statistics, Watch};
-use enjamb_sources::{
-    CaptureTotals, Exit, Inputs, Notices, Progress, ProtocolChoice, SourceReader, SourceReport, Stop,
-};
+use enjamb_sources::{Exit, Inputs, Notices, Progress, ProtocolChoice, SourceReader, SourceReport, Stop};
 use serde_json::Value;
 
 use crate::arguments::Arguments;
 use crate::html::{self, Page};
 use crate::output_arguments::{OutputArguments, OutputFormat};
-use crate::records::output::{PieceSink, RecordForm, Sink, header};
+use crate::records::output::{RecordForm, Sink, header};
 use crate::records::parallel::{self, Parallel};
+use crate::records::piece::Piece;
+use crate::records::piece_sink::PieceSink;
 use crate::selection::Selection;
 
 /// Standard output, buffered.
@@ -114,13 +114,15 @@ impl Job<'_> {
             Some(dataset) => Sink::to_dataset(out, dataset, Arc::clone(selection), stop),
             None => Sink::new(out, &RecordForm::None, Arc::clone(selection), stop).context(CANNOT_WRITE)?,
         };
-        sink.write(&header(form).context(CANNOT_WRITE)?);
+        let header = header(form).context(CANNOT_WRITE)?;
+        let length = header.len();
+        sink.write(&mut Piece::Bytes(header), 0..length);
         let (arguments, selection) = (arguments.clone(), Arc::clone(selection));
         let make = move || {
             let pieces = PieceSink::new(form, Arc::clone(&selection));
             watch(Arc::clone(&opener), pieces, &arguments, &selection)
         };
-        let mut parallel = Parallel::new(jobs, make, |written| sink.write(written));
+        let mut parallel = Parallel::new(jobs, make, |piece, part| sink.write(piece, part));
         let report = reader.read(&mut parallel, |_, input, base| captures.begin(&input.to_string(), base));
         let statistics = parallel.finish();
         Ok(Replayed { report, statistics, sink })
@@ -144,18 +146,20 @@ fn finish(
         }
         record
     };
-    let to_json = || with_captures(statistics.to_json());
+    let counted = statistics.summary();
+    let to_json = || with_captures(counted.to_json());
     if let (Some(html), Some(timeline)) = (html, sink.timeline()) {
         html.write(&Page {
-            summary: &to_json(),
+            summary: &counted,
+            totals: &totals,
+            record: &to_json(),
             timeline,
             captures: names,
-            faults: &problems,
-            notes: &CaptureTotals::notes(),
+            problems: &problems,
             selected: &selection.to_string(),
         })?;
     }
-    let complete = sink.complete(|| with_captures(statistics.to_json_with_histograms()));
+    let complete = sink.complete(|| with_captures(statistics.summary_with_histograms().to_json()));
     let folder = arguments.output.out.as_deref().unwrap_or(Path::new(""));
     let (sink, rows) = complete.with_context(|| cannot_write_dataset(folder))?;
     let written = sink.finish(|out| match format {
@@ -170,14 +174,13 @@ fn finish(
             } else if !summary {
                 writeln!(out)?;
             }
-            write!(out, "{totals}{selection}{statistics}")
+            write!(out, "{totals}{selection}{counted}")
         }
     });
     written.context(CANNOT_WRITE)?;
 
-    let is_wanting = Side::BOTH
-        .iter()
-        .any(|side| statistics.outcome(*side, Outcome::Malformed) + statistics.outcome(*side, Outcome::Incomplete) > 0);
+    let is_broken = |side: Side| counted.side(side).outcomes.malformed + counted.side(side).outcomes.incomplete > 0;
+    let is_wanting = Side::BOTH.into_iter().any(is_broken) || counted.panicked > 0;
     Ok(if totals.nothing_read() {
         Exit::Unavailable
     } else if arguments.strict && is_wanting {
