@@ -1,24 +1,20 @@
 //! `enjamb replay` on captures that others recorded, against what tshark counted in each direction of each stream.
 //!
-//! The captures are not part of this project: they are found in `$ENJAMB_CAPTURES`, or beside it. Without them the tests say
-//! so and pass, except in CI.
+//! The captures are not part of this project: they are in `$ENJAMB_CAPTURES`, or beside the project. Without
+//! them the tests are ignored.
+
+#[path = "../../../crates/enjamb-capture/tests/requirements/mod.rs"]
+mod requirements;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use requirements::trials;
 use serde_json::Value;
 
-fn captures() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/captures");
-    let folder = std::env::var_os("ENJAMB_CAPTURES").map_or(beside, PathBuf::from);
-    if folder.join("golden").is_dir() {
-        return Some(folder);
-    }
-    let message = format!("skipped: no captures at {} (set ENJAMB_CAPTURES)", folder.display());
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "{message}");
-    eprintln!("{message}");
-    None
+trials! {
+    requires requirements::captures: [http_messages_equal_those_of_tshark, redis_messages_equal_those_of_tshark, the_overlap_policy_decides_conflicts, a_directory_replays_all_captures_in_it];
 }
 
 /// What one direction of one stream held.
@@ -102,9 +98,7 @@ const HTTP_DIFFERENCES: &[(&str, u64, u64, &str)] = &[
     ),
 ];
 
-#[test]
-fn http_messages_are_those_that_tshark_saw() {
-    let Some(folder) = captures() else { return };
+fn http_messages_equal_those_of_tshark(folder: PathBuf) {
     let names = [
         "cassandra_mixed_frame.pcap",
         "four_ipv6_http_streams.pcap",
@@ -193,9 +187,7 @@ fn element<'a>(bytes: &'a [u8], elements: &mut BTreeMap<char, u64>) -> Option<&'
 }
 
 /// tshark counts elements, nested ones too; we count messages. A naive reading of the whole streams counts both, and stands between.
-#[test]
-fn redis_messages_are_those_whose_elements_tshark_saw() {
-    let Some(folder) = captures() else { return };
+fn redis_messages_equal_those_of_tshark(folder: PathBuf) {
     for name in
         ["redis-bulk-loading.pcap", "redis-pipelining-example.pcap", "redis-pubsub-resp3.pcap", "redis_session.pcap"]
     {
@@ -240,9 +232,7 @@ fn redis_messages_are_those_whose_elements_tshark_saw() {
     }
 }
 
-#[test]
-fn a_conflict_is_named_and_the_last_copy_counts_if_so_asked() {
-    let Some(folder) = captures() else { return };
+fn the_overlap_policy_decides_conflicts(folder: PathBuf) {
     for (overlap, kept, dropped) in [("first", "GOOD", "EVIL"), ("last", "EVIL", "GOOD")] {
         let output = Command::new(env!("CARGO_BIN_EXE_enjamb"))
             .args(["replay", "--format", "jsonl", "--protocol", "fixed:4", "--overlap", overlap])
@@ -259,9 +249,7 @@ fn a_conflict_is_named_and_the_last_copy_counts_if_so_asked() {
     }
 }
 
-#[test]
-fn a_folder_is_all_captures_in_it() {
-    let Some(folder) = captures() else { return };
+fn a_directory_replays_all_captures_in_it(folder: PathBuf) {
     let output =
         Command::new(env!("CARGO_BIN_EXE_enjamb")).args(["replay", "--summary"]).arg(&folder).output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -1,18 +1,50 @@
 //! The report of `enjamb replay --html`: its numbers, in the file and in a browser.
 
+#[path = "../../../crates/enjamb-capture/tests/requirements/mod.rs"]
+mod requirements;
 mod support;
 
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use enjamb::{Connection, Ending, Event, Message, Outcome, Session, Side, Span, Tap, Time};
 use enjamb_capture::Recorder;
-use enjamb_protocols::{Protocol, Registry};
+use enjamb_cli::Program;
+use enjamb_protocols::Protocol;
+use requirements::trial;
 use serde_json::Value;
-use support::{Process, enjamb, have};
+use support::{Process, enjamb, installed};
+
+/// The tests. With `replay` as its first argument this program is `enjamb` with a protocol that repeats whatever
+/// it receives.
+fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("replay") {
+        let parrot = Protocol::new("parrot", || Box::new(Parrot([0; 2])));
+        return Program::new("parrots", "1.2.3").register(parrot).run();
+    }
+    let always: [(&str, fn()); 7] = [
+        ("the_page_has_the_numbers_of_the_summary", the_page_has_the_numbers_of_the_summary),
+        ("the_page_loads_nothing_and_shows_the_selection", the_page_loads_nothing_and_shows_the_selection),
+        ("the_page_shows_damaged_and_unreadable_captures", the_page_shows_damaged_and_unreadable_captures),
+        ("a_page_without_messages_is_complete", a_page_without_messages_is_complete),
+        (
+            "a_report_that_cannot_be_written_is_an_error_before_the_work",
+            a_report_that_cannot_be_written_is_an_error_before_the_work,
+        ),
+        ("text_from_the_wire_is_escaped_in_the_page", text_from_the_wire_is_escaped_in_the_page),
+        ("the_size_of_the_page_is_bounded", the_size_of_the_page_is_bounded),
+    ];
+    let in_a_browser: [(&str, fn(())); 2] = [
+        ("a_browser_shows_the_numbers_of_the_summary", a_browser_shows_the_numbers_of_the_summary),
+        ("a_browser_runs_no_script_from_the_wire", a_browser_runs_no_script_from_the_wire),
+    ];
+    let always = always.into_iter().map(|(name, test)| trial(name, || Ok(()), move |()| test()));
+    let in_a_browser = in_a_browser.into_iter().map(|(name, test)| trial(name, installed::chromium, test));
+    requirements::run(always.chain(in_a_browser).collect())
+}
 
 /// A report, and the summary that was written with it.
 struct Report {
@@ -86,8 +118,7 @@ const CAPTURES: [&str; 4] = [
     "corpora/redis/protocol-errors.pcap",
 ];
 
-#[test]
-fn every_number_in_the_page_is_that_of_the_summary() {
+fn the_page_has_the_numbers_of_the_summary() {
     let folder = tempfile::tempdir().unwrap();
     let Report { page, summary, .. } = report(folder.path(), &CAPTURES);
     check_numbers(&page, &summary);
@@ -116,8 +147,7 @@ fn every_number_in_the_page_is_that_of_the_summary() {
     }
 }
 
-#[test]
-fn a_report_needs_nothing_else_and_has_what_was_selected() {
+fn the_page_loads_nothing_and_shows_the_selection() {
     let folder = tempfile::tempdir().unwrap();
     let Report { page, summary, .. } =
         report(folder.path(), &["--filter", "kind != \"<&>\" && side == \"client\"", CAPTURES[1]]);
@@ -129,8 +159,7 @@ fn a_report_needs_nothing_else_and_has_what_was_selected() {
     assert_eq!(summary["server"]["messages"], 0);
 }
 
-#[test]
-fn damage_and_gaps_are_told_in_the_page() {
+fn the_page_shows_damaged_and_unreadable_captures() {
     let folder = tempfile::tempdir().unwrap();
     let whole = std::fs::read(support::root().join(CAPTURES[1])).unwrap();
     let cut = folder.path().join("cut.pcap");
@@ -140,16 +169,14 @@ fn damage_and_gaps_are_told_in_the_page() {
     assert!(notes.contains("cut.pcap") && notes.contains("byte") && notes.contains("nowhere.pcap"), "{notes}");
 }
 
-#[test]
-fn nothing_makes_a_page_too() {
+fn a_page_without_messages_is_complete() {
     let folder = tempfile::tempdir().unwrap();
     let Report { page, summary, .. } = report(folder.path(), &["--filter", "kind == \"nothing\"", CAPTURES[0]]);
     assert!(page.contains("There are no messages.") && !page.contains("NaN"));
     assert!(shown(&page).iter().all(|(path, number)| summary.pointer(path).unwrap().as_u64() == Some(*number)));
 }
 
-#[test]
-fn a_file_that_cannot_be_written_is_told_before_the_work() {
+fn a_report_that_cannot_be_written_is_an_error_before_the_work() {
     let output = enjamb().args(["replay", "--html", "nowhere/report.html", CAPTURES[0]]).output().unwrap();
     assert_eq!(output.status.code(), Some(3));
     assert!(output.stdout.is_empty());
@@ -216,27 +243,21 @@ impl Session for Parrot {
     }
 }
 
-#[derive(clap::Parser)]
-struct Cli {
-    #[command(flatten)]
-    arguments: enjamb_replay::Arguments,
-}
-
 /// The report of a capture whose every word is hostile.
 fn hostile(folder: &Path) -> PathBuf {
     let folder = folder.canonicalize().unwrap();
     let (capture, page) = (folder.join("<img src=x>&amp;.pcapng"), folder.join("hostile.html"));
     record(&capture, 3, HOSTILE, HOSTILE);
-    let registry = Registry::builtin().with(Protocol::new("parrot", || Box::new(Parrot([0; 2]))));
-    let arguments = ["replay", "--summary", "--protocol", "parrot", "--html"].map(Into::into);
-    let arguments = arguments.into_iter().chain([page.clone().into_os_string(), capture.into_os_string()]);
-    let Cli { arguments } = clap::Parser::parse_from(arguments);
-    enjamb_replay::run(&arguments, &registry).unwrap();
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["replay", "--summary", "--protocol", "parrot", "--html"])
+        .args([&page, &capture])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     page
 }
 
-#[test]
-fn text_from_the_wire_is_text_in_the_page() {
+fn text_from_the_wire_is_escaped_in_the_page() {
     let folder = tempfile::tempdir().unwrap();
     let page = std::fs::read_to_string(hostile(folder.path())).unwrap();
     let summary = &data(&page)["summary"];
@@ -252,8 +273,7 @@ fn text_from_the_wire_is_text_in_the_page() {
     check_numbers(&page, summary);
 }
 
-#[test]
-fn the_page_is_of_bounded_size_however_much_there_is() {
+fn the_size_of_the_page_is_bounded() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("many.pcapng");
     record(&path, 5000, b"PING\r\n", b"+PONG\r\n");
@@ -287,11 +307,7 @@ fn dom(page: &Path) -> String {
     std::fs::read_to_string(&out).unwrap()
 }
 
-#[test]
-fn a_browser_shows_the_numbers_of_the_summary() {
-    if !have(&["chromium"]) {
-        return;
-    }
+fn a_browser_shows_the_numbers_of_the_summary((): ()) {
     let folder = tempfile::tempdir().unwrap();
     let Report { path, page, summary } = report(folder.path(), &CAPTURES);
     let dom = dom(&path);
@@ -306,11 +322,7 @@ fn a_browser_shows_the_numbers_of_the_summary() {
     assert_eq!(dom.matches("<rect ").count(), page.matches("<rect ").count());
 }
 
-#[test]
-fn a_browser_runs_nothing_that_came_from_the_wire() {
-    if !have(&["chromium"]) {
-        return;
-    }
+fn a_browser_runs_no_script_from_the_wire((): ()) {
     let folder = tempfile::tempdir().unwrap();
     let path = hostile(folder.path());
     let dom = dom(&path);
