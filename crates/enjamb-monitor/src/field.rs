@@ -206,8 +206,8 @@ impl RecordType {
     /// The name in the table of the documentation, which tells the two records of a connection apart.
     const fn label(self) -> &'static str {
         match self {
-            Self::Opened => "`connection` (`open`)",
-            Self::Ended => "`connection` (`end`)",
+            Self::Opened => "open",
+            Self::Ended => "end",
             _ => self.as_str(),
         }
     }
