@@ -6,12 +6,12 @@
 //! term       = "!" term | "(" expression ")" | FIELD [comparison]
 //! comparison = ("==" | "!=" | "<" | "<=" | ">" | ">=") value | "=~" string | "contains" string
 //! value      = NUMBER [unit] | string
-//! unit       = "us" | "ms" | "s" | "min" | "h"       for a field in microseconds
+//! unit       = "ns" | "us" | "ms" | "s" | "m" | "h"  for a field in microseconds, which is also the unit of a bare number
 //!            | "k" | "M" | "G"                       for a field in bytes: powers of 1024
 //! string     = '"' ... '"'                           \" \\ \n \r \t \xNN; after =~ a regular expression, where only \" is an escape of the string
 //! ```
 //!
-//! Rules:
+//! The units are those of [`enjamb::units`]. Rules:
 //!
 //! * The fields are those of `docs/records.md`. A comparison is false for a record that does not have the field:
 //!   `code != "404"` selects messages that have another code, `!(code == "404")` also those that have none. A field

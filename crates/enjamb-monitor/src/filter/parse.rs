@@ -1,6 +1,7 @@
 //! The parser of filters. Every text gives an expression or an error with a place.
 
 use enjamb::Time;
+use enjamb::units::{self, DurationError, SizeError};
 use regex::RegexBuilder;
 
 use crate::field::{Field, FieldType};
@@ -209,49 +210,62 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// A number in the unit of `field`.
+    /// A number in the unit of `field`: bytes or microseconds, or a count.
     fn number(&mut self, field: Field) -> Result<u64, FilterError> {
         let at = self.at;
-        let whole = self.take_while(|c| c.is_ascii_digit());
-        if whole.is_empty() {
+        if !self.rest().starts_with(|c: char| c.is_ascii_digit()) {
             return Err(self.fail(format!("expected a number to compare {} with", field.name())));
         }
-        let fraction = if self.take(".") { self.take_while(|c| c.is_ascii_digit()) } else { "" };
-        if self.text.as_bytes().get(self.at.wrapping_sub(1)) == Some(&b'.') {
-            return Err(self.fail("expected a digit"));
-        }
-        let unit_at = self.at;
-        let unit = self.take_while(char::is_alphanumeric);
-        let factor: u128 = match (field.value_type(), unit) {
-            (_, "") | (FieldType::Micros, "us") => 1,
-            (FieldType::Micros, "ms") => 1000,
-            (FieldType::Micros, "s") => 1_000_000,
-            (FieldType::Micros, "min") => 60_000_000,
-            (FieldType::Micros, "h") => 3_600_000_000,
-            (FieldType::Bytes, "k") => 1 << 10,
-            (FieldType::Bytes, "M") => 1 << 20,
-            (FieldType::Bytes, "G") => 1 << 30,
-            (FieldType::Micros, _) => return Err(self.fail_at(unit_at, "the unit of a time is us, ms, s, min or h")),
-            (FieldType::Bytes, _) => {
-                return Err(self.fail_at(unit_at, "the unit of a size is k, M or G, or absent for bytes"));
+        let text = self.take_while(|c| c.is_alphanumeric() || c == '.');
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        match field.value_type() {
+            FieldType::Bytes => match units::parse_size(text) {
+                Ok(size) => Ok(size),
+                Err(SizeError::Fraction { .. }) => self.fraction_of_size(text, at),
+                Err(error) => Err(self.fail_at(at + error.at(), error.to_string())),
+            },
+            FieldType::Micros if digits < text.len() => {
+                let duration = units::parse_duration(text).map_err(|error| {
+                    let place = if let DurationError::UnknownUnit { at } = error { at } else { 0 };
+                    self.fail_at(at + place, error.to_string())
+                })?;
+                let nanos = duration.as_nanos();
+                if !text.ends_with(char::is_alphabetic) || nanos % 1000 != 0 {
+                    return Err(self.fail_at(at, "this is not a whole number of microseconds"));
+                }
+                u64::try_from(nanos / 1000).map_err(|_| self.fail_at(at, "the number is too large"))
             }
-            _ => return Err(self.fail_at(unit_at, format!("{} has no unit", field.name()))),
-        };
-        let too_large = || self.fail_at(at, "the number is too large");
-        // A fraction whose denominator is a power of ten, so that nothing is rounded.
-        let digits = u32::try_from(fraction.len()).ok().filter(|digits| *digits <= 18).ok_or_else(too_large)?;
-        let below = 10_u128.pow(digits);
-        let above = format!("{whole}{fraction}").parse::<u128>().ok().and_then(|above| above.checked_mul(factor));
-        let above = above.ok_or_else(too_large)?;
-        if above % below != 0 {
-            let reason = match field.value_type() {
-                FieldType::Micros => "this is not a whole number of microseconds",
-                FieldType::Bytes => "this is not a whole number of bytes",
-                _ => "expected a whole number",
-            };
-            return Err(self.fail_at(at, reason));
+            _ if text[digits..].starts_with('.') => Err(self.fail_at(at, "expected a whole number")),
+            _ if digits < text.len() => Err(self.fail_at(at + digits, format!("{} has no unit", field.name()))),
+            _ => text.parse().map_err(|_| self.fail_at(at, "the number is too large")),
         }
-        u64::try_from(above / below).map_err(|_| too_large())
+    }
+
+    /// A size such as `1.5k`, which is a whole number of bytes.
+    fn fraction_of_size(&self, text: &str, at: usize) -> Result<u64, FilterError> {
+        let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
+        let length = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (decimals, unit) = rest.split_at(length);
+        if decimals.is_empty() {
+            return Err(self.fail_at(at + whole.len() + 1, "expected a digit"));
+        }
+        let size = |digits: &str| {
+            let unit_at = text.len() - unit.len();
+            units::parse_size(&format!("{digits}{unit}")).map_err(|error| {
+                let place = if let SizeError::UnknownUnit { .. } = error { unit_at } else { 0 };
+                self.fail_at(at + place, error.to_string())
+            })
+        };
+        let (whole, factor) = (size(whole)?, size("1")?);
+        let too_long = || self.fail_at(at, "the number has too many decimals");
+        let scale = u32::try_from(length).ok().and_then(|length| 10_u128.checked_pow(length)).ok_or_else(too_long)?;
+        let decimals = decimals.parse::<u128>().ok().and_then(|decimals| decimals.checked_mul(factor.into()));
+        let decimals = decimals.ok_or_else(too_long)?;
+        if decimals % scale != 0 {
+            return Err(self.fail_at(at, "this is not a whole number of bytes"));
+        }
+        let part = u64::try_from(decimals / scale).ok();
+        part.and_then(|part| whole.checked_add(part)).ok_or_else(|| self.fail_at(at, "the number is too large"))
     }
 
     fn time(&mut self, order: Order) -> Result<Expression, FilterError> {
@@ -374,6 +388,7 @@ mod tests {
             ("length > 0.3k", 9),
             ("length > 1.", 11),
             ("length > 1.k", 11),
+            ("length > 1.5q", 12),
             ("length > 99999999999999999999", 9),
             ("length > 18446744073709551615G", 9),
             ("conn == 5k", 9),
