@@ -14,7 +14,7 @@ use enjamb::{Connection, Event, Session, Tap, Time};
 use crate::payload::Show;
 use crate::statistics::Statistics;
 pub use crate::watch::output::Output;
-use crate::watch::watched::Silent;
+use crate::watch::watched::Pending;
 pub use crate::watch::watched::Watched;
 
 /// Opens a session for a connection.
@@ -64,8 +64,8 @@ pub struct Watch<O> {
 
 /// A connection of a source. It has no session before it needs one.
 enum State {
-    Silent(Silent),
-    Speaking(Box<Watched>),
+    Pending(Pending),
+    Open(Box<Watched>),
 }
 
 impl<O: Output> Watch<O> {
@@ -123,15 +123,15 @@ impl<O: Output> Watch<O> {
         (self.statistics, self.output)
     }
 
-    /// Gives an event to a connection that speaks.
-    fn speak(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
+    /// Gives an event to the session of a connection, which is opened if need be.
+    fn dispatch(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
         let (statistics, output) = (&mut self.statistics, &mut self.output);
         let Some(state) = self.connections.get_mut(&connection.number) else { return };
-        if let State::Silent(silent) = state {
-            let watched = silent.speaking(connection, || (self.open)(connection), time, statistics, output);
-            *state = State::Speaking(Box::new(watched.showing(self.show)));
+        if let State::Pending(pending) = state {
+            let watched = pending.open_session(connection, || (self.open)(connection), time, statistics, output);
+            *state = State::Open(Box::new(watched.showing(self.show)));
         }
-        if let State::Speaking(watched) = state {
+        if let State::Open(watched) = state {
             let before = watched.waiting().len();
             watched.event(time, event, statistics, output);
             self.waiting = self.waiting + watched.waiting().len() - before;
@@ -145,7 +145,7 @@ impl<O: Output> Watch<O> {
     fn forget_oldest(&mut self) {
         let mut requests: Vec<(Time, u64)> = Vec::with_capacity(self.waiting);
         for (number, state) in &mut self.connections {
-            if let State::Speaking(watched) = state {
+            if let State::Open(watched) = state {
                 requests.extend(watched.waiting().times().map(|time| (time, *number)));
             }
         }
@@ -155,7 +155,7 @@ impl<O: Output> Watch<O> {
             requests.truncate(forgotten);
         }
         for (_, number) in requests {
-            if let Some(State::Speaking(watched)) = self.connections.get_mut(&number)
+            if let Some(State::Open(watched)) = self.connections.get_mut(&number)
                 && watched.waiting().forget()
             {
                 self.waiting -= 1;
@@ -169,17 +169,17 @@ impl<O: Output> Tap for Watch<O> {
         let (statistics, output) = (&mut self.statistics, &mut self.output);
         match event {
             Event::Open => {
-                let silent = Silent::open(connection, time, statistics, output);
-                self.connections.insert(connection.number, State::Silent(silent));
+                let pending = Pending::open(connection, time, statistics, output);
+                self.connections.insert(connection.number, State::Pending(pending));
             }
-            Event::Chunk { .. } | Event::Gap { .. } | Event::Close { .. } => self.speak(connection, time, event),
+            Event::Chunk { .. } | Event::Gap { .. } | Event::Close { .. } => self.dispatch(connection, time, event),
             Event::Done => {
                 let mut watched = match self.connections.remove(&connection.number) {
                     None => return,
-                    Some(State::Speaking(watched)) => *watched,
+                    Some(State::Open(watched)) => *watched,
                     // The session knows the name of the protocol.
-                    Some(State::Silent(silent)) => {
-                        silent.speaking(connection, || (self.open)(connection), time, statistics, output)
+                    Some(State::Pending(pending)) => {
+                        pending.open_session(connection, || (self.open)(connection), time, statistics, output)
                     }
                 };
                 self.waiting -= watched.waiting().len();

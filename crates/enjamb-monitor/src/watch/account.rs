@@ -1,4 +1,4 @@
-//! The books of one connection: what each side sent, where its chunks begin, and which requests wait for an answer.
+//! The bookkeeping of one connection: what each side sent, where its chunks begin, and which requests wait for an answer.
 
 use std::collections::VecDeque;
 
@@ -23,7 +23,7 @@ pub(super) struct Account {
     pub(super) shown: Option<(Show, [Kept; 2])>,
 }
 
-/// The books of one side.
+/// The bookkeeping of one side.
 #[derive(Default)]
 pub(super) struct SideAccount {
     pub(super) total: SideTotal,
@@ -42,7 +42,7 @@ pub(super) struct SideAccount {
     reached: Time,
 }
 
-/// What the books hold about a message.
+/// The time, the latency and the cuts of a message.
 pub(super) struct Place {
     /// The time when the message was complete.
     pub(super) time: Time,
@@ -90,7 +90,7 @@ impl Account {
         Self { opened, sides: Default::default(), waiting: Waiting::default(), counted, shown: None }
     }
 
-    /// Enters a message into the books.
+    /// Enters a message.
     pub(super) fn place(&mut self, message: &Message<'_>, kind: KindId) -> Place {
         let side = &mut self.sides[message.side.index()];
         side.total.messages += 1;

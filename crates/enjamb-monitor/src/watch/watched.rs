@@ -21,15 +21,15 @@ pub struct Watched {
     account: Account,
 }
 
-/// A connection that has not sent anything yet. A port scan opens a million of them, so it holds only what cannot be
-/// made later.
-pub(super) struct Silent {
+/// A connection that has not sent anything yet, and has no session. A port scan opens a million of them, so it holds only
+/// what cannot be made later.
+pub(super) struct Pending {
     opened: Time,
     /// Something of the connection was wanted, so the connection is counted.
     counted: bool,
 }
 
-impl Silent {
+impl Pending {
     pub(super) fn open(connection: &Connection, time: Time, statistics: &mut Statistics, out: &mut dyn Output) -> Self {
         let record = Record::Opened { connection, time };
         let counted = out.wants(&record);
@@ -41,7 +41,7 @@ impl Silent {
     }
 
     /// Opens a session by `open`, which may panic as the session may.
-    pub(super) fn speaking(
+    pub(super) fn open_session(
         &self,
         connection: &Connection,
         open: impl FnOnce() -> Box<dyn Session>,
@@ -85,8 +85,8 @@ impl Watched {
         statistics: &mut Statistics,
         out: &mut dyn Output,
     ) -> Self {
-        let silent = Silent::open(connection, time, statistics, out);
-        silent.speaking(connection, || session, time, statistics, out)
+        let pending = Pending::open(connection, time, statistics, out);
+        pending.open_session(connection, || session, time, statistics, out)
     }
 
     /// Gives the first bytes of each message to the output. To be called before the first chunk.
