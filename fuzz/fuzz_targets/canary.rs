@@ -1,19 +1,21 @@
-//! A planted bug. This target **must** fail within seconds: that is how one sees that the fuzzer is alive.
+//! A planted bug. This target **must** fail within seconds. If it does not, the fuzzer does not
+//! work.
 //!
-//! The splitter looks for CRLF in each chunk by itself, so it misses one that is cut in two.
+//! The splitter searches each chunk on its own, so it misses a CRLF that is cut in two.
 #![no_main]
 
 use enjamb::{End, Machine};
 use enjamb_law::{Case, Grammar, Machines, Script, split};
 use libfuzzer_sys::fuzz_target;
 
+/// A line splitter that misses a CRLF between two chunks.
 #[derive(Default)]
-struct Naive {
+struct NaiveSplitter {
     line: Vec<u8>,
     offset: u64,
 }
 
-impl Machine for Naive {
+impl Machine for NaiveSplitter {
     type Event = Vec<u8>;
     type Error = std::convert::Infallible;
 
@@ -44,7 +46,7 @@ impl Machine for Naive {
 
 fuzz_target!(|script: Script| {
     let Case { input, cuts } = script.case(&Grammar::default());
-    if let Err(violation) = split(&Machines(Naive::default), &input, &cuts) {
+    if let Err(violation) = split(&Machines(NaiveSplitter::default), &input, &cuts) {
         panic!("{violation}");
     }
 });

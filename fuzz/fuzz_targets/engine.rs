@@ -1,4 +1,5 @@
-//! The engine against a naive reading of the whole stream: any program of terminators, any stream, any chunks.
+//! The engine against a naive parser of the whole stream: any sequence of terminators, any stream,
+//! any chunks.
 #![no_main]
 
 use enjamb_law::fuzz::{EngineCase, engine_law};

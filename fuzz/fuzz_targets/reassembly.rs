@@ -1,4 +1,5 @@
-//! Segments in any order, lost, repeated, overlapping and in conflict, against a map of bytes.
+//! Reassembly against a model, which is a map of bytes: segments in any order, lost, repeated,
+//! overlapping and in conflict.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! The split law over http1 sessions.
+//! The split law over HTTP/1 sessions.
 #![no_main]
 
 use enjamb_law::Script;

@@ -1,4 +1,4 @@
-//! The split law over redis sessions.
+//! The split law over Redis sessions.
 #![no_main]
 
 use enjamb_law::Script;

@@ -1,4 +1,5 @@
-//! The split law over framing specs and over `auto`. The first byte chooses.
+//! The split law over framing specs and over `auto`. The first byte of the input selects one of
+//! them.
 #![no_main]
 
 use enjamb_law::Script;

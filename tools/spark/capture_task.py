@@ -1,7 +1,7 @@
-"""What a task does with its capture: `enjamb replay` as a child, into a directory of this attempt alone.
+"""The work of one Spark task: runs `enjamb replay` over one capture, as a child process.
 
-Whatever an attempt leaves is of no account until the driver takes it, and it takes what one attempt of each task has reported. So a task that is tried again,
-or twice at a time, writes no record twice.
+Each attempt writes to a directory of its own. The driver uses only the files of the attempt whose
+report it has received. So a task that runs again, or twice at the same time, writes no record twice.
 """
 
 import hashlib
@@ -16,42 +16,45 @@ import summaries
 
 SUMMARY = "_summary.json"
 
-# Exit codes of `enjamb replay`, as docs/replay.md has them.
+# Exit codes of `enjamb replay` (docs/replay.md).
 DONE = 0
-WANTING = 1
+FOUND_WANTING = 1
 WRONG_USAGE = 2
 NOTHING_READ = 3
 
-# How much of what the child says is kept, in bytes.
-SAID_MAX = 4096
+# How much of the child's standard error is kept, in bytes: the end of it.
+STDERR_MAX_BYTES = 4096
 
 
-class Failed(Exception):
-    """The child could not do its work, and another attempt might."""
+class ReplayError(Exception):
+    """The child did not finish its work. Another attempt may succeed."""
 
 
-def identity(capture):
-    """A name for a capture's files: the same whenever and wherever it is replayed."""
+def capture_id(capture):
+    """Returns an identifier for the files of a capture, the same in every run and on every host."""
     return hashlib.sha256(os.fsencode(capture)).hexdigest()[:16]
 
 
 def replay(number, capture, settings):
-    """Replays one capture, and reports what came of it."""
+    """Replays one capture and returns a report.
+
+    Raises ReplayError if the attempt fails and Spark allows another one.
+    """
     context = TaskContext.get()
-    attempt = os.path.join(settings["attempts"], identity(capture), str(context.taskAttemptId()))
+    attempt = os.path.join(settings["attempts"], capture_id(capture), str(context.taskAttemptId()))
     report = {"number": number, "capture": capture, "attempt": attempt}
     try:
         return {**report, **run(context, capture, attempt, settings)}
-    except Failed as failed:
+    except ReplayError as error:
         shutil.rmtree(attempt, ignore_errors=True)
-        # The last attempt that Spark allows: to fail it is to fail the job, and all the other captures with it.
-        if context.attemptNumber() + 1 >= settings["tries"]:
-            return {**report, "failed": str(failed)}
+        # If the last attempt raised, Spark would fail the job, and with it all other captures.
+        if context.attemptNumber() + 1 >= settings["attempts_max"]:
+            return {**report, "failed": str(error)}
         raise
 
 
 def run(context, capture, attempt, settings):
-    """One attempt."""
+    """Runs `enjamb replay` once. Returns its exit code and its standard error."""
     os.makedirs(os.path.dirname(attempt), exist_ok=True)
     command = [SparkFiles.get(settings["enjamb"]), "replay", "--format", "parquet", "--out", attempt]
     command += ["--jobs", str(context.cpus())]
@@ -62,21 +65,22 @@ def run(context, capture, attempt, settings):
         stderr=subprocess.PIPE,
         check=False,
     )
-    said = child.stderr[-SAID_MAX:].decode(errors="replace").strip()
-    complete = os.path.exists(os.path.join(attempt, SUMMARY))
-    # What cannot be read is a finding, and the summary counts it. Without a summary it is the dataset that could not be written.
-    if child.returncode in (DONE, WANTING, NOTHING_READ) and complete:
-        return {"code": child.returncode, "said": said}
+    stderr = child.stderr[-STDERR_MAX_BYTES:].decode(errors="replace").strip()
+    is_complete = os.path.exists(os.path.join(attempt, SUMMARY))
+    # An unreadable capture is a result, and the summary counts it. Without a summary the dataset
+    # itself could not be written.
+    if child.returncode in (DONE, FOUND_WANTING, NOTHING_READ) and is_complete:
+        return {"code": child.returncode, "stderr": stderr}
     if child.returncode == WRONG_USAGE:
-        raise ValueError(f"enjamb replay does not take these options: {said}")
-    raise Failed(f"enjamb replay ended with {child.returncode}: {said}")
+        raise ValueError(f"enjamb replay refused its options: {stderr}")
+    raise ReplayError(f"enjamb replay ended with {child.returncode}: {stderr}")
 
 
-def merged(reports):
-    """The summaries of several captures as one, as an iterator of it."""
+def merge_partition(reports):
+    """Merges the summaries of several reports. Returns an iterator over the single result."""
     total = None
     for report in reports:
         with open(os.path.join(report["attempt"], SUMMARY), encoding="utf-8") as file:
-            summary = summaries.of_capture(json.load(file), report["capture"], report["number"])
+            summary = summaries.with_capture(json.load(file), report["capture"], report["number"])
         total = summaries.merge(total, summary)
     return iter([total])

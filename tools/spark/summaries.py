@@ -1,12 +1,13 @@
-"""Summaries of several captures as one: what one run over all of them would have counted.
+"""Merges the summaries of several captures into the summary of one run over all of them.
 
-A summary is what `enjamb replay --format parquet` writes as `_summary.json` (docs/records.md has its fields). Counts add up. Quantiles do not, so
-they are computed anew from the histograms, which do: to the same digits as one run would have, since the histograms have the same buckets.
+`enjamb replay --format parquet` writes a summary as `_summary.json`; docs/records.md has its fields.
+Counts add up. Quantiles do not, so they are computed again from the histograms, which do add up. All
+histograms have the same buckets, so the quantiles have the same digits as those of one run.
 """
 
 import math
 
-# Lists of objects, and the fields that say which of them are about the same.
+# Lists of objects, and the fields that identify an object. Objects with equal fields are merged.
 KEYS = {
     "endings": ("client", "server"),
     "errors": ("side", "kind", "outcome", "why"),
@@ -17,28 +18,31 @@ KEYS = {
     "chunks_per_message": ("from", "to"),
 }
 
-# How many of these there are in a summary.
+# The largest number of entries in these lists of a summary.
 LONGEST_MAX = 10
 INCIDENTS_MAX = 64
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
 
-# In which order a summary has what is equally frequent.
+# The order of entries with equal counts.
 ENDINGS = ["closed", "reset", "lost"]
 OUTCOMES = ["ok", "failed", "malformed", "incomplete"]
 
 
-def of_capture(summary, capture, number):
-    """The summary of one capture, ready to be merged. Its connections are numbered within it, so what names them names the capture too."""
-    for place, lasted in enumerate(summary.get("longest", [])):
-        lasted.update(capture=capture, order=[number, place])
+def with_capture(summary, capture, number):
+    """Adds the capture's name to each entry that names a connection, and the order of the entries.
+
+    Connections are numbered within a capture, so a number alone is ambiguous in a merged summary.
+    """
+    for place, connection in enumerate(summary.get("longest", [])):
+        connection.update(capture=capture, order=[number, place])
     for place, incident in enumerate(summary.get("capture", {}).get("incidents", [])):
         incident.update(capture=capture, order=[number, place])
     return summary
 
 
 def merge(one, other):
-    """Both together. Either may be None."""
+    """Merges two summaries, either of which may be None."""
     if one is None or other is None:
         return one or other
     return _merge("", one, other)
@@ -52,7 +56,7 @@ def _merge(name, one, other):
     if name == "last":
         return max(one, other)
     if name == "longest":
-        return sorted(one + other, key=_longest)[:LONGEST_MAX]
+        return sorted(one + other, key=_longest_key)[:LONGEST_MAX]
     if name == "incidents":
         return sorted(one + other, key=lambda it: it["order"])[:INCIDENTS_MAX]
     if name == "histogram":
@@ -71,7 +75,7 @@ def _merge(name, one, other):
     if isinstance(one, int):
         return one + other
     if one != other:
-        raise ValueError(f"summaries cannot be merged that differ in {name}: {one} and {other}")
+        raise ValueError(f"cannot merge summaries that differ in {name}: {one} and {other}")
     return one
 
 
@@ -83,7 +87,8 @@ def _merge_lists(keys, one, other):
     for item in other:
         place = key(item)
         if place in merged:
-            rest = [{name: value for name, value in it.items() if name not in keys} for it in (merged[place], item)]
+            both = (merged[place], item)
+            rest = [{name: value for name, value in it.items() if name not in keys} for it in both]
             merged[place] = {**{name: item[name] for name in keys}, **_merge("", *rest)}
         else:
             merged[place] = item
@@ -91,7 +96,10 @@ def _merge_lists(keys, one, other):
 
 
 def quantiles(histogram):
-    """What half of the values, nine in ten and so on do not exceed. A value of a histogram is the greatest that its bucket holds."""
+    """Computes the count, the maximum and the quantiles of a histogram.
+
+    A histogram is a list of pairs: the largest value of a bucket, and the number of values in it.
+    """
     total = sum(count for _, count in histogram)
     found = {"count": total, "max": max((value for value, _ in histogram), default=0)}
     for name, part in QUANTILES.items():
@@ -105,14 +113,14 @@ def quantiles(histogram):
     return found
 
 
-def _longest(lasted):
-    return -lasted["duration_us"], lasted["order"]
+def _longest_key(connection):
+    return -connection["duration_us"], connection["order"]
 
 
-def finished(summary):
-    """The merged summary in the order that a summary has."""
-    for lasted in summary.get("longest", []) + summary.get("capture", {}).get("incidents", []):
-        lasted.pop("order", None)
+def finish(summary):
+    """Sorts the lists of a merged summary as `enjamb replay` does."""
+    for entry in summary.get("longest", []) + summary.get("capture", {}).get("incidents", []):
+        entry.pop("order", None)
     order = {
         "endings": lambda it: (-it["count"], ENDINGS.index(it["client"]), ENDINGS.index(it["server"])),
         "errors": lambda it: (-it["count"], it["side"], it["kind"], OUTCOMES.index(it["outcome"]), it["why"]),

@@ -1,4 +1,4 @@
-//! Seeds for the fuzz targets, from the captures in `corpora/`: one file a connection.
+//! Writes seeds for the fuzz targets from the captures in `corpora/`: one file per connection.
 //!
 //! ```sh
 //! cargo run -p enjamb-law --example seeds
@@ -19,7 +19,7 @@ fn main() -> std::io::Result<()> {
             let path = entry?.path();
             let mut collector = Collector::default();
             let report = enjamb_capture::open(&path, &mut collector, &enjamb_capture::Options::default());
-            if let Some(fault) = report.fault {
+            if let Some(fault) = report.error {
                 eprintln!("{}: {fault}", path.display());
             }
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();

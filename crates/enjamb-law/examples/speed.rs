@@ -1,6 +1,11 @@
-//! How many segmentations a second: `cargo run --release -p enjamb-law --example speed`.
+//! Measures segmentations a second, for one adapter after the other.
 //!
-//! All single cuts and pairs of cuts of a stream of 40 bytes, over and over, for one adapter after the other.
+//! ```sh
+//! cargo run --release -p enjamb-law --example speed
+//! ```
+//!
+//! For a second, it runs all single cuts and all pairs of cuts of a stream of 40 bytes, over and
+//! over.
 
 use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};
@@ -39,9 +44,10 @@ fn measure<S: Subject<Event: Comparable, Error: Comparable>>(name: &str, subject
         }
     }
     let each = start.elapsed() / u32::try_from(segmentations).unwrap_or(u32::MAX);
-    println!("{name:<24} {:>9.0} segmentations a second, {each:?} each", 1.0 / each.as_secs_f64());
+    println!("{name:<24} {:>9.0} segmentations per second, {each:?} each", 1.0 / each.as_secs_f64());
 }
 
+/// Parses one line, for [`Parsing`].
 fn line(bytes: &[u8]) -> Parsed<String, Never> {
     let Some(at) = bytes.iter().position(|byte| *byte == b'\n') else {
         return Parsed::Incomplete;
@@ -49,6 +55,7 @@ fn line(bytes: &[u8]) -> Parsed<String, Never> {
     Parsed::Done(String::from_utf8_lossy(&bytes[..at]).into_owned(), at + 1)
 }
 
+/// Returns the lines that a chunk completes, for [`Pushing`].
 fn feed(line: &mut Vec<u8>, chunk: &[u8]) -> Result<Vec<String>, Never> {
     line.extend_from_slice(chunk);
     let Some(last) = line.iter().rposition(|byte| *byte == b'\n') else {
@@ -58,6 +65,7 @@ fn feed(line: &mut Vec<u8>, chunk: &[u8]) -> Result<Vec<String>, Never> {
     Ok(whole[..last].split(|byte| *byte == b'\n').map(|line| String::from_utf8_lossy(line).into_owned()).collect())
 }
 
+/// Returns the first line that a chunk completes and the rest of the chunk, for [`Accumulating`].
 fn accumulate<'c>(line: &mut String, chunk: &'c [u8]) -> (Option<Result<String, Never>>, &'c [u8]) {
     let Some(at) = chunk.iter().position(|byte| *byte == b'\n') else {
         line.push_str(&String::from_utf8_lossy(chunk));

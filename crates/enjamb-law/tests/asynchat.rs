@@ -1,20 +1,21 @@
-//! The engine against the real `asynchat`, and against a naive reading of the whole stream. Rule numbers are those by
-//! which `docs/architecture.md` compares the two.
+//! The engine agrees with the real `asynchat` and with a naive reading of the whole stream, except
+//! where it differs on purpose. A code such as T2 is the rule of `asynchat` that a test concerns;
+//! `docs/architecture.md` compares the two.
 
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use enjamb::{End, Ending, Found, Framer, Handler, Machine, Next, Scanner, Step, Terminator, Token};
-use enjamb_law::asynchat::{Ended, Heard, Interpreter, Program, Setting, reference};
+use enjamb::{End, Ending, FrameInfo, Framer, Handler, Machine, Next, Scanner, Step, Terminator, Token};
+use enjamb_law::asynchat::{Interpreter, Program, ProgramEvent, Setting, TerminatorKind, reference};
 use enjamb_law::{Machines, Segmentations, split, split_everywhere, stream};
 use proptest::prelude::*;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
-struct Golden {
+struct GoldenRecord {
     case: Case,
-    result: Answer,
+    result: GoldenResult,
 }
 
 #[derive(Deserialize)]
@@ -35,7 +36,7 @@ enum Entry {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct GoldenResult {
     messages: Vec<(String, String)>,
     tail: (String, String),
     residual: String,
@@ -49,30 +50,31 @@ fn bytes(text: &str) -> Vec<u8> {
 fn setting(entry: &Entry) -> Setting {
     match entry {
         Entry::Delim(delimiter) => Setting::Set(Terminator::delimiter(bytes(delimiter)).unwrap_or(Terminator::Close)),
-        // A count of 0, an empty delimiter and None are the same to asynchat: nothing is ever found. The first two cannot be built here.
+        // To asynchat, a count of 0, an empty delimiter and None are the same: it never finds a
+        // terminator. The first two cannot be built here.
         Entry::Count(count) => Setting::Set(Terminator::length(*count).unwrap_or(Terminator::Close)),
         Entry::None(_) => Setting::Set(Terminator::Close),
         Entry::Keep(_) => Setting::Keep,
     }
 }
 
-fn text((kind, text): &(String, String)) -> (Ended, Vec<u8>) {
+fn text((kind, text): &(String, String)) -> (TerminatorKind, Vec<u8>) {
     let ended = match kind.as_str() {
-        "delim" => Ended::Delimiter,
-        "count" => Ended::Length,
-        "none" => Ended::Close,
+        "delim" => TerminatorKind::Delimiter,
+        "count" => TerminatorKind::Length,
+        "none" => TerminatorKind::Close,
         other => panic!("unknown kind {other}"),
     };
     (ended, bytes(text))
 }
 
 #[test]
-fn the_engine_says_what_the_real_asynchat_says() {
+fn the_engine_agrees_with_the_real_asynchat() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpora/asynchat/golden.jsonl");
     let golden = std::fs::read_to_string(path).unwrap();
     let mut cases = 0;
     for line in golden.lines() {
-        let Golden { case, result } = serde_json::from_str(line).unwrap();
+        let GoldenRecord { case, result } = serde_json::from_str(line).unwrap();
         let mut settings = case.program.iter().map(setting);
         let Some(Setting::Set(first)) = settings.next() else { panic!("{}: the program begins with keep", case.id) };
         let program = Program { first, rest: settings.collect(), cycle: case.cycle };
@@ -87,8 +89,9 @@ fn the_engine_says_what_the_real_asynchat_says() {
         assert_eq!(framer.remaining(), result.remaining, "{}: remaining", case.id);
         framer.close(&mut |event| heard.push(event)).unwrap();
 
-        let mut expected: Vec<Heard> = result.messages.iter().map(|message| Heard::Message(text(message))).collect();
-        expected.push(Heard::Tail(text(&result.tail)));
+        let mut expected: Vec<ProgramEvent> =
+            result.messages.iter().map(|message| ProgramEvent::Message(text(message))).collect();
+        expected.push(ProgramEvent::Tail(text(&result.tail)));
         assert_eq!(heard, expected, "{}", case.id);
         assert_eq!(reference(&program, &chunks.concat()), expected, "{}: the naive reading", case.id);
 
@@ -101,9 +104,10 @@ fn the_engine_says_what_the_real_asynchat_says() {
     assert_eq!(cases, 400);
 }
 
-/// Few letters, so that delimiters overlap themselves and each other and are nearly found all the time.
-fn letters(most: usize) -> impl Strategy<Value = Vec<u8>> {
-    prop::collection::vec(prop::sample::select(&b"aab\r\n"[..]), 0..most)
+/// Bytes from a small alphabet, so that delimiters often overlap themselves and each other, and
+/// partial matches are frequent.
+fn letters(len_max: usize) -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(prop::sample::select(&b"aab\r\n"[..]), 0..len_max)
 }
 
 fn terminators() -> impl Strategy<Value = Terminator> {
@@ -125,7 +129,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn any_program_under_any_cuts_is_read_as_the_whole_stream_is(
+    fn any_program_under_any_cuts_gives_the_trace_of_the_whole_stream(
         (program, bytes, cuts) in (programs(), letters(80))
             .prop_flat_map(|(program, bytes)| {
                 let cuts = enjamb_law::strategy::cuts(bytes.len());
@@ -141,10 +145,10 @@ proptest! {
         prop_assert_eq!(heard, reference(&program, &bytes));
     }
 
-    /// The engine in the words of asynchat: every byte but the terminators is delivered once and in order, and no more is
-    /// held back than the longest beginning of the delimiter that is really there (P2, P5, P6).
+    /// Every byte but the terminators is delivered once and in order, and the scanner holds no more
+    /// than the longest prefix of the delimiter that the stream ends with (P2, P5, P6).
     #[test]
-    fn nothing_is_held_that_cannot_begin_the_delimiter(
+    fn only_a_prefix_of_the_delimiter_is_held(
         (delimiter, bytes, cuts) in (letters(6), letters(60))
             .prop_filter("a delimiter", |(delimiter, _)| !delimiter.is_empty())
             .prop_flat_map(|(delimiter, bytes)| {
@@ -180,17 +184,19 @@ proptest! {
     }
 }
 
-// Where this engine differs from asynchat on purpose.
+// The tests below show where this engine differs from asynchat on purpose.
 
-/// asynchat: a count of 0 means that everything is data, so a length-prefixed protocol hangs at an empty payload (T2).
+/// In asynchat a count of 0 means that everything is data, so a length-prefixed protocol hangs at
+/// an empty payload (T2).
 #[test]
 fn a_length_of_zero_cannot_be_set() {
     assert_eq!(Terminator::length(0), None);
 }
 
-/// A length is sticky as a delimiter is. asynchat: a count is used up, and everything after it is data (T7).
+/// A length stays set, as a delimiter does. In asynchat a count is used up, and everything after it
+/// is data (T7).
 #[test]
-fn a_length_that_is_kept_is_armed_again() {
+fn a_length_stays_set_after_a_frame() {
     let mut scanner = Scanner::new(Terminator::length(2).unwrap());
     let mut chunk: &[u8] = b"aabbc";
     assert_eq!(scanner.next(&mut chunk), Some(Token::Last(b"aa")));
@@ -198,10 +204,10 @@ fn a_length_that_is_kept_is_armed_again() {
     assert_eq!(scanner.next(&mut chunk), Some(Token::Piece(b"c")));
 }
 
-/// A handler that stops at a line which says so.
-struct Quitter(Vec<u8>);
+/// A handler that stops at the line `quit`.
+struct QuitHandler(Vec<u8>);
 
-impl Handler for Quitter {
+impl Handler for QuitHandler {
     type Event = Vec<u8>;
     type Error = std::convert::Infallible;
 
@@ -212,22 +218,22 @@ impl Handler for Quitter {
         self.0.extend_from_slice(piece);
         Ok(())
     }
-    fn found(&mut self, _: Found) -> Result<Step<Vec<u8>>, Self::Error> {
+    fn found(&mut self, _: FrameInfo) -> Result<Step<Vec<u8>>, Self::Error> {
         let line = std::mem::take(&mut self.0);
         let next = if line == b"quit" { Next::Stop } else { Next::Same };
         Ok(Step { event: Some(line), next })
     }
 }
 
-/// asynchat: `close()` inside `found_terminator` does not stop the parser, so what comes after it arrives or not by
-/// how the stream was cut (E6).
+/// In asynchat `close()` inside `found_terminator` does not stop the parser, so the cuts decide
+/// which later messages arrive (E6).
 #[test]
-fn a_handler_that_stops_sees_nothing_more_however_the_stream_is_cut() {
-    let quitters = Machines(|| Framer::new(Quitter(Vec::new())));
+fn a_handler_that_stops_gets_nothing_more_under_any_cuts() {
+    let handlers = Machines(|| Framer::new(QuitHandler(Vec::new())));
     let bytes = b"a\nquit\nb\nc\n";
-    split_everywhere(&quitters, &stream(bytes), &Segmentations::up_to_two_cuts()).unwrap();
+    split_everywhere(&handlers, &stream(bytes), &Segmentations::up_to_two_cuts()).unwrap();
 
-    let mut framer = Framer::new(Quitter(Vec::new()));
+    let mut framer = Framer::new(QuitHandler(Vec::new()));
     let mut lines = Vec::new();
     framer.feed(bytes, &mut |line| lines.push(line)).unwrap();
     assert_eq!(lines, [b"a".to_vec(), b"quit".to_vec()]);
@@ -235,9 +241,9 @@ fn a_handler_that_stops_sees_nothing_more_however_the_stream_is_cut() {
     assert_eq!(framer.close(&mut |_| {}).unwrap(), End::Leftover(4));
 }
 
-/// asynchat: bytes held back when the stream ends are lost (E1).
+/// In asynchat, bytes that are held when the stream ends are lost (E1).
 #[test]
-fn bytes_that_are_held_at_the_end_are_delivered() {
+fn held_bytes_are_delivered_at_the_end_of_the_stream() {
     let mut scanner = Scanner::new(Terminator::crlf());
     let mut chunk: &[u8] = b"abc\r";
     assert_eq!(scanner.next(&mut chunk), Some(Token::Piece(b"abc")));
@@ -247,9 +253,10 @@ fn bytes_that_are_held_at_the_end_are_delivered() {
     assert_eq!(Ending::Closed.as_str(), "closed");
 }
 
-/// asynchat: held bytes wait for the next read when the terminator changes from outside (M5, M6).
+/// In asynchat, held bytes wait for the next read when the terminator changes from outside (M5,
+/// M6).
 #[test]
-fn held_bytes_are_scanned_again_at_once_when_the_terminator_changes() {
+fn held_bytes_are_rescanned_at_once_when_the_terminator_changes() {
     let mut scanner = Scanner::new(Terminator::delimiter("ababc").unwrap());
     let mut chunk: &[u8] = b"xabab";
     assert_eq!(scanner.next(&mut chunk), Some(Token::Piece(b"x")));

@@ -1,5 +1,6 @@
-//! The split law over everything in `corpora/`: every connection of every capture, under every one and every two cuts,
-//! through the protocol of its folder, through `auto`, and through the framings that take any bytes.
+//! The split law holds for every connection of every capture in `corpora/`: under every one and
+//! every two cuts, through the protocol of its folder, through `auto`, and through framings that
+//! accept any bytes.
 
 use std::path::{Path, PathBuf};
 
@@ -8,8 +9,9 @@ use enjamb::transcript::Collector;
 use enjamb_law::{Cutting, Segmentations, Sessions, split_everywhere};
 use enjamb_protocols::Registry;
 
-/// The most payload that a connection in `corpora/` has, so that all pairs of cuts can be tried. See `corpora/README.md`.
-const MOST_PAYLOAD: usize = 1200;
+/// The most payload of a connection in `corpora/`, in bytes, so that all pairs of cuts can be
+/// tried. See `corpora/README.md`.
+const PAYLOAD_MAX: usize = 1200;
 
 fn captures(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpora").join(folder);
@@ -26,7 +28,7 @@ fn captures(folder: &str) -> Vec<PathBuf> {
 fn transcripts(path: &Path) -> Vec<Transcript> {
     let mut collector = Collector::default();
     let report = enjamb_capture::open(path, &mut collector, &enjamb_capture::Options::default());
-    assert!(report.fault.is_none(), "{}: {:?}", path.display(), report.fault);
+    assert!(report.error.is_none(), "{}: {:?}", path.display(), report.error);
     let transcripts: Vec<Transcript> = collector.finish().map(|(_, transcript)| transcript).collect();
     assert!(!transcripts.is_empty(), "{} holds no connections", path.display());
     transcripts
@@ -36,19 +38,19 @@ fn obeys_the_split_law(folder: &str, protocol: &str, segmentations: &Segmentatio
     let protocol = Registry::builtin().resolve(protocol).unwrap();
     let sessions = Sessions(|| protocol.session(None));
     let (mut runs, mut messages) = (0, 0);
-    // Some clients say the same on several connections; once is enough.
+    // Some clients send the same bytes on several connections; one of them is enough.
     let mut seen = Vec::new();
     for path in captures(folder) {
         for transcript in transcripts(&path) {
             let input = Cutting::from(&transcript);
-            assert!(input.len() <= MOST_PAYLOAD, "{}: {} bytes in a connection", path.display(), input.len());
+            assert!(input.len() <= PAYLOAD_MAX, "{}: {} bytes in a connection", path.display(), input.len());
             if seen.contains(&input) {
                 continue;
             }
             let checked = split_everywhere(&sessions, &input, segmentations)
                 .unwrap_or_else(|violation| panic!("{} as {}: {violation}", path.display(), protocol.name()));
             runs += checked.segmentations;
-            messages += checked.said;
+            messages += checked.outputs;
             seen.push(input);
         }
     }
@@ -57,17 +59,17 @@ fn obeys_the_split_law(folder: &str, protocol: &str, segmentations: &Segmentatio
 }
 
 #[test]
-fn redis_corpora_under_every_one_and_two_cuts() {
+fn redis_captures_obey_the_split_law_under_every_one_and_two_cuts() {
     obeys_the_split_law("redis", "redis", &Segmentations::up_to_two_cuts().and_random(1, 100));
 }
 
 #[test]
-fn http1_corpora_under_every_one_and_two_cuts() {
+fn http1_captures_obey_the_split_law_under_every_one_and_two_cuts() {
     obeys_the_split_law("http1", "http1", &Segmentations::up_to_two_cuts().and_random(1, 100));
 }
 
 #[test]
-fn the_wrong_protocol_obeys_the_law_too() {
+fn the_wrong_protocol_obeys_the_split_law_too() {
     let segmentations = Segmentations::up_to_one_cut().and_random(2, 100);
     for folder in ["redis", "http1"] {
         for protocol in ["redis", "http1"] {
@@ -77,14 +79,14 @@ fn the_wrong_protocol_obeys_the_law_too() {
 }
 
 #[test]
-fn auto_obeys_the_law() {
+fn auto_obeys_the_split_law() {
     for folder in ["redis", "http1"] {
         obeys_the_split_law(folder, "auto", &Segmentations::up_to_one_cut().and_random(3, 100));
     }
 }
 
 #[test]
-fn framing_specs_obey_the_law_over_every_corpus() {
+fn framing_specs_obey_the_split_law_over_every_corpus() {
     let specs = [
         "lines",
         "lines max=16",
@@ -103,7 +105,7 @@ fn framing_specs_obey_the_law_over_every_corpus() {
     }
 }
 
-/// What the law compares is the whole trace. Cut as it was captured, a connection gives that trace too.
+/// The cuts of the capture itself give the trace of the uncut connection too.
 #[test]
 fn the_captured_cuts_give_the_same_messages_as_the_whole() {
     for (folder, protocol) in [("redis", "redis"), ("http1", "http1")] {
@@ -111,10 +113,10 @@ fn the_captured_cuts_give_the_same_messages_as_the_whole() {
         for path in captures(folder) {
             for transcript in transcripts(&path) {
                 let trace = |transcript: &Transcript| {
-                    let mut said = Vec::new();
+                    let mut messages = Vec::new();
                     let mut session = protocol.session(None);
-                    transcript.play(session.as_mut(), &mut |message| said.push(message.to_owned()));
-                    said
+                    transcript.play(session.as_mut(), &mut |message| messages.push(message.to_owned()));
+                    messages
                 };
                 let glued = Cutting::from(&transcript).transcript(&[]);
                 assert_eq!(trace(&transcript), trace(&glued), "{}", path.display());

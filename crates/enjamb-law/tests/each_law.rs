@@ -1,37 +1,37 @@
-//! Each law has a bug that it alone catches.
+//! Each law catches planted bugs that no other law catches.
 
 use enjamb::End;
-use enjamb_law::{Comparable, Fault, Law, Laws, Run, Said, Subject, Verdict};
+use enjamb_law::{Breach, Comparable, Law, Laws, Output, Run, Subject, Verdict};
 
-/// What is wrong with a reader of lines.
+/// A planted bug in a line reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Bug {
     None,
-    /// Drops the first byte of a chunk that goes on with a line.
+    /// Drops the first byte of a chunk that continues a line.
     DropsAByteBehindACut,
-    /// Takes a hundred lines of a chunk and forgets the rest.
+    /// Takes 100 lines of a chunk and drops the rest.
     HundredLinesAChunk,
-    /// Holds a line back until another byte comes.
+    /// Holds a line back until another byte arrives.
     WaitsForOneByteMore,
-    /// Takes a read of nothing for an empty line.
+    /// Takes an empty read for an empty line.
     EmptyReadIsALine,
-    /// Unwraps what is not UTF-8.
+    /// Panics on bytes that are not UTF-8.
     PanicsOnBinary,
-    /// Goes one call deeper for each bracket.
+    /// Recurses once for each bracket.
     RecursesForEachBracket,
-    /// Has no limit.
+    /// Has no limit for a line.
     KeepsAll,
-    /// Looks for the end of the line from its beginning, for every chunk.
+    /// Searches the line from its first byte again for every byte.
     SearchesFromTheStart,
     /// Goes on with the next line after an error.
     GoesOnAfterAnError,
-    /// Says of every end that it is clean.
+    /// Reports every end of the stream as clean.
     EveryEndIsClean,
-    /// Remembers that a line began with `x`.
+    /// Carries over from one line to the next that it began with `x`.
     RemembersX,
-    /// Wakes itself while nothing arrives.
+    /// Wakes itself although nothing arrives.
     Spins,
-    /// Encodes without the line feed.
+    /// Encodes a line without its line feed.
     EncodesNoLineFeed,
 }
 
@@ -40,13 +40,13 @@ const LIMIT: usize = 64;
 struct Lines(Bug);
 
 #[derive(Debug, PartialEq)]
-enum Refused {
+enum LineError {
     TooLong,
     Nul,
 }
 
-/// As deep as there are brackets.
-#[allow(unconditional_recursion, reason = "it ends with the brackets")]
+/// Counts the brackets, with one call for each.
+#[allow(unconditional_recursion, reason = "it ends after the last bracket")]
 fn depth(line: &[u8]) -> usize {
     let frame = std::hint::black_box([0_u8; 256]);
     match line.split_first() {
@@ -68,9 +68,9 @@ impl Lines {
 
 impl Subject for Lines {
     type Event = String;
-    type Error = Refused;
+    type Error = LineError;
 
-    fn run(&self, run: &mut Run<'_, String, Refused>) {
+    fn run(&self, run: &mut Run<'_, String, LineError>) {
         let bug = self.0;
         let mut line: Vec<u8> = Vec::new();
         let mut waiting: Option<String> = None;
@@ -84,7 +84,7 @@ impl Subject for Lines {
                 chunk = &chunk[1..];
             }
             if bug == Bug::Spins && !chunk.is_empty() && !std::mem::replace(&mut spun, true) {
-                run.broke(Fault::Busy);
+                run.breach(Breach::Busy);
             }
             let mut lines = 0;
             for &byte in chunk {
@@ -99,8 +99,8 @@ impl Subject for Lines {
                     assert_eq!(found, None);
                 }
                 if byte == 0 || (self.limited() && byte != b'\n' && line.len() == LIMIT) {
-                    let refused = if byte == 0 { Refused::Nul } else { Refused::TooLong };
-                    if !run.failed(refused) {
+                    let error = if byte == 0 { LineError::Nul } else { LineError::TooLong };
+                    if !run.fail(error) {
                         return;
                     }
                     if bug == Bug::GoesOnAfterAnError {
@@ -108,7 +108,7 @@ impl Subject for Lines {
                         continue;
                     }
                     while run.next_chunk().is_some() {
-                        if !run.failed(if byte == 0 { Refused::Nul } else { Refused::TooLong }) {
+                        if !run.fail(if byte == 0 { LineError::Nul } else { LineError::TooLong }) {
                             return;
                         }
                     }
@@ -146,7 +146,7 @@ impl Subject for Lines {
             _ if bug == Bug::EveryEndIsClean => End::Clean,
             have => End::Truncated { have: have as u64, missing: None },
         };
-        run.say(Said::End(end));
+        run.emit(Output::End(end));
     }
 
     fn fuses(&self) -> bool {
@@ -172,11 +172,11 @@ fn broken(bug: Bug) -> Vec<Law> {
     let broken = verdicts.into_iter().filter_map(|(law, verdict)| match verdict {
         Verdict::Broken(violation) => {
             println!("{violation}");
-            assert_eq!(violation.law, law, "a violation is of the law that was tried");
+            assert_eq!(violation.law, law, "a violation names the law that was tried");
             Some(law)
         }
         Verdict::Unfit(what) => panic!("{what}"),
-        Verdict::Holds(_) | Verdict::NotAsked(_) => None,
+        Verdict::Holds(_) | Verdict::NotTried(_) => None,
     });
     broken.collect()
 }

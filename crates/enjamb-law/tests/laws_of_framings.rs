@@ -1,4 +1,4 @@
-//! enjamb's own framings under every law, and what is inferred of them.
+//! enjamb's own framings under every law, and the vocabulary that is inferred from them.
 
 use enjamb::Framer;
 use enjamb_law::{Comparable, Law, Laws, Machines, Prefix, Subject, Verdict};
@@ -13,7 +13,7 @@ fn laws(
     Laws::new(spec, Machines(move || Framer::new(framing.handler()))).messages(messages).limit(limit)
 }
 
-/// Specs, and messages of them.
+/// Framing specs, with messages of each.
 const FRAMINGS: [(&str, &[&[u8]]); 11] = [
     ("lines max=64", &[b"one\n", b"two\r\n", b"\n"]),
     ("delimiter:0d0a max=64", &[b"one\r\n", b"\r\n", b"a\rb\r\n"]),
@@ -34,8 +34,8 @@ fn every_framing_obeys_every_law() {
         for (law, verdict) in laws(spec, messages, 64).in_test("every_framing_obeys_every_law").check_all() {
             match verdict {
                 Verdict::Holds(_) => {}
-                Verdict::NotAsked(_) => {
-                    assert!(matches!(law, Law::Awake | Law::RoundTrip), "{spec}: {law} is not asked");
+                Verdict::NotTried(_) => {
+                    assert!(matches!(law, Law::Awake | Law::RoundTrip), "{spec}: {law} was not tried");
                 }
                 Verdict::Unfit(what) => panic!("{spec}: {what}"),
                 Verdict::Broken(violation) => panic!("{spec}: {violation}"),
@@ -45,11 +45,11 @@ fn every_framing_obeys_every_law() {
 }
 
 #[test]
-fn delimiters_and_lengths_are_inferred_from_the_framing_itself() {
+fn delimiters_and_length_prefixes_are_inferred_from_the_framing() {
     let grammar = |spec, message: &[u8]| laws(spec, &[message], 64).grammar();
     assert!(grammar("delimiter:616162", b"xaab").tokens.contains(&b"aab".to_vec()));
     assert!(grammar("lines", b"x\n").tokens.contains(&b"\n".to_vec()));
     assert_eq!(grammar("u16be", b"\0\x05hello").prefixes, [Prefix::U16Be]);
-    // Which counts itself: the length that is awaited is not the one that is written.
+    // This length counts its own bytes, so the awaited length differs from the written one.
     assert_eq!(grammar("u32le-4", b"\x09\0\0\0hello").prefixes, []);
 }

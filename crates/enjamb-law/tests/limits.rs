@@ -1,14 +1,17 @@
-//! A limit's verdict depends on the bytes and never on the cuts, whatever its policy; and no more is kept than the limit.
+//! The effect of a limit depends on the bytes and never on the cuts, under every policy, and a
+//! framer keeps no more than the limit.
 
 use std::convert::Infallible;
 
-use enjamb::{Found, FrameError, FrameHandler, Framer, Handler, Limit, Machine, Overflow, Step, Terminator, Whole};
+use enjamb::{
+    FrameError, FrameHandler, FrameInfo, Framer, Handler, Limit, Machine, Overflow, Step, Terminator, WholeFrames,
+};
 use enjamb_law::{Machines, Segmentations, split_everywhere, stream};
 use proptest::prelude::*;
 
-const MAX: u64 = 4;
+const LEN_MAX: u64 = 4;
 
-/// Keeps frames whole, under any terminator and policy.
+/// A handler of whole frames, with any terminator and policy.
 #[derive(Clone, Debug)]
 struct Frames {
     terminator: Terminator,
@@ -16,68 +19,71 @@ struct Frames {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum Came {
-    Frame(Vec<u8>, Found),
-    Oversized(Found),
+enum FrameEvent {
+    Frame(Vec<u8>, FrameInfo),
+    Oversized(FrameInfo),
     Partial(Vec<u8>),
 }
 
 impl FrameHandler for Frames {
-    type Event = Came;
+    type Event = FrameEvent;
     type Error = Infallible;
 
     fn start(&self) -> Terminator {
         self.terminator.clone()
     }
     fn limit(&self) -> Limit {
-        Limit { max: MAX, overflow: self.overflow }
+        Limit { max: LEN_MAX, overflow: self.overflow }
     }
-    fn frame(&mut self, frame: &[u8], found: Found) -> Result<Step<Came>, Infallible> {
-        Ok(Step::event(Came::Frame(frame.to_vec(), found)))
+    fn frame(&mut self, frame: &[u8], found: FrameInfo) -> Result<Step<FrameEvent>, Infallible> {
+        Ok(Step::event(FrameEvent::Frame(frame.to_vec(), found)))
     }
-    fn oversized(&mut self, found: Found) -> Result<Step<Came>, Infallible> {
-        Ok(Step::event(Came::Oversized(found)))
+    fn oversized(&mut self, found: FrameInfo) -> Result<Step<FrameEvent>, Infallible> {
+        Ok(Step::event(FrameEvent::Oversized(found)))
     }
-    fn close(&mut self, partial: &[u8], _: enjamb::End) -> Result<Option<Came>, Infallible> {
-        Ok(Some(Came::Partial(partial.to_vec())))
+    fn close(&mut self, partial: &[u8], _: enjamb::End) -> Result<Option<FrameEvent>, Infallible> {
+        Ok(Some(FrameEvent::Partial(partial.to_vec())))
     }
 }
 
 const POLICIES: [Overflow; 3] = [Overflow::Refuse, Overflow::Skip, Overflow::Truncate];
 
-fn frames(terminator: &Terminator, overflow: Overflow) -> Framer<Whole<Frames>> {
+fn frames(terminator: &Terminator, overflow: Overflow) -> Framer<WholeFrames<Frames>> {
     Framer::whole(Frames { terminator: terminator.clone(), overflow })
 }
 
-fn all(terminator: &Terminator, overflow: Overflow, bytes: &[u8]) -> (Vec<Came>, Option<FrameError<Infallible>>) {
-    let mut came = Vec::new();
-    let error = frames(terminator, overflow).feed(bytes, &mut |event| came.push(event)).err();
-    (came, error)
+fn all(terminator: &Terminator, overflow: Overflow, bytes: &[u8]) -> (Vec<FrameEvent>, Option<FrameError<Infallible>>) {
+    let mut events = Vec::new();
+    let error = frames(terminator, overflow).feed(bytes, &mut |event| events.push(event)).err();
+    (events, error)
 }
 
 #[test]
-fn a_frame_of_exactly_the_limit_is_within_it() {
+fn a_frame_of_exactly_the_limit_is_accepted() {
     for overflow in POLICIES {
-        let (came, error) = all(&Terminator::crlf(), overflow, b"abcd\r\n");
-        let found = Found { start: 0, end: 6, length: 4, dropped: 0, lost: 0, delimiter: 0 };
-        assert_eq!((came, error), (vec![Came::Frame(b"abcd".to_vec(), found)], None));
+        let (events, error) = all(&Terminator::crlf(), overflow, b"abcd\r\n");
+        let found = FrameInfo { start: 0, end: 6, length: 4, dropped: 0, lost: 0, delimiter: 0 };
+        assert_eq!((events, error), (vec![FrameEvent::Frame(b"abcd".to_vec(), found)], None));
     }
 }
 
 #[test]
-fn each_policy_does_what_it_says_with_one_byte_more() {
+fn each_policy_applies_to_one_byte_over_the_limit() {
     let bytes = b"abcde\r\nxy\r\n";
-    let long = Found { start: 0, end: 7, length: 5, dropped: 1, lost: 0, delimiter: 0 };
-    let next = Came::Frame(b"xy".to_vec(), Found { start: 7, end: 11, length: 2, dropped: 0, lost: 0, delimiter: 0 });
+    let long = FrameInfo { start: 0, end: 7, length: 5, dropped: 1, lost: 0, delimiter: 0 };
+    let next = FrameEvent::Frame(
+        b"xy".to_vec(),
+        FrameInfo { start: 7, end: 11, length: 2, dropped: 0, lost: 0, delimiter: 0 },
+    );
 
-    let (came, error) = all(&Terminator::crlf(), Overflow::Refuse, bytes);
-    assert_eq!((came, error), (vec![], Some(FrameError::TooLong { start: 0, end: 4, max: 4 })));
+    let (events, error) = all(&Terminator::crlf(), Overflow::Refuse, bytes);
+    assert_eq!((events, error), (vec![], Some(FrameError::TooLong { start: 0, end: 4, max: 4 })));
 
-    let (came, error) = all(&Terminator::crlf(), Overflow::Skip, bytes);
-    assert_eq!((came, error), (vec![Came::Oversized(long), next.clone()], None));
+    let (events, error) = all(&Terminator::crlf(), Overflow::Skip, bytes);
+    assert_eq!((events, error), (vec![FrameEvent::Oversized(long), next.clone()], None));
 
-    let (came, error) = all(&Terminator::crlf(), Overflow::Truncate, bytes);
-    assert_eq!((came, error), (vec![Came::Frame(b"abcd".to_vec(), long), next], None));
+    let (events, error) = all(&Terminator::crlf(), Overflow::Truncate, bytes);
+    assert_eq!((events, error), (vec![FrameEvent::Frame(b"abcd".to_vec(), long), next], None));
 }
 
 #[test]
@@ -118,7 +124,7 @@ proptest! {
         let mut framer = frames(&Terminator::crlf(), policy);
         for chunk in bytes.chunks(chunk) {
             let failed = framer.feed(chunk, &mut |_| {}).is_err();
-            prop_assert!(framer.held() as u64 <= MAX + 1);
+            prop_assert!(framer.held() as u64 <= LEN_MAX + 1);
             if failed {
                 break;
             }
@@ -126,7 +132,7 @@ proptest! {
     }
 }
 
-/// A length prefix and its payload: the handler promises a second frame with the first.
+/// A handler of a length prefix and its payload: after the prefix, the message needs another frame.
 struct Prefixed {
     body: bool,
 }
@@ -141,7 +147,7 @@ impl Handler for Prefixed {
     fn collect(&mut self, _: &[u8]) -> Result<(), Infallible> {
         Ok(())
     }
-    fn found(&mut self, found: Found) -> Result<Step<u64>, Infallible> {
+    fn found(&mut self, found: FrameInfo) -> Result<Step<u64>, Infallible> {
         self.body = !self.body;
         let next = Terminator::length(if self.body { 3 } else { 1 }).unwrap();
         Ok(if self.body { Step::quiet() } else { Step::event(found.end) }.until(next))
@@ -151,9 +157,9 @@ impl Handler for Prefixed {
     }
 }
 
-/// tokio-util's `LengthDelimitedCodec` takes a stream that ends behind a length prefix for one that ended cleanly.
+/// `LengthDelimitedCodec` of tokio-util takes this stream for a clean end.
 #[test]
-fn a_stream_that_ends_behind_a_promise_is_truncated() {
+fn a_stream_that_ends_after_a_length_prefix_is_truncated() {
     use enjamb::End;
     for (bytes, end) in [
         (&b""[..], End::Clean),

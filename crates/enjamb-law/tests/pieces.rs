@@ -1,8 +1,9 @@
-//! Pieces that follow the cuts are made into what does not, and what the laws see of the time they are said at stays.
+//! `flat_map` replaces pieces that follow the cuts by events that do not, and keeps the time at
+//! which they are emitted.
 
 use enjamb_law::{Law, Laws, Never, Pushing, Subject, Verdict};
 
-/// Gives out what came of a body, as it comes, and the `;` behind it as a piece of its own.
+/// A parser that emits a body as it arrives, and the `;` after it as a piece of its own.
 fn bodies() -> impl Subject<Event = Vec<u8>, Error = enjamb_law::Kind> + Send + Sync + 'static {
     Pushing::returning(
         || (),
@@ -21,14 +22,14 @@ where
 }
 
 #[test]
-fn pieces_depend_on_the_cuts_and_their_bytes_do_not() {
+fn pieces_depend_on_the_cuts_but_their_bytes_do_not() {
     assert!(matches!(laws(bodies()).check(Law::Split), Verdict::Broken(_)));
     assert!(matches!(laws(bodies().flat_map(|piece| piece)).check(Law::Split), Verdict::Holds(_)));
     assert!(matches!(laws(bodies().flat_map(|piece| piece)).check(Law::Prompt), Verdict::Holds(_)));
 }
 
 #[test]
-fn a_piece_that_is_held_back_is_still_seen() {
+fn a_piece_that_is_held_back_still_breaks_prompt() {
     let late = Pushing::new(
         || false,
         |held: &mut bool, chunk, out: &mut dyn FnMut(Result<Vec<u8>, Never>)| {

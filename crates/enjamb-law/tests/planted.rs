@@ -1,17 +1,18 @@
-//! Parsers with a planted bug are caught, and what is printed is as small as it gets.
+//! Parsers with a planted bug are caught, and the printed violation is minimal.
 
 use enjamb::{End, Machine};
 use enjamb_law::{Machines, Segmentations, split, split_everywhere, stream};
 
-/// Splits each chunk at CRLF and keeps the rest, as is often written. It forgets that the CR may be the last byte of a
-/// chunk and the LF the first of the next: it looks for the delimiter in the new chunk only.
+/// A common line splitter: it splits each chunk at CRLF and keeps the rest. The bug: it searches
+/// for the delimiter in the new chunk only, and misses a CR that ends one chunk with the LF that
+/// begins the next.
 #[derive(Default)]
-struct Naive {
+struct NaiveSplitter {
     line: Vec<u8>,
     offset: u64,
 }
 
-impl Machine for Naive {
+impl Machine for NaiveSplitter {
     type Event = String;
     type Error = std::convert::Infallible;
 
@@ -44,16 +45,17 @@ impl Machine for Naive {
     }
 }
 
-/// Matches the delimiter byte for byte and begins again at its first byte after a mismatch: `aab` in `aaab` is missed
-/// when a chunk ends behind the second `a`. Needs two cuts, or none at the wrong place.
+/// A matcher that restarts at the first byte of the delimiter after a mismatch, without the
+/// fallback of Knuth, Morris and Pratt: it misses `aab` in `aaab` when a chunk ends after the
+/// second `a`.
 #[derive(Default)]
-struct NoFallback {
+struct NoFallbackMatcher {
     matched: usize,
     offset: u64,
     seen: u64,
 }
 
-impl Machine for NoFallback {
+impl Machine for NoFallbackMatcher {
     type Event = ();
     type Error = std::convert::Infallible;
 
@@ -95,12 +97,12 @@ impl Machine for NoFallback {
 
 #[test]
 fn a_naive_line_splitter_is_caught_and_the_cut_is_minimal() {
-    let naive = Machines(Naive::default);
+    let naive = Machines(NaiveSplitter::default);
     let input = stream(b"GET / HTTP/1.1\r\nHost: example.test\r\nAccept: */*\r\n\r\n");
     let violation = split_everywhere(&naive, &input, &Segmentations::up_to_one_cut()).unwrap_err();
     assert_eq!(violation.input, stream(b"\r\n"));
     assert_eq!(violation.cuts, [1]);
-    // As a person sees it; and the README and the guide show what is really printed.
+    // The README and the guide show the printed text.
     for shown in [include_str!("../../../README.md"), include_str!("../../../docs/laws.md")] {
         assert!(shown.contains(&violation.to_string()), "{violation}");
     }
@@ -108,7 +110,7 @@ fn a_naive_line_splitter_is_caught_and_the_cut_is_minimal() {
 
 #[test]
 fn a_violation_found_under_many_cuts_is_shrunk_to_one() {
-    let naive = Machines(Naive::default);
+    let naive = Machines(NaiveSplitter::default);
     let bytes = b"one\r\ntwo\r\nthree\r\n".repeat(20);
     let every_byte: Vec<usize> = (1..bytes.len()).collect();
     let violation = split(&naive, &stream(&bytes), &every_byte).unwrap_err();
@@ -117,7 +119,7 @@ fn a_violation_found_under_many_cuts_is_shrunk_to_one() {
 
 #[test]
 fn a_matcher_without_fallback_is_caught() {
-    let matcher = Machines(NoFallback::default);
+    let matcher = Machines(NoFallbackMatcher::default);
     let violation = split_everywhere(&matcher, &stream(b"xxaaabxx"), &Segmentations::up_to_two_cuts()).unwrap_err();
     assert!(violation.input.len() <= 4, "{violation}");
     assert!(violation.cuts.len() <= 2, "{violation}");

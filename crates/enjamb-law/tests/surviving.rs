@@ -1,21 +1,22 @@
-//! What ends a process, or never ends, is a verdict and not the end of the test run.
+//! A subject that ends its process or never returns gives a verdict, and does not end the
+//! test run.
 
 use std::time::Duration;
 
 use enjamb_law::{Law, Laws, Run, Subject, Verdict, Violation};
 
-/// What happens at the byte `!`.
+/// The misbehaviour at the byte `!`.
 #[derive(Clone, Copy, Debug)]
-enum Does {
+enum Misbehaviour {
     Loops,
     Recurses,
     TakesMemory,
     Panics,
-    SaysForEver,
+    EmitsForEver,
     Exits,
 }
 
-struct Reader(Does);
+struct Reader(Misbehaviour);
 
 fn recurse(depth: u64) -> u64 {
     let frame = std::hint::black_box([depth; 32]);
@@ -32,25 +33,25 @@ impl Subject for Reader {
             for &byte in chunk {
                 seen += 1;
                 run.event(seen);
-                // In a stream of real messages there is none: only what the law makes up has so many.
+                // A stream of the messages is never this long; only generated inputs are.
                 if byte == b'!' && seen > 100 {
                     match self.0 {
-                        Does::Loops => loop {
+                        Misbehaviour::Loops => loop {
                             std::thread::sleep(Duration::from_millis(10));
                         },
-                        Does::Recurses => run.event(recurse(0) as usize),
-                        Does::TakesMemory => {
+                        Misbehaviour::Recurses => run.event(recurse(0) as usize),
+                        Misbehaviour::TakesMemory => {
                             let mut all = Vec::new();
                             while let Ok(()) = all.try_reserve(1 << 28) {
                                 all.extend_from_slice(&[1_u8; 1 << 20]);
                                 std::hint::black_box(Vec::<u8>::with_capacity(1 << 40));
                             }
                         }
-                        Does::Panics => panic!("at byte {seen}"),
-                        Does::SaysForEver => loop {
+                        Misbehaviour::Panics => panic!("at byte {seen}"),
+                        Misbehaviour::EmitsForEver => loop {
                             run.event(0);
                         },
-                        Does::Exits => std::process::exit(7),
+                        Misbehaviour::Exits => std::process::exit(7),
                     }
                 }
             }
@@ -58,8 +59,10 @@ impl Subject for Reader {
     }
 }
 
-fn verdict(does: Does, test: &str) -> Box<Violation> {
-    let laws = Laws::new(format!("{does:?}"), Reader(does)).messages(["!"]).patience(Duration::from_millis(700));
+fn verdict(misbehaviour: Misbehaviour, test: &str) -> Box<Violation> {
+    let laws = Laws::new(format!("{misbehaviour:?}"), Reader(misbehaviour))
+        .messages(["!"])
+        .patience(Duration::from_millis(700));
     match laws.in_test(test).check(Law::Total) {
         Verdict::Broken(violation) => violation,
         other => panic!("{other:?}"),
@@ -67,41 +70,41 @@ fn verdict(does: Does, test: &str) -> Box<Violation> {
 }
 
 #[test]
-fn a_call_that_does_not_return() {
-    let violation = verdict(Does::Loops, "a_call_that_does_not_return");
+fn a_call_that_does_not_return_is_a_verdict() {
+    let violation = verdict(Misbehaviour::Loops, "a_call_that_does_not_return_is_a_verdict");
     assert_eq!(violation.verdict, "a call did not return within 0.7 s");
     assert!(violation.input.bytes().contains(&b'!'));
 }
 
 #[test]
-fn a_stack_that_overflows() {
-    let violation = verdict(Does::Recurses, "a_stack_that_overflows");
+fn a_stack_overflow_is_a_verdict() {
+    let violation = verdict(Misbehaviour::Recurses, "a_stack_overflow_is_a_verdict");
     assert_eq!(violation.verdict, "it overflowed the stack, of 1024 KiB");
     assert!((101..200).contains(&violation.input.len()), "{violation}");
     assert!(violation.call.contains(".repeat("), "{violation}");
 }
 
 #[test]
-fn memory_that_runs_out() {
-    let violation = verdict(Does::TakesMemory, "memory_that_runs_out");
+fn exhausted_memory_is_a_verdict() {
+    let violation = verdict(Misbehaviour::TakesMemory, "exhausted_memory_is_a_verdict");
     assert_eq!(violation.verdict, "it asked for more memory than there is");
 }
 
 #[test]
-fn a_process_that_exits() {
-    let violation = verdict(Does::Exits, "a_process_that_exits");
+fn an_exit_of_the_process_is_a_verdict() {
+    let violation = verdict(Misbehaviour::Exits, "an_exit_of_the_process_is_a_verdict");
     assert_eq!(violation.verdict, "the process died: exit status: 7");
 }
 
 #[test]
-fn a_panic() {
-    let violation = verdict(Does::Panics, "a_panic");
+fn a_panic_is_a_verdict() {
+    let violation = verdict(Misbehaviour::Panics, "a_panic_is_a_verdict");
     assert!(violation.verdict.starts_with("it panicked: at byte 101"), "{violation}");
     assert_eq!(violation.input.len(), 101, "{violation}");
 }
 
 #[test]
-fn an_answer_without_end() {
-    let violation = verdict(Does::SaysForEver, "an_answer_without_end");
+fn endless_output_is_a_verdict() {
+    let violation = verdict(Misbehaviour::EmitsForEver, "endless_output_is_a_verdict");
     assert!(violation.verdict.starts_with("it went on for ever"), "{violation}");
 }

@@ -64,7 +64,6 @@ mod field;
 mod filter;
 mod format;
 mod json;
-mod panics;
 mod payload;
 mod record;
 mod statistics;

@@ -123,7 +123,7 @@ impl Statistics {
     }
 
     /// Counts a connection whose session panicked.
-    pub(crate) fn panicked(&mut self) {
+    pub(crate) fn count_panic(&mut self) {
         self.connections.panicked += 1;
     }
 
@@ -196,6 +196,12 @@ impl Statistics {
     #[must_use]
     pub fn connections(&self) -> u64 {
         self.connections.opened
+    }
+
+    /// Returns how many sessions panicked.
+    #[must_use]
+    pub fn panicked(&self) -> u64 {
+        self.connections.panicked
     }
 
     /// Returns how many messages one side sent.

@@ -1,4 +1,5 @@
-//! Consistent overhead byte stuffing (Cheshire and Baker, 1999), decoded as it comes: a frame without a byte of 0, which is its delimiter.
+//! Consistent overhead byte stuffing (Cheshire and Baker, 1999): a streaming decoder. A frame
+//! contains no byte of 0, which is its delimiter.
 //!
 //! ```text
 //! frame = { block }
@@ -10,14 +11,14 @@
 pub(crate) struct Decoder {
     /// Bytes of the block that are still to come.
     left: u8,
-    /// A zero comes before the next block.
+    /// Whether a zero comes before the next block.
     zero: bool,
     /// Bytes decoded so far.
     length: u64,
 }
 
 impl Decoder {
-    /// Decodes a piece, and gives to `out` what comes of it. No byte of it is 0.
+    /// Decodes a piece, which contains no 0. Gives the decoded bytes to `out`.
     pub(crate) fn piece(&mut self, mut piece: &[u8], out: &mut impl FnMut(&[u8])) {
         while let Some((&first, rest)) = piece.split_first() {
             if self.left == 0 {
@@ -31,7 +32,7 @@ impl Decoder {
             }
             let (bytes, rest) = piece.split_at(piece.len().min(usize::from(self.left)));
             self.give(bytes, out);
-            // At most what is left.
+            // At most `left` bytes.
             self.left -= u8::try_from(bytes.len()).unwrap_or(self.left);
             piece = rest;
         }
@@ -42,7 +43,7 @@ impl Decoder {
         out(bytes);
     }
 
-    /// The frame ends here: how long it is, decoded. `None`: its last block lacks bytes.
+    /// Ends the frame. Returns its decoded length, or `None` if its last block lacks bytes.
     pub(crate) fn end(&mut self) -> Option<u64> {
         let Self { left, length, .. } = std::mem::take(self);
         (left == 0).then_some(length)
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_encoded_is_decoded_in_pieces_of_any_size() {
+    fn encoded_bytes_are_decoded_in_pieces_of_any_size() {
         for length in [0, 1, 2, 253, 254, 255, 256, 508, 509, 1000] {
             for zeros in [0, 1, 2, 7, 254, 255] {
                 let byte = |at: usize| if zeros > 0 && at % zeros == zeros - 1 { 0 } else { b'a' };
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn the_examples_of_the_paper_and_a_block_that_lacks_bytes() {
+    fn the_examples_of_the_paper_are_decoded_and_a_short_block_is_refused() {
         assert_eq!(decode(b"\x01\x01", 1).as_deref(), Some(&b"\0"[..]));
         assert_eq!(decode(b"\x03\x11\x22\x02\x33", 2).as_deref(), Some(&b"\x11\x22\0\x33"[..]));
         assert_eq!(decode(b"", 1).as_deref(), Some(&b""[..]));

@@ -1,48 +1,53 @@
-//! `auto`: whichever protocol the first bytes turn out to be.
+//! The protocol `auto`: detection by the first bytes of a connection.
 //!
-//! The first bytes of each side, at most [`SNIFFED_MAX`] of them, are shown to the candidates one byte longer at a time, so that what is
-//! chosen does not depend on how they arrived. The first candidate that says yes to either side is it. What is fed before that is kept, at
-//! most [`KEPT_MAX`] bytes of it. When every candidate has said no to both sides, or too much would have to be kept, or there is a hole or an
-//! end before the first decision, the server's port decides; where that is nobody's, the conversation is opaque.
+//! The candidates see the first bytes of each side, at most [`SNIFFED_MAX`], one byte longer each
+//! time, so that the choice does not depend on how they arrived. The first candidate that says yes
+//! to either side is chosen. Until then everything is kept, at most [`KEPT_MAX`] bytes.
+//!
+//! The server's port decides if every candidate says no to both sides, if too much would have to be
+//! kept, or if a gap or the end comes before the decision. If no candidate uses the port, the
+//! conversation is opaque.
 
 use std::sync::Arc;
 
 use enjamb::{Ending, Message, Session, Side};
 
-use crate::opaque::Opaque;
-use crate::registry::{Protocol, Sniff};
+use crate::opaque::OpaqueSession;
+use crate::protocol::Protocol;
+use crate::sniff::Sniff;
 
-/// How many bytes of a side are looked at.
+/// The most bytes of a side that decide.
 pub const SNIFFED_MAX: usize = 64;
 
-/// How many bytes are kept before the decision.
+/// The most bytes of a connection that are kept before the decision.
 pub const KEPT_MAX: usize = 16 << 10;
 
-/// A session that becomes one of several.
-pub struct Detect {
-    candidates: Arc<[Protocol]>,
+/// A session that detects its protocol.
+pub struct Detector {
+    candidates: Arc<[Arc<Protocol>]>,
     port: Option<u16>,
     decided: Option<Box<dyn Session>>,
-    /// What was fed before the decision, in order. Adjacent chunks of one side are glued.
-    kept: Vec<(Side, Kept)>,
+    /// The input before the decision, in order. Adjacent chunks of one side are joined.
+    kept: Vec<(Side, KeptInput)>,
     kept_bytes: usize,
     /// The first bytes of each side.
     first: [Vec<u8>; 2],
-    /// The sides of which nobody knows what they speak.
+    /// The sides that no candidate recognises.
     unknown: [bool; 2],
 }
 
-enum Kept {
+enum KeptInput {
     Bytes(Vec<u8>),
-    /// The stream was joined in the midst.
+    /// The stream was joined in its middle.
     Joined,
     Close(Ending),
 }
 
-impl Detect {
-    /// Decides among `candidates`, the earlier ones first. `port` is the server's, where it is known.
+impl Detector {
+    /// Creates a session that decides among `candidates`, the earlier ones first. `port` is the
+    /// server's, where it is known.
     #[must_use]
-    pub fn new(candidates: Arc<[Protocol]>, port: Option<u16>) -> Self {
+    pub fn new(candidates: Arc<[Arc<Protocol>]>, port: Option<u16>) -> Self {
         Self {
             candidates,
             port,
@@ -54,11 +59,11 @@ impl Detect {
         }
     }
 
-    /// Keeps one byte more, and says which session it decides for, if it does.
+    /// Keeps one more byte. Returns the session that it decides for, if any.
     fn keep(&mut self, side: Side, byte: u8) -> Option<Box<dyn Session>> {
         match self.kept.last_mut() {
-            Some((last, Kept::Bytes(bytes))) if *last == side => bytes.push(byte),
-            _ => self.kept.push((side, Kept::Bytes(vec![byte]))),
+            Some((last, KeptInput::Bytes(bytes))) if *last == side => bytes.push(byte),
+            _ => self.kept.push((side, KeptInput::Bytes(vec![byte]))),
         }
         self.kept_bytes += 1;
         let first = &mut self.first[side.index()];
@@ -79,25 +84,25 @@ impl Detect {
 
     fn by_port(&self) -> Box<dyn Session> {
         let known = self.port.and_then(|port| self.candidates.iter().find(|known| known.ports().contains(&port)));
-        known.map_or_else(|| Box::new(Opaque::default()) as Box<dyn Session>, |known| known.session(self.port))
+        known.map_or_else(|| Box::new(OpaqueSession::default()) as Box<dyn Session>, |known| known.session(self.port))
     }
 
-    /// The session, decided by the port if nothing else has decided it.
+    /// Returns the session. The port decides if nothing else has.
     fn settle(&mut self, out: &mut dyn FnMut(&Message<'_>)) -> &mut Box<dyn Session> {
         let by_port = if self.decided.is_none() { Some(self.by_port()) } else { None };
         if let Some(session) = by_port {
             self.decide(session, out);
         }
-        self.decided.get_or_insert_with(|| Box::new(Opaque::default()))
+        self.decided.get_or_insert_with(|| Box::new(OpaqueSession::default()))
     }
 
-    /// Becomes `session`, and feeds it what was kept.
+    /// Chooses `session` and feeds it the kept input.
     fn decide(&mut self, mut session: Box<dyn Session>, out: &mut dyn FnMut(&Message<'_>)) {
         for (side, kept) in self.kept.drain(..) {
             match kept {
-                Kept::Bytes(bytes) => session.feed(side, &bytes, out),
-                Kept::Joined => session.gap(side, 0, out),
-                Kept::Close(ending) => session.close(side, ending, out),
+                KeptInput::Bytes(bytes) => session.feed(side, &bytes, out),
+                KeptInput::Joined => session.gap(side, 0, out),
+                KeptInput::Close(ending) => session.close(side, ending, out),
             }
         }
         self.first = [Vec::new(), Vec::new()];
@@ -105,7 +110,7 @@ impl Detect {
     }
 }
 
-impl Session for Detect {
+impl Session for Detector {
     fn protocol(&self) -> &str {
         self.decided.as_ref().map_or("auto", |session| session.protocol())
     }
@@ -127,16 +132,17 @@ impl Session for Detect {
 
     fn gap(&mut self, side: Side, missing: u64, out: &mut dyn FnMut(&Message<'_>)) {
         if self.decided.is_none() && missing == 0 {
-            self.kept.push((side, Kept::Joined));
+            self.kept.push((side, KeptInput::Joined));
             return;
         }
         self.settle(out).gap(side, missing, out);
     }
 
     fn close(&mut self, side: Side, ending: Ending, out: &mut dyn FnMut(&Message<'_>)) {
-        let other_closed = self.kept.iter().any(|(closed, kept)| *closed != side && matches!(kept, Kept::Close(_)));
+        let other_closed =
+            self.kept.iter().any(|(closed, kept)| *closed != side && matches!(kept, KeptInput::Close(_)));
         if self.decided.is_none() && !other_closed {
-            self.kept.push((side, Kept::Close(ending)));
+            self.kept.push((side, KeptInput::Close(ending)));
             return;
         }
         self.settle(out).close(side, ending, out);

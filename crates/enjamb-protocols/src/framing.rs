@@ -1,21 +1,25 @@
-//! The handler behind a framing spec.
-//!
-//! It streams: of a frame it keeps the first [`PREVIEW`] bytes, for a summary, and a count. The limit is the framer's.
+//! Framings: the form of one side's frames, and their limit.
 
 use std::num::NonZeroU64;
 
-use enjamb::{AnyOf, Delimiter, End, Found, Handler, Limit, Step, Terminator};
+use enjamb::{AnyOf, Delimiter, Limit, Terminator};
 
-use crate::cobs;
+use crate::framing_error::FramingError;
 use crate::line_feed::line_feed;
-use crate::spec::Framing;
 
-/// How many bytes of a frame are kept for its summary.
-pub const PREVIEW: usize = 48;
-
-/// How frames begin and end.
+/// The framing of one side's stream, from a spec such as `u32be max=1M`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub struct Framing {
+    pub(crate) form: FrameForm,
+    pub(crate) limit: Limit,
+}
+
+/// The longest prefix, in bytes: 2^64 - 1 has 20 digits.
+pub(crate) const PREFIX_MAX: usize = 20;
+
+/// The form of frames: how they begin and end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FrameForm {
     Lines,
     Delimiter(Delimiter),
     AnyOf(AnyOf),
@@ -26,9 +30,9 @@ pub(crate) enum Kind {
     Cobs,
 }
 
-impl Kind {
-    /// What ends the first part of a frame.
-    fn start(&self) -> Terminator {
+impl FrameForm {
+    /// Returns the terminator of the first part of a frame.
+    pub(crate) fn start(&self) -> Terminator {
         match self {
             Self::Lines => line_feed(),
             Self::Delimiter(delimiter) => Terminator::Delimiter(delimiter.clone()),
@@ -41,16 +45,16 @@ impl Kind {
         }
     }
 
-    /// The first part of a frame.
-    fn first(&self) -> Part {
+    /// Returns the first part of a frame.
+    pub(crate) fn first(&self) -> Part {
         match self {
             Self::Prefix(_) | Self::Varint | Self::Netstring => Part::Prefix,
             Self::Lines | Self::Delimiter(_) | Self::AnyOf(_) | Self::Fixed(_) | Self::Cobs => Part::Payload,
         }
     }
 
-    /// The length that a prefix says. `None`: more of the prefix follows.
-    fn length(&self, prefix: &[u8]) -> Result<Option<u64>, FramingError> {
+    /// Returns the length in a prefix. `None`: more of the prefix follows.
+    pub(crate) fn length(&self, prefix: &[u8]) -> Result<Option<u64>, FramingError> {
         match self {
             Self::Varint => varint(prefix),
             Self::Netstring => digits(prefix).map(Some),
@@ -60,11 +64,9 @@ impl Kind {
     }
 }
 
-/// The longest prefix: 20 digits, as 2^64 - 1 has.
-const PREFIX_MAX: usize = 20;
-
-/// Seven bits a byte, the lowest first; the eighth says that another byte follows. No more than 64 bits in ten bytes, as Protocol Buffers
-/// have it, who write a length in front of a message so.
+/// Reads a varint: seven bits a byte, the lowest first. The eighth bit says that another byte
+/// follows. At most 64 bits in ten bytes, as in Protocol Buffers, which write the length of a
+/// message in this way.
 fn varint(bytes: &[u8]) -> Result<Option<u64>, FramingError> {
     let mut value = 0;
     for (at, byte) in bytes.iter().enumerate() {
@@ -82,7 +84,7 @@ fn varint(bytes: &[u8]) -> Result<Option<u64>, FramingError> {
     Ok(None)
 }
 
-/// The length of a netstring (Bernstein, 1997): digits without a zero in front.
+/// Reads the length of a netstring (Bernstein, 1997): digits without a leading zero.
 fn digits(bytes: &[u8]) -> Result<u64, FramingError> {
     let well = matches!(bytes, [b'0'] | [b'1'..=b'9', ..]) && bytes.iter().all(u8::is_ascii_digit);
     let text = std::str::from_utf8(bytes).ok().filter(|_| well);
@@ -94,7 +96,7 @@ fn digits(bytes: &[u8]) -> Result<u64, FramingError> {
 pub(crate) struct Prefix {
     pub(crate) width: NonZeroU64,
     pub(crate) big_endian: bool,
-    /// Added to the length that was read.
+    /// Added to the length in the prefix.
     pub(crate) adjust: i64,
 }
 
@@ -115,7 +117,7 @@ impl Prefix {
         Some(Self { width: NonZeroU64::new(width)?, big_endian, adjust: 0 })
     }
 
-    /// The length of the frame behind the prefix.
+    /// Returns the length of the frame behind the prefix.
     fn decode(self, bytes: &[u8]) -> Result<u64, FramingError> {
         let append = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
         let value = if self.big_endian { bytes.iter().fold(0, append) } else { bytes.iter().rev().fold(0, append) };
@@ -123,222 +125,11 @@ impl Prefix {
     }
 }
 
-/// Why a stream cannot be framed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FramingError {
-    /// The length with its adjustment is less than nothing or over 2^64, or has more bits than that, or a hole in it.
-    #[error("the length in the prefix is impossible with its adjustment")]
-    ImpossibleLength,
-    /// Not digits, a colon, as many bytes as they say, and a comma.
-    #[error("a netstring is its length in digits, a colon, so many bytes, and a comma")]
-    NotANetstring,
-    /// The last block of a frame lacks bytes.
-    #[error("the frame ends inside a COBS block")]
-    InsideABlock,
-}
-
-/// One frame; what was kept of it is [`Framed::preview`].
+/// A part of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Frame {
-    /// Bytes of payload, without prefix and delimiter.
-    pub length: u64,
-    /// Bytes of it that the stream lost.
-    pub lost: u64,
-}
-
-/// Handles a stream that a [`Framing`] describes.
-#[derive(Clone, Debug)]
-pub struct Framed {
-    kind: Kind,
-    limit: Limit,
-    part: Part,
-    prefix: Vec<u8>,
-    preview: Vec<u8>,
-    /// The preview is that of a frame that was reported: the next piece begins another.
-    reported: bool,
-    /// The last byte of the payload so far, for the carriage return in front of a line feed; or the comma.
-    last: Option<u8>,
-    cobs: cobs::Decoder,
-    /// The netstring whose comma is to come.
-    netstring: Frame,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+pub(crate) enum Part {
     Prefix,
     Payload,
     /// The comma of a netstring.
     Comma,
-}
-
-impl Framed {
-    pub(crate) fn new(framing: &Framing) -> Self {
-        Self {
-            kind: framing.kind.clone(),
-            limit: framing.limit,
-            part: framing.kind.first(),
-            prefix: Vec::new(),
-            preview: Vec::new(),
-            reported: false,
-            last: None,
-            cobs: cobs::Decoder::default(),
-            netstring: Frame { length: 0, lost: 0 },
-        }
-    }
-
-    /// The first bytes of the frame that was reported last, or of the one in progress: at most [`PREVIEW`].
-    #[must_use]
-    pub fn preview(&self) -> &[u8] {
-        &self.preview
-    }
-
-    /// What a frame is called: `line` or `frame`.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        if self.kind == Kind::Lines { "line" } else { "frame" }
-    }
-
-    fn begin_if_reported(&mut self) {
-        if std::mem::take(&mut self.reported) {
-            self.preview.clear();
-            self.last = None;
-        }
-    }
-
-    /// What is wrong with a frame that passes its limit, as a phrase.
-    pub(crate) fn too_long(&self) -> &'static str {
-        match self.part {
-            // Only the digits of a netstring have a limit.
-            Part::Prefix => FramingError::NotANetstring.phrase(),
-            Part::Payload | Part::Comma => "the frame is longer than max",
-        }
-    }
-
-    fn report(&mut self, length: u64, lost: u64) -> Step<Frame> {
-        self.begin_if_reported();
-        self.reported = true;
-        self.part = self.kind.first();
-        Step::event(Frame { length, lost })
-    }
-
-    /// A prefix is whole, or a byte of it is.
-    fn prefix(&mut self, found: Found) -> Result<Step<Frame>, FramingError> {
-        // A prefix with a hole in it says nothing.
-        if found.lost > 0 {
-            return Err(FramingError::ImpossibleLength);
-        }
-        let Some(length) = self.kind.length(&self.prefix)? else {
-            return Ok(Step::quiet());
-        };
-        self.prefix.clear();
-        match Terminator::length(length) {
-            Some(payload) => {
-                self.part = Part::Payload;
-                Ok(Step::quiet().until(payload))
-            }
-            None if self.kind == Kind::Netstring => Ok(self.await_comma(Found { length: 0, ..found })),
-            None => Ok(self.report(0, 0)),
-        }
-    }
-
-    /// The payload is whole.
-    fn payload(&mut self, found: Found) -> Result<Step<Frame>, FramingError> {
-        let Found { length, lost, .. } = found;
-        self.begin_if_reported();
-        match self.kind {
-            Kind::Lines if self.last == Some(b'\r') => {
-                self.preview.truncate(usize::try_from(length - 1).unwrap_or(usize::MAX));
-                Ok(self.report(length - 1, lost))
-            }
-            Kind::Netstring => Ok(self.await_comma(found)),
-            Kind::Cobs => {
-                let length = self.cobs.end().ok_or(FramingError::InsideABlock)?;
-                Ok(self.report(length, lost))
-            }
-            Kind::Prefix(_) | Kind::Varint => Ok(self.report(length, lost).until(self.kind.start())),
-            Kind::Lines | Kind::Delimiter(_) | Kind::AnyOf(_) | Kind::Fixed(_) => Ok(self.report(length, lost)),
-        }
-    }
-
-    fn await_comma(&mut self, Found { length, lost, .. }: Found) -> Step<Frame> {
-        self.begin_if_reported();
-        self.netstring = Frame { length, lost };
-        self.part = Part::Comma;
-        Step::quiet().until(Terminator::Length(NonZeroU64::MIN))
-    }
-
-    fn comma(&mut self, found: Found) -> Result<Step<Frame>, FramingError> {
-        // One that is lost may have been one.
-        if found.lost == 0 && self.last != Some(b',') {
-            return Err(FramingError::NotANetstring);
-        }
-        let Frame { length, lost } = self.netstring;
-        Ok(self.report(length, lost).until(self.kind.start()))
-    }
-}
-
-impl FramingError {
-    /// The phrase that it is counted under.
-    pub(crate) const fn phrase(self) -> &'static str {
-        match self {
-            Self::ImpossibleLength => "the length in the prefix is impossible",
-            Self::NotANetstring => "not a netstring",
-            Self::InsideABlock => "the frame ends inside a COBS block",
-        }
-    }
-}
-
-impl Handler for Framed {
-    type Event = Frame;
-    type Error = FramingError;
-
-    fn start(&self) -> Terminator {
-        self.kind.start()
-    }
-
-    fn limit(&self) -> Limit {
-        match self.part {
-            Part::Prefix if self.kind == Kind::Netstring => Limit::refuse(PREFIX_MAX as u64),
-            Part::Prefix | Part::Comma => Limit::NONE,
-            Part::Payload => self.limit,
-        }
-    }
-
-    fn collect(&mut self, piece: &[u8]) -> Result<(), FramingError> {
-        self.begin_if_reported();
-        self.last = piece.last().copied().or(self.last);
-        let (kept, most) = match self.part {
-            Part::Prefix => (&mut self.prefix, PREFIX_MAX),
-            Part::Payload => (&mut self.preview, PREVIEW),
-            Part::Comma => return Ok(()),
-        };
-        let mut keep = |bytes: &[u8]| kept.extend_from_slice(&bytes[..bytes.len().min(most - kept.len())]);
-        if self.kind == Kind::Cobs {
-            self.cobs.piece(piece, &mut keep);
-        } else {
-            keep(piece);
-        }
-        Ok(())
-    }
-
-    fn found(&mut self, found: Found) -> Result<Step<Frame>, FramingError> {
-        match self.part {
-            Part::Prefix => self.prefix(found),
-            Part::Payload => self.payload(found),
-            Part::Comma => self.comma(found),
-        }
-    }
-
-    fn at_boundary(&self) -> bool {
-        self.part == self.kind.first() && self.prefix.is_empty()
-    }
-
-    fn close(&mut self, _: End) -> Result<Option<Frame>, FramingError> {
-        self.begin_if_reported();
-        Ok(None)
-    }
-
-    fn held(&self) -> usize {
-        self.prefix.len() + if self.reported { 0 } else { self.preview.len() }
-    }
 }

@@ -1,57 +1,65 @@
 //! HTTP/1.0 and HTTP/1.1 (RFC 9112).
 //!
-//! Each side is a `Reader` on a framer: lines up to the blank one that ends a head, then a body that is counted and never
-//! kept. What the sides share is little, and all of it passes through this file:
+//! Each side is a `Reader` on a framer: lines up to the blank one that ends a head, then a body
+//! that is counted and not kept. The sides share little, and all of it passes through this file:
 //!
-//! * How long a response is depends on its request (`HEAD`, `CONNECT`), so the head of each request is handed to the
-//!   server's reader as soon as it is whole. That also tells which request a response answers; `pairing.rs` has the rules.
-//! * `101` and a 2xx to `CONNECT` turn both sides into something else: what follows is one `opaque` message a side.
-//!   So does the client's preface of HTTP/2.
-//! * Behind a `CONNECT` the client's bytes are nobody's until its answer is known. They are not kept: if the answer is no, those
-//!   that came before it are `unparsed`, and what comes after its head is HTTP again.
-//! * A client that asks for an `Upgrade` is read on as HTTP until the head of the `101` is whole, since most servers ignore
-//!   the wish. A request in progress at that moment becomes the beginning of the opaque bytes.
+//! * The length of a response depends on its request (`HEAD`, `CONNECT`), so the server's reader
+//!   receives the head of each request as soon as it is whole. It then also knows which request a
+//!   response answers; `pairing.rs` has the rules.
+//! * A `101`, and a 2xx to `CONNECT`, change the protocol of both sides: what follows is one
+//!   `opaque` message for each side. The client's preface of HTTP/2 does the same.
+//! * The protocol of the client's bytes behind a `CONNECT` is unknown until its answer comes. They
+//!   are not kept: if the server refuses, those before the refusal are `unparsed`, and those after
+//!   its head are HTTP again.
+//! * A client that asks for an `Upgrade` is still parsed as HTTP until the head of the `101` is
+//!   whole, since most servers ignore the request. A request in progress at that moment becomes the
+//!   beginning of the opaque bytes.
 //!
-//! One message a request and one a response, when it is whole. Interim responses (1xx) are messages of their own,
-//! and answer the same request as the final one.
+//! A session emits one message for each request and response, when it is whole. Interim responses
+//! (1xx) are messages of their own, and answer the same request as the final one.
 //!
-//! Behind a hole that no body has room for, a reader looks for the next line that begins a message; what it skips is a
-//! message of kind `unparsed`. A session whose stream is known to begin in the middle is told so by a gap of 0 bytes.
+//! Behind a gap that does not fit into a body, a reader looks for the next line that begins a
+//! message. The skipped bytes are a message of kind `unparsed`. A stream that was joined in its
+//! middle begins with a gap of 0 bytes.
 
 mod chunked;
-mod fault;
 mod framing;
 mod head;
+mod line;
+mod method;
 mod pairing;
 mod reader;
 mod resync;
 mod sniff;
 mod summary;
+mod syntax_error;
 
-use enjamb::{AFTER_MALFORMED, Ending, FrameError, HOLE, Lane, Message, Outcome, Rest, Session, Side, Span};
+use enjamb::{AFTER_MALFORMED, BYTES_MISSING, Ending, FrameError, Lane, Message, Outcome, Rest, Session, Side, Span};
 
 use crate::opaque::opaque;
-use fault::Fault;
 use framing::Framing;
-use head::Method;
+use method::Method;
 use reader::{Event, Reader};
 use summary::Summary;
+use syntax_error::SyntaxError;
 
+pub use pairing::OUTSTANDING_RUNS_MAX;
 pub use sniff::sniff;
 
-/// Why bytes behind a hole are not parsed: no message begins in them.
-const SKIPPED: &str = "skipped after a hole";
+/// The reason of bytes behind a gap in which no message begins.
+const AFTER_GAP: &str = "skipped after a gap";
 
-/// Why bytes behind a refused `CONNECT` are not parsed.
-const BEFORE_VERDICT: &str = "sent before the answer to CONNECT";
+/// The reason of bytes behind a refused `CONNECT`.
+const BEFORE_CONNECT_ANSWER: &str = "sent before the answer to CONNECT";
 
-/// What the protocol is called.
+/// The name of the protocol.
 const NAME: &str = "http1";
 
-/// Opens a session.
+/// Opens a session for a conversation from its beginning.
 ///
-/// Kinds: a well-known method or `request`; `response`; `opaque`, `unparsed`, and `blank` for blank lines that no
-/// request follows. The code of a response is its status, which fails it from 400 on.
+/// The kinds are: a well-known method or `request`; `response`; `opaque`, `unparsed`, and `blank`
+/// for blank lines that no request follows. The code of a response is its status, which is a
+/// failure from 400 on.
 #[must_use]
 pub fn session() -> Box<dyn Session> {
     Box::new(Http1 { lanes: Side::BOTH.map(|side| Lane::new(Reader::new(side))), emitted: [0, 0] })
@@ -59,7 +67,7 @@ pub fn session() -> Box<dyn Session> {
 
 struct Http1 {
     lanes: [Lane<Reader>; 2],
-    /// How many messages each side has emitted: the ordinal of its next one.
+    /// How many messages each side has emitted: the number of its next one.
     emitted: [u64; 2],
 }
 
@@ -91,7 +99,7 @@ impl Session for Http1 {
             }
             return;
         }
-        self.interrupt(side, HOLE, out);
+        self.interrupt(side, BYTES_MISSING, out);
         let pairing = &mut self.reader(Side::Server).pairing;
         match side {
             Side::Client => pairing.requests_lost(),
@@ -112,8 +120,8 @@ impl Session for Http1 {
                 lane.give_up();
                 self.malformed(side, &error, out);
             }
-            // Only a body that the end of the stream delimits makes an event of the end, and only a FIN is such an end
-            // (RFC 9112, section 8).
+            // Only a body that the end of the stream delimits gives an event at the end, and only a
+            // FIN is such an end (RFC 9112, section 8).
             _ => {
                 if let (Some(event), Ending::Closed) = (last, ending) {
                     self.found(side, event, out);
@@ -146,7 +154,7 @@ impl Http1 {
         }
     }
 
-    /// A head is whole: what the other side needs to know of it.
+    /// Handles a head that is whole: tells the other side.
     fn head(&mut self, side: Side, out: Out<'_>) {
         self.settle(side, out);
         let message = &mut self.reader(side).message;
@@ -182,17 +190,17 @@ impl Http1 {
         }
     }
 
-    /// Both sides speak something else from here on.
+    /// Marks both sides as another protocol from here on.
     fn turn_opaque(&mut self) {
         for lane in &mut self.lanes {
             if lane.rest() == Rest::Message {
                 lane.turn_opaque();
-                lane.handler_mut().forget();
+                lane.handler_mut().clear();
             }
         }
     }
 
-    /// The answer to `CONNECT` was no: the client speaks HTTP again.
+    /// Parses the client's side again: the server refused a `CONNECT`.
     fn resume_client(&mut self, out: Out<'_>) {
         let lane = &mut self.lanes[Side::Client.index()];
         if lane.rest() != Rest::Opaque {
@@ -202,13 +210,13 @@ impl Http1 {
         let reader = core::mem::take(lane.handler_mut());
         lane.resume(0, reader);
         if let Some(span) = span {
-            self.emit_unread(Side::Client, span, "unparsed", (Outcome::Incomplete, Some(BEFORE_VERDICT)), out);
+            self.emit_unread(Side::Client, span, "unparsed", (Outcome::Incomplete, Some(BEFORE_CONNECT_ANSWER)), out);
         }
     }
 
-    fn malformed(&mut self, side: Side, error: &FrameError<Fault>, out: Out<'_>) {
+    fn malformed(&mut self, side: Side, error: &FrameError<SyntaxError>, out: Out<'_>) {
         self.settle(side, out);
-        let fault = match error {
+        let reason = match error {
             FrameError::TooLong { .. } => self.reader(side).too_long(),
             FrameError::Handler { error, .. } => *error,
         };
@@ -225,10 +233,10 @@ impl Http1 {
             Side::Client | Side::Server => {}
         }
         let span = self.lanes[side.index()].claim_to(error.end());
-        self.emit(side, span, (Outcome::Malformed, Some(fault.as_str())), out);
+        self.emit(side, span, (Outcome::Malformed, Some(reason.as_str())), out);
     }
 
-    /// A message was found behind a hole: what was skipped before it is a message too.
+    /// Emits the bytes that were skipped before a message that was found behind a gap.
     fn settle(&mut self, side: Side, out: Out<'_>) {
         let lane = &mut self.lanes[side.index()];
         let Some(begins) = lane.handler_mut().resumed.take() else {
@@ -236,11 +244,11 @@ impl Http1 {
         };
         let span = lane.claim_to(begins);
         if span.length > 0 {
-            self.emit_unread(side, span, "unparsed", (Outcome::Incomplete, Some(SKIPPED)), out);
+            self.emit_unread(side, span, "unparsed", (Outcome::Incomplete, Some(AFTER_GAP)), out);
         }
     }
 
-    /// The stream ended or has a hole here: all that no message has claimed is one.
+    /// Emits all bytes that no message has claimed, where the stream ends or has a gap.
     fn interrupt(&mut self, side: Side, why: &'static str, out: Out<'_>) {
         self.settle(side, out);
         let lane = &mut self.lanes[side.index()];
@@ -252,7 +260,7 @@ impl Http1 {
         let (kind, verdict) = match rest {
             Rest::Opaque => ("opaque", (Outcome::Ok, None)),
             Rest::Unparsed => ("unparsed", (Outcome::Incomplete, Some(AFTER_MALFORMED))),
-            Rest::Message if reader.is_seeking() => ("unparsed", (Outcome::Incomplete, Some(SKIPPED))),
+            Rest::Message if reader.is_seeking() => ("unparsed", (Outcome::Incomplete, Some(AFTER_GAP))),
             Rest::Message if !reader.is_in_message() => ("blank", (Outcome::Ok, None)),
             Rest::Message => {
                 if side == Side::Server && reader.message.head.is_none() {
@@ -264,7 +272,7 @@ impl Http1 {
         self.emit_unread(side, span, kind, verdict, out);
     }
 
-    /// The message that the side's reader knows, which is forgotten then.
+    /// Emits the message in the side's reader, and clears it.
     fn emit(&mut self, side: Side, span: Span, (outcome, reason): (Outcome, Option<&str>), out: Out<'_>) {
         let reader = self.lanes[side.index()].handler();
         let message = &reader.message;
@@ -280,10 +288,10 @@ impl Http1 {
             summary: &Summary { reader, whole: matches!(outcome, Outcome::Ok | Outcome::Failed) },
         });
         self.emitted[side.index()] += 1;
-        self.reader(side).forget();
+        self.reader(side).clear();
     }
 
-    /// A message of bytes that the reader knows nothing of.
+    /// Emits a message for bytes that the reader did not parse.
     fn emit_unread(
         &mut self,
         side: Side,

@@ -1,25 +1,53 @@
-//! The protocols built on the enjamb engine, the registry that names them, and the framing spec language.
+//! Protocols on the enjamb engine, and the registry that names them.
+//!
+//! ```
+//! use enjamb::Side;
+//! use enjamb_protocols::Registry;
+//!
+//! let mut session = Registry::builtin().resolve("http1").unwrap().session(None);
+//! let mut kinds = Vec::new();
+//! for chunk in ["GET /index", ".html HTTP/1.1\r\n\r\nHEAD / HT", "TP/1.1\r\n\r\n"] {
+//!     session.feed(Side::Client, chunk.as_bytes(), &mut |message| kinds.push(message.kind.to_owned()));
+//! }
+//! assert_eq!(kinds, ["GET", "HEAD"]);
+//! ```
+//!
+//! # Components
 //!
 //! * [`redis`]: RESP2, RESP3 and inline commands.
 //! * [`http1`]: HTTP/1.0 and HTTP/1.1.
-//! * [`Framing`]: protocols that need no code, from a spec such as `u32be max=1M`; [`Pair`] is their session.
-//! * [`Registry`]: all of them by name, and a user's own beside them.
-//! * [`Detect`]: `auto`, whichever of them the first bytes turn out to be.
+//! * [`Framing`]: a protocol that needs no code, from a spec such as `u32be max=1M`. [`Pair`] is
+//!   its session.
+//! * [`OpaqueSession`]: a session that counts bytes and parses nothing.
+//! * [`Detector`]: a session that recognises its protocol by the first bytes (`auto`).
+//! * [`Registry`]: every [`Protocol`] by its name, those of this crate and a program's own.
+//!
+//! # Features
+//!
+//! The crate has no features.
 
 mod cobs;
 mod detect;
 mod framing;
+mod framing_error;
+mod framing_handler;
 pub mod http1;
 mod line_feed;
 mod opaque;
 mod pair;
+mod protocol;
 pub mod redis;
 mod registry;
+mod sniff;
 mod spec;
 
-pub use detect::{Detect, KEPT_MAX, SNIFFED_MAX};
-pub use framing::{Frame, Framed, FramingError, PREVIEW};
-pub use opaque::Opaque;
+pub use detect::{Detector, KEPT_MAX, SNIFFED_MAX};
+pub use framing::Framing;
+pub use framing_error::FramingError;
+pub use framing_handler::{Frame, FramingHandler, PREVIEW_MAX};
+pub use opaque::OpaqueSession;
 pub use pair::Pair;
-pub use registry::{Protocol, Registry, Sniff};
-pub use spec::{Framing, Sides, SpecError};
+pub use protocol::Protocol;
+pub use registry::Registry;
+pub use sniff::Sniff;
+pub use spec::{Sides, SpecError};

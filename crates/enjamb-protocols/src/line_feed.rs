@@ -1,8 +1,9 @@
-//! The end of a line, one for all sessions that a thread opens.
+//! The terminator LF, one for all sessions that a thread opens.
 //!
-//! Clones of a terminator share its tables. Were they made anew for each side of each connection, those of thousands of connections would push each other
-//! and the state of the connections out of the processor's cache. One for each thread, not one for all, so that threads do not wait for each other where they
-//! count its clones.
+//! Clones of a terminator share its tables. If each side of each connection built its own, the
+//! tables of thousands of connections would push each other and the state of the connections out of
+//! the processor's cache. There is one for each thread, so that threads do not contend for its
+//! reference count.
 
 use enjamb::Terminator;
 
@@ -10,7 +11,7 @@ thread_local! {
     static LINE_FEED: Terminator = Terminator::lf();
 }
 
-/// A frame that ends at a line feed.
+/// Returns a terminator for frames that end at LF.
 pub(crate) fn line_feed() -> Terminator {
     // A session may still be opened while its thread ends.
     LINE_FEED.try_with(Clone::clone).unwrap_or_else(|_| Terminator::lf())

@@ -1,17 +1,18 @@
-//! A session that parses nothing: what is left when the protocol is not known.
+//! A session that parses nothing, for protocols that are not known.
 
 use enjamb::{Ending, Message, Outcome, Session, Side, Span};
 
-/// What the protocol is called.
+/// The name of the protocol.
 const NAME: &str = "opaque";
 
-/// Counts the bytes of both sides. One message of kind `opaque` a side, when it ends.
+/// A session that only counts bytes. It emits one message of kind `opaque` for each side, when that
+/// ends.
 #[derive(Clone, Debug, Default)]
-pub struct Opaque {
+pub struct OpaqueSession {
     sides: [Span; 2],
 }
 
-impl Session for Opaque {
+impl Session for OpaqueSession {
     fn protocol(&self) -> &str {
         NAME
     }
@@ -40,7 +41,7 @@ impl Session for Opaque {
     }
 }
 
-/// The message that stands for bytes that are not parsed.
+/// Returns a message for bytes that are not parsed.
 pub(crate) fn opaque(protocol: &str, side: Side, span: Span) -> Message<'_> {
     Message {
         protocol,

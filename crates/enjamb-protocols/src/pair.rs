@@ -1,23 +1,25 @@
-//! A session of two framings: both sides cut into frames that say nothing of each other.
+//! The session of a framing spec: both sides cut into frames that do not depend on each other.
 
 use std::fmt;
 
 use enjamb::transcript::Quoted;
-use enjamb::{AFTER_MALFORMED, Ending, FrameError, HOLE, Lane, Message, Outcome, Rest, Session, Side, Span};
+use enjamb::{AFTER_MALFORMED, BYTES_MISSING, Ending, FrameError, Lane, Message, Outcome, Rest, Session, Side, Span};
 
-use crate::framing::{Frame, Framed, FramingError};
+use crate::framing::Framing;
+use crate::framing_error::FramingError;
+use crate::framing_handler::{Frame, FramingHandler};
 use crate::opaque::opaque;
-use crate::spec::Framing;
 
-/// Frames each side in its own way. A frame answers nothing: which request a reply belongs to is a matter of the protocol.
+/// A session that frames each side in its own way. A frame answers nothing, since a framing does
+/// not say which request a reply belongs to. It keeps nothing about requests that wait for a reply.
 pub struct Pair {
     name: String,
     framings: [Framing; 2],
-    lanes: [Lane<Framed>; 2],
+    lanes: [Lane<FramingHandler>; 2],
 }
 
 impl Pair {
-    /// A session of two framings. `name` is what its messages say of their protocol.
+    /// Creates a session of two framings. Its messages name `name` as their protocol.
     #[must_use]
     pub fn new(name: &str, client: &Framing, server: &Framing) -> Self {
         Self {
@@ -28,7 +30,7 @@ impl Pair {
     }
 }
 
-/// A frame as a line of text: its first bytes, and how many more.
+/// The summary of a frame: its first bytes, and the number of the others.
 struct Summary<'a> {
     preview: &'a [u8],
     length: u64,
@@ -51,7 +53,7 @@ impl fmt::Display for Summary<'_> {
 
 fn emit(
     protocol: &str,
-    lane: &Lane<Framed>,
+    lane: &Lane<FramingHandler>,
     (side, span): (Side, Span),
     (outcome, reason): (Outcome, Option<&str>),
     (length, lost): (u64, u64),
@@ -71,10 +73,10 @@ fn emit(
     });
 }
 
-/// A frame that is whole, or the fault that ends all framing.
+/// Emits a frame that is whole, or the error that ends framing.
 fn emit_next(
     protocol: &str,
-    lane: &mut Lane<Framed>,
+    lane: &mut Lane<FramingHandler>,
     side: Side,
     next: Result<Frame, FrameError<FramingError>>,
     out: &mut dyn FnMut(&Message<'_>),
@@ -92,16 +94,22 @@ fn emit_next(
     }
 }
 
-/// The phrase that a framing error is counted under.
-fn reason(error: &FrameError<FramingError>, handler: &Framed) -> &'static str {
+/// Returns the phrase under which a framing error is counted.
+fn reason(error: &FrameError<FramingError>, handler: &FramingHandler) -> &'static str {
     match error {
         FrameError::TooLong { .. } => handler.too_long(),
         FrameError::Handler { error, .. } => error.phrase(),
     }
 }
 
-/// All that no message has claimed, as one message.
-fn emit_rest(protocol: &str, lane: &mut Lane<Framed>, side: Side, why: &str, out: &mut dyn FnMut(&Message<'_>)) {
+/// Emits all bytes that no message has claimed as one message.
+fn emit_rest(
+    protocol: &str,
+    lane: &mut Lane<FramingHandler>,
+    side: Side,
+    why: &str,
+    out: &mut dyn FnMut(&Message<'_>),
+) {
     let rest = lane.rest();
     let Some(span) = lane.claim_rest() else {
         return;
@@ -136,8 +144,9 @@ impl Session for Pair {
             Ok(None) => {}
             Ok(Some(next)) => emit_next(&self.name, lane, side, next, out),
             Err(_) => {
-                emit_rest(&self.name, lane, side, HOLE, out);
-                // A line or a delimiter comes round again; for a prefix the next byte is as good a guess as any.
+                emit_rest(&self.name, lane, side, BYTES_MISSING, out);
+                // A line or a delimiter comes again. For a prefix, the next byte is as good a guess
+                // as any.
                 lane.resume(missing, self.framings[side.index()].handler());
             }
         }
@@ -148,7 +157,7 @@ impl Session for Pair {
         while let Some(next) = lane.next_at_end() {
             emit_next(&self.name, lane, side, next, out);
         }
-        // Nothing is left that could come of the end.
+        // The end can give nothing more.
         let _ = lane.close(&mut |_| {});
         emit_rest(&self.name, lane, side, ending.reason(), out);
     }

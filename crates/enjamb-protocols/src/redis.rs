@@ -1,61 +1,68 @@
 //! Redis: RESP2, RESP3 and inline commands.
 //!
-//! Each side is a [`Lane`] over a handler that reads one kind of message: commands on the client's, replies and pushes on the server's. Both
-//! keep only the beginning of a message, and no payload: a `SET` of 500 MB costs what a `SET` of 5 bytes does. A third
-//! part pairs replies with commands, and knows the commands that are not answered one for one.
+//! Each side is a [`Lane`] over a handler: one for commands on the client's side, one for replies
+//! and pushes on the server's. Both keep only the beginning of a message, and no payload: a `SET`
+//! of 500 MB costs what a `SET` of 5 bytes does. A third part pairs replies with commands, and
+//! knows the commands that do not get exactly one reply.
 //!
-//! What a session says:
+//! The messages of a session:
 //!
-//! * A command's kind is its name in capitals, or `command` where the name is not one. The server's kinds are `reply` and `push`.
-//! * A reply that is an error is [`Failed`](Outcome::Failed), with its first word as the code. An error inside of an array
-//!   (the reply to `EXEC`) is an element like any other.
-//! * Blank lines between commands, which the server passes over, belong to the command that follows. Where none follows before the
-//!   stream ends or has a hole, they are a message of kind `blank`, which is no fault.
+//! * The kind of a command is its name in capitals, or `command` where that is no name. The
+//!   server's kinds are `reply` and `push`.
+//! * An error reply is [`Failed`](Outcome::Failed), and its code is its first word. An error inside
+//!   an array (the reply to `EXEC`) is an element like any other.
+//! * Blank lines between commands, which the server skips, belong to the command that follows. If
+//!   none follows before the stream ends or has a gap, they are a message of kind `blank`, with the
+//!   outcome `Ok`.
 //! * `*0` and `*-1` from a client are commands without arguments, which get no reply.
-//! * Behind a hole that no payload has room for, bytes are passed over until a whole well-formed message was seen again;
-//!   they are a message of kind `unparsed`. Pairing ends there: what was lost cannot be known.
-//! * When a replica has asked for the data (`SYNC`, `PSYNC`), the rest of the server's side is `opaque`.
+//! * Behind a gap that does not fit into a payload, bytes are skipped until a whole well-formed
+//!   message was seen. They are a message of kind `unparsed`. Pairing ends there, since nobody
+//!   knows what was lost.
+//! * After a replica has asked for the data (`SYNC`, `PSYNC`), the rest of the server's side is
+//!   `opaque`.
 //!
-//! Sources: the RESP specification at redis.io, the RESP3 specification (github.com/antirez/RESP3), and the behaviour of
-//! a Redis 7.0 server where they are silent.
+//! Sources: the RESP specification at redis.io, the RESP3 specification (github.com/antirez/RESP3),
+//! and the behaviour of a Redis 7.0 server where both are silent.
 
 mod command;
 mod excerpt;
-mod fault;
+mod glance;
 mod inline;
+mod limits;
 mod line;
+mod message_end;
 mod name;
 mod pairing;
 mod payload;
+mod relevance;
 mod reply;
 mod sniff;
 mod summary;
-mod whole;
+mod syntax_error;
 
 use std::fmt;
 
-use enjamb::{AFTER_MALFORMED, Ending, FrameError, HOLE, Lane, Message, Outcome, Rest, Session, Side, Span};
+use enjamb::{AFTER_MALFORMED, BYTES_MISSING, Ending, FrameError, Lane, Message, Outcome, Rest, Session, Side, Span};
 
-pub use command::{ARGUMENTS_MAX, LINE_MAX};
-pub use fault::Fault;
-pub use name::NAME_MAX;
-pub use pairing::OUTSTANDING_MAX;
-pub use payload::BULK_MAX;
-pub use reply::{CODE_MAX, DEPTH_MAX, ELEMENTS_MAX};
+pub use limits::{ARGUMENTS_MAX, BULK_MAX, CODE_MAX, DEPTH_MAX, ELEMENTS_MAX, LINE_MAX, NAME_MAX};
+pub use pairing::OUTSTANDING_RUNS_MAX;
 pub use sniff::sniff;
+pub use syntax_error::SyntaxError;
 
 use crate::opaque::opaque;
-use command::{Commands, Whole};
+use command::CommandHandler;
+use message_end::MessageEnd;
 use pairing::{Pairing, Verdict};
-use reply::Replies;
+use reply::ReplyHandler;
+use summary::{CommandSummary, ReplySummary};
 
-/// Why bytes behind a hole are not parsed.
-pub const AFTER_HOLE: &str = "skipped after a hole";
+/// The reason of bytes that were skipped behind a gap.
+pub const AFTER_GAP: &str = "skipped after a gap";
 
-/// What the protocol is called.
+/// The name of the protocol.
 const NAME: &str = "redis";
 
-/// A conversation with a Redis server, from its beginning.
+/// Opens a session for a conversation from its beginning.
 ///
 /// ```
 /// use enjamb::Side;
@@ -75,46 +82,46 @@ const NAME: &str = "redis";
 #[must_use]
 pub fn session() -> Box<dyn Session> {
     Box::new(Redis {
-        client: Lane::new(Commands::new()),
-        server: Lane::new(Replies::new()),
+        client: Lane::new(CommandHandler::new()),
+        server: Lane::new(ReplyHandler::new()),
         pairing: Pairing::default(),
         joined: [false; 2],
     })
 }
 
 struct Redis {
-    client: Lane<Commands>,
-    server: Lane<Replies>,
+    client: Lane<CommandHandler>,
+    server: Lane<ReplyHandler>,
     pairing: Pairing,
-    /// The stream of a side was joined in the midst, and nothing was found in it yet.
+    /// Whether the stream of a side was joined in its middle, and nothing was found in it yet.
     joined: [bool; 2],
 }
 
 impl Redis {
-    fn command(&mut self, whole: Whole, bytes: Option<&[u8]>, out: &mut dyn FnMut(&Message<'_>)) {
+    fn command(&mut self, end: MessageEnd, bytes: Option<&[u8]>, out: &mut dyn FnMut(&Message<'_>)) {
         let joined = std::mem::take(&mut self.joined[Side::Client.index()]);
-        if let Some(at) = whole.found_at.filter(|&at| at > self.client.start()) {
+        if let Some(at) = end.found_at.filter(|&at| at > self.client.start()) {
             if joined {
                 self.pairing.lose_commands();
             }
             self.pairing.emitted();
-            out(&unparsed(Side::Client, self.client.claim_to(at), AFTER_HOLE));
+            out(&unparsed(Side::Client, self.client.claim_to(at), AFTER_GAP));
         }
         let span = self.client.claim();
         let command = self.client.handler();
         self.pairing.command(command);
-        out(&message(Side::Client, command.kind(), span, &summary::Command(command, bytes)));
+        out(&message(Side::Client, command.kind(), span, &CommandSummary(command, bytes)));
         self.client.handler_mut().clear();
         self.server.handler_mut().expect_snapshot(self.pairing.expects_snapshot());
     }
 
-    fn reply(&mut self, whole: Whole, bytes: Option<&[u8]>, out: &mut dyn FnMut(&Message<'_>)) {
+    fn reply(&mut self, end: MessageEnd, bytes: Option<&[u8]>, out: &mut dyn FnMut(&Message<'_>)) {
         let joined = std::mem::take(&mut self.joined[Side::Server.index()]);
-        if let Some(at) = whole.found_at.filter(|&at| at > self.server.start()) {
+        if let Some(at) = end.found_at.filter(|&at| at > self.server.start()) {
             if joined {
                 self.pairing.lose_replies();
             }
-            out(&unparsed(Side::Server, self.server.claim_to(at), AFTER_HOLE));
+            out(&unparsed(Side::Server, self.server.claim_to(at), AFTER_GAP));
         }
         let span = self.server.claim();
         let reply = self.server.handler();
@@ -125,7 +132,7 @@ impl Redis {
             outcome: if failed { Outcome::Failed } else { Outcome::Ok },
             code: reply.code(),
             answers: verdict.answers,
-            ..message(Side::Server, kind(verdict), span, &summary::Reply(reply, bytes))
+            ..message(Side::Server, kind(verdict), span, &ReplySummary(reply, bytes))
         });
         let handler = self.server.handler_mut();
         handler.clear();
@@ -135,41 +142,43 @@ impl Redis {
         }
     }
 
-    /// A stream that begins in the midst begins with a message, perhaps. Pairing is lost only if it does not.
+    /// Handles a stream that was joined in its middle. It may begin with a message; pairing is lost
+    /// only if it does not.
     fn join(&mut self, side: Side) {
         match side {
-            Side::Client if self.client.is_new() => self.client.resume(0, Commands::seeking()),
-            Side::Server if self.server.is_new() => self.server.resume(0, Replies::seeking()),
+            Side::Client if self.client.is_new() => self.client.resume(0, CommandHandler::seeking()),
+            Side::Server if self.server.is_new() => self.server.resume(0, ReplyHandler::seeking()),
             Side::Client | Side::Server => return,
         }
         self.joined[side.index()] = true;
     }
 
-    fn malformed_command(&mut self, error: &FrameError<Fault>, out: &mut dyn FnMut(&Message<'_>)) {
+    fn malformed_command(&mut self, error: &FrameError<SyntaxError>, out: &mut dyn FnMut(&Message<'_>)) {
         let span = self.client.claim_to(error.end());
         let command = self.client.handler();
         self.pairing.malformed();
         out(&Message {
             outcome: Outcome::Malformed,
-            reason: Some(fault(error).as_str()),
-            ..message(Side::Client, "command", span, &summary::Command(command, None))
+            reason: Some(reason(error).as_str()),
+            ..message(Side::Client, "command", span, &CommandSummary(command, None))
         });
         self.client.handler_mut().clear();
     }
 
-    fn malformed_reply(&mut self, error: &FrameError<Fault>, out: &mut dyn FnMut(&Message<'_>)) {
+    fn malformed_reply(&mut self, error: &FrameError<SyntaxError>, out: &mut dyn FnMut(&Message<'_>)) {
         let span = self.server.claim_to(error.end());
         let reply = self.server.handler();
         self.pairing.lose_replies();
         out(&Message {
             outcome: Outcome::Malformed,
-            reason: Some(fault(error).as_str()),
-            ..message(Side::Server, "reply", span, &summary::Reply(reply, None))
+            reason: Some(reason(error).as_str()),
+            ..message(Side::Server, "reply", span, &ReplySummary(reply, None))
         });
         self.server.handler_mut().clear();
     }
 
-    /// All of the client's side that no message has claimed, where it ends or has a hole.
+    /// Emits all bytes of the client's side that no message has claimed, where it ends or has a
+    /// gap.
     fn rest_of_client(&mut self, why: &'static str, out: &mut dyn FnMut(&Message<'_>)) {
         let rest = self.client.rest();
         let Some(span) = self.client.claim_rest() else { return };
@@ -178,17 +187,18 @@ impl Redis {
         match rest {
             Rest::Opaque => out(&opaque(NAME, Side::Client, span)),
             Rest::Unparsed => out(&unparsed(Side::Client, span, AFTER_MALFORMED)),
-            Rest::Message if command.is_seeking() => out(&unparsed(Side::Client, span, AFTER_HOLE)),
+            Rest::Message if command.is_seeking() => out(&unparsed(Side::Client, span, AFTER_GAP)),
             Rest::Message if command.is_begun() => out(&Message {
                 outcome: Outcome::Incomplete,
                 reason: Some(why),
-                ..message(Side::Client, command.kind(), span, &summary::Command(command, None))
+                ..message(Side::Client, command.kind(), span, &CommandSummary(command, None))
             }),
             Rest::Message => out(&message(Side::Client, "blank", span, &"blank lines")),
         }
     }
 
-    /// All of the server's side that no message has claimed, where it ends or has a hole.
+    /// Emits all bytes of the server's side that no message has claimed, where it ends or has a
+    /// gap.
     fn rest_of_server(&mut self, why: &'static str, out: &mut dyn FnMut(&Message<'_>)) {
         let rest = self.server.rest();
         let Some(span) = self.server.claim_rest() else { return };
@@ -196,14 +206,14 @@ impl Redis {
         match rest {
             Rest::Opaque => out(&opaque(NAME, Side::Server, span)),
             Rest::Unparsed => out(&unparsed(Side::Server, span, AFTER_MALFORMED)),
-            Rest::Message if reply.is_seeking() => out(&unparsed(Side::Server, span, AFTER_HOLE)),
+            Rest::Message if reply.is_seeking() => out(&unparsed(Side::Server, span, AFTER_GAP)),
             Rest::Message if reply.is_begun() => {
                 let verdict = self.pairing.cut_off(reply);
                 out(&Message {
                     outcome: Outcome::Incomplete,
                     reason: Some(why),
                     answers: verdict.answers,
-                    ..message(Side::Server, kind(verdict), span, &summary::Reply(reply, None))
+                    ..message(Side::Server, kind(verdict), span, &ReplySummary(reply, None))
                 });
             }
             Rest::Message => out(&message(Side::Server, "blank", span, &"blank lines")),
@@ -222,7 +232,7 @@ impl Session for Redis {
             Side::Client => {
                 while let Some(next) = self.client.next(&mut chunk) {
                     match next {
-                        Ok(whole) => self.command(whole, glanced(whole, all, chunk), out),
+                        Ok(end) => self.command(end, glanced(end, all, chunk), out),
                         Err(error) => self.malformed_command(&error, out),
                     }
                 }
@@ -230,7 +240,7 @@ impl Session for Redis {
             Side::Server => {
                 while let Some(next) = self.server.next(&mut chunk) {
                     match next {
-                        Ok(whole) => self.reply(whole, glanced(whole, all, chunk), out),
+                        Ok(end) => self.reply(end, glanced(end, all, chunk), out),
                         Err(error) => self.malformed_reply(&error, out),
                     }
                 }
@@ -249,11 +259,11 @@ impl Session for Redis {
                 }
                 match self.client.pass(missing) {
                     Ok(None) => {}
-                    Ok(Some(Ok(whole))) => self.command(whole, None, out),
+                    Ok(Some(Ok(end))) => self.command(end, None, out),
                     Ok(Some(Err(error))) => self.malformed_command(&error, out),
                     Err(_) => {
-                        self.rest_of_client(HOLE, out);
-                        self.client.resume(missing, Commands::seeking());
+                        self.rest_of_client(BYTES_MISSING, out);
+                        self.client.resume(missing, CommandHandler::seeking());
                         self.pairing.lose_commands();
                     }
                 }
@@ -264,11 +274,11 @@ impl Session for Redis {
                 }
                 match self.server.pass(missing) {
                     Ok(None) => {}
-                    Ok(Some(Ok(whole))) => self.reply(whole, None, out),
+                    Ok(Some(Ok(end))) => self.reply(end, None, out),
                     Ok(Some(Err(error))) => self.malformed_reply(&error, out),
                     Err(_) => {
-                        self.rest_of_server(HOLE, out);
-                        self.server.resume(missing, Replies::seeking());
+                        self.rest_of_server(BYTES_MISSING, out);
+                        self.server.resume(missing, ReplyHandler::seeking());
                         self.pairing.lose_replies();
                     }
                 }
@@ -301,7 +311,7 @@ impl Session for Redis {
     }
 }
 
-/// A message that is whole and well.
+/// Returns a message that is whole and well-formed.
 fn message<'a>(side: Side, kind: &'a str, span: Span, summary: &'a dyn fmt::Display) -> Message<'a> {
     Message { protocol: NAME, side, kind, span, outcome: Outcome::Ok, code: None, reason: None, answers: None, summary }
 }
@@ -310,19 +320,19 @@ fn unparsed(side: Side, span: Span, reason: &'static str) -> Message<'static> {
     Message { kind: "unparsed", outcome: Outcome::Incomplete, reason: Some(reason), ..opaque(NAME, side, span) }
 }
 
-/// The bytes of a message that was taken at a glance from a chunk of which `rest` is left.
-fn glanced<'a>(whole: Whole, chunk: &'a [u8], rest: &[u8]) -> Option<&'a [u8]> {
-    let end = chunk.len() - rest.len();
-    chunk.get(end.checked_sub(whole.glanced?.get())?..end)
+/// Returns the bytes of a message that was read at a glance, from a chunk of which `rest` is left.
+fn glanced<'a>(end: MessageEnd, chunk: &'a [u8], rest: &[u8]) -> Option<&'a [u8]> {
+    let to = chunk.len() - rest.len();
+    chunk.get(to.checked_sub(end.glanced?.get())?..to)
 }
 
 const fn kind(verdict: Verdict) -> &'static str {
     if verdict.push { "push" } else { "reply" }
 }
 
-const fn fault(error: &FrameError<Fault>) -> Fault {
+const fn reason(error: &FrameError<SyntaxError>) -> SyntaxError {
     match error {
-        FrameError::TooLong { .. } => Fault::LineTooLong,
+        FrameError::TooLong { .. } => SyntaxError::LineTooLong,
         FrameError::Handler { error, .. } => *error,
     }
 }

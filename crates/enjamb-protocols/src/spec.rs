@@ -2,47 +2,45 @@
 //!
 //! ```text
 //! spec     = framing | "client=" framing " server=" framing      (in either order)
-//! framing  = "lines"                     up to LF; one CR before it is cut off
+//! framing  = form { " max=" SIZE }       the longest frame, without prefix and delimiter;
+//!                                        1 MiB by default
+//! form     = "lines"                     up to LF; one CR before it is cut off
 //!          | "delimiter:" HEX            up to these bytes, two hexadecimal digits each
-//!          | "any:" HEX { "|" HEX }    up to any of these: the leftmost, then the longest
-//!          | "fixed:" BYTES              every frame as long
-//!          | "varint"                    a length of seven bits a byte, the lowest first (Protocol Buffers)
+//!          | "any:" HEX { "|" HEX }      up to any of these: the leftmost, then the longest
+//!          | "fixed:" SIZE               frames of this length
+//!          | "varint"                    a length of seven bits a byte, the lowest first
+//!                                        (Protocol Buffers), then that many bytes
 //!          | "netstring"                 LENGTH ":" bytes ","
-//!          | "cobs"                      up to a byte of 0, which byte stuffing keeps out of frames; max counts stuffed bytes
-//!          | PREFIX [("+" | "-") BYTES]  a length, then as many bytes; the adjustment is added to the length
+//!          | "cobs"                      up to a byte of 0, with byte stuffing, which is decoded;
+//!                                        max counts stuffed bytes
+//!          | PREFIX [("+" | "-") SIZE]   a length, then that many bytes; the adjustment is added
+//!                                        to the length
 //! PREFIX   = "u8" | ("u16" | "u24" | "u32" | "u64") ("be" | "le")
-//! options  = { " max=" SIZE }            the longest frame, prefix and delimiter not counted; 1 MiB by default
-//! SIZE     = BYTES ["k" | "M" | "G"]     powers of 1024
+//! SIZE     = a size in the syntax of `enjamb::units`, such as 16, 64k or 1M
 //! ```
 //!
-//! A length that counts its own prefix is `u32be-4`; one that leaves out a 4-byte header behind the prefix is `u32be+4`.
-//! A wrong spec is refused with a caret under the character at fault.
+//! A length that counts its own prefix is `u32be-4`; one that leaves out a 4-byte header behind the
+//! prefix is `u32be+4`. A wrong spec is refused with a caret under the first wrong character.
 
 use std::fmt;
 
+use enjamb::units::parse_size;
 use enjamb::{AnyOf, Delimiter, Limit};
 
-use crate::framing::{Framed, Kind, Prefix};
+use crate::framing::{FrameForm, Framing, Prefix};
 use crate::pair::Pair;
 
-/// How one side's stream is framed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Framing {
-    pub(crate) kind: Kind,
-    pub(crate) limit: Limit,
-}
-
-/// How both sides are framed.
+/// The framings of both sides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sides {
-    /// What the client sends.
+    /// The framing of the client's stream.
     pub client: Framing,
-    /// What the server sends.
+    /// The framing of the server's stream.
     pub server: Framing,
 }
 
 impl Sides {
-    /// A session that frames each side in its way.
+    /// Creates a session that frames each side in its way.
     #[must_use]
     pub fn session(&self, name: &str) -> Pair {
         Pair::new(name, &self.client, &self.server)
@@ -50,10 +48,10 @@ impl Sides {
 }
 
 impl Framing {
-    /// Reads the spec of one side.
+    /// Parses the spec of one side.
     ///
     /// # Errors
-    /// [`SpecError`], with the place at fault.
+    /// [`SpecError`], with the place of the error.
     pub fn parse(text: &str) -> Result<Self, SpecError> {
         let mut parser = Parser { text, at: 0 };
         let framing = parser.framing()?;
@@ -61,10 +59,10 @@ impl Framing {
         Ok(framing)
     }
 
-    /// Reads a spec: the same for both sides, or one for each.
+    /// Parses a spec: the same for both sides, or one for each.
     ///
     /// # Errors
-    /// [`SpecError`], with the place at fault.
+    /// [`SpecError`], with the place of the error.
     pub fn parse_sides(text: &str) -> Result<Sides, SpecError> {
         let mut parser = Parser { text, at: 0 };
         let (mut client, mut server) = (None, None);
@@ -92,12 +90,6 @@ impl Framing {
             (Some(_), None) => Err(parser.fail("expected \" server=FRAMING\"")),
             (None, Some(_)) => Err(parser.fail("expected \" client=FRAMING\"")),
         }
-    }
-
-    /// A handler for one stream.
-    #[must_use]
-    pub fn handler(&self) -> Framed {
-        Framed::new(self)
     }
 }
 
@@ -140,7 +132,7 @@ impl<'a> Parser<'a> {
     }
 
     fn framing(&mut self) -> Result<Framing, SpecError> {
-        let kind = self.kind()?;
+        let form = self.form()?;
         let mut limit = Limit::DEFAULT;
         loop {
             let before = self.at;
@@ -151,43 +143,43 @@ impl<'a> Parser<'a> {
             }
             limit = Limit::refuse(self.size()?);
         }
-        if let Kind::Fixed(length) = kind
+        if let FrameForm::Fixed(length) = form
             && length.get() > limit.max
         {
             return Err(self.fail("every frame would be longer than max"));
         }
-        Ok(Framing { kind, limit })
+        Ok(Framing { form, limit })
     }
 
-    fn kind(&mut self) -> Result<Kind, SpecError> {
+    fn form(&mut self) -> Result<FrameForm, SpecError> {
         let start = self.at;
         let word = self.take_while(|c| c.is_ascii_alphanumeric());
         match word {
-            "lines" => Ok(Kind::Lines),
-            "varint" => Ok(Kind::Varint),
-            "netstring" => Ok(Kind::Netstring),
-            "cobs" => Ok(Kind::Cobs),
+            "lines" => Ok(FrameForm::Lines),
+            "varint" => Ok(FrameForm::Varint),
+            "netstring" => Ok(FrameForm::Netstring),
+            "cobs" => Ok(FrameForm::Cobs),
             "delimiter" => {
                 self.colon()?;
                 let bytes = self.hex()?;
                 Delimiter::new(bytes)
-                    .map(Kind::Delimiter)
+                    .map(FrameForm::Delimiter)
                     .map_err(|_| self.fail("expected hexadecimal digits, as in delimiter:0d0a"))
             }
             "any" => {
                 self.colon()?;
-                self.any_of().map(Kind::AnyOf)
+                self.any_of().map(FrameForm::AnyOf)
             }
             "fixed" => {
                 self.colon()?;
                 let at = self.at;
                 let length = self.size()?.try_into();
-                length.map(Kind::Fixed).map_err(|_| SpecError::new(self.text, at, "a frame has at least one byte"))
+                length.map(FrameForm::Fixed).map_err(|_| SpecError::new(self.text, at, "a frame has at least one byte"))
             }
             _ => match Prefix::parse(word) {
                 Some(mut prefix) => {
                     prefix.adjust = self.adjustment()?;
-                    Ok(Kind::Prefix(prefix))
+                    Ok(FrameForm::Prefix(prefix))
                 }
                 None if word.starts_with('u') && word[1..].starts_with(|c: char| c.is_ascii_digit()) => {
                     Err(SpecError::new(
@@ -238,21 +230,8 @@ impl<'a> Parser<'a> {
 
     fn size(&mut self) -> Result<u64, SpecError> {
         let at = self.at;
-        let digits = self.take_while(|c| c.is_ascii_digit());
-        if digits.is_empty() {
-            return Err(self.fail("expected a number of bytes"));
-        }
-        let unit = if self.take("k") {
-            1 << 10
-        } else if self.take("M") {
-            1 << 20
-        } else if self.take("G") {
-            1 << 30
-        } else {
-            1
-        };
-        let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
-        bytes.ok_or_else(|| SpecError::new(self.text, at, "the number is too large"))
+        let word = self.take_while(|c| c.is_alphanumeric() || c == '.');
+        parse_size(word).map_err(|error| SpecError::new(self.text, at + error.at(), &error.to_string()))
     }
 
     fn hex(&mut self) -> Result<Vec<u8>, SpecError> {
@@ -265,7 +244,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// A text is not a framing spec.
+/// The error of a text that is not a framing spec.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpecError {
     text: String,
@@ -279,13 +258,13 @@ impl SpecError {
         Self { text: text.to_owned(), at, what: what.to_owned(), names: None }
     }
 
-    /// Adds the names that would have been taken in place of a spec.
-    pub(crate) fn also_known(mut self, names: String) -> Self {
+    /// Adds the names that may stand in place of a spec.
+    pub(crate) fn with_names(mut self, names: String) -> Self {
         self.names = Some(names);
         self
     }
 
-    /// The byte of the text at fault.
+    /// Returns the byte of the text where the error is.
     #[must_use]
     pub fn at(&self) -> usize {
         self.at
@@ -315,7 +294,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrong_spec_is_refused_with_a_caret_under_the_fault() {
+    fn a_wrong_spec_is_refused_with_a_caret_under_the_error() {
         for (text, caret) in [
             ("", 0),
             ("line", 0),

@@ -6,19 +6,19 @@ use enjamb_law::{Cutting, Segmentations, Sessions, split_everywhere};
 use enjamb_protocols::{KEPT_MAX, Registry};
 use proptest::prelude::*;
 
-/// What is said of these turns, which obey the split law under every one and two cuts.
-fn said(protocol: &str, turns: &[(Side, Content)]) -> Vec<OwnedMessage> {
+/// Returns the messages of these turns, and checks the split law under every one and two cuts.
+fn messages(protocol: &str, turns: &[(Side, Content)]) -> Vec<OwnedMessage> {
     let protocol = Registry::builtin().resolve(protocol).unwrap();
     let input = Cutting::of(turns.iter().cloned());
     let sessions = Sessions(|| protocol.session(Some(80)));
     split_everywhere(&sessions, &input, &Segmentations::up_to_two_cuts())
         .unwrap_or_else(|violation| panic!("{violation}"));
-    let mut said = Vec::new();
+    let mut messages = Vec::new();
     let mut session = protocol.session(Some(80));
-    input.transcript(&[]).play(session.as_mut(), &mut |message| said.push(message.to_owned()));
+    input.transcript(&[]).play(session.as_mut(), &mut |message| messages.push(message.to_owned()));
     assert!(session.held() <= KEPT_MAX);
-    session.close(Side::Server, Ending::Closed, &mut |message| said.push(message.to_owned()));
-    said
+    session.close(Side::Server, Ending::Closed, &mut |message| messages.push(message.to_owned()));
+    messages
 }
 
 fn client(bytes: &[u8]) -> (Side, Content) {
@@ -30,11 +30,11 @@ fn closed() -> (Side, Content) {
 }
 
 fn lines_of(protocol: &str, turns: &[(Side, Content)]) -> Vec<String> {
-    said(protocol, turns).iter().map(ToString::to_string).collect()
+    messages(protocol, turns).iter().map(ToString::to_string).collect()
 }
 
 #[test]
-fn each_framing_frames_as_its_name_says() {
+fn every_framing_cuts_its_frames() {
     let cases: [(&str, &[u8], &[&str]); 25] = [
         (
             "lines",
@@ -170,7 +170,7 @@ fn each_framing_frames_as_its_name_says() {
 }
 
 #[test]
-fn a_hole_in_a_payload_is_counted_and_one_elsewhere_ends_the_frame() {
+fn a_gap_is_counted_in_a_payload_and_ends_the_frame_elsewhere() {
     let gap = |missing| (Side::Client, Content::Gap(missing));
     assert_eq!(
         lines_of("u8", &[client(b"\x05ab"), gap(2), client(b"e\x01x"), closed()]),
@@ -184,7 +184,8 @@ fn a_hole_in_a_payload_is_counted_and_one_elsewhere_ends_the_frame() {
             r#"client line at 6+2 ok: \"x\""#,
         ]
     );
-    // A prefix with a hole in it: a fault, said where the hole is and not when more comes, which may be never.
+    // A prefix with a gap in it is an error. It is reported where the gap is and not with the next
+    // bytes, which may never come.
     assert_eq!(
         lines_of("u16be", &[client(b"\x00"), gap(1), closed()]),
         [r#"client frame at 0+2 malformed (the length in the prefix is impossible): \"\""#]
@@ -192,7 +193,7 @@ fn a_hole_in_a_payload_is_counted_and_one_elsewhere_ends_the_frame() {
 }
 
 #[test]
-fn frames_of_a_stream_that_is_joined_in_the_midst_are_those_that_are_seen() {
+fn a_stream_joined_in_its_middle_gives_the_frames_that_are_seen() {
     for spec in ["lines", "u8", "fixed:2", "delimiter:2c", "varint", "cobs"] {
         let seen = lines_of(spec, &[client(b"\x01a\x01b\n,\0"), closed()]);
         let joined = lines_of(spec, &[(Side::Client, Content::Gap(0)), client(b"\x01a\x01b\n,\0"), closed()]);
@@ -201,9 +202,9 @@ fn frames_of_a_stream_that_is_joined_in_the_midst_are_those_that_are_seen() {
 }
 
 #[test]
-fn auto_knows_a_stream_that_is_joined_in_the_midst_by_its_other_side() {
+fn auto_recognises_a_stream_joined_in_its_middle_by_the_other_side() {
     let mut session = Registry::builtin().auto().session(None);
-    let mut said = Vec::new();
+    let mut messages = Vec::new();
     let turns = [
         (Side::Client, Content::Gap(0)),
         (Side::Server, Content::Gap(0)),
@@ -211,18 +212,18 @@ fn auto_knows_a_stream_that_is_joined_in_the_midst_by_its_other_side() {
         (Side::Client, Content::Chunk(b"GET / HTTP/1.1\r\n\r\n".to_vec())),
     ];
     for (side, what) in turns {
-        let mut say = |message: &enjamb::Message<'_>| said.push((message.kind.to_owned(), message.span.offset));
+        let mut say = |message: &enjamb::Message<'_>| messages.push((message.kind.to_owned(), message.span.offset));
         match what {
             Content::Gap(missing) => session.gap(side, missing, &mut say),
             Content::Chunk(bytes) => session.feed(side, &bytes, &mut say),
             Content::Close(ending) => session.close(side, ending, &mut say),
         }
     }
-    assert_eq!(said, [("unparsed".to_owned(), 0), ("response".to_owned(), 14), ("GET".to_owned(), 0)]);
+    assert_eq!(messages, [("unparsed".to_owned(), 0), ("response".to_owned(), 14), ("GET".to_owned(), 0)]);
 }
 
 #[test]
-fn auto_is_decided_by_whichever_side_shows_it_first() {
+fn either_side_may_decide_auto_first() {
     let server = |bytes: &[u8]| (Side::Server, Content::Chunk(bytes.to_vec()));
     let protocols = |turns: &[(Side, Content)]| -> Vec<String> {
         let protocol = Registry::builtin().auto();
@@ -235,7 +236,7 @@ fn auto_is_decided_by_whichever_side_shows_it_first() {
     };
     assert_eq!(protocols(&[client(b"GET / HTTP/1.1\r\n\r\n")]), ["http1"]);
     assert_eq!(protocols(&[client(b"*1\r\n$4\r\nPING\r\n")]), ["redis"]);
-    // What the client says is nobody's; what the server answers is HTTP.
+    // No candidate recognises the client's bytes; those of the server are HTTP.
     assert_eq!(
         protocols(&[client(b"!!\r\n\r\n"), server(b"HTTP/1.0 400 Bad Request\r\nContent-Length: 0\r\n\r\n")]),
         ["http1", "http1"]
@@ -246,7 +247,7 @@ fn auto_is_decided_by_whichever_side_shows_it_first() {
 }
 
 #[test]
-fn auto_keeps_no_more_than_it_says() {
+fn auto_keeps_no_more_than_its_limit() {
     let mut session = Registry::builtin().auto().session(None);
     for _ in 0..100 {
         session.feed(Side::Client, &[0; 1000], &mut |_| {});
@@ -254,7 +255,7 @@ fn auto_keeps_no_more_than_it_says() {
     }
 }
 
-/// What may come before a hole: frames that want a certain number of bytes, any number, or none.
+/// Inputs before a gap: frames that want a known number of bytes, any number, or none.
 const BEFORE_A_HOLE: &[&[u8]] = &[
     b"GET / HTTP/1.1\r\n\r\n",
     b"HTTP/1.0 200 OK\r\n\r\nab",
@@ -269,16 +270,16 @@ const BEFORE_A_HOLE: &[&[u8]] = &[
 
 proptest! {
     #[test]
-    fn any_bytes_obey_the_law_under_any_spec(
+    fn the_split_law_holds_for_any_bytes_and_any_spec(
         bytes in prop::collection::vec(prop_oneof![Just(0_u8), Just(1), Just(b'\r'), Just(b'\n'), Just(b':'), Just(b'1'), Just(b','), any::<u8>()], 0..60),
         spec in prop::sample::select(&["lines max=5", "delimiter:0d0a", "any:0d|0d0a|0a0100", "u8", "u16be max=20", "u8-1", "fixed:3", "varint", "netstring", "cobs", "auto"][..]),
     ) {
-        said(spec, &[client(&bytes), closed()]);
+        messages(spec, &[client(&bytes), closed()]);
     }
 
-    /// A hole may be as large as a 64-bit number, anywhere, again and again.
+    /// A gap may be as large as a 64-bit number, anywhere, again and again.
     #[test]
-    fn any_hole_is_survived(
+    fn any_gap_is_survived(
         turns in prop::collection::vec(
             (
                 prop::sample::select(&Side::BOTH[..]),

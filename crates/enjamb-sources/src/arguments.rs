@@ -45,7 +45,7 @@ pub struct ReassemblyArguments {
 
     /// How long to wait for missing bytes, in time of the capture: 90, 90s, 250ms, 2m. A bare number is
     /// seconds.
-    #[arg(long, value_parser = duration, default_value = "60s", value_name = "DURATION")]
+    #[arg(long, value_parser = duration, default_value = "60s", value_name = "TIME")]
     patience_time: Duration,
 }
 

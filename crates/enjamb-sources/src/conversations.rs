@@ -28,7 +28,7 @@ pub struct Conversation {
     /// The time when the connection was opened.
     pub opened: Time,
     /// The protocol that was asked for, or the one that the transcript names.
-    pub protocol: Protocol,
+    pub protocol: Arc<Protocol>,
     /// The chunks, gaps and endings.
     pub transcript: Transcript,
     /// The place of the opening among all events of all inputs.

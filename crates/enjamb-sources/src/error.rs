@@ -6,8 +6,6 @@ use enjamb::transcript::ParseError;
 use enjamb_protocols::SpecError;
 use thiserror::Error;
 
-use crate::transcript_file::LARGEST_TRANSCRIPT;
-
 /// Why a transcript in its text form cannot be read.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -15,9 +13,12 @@ pub enum TranscriptError {
     /// The file cannot be opened, or reading stopped in the middle.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The text is longer than [`LARGEST_TRANSCRIPT`].
-    #[error("this transcript has more than {LARGEST_TRANSCRIPT} bytes, which is the limit: cut it into several")]
-    TooLarge,
+    /// The text is longer than [`LARGEST_TRANSCRIPT`](crate::LARGEST_TRANSCRIPT).
+    #[error("this transcript has more than {limit} bytes, which is the limit: cut it into several")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
     /// The text is not a transcript. The message has the line and the column.
     #[error(transparent)]
     Syntax(#[from] ParseError),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use enjamb_capture::{Capture, Trouble};
+use enjamb_capture::{Capture, CaptureErrorKind};
 use walkdir::WalkDir;
 
 use crate::input::Input;
@@ -139,8 +139,9 @@ impl Inputs {
                 continue;
             }
             match Capture::open(&path) {
-                Err(fault)
-                    if matches!(fault.trouble, Trouble::NotACapture(_)) && !transcript_file::is_transcript(&path) =>
+                Err(error)
+                    if matches!(error.kind, CaptureErrorKind::NotACapture(_))
+                        && !transcript_file::is_transcript(&path) =>
                 {
                     self.passed_over += 1;
                 }

@@ -1,7 +1,7 @@
 //! The protocol of each connection.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use enjamb::{Connection, Session};
 use enjamb_protocols::{Protocol, Registry, SpecError};
@@ -25,7 +25,7 @@ pub struct ProtocolChoice {
 #[derive(Clone, Debug)]
 struct NamedProtocol {
     name: String,
-    protocol: Protocol,
+    protocol: Arc<Protocol>,
 }
 
 impl ProtocolChoice {
@@ -46,26 +46,26 @@ impl ProtocolChoice {
 
     /// Returns the protocol of the connection with this number.
     #[must_use]
-    pub fn protocol(&self, number: u64) -> Protocol {
-        self.choice(number).protocol
+    pub fn protocol(&self, number: u64) -> Arc<Protocol> {
+        self.with_choice(number, |choice| Arc::clone(&choice.protocol))
     }
 
     /// Returns the name or spec by which somebody asked for the protocol of this connection.
     #[must_use]
     pub fn name(&self, number: u64) -> String {
-        self.choice(number).name
+        self.with_choice(number, |choice| choice.name.clone())
     }
 
-    fn choice(&self, number: u64) -> NamedProtocol {
+    fn with_choice<T>(&self, number: u64, take: impl FnOnce(&NamedProtocol) -> T) -> T {
         let named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
-        named.get(&number).unwrap_or(&self.asked).clone()
+        take(named.get(&number).unwrap_or(&self.asked))
     }
 
     /// Returns the protocol that `auto` settled on, given the name that its messages carry.
     ///
     /// Returns `protocol` itself if it is not `auto`, or if the registry does not have that name.
     #[must_use]
-    pub fn settled(&self, protocol: &Protocol, name: &str) -> Protocol {
+    pub fn settled(&self, protocol: &Arc<Protocol>, name: &str) -> Arc<Protocol> {
         if protocol.name() == AUTO { self.registry.get(name).unwrap_or(protocol).clone() } else { protocol.clone() }
     }
 

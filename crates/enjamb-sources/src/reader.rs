@@ -113,11 +113,11 @@ impl<'a> SourceReader<'a> {
             return self.read_transcript(input, source, numbering, report);
         }
         let read = enjamb_capture::read(source, numbering, &self.options);
-        if let Some(fault) = &read.fault
+        if let Some(error) = &read.error
             // A stopped reading is no damage of the capture.
             && !self.stop.is_requested()
         {
-            self.problem(report, format!("{input}: {fault}"));
+            self.problem(report, format!("{input}: {error}"));
         }
         report.totals.add(&read, base);
         Ok(())

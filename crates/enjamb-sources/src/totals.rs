@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use enjamb_capture::{Ignored, Incident, Report, Summary, What};
+use enjamb_capture::{Ignored, Incident, IncidentKind, Report, Summary};
 use serde_json::{Map, Value};
 
 /// The counts of several captures together.
@@ -74,7 +74,7 @@ impl CaptureTotals {
             incident
         }));
         self.captures += 1;
-        self.damaged += u64::from(report.fault.is_some());
+        self.damaged += u64::from(report.error.is_some());
         for (count, more) in self.ignored.iter_mut().zip(report.summary.ignored) {
             *count += more;
         }
@@ -121,21 +121,15 @@ fn incident_to_json(incident: &Incident) -> Value {
     record.insert("conn".into(), connection.number.into());
     record.insert("client".into(), connection.client.to_string().into());
     record.insert("server".into(), connection.server.to_string().into());
-    let (what, place) = match &incident.what {
-        What::Conflict { side, offset, bytes, kept, dropped } => {
-            record.insert("bytes".into(), (*bytes).into());
-            record.insert("kept".into(), kept.escape_ascii().to_string().into());
-            record.insert("dropped".into(), dropped.escape_ascii().to_string().into());
-            ("conflict", Some((side, offset)))
-        }
-        What::GapForMemory { side, offset } => ("gap_for_memory", Some((side, offset))),
-        What::OrderGivenUp { side, offset } => ("order_given_up", Some((side, offset))),
-        What::ConnectionGivenUp => ("connection_given_up", None),
-    };
-    record.insert("what".into(), what.into());
-    if let Some((side, offset)) = place {
+    if let IncidentKind::Conflict { bytes, kept, dropped, .. } = &incident.kind {
+        record.insert("bytes".into(), (*bytes).into());
+        record.insert("kept".into(), kept.escape_ascii().to_string().into());
+        record.insert("dropped".into(), dropped.escape_ascii().to_string().into());
+    }
+    record.insert("what".into(), incident.kind.as_str().into());
+    if let Some((side, offset)) = incident.kind.place() {
         record.insert("side".into(), side.as_str().into());
-        record.insert("offset".into(), (*offset).into());
+        record.insert("offset".into(), offset.into());
     }
     record.into()
 }

@@ -40,7 +40,7 @@ impl TranscriptFile {
         let mut bytes = Vec::new();
         source.take(LARGEST_TRANSCRIPT + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > LARGEST_TRANSCRIPT {
-            return Err(TranscriptError::TooLarge);
+            return Err(TranscriptError::TooLarge { limit: LARGEST_TRANSCRIPT });
         }
         Ok(Self::parse(&bytes)?)
     }

@@ -1,18 +1,21 @@
 //! Several delimiters at once, found leftmost and then longest, in a stream.
 //!
-//! What may be a delimiter that goes on in the next chunk is a path in the [trie](crate::trie) of the delimiters, so a node says all of
-//! what is held, as a count does for one delimiter. Two things are more than that automaton does:
+//! A delimiter that may continue in the next chunk is a path in the [trie](crate::trie) of the
+//! delimiters, so a node describes all held bytes, as a count does for one delimiter. Two things go
+//! beyond that automaton:
 //!
-//! * **A delimiter that is seen may have to wait.** While a longer one may still come of its beginning (`\r`, of `\r` and
-//!   `\r\n`), or one that began before it (`b`, of `b` and `abc`), the frame has not ended: the next byte decides, or the end of the stream. Which
-//!   delimiter waits needs no memory: it is the first one inside the node's path.
-//! * **What was read ahead in vain is read again**, since more delimiters may lie in it: of `a` and `aaab` the stream `aaac` has three. Those
-//!   bytes are part of a delimiter too, but reading them byte by byte once for every frame would be quadratic. So two tables know of
-//!   every place in every delimiter which one begins there and where the next one does, and the failures of the trie lead to the node where
-//!   reading would have arrived.
+//! * **A delimiter may have to wait.** While a longer one with the same beginning is possible
+//!   (`\r`, of `\r` and `\r\n`), or one that began before it (`b`, of `b` and `abc`), the frame has
+//!   not ended: the next byte decides, or the end of the stream. The waiting delimiter needs no
+//!   memory: it is the first one inside the node's path.
+//! * **Bytes that were read ahead in vain are read again**, since more delimiters may lie in them:
+//!   with `a` and `aaab`, the stream `aaac` has three. Reading them again byte by byte for every
+//!   frame would be quadratic. They are part of a delimiter too, so two tables list, for every
+//!   place in every delimiter, the delimiter that begins there and the next place where one does.
+//!   The failures of the trie lead to the node where reading would have arrived.
 //!
-//! So the state is three numbers, and a byte costs a few steps whatever the set: the trie is walked once or twice, and a failure undoes an
-//! earlier step.
+//! So the state is three numbers, and a byte costs a few steps for any set: the trie is walked once
+//! or twice, and a failure undoes an earlier step.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -22,15 +25,17 @@ use core::fmt;
 use core::ops::Range;
 
 use crate::first_bytes::FirstBytes;
-use crate::scanner::{Cut, Ended, Source, Taken};
 use crate::steps;
+use crate::token::{Cut, FrameEnd, RawToken, Source};
 use crate::trie::{ROOT, Trie};
 
-/// Delimiters any of which ends a frame, at least one of them and none empty, with the tables to look for them. A clone shares the tables.
+/// One or more delimiters, none of them empty, any of which ends a frame, with the tables to search
+/// for them. A clone shares the tables.
 ///
-/// The frame ends at the delimiter that begins first, and where several begin at the same byte at the longest. So where one is the beginning of
-/// another it is found only when the next byte is known, or the end of the stream: until then its bytes are held. A terminator that is changed
-/// in the meantime applies to them.
+/// The frame ends at the delimiter that begins first, and at the longest of those that begin at the
+/// same byte. A delimiter that is the beginning of another is found only when the next byte is
+/// known, or the stream has ended. Until then its bytes are held, and a change of the terminator
+/// applies to them.
 ///
 /// ```
 /// use enjamb::{Scanner, Terminator, Token};
@@ -46,7 +51,7 @@ use crate::trie::{ROOT, Trie};
 /// assert_eq!(scanner.delimiter(), 0);
 /// ```
 ///
-/// A delimiter that is given twice is found as the first of the two.
+/// A duplicate is reported as the first of its copies.
 #[derive(Clone)]
 pub struct AnyOf(Arc<Set>);
 
@@ -54,32 +59,35 @@ struct Set {
     trie: Trie,
     /// All delimiters, one behind the other.
     text: Box<[u8]>,
-    /// Where in the text each begins, and where the last one ends.
+    /// Where each begins in the text, and where the last one ends.
     begins: Box<[usize]>,
-    /// For each node the first delimiter inside its path, where there is one: leftmost, then longest.
-    inside: Box<[Option<Inside>]>,
-    /// For each place in the text, but the beginning of a delimiter: the longest delimiter that begins there and ends within the one the place is in.
+    /// For each node, the first delimiter inside its path, if there is one: leftmost, then longest.
+    inside: Box<[Option<InnerDelimiter>]>,
+    /// For each place in the text except the beginning of a delimiter: the longest delimiter that
+    /// begins there and ends within the one that contains the place.
     begun_at: Box<[Option<usize>]>,
-    /// For each place in the text: the first one from there on, in the same delimiter, with something in `begun_at`.
+    /// For each place in the text: the first place from there on, in the same delimiter, with an
+    /// entry in `begun_at`.
     next_begun: Box<[Option<usize>]>,
     first: FirstBytes,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Inside {
-    /// How far into the path it begins.
+struct InnerDelimiter {
+    /// Its offset in the path.
     at: usize,
     delimiter: usize,
 }
 
-/// A set of delimiters that would be found nowhere, or before every byte.
+/// The error of a set of delimiters that would be found nowhere, or before every byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum IllegalSet {
     /// There are no delimiters.
     Empty,
     /// One of them is empty.
     EmptyDelimiter {
-        /// Which.
+        /// Its index.
         index: usize,
     },
 }
@@ -97,22 +105,23 @@ impl fmt::Display for IllegalSet {
 
 impl core::error::Error for IllegalSet {}
 
-/// How far a stream has come in a set.
+/// The position of a stream in a set.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Reading {
-    /// The longest path that what was read ends in, since the frame began.
+pub(crate) struct SetPosition {
+    /// The node of the longest path at the end of what was read since the frame began.
     node: usize,
-    /// Bytes to be read again, as a range of the set's text. The node is that behind them, and no longer than they are.
+    /// Bytes to be read again, as a range of the set's text. The node is the one behind them, and
+    /// its path is no longer than they are.
     again: Option<(usize, usize)>,
 }
 
-impl Reading {
-    /// Was anything seen and not delivered?
+impl SetPosition {
+    /// Returns whether anything was seen and not delivered.
     pub(crate) fn holds(self) -> bool {
         self.node != ROOT || self.again.is_some()
     }
 
-    /// Are there bytes to be read again?
+    /// Returns whether there are bytes to be read again.
     #[inline]
     pub(crate) fn reads_again(self) -> bool {
         self.again.is_some()
@@ -120,10 +129,11 @@ impl Reading {
 }
 
 impl AnyOf {
-    /// Takes copies of `delimiters` and makes the tables, in time and space linear in their bytes: some 150 bytes for each of them.
+    /// Copies `delimiters` and builds the tables, in linear time and space: some 150 bytes for each
+    /// byte of them.
     ///
     /// # Errors
-    /// [`IllegalSet`] when there are none, or one of them is empty.
+    /// [`IllegalSet`] if there are none, or one of them is empty.
     pub fn new<B: AsRef<[u8]>>(delimiters: impl IntoIterator<Item = B>) -> Result<Self, IllegalSet> {
         let (mut text, mut begins) = (Vec::new(), vec![0]);
         for (index, delimiter) in delimiters.into_iter().enumerate() {
@@ -164,7 +174,7 @@ impl AnyOf {
         })))
     }
 
-    /// The delimiters, as they were given.
+    /// Returns the delimiters, as they were given.
     pub fn delimiters(&self) -> impl Iterator<Item = &[u8]> {
         self.0.begins.windows(2).map(|ends| &self.0.text[ends[0]..ends[1]])
     }
@@ -174,34 +184,35 @@ impl AnyOf {
         &self.0.text
     }
 
-    /// Which bytes of the text are those that were seen and not delivered.
-    pub(crate) fn held(&self, reading: Reading) -> Range<usize> {
+    /// Returns the range of the text that was seen and not delivered.
+    pub(crate) fn held(&self, reading: SetPosition) -> Range<usize> {
         match reading.again {
             Some((at, end)) => at..end,
             None => self.0.path(reading.node),
         }
     }
 
-    /// The next cut: of the bytes that are read again, then of the chunk.
+    /// Returns the next cut, of the bytes that are read again, then of the chunk.
     #[inline]
-    pub(crate) fn scan(&self, reading: &mut Reading, chunk: &mut &[u8]) -> Option<Cut> {
+    pub(crate) fn scan(&self, reading: &mut SetPosition, chunk: &mut &[u8]) -> Option<Cut> {
         let set = &*self.0;
         if reading.again.is_some()
             && let Some(cut) = set.read_again(reading)
         {
             return Some(cut);
         }
-        if reading.node == ROOT { self.search(reading, chunk).map(Taken::cut) } else { set.resume(reading, chunk) }
+        if reading.node == ROOT { self.search(reading, chunk).map(RawToken::cut) } else { set.resume(reading, chunk) }
     }
 
-    /// The next token, where nothing is held.
+    /// Returns the next token, where nothing is held.
     #[inline(always)]
-    pub(crate) fn search<'c>(&self, reading: &mut Reading, chunk: &mut &'c [u8]) -> Option<Taken<'c>> {
+    pub(crate) fn search<'c>(&self, reading: &mut SetPosition, chunk: &mut &'c [u8]) -> Option<RawToken<'c>> {
         self.0.search(reading, chunk)
     }
 
-    /// The next cut of what is held at the end of the stream, where nothing is read again.
-    pub(crate) fn finish(&self, reading: &mut Reading) -> Option<Cut> {
+    /// Returns the next cut of the held bytes at the end of the stream, where nothing is read
+    /// again.
+    pub(crate) fn finish(&self, reading: &mut SetPosition) -> Option<Cut> {
         let set = &*self.0;
         let path = set.path(reading.node);
         match set.inside[reading.node] {
@@ -217,14 +228,15 @@ impl AnyOf {
     }
 }
 
-/// For each node the first delimiter inside of its path.
-fn inside(trie: &Trie, length: impl Fn(usize) -> usize) -> Box<[Option<Inside>]> {
-    let mut inside = vec![None::<Inside>; trie.nodes().count()];
+/// Returns for each node the first delimiter inside its path.
+fn inside(trie: &Trie, length: impl Fn(usize) -> usize) -> Box<[Option<InnerDelimiter>]> {
+    let mut inside = vec![None::<InnerDelimiter>; trie.nodes().count()];
     for node in trie.nodes() {
         for child in trie.children(node) {
-            let ends =
-                trie.ends_in(child).map(|delimiter| Inside { at: trie.depth(child) - length(delimiter), delimiter });
-            // It ends later than what was there before, so it is the longer one where both begin at the same place.
+            let ends = trie
+                .ends_in(child)
+                .map(|delimiter| InnerDelimiter { at: trie.depth(child) - length(delimiter), delimiter });
+            // The new one ends later, so it is the longer one if both begin at the same place.
             inside[child] = match (inside[node], ends) {
                 (Some(before), Some(new)) if new.at > before.at => Some(before),
                 (before, new) => new.or(before),
@@ -235,7 +247,7 @@ fn inside(trie: &Trie, length: impl Fn(usize) -> usize) -> Box<[Option<Inside>]>
 }
 
 impl Set {
-    /// The node's path, as a place in the text.
+    /// Returns the node's path, as a range of the text.
     fn path(&self, node: usize) -> Range<usize> {
         let begin = self.begins[self.trie.through(node)];
         begin..begin + self.trie.depth(node)
@@ -246,33 +258,41 @@ impl Set {
     }
 
     #[inline]
-    fn ended(&self, delimiter: usize) -> Ended {
-        Ended { delimiter, width: self.length(delimiter) }
+    fn ended(&self, delimiter: usize) -> FrameEnd {
+        FrameEnd { delimiter, width: self.length(delimiter) }
     }
 
-    /// The delimiter that waited inside the path of `node` ends the frame. What was read behind it is read again.
-    fn settle(&self, reading: &mut Reading, node: usize, Inside { at, delimiter }: Inside) -> Ended {
+    /// Ends the frame at the delimiter that waited inside the path of `node`. The bytes behind it
+    /// are read again.
+    fn settle(
+        &self,
+        reading: &mut SetPosition,
+        node: usize,
+        InnerDelimiter { at, delimiter }: InnerDelimiter,
+    ) -> FrameEnd {
         let path = self.path(node);
         self.leave(reading, node, path.start + at + self.length(delimiter), path.end);
         self.ended(delimiter)
     }
 
-    /// The text from `at` to `end` is to be read again. `node` is one behind it that began earlier.
-    fn leave(&self, reading: &mut Reading, mut node: usize, at: usize, end: usize) {
+    /// Marks the text from `at` to `end` to be read again. `node` is a node behind it that began
+    /// earlier.
+    fn leave(&self, reading: &mut SetPosition, mut node: usize, at: usize, end: usize) {
         while self.trie.depth(node) > end - at {
             steps::count(1);
             node = self.trie.failure(node);
         }
-        *reading = Reading { node, again: (at < end).then_some((at, end)) };
+        *reading = SetPosition { node, again: (at < end).then_some((at, end)) };
     }
 
-    /// The next cut of bytes that are read again. `None`: the rest of them is the node's path.
+    /// Returns the next cut of bytes that are read again. `None`: the rest of them is the node's
+    /// path.
     #[cold]
-    fn read_again(&self, reading: &mut Reading) -> Option<Cut> {
+    fn read_again(&self, reading: &mut SetPosition) -> Option<Cut> {
         let (at, end) = reading.again?;
         let begun = end - self.trie.depth(reading.node);
         steps::count(1);
-        // One that begins before the node's path does cannot wait for anything.
+        // A delimiter that begins before the node's path cannot wait for anything.
         if let Some(first) = self.next_begun[at].filter(|&first| first < begun)
             && let Some(delimiter) = self.begun_at[first]
         {
@@ -288,21 +308,23 @@ impl Set {
         (at < begun).then_some(Cut { source: Source::Held(at..begun), ended: None })
     }
 
-    /// The path of `node` is a delimiter, and nothing longer is.
+    /// Returns the end of a frame at the path of `node`, which is a delimiter that no other one
+    /// continues.
     #[inline]
-    fn whole(&self, node: usize) -> Ended {
+    fn whole(&self, node: usize) -> FrameEnd {
         let delimiter = self.inside[node].map_or(0, |itself| itself.delimiter);
-        Ended { delimiter, width: self.trie.depth(node) }
+        FrameEnd { delimiter, width: self.trie.depth(node) }
     }
 
-    /// Does the delimiter inside of the path of `node` end the frame, when the path goes on as that of `next`?
-    fn settles(&self, node: usize, next: usize) -> Option<Inside> {
+    /// Returns the delimiter inside the path of `node` if it ends the frame, when the path
+    /// continues as that of `next`.
+    fn settles(&self, node: usize, next: usize) -> Option<InnerDelimiter> {
         self.inside[node].filter(|inside| self.trie.depth(node) - self.trie.depth(next) > inside.at)
     }
 
-    /// Nothing is held.
+    /// Searches a chunk. Nothing is held before.
     #[inline]
-    fn search<'c>(&self, reading: &mut Reading, chunk: &mut &'c [u8]) -> Option<Taken<'c>> {
+    fn search<'c>(&self, reading: &mut SetPosition, chunk: &mut &'c [u8]) -> Option<RawToken<'c>> {
         let bytes = *chunk;
         let (mut node, mut at) = (ROOT, 0);
         loop {
@@ -321,28 +343,28 @@ impl Set {
                 if let Some(inside) = self.settles(node, next) {
                     let piece = &bytes[..at - self.trie.depth(node) + inside.at];
                     *chunk = &bytes[at..];
-                    return Some(Taken { piece, ended: Some(self.settle(reading, node, inside)) });
+                    return Some(RawToken { piece, ended: Some(self.settle(reading, node, inside)) });
                 }
                 node = next;
             }
             if self.trie.is_leaf(node) {
                 let piece = &bytes[..at - self.trie.depth(node)];
                 *chunk = &bytes[at..];
-                return Some(Taken { piece, ended: Some(self.whole(node)) });
+                return Some(RawToken { piece, ended: Some(self.whole(node)) });
             }
         }
         reading.node = node;
         *chunk = &[];
         let piece = &bytes[..at - self.trie.depth(node)];
-        (!piece.is_empty()).then_some(Taken { piece, ended: None })
+        (!piece.is_empty()).then_some(RawToken { piece, ended: None })
     }
 
-    /// The path of a node is held: goes on until that settles which of its bytes are payload. As soon as what may be a delimiter
-    /// begins inside of the chunk they all are, and [`search`](Self::search) does the rest.
-    fn resume(&self, reading: &mut Reading, chunk: &mut &[u8]) -> Option<Cut> {
+    /// Continues a held path until it is certain which of its bytes are payload. All of them are
+    /// once a possible delimiter begins inside the chunk; [`search`](Self::search) does the rest.
+    fn resume(&self, reading: &mut SetPosition, chunk: &mut &[u8]) -> Option<Cut> {
         let bytes = *chunk;
         let held = self.path(reading.node);
-        // How much of what was held lies before the path of a node.
+        // The held bytes before the path of a node.
         let before = |node: usize, at: usize| held.start..held.end + at - self.trie.depth(node);
         let (mut node, mut at) = (reading.node, 0);
         while self.trie.depth(node) > at {

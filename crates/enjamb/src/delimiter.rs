@@ -1,10 +1,9 @@
-//! One delimiter, and how it is looked for.
+//! One delimiter, and the search for it.
 //!
-//! A delimiter carries its two search tables, made once and shared by every clone:
-//! a substring searcher for the inside of a chunk, and the Knuth-Morris-Pratt failure table
-//! for the places where a delimiter is split between chunks. The second is why the scanner needs no copy
-//! of the bytes it holds back: what was seen of a delimiter *is* a prefix of that delimiter, so its
-//! length says everything.
+//! A delimiter carries its two search tables, which all clones share: a substring searcher for the
+//! inside of a chunk, and the Knuth-Morris-Pratt failure table for a delimiter that is split
+//! between chunks. Because of the second, the scanner needs no copy of the bytes it holds back:
+//! they are a prefix of the delimiter, so their number is enough.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -15,18 +14,19 @@ use memchr::memmem::Finder;
 
 use crate::steps;
 
-/// The bytes that end a frame, at least one of them, with the tables to look for them.
-/// A clone shares the tables.
+/// One or more bytes that end a frame, with the tables to search for them. A clone shares the
+/// tables.
 #[derive(Clone)]
 pub struct Delimiter(Arc<Tables>);
 
 struct Tables {
     finder: Finder<'static>,
-    /// `failure[i]`: the length of the longest proper prefix of the delimiter that `delimiter[..=i]` ends in.
+    /// `failure[i]`: the length of the longest proper prefix of the delimiter at the end of
+    /// `delimiter[..=i]`.
     failure: Box<[usize]>,
 }
 
-/// A delimiter was empty: it would be found before every byte.
+/// The error of an empty delimiter, which would be found before every byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EmptyDelimiter;
 
@@ -39,10 +39,10 @@ impl fmt::Display for EmptyDelimiter {
 impl core::error::Error for EmptyDelimiter {}
 
 impl Delimiter {
-    /// Takes a copy of `bytes` and makes the tables, in time and space linear in their number.
+    /// Copies `bytes` and builds the tables, in linear time and space.
     ///
     /// # Errors
-    /// [`EmptyDelimiter`] when `bytes` is empty.
+    /// [`EmptyDelimiter`] if `bytes` is empty.
     pub fn new(bytes: impl AsRef<[u8]>) -> Result<Self, EmptyDelimiter> {
         match bytes.as_ref() {
             [] => Err(EmptyDelimiter),
@@ -54,13 +54,13 @@ impl Delimiter {
         Self(Arc::new(Tables { finder: Finder::new(bytes).into_owned(), failure: failure_table(bytes) }))
     }
 
-    /// The delimiter itself.
+    /// Returns the delimiter itself.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.0.finder.needle()
     }
 
-    /// Where the first whole occurrence in `chunk` begins.
+    /// Returns where the first whole occurrence in `chunk` begins.
     #[inline]
     pub(crate) fn find(&self, chunk: &[u8]) -> Option<usize> {
         let found = self.0.finder.find(chunk);
@@ -68,8 +68,9 @@ impl Delimiter {
         found
     }
 
-    /// With the first `matched` bytes of the delimiter seen, and now `byte`: how many are seen?
-    /// Amortised over a stream this is constant, since every turn of the loop undoes an earlier step.
+    /// Returns how many bytes of the delimiter are seen after `byte`, if `matched` were seen before
+    /// it. Constant time on average over a stream, since every turn of the loop undoes an earlier
+    /// step.
     #[inline]
     pub(crate) fn advance(&self, mut matched: usize, byte: u8) -> usize {
         let bytes = self.bytes();
@@ -81,8 +82,8 @@ impl Delimiter {
         if bytes[matched] == byte { matched + 1 } else { 0 }
     }
 
-    /// The length of the longest proper prefix of the delimiter that `chunk` ends in. `chunk` does not hold
-    /// the whole delimiter.
+    /// Returns the length of the longest proper prefix of the delimiter at the end of `chunk`,
+    /// which does not contain the whole delimiter.
     #[inline]
     pub(crate) fn begun_at_end_of(&self, chunk: &[u8]) -> usize {
         let longest = self.bytes().len() - 1;
@@ -136,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_longest_prefix_is_held_not_the_first() {
+    fn the_longest_prefix_is_held_not_the_first_one() {
         let abab = Delimiter::new(b"abab").unwrap();
         assert_eq!(abab.begun_at_end_of(b"xxaba"), 3);
         assert_eq!(abab.begun_at_end_of(b"xxab"), 2);

@@ -1,9 +1,9 @@
-//! How a chunk is searched for a byte that some delimiter begins with.
+//! The search for the first byte of any delimiter.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// Bytes that delimiters begin with, none twice.
+/// The bytes that delimiters begin with, without duplicates.
 pub(crate) enum FirstBytes {
     One(u8),
     Two(u8, u8),

@@ -1,9 +1,9 @@
-//! The frame in progress: how much of it has come, and what its limit says to that.
+//! The frame in progress: its length so far, and its limit.
 
-use crate::framer::FrameError;
-use crate::handler::Found;
+use crate::frame_error::FrameError;
+use crate::handler::FrameInfo;
 use crate::limit::{Limit, Overflow};
-use crate::scanner::Ended;
+use crate::token::FrameEnd;
 
 /// The frame in progress.
 #[derive(Clone, Copy, Debug)]
@@ -12,9 +12,9 @@ pub(crate) struct Frame {
     pub(crate) start: u64,
     /// Payload so far.
     pub(crate) length: u64,
-    /// Payload so far that was over the limit.
+    /// Payload so far beyond the limit.
     pub(crate) dropped: u64,
-    /// Payload so far that the stream has lost.
+    /// Payload so far that was lost to gaps.
     pub(crate) lost: u64,
     pub(crate) limit: Limit,
 }
@@ -24,27 +24,27 @@ impl Frame {
         Self { start, length: 0, dropped: 0, lost: 0, limit }
     }
 
-    /// Is this much more of it within the limit, and so all that came before?
+    /// Returns whether `piece` is within the limit, and so is all that came before.
     #[inline(always)]
     pub(crate) fn has_room_for(&self, piece: &[u8]) -> bool {
         self.length <= self.limit.max && piece.len() as u64 <= self.limit.max - self.length
     }
 
-    /// Counts `piece`, and gives back what of it is within the limit and whether the rest makes the frame one to refuse.
+    /// Counts `piece`. Returns the part within the limit, and whether the frame must be refused.
     pub(crate) fn admit<'p>(&mut self, piece: &'p [u8]) -> (&'p [u8], bool) {
         let kept = usize::try_from(self.room()).map_or(piece, |room| &piece[..room.min(piece.len())]);
         let over = (piece.len() - kept.len()) as u64;
         (kept, self.count(piece.len() as u64, over))
     }
 
-    /// Counts payload that is lost. Does it make the frame one to refuse?
+    /// Counts lost payload. Returns whether the frame must be refused.
     pub(crate) fn lose(&mut self, missing: u64) -> bool {
         let within = missing.min(self.room());
         self.lost = self.lost.saturating_add(within);
         self.count(missing, missing - within)
     }
 
-    /// How much more of the frame is within the limit.
+    /// Returns how many more bytes are within the limit.
     fn room(&self) -> u64 {
         self.limit.max.saturating_sub(self.length - self.dropped)
     }
@@ -60,12 +60,12 @@ impl Frame {
         FrameError::TooLong { start, end: start.saturating_add(max), max }
     }
 
-    /// The frame, now that it has ended.
+    /// Returns the description of the frame, which has ended.
     #[inline(always)]
-    pub(crate) fn found(&self, Ended { delimiter, width }: Ended) -> Found {
+    pub(crate) fn found(&self, FrameEnd { delimiter, width }: FrameEnd) -> FrameInfo {
         let Self { start, length, dropped, lost, .. } = *self;
         let end = start.saturating_add(length).saturating_add(width as u64);
-        Found { start, end, length, dropped, lost, delimiter }
+        FrameInfo { start, end, length, dropped, lost, delimiter }
     }
 
     pub(crate) fn is_skipped(&self) -> bool {

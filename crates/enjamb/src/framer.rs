@@ -1,13 +1,13 @@
-//! Scanner and handler together: the engine.
-
-use core::fmt;
+//! The engine: a scanner and a handler together.
 
 use crate::frame::Frame;
-use crate::handler::{End, Found, Glance, Handler, Next, Refused, Step};
+use crate::frame_error::FrameError;
+use crate::handler::{End, FrameInfo, Glance, Handler, Next, Refusal, Step};
 use crate::limit::{Limit, Overflow};
 use crate::machine::Machine;
-use crate::scanner::{Ended, Scanner, Taken, Unplaced};
+use crate::scanner::{GapError, Scanner};
 use crate::terminator::Terminator;
+use crate::token::{FrameEnd, RawToken};
 
 /// Drives a [`Handler`] over a stream: `async_chat.handle_read` without the socket.
 #[derive(Clone, Debug)]
@@ -21,72 +21,21 @@ pub struct Framer<H: Handler> {
 #[derive(Clone, Debug)]
 enum State<E> {
     Framing,
-    /// The handler stopped; bytes since.
+    /// The handler stopped. Holds the number of bytes since then.
     Stopped(u64),
     Failed(FrameError<E>),
 }
 
-/// Why a stream cannot be framed any further.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FrameError<E> {
-    /// A frame passed a limit whose policy is [`Overflow::Refuse`].
-    TooLong {
-        /// Where the frame begins in the stream.
-        start: u64,
-        /// How far it had come: `start` when its length was announced, or else `start` and the limit.
-        end: u64,
-        /// The limit, in bytes of payload.
-        max: u64,
-    },
-    /// The handler refused a frame.
-    Handler {
-        /// Where the frame begins in the stream.
-        start: u64,
-        /// Behind the terminator when the handler refused the whole frame, `start` when it refused a piece of it.
-        end: u64,
-        /// The handler's reason.
-        error: E,
-    },
-}
-
-impl<E> FrameError<E> {
-    /// Where the frame at fault begins in the stream, in bytes.
-    pub fn start(&self) -> u64 {
-        match self {
-            Self::TooLong { start, .. } | Self::Handler { start, .. } => *start,
-        }
-    }
-
-    /// Where the fault is certain: behind the last byte that is needed to see it.
-    pub fn end(&self) -> u64 {
-        match self {
-            Self::TooLong { end, .. } | Self::Handler { end, .. } => *end,
-        }
-    }
-}
-
-impl<E: fmt::Display> fmt::Display for FrameError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooLong { start, max, .. } => {
-                write!(f, "the frame at offset {start} is longer than its limit of {max} bytes")
-            }
-            Self::Handler { start, error, .. } => write!(f, "the frame at offset {start}: {error}"),
-        }
-    }
-}
-
-impl<E: core::error::Error> core::error::Error for FrameError<E> {}
-
 impl<H: Handler> Framer<H> {
-    /// At the beginning of a stream.
+    /// Creates a framer at the beginning of a stream.
     pub fn new(handler: H) -> Self {
         Self::at(handler, 0)
     }
 
-    /// At `offset` of a stream, where a frame is known to begin: after a hole, or after another protocol.
+    /// Creates a framer at `offset` of a stream, where a frame is known to begin: behind a gap, or
+    /// behind another protocol.
     ///
-    /// Offsets are exact up to 2^64 - 1. Behind it they stay there, and framing goes on all the same.
+    /// Offsets are exact up to 2^64 - 1. Beyond it they stay at that value, and framing continues.
     pub fn at(handler: H, offset: u64) -> Self {
         let terminator = handler.start();
         let frame = Frame::new(offset, handler.limit());
@@ -100,53 +49,55 @@ impl<H: Handler> Framer<H> {
         &self.handler
     }
 
-    /// The handler. What it does here to what it has collected is its own affair; the terminator is changed
-    /// by [`set_terminator`](Self::set_terminator).
+    /// Returns the handler, to change what it has collected.
+    /// [`set_terminator`](Self::set_terminator) changes the terminator.
     pub fn handler_mut(&mut self) -> &mut H {
         &mut self.handler
     }
 
-    /// Gives the handler back.
+    /// Returns the handler and drops the rest.
     pub fn into_handler(self) -> H {
         self.handler
     }
 
-    /// Changes what ends the frame in progress, from outside of `found`. Bytes held back as the possible
-    /// beginning of the old terminator are scanned again under the new one by the next call of
-    /// [`next`](Machine::next), even with an empty chunk. (In `asynchat` they waited for more to come: M5 to M7.)
+    /// Changes the terminator of the frame in progress, from outside of `found`. Bytes that were
+    /// held back as the possible beginning of the old terminator are scanned again under the new
+    /// one by the next call of [`next`](Machine::next), even with an empty chunk. (`asynchat` waits
+    /// for the next read: M5 to M7.)
     pub fn set_terminator(&mut self, terminator: Terminator) {
         self.scanner.set(terminator);
         self.refuse_announced();
     }
 
-    /// Did the handler stop? What follows is left in the chunk by the call of [`next`](Machine::next) that
-    /// stopped, but for the [held bytes](Self::held_bytes) before it; a driver that knows what it is may take it, and otherwise it is
-    /// counted as leftover.
+    /// Returns whether the handler stopped. The call of [`next`](Machine::next) that stopped leaves
+    /// the bytes that follow in the chunk, except the [held bytes](Self::held_bytes) before them. A
+    /// driver may take them; otherwise they count as leftover.
     pub fn is_stopped(&self) -> bool {
         matches!(self.state, State::Stopped(_))
     }
 
-    /// Bytes that were fed and not delivered, since they may be part of a delimiter. When the stream ends they are payload; when the handler
-    /// stopped they are the first of what follows, and there are none unless an [`AnyOf`](crate::AnyOf) had to read ahead.
+    /// Returns the bytes that were fed and not delivered, since they may be part of a delimiter.
+    /// When the stream ends they are payload. When the handler stopped they are the first bytes of
+    /// what follows, and there are some only if an [`AnyOf`](crate::AnyOf) had to read ahead.
     pub fn held_bytes(&self) -> &[u8] {
         self.scanner.held_bytes()
     }
 
-    /// How many bytes the frame in progress still wants, where that is known.
+    /// Returns how many bytes the frame in progress still wants, where that is known.
     pub fn remaining(&self) -> Option<u64> {
         self.scanner.remaining()
     }
 
-    /// `missing` bytes of the stream are lost. In a frame of known length that has room for them they are
-    /// counted as payload that was lost, and what the end of the frame brings is returned, if it is reached. Those of them that pass
-    /// the frame's limit count as dropped.
+    /// Passes a gap of `missing` bytes. A frame of known length with room for them counts them as
+    /// lost payload; those beyond its limit count as dropped. Returns what the end of the frame
+    /// gives, if the gap reaches it.
     ///
     /// # Errors
-    /// [`Unplaced`] where nothing can be known of the missing bytes, or the machine has failed or stopped; nothing has changed then. Inside of
-    /// it, as for [`next`](Machine::next).
-    pub fn pass(&mut self, missing: u64) -> Result<Said<H>, Unplaced> {
+    /// [`GapError`] where the gap cannot be placed, and after the machine has failed or stopped.
+    /// Nothing has changed then. The inner error is that of [`next`](Machine::next).
+    pub fn pass(&mut self, missing: u64) -> Result<NextEvent<H>, GapError> {
         if !matches!(self.state, State::Framing) {
-            return Err(Unplaced);
+            return Err(GapError);
         }
         let complete = self.scanner.pass(missing)?;
         if self.frame.lose(missing) {
@@ -155,14 +106,15 @@ impl<H: Handler> Framer<H> {
         if !complete {
             return Ok(Ok(None));
         }
-        let came = end_of_frame(&mut self.handler, &self.frame, &[], Ended::NONE);
-        Ok(self.settle(came))
+        let result = end_of_frame(&mut self.handler, &self.frame, &[], FrameEnd::NONE);
+        Ok(self.settle(result))
     }
 
-    /// The loop of [`next`](Machine::next). The way of a frame or a piece that lies in the chunk and is within its limit is written out here, and
-    /// everything else is called: so that what is done for most frames stays in registers.
+    /// The loop of [`next`](Machine::next). Only the common case is written out here: a frame or a
+    /// piece that lies in the chunk and is within its limit. Everything else is a call, so that the
+    /// common case stays in registers.
     #[inline(always)]
-    fn advance(&mut self, chunk: &mut &[u8]) -> Said<H> {
+    fn advance(&mut self, chunk: &mut &[u8]) -> NextEvent<H> {
         while matches!(self.state, State::Framing) {
             if self.frame.length == 0
                 && !chunk.is_empty()
@@ -171,14 +123,14 @@ impl<H: Handler> Framer<H> {
                 && let Some((taken, rest)) = chunk.split_at_checked(taken.get())
             {
                 *chunk = rest;
-                let said = self.step(step, self.frame.start.saturating_add(taken.len() as u64));
-                if said.is_some() {
-                    return Ok(said);
+                let event = self.step(step, self.frame.start.saturating_add(taken.len() as u64));
+                if event.is_some() {
+                    return Ok(event);
                 }
                 continue;
             }
-            let said = match self.scanner.take_at_once(chunk) {
-                Some(Taken { piece, ended }) if self.frame.has_room_for(piece) => match ended {
+            let event = match self.scanner.take_at_once(chunk) {
+                Some(RawToken { piece, ended }) if self.frame.has_room_for(piece) => match ended {
                     Some(ended) => {
                         self.frame.length += piece.len() as u64;
                         let found = self.frame.found(ended);
@@ -199,41 +151,42 @@ impl<H: Handler> Framer<H> {
                 Some(taken) => self.deliver(taken)?,
                 None if self.scanner.is_done_with(chunk) => return Ok(None),
                 None => match self.take_and_deliver(chunk) {
-                    Some(said) => said?,
+                    Some(event) => event?,
                     None => return Ok(None),
                 },
             };
-            if said.is_some() {
-                return Ok(said);
+            if event.is_some() {
+                return Ok(event);
             }
         }
         self.after(chunk)
     }
 
-    /// What a token comes to, whatever it is: nothing for a piece, an event for the end of a frame or none, or an error for good.
+    /// Delivers any token. Returns nothing for a piece, an event or nothing for the end of a frame,
+    /// or an error for good.
     #[inline(never)]
-    fn deliver(&mut self, Taken { piece, ended }: Taken<'_>) -> Said<H> {
+    fn deliver(&mut self, RawToken { piece, ended }: RawToken<'_>) -> NextEvent<H> {
         let Self { handler, frame, .. } = self;
-        let came = deliver(handler, frame, piece, ended);
-        self.settle(came)
+        let result = deliver(handler, frame, piece, ended);
+        self.settle(result)
     }
 
     #[inline(never)]
-    fn take_and_deliver(&mut self, chunk: &mut &[u8]) -> Option<Said<H>> {
-        let Taken { piece, ended } = self.scanner.take(chunk)?;
-        let came = deliver(&mut self.handler, &mut self.frame, piece, ended);
-        Some(self.settle(came))
+    fn take_and_deliver(&mut self, chunk: &mut &[u8]) -> Option<NextEvent<H>> {
+        let RawToken { piece, ended } = self.scanner.take(chunk)?;
+        let result = deliver(&mut self.handler, &mut self.frame, piece, ended);
+        Some(self.settle(result))
     }
 
-    fn settle(&mut self, came: Came<H>) -> Said<H> {
-        match came {
+    fn settle(&mut self, result: FrameResult<H>) -> NextEvent<H> {
+        match result {
             Ok(Some((step, end))) => Ok(self.step(step, end)),
             Ok(None) => Ok(None),
             Err(error) => Err(self.fail(error)),
         }
     }
 
-    /// The frame came to this: puts the next terminator in force.
+    /// Ends the frame and puts the next terminator in force.
     #[inline(always)]
     fn step(&mut self, Step { event, next }: Step<H::Event>, end: u64) -> Option<H::Event> {
         match next {
@@ -246,16 +199,16 @@ impl<H: Handler> Framer<H> {
         event
     }
 
-    /// The handler refused a frame, or a piece of it.
+    /// Fails because the handler refused a frame, or a piece of it.
     #[cold]
-    fn refused(&mut self, refused: Refused<H::Error>, Found { start, end, .. }: Found) -> FrameError<H::Error> {
+    fn refused(&mut self, refused: Refusal<H::Error>, FrameInfo { start, end, .. }: FrameInfo) -> FrameError<H::Error> {
         self.fail(match refused {
-            Refused::Piece(error) => FrameError::Handler { start, end: start, error },
-            Refused::Frame(error) => FrameError::Handler { start, end, error },
+            Refusal::Piece(error) => FrameError::Handler { start, end: start, error },
+            Refusal::Frame(error) => FrameError::Handler { start, end, error },
         })
     }
 
-    /// A frame whose length is announced and over the limit is refused before its first byte.
+    /// Refuses a frame whose announced length is over the limit, before its first byte.
     #[inline]
     fn refuse_announced(&mut self) {
         let Limit { max, overflow } = self.frame.limit;
@@ -270,11 +223,12 @@ impl<H: Handler> Framer<H> {
         }
     }
 
-    /// The stream ended: the next frame that the end alone makes whole, among the bytes that were held. A driver that looks at the handler between
-    /// two events asks until there is none, and then [closes](Machine::close); that gives them otherwise.
+    /// Returns the next event that the end of the stream completes, from bytes that were held. A
+    /// driver that looks at the handler between two events calls this until it returns `None`, then
+    /// [closes](Machine::close). Other drivers only close.
     ///
     /// # Errors
-    /// As [`next`](Machine::next).
+    /// As for [`next`](Machine::next).
     pub fn next_at_end(&mut self) -> Result<Option<H::Event>, FrameError<H::Error>> {
         loop {
             match &self.state {
@@ -282,22 +236,23 @@ impl<H: Handler> Framer<H> {
                 State::Stopped(_) => return Ok(None),
                 State::Failed(error) => return Err(error.clone()),
             }
-            let Some(Taken { piece, ended }) = self.scanner.take_at_end() else {
+            let Some(RawToken { piece, ended }) = self.scanner.take_at_end() else {
                 return Ok(None);
             };
-            let came = deliver(&mut self.handler, &mut self.frame, piece, ended);
-            if let Some(event) = self.settle(came)? {
+            let result = deliver(&mut self.handler, &mut self.frame, piece, ended);
+            if let Some(event) = self.settle(result)? {
                 return Ok(Some(event));
             }
         }
     }
 
-    /// How the end found the stream, when all that was held was delivered. A frame that ends with the stream is found.
+    /// Returns how the stream ended, once all held bytes were delivered. A frame that ends with the
+    /// stream is found here.
     fn end(&mut self, out: &mut impl FnMut(H::Event)) -> Result<End, FrameError<H::Error>> {
         match self.state {
             State::Framing if *self.scanner.terminator() == Terminator::Close => {
-                let came = end_of_frame(&mut self.handler, &self.frame, &[], Ended::NONE);
-                self.settle(came)?.into_iter().for_each(out);
+                let result = end_of_frame(&mut self.handler, &self.frame, &[], FrameEnd::NONE);
+                self.settle(result)?.into_iter().for_each(out);
                 Ok(End::Clean)
             }
             State::Framing if self.frame.length > 0 || !self.handler.at_boundary() => {
@@ -315,9 +270,9 @@ impl<H: Handler> Framer<H> {
         self.fail(FrameError::Handler { start, end: start, error })
     }
 
-    /// What is said when nothing is framed any more.
+    /// Returns what a machine returns that no longer frames.
     #[cold]
-    fn after(&mut self, chunk: &mut &[u8]) -> Said<H> {
+    fn after(&mut self, chunk: &mut &[u8]) -> NextEvent<H> {
         match &mut self.state {
             State::Framing => Ok(None),
             State::Stopped(leftover) => {
@@ -335,15 +290,17 @@ impl<H: Handler> Framer<H> {
     }
 }
 
-/// What a machine says: an event, nothing yet, or an error for good.
-type Said<H> = Result<Option<<H as Handler>::Event>, FrameError<<H as Handler>::Error>>;
+/// An event, nothing yet, or the final error.
+type NextEvent<H> = Result<Option<<H as Handler>::Event>, FrameError<<H as Handler>::Error>>;
 
-/// What came of a token: of a piece nothing, of the end of a frame a step, and where that end is.
-type Came<H> = Result<Option<(Step<<H as Handler>::Event>, u64)>, FrameError<<H as Handler>::Error>>;
+/// The result of a token: nothing for a piece; a step and the offset of its end for the end of a
+/// frame.
+type FrameResult<H> = Result<Option<(Step<<H as Handler>::Event>, u64)>, FrameError<<H as Handler>::Error>>;
 
-/// Gives a token to the handler, as much of it as is within the limit; where there is more and the policy says so, the
-/// frame is refused. So what the handler saw before a refusal does not depend on the cuts.
-fn deliver<H: Handler>(handler: &mut H, frame: &mut Frame, piece: &[u8], ended: Option<Ended>) -> Came<H> {
+/// Gives a token to the handler, up to the limit. Refuses the frame if the token passes the limit
+/// and the policy says so. The handler gets the bytes within the limit first, so what it has seen
+/// does not depend on the cuts.
+fn deliver<H: Handler>(handler: &mut H, frame: &mut Frame, piece: &[u8], ended: Option<FrameEnd>) -> FrameResult<H> {
     let before = frame.length;
     let (kept, refused) = frame.admit(piece);
     match ended {
@@ -362,19 +319,19 @@ fn collect<H: Handler>(handler: &mut H, frame: &Frame, piece: &[u8], at: u64) ->
     handler.collect_at(piece, at).map_err(|error| FrameError::Handler { start: frame.start, end: frame.start, error })
 }
 
-fn end_of_frame<H: Handler>(handler: &mut H, frame: &Frame, last: &[u8], ended: Ended) -> Came<H> {
+fn end_of_frame<H: Handler>(handler: &mut H, frame: &Frame, last: &[u8], ended: FrameEnd) -> FrameResult<H> {
     let found = frame.found(ended);
     let step = if frame.is_skipped() {
         collect(handler, frame, last, found.last_at(last))?;
-        handler.oversized(found).map_err(Refused::Frame)
+        handler.oversized(found).map_err(Refusal::Frame)
     } else {
         handler.found_with(last, found)
     };
-    let Found { start, end, .. } = found;
+    let FrameInfo { start, end, .. } = found;
     match step {
         Ok(step) => Ok(Some((step, end))),
-        Err(Refused::Piece(error)) => Err(FrameError::Handler { start, end: start, error }),
-        Err(Refused::Frame(error)) => Err(FrameError::Handler { start, end, error }),
+        Err(Refusal::Piece(error)) => Err(FrameError::Handler { start, end: start, error }),
+        Err(Refusal::Frame(error)) => Err(FrameError::Handler { start, end, error }),
     }
 }
 
@@ -386,7 +343,7 @@ impl<H: Handler> Machine for Framer<H> {
         self.advance(chunk)
     }
 
-    /// The loop of [`next`](Self::next) is part of this one: so an event need not be put into memory and taken out again.
+    /// Contains the loop of [`next`](Self::next), so that an event does not pass through memory.
     fn feed(&mut self, mut chunk: &[u8], out: &mut impl FnMut(H::Event)) -> Result<(), Self::Error> {
         while let Some(event) = self.advance(&mut chunk)? {
             out(event);

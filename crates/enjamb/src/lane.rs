@@ -1,40 +1,41 @@
-//! One side of a session: a framer, and the bookkeeping that every session needs.
+//! One side of a session: a framer and the bookkeeping that every session needs.
 
-use crate::framer::{FrameError, Framer};
+use crate::frame_error::FrameError;
+use crate::framer::Framer;
 use crate::handler::{End, Handler};
 use crate::machine::Machine;
 use crate::message::Span;
-use crate::scanner::Unplaced;
+use crate::scanner::GapError;
 
-/// One side of a session. Keeps where the message in progress begins, so that spans tile the stream, and
-/// what the rest of the stream is once it is not framed any more.
+/// One side of a session. It keeps where the message in progress begins, so that spans tile the
+/// stream, and what the rest of the stream is once it is not framed any more.
 #[derive(Clone)]
 pub struct Lane<H: Handler> {
     framer: Framer<H>,
     /// Where the message in progress begins.
     start: u64,
-    /// Bytes fed, holes included.
+    /// Bytes fed, gaps included.
     fed: u64,
     rest: Rest,
 }
 
-/// An event, or the error that ends all framing.
+/// An event, or the error that ends framing.
 type Next<H> = Result<<H as Handler>::Event, FrameError<<H as Handler>::Error>>;
 
-/// What the bytes are that no message has claimed yet.
+/// The nature of the bytes that no message has claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rest {
     /// A message in progress.
     Message,
-    /// Bytes of something else, as both sides agreed.
+    /// Bytes of another protocol, which both sides agreed on.
     Opaque,
-    /// Whatever follows malformed bytes.
+    /// Bytes behind a malformed message.
     Unparsed,
 }
 
 impl Rest {
-    /// The kind of a message that is all of the rest: `opaque` or `unparsed`. `None` for a message in progress, whose
-    /// kind its protocol knows.
+    /// Returns the kind of the message that the rest makes: `opaque` or `unparsed`. `None` for a
+    /// message in progress, whose kind its protocol knows.
     #[must_use]
     pub const fn kind(self) -> Option<&'static str> {
         match self {
@@ -45,17 +46,17 @@ impl Rest {
     }
 }
 
-/// Holes are counted up to this offset.
-const HOLES_MAX: u64 = 1 << 62;
+/// The last offset up to which gaps are counted.
+const GAP_OFFSET_MAX: u64 = 1 << 62;
 
-/// Why bytes after a malformed message are not parsed.
+/// The reason of bytes that are not parsed because a malformed message precedes them.
 pub const AFTER_MALFORMED: &str = "after a malformed message";
 
-/// Why a message with a hole in it is incomplete.
-pub const HOLE: &str = "bytes of it are missing from the capture";
+/// The reason of a message that a gap makes incomplete.
+pub const BYTES_MISSING: &str = "bytes of it are missing from the capture";
 
 impl<H: Handler> Lane<H> {
-    /// At the beginning of the side's stream.
+    /// Creates a lane at the beginning of the side's stream.
     pub fn new(handler: H) -> Self {
         Self { framer: Framer::new(handler), start: 0, fed: 0, rest: Rest::Message }
     }
@@ -75,24 +76,25 @@ impl<H: Handler> Lane<H> {
         &self.framer
     }
 
-    /// Where the message in progress begins in the side's stream.
+    /// Returns where the message in progress begins in the side's stream.
     pub fn start(&self) -> u64 {
         self.start
     }
 
-    /// Nothing was fed yet, nor missing.
+    /// Returns whether nothing was fed yet and nothing was missing.
     pub fn is_new(&self) -> bool {
         self.fed == 0
     }
 
-    /// What the bytes are that no message has claimed.
+    /// Returns what the unclaimed bytes are.
     pub fn rest(&self) -> Rest {
         self.rest
     }
 
-    /// Takes bytes from the front of `chunk` up to the next event. `None`: the chunk is used up. After an error, and after
-    /// [`turn_opaque`](Self::turn_opaque), all bytes belong to the rest.
-    // Part of the session's loop, so that small messages are not moved through memory between the two.
+    /// Takes bytes from the front of `chunk` up to the next event. `None` means that the chunk is
+    /// used up. After an error, and after [`turn_opaque`](Self::turn_opaque), all bytes belong to
+    /// the rest.
+    // Inlined into the session's loop, so that small messages do not move through memory.
     #[inline(always)]
     pub fn next(&mut self, chunk: &mut &[u8]) -> Option<Next<H>> {
         if self.rest != Rest::Message {
@@ -108,42 +110,43 @@ impl<H: Handler> Lane<H> {
         next.transpose()
     }
 
-    /// The message in progress ends at the last frame that was found: its span. The next one begins there.
+    /// Ends the message in progress at the last frame that was found. Returns its span. The next
+    /// message begins there.
     pub fn claim(&mut self) -> Span {
         self.claim_to(self.framer.offset())
     }
 
-    /// The message in progress ends at `end`: its span. The next one begins there.
+    /// Ends the message in progress at `end`. Returns its span. The next message begins there.
     pub fn claim_to(&mut self, end: u64) -> Span {
         let span = Span::between(self.start, end.max(self.start));
         self.start = span.end();
         span
     }
 
-    /// All bytes that were fed and not claimed: the span of the rest, once the stream has ended or has a hole.
-    /// `None` when there are none.
+    /// Claims all bytes that were fed and not claimed, once the stream has ended or has a gap.
+    /// `None` means that there are none.
     pub fn claim_rest(&mut self) -> Option<Span> {
         let span = self.claim_to(self.fed);
         (span.length > 0).then_some(span)
     }
 
-    /// What follows is not this protocol any more, as both sides agreed.
+    /// Marks what follows as another protocol, which both sides agreed on.
     pub fn turn_opaque(&mut self) {
         self.rest = Rest::Opaque;
     }
 
-    /// What follows is not parsed.
+    /// Marks what follows as bytes that are not parsed.
     pub fn give_up(&mut self) {
         self.rest = Rest::Unparsed;
     }
 
-    /// `missing` bytes are lost. `Ok`: the frame in progress had room for them; with what its end brings, if it
-    /// was reached, as [`next`](Self::next) gives it. `Err`: nothing can be known of them. The session then [claims the rest](Self::claim_rest)
-    /// and [resumes](Self::resume).
+    /// Passes a gap of `missing` bytes inside the frame in progress. Returns the event that its end
+    /// gives, if the gap reaches it, as [`next`](Self::next) does.
     ///
     /// # Errors
-    /// The bytes cannot be placed.
-    pub fn pass(&mut self, missing: u64) -> Result<Option<Next<H>>, Unplaced> {
+    /// [`GapError`] if the gap does not fit into the frame. The session then [claims the
+    /// rest](Self::claim_rest) and [resumes](Self::resume).
+    pub fn pass(&mut self, missing: u64) -> Result<Option<Next<H>>, GapError> {
         let missing = self.countable(missing);
         if self.rest == Rest::Opaque {
             self.fed += missing;
@@ -157,7 +160,8 @@ impl<H: Handler> Lane<H> {
         Ok(ended.transpose())
     }
 
-    /// Goes on behind a hole of `missing` bytes, with a handler that looks for the beginning of a message.
+    /// Continues behind a gap of `missing` bytes, with a handler that looks for the beginning of a
+    /// message.
     pub fn resume(&mut self, missing: u64, handler: H) {
         self.fed += self.countable(missing);
         self.start = self.fed;
@@ -165,14 +169,14 @@ impl<H: Handler> Lane<H> {
         self.rest = Rest::Message;
     }
 
-    /// As much of a hole of `missing` bytes as is counted. Offsets of holes end at 2^62, which no real stream reaches: so that no sum of offsets
-    /// overflows, whatever sizes of holes a session is told.
+    /// Returns how many bytes of a gap are counted. The offsets of gaps end at 2^62, which no real
+    /// stream reaches, so no sum of offsets overflows for any reported gap.
     pub fn countable(&self, missing: u64) -> u64 {
-        missing.min(HOLES_MAX.saturating_sub(self.fed))
+        missing.min(GAP_OFFSET_MAX.saturating_sub(self.fed))
     }
 
-    /// The stream ended: the next event that the end alone makes whole, of bytes that waited for more. Asked until there is none, before
-    /// [`close`](Self::close).
+    /// Returns the next event that the end of the stream completes. Call it until it returns
+    /// `None`, before [`close`](Self::close).
     pub fn next_at_end(&mut self) -> Option<Next<H>> {
         if self.rest != Rest::Message {
             return None;
@@ -184,10 +188,11 @@ impl<H: Handler> Lane<H> {
         next.transpose()
     }
 
-    /// The stream ended. Gives to `out` the events that the end brings; what they do not claim is the rest.
+    /// Ends the stream. Gives to `out` the events that the end completes. Bytes that they do not
+    /// claim are the rest.
     ///
     /// # Errors
-    /// The handler's own, or the error that parsing stopped at.
+    /// The handler's own error, or the one that stopped parsing.
     pub fn close(&mut self, out: &mut impl FnMut(H::Event)) -> Result<End, FrameError<H::Error>> {
         if self.rest != Rest::Message {
             return Ok(End::Leftover(self.fed - self.start));
@@ -195,7 +200,7 @@ impl<H: Handler> Lane<H> {
         self.framer.close(out)
     }
 
-    /// Bytes held on to.
+    /// Returns how many bytes the lane stores now.
     pub fn held(&self) -> usize {
         self.framer.held()
     }

@@ -1,22 +1,58 @@
-//! A framing engine, and the nouns of everything that is built on it.
+//! A framing engine, and the types that every other enjamb crate shares.
 //!
-//! TCP keeps bytes in order and forgets where messages end. This crate finds the ends: the model is that of Python's
-//! `asynchat` (a terminator that is a delimiter, a byte count or the end of the stream; `collect_incoming_data`;
-//! `found_terminator`), without its faults. It does no I/O, has no clock and keeps no copy of the stream.
+//! TCP keeps bytes in order and forgets where messages end. This crate finds the ends. Its model is
+//! Python's `asynchat`: a terminator (a delimiter, a byte count or the end of the stream) ends a
+//! frame, `collect_incoming_data` receives its pieces, `found_terminator` is called when it is
+//! whole. The crate does no I/O, reads no clock and keeps no copy of the stream. Its one law is the
+//! **split law**: a stream gives the same messages however its bytes were cut.
 //!
-//! One law holds everything together, the **split law**: *one trace of messages, however the bytes were cut*.
+//! ```
+//! use std::convert::Infallible;
+//! use enjamb::{FrameHandler, FrameInfo, Framer, Machine, Step, Terminator};
 //!
-//! From the inside out:
+//! struct Lines;
 //!
-//! * [`Terminator`]: what ends the frame in progress. Illegal ones cannot be built.
-//! * [`Scanner`]: the innermost loop; cuts chunks at the terminator, holds nothing but counts.
-//! * [`Handler`]: what a protocol author writes: `collect`, `found`, `close`. [`FrameHandler`] gets its frames whole.
-//! * [`Text`]: pieces and frames as `&str`, with characters that may be split anywhere: [`TextHandler`], [`TextFrameHandler`].
-//! * [`Limit`]: how long a frame may be, and what happens when one is longer.
-//! * [`Framer`]: scanner and handler together. It is a [`Machine`], the one shape that drivers drive.
-//! * [`Session`]: both directions of a conversation, which emits [`Message`]s; [`Lane`] is one of its sides.
-//! * [`Tap`]: what takes the [`Event`]s of conversations in, from a capture or a relay; [`Batch`] keeps them.
-//! * [`Transcript`]: what was said, by whom, when, and in which chunks.
+//! impl FrameHandler for Lines {
+//!     type Event = String;
+//!     type Error = Infallible;
+//!
+//!     fn start(&self) -> Terminator {
+//!         Terminator::crlf()
+//!     }
+//!     fn frame(&mut self, line: &[u8], _: FrameInfo) -> Result<Step<String>, Infallible> {
+//!         Ok(Step::event(String::from_utf8_lossy(line).into_owned()))
+//!     }
+//! }
+//!
+//! let (mut framer, mut lines) = (Framer::whole(Lines), Vec::new());
+//! for chunk in ["HELO exa", "mple\r", "\nQUIT\r\n"] {
+//!     framer.feed(chunk.as_bytes(), &mut |line| lines.push(line)).unwrap();
+//! }
+//! assert_eq!(lines, ["HELO example", "QUIT"]);
+//! ```
+//!
+//! # Components, from the inside out
+//!
+//! * [`Terminator`]: the end of the frame in progress.
+//! * [`Scanner`]: the innermost loop. It cuts chunks at the terminator and stores only counters.
+//! * [`Handler`]: one direction of a protocol, as callbacks. [`FrameHandler`] gets its frames
+//!   whole.
+//! * [`TextHandler`] and [`TextFrameHandler`]: the same for UTF-8 text, through the adapter
+//!   [`Text`].
+//! * [`Limit`]: the longest frame, and the policy for longer ones.
+//! * [`Framer`]: scanner and handler together. It is a [`Machine`], the interface that drivers use.
+//! * [`Session`]: both directions of a conversation. It emits [`Message`]s. [`Lane`] implements one
+//!   side of it.
+//! * [`Tap`]: a consumer of the [`Event`]s of conversations, which a capture or a relay feeds.
+//!   [`Batch`] stores them.
+//! * [`Transcript`]: a recorded conversation with its times, sides and chunks.
+//! * [`units`]: the syntax of sizes and durations on every command line.
+//!
+//! # Features
+//!
+//! | feature | default | effect |
+//! |---|---|---|
+//! | `std` | yes | The byte search selects its instructions at run time. Without it the crate is `no_std` and uses the instructions that the target guarantees. |
 
 #![no_std]
 
@@ -27,6 +63,8 @@ mod batch;
 mod delimiter;
 mod first_bytes;
 mod frame;
+mod frame_error;
+mod frame_handler;
 mod framer;
 mod handler;
 mod lane;
@@ -40,8 +78,9 @@ mod steps;
 mod tap;
 mod terminator;
 mod text;
-mod text_frame;
+mod text_frame_handler;
 mod time;
+mod token;
 pub mod transcript;
 mod trie;
 pub mod units;
@@ -49,23 +88,26 @@ pub mod units;
 pub use any_of::{AnyOf, IllegalSet};
 pub use batch::Batch;
 pub use delimiter::{Delimiter, EmptyDelimiter};
-pub use framer::{FrameError, Framer};
-pub use handler::{End, Found, FrameHandler, Glance, Handler, Next, Refused, Step, Whole};
-pub use lane::{AFTER_MALFORMED, HOLE, Lane, Rest};
+pub use frame_error::FrameError;
+pub use frame_handler::{FrameHandler, WholeFrames};
+pub use framer::Framer;
+pub use handler::{End, FrameInfo, Glance, Handler, Next, Refusal, Step};
+pub use lane::{AFTER_MALFORMED, BYTES_MISSING, Lane, Rest};
 pub use limit::{Limit, Overflow};
 pub use machine::Machine;
 pub use message::{Message, Outcome, OwnedMessage, Span};
-pub use scanner::{Scanner, Token, Unplaced};
+pub use scanner::{GapError, Scanner};
 pub use session::{Ending, Session};
 pub use side::Side;
 pub use tap::{Connection, Event, Tap};
 pub use terminator::Terminator;
-pub use text::{Invalid, Text, TextError, TextHandler};
-pub use text_frame::{TextFrameHandler, WholeText};
+pub use text::{InvalidUtf8, Text, TextError, TextHandler};
+pub use text_frame_handler::{TextFrameHandler, WholeTextFrames};
 pub use time::Time;
+pub use token::Token;
 pub use transcript::Transcript;
 
-/// The guide's examples are run as tests.
+/// Runs the examples of the guide as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/handlers.md")]
 struct GuideExamples;

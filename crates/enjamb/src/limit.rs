@@ -1,37 +1,38 @@
-//! How long a frame may be, and what happens when one is longer.
+//! Limits of frames, and the policy for longer ones.
 
 /// The longest payload of a frame, and the policy for one that is longer.
 ///
-/// The verdict depends on the bytes and never on how they were cut: a frame of exactly [`max`](Self::max) bytes is
-/// within the limit however it arrives, and one byte of payload more passes it. A frame whose length is known
-/// in advance passes it before its first byte. The terminator does not count.
+/// The verdict depends on the bytes and never on the cuts: a frame of exactly [`max`](Self::max)
+/// bytes is within the limit however it arrives, and one byte more passes it. A frame of known
+/// length passes it before its first byte. The terminator does not count.
 ///
-/// `asynchat` had no limits; every server built on it had to add its own.
+/// `asynchat` has no limits; every server on it had to add its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// The most bytes of payload that are delivered for one frame.
+    /// The most bytes of payload delivered for one frame.
     pub max: u64,
-    /// What happens to a longer frame.
+    /// The policy for a longer frame.
     pub overflow: Overflow,
 }
 
-/// What happens to a frame that passes its limit.
+/// The policy for a frame that passes its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overflow {
-    /// An error; nothing is parsed after it.
+    /// Return an error; nothing is parsed after it.
     Refuse,
-    /// What is over the limit is dropped up to the terminator, then
-    /// [`Handler::oversized`](crate::Handler::oversized) is called in place of `found`, and the stream goes on.
+    /// Drop the rest up to the terminator, call [`Handler::oversized`](crate::Handler::oversized)
+    /// instead of `found`, and continue.
     Skip,
-    /// The first [`max`](Limit::max) bytes are the frame; `found` is told how many were dropped.
+    /// Deliver the first [`max`](Limit::max) bytes as the frame. `found` receives the number of
+    /// dropped bytes.
     Truncate,
 }
 
 impl Limit {
-    /// 1 MiB, refused beyond: what a handler has that names no limit.
+    /// 1 MiB, refused beyond. The default of every handler.
     pub const DEFAULT: Self = Self::refuse(1 << 20);
 
-    /// No limit, for a handler that keeps nothing of what it collects.
+    /// No limit, for a handler that stores nothing of what it collects.
     pub const NONE: Self = Self::refuse(u64::MAX);
 
     /// At most `max` bytes; a longer frame is an error.
@@ -40,13 +41,13 @@ impl Limit {
         Self { max, overflow: Overflow::Refuse }
     }
 
-    /// At most `max` bytes; a longer frame is passed over and counted.
+    /// At most `max` bytes; a longer frame is skipped and counted.
     #[must_use]
     pub const fn skip(max: u64) -> Self {
         Self { max, overflow: Overflow::Skip }
     }
 
-    /// At most `max` bytes; of a longer frame the first `max` are delivered.
+    /// At most `max` bytes; a longer frame is cut to its first `max`.
     #[must_use]
     pub const fn truncate(max: u64) -> Self {
         Self { max, overflow: Overflow::Truncate }

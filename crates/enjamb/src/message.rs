@@ -1,79 +1,81 @@
-//! What a session says of the bytes it was fed.
+//! Messages: the output of a session.
 
 use alloc::string::{String, ToString};
 use core::fmt::{self, Write as _};
 
 use crate::side::Side;
 
-/// One message of a conversation, borrowed from the session that saw it: making one allocates nothing, and its
-/// summary is written only if somebody asks.
+/// One message of a conversation, borrowed from the session that emits it. Making one allocates
+/// nothing, and its summary is written only on demand.
 ///
-/// The messages of one side *tile* its stream: they come in order, no byte belongs to two, and none is left out but those
-/// of holes. So whatever a protocol passes over (blank lines between requests, what follows after a malformed message)
-/// belongs to some message's span.
+/// The messages of one side *tile* its stream: they come in order, no byte belongs to two, and none
+/// is left out except those of gaps. So the bytes that a protocol skips (blank lines between
+/// requests, what follows a malformed message) belong to the span of some message.
 #[derive(Clone, Copy)]
 pub struct Message<'a> {
-    /// Which protocol it is of. A session that finds out what is spoken says so with its first message.
+    /// Its protocol. A session that detects the protocol names it from its first message on.
     pub protocol: &'a str,
-    /// Who sent it.
+    /// Its sender.
     pub side: Side,
-    /// What it is, in the protocol's own words: `GET`, `reply`, `PUBLISH`. Short, and from a small set that strangers
-    /// cannot enlarge without bound.
+    /// The type of the message in the protocol's own words: `GET`, `reply`, `PUBLISH`. Short, and
+    /// from a small set that strangers cannot enlarge without bound.
     pub kind: &'a str,
-    /// Where in the side's stream it lies.
+    /// Its place in the side's stream.
     pub span: Span,
-    /// How it came out.
+    /// Whether it is whole and well-formed.
     pub outcome: Outcome,
     /// The protocol's own code, where it has one: an HTTP status, the first word of a Redis error.
     pub code: Option<&'a str>,
-    /// Why it is malformed or incomplete: one of a small set of phrases, so that it can be counted.
+    /// The reason why it is malformed or incomplete: one of a small set of phrases, so that it can
+    /// be counted.
     pub reason: Option<&'a str>,
-    /// Which message of the other side this one answers, counted from 0 in the order they are emitted. It may not
-    /// have been emitted yet: servers do answer before the request is complete.
+    /// The number of the other side's message that this one answers, counted from 0 in the order of
+    /// emission. That message may still be in progress, since servers do answer before a request is
+    /// complete.
     pub answers: Option<u64>,
-    /// The message in a line, for people. May hold anything that strangers sent, control characters included: whoever
-    /// writes it out escapes it.
+    /// The message in one line, for people. It may contain anything that strangers sent, control
+    /// characters included: escape it before you print it.
     pub summary: &'a dyn fmt::Display,
 }
 
 /// A range of one side's stream, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Span {
-    /// Where it begins.
+    /// The offset of its first byte.
     pub offset: u64,
-    /// How long it is.
+    /// Its length.
     pub length: u64,
 }
 
 impl Span {
-    /// From `start` up to `end`, which is not before it.
+    /// The span from `start` up to `end`, which must not be smaller.
     #[must_use]
     pub const fn between(start: u64, end: u64) -> Self {
         Self { offset: start, length: end.saturating_sub(start) }
     }
 
-    /// Where it ends.
+    /// Returns the offset behind its last byte.
     #[must_use]
     pub const fn end(self) -> u64 {
         self.offset.saturating_add(self.length)
     }
 }
 
-/// How a message came out.
+/// The result of parsing a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Outcome {
     /// Whole, and not an error.
     Ok,
     /// Whole, and an error that the peer reports: a status of 400 or more, `-ERR`.
     Failed,
-    /// Not the protocol.
+    /// Malformed: the bytes are not the protocol.
     Malformed,
-    /// Cut off: by the end of the stream, or by a hole in it.
+    /// Cut off by the end of the stream, or by a gap.
     Incomplete,
 }
 
 impl Outcome {
-    /// `ok`, `failed`, `malformed` or `incomplete`.
+    /// Returns `ok`, `failed`, `malformed` or `incomplete`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -92,7 +94,7 @@ impl fmt::Display for Outcome {
 }
 
 impl Message<'_> {
-    /// A copy that outlives the session, with the summary written out.
+    /// Returns a copy that outlives the session, with the summary written out.
     #[must_use]
     pub fn to_owned(&self) -> OwnedMessage {
         OwnedMessage {
@@ -108,10 +110,10 @@ impl Message<'_> {
     }
 }
 
-/// Equal in everything, the written summary included. Allocates nothing.
+/// Compares all fields, including the written summary. Allocates nothing.
 impl PartialEq<OwnedMessage> for Message<'_> {
     fn eq(&self, other: &OwnedMessage) -> bool {
-        let mut rest = Expected(&other.summary);
+        let mut rest = RemainingText(&other.summary);
         self.side == other.side
             && self.kind == other.kind
             && self.span == other.span
@@ -124,10 +126,10 @@ impl PartialEq<OwnedMessage> for Message<'_> {
     }
 }
 
-/// What is still to be written. Fails at the first difference.
-struct Expected<'a>(&'a str);
+/// The text that is still expected. Writing fails at the first difference.
+struct RemainingText<'a>(&'a str);
 
-impl fmt::Write for Expected<'_> {
+impl fmt::Write for RemainingText<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.0 = self.0.strip_prefix(text).ok_or(fmt::Error)?;
         Ok(())
@@ -140,7 +142,8 @@ impl fmt::Debug for Message<'_> {
     }
 }
 
-/// A [`Message`] that owns what it says. Its debug form is the line that it is displayed as: traces of it stand side by side.
+/// A [`Message`] that owns its content. Its debug form is its display form, one line, so that
+/// traces line up.
 #[derive(Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of `Message`")]
 pub struct OwnedMessage {

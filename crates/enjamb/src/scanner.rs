@@ -1,38 +1,32 @@
-//! The innermost loop: cuts a stream into pieces of payload and the places where a frame ends.
+//! The innermost loop: it cuts a stream into pieces of payload and the ends of frames.
 //!
-//! The scanner owns no buffer. When a chunk ends in what may be the beginning of a delimiter, those bytes are
-//! *held*: not delivered yet, because they may not be payload. They need no copy, being part of a
-//! delimiter; where in it they lie is the whole state. When they turn out to be payload after all, the piece is
-//! borrowed from the delimiter. Three rules follow, and each is one of `asynchat`'s:
+//! The scanner owns no buffer. If a chunk ends in what may be the beginning of a delimiter, those
+//! bytes are *held*: they are not delivered yet, because they may not be payload. They need no
+//! copy, since they are part of the delimiter; their place in it is the whole state. If they turn
+//! out to be payload, the piece is borrowed from the delimiter. Three rules follow, and each is one
+//! of `asynchat`'s:
 //!
-//! * everything that cannot be part of a delimiter is delivered at once (`asynchat` P2);
-//! * the *longest* possible beginning of a delimiter is held, and no more (P5, P6);
-//! * a terminator that is changed between two tokens applies to the very next byte (P10), and held bytes are
-//!   looked at again under the new one *at once* (`asynchat` waited for the next read: M5 to M7).
+//! * Everything that cannot be part of a delimiter is delivered at once (`asynchat` P2).
+//! * The *longest* possible beginning of a delimiter is held, and no more (P5, P6).
+//! * A terminator that is changed between two tokens applies to the next byte (P10), and held bytes
+//!   are scanned again *at once* (`asynchat` waits for the next read: M5 to M7).
 //!
-//! Of several delimiters ([`AnyOf`](crate::AnyOf)) one that is whole may be held too, while a longer one may still come of it. Then the frame has
-//! not ended yet: the next byte decides, the end of the stream, or a change of the terminator, which applies to all that is held.
+//! Under several delimiters ([`AnyOf`](crate::AnyOf)) a whole delimiter may be held too, while a
+//! longer one is still possible. The frame has not ended then: the next byte decides, or the end of
+//! the stream, or a change of the terminator, which applies to all held bytes.
 //!
-//! Time is linear in the bytes, whatever the delimiters and the chunks: a byte is searched at most once by the
-//! substring search and stepped over at most twice by the failure table.
+//! Time is linear in the bytes for all delimiters and chunks: the substring search looks at a byte
+//! at most once, and the failure table steps over it at most twice.
 
+use core::fmt;
 use core::num::NonZeroU64;
 use core::ops::Range;
 
-use crate::any_of::Reading;
+use crate::any_of::SetPosition;
 use crate::delimiter::Delimiter;
 use crate::steps;
 use crate::terminator::Terminator;
-
-/// What [`Scanner::next`] found. A piece is borrowed from the chunk, or from the delimiter where bytes that
-/// were held turned out to be payload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Token<'a> {
-    /// Payload of the frame in progress, never empty. More of the frame follows.
-    Piece(&'a [u8]),
-    /// The last payload of the frame, perhaps empty, and behind it the frame's end.
-    Last(&'a [u8]),
-}
+use crate::token::{Cut, FrameEnd, RawToken, Source, Token};
 
 /// Cuts the chunks of one stream at the terminator in force.
 ///
@@ -51,76 +45,59 @@ pub enum Token<'a> {
 #[derive(Clone, Debug)]
 pub struct Scanner {
     terminator: Terminator,
-    /// How many bytes of the delimiter in force were seen at the end of the last chunk. Less than its length.
+    /// How many bytes of the delimiter in force end the last chunk. Less than its length.
     held: usize,
-    /// Where the stream stands in the set of delimiters in force.
-    reading: Reading,
+    /// The position in the set of delimiters in force.
+    reading: SetPosition,
     /// How many bytes of a frame of known length are still to come.
     remaining: u64,
-    /// Which delimiter of a set ended the last frame.
+    /// The index of the delimiter of a set that ended the last frame.
     delimiter: usize,
-    /// Bytes held under an earlier terminator, to be scanned under the one in force before anything else is.
+    /// Bytes held under an earlier terminator, to be scanned under the one in force before anything
+    /// else is.
     rescan: Option<Rescan>,
 }
 
-/// Bytes of the stream that lie in the text of a terminator.
+/// The error of a gap that cannot be placed: the terminator in force does not tell how many bytes
+/// the frame in progress still wants, or the frame wants fewer than are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GapError;
+
+impl fmt::Display for GapError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the missing bytes do not fit into the frame in progress")
+    }
+}
+
+impl core::error::Error for GapError {}
+
+/// Bytes of the stream, as a range of the text of a terminator.
 #[derive(Clone, Debug)]
 struct Rescan {
     terminator: Terminator,
     range: Range<usize>,
 }
 
-/// A token before it is borrowed: where its payload lies.
-pub(crate) struct Cut {
-    pub(crate) source: Source,
-    pub(crate) ended: Option<Ended>,
-}
-
-pub(crate) enum Source {
-    /// This range of the text of the terminator in force.
-    Held(Range<usize>),
-    /// The first bytes of the chunk.
-    Chunk(usize),
-}
-
-/// A frame ends: by which delimiter of a set, and how many bytes that takes up.
-#[derive(Clone, Copy)]
-pub(crate) struct Ended {
-    pub(crate) delimiter: usize,
-    pub(crate) width: usize,
-}
-
-impl Ended {
-    /// By no delimiter.
-    pub(crate) const NONE: Self = Self { delimiter: 0, width: 0 };
-}
-
-/// A token, and what ended the frame.
-#[derive(Clone, Copy)]
-pub(crate) struct Taken<'a> {
-    pub(crate) piece: &'a [u8],
-    pub(crate) ended: Option<Ended>,
-}
-
 impl Scanner {
-    /// A scanner at the beginning of a stream.
+    /// Creates a scanner at the beginning of a stream.
     #[must_use]
     pub fn new(terminator: Terminator) -> Self {
         let mut scanner =
-            Self { terminator, held: 0, reading: Reading::default(), remaining: 0, delimiter: 0, rescan: None };
+            Self { terminator, held: 0, reading: SetPosition::default(), remaining: 0, delimiter: 0, rescan: None };
         scanner.rearm();
         scanner
     }
 
-    /// Takes bytes from the front of `chunk` up to the next token. `None`: the chunk is used up, and what was
-    /// seen of it was delivered or is held.
+    /// Takes bytes from the front of `chunk` up to the next token. `None` means that the chunk is
+    /// used up, and its bytes were delivered or are held.
     ///
-    /// After [`Token::Last`] the same terminator is in force again, in full, unless [`set`](Self::set) changes it.
+    /// After [`Token::Last`] the same terminator is in force again, in full, unless
+    /// [`set`](Self::set) changes it.
     pub fn next<'s, 'c: 's>(&'s mut self, chunk: &mut &'c [u8]) -> Option<Token<'s>> {
-        self.take(chunk).map(Taken::token)
+        self.take(chunk).map(RawToken::token)
     }
 
-    pub(crate) fn take<'s, 'c: 's>(&'s mut self, chunk: &mut &'c [u8]) -> Option<Taken<'s>> {
+    pub(crate) fn take<'s, 'c: 's>(&'s mut self, chunk: &mut &'c [u8]) -> Option<RawToken<'s>> {
         if self.rescan.is_some()
             && let Some((cut, range)) = self.scan_again()
         {
@@ -131,10 +108,11 @@ impl Scanner {
         Some(self.taken(cut, bytes))
     }
 
-    /// What [`take`](Self::take) takes in the common case, that nothing is held and nothing is to be scanned again: small enough to be part of the
-    /// loop that asks. `None`: the case is not the common one, or the chunk is used up.
+    /// Does what [`take`](Self::take) does in the common case, where nothing is held and nothing is
+    /// to be scanned again. It is small enough to be inlined into the caller's loop. `None` means
+    /// that the case is another one, or that the chunk is used up.
     #[inline(always)]
-    pub(crate) fn take_at_once<'c>(&mut self, chunk: &mut &'c [u8]) -> Option<Taken<'c>> {
+    pub(crate) fn take_at_once<'c>(&mut self, chunk: &mut &'c [u8]) -> Option<RawToken<'c>> {
         match &self.terminator {
             Terminator::Length(length) if self.rescan.is_none() => count_off(*length, &mut self.remaining, chunk),
             Terminator::Delimiter(delimiter) if self.held == 0 && self.rescan.is_none() => {
@@ -149,7 +127,7 @@ impl Scanner {
         }
     }
 
-    /// Was nothing seen of the frame in progress?
+    /// Returns whether nothing was seen of the frame in progress.
     #[inline(always)]
     pub(crate) fn is_at_a_beginning(&self) -> bool {
         let whole = match self.terminator {
@@ -159,19 +137,19 @@ impl Scanner {
         whole && self.rescan.is_none()
     }
 
-    /// Is there nothing left to say of `chunk` and of what came before it?
+    /// Returns whether `chunk` and what came before it give no more tokens.
     #[inline(always)]
     pub(crate) fn is_done_with(&self, chunk: &[u8]) -> bool {
         chunk.is_empty() && self.rescan.is_none() && !self.reading.reads_again()
     }
 
-    /// The stream ended: what is held is payload after all (`asynchat` E1 lost it), or a delimiter that nothing longer came of. Asked
-    /// until it says `None`.
+    /// Ends the stream. Held bytes are payload then (`asynchat` lost them: E1), or a delimiter that
+    /// nothing longer came of. Call it until it returns `None`.
     pub fn finish(&mut self) -> Option<Token<'_>> {
-        self.take_at_end().map(Taken::token)
+        self.take_at_end().map(RawToken::token)
     }
 
-    pub(crate) fn take_at_end(&mut self) -> Option<Taken<'_>> {
+    pub(crate) fn take_at_end(&mut self) -> Option<RawToken<'_>> {
         if self.rescan.is_some()
             && let Some((cut, range)) = self.scan_again()
         {
@@ -184,20 +162,21 @@ impl Scanner {
         Some(self.taken(cut, &[]))
     }
 
-    /// Changes what ends the frame in progress. Bytes that are held are scanned again under the new
-    /// terminator by the next call of [`next`](Self::next), even with an empty chunk. A delimiter that is among them, because a longer one
-    /// might have come of it, has not been found.
+    /// Changes the terminator of the frame in progress. The next call of [`next`](Self::next) scans
+    /// held bytes again under the new one, even with an empty chunk. A held delimiter, which waited
+    /// for a longer one, was not found.
     ///
-    /// To set what is in force already changes nothing, except that a length begins again. Any other change costs a scan of the bytes that are held.
+    /// Setting the terminator in force changes nothing, except that a length begins again. Any
+    /// other change costs a scan of the held bytes.
     #[inline]
     pub fn set(&mut self, terminator: Terminator) {
         match (&mut self.terminator, &terminator) {
-            // Nothing is held under a length, and what is to be scanned again is so under any.
+            // Nothing is held under a length, and a rescan works under any terminator.
             (Terminator::Length(current), &Terminator::Length(next)) => {
                 *current = next;
                 self.remaining = next.get();
             }
-            // To scan again what is held would lead to where the scanner is; and for each frame it would be quadratic.
+            // A rescan would end in the same state, and one for each frame would be quadratic.
             (Terminator::Delimiter(current), Terminator::Delimiter(next)) if current == next => {}
             (Terminator::AnyOf(current), Terminator::AnyOf(next)) if current == next => {}
             _ => self.change(terminator),
@@ -209,37 +188,39 @@ impl Scanner {
         if self.held > 0 || self.reading.holds() {
             let held = held(&old, self.held, self.reading);
             match &mut self.rescan {
-                // While earlier bytes are scanned again, what is held are the last of them.
+                // During a rescan the held bytes are the last of the rescanned ones.
                 Some(rescan) => rescan.range.start -= held.len(),
                 None => self.rescan = Some(Rescan { terminator: old, range: held }),
             }
             self.held = 0;
-            self.reading = Reading::default();
+            self.reading = SetPosition::default();
         }
         self.delimiter = 0;
         self.rearm();
     }
 
-    /// The terminator in force.
+    /// Returns the terminator in force.
     #[must_use]
     pub fn terminator(&self) -> &Terminator {
         &self.terminator
     }
 
-    /// Which delimiter of a set ended the last frame, by its place in the set; 0 under the other terminators.
+    /// Returns the index of the delimiter of a set that ended the last frame; 0 under other
+    /// terminators.
     #[must_use]
     pub fn delimiter(&self) -> usize {
         self.delimiter
     }
 
-    /// How many bytes were seen and not delivered, since they may be part of a delimiter or are to be scanned again.
+    /// Returns how many bytes were seen and not delivered, since they may be part of a delimiter or
+    /// are to be scanned again.
     #[must_use]
     pub fn held(&self) -> usize {
         held(&self.terminator, self.held, self.reading).len()
             + self.rescan.as_ref().map_or(0, |again| again.range.len())
     }
 
-    /// The bytes that were seen and not delivered.
+    /// Returns the bytes that were seen and not delivered.
     #[must_use]
     pub fn held_bytes(&self) -> &[u8] {
         let held = held(&self.terminator, self.held, self.reading);
@@ -249,20 +230,20 @@ impl Scanner {
         }
     }
 
-    /// How many bytes a frame of known length still wants; `None` for the other terminators.
+    /// Returns how many bytes a frame of known length still wants; `None` for other terminators.
     #[must_use]
     #[inline]
     pub fn remaining(&self) -> Option<u64> {
         matches!(self.terminator, Terminator::Length(_)).then_some(self.remaining)
     }
 
-    /// Bytes are missing from the stream here (a capture lost them). Inside a frame of known length that has room for them
-    /// they are counted off, and `true` is returned where that completes the frame; a frame that ends with the stream has room for
-    /// any number. Elsewhere nothing can be known of what they held.
+    /// Passes a gap in the stream. A frame of known length with room for `missing` bytes counts
+    /// them off; returns `true` if that completes the frame. A frame that ends with the stream has
+    /// room for any number. Elsewhere nothing is known about the missing bytes.
     ///
     /// # Errors
-    /// [`Unplaced`] when the bytes cannot be counted off; nothing has changed then.
-    pub fn pass(&mut self, missing: u64) -> Result<bool, Unplaced> {
+    /// [`GapError`] if the bytes cannot be counted off. Nothing has changed then.
+    pub fn pass(&mut self, missing: u64) -> Result<bool, GapError> {
         match self.terminator {
             Terminator::Length(_) if missing <= self.remaining && self.held() == 0 => {
                 self.remaining -= missing;
@@ -273,7 +254,7 @@ impl Scanner {
                 Ok(complete)
             }
             Terminator::Close if self.held() == 0 => Ok(false),
-            _ => Err(Unplaced),
+            _ => Err(GapError),
         }
     }
 
@@ -284,7 +265,8 @@ impl Scanner {
         }
     }
 
-    /// The next cut of the bytes held under an earlier terminator, and where in its text they lie.
+    /// Returns the next cut of the bytes held under an earlier terminator, and their range in its
+    /// text.
     #[cold]
     fn scan_again(&mut self) -> Option<(Cut, Range<usize>)> {
         let Rescan { terminator, range } = self.rescan.take()?;
@@ -298,10 +280,10 @@ impl Scanner {
     fn scan(&mut self, chunk: &mut &[u8]) -> Option<Cut> {
         match &self.terminator {
             Terminator::Delimiter(delimiter) if self.held == 0 => {
-                search(delimiter, &mut self.held, chunk).map(Taken::cut)
+                search(delimiter, &mut self.held, chunk).map(RawToken::cut)
             }
             Terminator::Delimiter(delimiter) => resume(delimiter, chunk, &mut self.held),
-            Terminator::Length(length) => count_off(*length, &mut self.remaining, chunk).map(Taken::cut),
+            Terminator::Length(length) => count_off(*length, &mut self.remaining, chunk).map(RawToken::cut),
             Terminator::AnyOf(set) => {
                 let cut = set.scan(&mut self.reading, chunk)?;
                 self.delimiter = cut.ended.map_or(self.delimiter, |ended| ended.delimiter);
@@ -314,7 +296,7 @@ impl Scanner {
         }
     }
 
-    /// The next cut of what is held, where nothing follows.
+    /// Returns the next cut of the held bytes, where nothing follows them.
     fn cut_at_end(&mut self) -> Option<Cut> {
         match &self.terminator {
             Terminator::Delimiter(_) => {
@@ -330,32 +312,21 @@ impl Scanner {
         }
     }
 
-    fn taken<'a>(&'a self, Cut { source, ended }: Cut, bytes: &'a [u8]) -> Taken<'a> {
+    fn taken<'a>(&'a self, Cut { source, ended }: Cut, bytes: &'a [u8]) -> RawToken<'a> {
         let piece = match source {
             Source::Chunk(length) => &bytes[..length],
             Source::Held(range) => &text(&self.terminator)[range],
         };
-        Taken { piece, ended }
+        RawToken { piece, ended }
     }
 
-    fn taken_again(&self, cut: Cut, range: Range<usize>) -> Taken<'_> {
+    fn taken_again(&self, cut: Cut, range: Range<usize>) -> RawToken<'_> {
         let bytes = self.rescan.as_ref().map_or(&[][..], |again| &text(&again.terminator)[range]);
         self.taken(cut, bytes)
     }
 }
 
-impl<'a> Taken<'a> {
-    /// What was taken from the front of a chunk, before it is borrowed.
-    pub(crate) fn cut(self) -> Cut {
-        Cut { source: Source::Chunk(self.piece.len()), ended: self.ended }
-    }
-
-    fn token(self) -> Token<'a> {
-        if self.ended.is_some() { Token::Last(self.piece) } else { Token::Piece(self.piece) }
-    }
-}
-
-/// The bytes that a terminator holds on to by their places.
+/// Returns the text that held bytes are ranges of.
 fn text(terminator: &Terminator) -> &[u8] {
     match terminator {
         Terminator::Delimiter(delimiter) => delimiter.bytes(),
@@ -364,8 +335,8 @@ fn text(terminator: &Terminator) -> &[u8] {
     }
 }
 
-/// Which bytes of its text are held.
-fn held(terminator: &Terminator, held: usize, reading: Reading) -> Range<usize> {
+/// Returns the range of the text that is held.
+fn held(terminator: &Terminator, held: usize, reading: SetPosition) -> Range<usize> {
     match terminator {
         Terminator::Delimiter(_) => 0..held,
         Terminator::AnyOf(set) => set.held(reading),
@@ -373,28 +344,24 @@ fn held(terminator: &Terminator, held: usize, reading: Reading) -> Range<usize> 
     }
 }
 
-/// Bytes are missing where the terminator in force gives no way to know what they were.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unplaced;
-
-/// Nothing is held: the delimiter lies in the chunk, or begins at its end, or neither.
+/// Searches a chunk for the delimiter, or for its beginning at the end. Nothing is held before.
 #[inline(always)]
-fn search<'c>(delimiter: &Delimiter, held: &mut usize, chunk: &mut &'c [u8]) -> Option<Taken<'c>> {
+fn search<'c>(delimiter: &Delimiter, held: &mut usize, chunk: &mut &'c [u8]) -> Option<RawToken<'c>> {
     if let Some(at) = delimiter.find(chunk) {
         let width = delimiter.bytes().len();
         let piece = &chunk[..at];
         *chunk = &chunk[at + width..];
-        return Some(Taken { piece, ended: Some(Ended { delimiter: 0, width }) });
+        return Some(RawToken { piece, ended: Some(FrameEnd { delimiter: 0, width }) });
     }
     *held = delimiter.begun_at_end_of(chunk);
     let piece = &chunk[..chunk.len() - *held];
     *chunk = &[];
-    (!piece.is_empty()).then_some(Taken { piece, ended: None })
+    (!piece.is_empty()).then_some(RawToken { piece, ended: None })
 }
 
-/// A frame of this length, of which `remaining` bytes are still to come.
+/// Takes the rest of a frame of known length, of which `remaining` bytes are still to come.
 #[inline(always)]
-fn count_off<'c>(length: NonZeroU64, remaining: &mut u64, chunk: &mut &'c [u8]) -> Option<Taken<'c>> {
+fn count_off<'c>(length: NonZeroU64, remaining: &mut u64, chunk: &mut &'c [u8]) -> Option<RawToken<'c>> {
     if chunk.is_empty() {
         return None;
     }
@@ -403,15 +370,16 @@ fn count_off<'c>(length: NonZeroU64, remaining: &mut u64, chunk: &mut &'c [u8]) 
     let (piece, rest) = chunk.split_at(here);
     *chunk = rest;
     *remaining -= here as u64;
-    let ended = (*remaining == 0).then_some(Ended::NONE);
+    let ended = (*remaining == 0).then_some(FrameEnd::NONE);
     if ended.is_some() {
         *remaining = length.get();
     }
-    Some(Taken { piece, ended })
+    Some(RawToken { piece, ended })
 }
 
-/// The delimiter was begun in an earlier chunk: goes on until it is whole, or until what may be one begins
-/// inside this chunk (then the held bytes are payload and `search` does the rest), or the chunk is used up.
+/// Continues a delimiter that was begun in an earlier chunk: until it is whole, or a new possible
+/// beginning lies inside this chunk (then the held bytes are payload and `search` does the rest),
+/// or the chunk is used up.
 fn resume(delimiter: &Delimiter, chunk: &mut &[u8], held: &mut usize) -> Option<Cut> {
     let before = *held;
     let mut matched = before;
@@ -421,7 +389,7 @@ fn resume(delimiter: &Delimiter, chunk: &mut &[u8], held: &mut usize) -> Option<
         if matched == delimiter.bytes().len() {
             *held = 0;
             *chunk = &chunk[seen..];
-            let ended = Some(Ended { delimiter: 0, width: matched });
+            let ended = Some(FrameEnd { delimiter: 0, width: matched });
             return Some(Cut { source: Source::Held(0..before + seen - matched), ended });
         }
         if matched <= seen {

@@ -1,48 +1,53 @@
-//! Both directions of one conversation.
+//! A session: both directions of one conversation.
 
 use crate::message::Message;
 use crate::side::Side;
 
-/// A conversation between a client and a server: two streams, and what they share. An HTTP response needs to know
-/// that its request was a `HEAD`; a Redis client that subscribes changes what its server may say.
+/// A parser for a conversation between a client and a server: two streams, and what they share. An
+/// HTTP response depends on whether its request was a `HEAD`; a Redis client that subscribes
+/// changes what its server may send.
 ///
-/// A session does not fail. What is wrong with the bytes is a message with an outcome that says so, and what cannot be
-/// parsed after it is one message of kind `unparsed`, emitted when the stream ends. Bytes after an agreement to
-/// speak something else (an HTTP `CONNECT`) are one message of kind `opaque`.
+/// A session does not fail. A malformed message is a message with that outcome. The bytes behind it
+/// are one message of kind `unparsed`, emitted when the stream ends. Bytes behind an agreement to
+/// change the protocol (an HTTP `CONNECT`) are one message of kind `opaque`.
 ///
 /// The messages of each side tile its stream; see [`Message`].
 pub trait Session: Send {
-    /// The name of the protocol.
+    /// Returns the name of the protocol.
     fn protocol(&self) -> &str;
 
-    /// The next bytes of one side. Every message that they complete is given to `out`, in order.
+    /// Parses the next bytes of one side. Gives every message that they complete to `out`, in
+    /// order.
     fn feed(&mut self, side: Side, chunk: &[u8], out: &mut dyn FnMut(&Message<'_>));
 
-    /// `missing` bytes of one side will never be seen: a capture lost them. A session counts them off where it knows how many
-    /// bytes it is waiting for, and otherwise gives up the message in progress and looks for the beginning of another. A stream that
-    /// begins in the midst is told of by a gap of 0 bytes before anything else of it: it may begin with a message all the same.
+    /// Passes a gap: a capture lost `missing` bytes of one side. A session that waits for a known
+    /// number of bytes counts them off. Otherwise it gives up the message in progress and looks for
+    /// the beginning of another.
+    ///
+    /// A gap of 0 bytes comes first in a stream that was joined in its middle. A message may begin
+    /// right behind it.
     fn gap(&mut self, side: Side, missing: u64, out: &mut dyn FnMut(&Message<'_>));
 
-    /// One side's stream ended. It is not fed any more; the other may go on for as long as it likes.
+    /// Ends the stream of one side, which is not fed any more. The other side may continue.
     fn close(&mut self, side: Side, ending: Ending, out: &mut dyn FnMut(&Message<'_>));
 
-    /// Bytes the session holds on to now. Bounded, whatever it is fed.
+    /// Returns how many bytes the session stores now. Bounded for every input.
     fn held(&self) -> usize;
 }
 
-/// How a side's stream ended.
+/// The way in which a side's stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ending {
-    /// The side said that it has no more to send (a FIN).
+    /// The side ended its stream (a FIN).
     Closed,
     /// The connection was reset.
     Reset,
-    /// We stopped looking: the capture ends here.
+    /// The capture ends here, or the observer stopped.
     Lost,
 }
 
 impl Ending {
-    /// `closed`, `reset` or `lost`.
+    /// Returns `closed`, `reset` or `lost`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -52,7 +57,7 @@ impl Ending {
         }
     }
 
-    /// Why a message that was in progress is incomplete.
+    /// Returns the reason why a message in progress is incomplete.
     #[must_use]
     pub const fn reason(self) -> &'static str {
         match self {

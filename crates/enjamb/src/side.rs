@@ -1,9 +1,9 @@
-//! Which of the two ends of a connection.
+//! The two ends of a connection.
 
 use core::fmt;
 use core::ops::Not;
 
-/// The end of a connection that bytes come from. `!side` is the other one.
+/// One end of a connection: the sender of some bytes. `!side` is the other one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Side {
     /// The end that opened the connection.
@@ -13,16 +13,16 @@ pub enum Side {
 }
 
 impl Side {
-    /// Both, the client first: `Side::BOTH[side.index()] == side`.
+    /// Both sides, the client first: `Side::BOTH[side.index()] == side`.
     pub const BOTH: [Self; 2] = [Self::Client, Self::Server];
 
-    /// 0 for the client, 1 for the server.
+    /// Returns 0 for the client, 1 for the server.
     #[must_use]
     pub const fn index(self) -> usize {
         self as usize
     }
 
-    /// `client` or `server`.
+    /// Returns `client` or `server`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

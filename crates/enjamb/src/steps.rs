@@ -1,4 +1,5 @@
-//! Counted work: how many bytes were looked at. Only tests count; elsewhere nothing is left of it.
+//! Counted work: the number of bytes that searches look at. Only tests count; other builds contain
+//! nothing of this.
 
 #[cfg(test)]
 extern crate std;
@@ -8,7 +9,7 @@ std::thread_local! {
     static STEPS: core::cell::Cell<u64> = const { core::cell::Cell::new(0) };
 }
 
-/// `steps` more bytes were looked at, by whatever search.
+/// Adds `steps` bytes that a search looked at.
 #[inline(always)]
 pub(crate) fn count(steps: usize) {
     #[cfg(test)]
@@ -17,7 +18,7 @@ pub(crate) fn count(steps: usize) {
     let _ = steps;
 }
 
-/// How many bytes `work` looked at.
+/// Returns how many bytes `work` looked at.
 #[cfg(test)]
 pub(crate) fn of(work: impl FnOnce()) -> u64 {
     let before = STEPS.get();
@@ -32,11 +33,11 @@ mod tests {
 
     use crate::{Scanner, Terminator, Token};
 
-    /// The most steps a byte may cost: the substring search looks at it once, the failure table steps over it twice where a chunk ends and twice
-    /// where the next one begins.
+    /// The most steps per byte: the substring search looks at it once, and the failure table steps
+    /// over it twice at the end of a chunk and twice at the beginning of the next.
     const A_BYTE_MAX: u64 = 5;
 
-    /// Streams in which a delimiter of this form is found, nearly found, and found again, all the time.
+    /// Returns streams that contain these delimiters, and near misses of them, all the time.
     fn streams(delimiters: &[Vec<u8>]) -> Vec<Vec<u8>> {
         let mut streams = vec![b"\r".repeat(30_000), b"a".repeat(30_000), b"ab".repeat(15_000), b"aab".repeat(10_000)];
         for delimiter in delimiters.iter().rev().take(4) {
@@ -56,7 +57,7 @@ mod tests {
                 let steps = super::of(|| {
                     for mut chunk in stream.chunks(size) {
                         while let Some(token) = scanner.next(&mut chunk) {
-                            // As a handler does that says for every frame what ends the next one.
+                            // Like a handler that returns a terminator for every frame.
                             if let Token::Last(_) = token {
                                 scanner.set(terminator.clone());
                             }
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_costs_a_few_steps_whatever_the_delimiter_and_the_chunks() {
+    fn a_byte_costs_a_few_steps_for_every_delimiter_and_chunk_size() {
         let long = b"a".repeat(4096);
         let periodic = [&b"ab".repeat(2048)[..], b"c"].concat();
         for delimiter in
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_costs_a_few_steps_whatever_the_set_and_the_chunks() {
+    fn a_byte_costs_a_few_steps_for_every_set_and_chunk_size() {
         let run = |length: usize| b"a".repeat(length);
         let ends_in = |length: usize, end: &[u8]| [&run(length)[..], end].concat();
         let sets = [

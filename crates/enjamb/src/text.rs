@@ -1,23 +1,26 @@
 //! Frames of text whose characters may be split anywhere.
 //!
-//! `asynchat` handed its pieces to code that took each of them for text, and TCP cuts a character in two as readily as anything else (E18; in
-//! `smtpd` it was a bug of its own, B14). Here the bytes of a character that is not whole yet are kept, three at most, until the rest of it has come.
+//! `asynchat` hands its pieces to code that treats each of them as text, and TCP cuts a character
+//! in two as easily as anything else (E18; in `smtpd` it was a bug of its own, B14). Here the bytes
+//! of an incomplete character are kept, three at most, until the rest arrives.
 //!
-//! What is wrong with a text does not depend on the cuts either: the invalid sequence is the longest beginning of a character that nothing can
-//! follow up, or else one byte, as [`core::str::Utf8Error`] counts it and as `String::from_utf8_lossy` replaces it.
+//! Errors do not depend on the cuts either. An invalid sequence is the longest beginning of a
+//! character that cannot continue, or otherwise one byte. [`core::str::Utf8Error`] counts it so,
+//! and `String::from_utf8_lossy` replaces it so.
 
 use core::fmt;
 use core::str;
 
-use crate::handler::{End, Found, Handler, Refused, Step};
+use crate::handler::{End, FrameInfo, Handler, Refusal, Step};
 use crate::limit::Limit;
 use crate::terminator::Terminator;
 
-/// What a protocol of UTF-8 text is written as: a [`Handler`] whose pieces are `&str`. Make a handler of one with [`Text`].
+/// A protocol of UTF-8 text for one direction: a [`Handler`] whose pieces are `&str`. Make a
+/// handler of one with [`Text`].
 ///
 /// ```
 /// use std::convert::Infallible;
-/// use enjamb::{Found, Framer, Invalid, Machine, Step, Terminator, Text, TextHandler};
+/// use enjamb::{FrameInfo, Framer, InvalidUtf8, Machine, Step, Terminator, Text, TextHandler};
 ///
 /// /// Counts the characters of every line.
 /// struct Characters(usize);
@@ -33,70 +36,73 @@ use crate::terminator::Terminator;
 ///         self.0 += piece.chars().count();
 ///         Ok(())
 ///     }
-///     fn found(&mut self, _: Found) -> Result<Step<usize>, Infallible> {
+///     fn found(&mut self, _: FrameInfo) -> Result<Step<usize>, Infallible> {
 ///         Ok(Step::event(std::mem::take(&mut self.0)))
 ///     }
 /// }
 ///
 /// let mut counts = Vec::new();
-/// let mut framer = Framer::new(Text::new(Characters(0), Invalid::Refuse));
+/// let mut framer = Framer::new(Text::new(Characters(0), InvalidUtf8::Refuse));
 /// for chunk in [&b"gr\xc3"[..], b"\xbc\xc3\x9f\nja\n"] {
 ///     framer.feed(chunk, &mut |count| counts.push(count)).unwrap();
 /// }
 /// assert_eq!(counts, [4, 2]);
 /// ```
 pub trait TextHandler {
-    /// What comes of the stream.
+    /// The output of the stream.
     type Event;
-    /// Why the stream cannot go on, when its text is valid.
+    /// The reason why a stream of valid text cannot continue.
     type Error: Clone;
 
-    /// What ends the first frame. Delimiters are bytes: one that may lie inside a character cuts it in two, and both halves are invalid.
+    /// Returns the terminator of the first frame. Delimiters are bytes: one inside a character cuts
+    /// it in two, and both halves are invalid.
     fn start(&self) -> Terminator;
 
-    /// The next piece of the frame in progress, of one character at least.
+    /// Receives the next piece of the frame in progress, at least one character.
     ///
     /// # Errors
     /// As for [`Handler::collect`].
     fn collect(&mut self, piece: &str) -> Result<(), Self::Error>;
 
-    /// The frame is whole. Its lengths and offsets are those of the stream, in bytes.
+    /// Handles a frame that is whole. Its lengths and offsets count bytes of the stream.
     ///
     /// # Errors
     /// As for [`Handler::found`].
-    fn found(&mut self, frame: Found) -> Result<Step<Self::Event>, Self::Error>;
+    fn found(&mut self, frame: FrameInfo) -> Result<Step<Self::Event>, Self::Error>;
 
-    /// The frame's last piece, perhaps empty, and its end in one call; all of the frame when it was not split.
+    /// Handles the frame's last piece, which may be empty, and its end in one call. The piece of an
+    /// unsplit frame is all of it.
     ///
     /// # Errors
     /// As for [`Handler::found_with`].
-    fn found_with(&mut self, last: &str, frame: Found) -> Result<Step<Self::Event>, Refused<Self::Error>> {
+    fn found_with(&mut self, last: &str, frame: FrameInfo) -> Result<Step<Self::Event>, Refusal<Self::Error>> {
         if !last.is_empty() {
-            self.collect(last).map_err(Refused::Piece)?;
+            self.collect(last).map_err(Refusal::Piece)?;
         }
-        self.found(frame).map_err(Refused::Frame)
+        self.found(frame).map_err(Refusal::Frame)
     }
 
-    /// As [`Handler::oversized`].
+    /// Does what [`Handler::oversized`] does.
     ///
     /// # Errors
     /// As for [`Handler::oversized`].
-    fn oversized(&mut self, frame: Found) -> Result<Step<Self::Event>, Self::Error> {
+    fn oversized(&mut self, frame: FrameInfo) -> Result<Step<Self::Event>, Self::Error> {
         self.found(frame)
     }
 
-    /// How long the frame that begins now may be, in bytes of the stream. A character that a policy of
-    /// [`Truncate`](crate::Overflow::Truncate) would cut in two is left out.
+    /// Returns the limit of the frame that begins now, in bytes of the stream. The policy
+    /// [`Truncate`](crate::Overflow::Truncate) leaves out a character that it would cut in two.
     fn limit(&self) -> Limit {
         Limit::DEFAULT
     }
 
-    /// As [`Handler::at_boundary`].
+    /// Does what [`Handler::at_boundary`] does.
     fn at_boundary(&self) -> bool {
         true
     }
 
-    /// As [`Handler::close`]. A character that the end cut off was left out, or replaced.
+    /// Does what [`Handler::close`] does. A character that the end cut off was left out or
+    /// replaced.
     ///
     /// # Errors
     /// The handler's own.
@@ -105,29 +111,29 @@ pub trait TextHandler {
         Ok(None)
     }
 
-    /// Bytes that the handler holds on to now.
+    /// Returns how many bytes the handler stores now.
     fn held(&self) -> usize {
         0
     }
 }
 
-/// What happens to bytes that are not UTF-8.
+/// The policy for bytes that are not UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Invalid {
-    /// An error, with their place in the stream.
+pub enum InvalidUtf8 {
+    /// Return an error with their offset.
     Refuse,
-    /// U+FFFD stands for each invalid sequence.
+    /// Replace each invalid sequence by U+FFFD.
     Replace,
 }
 
-/// Why a stream of text cannot go on.
+/// The reason why a stream of text cannot continue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextError<E> {
     /// Bytes that are not UTF-8.
     Invalid {
-        /// Where in the stream the first of them is.
+        /// The offset of the first of them in the stream.
         at: u64,
-        /// How many they are, 1 to 3.
+        /// Their number, 1 to 3.
         length: usize,
     },
     /// The handler's reason.
@@ -144,31 +150,38 @@ impl<E: fmt::Display> fmt::Display for TextError<E> {
     }
 }
 
-impl<E: core::error::Error> core::error::Error for TextError<E> {}
+impl<E: core::error::Error + 'static> core::error::Error for TextError<E> {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Invalid { .. } => None,
+            Self::Handler(error) => error.source(),
+        }
+    }
+}
 
 /// A [`Handler`] that gives a [`TextHandler`] its frames as text.
 #[derive(Clone, Debug)]
 pub struct Text<H> {
     handler: H,
-    invalid: Invalid,
-    begun: Begun,
+    invalid: InvalidUtf8,
+    begun: PartialChar,
 }
 
-/// The bytes of a character that is not whole yet.
+/// The bytes of an incomplete character.
 #[derive(Clone, Copy, Debug, Default)]
-struct Begun {
+struct PartialChar {
     bytes: [u8; 4],
     length: usize,
-    /// Where in the stream the first of them is.
+    /// The offset of the first of them in the stream.
     at: u64,
 }
 
 const REPLACEMENT: &str = "\u{fffd}";
 
 impl<H: TextHandler> Text<H> {
-    /// Text for `handler`, and what becomes of bytes that are none.
-    pub fn new(handler: H, invalid: Invalid) -> Self {
-        Self { handler, invalid, begun: Begun::default() }
+    /// Wraps `handler`, with a policy for bytes that are not UTF-8.
+    pub fn new(handler: H, invalid: InvalidUtf8) -> Self {
+        Self { handler, invalid, begun: PartialChar::default() }
     }
 
     /// The handler inside.
@@ -181,38 +194,38 @@ impl<H: TextHandler> Text<H> {
         &mut self.handler
     }
 
-    /// Bytes that are no text and never will be.
+    /// Applies the policy to an invalid sequence.
     fn invalid(&mut self, at: u64, length: usize) -> Result<(), TextError<H::Error>> {
         match self.invalid {
-            Invalid::Refuse => Err(TextError::Invalid { at, length }),
-            Invalid::Replace => self.handler.collect(REPLACEMENT).map_err(TextError::Handler),
+            InvalidUtf8::Refuse => Err(TextError::Invalid { at, length }),
+            InvalidUtf8::Replace => self.handler.collect(REPLACEMENT).map_err(TextError::Handler),
         }
     }
 
-    /// Nothing follows a character that was begun.
+    /// Treats the incomplete character as invalid.
     fn break_off(&mut self) -> Result<(), TextError<H::Error>> {
-        let Begun { length, at, .. } = core::mem::take(&mut self.begun);
+        let PartialChar { length, at, .. } = core::mem::take(&mut self.begun);
         if length > 0 { self.invalid(at, length) } else { Ok(()) }
     }
 
-    /// A frame whose last piece is not text from end to end.
+    /// Ends a frame whose last piece is not text from end to end.
     #[inline(never)]
-    fn end_with(&mut self, last: &[u8], frame: Found) -> Result<Step<H::Event>, Refused<TextError<H::Error>>> {
+    fn end_with(&mut self, last: &[u8], frame: FrameInfo) -> Result<Step<H::Event>, Refusal<TextError<H::Error>>> {
         if !last.is_empty() {
-            self.collect_at(last, frame.last_at(last)).map_err(Refused::Piece)?;
+            self.collect_at(last, frame.last_at(last)).map_err(Refusal::Piece)?;
         }
         if frame.dropped > 0 {
-            // The limit cut it in two, and not whoever wrote it.
-            self.begun = Begun::default();
+            // The limit cut the character in two, not the sender.
+            self.begun = PartialChar::default();
         }
         self.break_off().map_err(|error| match error {
-            TextError::Invalid { .. } => Refused::Frame(error),
-            TextError::Handler(_) => Refused::Piece(error),
+            TextError::Invalid { .. } => Refusal::Frame(error),
+            TextError::Handler(_) => Refusal::Piece(error),
         })?;
         Ok(self.found(frame)?)
     }
 
-    /// A piece that is not text from end to end.
+    /// Decodes a piece that is not text from end to end.
     #[inline(never)]
     fn decode(&mut self, piece: &[u8], at: u64) -> Result<(), TextError<H::Error>> {
         let rest = self.resume(piece)?;
@@ -242,19 +255,19 @@ impl<H: TextHandler> Text<H> {
         Ok(())
     }
 
-    /// Goes on with the character that was begun, and gives back what follows it.
+    /// Completes the incomplete character. Returns what follows it.
     fn resume<'p>(&mut self, mut piece: &'p [u8]) -> Result<&'p [u8], TextError<H::Error>> {
         while self.begun.length > 0
             && let Some((&byte, rest)) = piece.split_first()
         {
-            let Begun { mut bytes, length, at } = self.begun;
+            let PartialChar { mut bytes, length, at } = self.begun;
             bytes[length] = byte;
             match str::from_utf8(&bytes[..=length]) {
                 Ok(character) => {
                     self.begun.length = 0;
                     self.handler.collect(character).map_err(TextError::Handler)?;
                 }
-                Err(error) if error.error_len().is_none() => self.begun = Begun { bytes, length: length + 1, at },
+                Err(error) if error.error_len().is_none() => self.begun = PartialChar { bytes, length: length + 1, at },
                 // The byte may begin another character.
                 Err(_) => {
                     self.break_off()?;
@@ -275,7 +288,7 @@ impl<H: TextHandler> Handler for Text<H> {
         self.handler.start()
     }
 
-    /// The framer says where a piece lies; without that it is taken to follow what was collected.
+    /// Without an offset the piece is taken to follow the last one.
     fn collect(&mut self, piece: &[u8]) -> Result<(), Self::Error> {
         self.collect_at(piece, self.begun.at.saturating_add(self.begun.length as u64))
     }
@@ -284,7 +297,7 @@ impl<H: TextHandler> Handler for Text<H> {
         if at != self.begun.at.saturating_add(self.begun.length as u64) {
             self.break_off()?;
         }
-        // Most pieces are text from end to end, which is seen faster than where it is not.
+        // Most pieces are text from end to end. Checking that is faster than finding an error.
         if self.begun.length == 0
             && let Ok(text) = str::from_utf8(piece)
         {
@@ -294,12 +307,12 @@ impl<H: TextHandler> Handler for Text<H> {
         self.decode(piece, at)
     }
 
-    fn found(&mut self, frame: Found) -> Result<Step<H::Event>, Self::Error> {
+    fn found(&mut self, frame: FrameInfo) -> Result<Step<H::Event>, Self::Error> {
         self.handler.found(frame).map_err(TextError::Handler)
     }
 
     #[inline]
-    fn found_with(&mut self, last: &[u8], frame: Found) -> Result<Step<H::Event>, Refused<Self::Error>> {
+    fn found_with(&mut self, last: &[u8], frame: FrameInfo) -> Result<Step<H::Event>, Refusal<Self::Error>> {
         if self.begun.length == 0
             && let Ok(text) = str::from_utf8(last)
         {
@@ -311,8 +324,8 @@ impl<H: TextHandler> Handler for Text<H> {
         self.end_with(last, frame)
     }
 
-    fn oversized(&mut self, frame: Found) -> Result<Step<H::Event>, Self::Error> {
-        self.begun = Begun::default();
+    fn oversized(&mut self, frame: FrameInfo) -> Result<Step<H::Event>, Self::Error> {
+        self.begun = PartialChar::default();
         self.handler.oversized(frame).map_err(TextError::Handler)
     }
 
@@ -324,11 +337,12 @@ impl<H: TextHandler> Handler for Text<H> {
         self.handler.at_boundary()
     }
 
-    /// A character that the end cut off is replaced where the policy is to replace; where it is to refuse, the end says that its frame was cut off.
+    /// Replaces a character that the end cut off, or drops it: under [`InvalidUtf8::Refuse`] the
+    /// end itself reports that the frame was cut off.
     fn close(&mut self, end: End) -> Result<Option<H::Event>, Self::Error> {
         match self.invalid {
-            Invalid::Refuse => self.begun = Begun::default(),
-            Invalid::Replace => self.break_off()?,
+            InvalidUtf8::Refuse => self.begun = PartialChar::default(),
+            InvalidUtf8::Replace => self.break_off()?,
         }
         self.handler.close(end).map_err(TextError::Handler)
     }
@@ -338,7 +352,7 @@ impl<H: TextHandler> Handler for Text<H> {
     }
 }
 
-/// Is this a character without its end?
+/// Returns whether `bytes` are a character without its end.
 fn is_begun(bytes: &[u8]) -> bool {
     str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }

@@ -1,5 +1,6 @@
-//! The automaton of Aho and Corasick: a trie of words, and for every node the longest proper suffix of its path that is
-//! a path too. A walk over any text costs at most two steps a byte, since each failure undoes an earlier step.
+//! The automaton of Aho and Corasick: a trie of words, and for every node the longest proper suffix
+//! of its path that is a path too. Walking a text costs at most two steps a byte, since each
+//! failure undoes an earlier step.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -19,7 +20,7 @@ pub(crate) struct Trie {
 #[derive(Clone, Debug, Default)]
 struct Node {
     depth: usize,
-    /// Where the children begin among the edges, and how many they are.
+    /// Where the children begin among the edges, and their number.
     edges: usize,
     children: usize,
     /// The longest proper suffix of the path that is a path.
@@ -28,12 +29,12 @@ struct Node {
     through: usize,
     /// The first word that is the path.
     word: Option<usize>,
-    /// The longest word that the path ends in, the path itself included: its node.
+    /// The node of the longest word at the end of the path, which may be the path itself.
     ends_in: Option<usize>,
 }
 
 impl Trie {
-    /// Of words that are not empty. In time and space linear in their bytes.
+    /// Builds a trie of words that are not empty, in linear time and space.
     pub(crate) fn new<W: Iterator<Item = u8>>(words: impl Iterator<Item = W>) -> Self {
         let mut nodes = vec![Node::default()];
         let mut children: Vec<Vec<(u8, usize)>> = vec![Vec::new()];
@@ -63,7 +64,8 @@ impl Trie {
         trie
     }
 
-    /// Failures, from the root outwards: that of a child lies on the failures of its parent.
+    /// Sets the failures, from the root outwards: that of a child lies on the failures of its
+    /// parent.
     fn link(&mut self) {
         let mut next = VecDeque::from([ROOT]);
         while let Some(node) = next.pop_front() {
@@ -79,7 +81,8 @@ impl Trie {
         }
     }
 
-    /// The longest path that a text ends in, when `node` is that of the text without its last `byte`.
+    /// Returns the node of the longest path at the end of a text, if `node` is that of the text
+    /// without its last `byte`.
     pub(crate) fn advance(&self, mut node: usize, byte: u8) -> usize {
         loop {
             match self.child(node, byte) {
@@ -100,12 +103,12 @@ impl Trie {
         edges.binary_search_by_key(&byte, |edge| edge.0).ok().map(|place| edges[place].1)
     }
 
-    /// All nodes, parents before their children.
+    /// Returns all nodes, parents before their children.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = usize> + use<> {
         0..self.nodes.len()
     }
 
-    /// The bytes that words begin with, in order.
+    /// Returns the bytes that words begin with, in order.
     pub(crate) fn first_bytes(&self) -> impl Iterator<Item = u8> {
         self.edges[..self.nodes[ROOT].children].iter().map(|edge| edge.0)
     }
@@ -115,7 +118,7 @@ impl Trie {
         self.edges[edges..edges + children].iter().map(|edge| edge.1)
     }
 
-    /// How long the node's path is.
+    /// Returns the length of the node's path.
     #[inline]
     pub(crate) fn depth(&self, node: usize) -> usize {
         self.nodes[node].depth
@@ -126,18 +129,18 @@ impl Trie {
         self.nodes[node].failure
     }
 
-    /// A word that begins with the node's path.
+    /// Returns a word that begins with the node's path.
     pub(crate) fn through(&self, node: usize) -> usize {
         self.nodes[node].through
     }
 
-    /// Is there nothing longer? Then the path is a word.
+    /// Returns whether the node has no children. Its path is a word then.
     #[inline]
     pub(crate) fn is_leaf(&self, node: usize) -> bool {
         self.nodes[node].children == 0
     }
 
-    /// The longest word that the node's path ends in.
+    /// Returns the longest word at the end of the node's path.
     pub(crate) fn ends_in(&self, node: usize) -> Option<usize> {
         self.nodes[node].ends_in.and_then(|node| self.nodes[node].word)
     }

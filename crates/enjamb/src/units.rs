@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_size_is_refused_with_its_place() {
+    fn other_texts_are_not_sizes_and_the_error_has_a_place() {
         for (text, error) in [
             ("", SizeError::NoNumber),
             ("M", SizeError::NoNumber),
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_duration_is_refused() {
+    fn other_texts_are_not_durations() {
         for (text, error) in [
             ("", DurationError::NoNumber),
             ("ms", DurationError::NoNumber),

@@ -20,7 +20,7 @@ fn entries() -> impl Strategy<Value = Entry> {
 
 proptest! {
     #[test]
-    fn the_text_form_is_read_back_as_it_was(entries in prop::collection::vec(entries(), 0..12), named in any::<bool>()) {
+    fn the_text_form_is_read_back_unchanged(entries in prop::collection::vec(entries(), 0..12), named in any::<bool>()) {
         let transcript = Transcript { protocol: named.then(|| "u32be max=1M".to_owned()), entries };
         let text = transcript.to_string();
         prop_assert!(text.is_ascii());
@@ -36,7 +36,7 @@ proptest! {
 }
 
 #[test]
-fn a_fault_is_named_by_line_and_column() {
+fn an_error_names_its_line_and_column() {
     for (text, line, column) in [
         ("", 1, 1),
         ("enjamb transcript 2", 1, 1),

@@ -1,31 +1,41 @@
-//! How fast the frames of a stream are found, by themselves: a handler counts them and adds up their lengths, and keeps nothing.
+//! The group `framing`: speed of finding the frames of a stream.
+//!
+//! A handler counts the frames and adds up their lengths. It keeps nothing else.
 
 use std::rc::Rc;
 
 use enjamb::Terminator;
 
-use crate::Scale;
 use crate::measure::{Contestant, Input, Row};
 use crate::peers::asynchat::asynchat;
 use crate::peers::{engine, search, tokio_codec};
+use crate::random::Random;
+use crate::scale::Scale;
 
-/// How much of an input `asynchat` gets, where it is at its usual speed.
+/// Size of the input that `asynchat` reads, in bytes, where it runs at its usual speed.
 const ASYNCHAT_BYTES: usize = 1 << 20;
+
+/// Size of the input that `asynchat` reads where it takes tens of microseconds per byte.
+const ASYNCHAT_SLOW_BYTES: usize = 16 << 10;
 
 const CRLF: &[u8] = b"\r\n";
 
+/// Letters of English text and some punctuation, without CR and LF.
+const LETTERS: &[u8; 21] = b" etaoinshrdlucmfwyp.,";
+
+/// Makes the rows of the group.
 pub(crate) fn rows(scale: Scale) -> Vec<Row> {
-    let lines = lines(scale, |random, line| line.push(b" etaoinshrdlucmfwyp.,"[random.below(21)]));
+    let lines = lines(scale, |random, line| line.push(LETTERS[random.below(LETTERS.len())]));
     let crs = self::lines(scale, |_, line| line.push(b'\r'));
-    let mixed = self::lines(scale, |random, line| line.push(b"\r\ra\n"[random.below(3)]));
+    let mixed = self::lines(scale, |random, line| line.push(b"\r\ra"[random.below(3)]));
     let lfs = self::lines(scale, |_, line| line.push(b'\n'));
     vec![
         crlf("80-byte lines, 64 KiB reads", &lines, 64 << 10, true),
         crlf("80-byte lines, 4 KiB reads", &lines, 4 << 10, true),
         crlf("80-byte lines, 64-byte reads", &lines, 64, true),
-        prefixed("1 KiB frames behind a length, 64 KiB reads", scale, 1024, 64 << 10),
-        prefixed("1 KiB frames behind a length, 1000-byte reads", scale, 1024, 1000),
-        prefixed("16-byte frames behind a length, 64 KiB reads", scale, 16, 64 << 10),
+        prefixed("length-prefixed 1 KiB frames, 64 KiB reads", scale, 1024, 64 << 10),
+        prefixed("length-prefixed 1 KiB frames, 1000-byte reads", scale, 1024, 1000),
+        prefixed("length-prefixed 16-byte frames, 64 KiB reads", scale, 16, 64 << 10),
         fixed("16-byte frames, 64 KiB reads", scale, 16, 64 << 10),
         crlf("80-byte lines of CR, 64 KiB reads", &crs, 64 << 10, true),
         crlf("80-byte lines of CR and letters, 64 KiB reads", &mixed, 64 << 10, true),
@@ -35,23 +45,11 @@ pub(crate) fn rows(scale: Scale) -> Vec<Row> {
     ]
 }
 
-/// Numbers by chance, the same in every run (xorshift).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, most: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 33).unwrap_or_default() % most
-    }
-}
-
-/// Lines of 60 to 99 bytes with their CR LF.
+/// Makes lines of 60 to 99 bytes, CR LF included.
 fn lines(scale: Scale, mut byte: impl FnMut(&mut Random, &mut Vec<u8>)) -> Rc<Input> {
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut random = Random::new(0x9e37_79b9_7f4a_7c15);
     let mut input = Input::default();
-    while input.bytes.len() < scale.bytes {
+    while input.bytes.len() < scale.input_bytes {
         let mut line = Vec::new();
         for _ in 0..58 + random.below(40) {
             byte(&mut random, &mut line);
@@ -61,11 +59,12 @@ fn lines(scale: Scale, mut byte: impl FnMut(&mut Random, &mut Vec<u8>)) -> Rc<In
     Rc::new(input)
 }
 
-/// Lines that end at CR LF. `strict`: and that hold no LF, so that whoever takes LF for the end finds them too.
-fn crlf(name: &str, input: &Rc<Input>, read: usize, strict: bool) -> Row {
+/// Makes a row of lines that end at CR LF. `peers` says whether codecs that split at LF read them
+/// too: they find the same lines only if no line contains an LF.
+fn crlf(name: &str, input: &Rc<Input>, read: usize, peers: bool) -> Row {
     let mut contestants = Vec::from(engine::frames(input, read, &Terminator::crlf()));
     contestants.push(search::memmem(input, CRLF));
-    if strict {
+    if peers {
         contestants.push(engine::text(input, read));
         contestants.push(tokio_codec::lines(input, read));
         contestants.push(tokio_codec::any_delimiter(input, read, b"\n", 1));
@@ -74,10 +73,11 @@ fn crlf(name: &str, input: &Rc<Input>, read: usize, strict: bool) -> Row {
     Row { name: name.to_owned(), contestants }
 }
 
+/// Makes a row of frames behind a big-endian length of four bytes.
 fn prefixed(name: &str, scale: Scale, length: u32, read: usize) -> Row {
     let mut input = Input::default();
     let payload = vec![b'x'; length as usize];
-    while input.bytes.len() < scale.bytes {
+    while input.bytes.len() < scale.input_bytes {
         input.push(&[&length.to_be_bytes(), &payload], payload.len());
     }
     let input = Rc::new(input);
@@ -87,10 +87,11 @@ fn prefixed(name: &str, scale: Scale, length: u32, read: usize) -> Row {
     Row { name: name.to_owned(), contestants }
 }
 
+/// Makes a row of frames of one fixed length.
 fn fixed(name: &str, scale: Scale, length: u64, read: usize) -> Row {
     let mut input = Input::default();
     let payload = vec![b'x'; usize::try_from(length).unwrap_or_default()];
-    while input.bytes.len() < scale.bytes {
+    while input.bytes.len() < scale.input_bytes {
         input.push(&[&payload], payload.len());
     }
     let input = Rc::new(input);
@@ -100,15 +101,16 @@ fn fixed(name: &str, scale: Scale, length: u64, read: usize) -> Row {
     Row { name: name.to_owned(), contestants }
 }
 
-/// Payload that begins the delimiter over and over, and never goes on to its end.
+/// Makes a row with a long delimiter. Its payload starts the delimiter again and again and never
+/// completes it.
 fn long_delimiter(name: &str, scale: Scale) -> Row {
     const READ: usize = 16;
     let mut delimiter: Vec<u8> = b"boundary".repeat(512);
     delimiter.truncate(4095);
     delimiter.push(b'!');
-    let mut random = Random(7);
+    let mut random = Random::new(7);
     let mut input = Input::default();
-    while input.bytes.len() < scale.bytes / 4 {
+    while input.bytes.len() < scale.input_bytes / 4 {
         let payload = b"boundary".repeat(random.below(1000));
         input.push(&[&payload, b"?", &delimiter], payload.len() + 1);
     }
@@ -117,16 +119,17 @@ fn long_delimiter(name: &str, scale: Scale) -> Row {
         engine::frames(&input, READ, &Terminator::delimiter(&delimiter).unwrap_or(Terminator::Close)).into();
     contestants.push(search::memmem(&input, &delimiter));
     let hex: String = delimiter.iter().map(|byte| format!("{byte:02x}")).collect();
-    contestants.extend(asynchat(&input, READ, format!("delimiter:{hex}"), 16 << 10));
+    contestants.extend(asynchat(&input, READ, format!("delimiter:{hex}"), ASYNCHAT_SLOW_BYTES));
     Row { name: name.to_owned(), contestants }
 }
 
+/// Makes a row of frames that end at either of two delimiters.
 fn any_of(name: &str, scale: Scale) -> Row {
     const READ: usize = 64 << 10;
-    let mut random = Random(11);
+    let mut random = Random::new(11);
     let mut input = Input::default();
-    while input.bytes.len() < scale.bytes {
-        let line: Vec<u8> = (0..59 + random.below(40)).map(|_| b" etaoinshrdlucmfwyp.,"[random.below(21)]).collect();
+    while input.bytes.len() < scale.input_bytes {
+        let line: Vec<u8> = (0..59 + random.below(40)).map(|_| LETTERS[random.below(LETTERS.len())]).collect();
         input.push(&[&line, [&b"\n"[..], b"\0"][random.below(2)]], line.len());
     }
     let input = Rc::new(input);

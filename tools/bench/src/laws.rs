@@ -1,6 +1,7 @@
-//! How fast the laws are tried: segmentations a second of a short stream, and the whole run over a small codec.
+//! The group `laws`: segmentations a second of a short stream, and the time of a whole run.
 //!
-//! There is no peer to compare with: nobody else tries all cuts. So these rows say how long somebody waits for their tests.
+//! There is no peer to compare with, since no other tool tries all cuts. These rows show how long a
+//! developer waits for the tests.
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -13,13 +14,13 @@ use enjamb_law::{
 use tokio::io::AsyncBufReadExt as _;
 use tokio_util::codec::LinesCodec;
 
-/// 40 bytes, five lines.
+/// A stream of 40 bytes: five lines and an unfinished one.
 const STREAM: &[u8] = b"GET a\r\nhost: b\r\nx: 1\r\n\r\nand so it goes\n!";
 
-/// Keeps nothing of a line but its length.
-struct Lengths;
+/// A handler that emits the length of each line.
+struct LineLengths;
 
-impl Handler for Lengths {
+impl Handler for LineLengths {
     type Event = u64;
     type Error = std::convert::Infallible;
 
@@ -32,23 +33,25 @@ impl Handler for Lengths {
     fn collect(&mut self, _: &[u8]) -> Result<(), Self::Error> {
         Ok(())
     }
-    fn found(&mut self, frame: enjamb::Found) -> Result<Step<u64>, Self::Error> {
+    fn found(&mut self, frame: enjamb::FrameInfo) -> Result<Step<u64>, Self::Error> {
         Ok(Step::event(frame.length))
     }
 }
 
-/// The rows by name.
-pub(crate) const ROWS: [&str; 4] = [
-    "segmentations, a handler",
-    "segmentations, tokio_util LinesCodec",
-    "segmentations, tokio lines",
-    "whole run, tokio_util LinesCodec",
-];
+/// Row of a whole run of all laws.
+const WHOLE_RUN: &str = "whole run, tokio_util LinesCodec";
 
-/// Measures one of them, `rounds` times.
+/// The names of the rows.
+pub(crate) const ROWS: [&str; 4] =
+    ["segmentations, a handler", "segmentations, tokio_util LinesCodec", "segmentations, tokio lines", WHOLE_RUN];
+
+/// Most runs of all laws over a codec: one takes seconds.
+const WHOLE_RUNS_MAX: u32 = 10;
+
+/// Measures one row, `rounds` times.
 pub(crate) fn measure(row: &str, rounds: u32, out: &mut impl Write) -> anyhow::Result<()> {
     match row {
-        "segmentations, a handler" => segmentations(row, &Machines(|| Framer::new(Lengths)), rounds, out)?,
+        "segmentations, a handler" => segmentations(row, &Machines(|| Framer::new(LineLengths)), rounds, out)?,
         "segmentations, tokio_util LinesCodec" => {
             segmentations(row, &Decoded::new(|| LinesCodec::new_with_max_length(64)), rounds, out)?;
         }
@@ -72,13 +75,13 @@ where
     let input = stream(STREAM);
     let mut rates = Vec::new();
     for _ in 0..=rounds {
-        let begin = Instant::now();
+        let start = Instant::now();
         let checked = split_everywhere(subject, &input, &family).map_err(|violation| anyhow::anyhow!("{violation}"))?;
-        rates.push(checked.segmentations as f64 / begin.elapsed().as_secs_f64());
+        rates.push(checked.segmentations as f64 / start.elapsed().as_secs_f64());
     }
     rates.sort_by(f64::total_cmp);
     let (median, best) = (rates[rates.len() / 2], rates[rates.len() - 1]);
-    writeln!(out, "| {row:<40} | {median:>12.0} | {best:>12.0} | segmentations a second, of {} bytes", STREAM.len())?;
+    writeln!(out, "| {row:<40} | {median:>12.0} | {best:>12.0} | segmentations a second of {} bytes", STREAM.len())?;
     Ok(())
 }
 
@@ -87,20 +90,20 @@ fn whole_run(row: &str, rounds: u32, out: &mut impl Write) -> anyhow::Result<()>
         Laws::new("lines", Decoded::new(|| LinesCodec::new_with_max_length(64)))
             .messages(["one\n", "two\r\n", "\n", "and so it goes\n"])
             .limit(64)
-            // Each law is tried in a child, which is this program started for this row.
+            // Each law runs in a child process, which is this program started for this row.
             .started_with(["--only", "laws", "--row", "whole run"])
     };
     let mut times: Vec<Duration> = Vec::new();
     let mut runs = 0;
-    for _ in 0..rounds.min(10) {
-        let begin = Instant::now();
+    for _ in 0..rounds.min(WHOLE_RUNS_MAX) {
+        let start = Instant::now();
         let verdicts = definition().check_all();
-        times.push(begin.elapsed());
+        times.push(start.elapsed());
         runs = 0;
         for (law, verdict) in verdicts {
             match verdict {
                 Verdict::Holds(tried) => runs += tried.runs,
-                Verdict::NotAsked(_) => {}
+                Verdict::NotTried(_) => {}
                 Verdict::Broken(violation) => anyhow::bail!("{violation}"),
                 Verdict::Unfit(what) => anyhow::bail!("{law}: {what}"),
             }
@@ -112,12 +115,13 @@ fn whole_run(row: &str, rounds: u32, out: &mut impl Write) -> anyhow::Result<()>
     let laws = Law::ALL.len();
     writeln!(
         out,
-        "| {row:<40} | {median:>12.3} | {best:>12.3} | seconds, for {laws} laws and {runs} runs of the codec"
+        "| {row:<40} | {median:>12.3} | {best:>12.3} | seconds for {laws} laws and {runs} runs of the codec"
     )?;
     Ok(())
 }
 
-pub(crate) fn head(out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "| {:<40} | {:>12} | {:>12} | what", "", "median", "best")?;
+/// Writes the head of the group's table.
+pub(crate) fn write_head(out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "| {:<40} | {:>12} | {:>12} | unit", "row", "median", "best")?;
     writeln!(out, "|------------------------------------------|-------------:|-------------:|---")
 }

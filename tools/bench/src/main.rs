@@ -1,10 +1,12 @@
-//! How fast: enjamb and others who do the same, on the same bytes, in one run.
+//! Measures the speed of enjamb and of its peers, on the same bytes and in one run.
 //!
-//! A *group* is a question (`framing`: how fast are frames found?) and has a file of its own; it makes *rows*, which are inputs; in a row every
-//! *contestant* reads the whole input and says what it found, which must be what is in it. Then they run in turns, round after round, so that whatever
-//! else the machine does hits all of them; what is reported are medians, and ratios of what ran in the same round.
+//! A *group* asks one question, such as how fast frames are found, and has a file of its own. It
+//! has *rows*, one per input. In a row every *contestant* reads the whole input and returns what it
+//! found, which must match the input. The contestants then run in turns, round after round, so that
+//! other load on the machine hits all of them. The report gives medians, and ratios of times from
+//! the same round.
 //!
-//! One machine's numbers say little. The ratios are what to look at.
+//! Compare ratios: absolute numbers of one machine mean little elsewhere.
 
 mod captures;
 mod framing;
@@ -12,90 +14,89 @@ mod laws;
 mod measure;
 mod peers;
 mod protocols;
+mod random;
 mod report;
+mod scale;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::captures::CaptureRow;
 use crate::measure::Row;
+use crate::scale::Scale;
 
-/// Measures enjamb beside its peers.
+/// Measures the speed of enjamb beside its peers.
 #[derive(Debug, Parser)]
 #[command(name = "enjamb-bench")]
 struct Arguments {
-    /// Only this group of rows.
+    /// Measure only this group of rows.
     #[arg(long, value_name = "GROUP")]
     only: Option<String>,
 
-    /// Only rows whose name holds this text.
+    /// Measure only rows whose name contains this text.
     #[arg(long, value_name = "TEXT")]
     row: Option<String>,
 
-    /// Small inputs and few rounds: whether it runs, and not how fast.
+    /// Use small inputs and few rounds: shows that everything runs, not how fast it is.
     #[arg(long)]
     quick: bool,
 
-    /// How often each contestant runs.
+    /// Number of times each contestant runs. Captures run at most 7 times, whole runs of the laws
+    /// at most 10.
     #[arg(long, value_name = "COUNT", default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
 
-    /// Name groups and rows, and measure nothing.
+    /// List groups and rows, and measure nothing.
     #[arg(long)]
     list: bool,
 }
 
-/// How large inputs are.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Scale {
-    /// Bytes of a row's input.
-    bytes: usize,
-    /// Bytes of a capture.
-    capture: u64,
-}
-
-/// A question, and the rows that answer it.
+/// Rows that answer one question.
 struct Group {
     name: &'static str,
-    asks: &'static str,
+    title: &'static str,
     rows: Rows,
 }
 
-/// What the rows of a group are.
+/// The rows of a group, by the way they are measured.
 enum Rows {
-    /// An input, and everybody who reads it.
-    Read(fn(Scale) -> Vec<Row>),
-    /// Laws over subjects, by name.
-    Tried(&'static [&'static str]),
-    /// Captures, and whoever reads them as a process, by name.
-    Processes(&'static [&'static str]),
+    /// An input in memory, and the contestants that read it.
+    Inputs(fn(Scale) -> Vec<Row>),
+    /// Names of rows in which laws run over a subject.
+    Laws(&'static [&'static str]),
+    /// Capture files, which contestants read as processes.
+    Captures(&'static [CaptureRow]),
 }
 
 const GROUPS: &[Group] = &[
     Group {
         name: "framing",
-        asks: "how fast are the frames of a stream found and counted",
-        rows: Rows::Read(framing::rows),
+        title: "speed of finding and counting the frames of a stream",
+        rows: Rows::Inputs(framing::rows),
     },
     Group {
         name: "protocols",
-        asks: "how fast are the messages of a conversation read",
-        rows: Rows::Read(protocols::rows),
+        title: "speed of parsing the messages of a conversation",
+        rows: Rows::Inputs(protocols::rows),
     },
     Group {
         name: "captures",
-        asks: "how fast is a capture read, from its file to what was said in it",
-        rows: Rows::Processes(&captures::ROWS),
+        title: "speed of reading a capture file, from packets to messages",
+        rows: Rows::Captures(&captures::ROWS),
     },
-    Group { name: "laws", asks: "how long does one wait for the laws", rows: Rows::Tried(&laws::ROWS) },
+    Group { name: "laws", title: "time to run the laws over a small codec", rows: Rows::Laws(&laws::ROWS) },
 ];
+
+/// Rounds of a `--quick` run.
+const QUICK_ROUNDS: u32 = 3;
 
 /// Exit code for wrong usage.
 const WRONG_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    if let Some(code) = captures::as_another() {
+    if let Some(code) = captures::run_subprocess() {
         return code;
     }
     match run(&Arguments::parse(), &mut io::stdout().lock()) {
@@ -108,21 +109,17 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    let scale = if arguments.quick {
-        Scale { bytes: 1 << 18, capture: 4_000_000 }
-    } else {
-        Scale { bytes: 4 << 20, capture: 500_000_000 }
-    };
-    let rounds = if arguments.quick { 3 } else { arguments.rounds };
-    let wanted = |group: &&Group| arguments.only.as_deref().is_none_or(|only| only == group.name);
-    let mut measured = 0;
-    for group in GROUPS.iter().filter(wanted) {
-        writeln!(out, "## {}: {}\n", group.name, group.asks)?;
-        let named = |name: &str| arguments.row.as_deref().is_none_or(|text| name.contains(text));
+    let scale = if arguments.quick { Scale::QUICK } else { Scale::FULL };
+    let rounds = if arguments.quick { QUICK_ROUNDS } else { arguments.rounds };
+    let is_wanted = |group: &&Group| arguments.only.as_deref().is_none_or(|only| only == group.name);
+    let mut selected = 0;
+    for group in GROUPS.iter().filter(is_wanted) {
+        writeln!(out, "## {}: {}\n", group.name, group.title)?;
+        let matches = |name: &str| arguments.row.as_deref().is_none_or(|text| name.contains(text));
         match group.rows {
-            Rows::Read(rows) => {
-                for row in rows(scale).into_iter().filter(|row| named(&row.name)) {
-                    measured += 1;
+            Rows::Inputs(rows) => {
+                for row in rows(scale).into_iter().filter(|row| matches(&row.name)) {
+                    selected += 1;
                     if arguments.list {
                         writeln!(out, "{}", row.name)?;
                     } else {
@@ -130,34 +127,39 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<ExitCode> 
                     }
                 }
             }
-            Rows::Tried(rows) => {
+            Rows::Laws(rows) => {
                 if !arguments.list {
-                    laws::head(out)?;
+                    laws::write_head(out)?;
                 }
-                for row in rows.iter().filter(|row| named(row)) {
-                    measured += 1;
+                for row in rows.iter().filter(|row| matches(row)) {
+                    selected += 1;
                     if arguments.list {
                         writeln!(out, "{row}")?;
                     } else {
                         laws::measure(row, rounds, out)?;
                     }
                 }
-                writeln!(out)?;
+                if !arguments.list {
+                    writeln!(out)?;
+                }
             }
-            Rows::Processes(rows) => {
-                for row in rows.iter().filter(|row| named(row)) {
-                    measured += 1;
+            Rows::Captures(rows) => {
+                for row in rows.iter().filter(|row| matches(row.name)) {
+                    selected += 1;
                     if arguments.list {
-                        writeln!(out, "{row}")?;
+                        writeln!(out, "{}", row.name)?;
                     } else {
                         captures::measure(row, scale, rounds, out)?;
                     }
                 }
             }
         }
+        if arguments.list {
+            writeln!(out)?;
+        }
     }
-    if measured == 0 {
-        eprintln!("enjamb-bench: no row has that name; --list names them all");
+    if selected == 0 {
+        eprintln!("enjamb-bench: no row matches; --list prints the names of all groups and rows");
         return Ok(ExitCode::from(WRONG_USAGE));
     }
     Ok(ExitCode::SUCCESS)

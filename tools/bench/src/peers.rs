@@ -1,4 +1,4 @@
-//! Everybody who reads an input, each in the way it is meant to be used.
+//! The contestants that find frames, each used in the way its authors intend.
 
 pub(crate) mod asynchat;
 pub(crate) mod engine;

@@ -1,14 +1,16 @@
-//! How fast the messages of a protocol are read, by a session that keeps both sides and pairs replies with requests.
+//! The group `protocols`: speed of parsing the messages of a conversation.
+//!
+//! A session parses both sides and pairs replies with requests.
 
 use std::rc::Rc;
 
 use enjamb::{Session, Side};
 use enjamb_protocols::{http1, redis};
 
-use crate::Scale;
 use crate::measure::{Contestant, Input, Row, Tally};
+use crate::scale::Scale;
 
-/// A head with as many fields as browsers send.
+/// A request head with as many fields as browsers send.
 const REQUEST: &[u8] = b"GET /articles/2026/enjambment?page=2 HTTP/1.1\r\n\
     Host: www.example.org\r\n\
     User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n\
@@ -27,57 +29,48 @@ const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\n\
     Cache-Control: max-age=60\r\n\
     Connection: keep-alive\r\n\r\n";
 
+/// Length of a response's body, in bytes.
 const BODY: usize = 100;
 
 const COMMAND: &[u8] = b"*3\r\n$3\r\nSET\r\n$10\r\nkey:000042\r\n$16\r\nabcdefghijklmnop\r\n";
 const REPLY: &[u8] = b"+OK\r\n";
 
-/// Messages that a client sends in one write.
+/// Messages that each side sends in one write.
 const PIPELINE: usize = 16;
 
+/// Makes the rows of the group.
 pub(crate) fn rows(scale: Scale) -> Vec<Row> {
+    let whole = "a session: messages, pairs, spans";
     let response = [RESPONSE, &[b'x'; BODY]].concat();
     let http = conversation(scale, REQUEST, &response);
+    let http_turns = [PIPELINE * REQUEST.len(), PIPELINE * response.len()];
     let redis = conversation(scale, COMMAND, REPLY);
-    let turns = [PIPELINE * REQUEST.len(), PIPELINE * response.len()];
-    let cut = "every read is 100 bytes: heads are cut";
+    let redis_turns = [PIPELINE * COMMAND.len(), PIPELINE * REPLY.len()];
+    let http_cut = "the same; 100-byte reads, which cut heads";
+    let redis_cut = "the same; 20-byte reads, which cut commands";
     vec![
         Row {
-            name: "HTTP/1 requests of 430 bytes and their responses, 16 in a read".to_owned(),
+            name: "HTTP/1: requests of 430 bytes and their responses, 16 per read".to_owned(),
             contestants: vec![
-                session("enjamb", "a session: messages, pairs, spans", &http, turns, usize::MAX, http1::session),
-                session("enjamb, cut", cut, &http, turns, 100, http1::session),
-                httparse(&http, turns),
+                session("enjamb", whole, &http, http_turns, usize::MAX, http1::session),
+                session("enjamb, small reads", http_cut, &http, http_turns, 100, http1::session),
+                httparse(&http, http_turns),
             ],
         },
         Row {
-            name: "Redis commands of 49 bytes and their replies, 16 in a read".to_owned(),
+            name: "Redis: commands of 49 bytes and their replies, 16 per read".to_owned(),
             contestants: vec![
-                session(
-                    "enjamb",
-                    "a session: messages, pairs, spans",
-                    &redis,
-                    [PIPELINE * COMMAND.len(), PIPELINE * REPLY.len()],
-                    usize::MAX,
-                    redis::session,
-                ),
-                session(
-                    "enjamb, cut",
-                    "every read is 20 bytes: commands are cut",
-                    &redis,
-                    [PIPELINE * COMMAND.len(), PIPELINE * REPLY.len()],
-                    20,
-                    redis::session,
-                ),
+                session("enjamb", whole, &redis, redis_turns, usize::MAX, redis::session),
+                session("enjamb, small reads", redis_cut, &redis, redis_turns, 20, redis::session),
             ],
         },
     ]
 }
 
-/// Turns of a client and a server, one behind the other.
+/// Makes an input of client and server turns, one after the other.
 fn conversation(scale: Scale, request: &[u8], response: &[u8]) -> Rc<Input> {
     let mut input = Input::default();
-    while input.bytes.len() < scale.bytes {
+    while input.bytes.len() < scale.input_bytes {
         for message in [request, response] {
             for _ in 0..PIPELINE {
                 input.push(&[message], message.len());
@@ -87,7 +80,7 @@ fn conversation(scale: Scale, request: &[u8], response: &[u8]) -> Rc<Input> {
     Rc::new(input)
 }
 
-/// The turns of a conversation, whose lengths alternate.
+/// Splits a conversation into its turns, whose lengths alternate.
 fn turns(mut bytes: &[u8], lengths: [usize; 2]) -> impl Iterator<Item = (Side, &[u8])> {
     let mut side = Side::Server;
     std::iter::from_fn(move || {
@@ -98,15 +91,16 @@ fn turns(mut bytes: &[u8], lengths: [usize; 2]) -> impl Iterator<Item = (Side, &
     })
 }
 
+/// Makes the contestant that feeds a session, with reads of at most `read` bytes.
 fn session(
     name: &'static str,
-    does: &'static str,
+    work: &'static str,
     input: &Rc<Input>,
     lengths: [usize; 2],
     read: usize,
     open: fn() -> Box<dyn Session>,
 ) -> Contestant {
-    Contestant::new(name, does, input, move |bytes| {
+    Contestant::new(name, work, input, move |bytes| {
         let mut session = open();
         let mut tally = Tally::default();
         for (side, turn) in turns(bytes, lengths) {
@@ -118,9 +112,10 @@ fn session(
     })
 }
 
-/// The parser of heads that the session uses too, over heads that lie whole in memory; the bodies' length is known.
+/// Makes the contestant that runs only `httparse`, which the session uses too. Every head is whole
+/// in memory, and the lengths of the bodies are known in advance.
 fn httparse(input: &Rc<Input>, lengths: [usize; 2]) -> Contestant {
-    Contestant::new("httparse", "heads alone, known to be whole: the limit", input, move |bytes| {
+    Contestant::new("httparse", "heads only, all of them whole: an upper bound", input, move |bytes| {
         let mut tally = Tally::default();
         for (side, mut turn) in turns(bytes, lengths) {
             while !turn.is_empty() {

@@ -1,32 +1,32 @@
-//! What is printed: a table for each row, which is Markdown too.
+//! Prints a row's result as a table in Markdown.
 
 use std::io::{self, Write};
 
-use crate::measure::Measured;
+use crate::measure::RowResult;
 
-pub(crate) fn write(Measured { name, results }: &Measured, out: &mut impl Write) -> io::Result<()> {
-    let bytes = results.first().map_or(0, |ours| ours.bytes);
+pub(crate) fn write(RowResult { name, contestants }: &RowResult, out: &mut impl Write) -> io::Result<()> {
+    let input_bytes = contestants.first().map_or(0, |ours| ours.input_bytes);
     writeln!(out, "### {name}\n")?;
     writeln!(
         out,
-        "| {:<24} | {:>9} | {:>9} | {:>10} | {:>10} | what it does",
-        "", "MB/s", "best", "enjamb is", "at best"
+        "| {:<24} | {:>9} | {:>9} | {:>10} | {:>10} | work",
+        "contestant", "MB/s", "best MB/s", "time ratio", "best ratio"
     )?;
     writeln!(out, "|--------------------------|----------:|----------:|-----------:|-----------:|---")?;
-    for (index, result) in results.iter().enumerate() {
-        let ratio = |ratio| if index == 0 { String::new() } else { times(ratio) };
+    for (index, result) in contestants.iter().enumerate() {
+        let ratio = |ratio| if index == 0 { String::new() } else { format_ratio(ratio) };
         write!(
             out,
             "| {:<24} | {:>9} | {:>9} | {:>10} | {:>10} | {}",
             result.name,
-            rate(result.median),
-            rate(result.best),
-            ratio(result.slower),
-            ratio(result.slower_at_best),
-            result.does,
+            format_rate(result.median_rate),
+            format_rate(result.best_rate),
+            ratio(result.median_ratio),
+            ratio(result.best_ratio),
+            result.work,
         )?;
-        if result.bytes < bytes {
-            write!(out, "; the first {} KB", result.bytes / 1000)?;
+        if result.input_bytes < input_bytes {
+            write!(out, "; the first {} KB only", result.input_bytes / 1000)?;
         }
         writeln!(out)?;
     }
@@ -34,12 +34,12 @@ pub(crate) fn write(Measured { name, results }: &Measured, out: &mut impl Write)
     out.flush()
 }
 
-pub(crate) fn rate(megabytes: f64) -> String {
+pub(crate) fn format_rate(megabytes: f64) -> String {
     let digits = if megabytes < 1.0 { 3 } else { usize::from(megabytes < 100.0) };
     format!("{megabytes:.digits$}")
 }
 
-fn times(ratio: f64) -> String {
+fn format_ratio(ratio: f64) -> String {
     let digits = if ratio < 10.0 { 2 } else { 0 };
     format!("{ratio:.digits$} x")
 }

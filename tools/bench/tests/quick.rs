@@ -1,4 +1,4 @@
-//! Every contestant of every row finds what is in the input. How fast is not a matter for tests.
+//! Every contestant of every row finds all frames of its input. Tests do not check speed.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,11 +10,11 @@ fn bench(arguments: &[&str]) -> assert_cmd::assert::Assert {
 }
 
 fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("it prints text")
+    String::from_utf8(bytes.to_vec()).expect("the output is UTF-8")
 }
 
 #[test]
-fn all_find_the_same() {
+fn every_row_is_measured_and_starts_with_enjamb() {
     let run = bench(&["--quick"]).success();
     let printed = text(&run.get_output().stdout);
     let listed = bench(&["--list"]).success();
@@ -26,22 +26,22 @@ fn all_find_the_same() {
         assert!(table || printed.contains(&format!("| {row} ")), "{row} is missing");
     }
     let ours = printed.matches("\n| enjamb  ").count() + printed.matches("\n| enjamb replay  ").count();
-    assert_eq!(ours, printed.matches("\n### ").count(), "one enjamb a row");
+    assert_eq!(ours, printed.matches("\n### ").count(), "every table has one row of enjamb");
 }
 
 #[test]
-fn a_row_that_does_not_exist_is_wrong_usage() {
+fn an_unknown_row_or_group_is_wrong_usage() {
     bench(&["--quick", "--row", "no such row"]).code(2);
     bench(&["--quick", "--only", "no such group"]).code(2);
 }
 
-/// Runs the row of Redis with a program of the peers that says `payload`.
-fn beside_a_peer_that_says(payload: &str) -> assert_cmd::assert::Assert {
-    let target = tempfile::tempdir().expect("a folder");
+/// Measures the Redis capture beside a substitute for the peers' program that prints `output`.
+fn measure_beside_peer(output: &str) -> assert_cmd::assert::Assert {
+    let target = tempfile::tempdir().expect("a temporary folder");
     let program = target.path().join("release/enjamb-peers");
-    fs::create_dir(target.path().join("release")).expect("a folder in it");
-    fs::write(&program, format!("#!/bin/sh\necho '{payload}'\n")).expect("a program");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it may run");
+    fs::create_dir(target.path().join("release")).expect("a subfolder");
+    fs::write(&program, format!("#!/bin/sh\necho '{output}'\n")).expect("the program is written");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("the program is executable");
     Command::new(env!("CARGO_BIN_EXE_enjamb-bench"))
         .args(["--quick", "--only", "captures", "--row", "Redis"])
         .env("CARGO_TARGET_DIR", target.path())
@@ -49,16 +49,16 @@ fn beside_a_peer_that_says(payload: &str) -> assert_cmd::assert::Assert {
 }
 
 #[test]
-fn who_counts_something_else_is_shown_with_what_it_counted() {
-    let run = beside_a_peer_that_says(r#"{"payload":12}"#).success();
+fn a_peer_that_miscounts_is_shown_with_its_count() {
+    let run = measure_beside_peer(r#"{"payload":12}"#).success();
     let printed = text(&run.get_output().stdout);
-    let wrong = printed.lines().filter(|line| line.contains("; it counts 12 bytes of payload of ")).count();
+    let wrong = printed.lines().filter(|line| line.contains("; it counts 12 of ")).count();
     assert_eq!(wrong, 3, "{printed}");
 }
 
 #[test]
-fn who_says_nothing_that_can_be_read_fails_the_run() {
-    let run = beside_a_peer_that_says("many").failure();
+fn a_peer_with_unreadable_output_fails_the_run() {
+    let run = measure_beside_peer("many").failure();
     let complaint = text(&run.get_output().stderr);
-    assert!(complaint.contains("what flowscope, streams says"), "{complaint}");
+    assert!(complaint.contains("cannot read the counts of flowscope, streams"), "{complaint}");
 }

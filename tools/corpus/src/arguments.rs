@@ -75,7 +75,7 @@ pub(crate) struct ExtractArguments {
 
     /// How long a session may take over a part of a conversation before it counts as hung: 20, 20s, 500ms. A
     /// bare number is seconds.
-    #[arg(long, value_name = "DURATION", default_value = "20s",
+    #[arg(long, value_name = "TIME", default_value = "20s",
         value_parser = |text: &str| duration_within(text, &(HUNG_AFTER_MIN..=HUNG_AFTER_MAX)))]
     pub(crate) hung_after: Duration,
 }

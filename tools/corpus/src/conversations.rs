@@ -11,9 +11,8 @@ use std::time::Duration;
 use enjamb::transcript::Entry;
 use enjamb::units::format_duration;
 use enjamb::{Connection, Event, Tap, Time};
-use enjamb_law::{Lost, survive};
+use enjamb_isolate::{Failure, Ledger, supervise};
 use enjamb_protocols::Registry;
-use enjamb_replay::ledger::Ledger;
 use enjamb_sources::{ProtocolChoice, connection_title};
 
 use crate::pieces::{LeftOut, Piece, PieceCutter, Pieces};
@@ -131,21 +130,22 @@ impl<F: FnMut(Piece)> ConversationTap<F> {
             return;
         }
         self.ledger.begin(connection.number);
-        match survive(&title, self.settings.patience, work) {
+        match supervise(&title, self.settings.patience, work) {
             Ok((cutter, Pieces { pieces, left_out, kinds })) => {
                 open.cutter = Some(cutter);
                 self.left_out += left_out;
                 self.kinds.extend(kinds);
                 pieces.into_iter().for_each(&mut self.found);
             }
-            Err(lost) => {
+            Err(failure) => {
                 open.lost = true;
-                let reason = match lost {
-                    Lost::Panicked(message) => format!("its session panicked: {message}"),
-                    Lost::Hung(_) => {
+                let reason = match failure {
+                    Failure::Panicked(panic) => format!("its session panicked: {panic}"),
+                    Failure::Hung(patience) => {
                         self.hung += 1;
-                        format!("its session did not return within {}", format_duration(self.settings.patience))
+                        format!("its session did not return within {}", format_duration(patience))
                     }
+                    other => other.to_string(),
                 };
                 self.lost.push(LostConversation { title, reason });
             }

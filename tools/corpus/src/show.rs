@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use enjamb::Outcome;
 use enjamb::transcript::Content;
-use enjamb_law::{Lost, survive};
+use enjamb_isolate::{Failure, supervise};
 use enjamb_protocols::Registry;
 use enjamb_sources::{Exit, Input, Inputs, Notices, TranscriptFile};
 
@@ -88,10 +88,11 @@ fn row(input: &Input, registry: &Registry) -> Result<Row, RowError> {
         let mut session = protocol.session(protocol.ports().first().copied());
         parse(session.as_mut(), &transcript, true).messages
     };
-    let messages = survive(&input.to_string(), PATIENCE, work).map_err(|lost| {
-        RowError::SessionFailed(match lost {
-            Lost::Panicked(message) => format!("its session panicked: {message}"),
-            Lost::Hung(_) => format!("its session did not return within {} s", PATIENCE.as_secs()),
+    let messages = supervise(&input.to_string(), PATIENCE, work).map_err(|failure| {
+        RowError::SessionFailed(match failure {
+            Failure::Panicked(panic) => format!("its session panicked: {panic}"),
+            Failure::Hung(patience) => format!("its session did not return within {} s", patience.as_secs()),
+            other => other.to_string(),
         })
     })?;
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use enjamb::Transcript;
-use enjamb_law::{Cutting, Lost, Sessions, split, survive};
+use enjamb_isolate::{Failure, supervise};
+use enjamb_law::{Cutting, Sessions, split};
 use enjamb_protocols::{Protocol, Registry};
 use enjamb_sources::{Exit, Notices, TranscriptFile};
 
@@ -65,7 +66,7 @@ struct TestError {
 }
 
 impl TestError {
-    fn new(exit: Exit, reason: impl ToString) -> Self {
+    fn new(exit: Exit, reason: &dyn ToString) -> Self {
         Self { exit, reason: reason.to_string() }
     }
 }
@@ -77,10 +78,10 @@ fn test(
     names: &mut HashSet<String>,
     program: &str,
 ) -> Result<String, TestError> {
-    let file = File::open(path).map_err(|error| TestError::new(Exit::Unavailable, error))?;
-    let file = TranscriptFile::read(file).map_err(|error| TestError::new(Exit::Unavailable, error))?;
+    let file = File::open(path).map_err(|error| TestError::new(Exit::Unavailable, &error))?;
+    let file = TranscriptFile::read(file).map_err(|error| TestError::new(Exit::Unavailable, &error))?;
     let transcript = file.transcript;
-    let usage = |reason: String| TestError::new(Exit::WrongUsage, reason);
+    let usage = |reason: String| TestError::new(Exit::WrongUsage, &reason);
     let payload = transcript.payload_len();
     if payload > PAYLOAD_MAX {
         return Err(usage(format!(
@@ -110,12 +111,13 @@ fn test(
     };
     let name = unique(&identifier(path), names);
     let work = move || write_test(&name, &transcript, &resolved, &setup, &session);
-    survive(&path.display().to_string(), PATIENCE, work).map_err(|lost| {
-        let reason = match lost {
-            Lost::Panicked(message) => format!("its session panicked: {message}"),
-            Lost::Hung(_) => format!("its session did not return within {} s", PATIENCE.as_secs()),
+    supervise(&path.display().to_string(), PATIENCE, work).map_err(|failure| {
+        let reason = match failure {
+            Failure::Panicked(panic) => format!("its session panicked: {panic}"),
+            Failure::Hung(patience) => format!("its session did not return within {} s", patience.as_secs()),
+            other => other.to_string(),
         };
-        TestError::new(Exit::FoundWanting, format!("{reason}; `{program} replay --recut coalesce` shows the input"))
+        TestError::new(Exit::FoundWanting, &format!("{reason}; `{program} replay --recut coalesce` shows the input"))
     })
 }
 

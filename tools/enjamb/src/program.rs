@@ -2,8 +2,10 @@
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::FromArgMatches as _;
+use enjamb_isolate::LedgerError;
 use enjamb_protocols::{Protocol, Registry};
 use enjamb_sources::Exit;
 
@@ -32,7 +34,7 @@ impl Program {
 
     /// Adds a protocol. It replaces one with the same name.
     #[must_use]
-    pub fn register(self, protocol: Protocol) -> Self {
+    pub fn register(self, protocol: impl Into<Arc<Protocol>>) -> Self {
         Self { registry: self.registry.with(protocol), ..self }
     }
 
@@ -59,10 +61,7 @@ impl Program {
         };
         if self.wants_child(&command) {
             let run = || self.execute(command);
-            return enjamb_replay::ledger::in_child(run).unwrap_or_else(|error| {
-                self.notice(format_args!("cannot start a child process: {error}"));
-                Exit::Unavailable.into()
-            });
+            return enjamb_isolate::run_in_child(run).unwrap_or_else(|error| self.no_child_finished(&error));
         }
         self.execute(command)
     }
@@ -74,8 +73,7 @@ impl Program {
             Command::Corpus(arguments) => arguments.wants_child(),
             Command::Proxy(_) | Command::Protocols | Command::Completions { .. } | Command::Man { .. } => false,
         };
-        let builtin = Registry::builtin();
-        is_risky && self.registry.iter().any(|protocol| builtin.get(protocol.name()).is_none())
+        is_risky && self.registry.iter().any(|protocol| !protocol.is_builtin())
     }
 
     fn execute(&self, command: Command) -> ExitCode {
@@ -84,6 +82,7 @@ impl Program {
             Command::Replay(arguments) => enjamb_replay::run(&arguments, registry, name),
             Command::Corpus(arguments) => enjamb_corpus::run(&arguments, registry, name),
             Command::Proxy(arguments) => {
+                let arguments = enjamb_proxy::Arguments { program: Some(format!("{name} proxy")), ..arguments };
                 return self.report(enjamb_proxy::run(&arguments, registry));
             }
             Command::Protocols => protocols::list(registry),
@@ -91,6 +90,25 @@ impl Program {
             Command::Man { out } => manual::man(out.as_deref(), cli::command(name, version)),
         };
         self.report(outcome)
+    }
+
+    /// Reports why no child finished its work.
+    fn no_child_finished(&self, error: &LedgerError) -> ExitCode {
+        match error {
+            LedgerError::NoChild(error) => {
+                self.notice(format_args!("no child process could be started: {error}"));
+                return Exit::Unavailable.into();
+            }
+            LedgerError::TooManyCrashes(crashes) => {
+                self.notice(format_args!("{} connections ended the process, and no more were tried:", crashes.len()));
+                for (number, crash) in crashes {
+                    let _ = writeln!(io::stderr().lock(), "  #{number} {crash}");
+                }
+            }
+            LedgerError::NoItem(crash) => self.notice(format_args!("before any connection was tried, {crash}")),
+            other => self.notice(format_args!("{other}")),
+        }
+        Exit::FoundWanting.into()
     }
 
     /// Turns an outcome into an exit code. An error is written to standard error.

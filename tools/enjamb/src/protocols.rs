@@ -12,7 +12,7 @@ pub(crate) fn list(registry: &Registry) -> anyhow::Result<Exit> {
     for protocol in registry.iter().chain([&auto]) {
         let aliases = protocol.aliases().join(", ");
         let ports = protocol.ports().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        writeln!(out, "{:10} {:8} {:10} {}", protocol.name(), aliases, ports, protocol.line())?;
+        writeln!(out, "{:10} {:8} {:10} {}", protocol.name(), aliases, ports, protocol.description())?;
     }
     writeln!(
         out,

@@ -7,7 +7,7 @@
 mod requirements;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use requirements::trials;
@@ -98,7 +98,7 @@ const HTTP_DIFFERENCES: &[(&str, u64, u64, &str)] = &[
     ),
 ];
 
-fn http_messages_equal_those_of_tshark(folder: PathBuf) {
+fn http_messages_equal_those_of_tshark(folder: &Path) {
     let names = [
         "cassandra_mixed_frame.pcap",
         "four_ipv6_http_streams.pcap",
@@ -128,8 +128,8 @@ fn http_messages_equal_those_of_tshark(folder: PathBuf) {
     ];
     let mut wrong = Vec::new();
     for name in names {
-        let golden = golden(&folder, name);
-        let seen = messages(&replay(&folder, name, "auto"), has_a_head);
+        let golden = golden(folder, name);
+        let seen = messages(&replay(folder, name, "auto"), has_a_head);
         for (stream, directions) in golden.iter().enumerate() {
             for (from, counts) in directions {
                 let expected: u64 =
@@ -187,15 +187,15 @@ fn element<'a>(bytes: &'a [u8], elements: &mut BTreeMap<char, u64>) -> Option<&'
 }
 
 /// tshark counts elements, nested ones too; we count messages. A naive reading of the whole streams counts both, and stands between.
-fn redis_messages_equal_those_of_tshark(folder: PathBuf) {
+fn redis_messages_equal_those_of_tshark(folder: &Path) {
     for name in
         ["redis-bulk-loading.pcap", "redis-pipelining-example.pcap", "redis-pubsub-resp3.pcap", "redis_session.pcap"]
     {
         let mut collector = enjamb::transcript::Collector::default();
         let report = enjamb_capture::open(folder.join(name), &mut collector, &enjamb_capture::Options::default());
-        assert!(report.fault.is_none());
-        let golden = golden(&folder, name);
-        let seen = messages(&replay(&folder, name, "redis"), |_| true);
+        assert!(report.error.is_none());
+        let golden = golden(folder, name);
+        let seen = messages(&replay(folder, name, "redis"), |_| true);
         for (stream, (connection, transcript)) in collector.finish().enumerate() {
             for side in enjamb::Side::BOTH {
                 let from = if side == enjamb::Side::Client { connection.client } else { connection.server };
@@ -232,7 +232,7 @@ fn redis_messages_equal_those_of_tshark(folder: PathBuf) {
     }
 }
 
-fn the_overlap_policy_decides_conflicts(folder: PathBuf) {
+fn the_overlap_policy_decides_conflicts(folder: &Path) {
     for (overlap, kept, dropped) in [("first", "GOOD", "EVIL"), ("last", "EVIL", "GOOD")] {
         let output = Command::new(env!("CARGO_BIN_EXE_enjamb"))
             .args(["replay", "--format", "jsonl", "--protocol", "fixed:4", "--overlap", overlap])
@@ -249,9 +249,9 @@ fn the_overlap_policy_decides_conflicts(folder: PathBuf) {
     }
 }
 
-fn a_directory_replays_all_captures_in_it(folder: PathBuf) {
+fn a_directory_replays_all_captures_in_it(folder: &Path) {
     let output =
-        Command::new(env!("CARGO_BIN_EXE_enjamb")).args(["replay", "--summary"]).arg(&folder).output().unwrap();
+        Command::new(env!("CARGO_BIN_EXE_enjamb")).args(["replay", "--summary"]).arg(folder).output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     // One has a section of a version that does not exist.
     let count = out.split(' ').next().and_then(|count| count.parse::<u32>().ok());

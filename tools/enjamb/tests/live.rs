@@ -59,7 +59,7 @@ fn record(server: SocketAddr, folder: &Path, converse: impl FnOnce(u16)) -> Path
     recording
 }
 
-fn a_real_redis_gives_the_recorded_answers_across_connections((): ()) {
+fn a_real_redis_gives_the_recorded_answers_across_connections(&(): &()) {
     let (_server, address) = redis();
     for capture in ["inline-commands.pcap", "pubsub-resp2.pcap", "protocol-errors.pcap", "pipeline-benchmark.pcapng"] {
         let ran = against(address, &[&format!("corpora/redis/{capture}")]);
@@ -75,7 +75,7 @@ fn a_real_redis_gives_the_recorded_answers_across_connections((): ()) {
     }
 }
 
-fn a_redis_with_other_data_differs((): ()) {
+fn a_redis_with_other_data_differs(&(): &()) {
     let (_server, address) = redis();
     let folder = tempfile::tempdir().unwrap();
     let cli = |port: u16, arguments: &[&str]| {
@@ -106,7 +106,7 @@ fn a_redis_with_other_data_differs((): ()) {
     assert_eq!(records.last().unwrap()["same"], 3);
 }
 
-fn nginx_gives_the_recorded_answers_except_volatile_fields((): ()) {
+fn nginx_gives_the_recorded_answers_except_volatile_fields(&(): &()) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("verse.txt"), "Thou still unravish'd bride of quietness,\nThou foster-child\n")
         .unwrap();
@@ -367,7 +367,7 @@ fn the_recorded_pace_is_kept_only_where_it_is_asked_for() {
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
 }
 
-fn a_redis_key_expires_at_the_recorded_pace((): ()) {
+fn a_redis_key_expires_at_the_recorded_pace(&(): &()) {
     let (_server, address) = redis();
     let folder = tempfile::tempdir().unwrap();
     let recording = record(address, folder.path(), |port| {
@@ -381,7 +381,7 @@ fn a_redis_key_expires_at_the_recorded_pace((): ()) {
     assert!(ran.out.contains("2 answers from the server in the recording, 2 the same"), "{}", ran.out);
 }
 
-fn nginx_gives_the_recorded_answers_on_concurrent_connections((): ()) {
+fn nginx_gives_the_recorded_answers_on_concurrent_connections(&(): &()) {
     let folder = tempfile::tempdir().unwrap();
     let verse = "Thou still unravish'd bride of quietness,\n".repeat(500);
     std::fs::write(folder.path().join("verse.txt"), verse).unwrap();
@@ -438,7 +438,7 @@ fn serve(arguments: &[&str]) -> (Child, u16) {
     (child, address.unwrap_or_else(|| panic!("the first line does not say where it listens: {line}")).port())
 }
 
-fn redis_cli_talks_to_a_recording((): ()) {
+fn redis_cli_talks_to_a_recording(&(): &()) {
     let (server, address) = redis();
     let folder = tempfile::tempdir().unwrap();
     let converse = |port: u16, key: &str| {
@@ -519,7 +519,7 @@ fn wrong_silent_and_surplus_clients_are_reported() {
     assert!(ran.code == 0 && ran.out.contains("1 client turned away: all recorded connections"), "{}", ran.out);
 }
 
-fn curl_talks_to_a_recording_until_an_interrupt((): ()) {
+fn curl_talks_to_a_recording_until_an_interrupt(&(): &()) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("verse.txt"), "Thou still unravish'd bride of quietness\n").unwrap();
     let (server, address) = nginx(folder.path(), "");

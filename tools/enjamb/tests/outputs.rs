@@ -150,7 +150,7 @@ fn on_a_terminal(command: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn a_terminal_gets_colours_and_lines_that_fit((): ()) {
+fn a_terminal_gets_colours_and_lines_that_fit(&(): &()) {
     let capture = "corpora/redis/strings-and-hashes.pcapng";
     let text = on_a_terminal(&format!("enjamb {capture}"));
     assert!(text.contains("\u{1b}[2m"), "{text}");
@@ -167,7 +167,7 @@ fn a_terminal_gets_colours_and_lines_that_fit((): ()) {
 }
 
 /// The wait is the tool's reason to draw a bar: it waits for its input for longer than that.
-fn a_progress_bar_is_drawn_only_on_a_terminal_and_for_long_work((): ()) {
+fn a_progress_bar_is_drawn_only_on_a_terminal_and_for_long_work(&(): &()) {
     let slow = format!("(head -c 200 {ERRORS}; sleep 1; tail -c +201 {ERRORS})");
     let drawn = on_a_terminal(&format!("{slow} | enjamb --summary -"));
     assert!(drawn.contains("B read, "), "{drawn:?}");

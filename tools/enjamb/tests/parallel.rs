@@ -26,8 +26,8 @@ fn the_corpora_give_the_same_output_on_any_number_of_threads() {
     compare_outputs(&[corpora()]);
 }
 
-fn captures_of_others_give_the_same_output_on_any_number_of_threads(captures: PathBuf) {
-    compare_outputs(&[captures]);
+fn captures_of_others_give_the_same_output_on_any_number_of_threads(captures: &Path) {
+    compare_outputs(&[captures.to_owned()]);
 }
 
 fn compare_outputs(captures: &[PathBuf]) {

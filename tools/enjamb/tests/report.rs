@@ -14,6 +14,7 @@ use enjamb::{Connection, Ending, Event, Message, Outcome, Session, Side, Span, T
 use enjamb_capture::Recorder;
 use enjamb_cli::Program;
 use enjamb_protocols::Protocol;
+use libtest_mimic::Trial;
 use requirements::trial;
 use serde_json::Value;
 use support::{Process, enjamb, installed};
@@ -37,12 +38,20 @@ fn main() -> ExitCode {
         ("text_from_the_wire_is_escaped_in_the_page", text_from_the_wire_is_escaped_in_the_page),
         ("the_size_of_the_page_is_bounded", the_size_of_the_page_is_bounded),
     ];
-    let in_a_browser: [(&str, fn(())); 2] = [
-        ("a_browser_shows_the_numbers_of_the_summary", a_browser_shows_the_numbers_of_the_summary),
-        ("a_browser_runs_no_script_from_the_wire", a_browser_runs_no_script_from_the_wire),
+    let in_a_browser = [
+        trial(
+            "a_browser_shows_the_numbers_of_the_summary",
+            installed::chromium,
+            a_browser_shows_the_numbers_of_the_summary,
+        ),
+        trial("a_browser_runs_no_script_from_the_wire", installed::chromium, a_browser_runs_no_script_from_the_wire),
     ];
-    let always = always.into_iter().map(|(name, test)| trial(name, || Ok(()), move |()| test()));
-    let in_a_browser = in_a_browser.into_iter().map(|(name, test)| trial(name, installed::chromium, test));
+    let always = always.into_iter().map(|(name, test)| {
+        Trial::test(name, move || {
+            test();
+            Ok(())
+        })
+    });
     requirements::run(always.chain(in_a_browser).collect())
 }
 
@@ -317,7 +326,7 @@ fn dom(page: &Path) -> String {
     std::fs::read_to_string(&out).unwrap()
 }
 
-fn a_browser_shows_the_numbers_of_the_summary((): ()) {
+fn a_browser_shows_the_numbers_of_the_summary(&(): &()) {
     let folder = tempfile::tempdir().unwrap();
     let Report { path, page, summary } = report(folder.path(), &CAPTURES);
     let dom = dom(&path);
@@ -330,7 +339,7 @@ fn a_browser_shows_the_numbers_of_the_summary((): ()) {
     }
 }
 
-fn a_browser_runs_no_script_from_the_wire((): ()) {
+fn a_browser_runs_no_script_from_the_wire(&(): &()) {
     let folder = tempfile::tempdir().unwrap();
     let path = hostile(folder.path());
     let dom = dom(&path);

@@ -12,13 +12,13 @@
 
 mod arguments;
 mod html;
-pub mod ledger;
 mod live;
 mod output_arguments;
 mod records;
 mod recut;
 mod run;
 mod selection;
+mod setup;
 
 pub use crate::arguments::Arguments;
 pub use crate::run::run;

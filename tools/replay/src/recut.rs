@@ -6,7 +6,7 @@
 //!
 //! A session may be anybody's. A panic is a difference like any other. Each conversation runs on a thread of
 //! its own, which is abandoned when the session does not return. A death of the process is
-//! [survived by its parent](crate::ledger).
+//! [survived by its parent](enjamb_isolate::Ledger).
 //!
 //! `cuts` has the families of cuts and how much of a conversation is tried under each, `trial` tries one
 //! conversation, `run` is the tap that collects conversations, `outcome` is the result, and `report` writes

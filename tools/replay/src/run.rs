@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use enjamb_protocols::Registry;
-use enjamb_sources::{Exit, Inputs, Notices, ProtocolChoice};
+use enjamb_sources::{Exit, Notices, ProtocolChoice};
 
 use crate::arguments::Arguments;
 use crate::selection::Selection;
+use crate::setup::Setup;
 use crate::{live, records, recut};
 
 /// Runs `enjamb replay` with the protocols of `registry`, and writes to standard output.
@@ -35,16 +36,23 @@ pub fn run(arguments: &Arguments, registry: &Registry, program: &str) -> anyhow:
     if let Some(reason) = arguments.contradiction() {
         return wrong_usage(reason.to_owned());
     }
+    let setup = Setup {
+        captures: &arguments.captures,
+        reassembly: &arguments.reassembly,
+        output: &arguments.output,
+        protocols,
+        notices,
+    };
     let done = if arguments.list {
-        list(&Inputs::find(&arguments.captures), &notices)
+        list(&setup)
     } else if let Some(recut) = arguments.recut.recut() {
-        recut::run(arguments, &recut, &protocols, &notices)
+        recut::run(&setup, &recut)
     } else if let Some(server) = &arguments.live.against {
-        live::play_against(arguments, server, &protocols, &notices)
+        live::play_against(&setup, server, &arguments.live)
     } else if let Some(address) = &arguments.live.serve {
-        live::serve(arguments, address, &protocols, &notices)
+        live::serve(&setup, address, &arguments.live)
     } else {
-        records::run(arguments, &selection, &protocols, &notices)
+        records::run(&setup, &selection, arguments.jobs, arguments.strict)
     };
     match done {
         Err(error) if is_broken_pipe(&error) => Ok(Exit::Done),
@@ -53,9 +61,10 @@ pub fn run(arguments: &Arguments, registry: &Registry, program: &str) -> anyhow:
 }
 
 /// Writes the names of the inputs.
-fn list(inputs: &Inputs, notices: &Notices) -> anyhow::Result<Exit> {
+fn list(setup: &Setup<'_>) -> anyhow::Result<Exit> {
+    let inputs = setup.inputs();
     for unreadable in &inputs.unreadable {
-        notices.notice(unreadable);
+        setup.notices.notice(unreadable);
     }
     let mut out = BufWriter::new(io::stdout().lock());
     let written = inputs.captures.iter().try_for_each(|input| writeln!(out, "{input}"));

@@ -7,6 +7,7 @@
 
 #![allow(dead_code, unused_macros, unused_imports, reason = "every test file uses another part of it")]
 
+use std::borrow::Borrow;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -25,7 +26,7 @@ macro_rules! trials {
     ($(always: [$($always:ident),* $(,)?];)? $(requires $requirement:path: [$($test:ident),* $(,)?];)*) => {
         fn main() -> std::process::ExitCode {
             $crate::requirements::run(vec![
-                $($($crate::requirements::trial(stringify!($always), || Ok(()), |()| $always()),)*)?
+                $($($crate::requirements::trial(stringify!($always), || Ok(()), |(): &()| $always()),)*)?
                 $($($crate::requirements::trial(stringify!($test), $requirement, $test),)*)*
             ])
         }
@@ -39,10 +40,14 @@ pub(crate) fn run(trials: Vec<Trial>) -> ExitCode {
 }
 
 /// Makes a test that is ignored if `requirement` returns an error.
-pub(crate) fn trial<T: 'static>(name: &str, requirement: fn() -> Result<T, String>, test: fn(T)) -> Trial {
+pub(crate) fn trial<T, B>(name: &str, requirement: fn() -> Result<T, String>, test: fn(&B)) -> Trial
+where
+    T: Borrow<B> + 'static,
+    B: ?Sized + 'static,
+{
     Trial::ignorable_test(name, move || match requirement() {
         Ok(required) => {
-            test(required);
+            test(required.borrow());
             Ok(Completion::Completed)
         }
         Err(reason) => Ok(Completion::ignored_with(reason)),

@@ -4,7 +4,8 @@
 //! command = "get " KEY CRLF | "set " KEY " " LENGTH CRLF PAYLOAD CRLF
 //! ```
 //!
-//! It is the sample of how a codec is put under the laws of `enjamb-law`: see `tests/laws.rs`, which is all that it takes.
+//! This package shows how to test a codec with `enjamb-law`. The whole definition is in
+//! `tests/laws.rs`.
 
 #![forbid(unsafe_code)]
 
@@ -19,39 +20,39 @@ pub const MAX: usize = 256;
 /// A command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Asks for the value of a key.
+    /// Requests the value of a key.
     Get(String),
-    /// Sets it.
+    /// Sets the value of a key.
     Set(String, Bytes),
 }
 
 /// The codec.
 #[derive(Clone, Debug, Default)]
 pub struct Kv {
-    /// How much of the buffer has been searched for the end of the line.
+    /// The number of bytes of the buffer that were searched for the end of the line.
     searched: usize,
     /// The key and the length of a payload that is awaited.
     awaited: Option<(String, usize)>,
 }
 
-fn refused(why: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, why)
+fn invalid_data(reason: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
 impl Kv {
-    /// The next line, without its end.
+    /// Returns the next line, without its end.
     fn line(&mut self, buffer: &mut BytesMut) -> io::Result<Option<BytesMut>> {
         let from = self.searched.saturating_sub(1);
         let Some(at) = buffer[from..].windows(2).position(|pair| pair == b"\r\n") else {
             self.searched = buffer.len();
             // A CR at the end may be the first half of the line's end.
             let line = buffer.len() - usize::from(buffer.ends_with(b"\r"));
-            return if line > MAX { Err(refused("the line is too long")) } else { Ok(None) };
+            return if line > MAX { Err(invalid_data("the line is too long")) } else { Ok(None) };
         };
         self.searched = 0;
         let line = buffer.split_to(from + at);
         buffer.advance(2);
-        if line.len() > MAX { Err(refused("the line is too long")) } else { Ok(Some(line)) }
+        if line.len() > MAX { Err(invalid_data("the line is too long")) } else { Ok(Some(line)) }
     }
 }
 
@@ -68,23 +69,23 @@ impl Decoder for Kv {
                 let Some((key, length)) = self.awaited.take() else { return Ok(None) };
                 let payload = buffer.split_to(length).freeze();
                 if buffer.split_to(2) != b"\r\n"[..] {
-                    return Err(refused("the payload does not end where it should"));
+                    return Err(invalid_data("the payload does not end with CRLF"));
                 }
                 return Ok(Some(Command::Set(key, payload)));
             }
             let Some(line) = self.line(buffer)? else { return Ok(None) };
-            let line = std::str::from_utf8(&line).map_err(|_| refused("the line is not UTF-8"))?;
+            let line = std::str::from_utf8(&line).map_err(|_| invalid_data("the line is not UTF-8"))?;
             let words: Vec<&str> = line.split(' ').collect();
             match words[..] {
                 ["get", key] => return Ok(Some(Command::Get(key.to_owned()))),
                 ["set", key, length] => {
-                    let length = length.parse().map_err(|_| refused("the length is not a number"))?;
+                    let length = length.parse().map_err(|_| invalid_data("the length is not a number"))?;
                     if length > MAX {
-                        return Err(refused("the payload is too long"));
+                        return Err(invalid_data("the payload is too long"));
                     }
                     self.awaited = Some((key.to_owned(), length));
                 }
-                _ => return Err(refused("there is no such command")),
+                _ => return Err(invalid_data("the command is unknown")),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The codec under every law. A fuzz target includes this file too, so there is one definition.
+//! The codec under every law. The fuzz target includes this file, so that there is one definition.
 
 use bytes::BytesMut;
 use enjamb_law::{Decoded, laws};

@@ -1,12 +1,13 @@
-//! Accumulators: fed a chunk, they take what they need of it and hand back the rest.
+//! Accumulators: parsers that take what they need from a chunk and return the rest of it.
 
 use std::fmt::Debug;
 
 use crate::kind::Kind;
+use crate::output::Breach;
 use crate::run::Run;
-use crate::subject::{Fault, Subject};
+use crate::subject::Subject;
 
-/// An accumulator, as a [`Subject`].
+/// The [`Subject`] of an accumulator: a parser that takes a chunk and returns the rest of it.
 ///
 /// ```
 /// use enjamb_law::{Accumulating, Never, Segmentations, split_everywhere, stream};
@@ -24,10 +25,12 @@ use crate::subject::{Fault, Subject};
 /// split_everywhere(&lines, &stream(b"one\ntwo\n"), &Segmentations::up_to_two_cuts()).unwrap();
 /// ```
 ///
-/// It is fed what it hands back until it hands back nothing. A rest that is not the end of what it was fed is a [fault](Fault::WrongRest), and so is one
-/// that is all of it when it said [nothing](Fault::Stuck) of it. An error is the end of the run, unless it [`resumes`](Self::resumes) with the rest.
+/// The accumulator is fed the rest that it returns, until it returns an empty one. A rest that is
+/// not the end of the chunk is a [breach](Breach::WrongRest). So is a rest that is the whole chunk
+/// when [no event](Breach::Stuck) came with it. An error ends the run, unless the adapter
+/// [`resumes`](Self::resumes).
 ///
-/// [Asked again](crate::Event::Again), it is fed with no bytes.
+/// When it is [called again](crate::Event::Again) without new bytes, it is fed an empty chunk.
 #[derive(Clone, Copy, Debug)]
 pub struct Accumulating<M, F> {
     make: M,
@@ -36,7 +39,8 @@ pub struct Accumulating<M, F> {
 }
 
 impl<M, F> Accumulating<M, F> {
-    /// The accumulators that `make` makes, fed by `feed`, which returns what came of the chunk, if anything, and the rest.
+    /// Makes a subject of the accumulators that `make` returns. `feed` passes a chunk to one and
+    /// returns the event, if there is one, and the rest of the chunk.
     pub fn new<P, T, E>(make: M, feed: F) -> Self
     where
         M: Fn() -> P,
@@ -45,7 +49,7 @@ impl<M, F> Accumulating<M, F> {
         Self { make, feed, resumes: false }
     }
 
-    /// Goes on after an error with the rest, as accumulators mostly intend.
+    /// Goes on after an error with the rest, as most accumulators expect.
     #[must_use]
     pub fn resumes(mut self) -> Self {
         self.resumes = true;
@@ -67,12 +71,12 @@ where
         while let Some(mut chunk) = run.next_chunk() {
             loop {
                 let (outcome, rest) = (self.feed)(&mut accumulator, chunk);
-                let said = outcome.is_some();
+                let has_outcome = outcome.is_some();
                 match outcome {
                     None => {}
                     Some(Ok(event)) => run.event(event),
                     Some(Err(error)) => {
-                        let goes_on = run.failed(Kind::of(&error));
+                        let goes_on = run.fail(Kind::of(&error));
                         if !self.resumes && goes_on {
                             break;
                         }
@@ -82,14 +86,14 @@ where
                     }
                 }
                 if !is_end_of(rest, chunk) {
-                    run.broke(Fault::WrongRest { rest: rest.len(), of: chunk.len() });
+                    run.breach(Breach::WrongRest { rest: rest.len(), of: chunk.len() });
                     return;
                 }
                 if rest.is_empty() {
                     break;
                 }
-                if !said && rest.len() == chunk.len() {
-                    run.broke(Fault::Stuck);
+                if !has_outcome && rest.len() == chunk.len() {
+                    run.breach(Breach::Stuck);
                     return;
                 }
                 chunk = rest;
@@ -98,7 +102,8 @@ where
     }
 }
 
-/// Is `rest` how `chunk` ends? Mostly it is that very memory, and then the bytes need not be compared.
+/// Returns whether `chunk` ends with `rest`. Mostly `rest` is a slice of `chunk`, and then no bytes
+/// are compared.
 fn is_end_of(rest: &[u8], chunk: &[u8]) -> bool {
     rest.len() <= chunk.len()
         && (rest.is_empty() || rest.as_ptr_range().end == chunk.as_ptr_range().end || chunk.ends_with(rest))

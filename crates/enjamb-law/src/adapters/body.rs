@@ -1,4 +1,4 @@
-//! The stream of bytes that transformers of streams read from.
+//! The body that stream transformers read from.
 
 use std::io;
 use std::pin::Pin;
@@ -9,13 +9,15 @@ use futures_core::Stream;
 
 use super::feed::Feed;
 
-/// The body of a response, say: a stream of `Bytes`, whose items are the chunks that the law cuts. It does not fail.
+/// A stream of `Bytes`, such as the body of a response. Its items are the chunks that the law cuts.
+/// It never fails.
 ///
-/// With nothing there it is `Pending`, and the waker it was called with is the one that is woken when the next chunk arrives.
+/// Without bytes it is `Pending`. When the next chunk arrives, it wakes the waker that it was last
+/// polled with.
 #[derive(Debug)]
 pub struct Body {
     feed: Feed,
-    /// What arrived last: the items are copies, since they are the subject's to keep.
+    /// The bytes that arrived last. Items are copies of it, since the subject may keep them.
     arrived: Vec<u8>,
 }
 

@@ -1,14 +1,15 @@
-//! The reader that async subjects read from.
+//! The connection that async subjects read from.
 
 use std::task::{Context, Poll};
 
 use super::feed::Feed;
 
-/// A connection whose bytes arrive as the law cuts them: `tokio::io::AsyncRead` and `AsyncBufRead` with the feature `tokio`, those of
-/// `futures::io` with the feature `futures`.
+/// A connection whose bytes arrive as the law cuts them: an `AsyncRead` and `AsyncBufRead` of tokio
+/// (feature `tokio`) and of the futures crates (feature `futures`).
 ///
-/// A read brings bytes of one chunk. With nothing there it is `Pending`, and the waker it was called with is the one that is woken when the next
-/// chunk arrives. It is an `AsyncWrite` too, for what must answer in order to read; what is written is lost.
+/// A read returns bytes of one chunk. Without bytes it is `Pending`. When the next chunk arrives,
+/// it wakes the waker that it was last polled with. It is an `AsyncWrite` too, for code that must
+/// answer in order to read; it drops what is written.
 #[derive(Debug)]
 pub struct Chunks {
     feed: Feed,
@@ -21,8 +22,9 @@ impl Chunks {
         Self { feed, bytes: Vec::new(), at: 0 }
     }
 
-    /// The bytes that are there, of one chunk; none when the stream has ended. For implementing the traits of crates that this one does not
-    /// know: a read copies some of them and [consumes](Self::consume) as many.
+    /// Returns the bytes that have arrived, of one chunk; none when the stream has ended. Use it to
+    /// implement the traits of other crates: a read copies some of the bytes and
+    /// [consumes](Self::consume) as many.
     pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<&[u8]> {
         if self.at == self.bytes.len() {
             self.bytes.clear();
@@ -35,7 +37,7 @@ impl Chunks {
         Poll::Ready(&rest[..rest.len().min(self.feed.at_most())])
     }
 
-    /// Takes `amount` of the bytes that are there, or all if there are fewer.
+    /// Takes `amount` of the bytes that have arrived, or all of them if there are fewer.
     pub fn consume(&mut self, amount: usize) {
         let amount = amount.min(self.bytes.len() - self.at);
         if amount > 0 {
@@ -58,9 +60,9 @@ mod tokio_io {
     impl AsyncRead for Chunks {
         fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
             let this = self.get_mut();
-            let there = ready!(this.poll_fill(cx));
-            let read = there.len().min(buf.remaining());
-            buf.put_slice(&there[..read]);
+            let arrived = ready!(this.poll_fill(cx));
+            let read = arrived.len().min(buf.remaining());
+            buf.put_slice(&arrived[..read]);
             this.consume(read);
             Poll::Ready(Ok(()))
         }
@@ -101,9 +103,9 @@ mod futures_io {
     impl AsyncRead for Chunks {
         fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize>> {
             let this = self.get_mut();
-            let there = ready!(this.poll_fill(cx));
-            let read = there.len().min(buf.len());
-            buf[..read].copy_from_slice(&there[..read]);
+            let arrived = ready!(this.poll_fill(cx));
+            let read = arrived.len().min(buf.len());
+            buf[..read].copy_from_slice(&arrived[..read]);
             this.consume(read);
             Poll::Ready(Ok(read))
         }

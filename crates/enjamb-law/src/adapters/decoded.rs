@@ -1,59 +1,21 @@
-//! Decoders that take frames off the front of a buffer: `tokio_util::codec::Decoder` and its kin.
+//! Decoders that take frames off the front of a buffer: `tokio_util::codec::Decoder` and similar
+//! traits.
 //!
-//! Such a decoder is half of a program. The other half, the driver, owns the buffer, and much of what goes wrong goes wrong between the two: a decoder
-//! that returns `None` with a frame in the buffer is asked again only when more bytes arrive, one that is asked at the end of the stream by another
-//! method than before. So the driver here does what `FramedRead` does, call for call.
-
-use std::marker::PhantomData;
+//! Such a decoder is half of a program. The other half, the driver, owns the buffer, and many bugs
+//! lie between the two: a decoder that returns `None` with a frame in the buffer is called again
+//! only when more bytes arrive, and one that is called at the end of the stream is called by
+//! another method than before. So the drivers here make the same calls as `FramedRead`.
 
 use enjamb::End;
 
 use crate::kind::Kind;
+use crate::output::Output;
 use crate::run::Run;
-use crate::subject::{Said, Subject};
+use crate::subject::Subject;
 
-/// How decoders of one kind are driven: what their buffer is, and what they are called with.
-///
-/// `TokioUtil` and `AsynchronousCodec` are ready, with the features of their names; one for another crate's trait, or for an old version of these, is a dozen lines.
-pub trait Driver<D> {
-    /// The buffer that frames are taken off.
-    type Buffer: AsRef<[u8]>;
-    /// A frame.
-    type Item;
-    /// Why there is none.
-    type Error;
+use super::driver::{ByHand, Driver};
 
-    /// The buffer of a new stream.
-    fn buffer(&self) -> Self::Buffer;
-
-    /// Puts bytes from the front of `chunk`, which is not empty, behind those in the buffer, and says how many: as many as one read would
-    /// bring, at least one.
-    fn read(&self, buffer: &mut Self::Buffer, chunk: &[u8]) -> usize;
-
-    /// The next frame; `None` when more bytes are needed.
-    ///
-    /// # Errors
-    /// The decoder's own.
-    fn decode(&self, decoder: &mut D, buffer: &mut Self::Buffer) -> Result<Option<Self::Item>, Self::Error>;
-
-    /// The next frame, now that the stream has ended; `None` when there is none.
-    ///
-    /// # Errors
-    /// The decoder's own.
-    fn decode_eof(&self, decoder: &mut D, buffer: &mut Self::Buffer) -> Result<Option<Self::Item>, Self::Error>;
-
-    /// Does the real driver tell whoever reads from it that bytes were left in the buffer when the stream ended?
-    fn tells_leftover(&self) -> bool {
-        false
-    }
-
-    /// How many bytes the buffer holds on to.
-    fn held(&self, buffer: &Self::Buffer) -> usize {
-        buffer.as_ref().len()
-    }
-}
-
-/// A constructor of decoders, as a [`Subject`].
+/// The [`Subject`] of a decoder that takes frames from a buffer.
 ///
 /// ```
 /// # #[cfg(feature = "tokio-util")] {
@@ -65,11 +27,13 @@ pub trait Driver<D> {
 /// # }
 /// ```
 ///
-/// Its events are the frames, its errors their [`Kind`]. When the stream ends with bytes that no frame took and `decode_eof` does not say so, whoever
-/// reads from tokio's `FramedRead` never learns of them, and so nothing is said of them here either, unless
-/// [`with_verdict`](Self::with_verdict) asks for it: such a decoder breaks the law [`end`](crate::end).
+/// Its events are the frames, its errors their [`Kind`]. Bytes may be left in the buffer when the
+/// stream ends. Tokio's `FramedRead` does not report them, so this adapter does not either, unless
+/// you ask for it ([`with_verdict`](Self::with_verdict)). A decoder whose `decode_eof` ignores such
+/// bytes breaks the law [`end`](crate::end).
 ///
-/// [Asked again](crate::Event::Again), the decoder is called once more with the buffer as it is.
+/// When it is [called again](crate::Event::Again) without new bytes, the decoder is called with the
+/// buffer as it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Decoded<M, V> {
     make: M,
@@ -79,7 +43,7 @@ pub struct Decoded<M, V> {
 }
 
 impl<M, V> Decoded<M, V> {
-    /// The decoders that `make` makes, driven by `driver`.
+    /// Makes a subject of the decoders that `make` returns, called by `driver`.
     pub fn driven<D>(make: M, driver: V) -> Self
     where
         M: Fn() -> D,
@@ -88,15 +52,17 @@ impl<M, V> Decoded<M, V> {
         Self { make, driver, resumes: false, verdict: false }
     }
 
-    /// Goes on after an error, as a program does that logs it and asks for the next frame. The run is over when the decoder fails twice in a row in the same way and
-    /// takes no byte in between. Without this an error is the end, as it is for `FramedRead`.
+    /// Goes on after an error, as a program does that logs it and asks for the next frame. The run
+    /// ends when the decoder returns the same error twice in a row and takes no byte in between.
+    /// Without this option the first error ends the run, as it does in `FramedRead`.
     #[must_use]
     pub fn resumes(mut self) -> Self {
         self.resumes = true;
         self
     }
 
-    /// Says at the end of the stream whether the buffer is empty ([`End::Clean`]) or not ([`End::Leftover`]): for a program that looks.
+    /// Reports at the end of the stream whether the buffer is empty ([`End::Clean`]) or not
+    /// ([`End::Leftover`]), for programs that check it.
     #[must_use]
     pub fn with_verdict(mut self) -> Self {
         self.verdict = true;
@@ -104,9 +70,35 @@ impl<M, V> Decoded<M, V> {
     }
 }
 
+#[cfg(feature = "tokio-util")]
+impl<M> Decoded<M, super::framed_read::TokioUtil> {
+    /// Makes a subject of the `tokio_util::codec::Decoder`s that `make` returns.
+    pub fn new<D>(make: M) -> Self
+    where
+        M: Fn() -> D,
+        D: tokio_util::codec::Decoder,
+    {
+        Self::driven(make, super::framed_read::TokioUtil)
+    }
+}
+
+#[cfg(feature = "asynchronous-codec")]
+impl<M> Decoded<M, super::framed_read::AsynchronousCodec> {
+    /// Makes a subject of the `asynchronous_codec::Decoder`s that `make` returns. Bytes that no
+    /// frame took are an error in `FramedRead`, and [`End::Leftover`] here.
+    pub fn asynchronous<D>(make: M) -> Self
+    where
+        M: Fn() -> D,
+        D: asynchronous_codec::Decoder,
+    {
+        Self::driven(make, super::framed_read::AsynchronousCodec)
+    }
+}
+
 impl<M, D, E, B> Decoded<M, ByHand<D, E, B>> {
-    /// The decoders that `make` makes, called by `decode` and, at the end of the stream, by `decode_eof`, until they return `None`. The
-    /// buffer is any that can be extended: a `Vec<u8>`, a `BytesMut` of whatever version.
+    /// Makes a subject of the decoders that `make` returns. `decode`, and at the end of the stream
+    /// `decode_eof`, call a decoder until it returns `None`. The buffer is any type that can be
+    /// extended: a `Vec<u8>`, or a `BytesMut` of any version.
     ///
     /// ```
     /// use enjamb_law::{Decoded, Segmentations, split_everywhere, stream};
@@ -125,7 +117,7 @@ impl<M, D, E, B> Decoded<M, ByHand<D, E, B>> {
         E: Fn(&mut C, &mut B) -> Result<Option<T>, X>,
         B: Default + AsRef<[u8]> + for<'b> Extend<&'b u8>,
     {
-        Self::driven(make, ByHand { decode, decode_eof, buffer: PhantomData })
+        Self::driven(make, ByHand::new(decode, decode_eof))
     }
 }
 
@@ -162,13 +154,13 @@ where
         }
         if self.verdict || self.driver.tells_leftover() {
             let left = buffer.as_ref().len();
-            run.say(Said::End(if left == 0 { End::Clean } else { End::Leftover(left as u64) }));
+            run.emit(Output::End(if left == 0 { End::Clean } else { End::Leftover(left as u64) }));
         }
     }
 }
 
 impl<M, V> Decoded<M, V> {
-    /// Says all frames there are. `false`: nothing more is to be asked of the decoder.
+    /// Emits all frames of the buffer. Returns whether the run goes on.
     fn frames<B, T, X>(
         &self,
         run: &mut Run<'_, T, Kind>,
@@ -179,8 +171,9 @@ impl<M, V> Decoded<M, V> {
         B: AsRef<[u8]>,
         X: std::fmt::Debug,
     {
-        // How it failed the last time, and how many bytes were in the buffer then. Another error is a step too: a line that is too long is refused behind one
-        // that is no text, and only skipped when it is asked again.
+        // The last error, and the number of bytes in the buffer then. A different error is progress
+        // too: `LinesCodec` refuses a line that is too long after one that is not UTF-8, and skips
+        // it only when it is called again.
         let mut failed: Option<(Kind, usize)> = None;
         loop {
             match decode(buffer) {
@@ -194,7 +187,7 @@ impl<M, V> Decoded<M, V> {
                     if failed.as_ref() == Some(&this) {
                         return false;
                     }
-                    let goes_on = run.failed(this.0.clone());
+                    let goes_on = run.fail(this.0.clone());
                     if !self.resumes {
                         return goes_on;
                     }
@@ -204,151 +197,3 @@ impl<M, V> Decoded<M, V> {
         }
     }
 }
-
-/// Drives a decoder by two functions; see [`Decoded::by`].
-#[derive(Clone, Copy, Debug)]
-pub struct ByHand<D, E, B> {
-    decode: D,
-    decode_eof: E,
-    buffer: PhantomData<fn() -> B>,
-}
-
-impl<C, B, D, E, T, X> Driver<C> for ByHand<D, E, B>
-where
-    D: Fn(&mut C, &mut B) -> Result<Option<T>, X>,
-    E: Fn(&mut C, &mut B) -> Result<Option<T>, X>,
-    B: Default + AsRef<[u8]> + for<'b> Extend<&'b u8>,
-{
-    type Buffer = B;
-    type Item = T;
-    type Error = X;
-
-    /// Whoever calls a decoder by hand has the buffer, and sees what is left in it.
-    fn tells_leftover(&self) -> bool {
-        true
-    }
-
-    fn buffer(&self) -> B {
-        B::default()
-    }
-    fn read(&self, buffer: &mut B, chunk: &[u8]) -> usize {
-        buffer.extend(chunk);
-        chunk.len()
-    }
-    fn decode(&self, decoder: &mut C, buffer: &mut B) -> Result<Option<T>, X> {
-        (self.decode)(decoder, buffer)
-    }
-    fn decode_eof(&self, decoder: &mut C, buffer: &mut B) -> Result<Option<T>, X> {
-        (self.decode_eof)(decoder, buffer)
-    }
-}
-
-#[cfg(any(feature = "tokio-util", feature = "asynchronous-codec"))]
-mod framed {
-    use bytes::BytesMut;
-
-    use super::{Decoded, Driver};
-
-    /// The buffer that a `FramedRead` begins with, in bytes; and what one of asynchronous-codec reads at once.
-    const INITIAL_CAPACITY: usize = 8 << 10;
-
-    /// Drives a `tokio_util::codec::Decoder` as `tokio_util::codec::FramedRead` of version 0.7 does: a buffer of 8 KiB, which grows when the
-    /// decoder reserves more; a read brings as much as there is room for; `decode` until `None` after each read, and `decode_eof` until `None`
-    /// at the end, for an empty buffer too.
-    #[cfg(feature = "tokio-util")]
-    #[derive(Clone, Copy, Debug, Default)]
-    pub struct TokioUtil;
-
-    #[cfg(feature = "tokio-util")]
-    impl<D: tokio_util::codec::Decoder> Driver<D> for TokioUtil {
-        type Buffer = BytesMut;
-        type Item = D::Item;
-        type Error = D::Error;
-
-        fn buffer(&self) -> BytesMut {
-            BytesMut::with_capacity(INITIAL_CAPACITY)
-        }
-        fn read(&self, buffer: &mut BytesMut, chunk: &[u8]) -> usize {
-            buffer.reserve(1);
-            let read = chunk.len().min(buffer.capacity() - buffer.len());
-            buffer.extend_from_slice(&chunk[..read]);
-            read
-        }
-        fn decode(&self, decoder: &mut D, buffer: &mut BytesMut) -> Result<Option<D::Item>, D::Error> {
-            decoder.decode(buffer)
-        }
-        fn decode_eof(&self, decoder: &mut D, buffer: &mut BytesMut) -> Result<Option<D::Item>, D::Error> {
-            decoder.decode_eof(buffer)
-        }
-        fn held(&self, buffer: &BytesMut) -> usize {
-            buffer.capacity()
-        }
-    }
-
-    #[cfg(feature = "tokio-util")]
-    impl<M> Decoded<M, TokioUtil> {
-        /// The `tokio_util::codec::Decoder`s that `make` makes.
-        pub fn new<D>(make: M) -> Self
-        where
-            M: Fn() -> D,
-            D: tokio_util::codec::Decoder,
-        {
-            Self::driven(make, TokioUtil)
-        }
-    }
-
-    /// Drives an `asynchronous_codec::Decoder` as `asynchronous_codec::FramedRead` of version 0.7 does: reads of 8 KiB at the most, `decode` until `None`
-    /// after each; at the end `decode` first, and `decode_eof` only when there are bytes left.
-    #[cfg(feature = "asynchronous-codec")]
-    #[derive(Clone, Copy, Debug, Default)]
-    pub struct AsynchronousCodec;
-
-    #[cfg(feature = "asynchronous-codec")]
-    impl<D: asynchronous_codec::Decoder> Driver<D> for AsynchronousCodec {
-        type Buffer = BytesMut;
-        type Item = D::Item;
-        type Error = D::Error;
-
-        fn tells_leftover(&self) -> bool {
-            true
-        }
-
-        fn buffer(&self) -> BytesMut {
-            BytesMut::with_capacity(INITIAL_CAPACITY)
-        }
-        fn read(&self, buffer: &mut BytesMut, chunk: &[u8]) -> usize {
-            let read = chunk.len().min(INITIAL_CAPACITY);
-            buffer.extend_from_slice(&chunk[..read]);
-            read
-        }
-        fn decode(&self, decoder: &mut D, buffer: &mut BytesMut) -> Result<Option<D::Item>, D::Error> {
-            decoder.decode(buffer)
-        }
-        fn decode_eof(&self, decoder: &mut D, buffer: &mut BytesMut) -> Result<Option<D::Item>, D::Error> {
-            match decoder.decode(buffer)? {
-                None if !buffer.is_empty() => decoder.decode_eof(buffer),
-                frame => Ok(frame),
-            }
-        }
-        fn held(&self, buffer: &BytesMut) -> usize {
-            buffer.capacity()
-        }
-    }
-
-    #[cfg(feature = "asynchronous-codec")]
-    impl<M> Decoded<M, AsynchronousCodec> {
-        /// The `asynchronous_codec::Decoder`s that `make` makes. What `FramedRead` calls an error, bytes that no frame took, is [`End::Leftover`](enjamb::End) here.
-        pub fn asynchronous<D>(make: M) -> Self
-        where
-            M: Fn() -> D,
-            D: asynchronous_codec::Decoder,
-        {
-            Self::driven(make, AsynchronousCodec)
-        }
-    }
-}
-
-#[cfg(feature = "asynchronous-codec")]
-pub use framed::AsynchronousCodec;
-#[cfg(feature = "tokio-util")]
-pub use framed::TokioUtil;

@@ -2,12 +2,14 @@
 
 use crate::cutting::stream;
 use crate::law::Law;
+use crate::literal::literal;
 use crate::minimise;
-use crate::run::trace;
-use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Told, Violation, literal};
+use crate::output::Output;
+use crate::subject::{Comparable, Subject};
+use crate::trace::trace;
+use crate::violation::{Trace, Violation};
 
-/// The bytes that `encoder` makes of `items`, one behind the other in one buffer as `FramedWrite` has them.
+/// Encodes `items` with `encoder`, one after the other into one buffer, as `FramedWrite` does.
 ///
 /// ```
 /// use enjamb_law::{Decoded, encoded, round_trip};
@@ -29,10 +31,12 @@ where
     Ok(buffer.into())
 }
 
-/// Holds when `events`, encoded by `encode` and read by the subject, are those events: the round trip that begins with values, where
-/// [`round_trip`](crate::round_trip) begins with bytes. What the subject says of the end counts only where it is an error.
+/// Holds when the subject decodes `events`, encoded by `encode`, to the same events. This round
+/// trip begins with values; [`round_trip`](crate::round_trip) begins with bytes. The verdict on the
+/// end counts only where it is an error.
 ///
-/// `encode` gives the bytes of all the events it is given, or `None` where it refuses them; then nothing is said of them.
+/// `encode` returns the bytes of all given events, or `None` where it refuses them; then the law
+/// holds.
 ///
 /// ```
 /// # #[cfg(feature = "tokio-util")] {
@@ -42,7 +46,7 @@ where
 /// let lines = Decoded::new(LinesCodec::new);
 /// let encode = |lines: &[String]| encoded(LinesCodec::new(), lines).ok();
 /// reads_back(&lines, &["one".to_owned(), String::new()], encode).unwrap();
-/// // A line with a line feed in it comes back as two.
+/// // A line that contains a line feed comes back as two lines.
 /// assert!(reads_back(&lines, &["one\ntwo".to_owned()], encode).is_err());
 /// # }
 /// ```
@@ -57,25 +61,25 @@ pub fn reads_back<S>(
 where
     S: Subject<Event: Comparable + Clone, Error: Comparable>,
 {
-    let read = |events: &[S::Event]| {
+    let difference = |events: &[S::Event]| {
         let bytes = encode(events)?;
-        let said = trace(subject, &stream(&bytes), &[]);
-        let expected: Vec<_> = events.iter().cloned().map(Said::<_, S::Error>::Event).collect();
-        let read = said.iter().filter(|said| !matches!(said, Said::End(_)));
-        (!read.eq(&expected)).then_some((bytes, expected, said))
+        let decoded = trace(subject, &stream(&bytes), &[]);
+        let expected: Vec<_> = events.iter().cloned().map(Output::<_, S::Error>::Event).collect();
+        let without_end = decoded.iter().filter(|said| !matches!(said, Output::End(_)));
+        (!without_end.eq(&expected)).then_some((bytes, expected, decoded))
     };
-    if read(events).is_none() {
+    if difference(events).is_none() {
         return Ok(());
     }
-    let fewest = minimise::fewest_of(events, |fewer| read(fewer).is_some());
-    let Some((bytes, expected, said)) = read(&fewest) else {
-        unreachable!("it is not read back for what was given, and minimising keeps that")
+    let fewest = minimise::fewest_of(events, |fewer| difference(fewer).is_some());
+    let Some((bytes, expected, decoded)) = difference(&fewest) else {
+        unreachable!("the given events differ, and minimising keeps that")
     };
     Err(Box::new(Violation {
         law: Law::RoundTrip,
-        verdict: format!("encoded as {} and read again, it is something else", literal(&bytes)),
+        verdict: format!("encoded as {} and decoded again, the output is different", literal(&bytes)),
         call: format!("reads_back(&subject, &{fewest:?}, encode)"),
-        traces: Some([Told::new("encoded", &expected), Told::new("read", &said)]),
+        traces: Some([Trace::new("encoded", &expected), Trace::new("decoded", &decoded)]),
         input: stream(&bytes),
         messages: None,
         cuts: Vec::new(),

@@ -1,41 +1,42 @@
-//! What is on its way from the law to an async reader, and who is to be woken when it arrives.
+//! The queue of bytes from the law to an async reader, with the waker of the reader.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::measure::uncounted;
+use crate::output::Breach;
 use crate::run;
-use crate::subject::Fault;
 
-/// The far end of a [`Chunks`](crate::Chunks), an [`Outgoing`](crate::Outgoing) or a `Body`: what the constructor of an async subject is made of.
+/// The law's end of a [`Chunks`](crate::Chunks), an [`Outgoing`](crate::Outgoing) or a `Body`. The
+/// constructors of async subjects take it.
 #[derive(Clone, Debug)]
 pub struct Feed(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
-    /// What arrived and was not taken.
+    /// The bytes that arrived and were not taken.
     arrived: Vec<u8>,
-    /// Bytes that were taken and are not read yet.
+    /// The number of bytes that were taken and not read yet.
     taken: usize,
-    /// Items of no bytes that come before what arrived.
+    /// The number of empty items before the bytes that arrived.
     empty_items: usize,
     /// Nothing more will arrive.
     ended: bool,
-    /// The reader was told so.
+    /// The reader has read the end.
     end_seen: bool,
-    /// How many times it was told so since the task was polled.
+    /// The number of times that it read the end since the task was polled.
     ends_read: usize,
-    /// Whoever waits.
+    /// The waker of the reader that waits.
     waker: Option<Waker>,
-    /// Grows with all that is read.
+    /// A counter that grows with every read.
     progress: u64,
-    /// The most bytes that one read brings.
+    /// The most bytes that one read returns.
     at_most: usize,
 }
 
-/// A reader that is told so often within one call that the stream has ended will not stop by itself.
-const MOST_ENDS: usize = 10_000;
+/// A reader that reads the end of the stream this often in one call will not stop by itself.
+const ENDS_READ_MAX: usize = 10_000;
 
 impl Feed {
     pub(super) fn new(at_most: usize) -> Self {
@@ -56,7 +57,7 @@ impl Feed {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The law's side: bytes arrive, after `empty_items` items of none.
+    /// The law's side: delivers bytes, after `empty_items` empty items.
     pub(super) fn put(&self, bytes: &[u8], empty_items: usize) {
         let mut state = self.state();
         uncounted(|| state.arrived.extend_from_slice(bytes));
@@ -64,7 +65,7 @@ impl Feed {
         Self::wake(state);
     }
 
-    /// The law's side: nothing more arrives.
+    /// The law's side: ends the stream.
     pub(super) fn end(&self) {
         let mut state = self.state();
         state.ended = true;
@@ -73,42 +74,45 @@ impl Feed {
 
     fn wake(mut state: MutexGuard<'_, State>) {
         let waker = state.waker.take();
-        // Whoever is woken may look at the feed at once.
+        // The task that is woken may use the feed at once.
         drop(state);
         if let Some(waker) = waker {
             waker.wake();
         }
     }
 
-    /// Is there anything that the reader was not given yet, so that it has no reason to wait? The end of the stream is.
-    pub(super) fn waits_for_nothing(&self) -> bool {
+    /// Returns whether there is something to read, so that the reader has no reason to wait. The
+    /// end of the stream counts.
+    pub(super) fn has_unread(&self) -> bool {
         let state = self.state();
         !state.arrived.is_empty() || state.taken > 0 || state.empty_items > 0 || state.ended
     }
 
-    /// Will nothing more arrive?
+    /// Returns whether the law has ended the stream.
     pub(super) fn ended(&self) -> bool {
         self.state().ended
     }
 
-    /// Was the reader told that the stream has ended?
+    /// Returns whether the reader has read the end of the stream.
     pub(super) fn end_seen(&self) -> bool {
         self.state().end_seen
     }
 
-    /// A figure that grows with all that is read; asked before each poll.
+    /// Returns a counter that grows with every read, and starts a poll: the ends that are read are
+    /// counted from here.
     pub(super) fn progress(&self) -> u64 {
         let mut state = self.state();
         state.ends_read = 0;
         state.progress
     }
 
-    /// The most bytes that one read brings.
+    /// Returns the most bytes that one read returns.
     pub(super) fn at_most(&self) -> usize {
         self.state().at_most
     }
 
-    /// The reader's side: takes all that arrived into `bytes`, which holds nothing any more. `Ready(false)`: the stream has ended.
+    /// The reader's side: moves all bytes that arrived into `bytes`, whose old content was read.
+    /// `Ready(false)` means that the stream has ended.
     pub(super) fn poll_take(&self, cx: &mut Context<'_>, bytes: &mut Vec<u8>) -> Poll<bool> {
         let mut state = self.state();
         if !state.arrived.is_empty() {
@@ -120,9 +124,9 @@ impl Feed {
         if state.ended {
             state.end_seen = true;
             state.ends_read += 1;
-            if state.ends_read > MOST_ENDS {
+            if state.ends_read > ENDS_READ_MAX {
                 drop(state);
-                run::stop(Fault::Hung);
+                run::stop(Breach::Hung);
             }
             return Poll::Ready(false);
         }
@@ -133,21 +137,22 @@ impl Feed {
         Poll::Pending
     }
 
-    /// The reader's side: `bytes` of those taken are read.
+    /// The reader's side: counts `bytes` of the taken bytes as read.
     pub(super) fn read(&self, bytes: usize) {
         let mut state = self.state();
         state.taken -= bytes;
         state.progress += bytes as u64;
     }
 
-    /// The writer's side, to which bytes that arrive are room for as many: `bytes` were written where there was no limit any more.
+    /// The writer's side: counts `bytes` that were written after the input had ended, where room is
+    /// unlimited.
     pub(super) fn written(&self, bytes: usize) {
         let mut state = self.state();
         state.progress += bytes as u64;
         state.ends_read = 0;
     }
 
-    /// The reader's side: takes an item of no bytes, if one is due.
+    /// The reader's side: takes an empty item, if one is due.
     #[cfg(feature = "futures")]
     pub(super) fn take_empty_item(&self) -> bool {
         let mut state = self.state();

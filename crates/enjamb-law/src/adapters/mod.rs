@@ -1,11 +1,12 @@
-//! Adapters: a subject out of somebody else's decoder, reader, parser, in a line.
+//! Adapters: each makes a subject of somebody else's decoder, reader or parser.
 //!
-//! Each is the driver that its kind of code is written for, with the law in the place of the socket.
+//! An adapter is the driver that its kind of code is written for, with the law in place of the
+//! socket.
 
 #![allow(
     clippy::new_ret_no_self,
     clippy::type_complexity,
-    reason = "a constructor returns its adapter with closures in it, whose types only their signatures tell"
+    reason = "a constructor returns its adapter with closures in it, whose types only their signatures name"
 )]
 
 mod accumulating;
@@ -14,9 +15,13 @@ mod blocking;
 mod body;
 mod chunks;
 mod decoded;
+mod driver;
 mod encoded;
 mod executor;
 mod feed;
+#[cfg(any(feature = "tokio-util", feature = "asynchronous-codec"))]
+mod framed_read;
+mod incoming;
 mod outgoing;
 mod parsed;
 mod parsing;
@@ -27,19 +32,21 @@ mod streaming;
 mod writing;
 
 pub use accumulating::Accumulating;
-pub use blocking::{Blocking, Incoming};
+pub use blocking::Blocking;
 #[cfg(feature = "futures")]
 pub use body::Body;
 pub use chunks::Chunks;
-#[cfg(feature = "asynchronous-codec")]
-pub use decoded::AsynchronousCodec;
-#[cfg(feature = "tokio-util")]
-pub use decoded::TokioUtil;
-pub use decoded::{ByHand, Decoded, Driver};
+pub use decoded::Decoded;
+pub use driver::{ByHand, Driver};
 #[cfg(feature = "tokio-util")]
 pub use encoded::encoded;
 pub use encoded::reads_back;
 pub use feed::Feed;
+#[cfg(feature = "asynchronous-codec")]
+pub use framed_read::AsynchronousCodec;
+#[cfg(feature = "tokio-util")]
+pub use framed_read::TokioUtil;
+pub use incoming::Incoming;
 pub use outgoing::Outgoing;
 pub use parsed::Parsed;
 pub use parsing::Parsing;
@@ -47,4 +54,4 @@ pub use pushing::Pushing;
 pub use reading::Reading;
 #[cfg(feature = "futures")]
 pub use streaming::Streaming;
-pub use writing::{Writing, Written};
+pub use writing::{Writing, WrittenBytes};

@@ -1,4 +1,4 @@
-//! The writer that async subjects write to.
+//! The connection that async subjects write to.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -7,26 +7,27 @@ use crate::measure::uncounted;
 
 use super::feed::Feed;
 
-/// A connection that takes as many bytes at a time as the law says: `tokio::io::AsyncWrite` with the feature `tokio`, that of `futures::io` with the feature
-/// `futures`.
+/// A connection that takes as many bytes at a time as the law allows: an `AsyncWrite` of tokio
+/// (feature `tokio`) and of the futures crates (feature `futures`).
 ///
-/// Bytes that arrive for it are room for as many: a write takes no more than there is room for of one chunk, and with no room it is `Pending`, until the next chunk
-/// arrives and the waker it was called with is woken. When the input has ended it takes all it is given.
+/// Each byte of the input is room for one byte. A write takes at most the room that is left of one
+/// chunk. Without room it is `Pending`, until the next chunk arrives and wakes the waker that it
+/// was last polled with. After the end of the input it takes every write whole.
 #[derive(Debug)]
 pub struct Outgoing {
     feed: Feed,
     log: Log,
-    /// What arrived: only its length counts.
+    /// The chunk that arrived. Only its length matters.
     arrived: Vec<u8>,
     room: usize,
     #[cfg_attr(
         not(any(feature = "tokio", feature = "futures")),
-        expect(dead_code, reason = "only their traits ask for it")
+        expect(dead_code, reason = "only their traits use it")
     )]
     vectored: bool,
 }
 
-/// All that was written so far.
+/// All bytes that were written so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -45,7 +46,8 @@ impl Outgoing {
         Self { feed, log, arrived: Vec::new(), room: 0, vectored }
     }
 
-    /// Takes bytes from the front of `bytes` and says how many. For implementing the traits of crates that this one does not know.
+    /// Takes bytes from the front of `bytes` and returns how many. Use it to implement the traits
+    /// of other crates.
     pub fn poll_take(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<usize> {
         if bytes.is_empty() {
             return Poll::Ready(0);
@@ -65,7 +67,8 @@ impl Outgoing {
         Poll::Ready(taken)
     }
 
-    /// Takes bytes from the front of several buffers as if they were one. Unless it is vectored, the first that is not empty is all it sees.
+    /// Takes bytes from several buffers as if they were one. Unless it is vectored, it takes from
+    /// the first buffer that is not empty.
     #[cfg(any(feature = "tokio", feature = "futures"))]
     fn poll_take_vectored(&mut self, cx: &mut Context<'_>, buffers: &[std::io::IoSlice<'_>]) -> Poll<usize> {
         let mut buffers = buffers.iter().filter(|buffer| !buffer.is_empty());
@@ -75,7 +78,7 @@ impl Outgoing {
         let mut taken = ready!(self.poll_take(cx, first));
         if self.vectored && taken == first.len() {
             for buffer in buffers {
-                // A write that took something is not pending.
+                // A write that took some bytes must not be pending.
                 if self.room == 0 && !self.feed.ended() {
                     break;
                 }

@@ -1,18 +1,18 @@
-//! What a parse function returns, and how other crates say it.
+//! The result of a parse function, and its conversions from the results of other crates.
 
-/// What a parse function makes of the bytes it is given, which begin where a message begins.
+/// The result of a parse function, whose bytes begin at the start of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parsed<T, E> {
-    /// The message is not all there.
+    /// The message is not complete.
     Incomplete,
-    /// The message, and how many bytes it took: at least one.
+    /// The message, and the number of bytes that it used, at least one.
     Done(T, usize),
-    /// There is no message.
+    /// The bytes are not a message.
     Failed(E),
 }
 
 impl<T, E> Parsed<T, E> {
-    /// The message changed by `change`.
+    /// Changes the message by `change`.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Parsed<U, E> {
         match self {
             Self::Incomplete => Parsed::Incomplete,
@@ -21,7 +21,7 @@ impl<T, E> Parsed<T, E> {
         }
     }
 
-    /// The error changed by `change`.
+    /// Changes the error by `change`.
     pub fn map_error<F>(self, change: impl FnOnce(E) -> F) -> Parsed<T, F> {
         match self {
             Self::Incomplete => Parsed::Incomplete,
@@ -31,7 +31,8 @@ impl<T, E> Parsed<T, E> {
     }
 }
 
-/// How many parsers say it: the message and how many bytes it took, or `None` when it is not all there.
+/// Converts the common form: a message and the number of bytes that it used, or `None` when it is
+/// not complete.
 impl<T, E> From<Result<Option<(T, usize)>, E>> for Parsed<T, E> {
     fn from(result: Result<Option<(T, usize)>, E>) -> Self {
         match result {
@@ -42,7 +43,8 @@ impl<T, E> From<Result<Option<(T, usize)>, E>> for Parsed<T, E> {
     }
 }
 
-/// What `httparse` returns. It has left the message in the request or response it was called on: [`map`](Parsed::map) picks it up.
+/// Converts the result of `httparse`. The message is in the request or response that was parsed:
+/// [`map`](Parsed::map) adds it.
 #[cfg(feature = "httparse")]
 impl<E> From<Result<httparse::Status<usize>, E>> for Parsed<(), E> {
     fn from(result: Result<httparse::Status<usize>, E>) -> Self {
@@ -58,10 +60,11 @@ macro_rules! nom {
     ($feature:literal, $nom:ident) => {
         #[cfg(feature = $feature)]
         impl<T> Parsed<T, crate::Kind> {
-            #[doc = concat!("What a streaming parser of `nom`, version ", stringify!($nom), ", returns of `bytes`. Its error borrows them, so its kind is taken here.")]
+            #[doc = concat!("Converts the result of a streaming parser of `", stringify!($nom), "` for `bytes`. The error borrows them, so only its kind is kept.")]
             pub fn $nom<E: std::fmt::Debug>(bytes: &[u8], result: $nom::IResult<&[u8], T, E>) -> Self {
                 match result {
-                    // A rest that is longer than the bytes is not one of them: no length fits.
+                    // A rest that is longer than `bytes` is no part of it: `usize::MAX` is never a
+                    // valid number of bytes.
                     Ok((rest, message)) => Self::Done(message, bytes.len().checked_sub(rest.len()).unwrap_or(usize::MAX)),
                     Err($nom::Err::Incomplete(_)) => Self::Incomplete,
                     Err($nom::Err::Error(error) | $nom::Err::Failure(error)) => Self::Failed(crate::Kind::of(&error)),

@@ -1,16 +1,18 @@
-//! Parse functions: `fn(&[u8])`, called with all that there is from the start of a message, until the message is all there.
+//! Parse functions: `fn(&[u8])`, called with all bytes from the start of a message, until the
+//! message is complete.
 
 use std::fmt::Debug;
 
 use enjamb::End;
 
 use crate::kind::Kind;
+use crate::output::{Breach, Output};
 use crate::run::Run;
-use crate::subject::{Fault, Said, Subject};
+use crate::subject::Subject;
 
 use super::parsed::Parsed;
 
-/// A parse function, as a [`Subject`].
+/// The [`Subject`] of a parse function.
 ///
 /// ```
 /// use enjamb_law::{Parsed, Parsing, Segmentations, split_everywhere, stream};
@@ -22,14 +24,16 @@ use super::parsed::Parsed;
 /// split_everywhere(&frames, &stream(b"\x03abc\x00\x01d"), &Segmentations::up_to_two_cuts()).unwrap();
 /// ```
 ///
-/// It is called with the bytes that no message took yet, from the start of the next message on, whenever there are more of them, and never with
-/// none. Bytes that are left when the stream ends are a truncated message. A [`Parsed::Done`] that took no byte, or more than there are, is a
-/// [fault](Fault::Miscounted).
+/// Whenever bytes arrive, the function is called with all bytes from the start of the next message
+/// on, and never with none. Bytes that are left when the stream ends are a truncated message. A
+/// [`Parsed::Done`] that used no byte, or more than there are, is a [breach](Breach::Miscounted).
 ///
-/// A message that comes in n chunks is looked at n times, so a parse function [rescans](Subject::rescans): the law [`linear`](crate::linear) is not
-/// for it, unless it remembers how far it came: [`with`](Self::with) and [`remembers`](Self::remembers).
+/// A message in n chunks is parsed n times from its start, so a parse function
+/// [rescans](Subject::rescans) and the law [`linear`](crate::linear) does not apply. It does apply
+/// to a parser that keeps its position: make it with [`with`](Self::with) and
+/// [`remembers`](Self::remembers).
 ///
-/// [Asked again](crate::Event::Again), it is called once more with the same bytes.
+/// When it is [called again](crate::Event::Again) without new bytes, it gets the same bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Parsing<M, F, A = F> {
     make: M,
@@ -40,7 +44,7 @@ pub struct Parsing<M, F, A = F> {
 }
 
 impl Parsing<(), ()> {
-    /// A function without memory.
+    /// Makes a subject of a function without memory.
     pub fn new<F, T, E>(parse: F) -> Parsing<impl Fn() + Clone, impl Fn(&mut (), &[u8]) -> Parsed<T, E>>
     where
         F: Fn(&[u8]) -> Parsed<T, E>,
@@ -50,7 +54,7 @@ impl Parsing<(), ()> {
 }
 
 impl<M, F> Parsing<M, F> {
-    /// A parser that `make` makes, and a function that calls it.
+    /// Makes a subject of the parsers that `make` returns, and of a function that calls one.
     pub fn with<P, T, E>(make: M, parse: F) -> Self
     where
         M: Fn() -> P,
@@ -61,7 +65,8 @@ impl<M, F> Parsing<M, F> {
 }
 
 impl<M, F, A> Parsing<M, F, A> {
-    /// What is called with the bytes that are left when the stream ends, until none are left or it says [`Parsed::Incomplete`].
+    /// Calls `parse` with the bytes that are left when the stream ends, until none are left or it
+    /// returns [`Parsed::Incomplete`].
     #[must_use]
     pub fn at_end<P, T, E, B>(self, parse: B) -> Parsing<M, F, B>
     where
@@ -73,21 +78,24 @@ impl<M, F, A> Parsing<M, F, A> {
         Parsing { make, parse: each, at_end: Some(parse), resumes, remembers }
     }
 
-    /// Its work for each byte is constant: it does not [rescan](Subject::rescans).
+    /// Declares that the parser keeps its position: its work for each byte is constant, and it does
+    /// not [rescan](Subject::rescans).
     #[must_use]
     pub fn remembers(mut self) -> Self {
         self.remembers = true;
         self
     }
 
-    /// Goes on after an error with the byte behind the one that the message began with, as a program does that looks for the next message.
+    /// Goes on after an error one byte after the start of the failed message, as a program does
+    /// that searches for the next message.
     #[must_use]
     pub fn resumes(mut self) -> Self {
         self.resumes = true;
         self
     }
 
-    /// Says all messages of `bytes`; returns how many bytes they took, or `None` when the run is over.
+    /// Emits all messages of `bytes`. Returns the number of bytes that they used, or `None` when
+    /// the run is over.
     fn messages<T, E>(
         &self,
         run: &mut Run<'_, T, Kind>,
@@ -105,13 +113,13 @@ impl<M, F, A> Parsing<M, F, A> {
                 Parsed::Done(message, used) => {
                     run.event(message);
                     if used == 0 || used > rest.len() {
-                        run.broke(Fault::Miscounted { used, of: rest.len() });
+                        run.breach(Breach::Miscounted { used, of: rest.len() });
                         return None;
                     }
                     at += used;
                 }
                 Parsed::Failed(error) => {
-                    let goes_on = run.failed(Kind::of(&error));
+                    let goes_on = run.fail(Kind::of(&error));
                     if self.resumes {
                         at += 1;
                     } else if goes_on {
@@ -153,7 +161,7 @@ where
             };
             unread.drain(..used);
         }
-        run.say(Said::End(match unread.len() {
+        run.emit(Output::End(match unread.len() {
             0 => End::Clean,
             have => End::Truncated { have: have as u64, missing: None },
         }));

@@ -1,4 +1,4 @@
-//! Push parsers: `fn feed(&mut self, &[u8])`, with a callback or a list of what came of it.
+//! Push parsers: `fn feed(&mut self, &[u8])`, with a callback for events or a list of them.
 
 use std::fmt::Debug;
 use std::marker::PhantomData;
@@ -7,7 +7,7 @@ use crate::kind::Kind;
 use crate::run::Run;
 use crate::subject::Subject;
 
-/// A parser that is fed, as a [`Subject`].
+/// The [`Subject`] of a push parser.
 ///
 /// ```
 /// use enjamb_law::{Never, Pushing, Segmentations, split_everywhere, stream};
@@ -27,20 +27,22 @@ use crate::subject::Subject;
 /// split_everywhere(&words, &stream(b"so it goes "), &Segmentations::up_to_two_cuts()).unwrap();
 /// ```
 ///
-/// What is given to `out` after an error, of the same chunk, is not said, and the parser is not fed any more, unless it
-/// [`resumes`](Self::resumes). At the end of the stream nothing is called, unless [`at_end`](Self::at_end) tells what.
+/// Events are passed to `out`. After an error, further events of the same chunk are dropped and the
+/// parser is not fed any more, unless the adapter [`resumes`](Self::resumes). At the end of the
+/// stream the parser is called only if there is an [`at_end`](Self::at_end) function.
 ///
-/// [Asked again](crate::Event::Again), it is fed with no bytes.
+/// When it is [called again](crate::Event::Again) without new bytes, it is fed an empty chunk.
 pub struct Pushing<M, F, A, T, E> {
     make: M,
     feed: F,
     at_end: A,
     resumes: bool,
-    says: PhantomData<fn() -> (T, E)>,
+    output: PhantomData<fn() -> (T, E)>,
 }
 
 impl Pushing<(), (), (), (), ()> {
-    /// The parsers that `make` makes, fed by `feed`, which gives what comes of the chunk to its last argument.
+    /// Makes a subject of the parsers that `make` returns. `feed` passes a chunk to one, and the
+    /// events of the chunk to its last argument.
     pub fn new<M, P, F, T, E>(
         make: M,
         feed: F,
@@ -54,11 +56,12 @@ impl Pushing<(), (), (), (), ()> {
             feed,
             at_end: |_: &mut P, _: &mut dyn FnMut(Result<T, E>)| {},
             resumes: false,
-            says: PhantomData,
+            output: PhantomData,
         }
     }
 
-    /// The parsers that `make` makes, fed by `feed`, which returns all that comes of the chunk, or an error.
+    /// Makes a subject of the parsers that `make` returns. `feed` passes a chunk to one, and
+    /// returns the events of the chunk or an error.
     ///
     /// ```
     /// use enjamb_law::{Never, Pushing, split, stream};
@@ -89,36 +92,36 @@ impl Pushing<(), (), (), (), ()> {
 }
 
 impl<M, F, A, T, E> Pushing<M, F, A, T, E> {
-    /// What is called when the stream has ended.
+    /// Calls `at_end` when the stream has ended.
     #[must_use]
     pub fn at_end<P, B>(self, at_end: B) -> Pushing<M, F, B, T, E>
     where
         M: Fn() -> P,
         B: Fn(&mut P, &mut dyn FnMut(Result<T, E>)),
     {
-        let Self { make, feed, resumes, says, .. } = self;
-        Pushing { make, feed, at_end, resumes, says }
+        let Self { make, feed, resumes, output, .. } = self;
+        Pushing { make, feed, at_end, resumes, output }
     }
 
-    /// Goes on after an error: what is given after it is said, and the parser is fed as before.
+    /// Goes on after an error: events after it are emitted, and the parser is fed as before.
     #[must_use]
     pub fn resumes(mut self) -> Self {
         self.resumes = true;
         self
     }
 
-    /// Says all that `push` gives. `false`: the run is over.
-    fn say(&self, run: &mut Run<'_, T, Kind>, push: impl FnOnce(&mut dyn FnMut(Result<T, E>))) -> bool
+    /// Emits all events that `push` passes on. Returns whether the run goes on.
+    fn emit(&self, run: &mut Run<'_, T, Kind>, push: impl FnOnce(&mut dyn FnMut(Result<T, E>))) -> bool
     where
         E: Debug,
     {
         let mut failed = false;
         let mut goes_on = true;
-        push(&mut |said| match said {
+        push(&mut |result| match result {
             _ if failed => {}
             Ok(event) => run.event(event),
             Err(error) => {
-                let fed_on = run.failed(Kind::of(&error));
+                let fed_on = run.fail(Kind::of(&error));
                 if !self.resumes {
                     failed = true;
                     goes_on = fed_on;
@@ -142,10 +145,10 @@ where
     fn run(&self, run: &mut Run<'_, T, Kind>) {
         let mut parser = (self.make)();
         while let Some(chunk) = run.next_chunk() {
-            if !self.say(run, |out| (self.feed)(&mut parser, chunk, out)) {
+            if !self.emit(run, |out| (self.feed)(&mut parser, chunk, out)) {
                 return;
             }
         }
-        let _ = self.say(run, |out| (self.at_end)(&mut parser, out));
+        let _ = self.emit(run, |out| (self.at_end)(&mut parser, out));
     }
 }

@@ -1,4 +1,4 @@
-//! Async readers: an `async fn` over a connection, called until it says that there is no more.
+//! Async readers: an `async fn` over a connection, called until it returns `None`.
 
 use std::fmt::Debug;
 use std::pin::pin;
@@ -6,14 +6,15 @@ use std::pin::pin;
 use enjamb::End;
 
 use crate::kind::Kind;
+use crate::output::Output;
 use crate::run::Run;
-use crate::subject::{Said, Subject};
+use crate::subject::Subject;
 
 use super::chunks::Chunks;
 use super::executor::Executor;
 use super::feed::Feed;
 
-/// An async reader, as a [`Subject`].
+/// The [`Subject`] of an async reader.
 ///
 /// ```
 /// # #[cfg(feature = "tokio")] {
@@ -29,14 +30,19 @@ use super::feed::Feed;
 /// # }
 /// ```
 ///
-/// The function is called again after each event, with the same reader, until it returns `Ok(None)` or an error. No runtime is needed, and none is
-/// there: a task that waits for a timer or for another task is idle, and the next chunk arrives.
+/// The function is called again after each event, with the same reader, until it returns `Ok(None)`
+/// or an error. It runs without a runtime: a task that waits for a timer or for another task counts
+/// as idle, and the next chunk arrives.
 ///
-/// The next chunk arrives only when the reader waits for it. A reader that is not woken then, because the waker it left is not the one it was polled with,
-/// or because it left none, is [`Asleep`](crate::Fault::Asleep); one that wakes itself and reads nothing is [`Busy`](crate::Fault::Busy);
-/// one that reads the end of the stream ten thousand times in one call is [`Hung`](crate::Fault::Hung).
+/// The next chunk arrives only when the reader waits for it. Three kinds of reader commit a breach:
 ///
-/// [Asked again](crate::Event::Again), the task is polled although nothing woke it.
+/// * [`Asleep`](crate::Breach::Asleep): it is not woken then, because it left no waker, or another
+///   waker than the one that it was polled with;
+/// * [`Busy`](crate::Breach::Busy): it wakes itself again and again, and reads nothing;
+/// * [`Hung`](crate::Breach::Hung): it reads the end of the stream 10,000 times in one call.
+///
+/// When it is [called again](crate::Event::Again) without new bytes, the task is polled without a
+/// wake-up.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading<M, F> {
     make: M,
@@ -47,7 +53,7 @@ pub struct Reading<M, F> {
 }
 
 impl Reading<(), ()> {
-    /// A function that reads the next event off a connection.
+    /// Makes a subject of a function that reads the next event from a connection.
     pub fn new<F, T, E>(read: F) -> Reading<impl Fn(Feed) -> Chunks + Clone, F>
     where
         F: AsyncFn(&mut Chunks) -> Result<Option<T>, E>,
@@ -55,7 +61,8 @@ impl Reading<(), ()> {
         Reading::over(Chunks::new, read)
     }
 
-    /// A reader that `make` puts around a connection, and a function that reads its next event.
+    /// Makes a subject of the reader that `make` puts around a connection, and of a function that
+    /// reads its next event.
     ///
     /// ```
     /// # #[cfg(feature = "tokio")] {
@@ -74,7 +81,8 @@ impl Reading<(), ()> {
         Reading::over(move |feed| make(Chunks::new(feed)), read)
     }
 
-    /// A stream of events that `make` puts around a connection, as `FramedRead` is.
+    /// Makes a subject of the stream of events that `make` puts around a connection. `FramedRead`
+    /// is such a stream.
     ///
     /// ```
     /// # #[cfg(feature = "tokio-util")] {
@@ -88,7 +96,7 @@ impl Reading<(), ()> {
     #[cfg(feature = "futures")]
     pub fn stream<M, S, T, E>(
         make: M,
-    ) -> Reading<impl Fn(Feed) -> Streamed<S>, impl AsyncFn(&mut Streamed<S>) -> Result<Option<T>, E>>
+    ) -> Reading<impl Fn(Feed) -> PinnedStream<S>, impl AsyncFn(&mut PinnedStream<S>) -> Result<Option<T>, E>>
     where
         M: Fn(Chunks) -> S,
         S: futures_core::Stream<Item = Result<T, E>>,
@@ -105,13 +113,13 @@ impl Reading<(), ()> {
     }
 }
 
-/// A stream that does not move any more.
+/// A pinned stream, which can be polled.
 #[cfg(feature = "futures")]
-pub(super) type Streamed<S> = std::pin::Pin<Box<S>>;
+pub(super) type PinnedStream<S> = std::pin::Pin<Box<S>>;
 
-/// The next item of a stream.
+/// Returns the next item of a stream.
 #[cfg(feature = "futures")]
-pub(super) async fn next<S, T, E>(stream: &mut Streamed<S>) -> Result<Option<T>, E>
+pub(super) async fn next<S, T, E>(stream: &mut PinnedStream<S>) -> Result<Option<T>, E>
 where
     S: futures_core::Stream<Item = Result<T, E>>,
 {
@@ -119,15 +127,17 @@ where
 }
 
 impl<M, F> Reading<M, F> {
-    /// One read brings `at_most` bytes, and at least one, even where more of the chunk is there: a reader that takes a read for a whole message, or for the
-    /// whole chunk, is found without a cut.
+    /// Limits each read to `at_most` bytes, and at least one, even where more of the chunk has
+    /// arrived. That finds a reader which takes one read for a whole message, or for the whole
+    /// chunk, without a cut.
     #[must_use]
     pub fn stingy(mut self, at_most: usize) -> Self {
         self.at_most = at_most.max(1);
         self
     }
 
-    /// Calls the function again after an error, as a program does that logs it and goes on. An error after the end of the stream is the last.
+    /// Calls the function again after an error, as a program does that logs it and goes on. An
+    /// error after the end of the stream is the last.
     #[must_use]
     pub fn resumes(mut self) -> Self {
         self.resumes = true;
@@ -152,18 +162,19 @@ where
         let feed = Feed::new(self.at_most);
         let mut executor = Executor::new(feed.clone(), self.empty_items);
         let mut reader = (self.make)(feed.clone());
-        while let Some(said) = executor.finish(pin!((self.read)(&mut reader)), run) {
-            match said {
+        while let Some(result) = executor.finish(pin!((self.read)(&mut reader)), run) {
+            match result {
                 Ok(Some(event)) => run.event(event),
                 Ok(None) => {
-                    // A reader that stops before the end of the stream by itself is not asked what it thinks of the end.
+                    // A reader that stops by itself before the end of the stream gives no verdict
+                    // on the end.
                     if feed.end_seen() {
-                        run.say(Said::End(End::Clean));
+                        run.emit(Output::End(End::Clean));
                     }
                     return;
                 }
                 Err(error) => {
-                    let goes_on = run.failed(Kind::of(&error));
+                    let goes_on = run.fail(Kind::of(&error));
                     if feed.end_seen() || !(self.resumes || goes_on && executor.go_on(run)) {
                         return;
                     }

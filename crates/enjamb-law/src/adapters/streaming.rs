@@ -1,4 +1,5 @@
-//! Transformers of a stream of bytes into a stream of items: multipart, server-sent events, JSON lines over HTTP bodies.
+//! Stream transformers: from a stream of bytes to a stream of items, for multipart, server-sent
+//! events, or JSON lines over HTTP bodies.
 
 use std::fmt::Debug;
 
@@ -10,9 +11,9 @@ use crate::subject::Subject;
 
 use super::body::Body;
 use super::feed::Feed;
-use super::reading::{Reading, Streamed, next};
+use super::reading::{PinnedStream, Reading, next};
 
-/// A transformer of streams, as a [`Subject`].
+/// The [`Subject`] of a stream transformer.
 ///
 /// ```
 /// use enjamb_law::{Segmentations, Streaming, split_everywhere, stream};
@@ -22,15 +23,17 @@ use super::reading::{Reading, Streamed, next};
 /// split_everywhere(&events, &stream(b"data: one\n\ndata: two\n\n"), &Segmentations::up_to_two_cuts()).unwrap();
 /// ```
 ///
-/// Each chunk is an item of the [`Body`] that the transformer reads. It is polled as [`Reading`] polls a reader, and breaks in the same ways.
+/// Each chunk is an item of the [`Body`] that the transformer reads. It is polled as [`Reading`]
+/// polls a reader, and commits the same breaches.
 #[derive(Clone, Copy, Debug)]
 pub struct Streaming<M, F>(Reading<M, F>);
 
 impl Streaming<(), ()> {
-    /// The stream that `make` makes of a body. One whose items are no results is given `.map(Ok::<_, Never>)`.
+    /// Makes a subject of the stream that `make` makes of a body. If its items are not `Result`s,
+    /// append `.map(Ok::<_, Never>)`.
     pub fn new<M, S, T, E>(
         make: M,
-    ) -> Streaming<impl Fn(Feed) -> Streamed<S>, impl AsyncFn(&mut Streamed<S>) -> Result<Option<T>, E>>
+    ) -> Streaming<impl Fn(Feed) -> PinnedStream<S>, impl AsyncFn(&mut PinnedStream<S>) -> Result<Option<T>, E>>
     where
         M: Fn(Body) -> S,
         S: Stream<Item = Result<T, E>>,
@@ -38,8 +41,9 @@ impl Streaming<(), ()> {
         Streaming(Reading::over(move |feed| Box::pin(make(Body::new(feed))), next))
     }
 
-    /// A reader that `make` puts around a body, and an `async` function that reads its next event: for those that are no streams, as readers
-    /// of multipart fields.
+    /// Makes a subject of the reader that `make` puts around a body, and of an `async` function
+    /// that reads its next event. It is for readers that are not streams, such as readers of
+    /// multipart fields.
     pub fn with<M, R, F, T, E>(make: M, read: F) -> Streaming<impl Fn(Feed) -> R, F>
     where
         M: Fn(Body) -> R,
@@ -50,14 +54,16 @@ impl Streaming<(), ()> {
 }
 
 impl<M, F> Streaming<M, F> {
-    /// Before each chunk comes an item of no bytes, as some bodies have them, and when it is [asked again](crate::Event::Again) another.
+    /// Puts an empty item before each chunk, as some bodies have them, and another where the
+    /// subject is [called again](crate::Event::Again).
     #[must_use]
     pub fn with_empty_items(mut self) -> Self {
         self.0.empty_items = 1;
         self
     }
 
-    /// Polls on after an error, as a program does that logs it and goes on. An error after the end of the stream is the last.
+    /// Polls again after an error, as a program does that logs it and goes on. An error after the
+    /// end of the stream is the last.
     #[must_use]
     pub fn resumes(self) -> Self {
         Self(self.0.resumes())

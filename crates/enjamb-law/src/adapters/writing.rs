@@ -1,22 +1,27 @@
-//! Async writers: what is written must be the same whatever the connection takes at a time.
+//! Async writers: they must write the same bytes, however many the connection takes at a time.
 //!
-//! A write may take fewer bytes than it was given, and it may have to wait. That is the split law from the other side: the bytes of the input are room on the
-//! connection, each chunk the most that the next write takes, and each cut is a place where the writer must wait and be woken. So the laws
-//! of readers are those of writers, without a word changed; only what the bytes of the input *are* means nothing, just how many.
+//! A write may take fewer bytes than it was given, and it may have to wait. That is the split law
+//! in the other direction: each byte of the input is room for one byte on the connection, each
+//! chunk is the most that the next write takes, and each cut is a place where the writer must wait
+//! and be woken. So the laws of readers apply to writers unchanged. Only the number of input bytes
+//! matters, not their values.
 
 use std::fmt::{self, Debug};
 use std::pin::pin;
 
 use crate::cutting::{Cutting, stream};
 use crate::kind::Kind;
-use crate::run::{self, AfterError, Listener, Run};
-use crate::subject::{Said, Subject};
+use crate::output::Output;
+use crate::run::{AfterError, Listener, Run};
+use crate::subject::Subject;
+use crate::trace::drive;
 
 use super::executor::Executor;
 use super::feed::Feed;
 use super::outgoing::{Log, Outgoing};
 
-/// An async writer and what it is to write, as a [`Subject`] whose input is room on the connection.
+/// The [`Subject`] of an async writer and the items that it writes. Its input is room on the
+/// connection.
 ///
 /// ```
 /// # #[cfg(feature = "tokio")] {
@@ -31,12 +36,14 @@ use super::outgoing::{Log, Outgoing};
 /// # }
 /// ```
 ///
-/// Its one event, said when all items are written, is all that was written. A cut of the input is where a write may take no more, and the
-/// next is `Pending`; where the input ends the connection takes all it is given. A writer that is not woken when there is room again is
-/// [`Asleep`](crate::Fault::Asleep), and one that tries and tries is [`Busy`](crate::Fault::Busy), as a [`Reading`](crate::Reading) is.
+/// Its one event, emitted when all items are written, holds all bytes that were written. At a cut
+/// of the input a write takes no more, and the next is `Pending`. After the end of the input, the
+/// connection takes every write whole. A writer that is not woken when there is room again is
+/// [`Asleep`](crate::Breach::Asleep), and one that keeps waking itself is
+/// [`Busy`](crate::Breach::Busy), as for [`Reading`](crate::Reading).
 ///
-/// The laws that say something of it are [`split`](crate::split), [`quiet`](crate::quiet), [`awake`](crate::awake) and
-/// [`total`](crate::total).
+/// The laws that apply to it are [`split`](crate::split), [`quiet`](crate::quiet),
+/// [`awake`](crate::awake) and [`total`](crate::total).
 #[derive(Clone, Debug)]
 pub struct Writing<M, T, F, A> {
     make: M,
@@ -47,7 +54,7 @@ pub struct Writing<M, T, F, A> {
 }
 
 impl Writing<(), (), (), ()> {
-    /// `items`, written by a function that writes one.
+    /// Makes a subject of `items` and a function that writes one of them.
     pub fn new<T, F, E>(
         items: Vec<T>,
         write: F,
@@ -59,7 +66,8 @@ impl Writing<(), (), (), ()> {
         Writing::with(|outgoing| outgoing, items, write)
     }
 
-    /// `items`, written by a function that writes one to the writer that `make` puts around a connection.
+    /// Makes a subject of the writer that `make` puts around a connection, of `items`, and of a
+    /// function that writes one of them.
     pub fn with<M, W, T, F, E>(
         make: M,
         items: Vec<T>,
@@ -75,7 +83,7 @@ impl Writing<(), (), (), ()> {
 }
 
 impl<M, T, F, A> Writing<M, T, F, A> {
-    /// What is called when all items are written: to flush a buffer, to say goodbye.
+    /// Calls `at_end` when all items are written, to flush a buffer or to send a closing message.
     #[must_use]
     pub fn at_end<W, E, B>(self, at_end: B) -> Writing<M, T, F, B>
     where
@@ -87,38 +95,38 @@ impl<M, T, F, A> Writing<M, T, F, A> {
         Writing { make, items, write, at_end, vectored }
     }
 
-    /// The connection takes bytes of several buffers in one write, and says that it does.
+    /// Lets the connection take bytes of several buffers in one write, and report that it does.
     #[must_use]
     pub fn vectored(mut self) -> Self {
         self.vectored = true;
         self
     }
 
-    /// An input with room for just what is written, so that every cut of it matters.
+    /// Returns an input with exactly the room that the writer needs, so that every cut matters.
     #[must_use]
     pub fn input(&self) -> Cutting
     where
-        Self: Subject<Event = Written>,
+        Self: Subject<Event = WrittenBytes>,
     {
         struct Length(usize);
-        impl<F> Listener<Written, F> for Length {
-            fn hear(&mut self, said: Said<Written, F>) {
-                if let Said::Event(Written(bytes)) = said {
+        impl<F> Listener<WrittenBytes, F> for Length {
+            fn receive(&mut self, said: Output<WrittenBytes, F>) {
+                if let Output::Event(WrittenBytes(bytes)) = said {
                     self.0 = bytes.len();
                 }
             }
         }
         let mut length = Length(0);
-        run::drive(self, &mut std::iter::empty(), &mut length, AfterError::Stop);
+        drive(self, &mut std::iter::empty(), &mut length, AfterError::Stop);
         stream(&vec![0; length.0])
     }
 }
 
-/// Written, shown as a literal.
+/// The bytes that a [`Writing`] subject wrote. Its `Debug` text is a string literal.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Written(pub Vec<u8>);
+pub struct WrittenBytes(pub Vec<u8>);
 
-impl Debug for Written {
+impl Debug for WrittenBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{}\"", self.0.escape_ascii())
     }
@@ -132,14 +140,14 @@ where
     A: AsyncFn(&mut W) -> Result<(), E>,
     E: Debug,
 {
-    type Event = Written;
+    type Event = WrittenBytes;
     type Error = Kind;
 
     fn waits(&self) -> bool {
         true
     }
 
-    fn run(&self, run: &mut Run<'_, Written, Kind>) {
+    fn run(&self, run: &mut Run<'_, WrittenBytes, Kind>) {
         let feed = Feed::new(usize::MAX);
         let mut executor = Executor::new(feed.clone(), 0);
         let log = Log::default();
@@ -153,9 +161,9 @@ where
         let Some(outcome) = executor.finish(pin!(all), run) else {
             return;
         };
-        run.event(Written(std::mem::take(&mut log.bytes())));
+        run.event(WrittenBytes(std::mem::take(&mut log.bytes())));
         if let Err(error) = outcome {
-            let _ = run.failed(Kind::of(&error));
+            let _ = run.fail(Kind::of(&error));
         }
     }
 }

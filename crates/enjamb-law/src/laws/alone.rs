@@ -1,17 +1,21 @@
-//! The alone law: messages that do not depend on each other say alone what they say together.
+//! The alone law: independent messages give the same events alone and together.
 //!
-//! A reader that keeps something of one message for the next (headers that are not cleared, a limit that is not counted anew) says the same under every
-//! cut. A fresh one for each message shows it.
+//! A reader that keeps state from one message for the next (headers that are not cleared, a limit
+//! whose count is not reset) gives the same output under every cut, so the split law cannot see it.
+//! A fresh reader for each message can.
 
 use crate::cutting::stream;
 use crate::law::Law;
+use crate::literal::messages_code;
 use crate::minimise;
+use crate::output::Output;
 use crate::pulse;
-use crate::run::trace;
-use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Told, Violation, kept, messages_code};
+use crate::subject::{Comparable, Subject};
+use crate::trace::trace;
+use crate::violation::{Trace, Violation, kept};
 
-/// Holds when the events of all `messages` together are those of each of them fed to a fresh subject, one after the other.
+/// Holds when all `messages` together give the events that they give one by one, each fed to a
+/// fresh subject.
 ///
 /// # Errors
 /// A [`Violation`], with as few of the messages as show it.
@@ -19,14 +23,15 @@ pub fn alone<S>(subject: &S, messages: &[&[u8]]) -> Result<(), Box<Violation>>
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
-    let (alone, together) = both(subject, messages);
+    let (alone, together) = run_both(subject, messages);
     if alone == together { Ok(()) } else { Err(violation(subject, messages)) }
 }
 
-type Events<S> = Vec<Said<<S as Subject>::Event, <S as Subject>::Error>>;
+type Events<S> = Vec<Output<<S as Subject>::Event, <S as Subject>::Error>>;
 
-/// Events of the messages alone, and together. The end of a stream is none, and a fault is the affair of other laws.
-fn both<S>(subject: &S, messages: &[&[u8]]) -> (Events<S>, Events<S>)
+/// Returns the events of the messages alone, and together. The verdict on the end of the stream is
+/// left out, and so are breaches, which other laws report.
+fn run_both<S>(subject: &S, messages: &[&[u8]]) -> (Events<S>, Events<S>)
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
@@ -34,9 +39,9 @@ where
         let input = stream(bytes);
         pulse::input(&input);
         let said =
-            trace(subject, &input, &[]).into_iter().filter(|said| !matches!(said, Said::End(_) | Said::Broke(_)));
+            trace(subject, &input, &[]).into_iter().filter(|said| !matches!(said, Output::End(_) | Output::Breach(_)));
         said.map(move |said| match said {
-            Said::Event(event) => Said::Event(subject.displaced(event, offset)),
+            Output::Event(event) => Output::Event(subject.displaced(event, offset)),
             said => said,
         })
         .collect::<Vec<_>>()
@@ -55,15 +60,15 @@ where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
     let fewest = minimise::fewest(messages, |fewer| {
-        let (alone, together) = both(subject, fewer);
+        let (alone, together) = run_both(subject, fewer);
         alone != together
     });
-    let (alone, together) = both(subject, &fewest);
+    let (alone, together) = run_both(subject, &fewest);
     Box::new(Violation {
         law: Law::Alone,
-        verdict: "a message says something else behind another than alone, if each is a whole message".to_owned(),
+        verdict: "a message gives different events after another message than alone".to_owned(),
         call: format!("alone(&subject, {})", messages_code(&fewest)),
-        traces: Some([Told::new("each to a fresh one", &alone), Told::new("together", &together)]),
+        traces: Some([Trace::new("one fresh subject each", &alone), Trace::new("together", &together)]),
         input: stream(&fewest.concat()),
         cuts: Vec::new(),
         messages: kept(&fewest),

@@ -1,19 +1,22 @@
-//! The awake law: an async reader that waits when bytes arrive is woken, and one for which none arrive does not spin.
+//! The awake law: an async reader that waits is woken when bytes arrive, and does not spin when
+//! none do.
 //!
-//! The adapters for async subjects have an executor of their own, which gives the next chunk only once the subject is idle: it returned
-//! `Pending`, and has not been woken since. Then the chunk arrives and the waker that the subject left with its reader is woken. A subject that lost the waker
-//! on the way to its reader sleeps on; one that wakes itself again and again was never idle.
+//! The executor under the async adapters delivers the next chunk only when the subject is idle: it
+//! returned `Pending` and was not woken since. Then the chunk arrives, and the executor wakes the
+//! waker that the subject left with its reader. A subject that lost the waker on the way to its
+//! reader sleeps on; one that keeps waking itself is never idle.
 
 use crate::cutting::Cutting;
 use crate::law::Law;
+use crate::output::breach;
 use crate::pulse;
-use crate::run::{fault, trace};
 use crate::subject::{Comparable, Subject};
+use crate::trace::trace;
 use crate::violation::Violation;
 
 use super::total;
 
-/// Holds when the subject wakes for every chunk of `input`, cut at `cuts`, and only for them.
+/// Holds when the subject wakes for every chunk of `input`, cut at `cuts`, and for nothing else.
 ///
 /// # Errors
 /// A [`Violation`], minimised.
@@ -22,8 +25,10 @@ where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
     pulse::input(input);
-    match fault(&trace(subject, input, cuts)) {
-        Some(fault) if total::of(fault) == Law::Awake => Err(total::violation(subject, input, cuts, Law::Awake)),
+    match breach(&trace(subject, input, cuts)) {
+        Some(found) if total::law_broken_by(found) == Law::Awake => {
+            Err(total::violation(subject, input, cuts, Law::Awake))
+        }
         _ => Ok(()),
     }
 }

@@ -1,41 +1,47 @@
-//! The bounded law: what is held stays under the declared limit, whatever arrives.
+//! The bounded law: a subject never holds more than its declared limit, whatever arrives.
 //!
-//! A peer that never ends a message must not make us keep it. Held is what the subject says it holds, buffers at their capacity, and, with the feature
-//! `allocations`, what it has really allocated.
+//! A peer that never ends a message must not make the reader keep it. The law counts the bytes that
+//! the subject reports as held, with buffers at their capacity, and, with the feature
+//! `allocations`, the bytes that it has really allocated.
 
 use crate::cutting::Cutting;
 use crate::law::Law;
+use crate::literal::input_code;
 use crate::measure;
 use crate::minimise::{self, Trial};
+use crate::output::Output;
 use crate::pulse;
-use crate::run::{AfterError, Listener, drive};
-use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Violation, counted, input_code};
+use crate::run::{AfterError, Listener};
+use crate::subject::{Comparable, Subject};
+use crate::trace::drive;
+use crate::violation::{Violation, counted};
 
-/// How much may be held.
+/// The number of bytes that a subject may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bound {
-    /// The limit that the subject declares for a message, in bytes.
+    /// The longest message that the subject accepts, in bytes.
     pub limit: usize,
-    /// What may be held beside a message: tables, a buffer of fixed size, the chunk that is being read.
+    /// The bytes that it may hold beside a message: tables, a buffer of fixed size, the chunk that
+    /// is being read.
     pub beside: usize,
 }
 
 impl Bound {
-    /// For a subject that declares `limit`: beside it, 16 KiB.
+    /// The bound of a subject with the declared `limit`, and 16 KiB beside it.
     #[must_use]
     pub const fn of(limit: usize) -> Self {
         Self { limit, beside: 16 << 10 }
     }
 
-    /// What may be held: twice the limit, since a buffer that grows doubles, and the rest.
+    /// The most bytes that may be held: twice the limit, since a growing buffer doubles, and
+    /// [`beside`](Self::beside).
     #[must_use]
     pub const fn most(self) -> usize {
         self.limit.saturating_mul(2).saturating_add(self.beside)
     }
 }
 
-/// Holds when the subject never holds more than `bound` allows, fed with `input` cut at `cuts`.
+/// Holds when the subject, fed with `input` cut at `cuts`, never holds more than `bound` allows.
 ///
 /// # Errors
 /// A [`Violation`], minimised.
@@ -44,39 +50,40 @@ where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
     pulse::input(input);
-    let trial = Bounded { subject, bound };
+    let trial = BoundedTrial { subject, bound };
     if trial.fails(input, &(), cuts) { Err(violation(&trial, input, cuts)) } else { Ok(()) }
 }
 
-struct Bounded<'s, S> {
+struct BoundedTrial<'s, S> {
     subject: &'s S,
     bound: Bound,
 }
 
-/// The most that was held.
+/// The most bytes that the subject reported as held at one time.
 #[derive(Clone, Copy, Default)]
-struct Most {
-    told: usize,
+struct PeakHeld {
+    bytes: usize,
 }
 
-impl<E, F> Listener<E, F> for Most {
-    fn hear(&mut self, _: Said<E, F>) {}
+impl<E, F> Listener<E, F> for PeakHeld {
+    fn receive(&mut self, _: Output<E, F>) {}
     fn holds(&mut self, bytes: usize) {
-        self.told = self.told.max(bytes);
+        self.bytes = self.bytes.max(bytes);
     }
 }
 
-impl<S: Subject<Event: Comparable, Error: Comparable>> Bounded<'_, S> {
-    /// What the subject says it held at the most, and what it had allocated at the most where that is counted.
+impl<S: Subject<Event: Comparable, Error: Comparable>> BoundedTrial<'_, S> {
+    /// Returns the most bytes that the subject reported as held, and, where allocations are
+    /// counted, the most that it had allocated.
     fn held(&self, input: &Cutting, cuts: &[usize]) -> (usize, Option<usize>) {
         pulse::cuts(cuts);
-        let mut most = Most::default();
-        let work = measure::work(|| drive(self.subject, &mut input.cut(cuts), &mut most, AfterError::Stop));
-        (most.told, work.allocated_most)
+        let mut peak = PeakHeld::default();
+        let work = measure::work(|| drive(self.subject, &mut input.cut(cuts), &mut peak, AfterError::Stop));
+        (peak.bytes, work.allocated_most)
     }
 }
 
-impl<S: Subject<Event: Comparable, Error: Comparable>> Trial for Bounded<'_, S> {
+impl<S: Subject<Event: Comparable, Error: Comparable>> Trial for BoundedTrial<'_, S> {
     type Reference = ();
 
     fn reference(&self, input: &Cutting) {
@@ -84,26 +91,27 @@ impl<S: Subject<Event: Comparable, Error: Comparable>> Trial for Bounded<'_, S> 
     }
 
     fn fails(&self, input: &Cutting, (): &(), cuts: &[usize]) -> bool {
-        let (told, allocated) = self.held(input, cuts);
-        told.max(allocated.unwrap_or(0)) > self.bound.most()
+        let (reported, allocated) = self.held(input, cuts);
+        reported.max(allocated.unwrap_or(0)) > self.bound.most()
     }
 }
 
-fn violation<S>(trial: &Bounded<'_, S>, input: &Cutting, cuts: &[usize]) -> Box<Violation>
+fn violation<S>(trial: &BoundedTrial<'_, S>, input: &Cutting, cuts: &[usize]) -> Box<Violation>
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
     let (input, cuts) = minimise::smallest(trial, input, cuts);
-    let (told, allocated) = trial.held(&input, &cuts);
+    let (reported, allocated) = trial.held(&input, &cuts);
     let Bound { limit, beside } = trial.bound;
     let held = match allocated {
-        Some(bytes) if bytes > told => format!("it had {} allocated", counted(bytes, "byte")),
-        _ => format!("it held {}", counted(told, "byte")),
+        Some(bytes) if bytes > reported => format!("it had {} allocated", counted(bytes, "byte")),
+        _ => format!("it held {}", counted(reported, "byte")),
     };
     Box::new(Violation {
         law: Law::Bounded,
         verdict: format!(
-            "{held}; with a limit of {limit} for a message, {} may be held",
+            "{held}; a message limit of {} allows {}",
+            counted(limit, "byte"),
             counted(trial.bound.most(), "byte")
         ),
         call: format!(

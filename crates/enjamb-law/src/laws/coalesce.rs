@@ -1,17 +1,23 @@
-//! The coalesce law: messages glued into one chunk, few or many, are the same messages.
+//! The coalesce law: messages in one chunk, few or many, are the same messages.
 //!
-//! It is the split law the other way round, and looks where that one does not: a test of all cuts needs short streams, and what breaks here is what
-//! a long chunk does. Whoever takes no more than so many messages of a read, or goes one call deeper for each, is caught with a hundred messages in a chunk.
+//! This is the split law in the other direction, for long chunks. A test of all cuts needs short
+//! streams; a reader that takes only so many messages from one read, or that recurses once for each
+//! message, fails only with hundreds of messages in a chunk.
 
 use crate::cutting::{Cutting, stream};
 use crate::law::Law;
+use crate::literal::messages_code;
 use crate::minimise;
+use crate::output::Output;
 use crate::pulse;
-use crate::run::trace;
-use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Told, Violation, kept, messages_code};
+use crate::subject::{Comparable, Subject};
+use crate::trace::trace;
+use crate::violation::{Trace, Violation, kept};
 
-/// Holds when the subject says the same of `messages` whether each is a chunk of its own, or they come in pairs, or all at once.
+use super::boundaries::boundaries;
+
+/// Holds when `messages` give the same output as one chunk each, as two to a chunk, and all in one
+/// chunk.
 ///
 /// # Errors
 /// A [`Violation`], with as few of the messages as show it.
@@ -19,66 +25,54 @@ pub fn coalesce<S>(subject: &S, messages: &[&[u8]]) -> Result<(), Box<Violation>
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
-    match differs(subject, messages) {
+    match difference(subject, messages) {
         None => Ok(()),
         Some(_) => Err(violation(subject, messages)),
     }
 }
 
-/// A gluing that says something else than message for message.
-struct Glued<E, F> {
+/// Chunks of several messages whose output differs from that of one message to a chunk.
+struct Difference<E, F> {
     input: Cutting,
     cuts: Vec<usize>,
-    apart: Vec<Said<E, F>>,
-    glued: Vec<Said<E, F>>,
+    apart: Vec<Output<E, F>>,
+    joined: Vec<Output<E, F>>,
 }
 
-fn differs<S>(subject: &S, messages: &[&[u8]]) -> Option<Glued<S::Event, S::Error>>
+fn difference<S>(subject: &S, messages: &[&[u8]]) -> Option<Difference<S::Event, S::Error>>
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
     let input = stream(&messages.concat());
     pulse::input(&input);
-    let edges = edges(messages);
-    let apart = trace(subject, &input, &edges);
-    let pairs: Vec<usize> = edges.iter().skip(1).step_by(2).copied().collect();
-    let pairs_shifted: Vec<usize> = edges.iter().step_by(2).copied().collect();
-    let (cuts, glued) = [Vec::new(), pairs, pairs_shifted].into_iter().find_map(|cuts| {
-        let glued = trace(subject, &input, &cuts);
-        (glued != apart).then_some((cuts, glued))
+    let boundaries = boundaries(messages);
+    let apart = trace(subject, &input, &boundaries);
+    let pairs: Vec<usize> = boundaries.iter().skip(1).step_by(2).copied().collect();
+    let pairs_shifted: Vec<usize> = boundaries.iter().step_by(2).copied().collect();
+    let (cuts, joined) = [Vec::new(), pairs, pairs_shifted].into_iter().find_map(|cuts| {
+        let joined = trace(subject, &input, &cuts);
+        (joined != apart).then_some((cuts, joined))
     })?;
-    Some(Glued { input, cuts, apart, glued })
-}
-
-/// Places between two messages, in ascending order.
-pub(super) fn edges(messages: &[&[u8]]) -> Vec<usize> {
-    let ends = messages.iter().scan(0, |at, message| {
-        *at += message.len();
-        Some(*at)
-    });
-    let mut edges: Vec<usize> = ends.filter(|end| *end > 0).collect();
-    edges.dedup();
-    edges.pop();
-    edges
+    Some(Difference { input, cuts, apart, joined })
 }
 
 fn violation<S>(subject: &S, messages: &[&[u8]]) -> Box<Violation>
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
-    let fewest = minimise::fewest(messages, |fewer| differs(subject, fewer).is_some());
-    let Some(Glued { input, cuts, apart, glued }) = differs(subject, &fewest) else {
-        unreachable!("it differs for what was given, and minimising keeps that")
+    let fewest = minimise::fewest(messages, |fewer| difference(subject, fewer).is_some());
+    let Some(Difference { input, cuts, apart, joined }) = difference(subject, &fewest) else {
+        unreachable!("the given messages differ, and minimising keeps that")
     };
     Box::new(Violation {
         law: Law::Coalesce,
         verdict: format!(
-            "{} messages say something else when they come {}",
+            "{} messages give a different output when they arrive {}",
             fewest.len(),
-            if cuts.is_empty() { "in one chunk" } else { "two in a chunk" }
+            if cuts.is_empty() { "in one chunk" } else { "two to a chunk" }
         ),
         call: format!("coalesce(&subject, {})", messages_code(&fewest)),
-        traces: Some([Told::new("each for itself", &apart), Told::new("glued", &glued)]),
+        traces: Some([Trace::new("one to a chunk", &apart), Trace::new("together", &joined)]),
         input,
         cuts,
         messages: kept(&fewest),

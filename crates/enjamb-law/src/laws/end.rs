@@ -1,22 +1,26 @@
-//! The end law: the end of the stream inside a message is told from one between two messages.
+//! The end law: the end of the stream inside a message differs from an end between two messages.
 //!
-//! A connection that breaks in the middle of a message must not look like one that was closed after the last: whoever cannot tell takes half an answer
-//! for all of it. How it is told is the subject's affair: an error, a verdict, or an event for the part that came, as when a line codec gives out the last
-//! line without its terminator. Only to say nothing is against the law. That the verdict does not depend on the cuts is the split law's.
+//! A connection that breaks in the middle of a message must not look like one that was closed after
+//! the last message: a program that cannot tell them apart takes half an answer for a whole one.
+//! The subject may report it in any way: by an error, by its verdict on the end, or by an event for
+//! the part that came, as a line codec does that returns the last line without its terminator. Only
+//! silence breaks the law. Whether the report depends on the cuts is the concern of the split law.
 
 use crate::cutting::stream;
 use crate::law::Law;
+use crate::literal::messages_code;
 use crate::minimise;
+use crate::output::{Output, breach};
 use crate::pulse;
-use crate::run::{fault, trace};
-use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Told, Violation, kept, messages_code};
+use crate::subject::{Comparable, Subject};
+use crate::trace::trace;
+use crate::violation::{Trace, Violation, kept};
 use enjamb::End;
 
-use super::coalesce::edges;
+use super::boundaries::boundaries;
 
-/// Holds when the subject says of every stream that ends inside one of `messages` something else than of the stream that ends before that message, and
-/// takes an end behind each message for a clean one.
+/// Holds when a stream that ends inside one of `messages` gives another output than one that ends
+/// before that message, and an end after a whole message is clean.
 ///
 /// # Errors
 /// A [`Violation`], with as few of the messages as show it.
@@ -24,63 +28,62 @@ pub fn end<S>(subject: &S, messages: &[&[u8]]) -> Result<(), Box<Violation>>
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
-    match wrong(subject, messages) {
+    match misreported_end(subject, messages) {
         None => Ok(()),
         Some(_) => Err(violation(subject, messages)),
     }
 }
 
-/// A stream whose end is told wrongly.
-struct Wrong<E, F> {
-    /// How many bytes of the messages arrived.
+/// An end of the stream that the subject reports wrongly or not at all.
+struct MisreportedEnd<E, F> {
+    /// The number of bytes of the messages that arrived.
     have: usize,
     verdict: String,
-    traces: [(String, Vec<Said<E, F>>); 2],
+    traces: [(String, Vec<Output<E, F>>); 2],
 }
 
-fn wrong<S>(subject: &S, messages: &[&[u8]]) -> Option<Wrong<S::Event, S::Error>>
+fn misreported_end<S>(subject: &S, messages: &[&[u8]]) -> Option<MisreportedEnd<S::Event, S::Error>>
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
     let bytes = messages.concat();
-    let said_of = |have: usize| {
+    let output_of_first = |have: usize| {
         let input = stream(&bytes[..have]);
         pulse::input(&input);
         trace(subject, &input, &[])
     };
-    let mut ends = edges(messages);
+    let mut ends = boundaries(messages);
     ends.push(bytes.len());
     let mut start = 0;
-    let mut before = said_of(0);
+    let mut before = output_of_first(0);
     for end in ends {
         for have in start + 1..end {
-            let said = said_of(have);
-            if said == before && fault(&said).is_none() {
+            let output = output_of_first(have);
+            if output == before && breach(&output).is_none() {
                 let verdict = format!(
-                    "the stream ends {} bytes into a message of {}, and nothing tells: they are lost in silence",
+                    "the stream ends {} bytes into a message of {}, and nothing reports it: the bytes are lost silently",
                     have - start,
                     end - start
                 );
-                let between = format!("ends between two messages, behind byte {start}");
-                return Some(Wrong {
+                let between = format!("ends between two messages, at byte {start}");
+                return Some(MisreportedEnd {
                     have,
                     verdict,
-                    traces: [(between, before), (format!("ends behind byte {have}"), said)],
+                    traces: [(between, before), (format!("ends at byte {have}"), output)],
                 });
             }
         }
-        let whole = said_of(end);
-        let unclean = |said: &Said<S::Event, S::Error>| {
-            matches!(said, Said::Failed(_) | Said::End(End::Truncated { .. } | End::Leftover(_)))
+        let whole = output_of_first(end);
+        let unclean = |said: &Output<S::Event, S::Error>| {
+            matches!(said, Output::Error(_) | Output::End(End::Truncated { .. } | End::Leftover(_)))
         };
         if whole.iter().any(unclean) {
-            let verdict =
-                format!("the stream ends between two messages, behind byte {end}, and that is called an error");
-            let expected = said_of(end).into_iter().filter(|said| !unclean(said)).collect();
-            return Some(Wrong {
+            let verdict = format!("the stream ends between two messages, at byte {end}, and is reported as unclean");
+            let expected = output_of_first(end).into_iter().filter(|said| !unclean(said)).collect();
+            return Some(MisreportedEnd {
                 have: end,
                 verdict,
-                traces: [("expected".to_owned(), expected), ("said".to_owned(), whole)],
+                traces: [("expected".to_owned(), expected), ("actual".to_owned(), whole)],
             });
         }
         start = end;
@@ -93,16 +96,17 @@ fn violation<S>(subject: &S, messages: &[&[u8]]) -> Box<Violation>
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
-    let fewest = minimise::fewest(messages, |fewer| !fewer.is_empty() && wrong(subject, fewer).is_some());
-    let Some(Wrong { have, verdict, traces: [(of_expected, expected), (of_said, said)] }) = wrong(subject, &fewest)
+    let fewest = minimise::fewest(messages, |fewer| !fewer.is_empty() && misreported_end(subject, fewer).is_some());
+    let Some(MisreportedEnd { have, verdict, traces: [(expected_label, expected), (actual_label, actual)] }) =
+        misreported_end(subject, &fewest)
     else {
-        unreachable!("it is wrong for what was given, and minimising keeps that")
+        unreachable!("the given messages break the law, and minimising keeps that")
     };
     Box::new(Violation {
         law: Law::End,
         verdict,
         call: format!("end(&subject, {})", messages_code(&fewest)),
-        traces: Some([Told::new(of_expected, &expected), Told::new(of_said, &said)]),
+        traces: Some([Trace::new(expected_label, &expected), Trace::new(actual_label, &actual)]),
         input: stream(&fewest.concat()[..have]),
         cuts: Vec::new(),
         messages: kept(&fewest),

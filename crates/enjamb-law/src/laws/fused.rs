@@ -1,18 +1,22 @@
 //! The fused law: after an error, only that error.
 //!
-//! A stream that could not be framed has no known place to go on from; what is said after that is made up. It is the contract of
-//! [`Machine`](enjamb::Machine); a codec whose errors are about one message and which finds the next by itself is under no such law.
+//! A stream that could not be framed has no known place to go on from, so any later event is made
+//! up. This is the contract of [`Machine`](enjamb::Machine). It does not bind a codec whose errors
+//! concern one message and which finds the next message by itself.
 
-use crate::cutting::{Cutting, Event};
+use crate::cutting::{Cutting, Event, ONLY};
 use crate::law::Law;
+use crate::literal::input_code;
 use crate::minimise::{self, Trial};
+use crate::output::Output;
 use crate::pulse;
-use crate::run::{AfterError, Recorder, drive};
-use crate::subject::{Comparable, ONLY, Said, Subject};
-use crate::violation::{Told, Violation, input_code};
+use crate::run::AfterError;
+use crate::subject::{Comparable, Subject};
+use crate::trace::{Recorder, drive};
+use crate::violation::{Trace, Violation};
 
-/// Holds when the subject, once it has failed on `input`, cut at `cuts`, says nothing but that error: asked again without anything new, and
-/// fed all of `input` once more.
+/// Holds when the subject, once it has failed on `input` cut at `cuts`, returns only that error:
+/// when it is called again without new bytes, and when it is fed all of `input` once more.
 ///
 /// # Errors
 /// A [`Violation`], minimised.
@@ -21,13 +25,14 @@ where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
     pulse::input(input);
-    if Fused(subject).fails(input, &(), cuts) { Err(violation(subject, input, cuts)) } else { Ok(()) }
+    if FusedTrial(subject).fails(input, &(), cuts) { Err(violation(subject, input, cuts)) } else { Ok(()) }
 }
 
-struct Fused<'s, S>(&'s S);
+struct FusedTrial<'s, S>(&'s S);
 
-impl<S: Subject<Event: Comparable, Error: Comparable>> Fused<'_, S> {
-    fn hear(&self, input: &Cutting, cuts: &[usize]) -> Vec<Said<S::Event, S::Error>> {
+impl<S: Subject<Event: Comparable, Error: Comparable>> FusedTrial<'_, S> {
+    /// Returns the output of `input`, of calls without new bytes, and of `input` once more.
+    fn output(&self, input: &Cutting, cuts: &[usize]) -> Vec<Output<S::Event, S::Error>> {
         pulse::cuts(cuts);
         let once_more = input.bytes();
         let more = [(ONLY, Event::Again), (ONLY, Event::Chunk(&once_more)), (ONLY, Event::Again)];
@@ -36,15 +41,16 @@ impl<S: Subject<Event: Comparable, Error: Comparable>> Fused<'_, S> {
         recorder.0
     }
 
-    /// The first error of a trace, and the number of the first thing after it that is not that error.
-    fn unfused(said: &[Said<S::Event, S::Error>]) -> Option<(usize, usize)> {
-        let failed = said.iter().position(|said| matches!(said, Said::Failed(_)))?;
+    /// Returns the index of the first error of a trace, and that of the first entry after it that
+    /// is not that error.
+    fn unfused(said: &[Output<S::Event, S::Error>]) -> Option<(usize, usize)> {
+        let failed = said.iter().position(|said| matches!(said, Output::Error(_)))?;
         let other = said[failed..].iter().position(|other| *other != said[failed])?;
         Some((failed, failed + other))
     }
 }
 
-impl<S: Subject<Event: Comparable, Error: Comparable>> Trial for Fused<'_, S> {
+impl<S: Subject<Event: Comparable, Error: Comparable>> Trial for FusedTrial<'_, S> {
     type Reference = ();
 
     fn reference(&self, input: &Cutting) {
@@ -52,7 +58,7 @@ impl<S: Subject<Event: Comparable, Error: Comparable>> Trial for Fused<'_, S> {
     }
 
     fn fails(&self, input: &Cutting, (): &(), cuts: &[usize]) -> bool {
-        Self::unfused(&self.hear(input, cuts)).is_some()
+        Self::unfused(&self.output(input, cuts)).is_some()
     }
 }
 
@@ -60,19 +66,19 @@ fn violation<S>(subject: &S, input: &Cutting, cuts: &[usize]) -> Box<Violation>
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
-    let (input, cuts) = minimise::smallest(&Fused(subject), input, cuts);
-    let said = Fused(subject).hear(&input, &cuts);
-    let (failed, other) = Fused::<S>::unfused(&said).unwrap_or((0, 0));
-    let told = Told::new("said", &said);
-    let mut expected = Told { of: "expected".to_owned(), said: told.said.clone() };
-    for at in other..told.said.len() {
-        expected.said[at].clone_from(&told.said[failed]);
+    let (input, cuts) = minimise::smallest(&FusedTrial(subject), input, cuts);
+    let output = FusedTrial(subject).output(&input, &cuts);
+    let (failed, other) = FusedTrial::<S>::unfused(&output).unwrap_or((0, 0));
+    let actual = Trace::new("actual", &output);
+    let mut expected = Trace { label: "expected".to_owned(), outputs: actual.outputs.clone() };
+    for at in other..actual.outputs.len() {
+        expected.outputs[at].clone_from(&actual.outputs[failed]);
     }
     Box::new(Violation {
         law: Law::Fused,
-        verdict: format!("it failed, was asked again and fed once more, and then said {}", told.said[other]),
+        verdict: format!("after its error it was called and fed again, and gave output: {}", actual.outputs[other]),
         call: format!("fused(&subject, &{}, &{cuts:?})", input_code(&input)),
-        traces: Some([expected, told]),
+        traces: Some([expected, actual]),
         input,
         cuts,
         messages: None,

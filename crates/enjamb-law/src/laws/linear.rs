@@ -1,26 +1,31 @@
-//! The linear law: work for each byte is constant, one-byte chunks included.
+//! The linear law: the work for each byte is constant, for one-byte chunks too.
 //!
-//! A reader that looks through its whole buffer again for every chunk is quadratic, and a peer who sends one byte at a time makes a server of it that answers
-//! nobody else. Work is counted and not timed where it can be: allocations and the bytes in them, with the feature `allocations`. Searching allocates
-//! nothing, so the processor time of the thread is looked at too, and only for what no noise can look like: growth nearer to the square than to
-//! the line over a sixteenfold of bytes, twice over, each time the least of several runs.
+//! A reader that searches its whole buffer again for every chunk does quadratic work, and a peer
+//! that sends one byte at a time can then keep a server busy alone. Where it can, the law counts
+//! work instead of timing it: with the feature `allocations` it counts the bytes that are
+//! allocated. Searching allocates nothing, so the law measures the processor time of the thread
+//! too. It judges that time only by a growth which no noise imitates: nearer to the square than to
+//! the line over 16 times the bytes, seen twice, each time as the least of several runs.
 
 use std::time::Duration;
 
 use crate::cutting::stream;
 use crate::law::Law;
+use crate::literal::literal;
 use crate::measure::{self, Work};
+use crate::output::Output;
 use crate::pulse;
-use crate::run::{AfterError, Listener, drive};
-use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Violation, literal};
+use crate::run::{AfterError, Listener};
+use crate::subject::{Comparable, Subject};
+use crate::trace::drive;
+use crate::violation::Violation;
 
-/// A stream of any length: `start`, then `unit` over and over.
+/// A stream of any length: `start` once, then `unit` again and again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Growth {
-    /// What comes once.
+    /// The bytes at the start of the stream.
     pub start: Vec<u8>,
-    /// What is repeated. Not empty.
+    /// The bytes that are repeated. Not empty.
     pub unit: Vec<u8>,
     /// The size of the chunks, in bytes; at least 1.
     pub chunk: usize,
@@ -34,84 +39,88 @@ impl Growth {
     }
 }
 
-/// A stream of this many bytes is the first one; the others are 4 and 16 times as long.
-const FIRST: usize = 2 << 10;
+/// The length of the first stream, in bytes; the others are 4 and 16 times as long.
+const FIRST_LEN: usize = 2 << 10;
 
 /// Less processor time than this is not judged.
-const NOISE: Duration = Duration::from_millis(4);
+const TIME_MIN: Duration = Duration::from_millis(4);
 
-/// Fewer bytes allocated than this are not judged.
-const FEW: u64 = 1 << 20;
+/// Fewer allocated bytes than this are not judged.
+const ALLOCATED_MIN: u64 = 1 << 20;
 
 /// Holds when the subject's work over `growth` grows with the bytes and not with their square.
 ///
 /// # Errors
-/// A [`Violation`] with the figures.
+/// A [`Violation`] with the measured figures.
 pub fn linear<S>(subject: &S, growth: &Growth) -> Result<(), Box<Violation>>
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
-    let works = |len: usize, runs: usize| {
+    let measure = |len: usize, runs: usize| {
         let bytes = growth.bytes(len);
         let input = stream(&bytes);
         let cuts: Vec<usize> = (growth.chunk.max(1)..bytes.len()).step_by(growth.chunk.max(1)).collect();
         pulse::input(&input);
         pulse::cuts(&cuts);
-        let one = || measure::work(|| drive(subject, &mut input.cut(&cuts), &mut Deaf, AfterError::Stop));
+        let one = || measure::work(|| drive(subject, &mut input.cut(&cuts), &mut NullListener, AfterError::Stop));
         (0..runs).map(|_| one()).reduce(Work::least).unwrap_or_default()
     };
-    let (first, third) = (works(FIRST, 2), works(16 * FIRST, 2));
-    if grown(&first, &third, 16).is_none() {
+    let (first, third) = (measure(FIRST_LEN, 2), measure(16 * FIRST_LEN, 2));
+    if quadratic(&first, &third, 16).is_none() {
         return Ok(());
     }
-    // Seen once: now for certain.
-    let (first, second, third) = (works(FIRST, 8), works(4 * FIRST, 6), works(16 * FIRST, 3));
-    match (grown(&first, &third, 16), grown(&second, &third, 4)) {
-        (Some(what), Some(_)) => Err(violation(growth, what, [&first, &second, &third])),
+    // More runs confirm what two runs suggest.
+    let (first, second, third) = (measure(FIRST_LEN, 8), measure(4 * FIRST_LEN, 6), measure(16 * FIRST_LEN, 3));
+    match (quadratic(&first, &third, 16), quadratic(&second, &third, 4)) {
+        (Some(resource), Some(_)) => Err(violation(growth, resource, [&first, &second, &third])),
         _ => Ok(()),
     }
 }
 
-/// What grew with the square.
+/// A measured resource.
 #[derive(Clone, Copy)]
-enum Grew {
-    Allocated,
-    Time,
+enum Resource {
+    AllocatedBytes,
+    ProcessorTime,
 }
 
-/// Over `times` the bytes, linear work is that many times as much and quadratic work the square of it: more than half way, in powers, is too much.
-fn grown(small: &Work, large: &Work, times: u64) -> Option<Grew> {
-    let too_much = times * times.isqrt();
+/// Returns the resource that grew too fast from `small` to `large`, for `times` as many bytes.
+/// Linear work grows by `times`, quadratic work by its square; the threshold lies half way between
+/// the two powers.
+fn quadratic(small: &Work, large: &Work, times: u64) -> Option<Resource> {
+    let threshold = times * times.isqrt();
     let allocated = |work: &Work| work.allocated.unwrap_or(0);
-    if allocated(large) > FEW && allocated(large) / allocated(small).max(1) >= too_much {
-        return Some(Grew::Allocated);
+    if allocated(large) > ALLOCATED_MIN && allocated(large) / allocated(small).max(1) >= threshold {
+        return Some(Resource::AllocatedBytes);
     }
     let nanos = |work: &Work| work.processor.map_or(0, |time| time.as_nanos());
-    (nanos(large) > NOISE.as_nanos() && nanos(large) / nanos(small).max(1) >= u128::from(too_much))
-        .then_some(Grew::Time)
+    (nanos(large) > TIME_MIN.as_nanos() && nanos(large) / nanos(small).max(1) >= u128::from(threshold))
+        .then_some(Resource::ProcessorTime)
 }
 
-/// Hears nothing, so that only the subject's own work is counted.
-struct Deaf;
+/// Drops all output, so that only the subject's own work is measured.
+struct NullListener;
 
-impl<E, F> Listener<E, F> for Deaf {
-    fn hear(&mut self, _: Said<E, F>) {}
+impl<E, F> Listener<E, F> for NullListener {
+    fn receive(&mut self, _: Output<E, F>) {}
 }
 
-fn violation(growth: &Growth, grew: Grew, [first, second, third]: [&Work; 3]) -> Box<Violation> {
-    let figure = |work: &Work| match grew {
-        Grew::Allocated => format!("{} bytes allocated", work.allocated.unwrap_or(0)),
-        Grew::Time => format!("{} us of processor time", work.processor.map_or(0, |time| time.as_micros())),
+fn violation(growth: &Growth, resource: Resource, [first, second, third]: [&Work; 3]) -> Box<Violation> {
+    let figure = |work: &Work| match resource {
+        Resource::AllocatedBytes => format!("{} bytes allocated", work.allocated.unwrap_or(0)),
+        Resource::ProcessorTime => {
+            format!("{} us of processor time", work.processor.map_or(0, |time| time.as_micros()))
+        }
     };
     let Growth { start, unit, chunk } = growth;
     Box::new(Violation {
         law: Law::Linear,
         verdict: format!(
-            "work grows with the square of the bytes, in chunks of {chunk}: {FIRST} bytes take {}, {} take {}, {} take {}",
+            "work grows with the square of the bytes, in chunks of {chunk}: {FIRST_LEN} bytes take {}, {} take {}, {} take {}",
             figure(first),
-            4 * FIRST,
+            4 * FIRST_LEN,
             figure(second),
-            16 * FIRST,
+            16 * FIRST_LEN,
             figure(third)
         ),
         call: format!(

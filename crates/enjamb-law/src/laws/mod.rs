@@ -1,7 +1,9 @@
-//! The laws, one file each: plain functions that return a [`Violation`](crate::Violation), as small as it gets.
+//! The laws, one file each: plain functions that return the smallest
+//! [`Violation`](crate::Violation) they find.
 
 mod alone;
 mod awake;
+mod boundaries;
 mod bounded;
 mod coalesce;
 mod end;
@@ -23,5 +25,5 @@ pub use linear::{Growth, linear};
 pub use prompt::prompt;
 pub use quiet::quiet;
 pub use round_trip::round_trip;
-pub use split::{Checked, split, split_everywhere};
+pub use split::{Coverage, split, split_everywhere};
 pub use total::total;

@@ -1,21 +1,26 @@
-//! The prompt law: a message whose last byte was fed has been said. Nothing waits for bytes that it does not need.
+//! The prompt law: a message is emitted once its last byte was fed. Nothing waits for bytes that it
+//! does not need.
 //!
-//! A codec that holds a message back until the next one begins works in every test that closes the stream, and hangs in production: the client waits for
-//! the reply, and the server for one byte more. What a subject says before it asks for more is seen by the law; what it would say of the same
-//! messages if the stream ended there is what it owes.
+//! A codec that holds a message back until the next one begins passes every test that closes the
+//! stream, and hangs in production: the client waits for the reply, and the server for one byte
+//! more. The law compares the events that the subject emits before it asks for more bytes with
+//! those that it emits when the stream ends there.
 
 use crate::cutting::{Event, stream};
 use crate::law::Law;
+use crate::literal::messages_code;
 use crate::minimise;
+use crate::output::Output;
 use crate::pulse;
-use crate::run::{AfterError, Listener, drive, trace};
-use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Told, Violation, kept, messages_code};
+use crate::run::{AfterError, Listener};
+use crate::subject::{Comparable, Subject};
+use crate::trace::{drive, trace};
+use crate::violation::{Trace, Violation, kept};
 
-use super::coalesce::edges;
+use super::boundaries::boundaries;
 
-/// Holds when the subject, fed with `messages` cut at `cuts`, has said of each message all that it says of it before it asks for what
-/// comes behind the chunk that the message ends in.
+/// Holds when the subject, fed with `messages` cut at `cuts`, emits all events of a message before
+/// it asks for the chunk after the one that the message ends in.
 ///
 /// # Errors
 /// A [`Violation`], with as few of the messages as show it.
@@ -23,40 +28,40 @@ pub fn prompt<S>(subject: &S, messages: &[&[u8]], cuts: &[usize]) -> Result<(), 
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
-    match waits(subject, messages, cuts) {
+    match late_message(subject, messages, cuts) {
         None => Ok(()),
         Some(_) => Err(violation(subject, messages, cuts)),
     }
 }
 
-/// A message that was whole and not said.
-struct Waits {
-    /// Where it ends.
+/// A message that was complete and not emitted.
+struct LateMessage {
+    /// The offset at which it ends.
     end: usize,
-    /// What was to be said by then.
-    owed: Vec<String>,
-    /// What was said by then.
-    said: Vec<String>,
+    /// The events that were due there.
+    due: Vec<String>,
+    /// The events that were emitted there.
+    emitted: Vec<String>,
 }
 
-/// Counts the events at each place where more was asked for.
+/// Counts the events at each place where the subject asked for more.
 #[derive(Default)]
-struct Counting {
-    /// Bytes given so far.
+struct EventCounter {
+    /// The bytes given so far.
     at: usize,
-    /// Events that have begun and are not said yet.
+    /// The events that have begun and may still grow.
     pending: usize,
     events: usize,
-    /// Behind how many bytes more was asked for, and how many events had been said.
-    asked: Vec<(usize, usize)>,
+    /// The bytes given and the events emitted, each time that the subject asked for more.
+    requests: Vec<(usize, usize)>,
 }
 
-impl<E, F> Listener<E, F> for Counting {
-    fn hear(&mut self, said: Said<E, F>) {
-        self.events += usize::from(matches!(said, Said::Event(_)));
+impl<E, F> Listener<E, F> for EventCounter {
+    fn receive(&mut self, said: Output<E, F>) {
+        self.events += usize::from(matches!(said, Output::Event(_)));
     }
     fn asked(&mut self) {
-        self.asked.push((self.at, self.events + self.pending));
+        self.requests.push((self.at, self.events + self.pending));
     }
     fn pending(&mut self, events: usize) {
         self.pending = events;
@@ -68,7 +73,7 @@ impl<E, F> Listener<E, F> for Counting {
     }
 }
 
-fn waits<S>(subject: &S, messages: &[&[u8]], cuts: &[usize]) -> Option<Waits>
+fn late_message<S>(subject: &S, messages: &[&[u8]], cuts: &[usize]) -> Option<LateMessage>
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
@@ -76,26 +81,30 @@ where
     let input = stream(&bytes);
     pulse::input(&input);
     pulse::cuts(cuts);
-    let mut counting = Counting::default();
-    drive(subject, &mut input.cut(cuts), &mut counting, AfterError::Stop);
+    let mut counter = EventCounter::default();
+    drive(subject, &mut input.cut(cuts), &mut counter, AfterError::Stop);
 
-    let mut ends = edges(messages);
+    let mut ends = boundaries(messages);
     ends.push(bytes.len());
     for end in ends {
-        // The first time that more was asked for with the whole message there.
-        let &(_, events) = counting.asked.iter().find(|(at, _)| *at >= end)?;
-        let owed = trace(subject, &stream(&bytes[..end]), &[]);
-        if owed.iter().any(|said| matches!(said, Said::Failed(_) | Said::Broke(_))) {
+        // The first request for more after the whole message was given.
+        let &(_, events) = counter.requests.iter().find(|(at, _)| *at >= end)?;
+        let due = trace(subject, &stream(&bytes[..end]), &[]);
+        if due.iter().any(|said| matches!(said, Output::Error(_) | Output::Breach(_))) {
             return None;
         }
-        let owed: Vec<String> = owed.iter().filter(|said| matches!(said, Said::Event(_))).map(Said::told).collect();
-        if events < owed.len() {
-            let said = owed[..events].to_vec();
-            return Some(Waits { end, owed, said });
+        let due: Vec<String> = due.iter().filter(|said| matches!(said, Output::Event(_))).map(Output::text).collect();
+        if events < due.len() {
+            let emitted = due[..events].to_vec();
+            return Some(LateMessage { end, due, emitted });
         }
     }
     None
 }
+
+/// Up to this many bytes, every single cut is tried, and every cut that makes no difference is left
+/// out.
+const SHORT_LEN: usize = 256;
 
 fn violation<S>(subject: &S, messages: &[&[u8]], cuts: &[usize]) -> Box<Violation>
 where
@@ -103,38 +112,38 @@ where
 {
     let every = |messages: &[&[u8]]| -> Vec<usize> { (1..messages.concat().len()).collect() };
     let candidates = |fewer: &[&[u8]]| {
-        let mut candidates = vec![Vec::new(), edges(fewer), every(fewer)];
+        let mut candidates = vec![Vec::new(), boundaries(fewer), every(fewer)];
         let len: usize = fewer.iter().map(|message| message.len()).sum();
         candidates.push(cuts.iter().copied().filter(|cut| *cut < len).collect());
-        if len <= 256 {
+        if len <= SHORT_LEN {
             candidates.splice(1..1, (1..len).map(|cut| vec![cut]));
         }
         candidates
     };
-    let shows = |fewer: &[&[u8]]| {
-        candidates(fewer).into_iter().find_map(|cuts| waits(subject, fewer, &cuts).map(|waits| (cuts, waits)))
+    let find = |fewer: &[&[u8]]| {
+        candidates(fewer).into_iter().find_map(|cuts| late_message(subject, fewer, &cuts).map(|late| (cuts, late)))
     };
-    let fewest = minimise::fewest(messages, |fewer| !fewer.is_empty() && shows(fewer).is_some());
-    let Some((mut cuts, mut waits)) = shows(&fewest) else {
-        unreachable!("the cuts it was found with are among the candidates")
+    let fewest = minimise::fewest(messages, |fewer| !fewer.is_empty() && find(fewer).is_some());
+    let Some((mut cuts, mut late)) = find(&fewest) else {
+        unreachable!("the cuts that broke the law are among the candidates")
     };
-    // Without the cuts that make no difference.
+    // Leave out the cuts that make no difference.
     let mut at = 0;
-    while at < cuts.len() && cuts.len() <= 256 {
+    while at < cuts.len() && cuts.len() <= SHORT_LEN {
         let mut fewer = cuts.clone();
         fewer.remove(at);
-        match self::waits(subject, &fewest, &fewer) {
-            Some(still) => (cuts, waits) = (fewer, still),
+        match late_message(subject, &fewest, &fewer) {
+            Some(still) => (cuts, late) = (fewer, still),
             None => at += 1,
         }
     }
     Box::new(Violation {
         law: Law::Prompt,
-        verdict: format!("a message was whole with byte {}, and was not said before more was asked for", waits.end),
+        verdict: format!("a message was complete at byte {}, and was not emitted before more was requested", late.end),
         call: format!("prompt(&subject, {}, &{cuts:?})", messages_code(&fewest)),
         traces: Some([
-            Told { of: "said of it when the stream ends there".to_owned(), said: waits.owed },
-            Told { of: "said before more was asked for".to_owned(), said: waits.said },
+            Trace { label: "emitted when the stream ends there".to_owned(), outputs: late.due },
+            Trace { label: "emitted before more was requested".to_owned(), outputs: late.emitted },
         ]),
         input: stream(&fewest.concat()),
         cuts,

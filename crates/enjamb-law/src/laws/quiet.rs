@@ -1,19 +1,23 @@
-//! The quiet law: asked again without anything new, a subject says nothing new.
+//! The quiet law: a subject that is called again without new bytes emits nothing new.
 //!
-//! Drivers ask again all the time: a decoder after each frame, a reader that was woken for nothing, a read of no bytes. What was not there before is
-//! not there now.
+//! Drivers call again all the time: a decoder after each frame, a reader after a spurious wake-up,
+//! a parser with an empty read.
 
 use enjamb::Side;
 
-use crate::cutting::{Cutting, Event};
+use crate::cutting::{Cutting, Event, ONLY};
 use crate::law::Law;
+use crate::literal::input_code;
 use crate::minimise::{self, Trial};
+use crate::output::Output;
 use crate::pulse;
-use crate::run::{AfterError, Listener, Recorder, drive, trace};
-use crate::subject::{Comparable, ONLY, Said, Subject};
-use crate::violation::{Told, Violation, input_code};
+use crate::run::{AfterError, Listener};
+use crate::subject::{Comparable, Subject};
+use crate::trace::{Recorder, drive, trace};
+use crate::violation::{Trace, Violation};
 
-/// Holds when the subject says the same of `input`, cut at `cuts`, if it is asked again before the first chunk and after each.
+/// Holds when `input`, cut at `cuts`, gives the same output if the subject is called again before
+/// the first chunk and after each chunk.
 ///
 /// # Errors
 /// A [`Violation`], minimised.
@@ -22,11 +26,11 @@ where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
     pulse::input(input);
-    if Quiet(subject).fails(input, &(), cuts) { Err(violation(subject, input, cuts)) } else { Ok(()) }
+    if QuietTrial(subject).fails(input, &(), cuts) { Err(violation(subject, input, cuts)) } else { Ok(()) }
 }
 
-/// An event behind each chunk, and one before the first, that brings nothing.
-fn asked_again<'i>(input: impl Iterator<Item = (Side, Event<'i>)>) -> impl Iterator<Item = (Side, Event<'i>)> {
+/// Adds an event without bytes before the first chunk and after each chunk.
+fn with_repeated_calls<'i>(input: impl Iterator<Item = (Side, Event<'i>)>) -> impl Iterator<Item = (Side, Event<'i>)> {
     let again = std::iter::once((ONLY, Event::Again));
     let events = input.flat_map(|(side, event)| {
         let again = matches!(event, Event::Chunk(_)).then_some((side, Event::Again));
@@ -35,46 +39,47 @@ fn asked_again<'i>(input: impl Iterator<Item = (Side, Event<'i>)>) -> impl Itera
     again.chain(events)
 }
 
-/// Hears whether anything is said while nothing is new.
-struct Spoken<E, F> {
+/// Records the output, and the first of it that came without new bytes.
+struct UnpromptedRecorder<E, F> {
     recorder: Recorder<E, F>,
-    asking: bool,
-    out_of_turn: Option<usize>,
+    called_again: bool,
+    first_unprompted: Option<usize>,
 }
 
-impl<E, F> Listener<E, F> for Spoken<E, F> {
-    fn hear(&mut self, said: Said<E, F>) {
-        // A fault is the affair of other laws.
-        let speaks = !matches!(said, Said::Broke(_));
-        if speaks && self.asking && self.out_of_turn.is_none() {
-            self.out_of_turn = Some(self.recorder.0.len());
+impl<E, F> Listener<E, F> for UnpromptedRecorder<E, F> {
+    fn receive(&mut self, said: Output<E, F>) {
+        // Other laws report breaches.
+        let counts = !matches!(said, Output::Breach(_));
+        if counts && self.called_again && self.first_unprompted.is_none() {
+            self.first_unprompted = Some(self.recorder.0.len());
         }
-        self.recorder.hear(said);
+        self.recorder.receive(said);
     }
     fn asked(&mut self) {
-        // What is said after the last ask is said of the stream's end.
-        self.asking = false;
+        // Output after the last request concerns the end of the stream.
+        self.called_again = false;
     }
     fn given(&mut self, event: Event<'_>) {
-        self.asking = matches!(event, Event::Again);
+        self.called_again = matches!(event, Event::Again);
     }
 }
 
-struct Quiet<'s, S>(&'s S);
+struct QuietTrial<'s, S>(&'s S);
 
-/// What is said, and whether anything was said while nothing was new.
-type Heard<E, F> = (Vec<Said<E, F>>, Option<usize>);
+/// The output, and the index of the first of it that came without new bytes.
+type UnpromptedOutput<E, F> = (Vec<Output<E, F>>, Option<usize>);
 
-impl<S: Subject<Event: Comparable, Error: Comparable>> Quiet<'_, S> {
-    fn hear(&self, input: &Cutting, cuts: &[usize]) -> Heard<S::Event, S::Error> {
+impl<S: Subject<Event: Comparable, Error: Comparable>> QuietTrial<'_, S> {
+    fn output(&self, input: &Cutting, cuts: &[usize]) -> UnpromptedOutput<S::Event, S::Error> {
         pulse::cuts(cuts);
-        let mut spoken = Spoken { recorder: Recorder(Vec::new()), asking: false, out_of_turn: None };
-        drive(self.0, &mut asked_again(input.cut(cuts)), &mut spoken, AfterError::Stop);
-        (spoken.recorder.0, spoken.out_of_turn)
+        let mut listener =
+            UnpromptedRecorder { recorder: Recorder(Vec::new()), called_again: false, first_unprompted: None };
+        drive(self.0, &mut with_repeated_calls(input.cut(cuts)), &mut listener, AfterError::Stop);
+        (listener.recorder.0, listener.first_unprompted)
     }
 }
 
-impl<S: Subject<Event: Comparable, Error: Comparable>> Trial for Quiet<'_, S> {
+impl<S: Subject<Event: Comparable, Error: Comparable>> Trial for QuietTrial<'_, S> {
     type Reference = ();
 
     fn reference(&self, input: &Cutting) {
@@ -82,8 +87,8 @@ impl<S: Subject<Event: Comparable, Error: Comparable>> Trial for Quiet<'_, S> {
     }
 
     fn fails(&self, input: &Cutting, (): &(), cuts: &[usize]) -> bool {
-        let (said, out_of_turn) = self.hear(input, cuts);
-        out_of_turn.is_some() || said != trace(self.0, input, cuts)
+        let (output, unprompted) = self.output(input, cuts);
+        unprompted.is_some() || output != trace(self.0, input, cuts)
     }
 }
 
@@ -91,18 +96,18 @@ fn violation<S>(subject: &S, input: &Cutting, cuts: &[usize]) -> Box<Violation>
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
-    let (input, cuts) = minimise::smallest(&Quiet(subject), input, cuts);
+    let (input, cuts) = minimise::smallest(&QuietTrial(subject), input, cuts);
     let expected = trace(subject, &input, &cuts);
-    let (said, out_of_turn) = Quiet(subject).hear(&input, &cuts);
-    let verdict = match out_of_turn.and_then(|at| said.get(at)) {
-        Some(said) => format!("asked again with no new bytes, it said {}", said.told()),
-        None => "it says something else when it is asked again between the chunks".to_owned(),
+    let (output, unprompted) = QuietTrial(subject).output(&input, &cuts);
+    let verdict = match unprompted.and_then(|at| output.get(at)) {
+        Some(said) => format!("a call without new bytes gave output: {}", said.text()),
+        None => "the output changes when it is called again between the chunks".to_owned(),
     };
     Box::new(Violation {
         law: Law::Quiet,
         verdict,
         call: format!("quiet(&subject, &{}, &{cuts:?})", input_code(&input)),
-        traces: Some([Told::new("asked once", &expected), Told::new("asked again after each chunk", &said)]),
+        traces: Some([Trace::new("called once", &expected), Trace::new("called again after each chunk", &output)]),
         input,
         cuts,
         messages: None,

@@ -1,18 +1,22 @@
-//! The round trip law: what is decoded, encoded and decoded again is the same; and a message in its canonical form is encoded as it was.
+//! The round trip law: events that are encoded and decoded again are the same events, and a
+//! canonical message is encoded as it was.
 
 use enjamb::End;
 
 use crate::cutting::stream;
 use crate::law::Law;
+use crate::literal::literal;
+use crate::output::Output;
 use crate::pulse;
-use crate::run::trace;
-use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Told, Violation, literal};
+use crate::subject::{Comparable, Subject};
+use crate::trace::trace;
+use crate::violation::{Trace, Violation};
 
-/// Holds when the events of `message`, encoded by `encode` and read again, are the same events; and, for a message that is `canonical`, when
-/// their encoding is the message.
+/// Holds when the events of `message`, encoded by `encode` and decoded again, are the same events;
+/// and, for a message that is `canonical`, when their encoding is the message.
 ///
-/// `encode` gives the bytes of one event, or `None` for one that it does not encode; then nothing is said of the message.
+/// `encode` returns the bytes of one event, or `None` for an event that it does not encode; then
+/// the law holds.
 ///
 /// # Errors
 /// A [`Violation`].
@@ -27,22 +31,22 @@ where
 {
     let input = stream(message);
     pulse::input(&input);
-    let said = trace(subject, &input, &[]);
+    let decoded = trace(subject, &input, &[]);
     let mut encoded = Vec::new();
-    for said in &said {
+    for said in &decoded {
         match said {
-            Said::Event(event) => match encode(event) {
+            Output::Event(event) => match encode(event) {
                 Some(bytes) => encoded.extend(bytes),
                 None => return Ok(()),
             },
-            Said::End(End::Clean) => {}
-            // Not a whole message: nothing is promised of it.
-            Said::End(_) | Said::Failed(_) | Said::Broke(_) => return Ok(()),
+            Output::End(End::Clean) => {}
+            // The law concerns whole messages only.
+            Output::End(_) | Output::Error(_) | Output::Breach(_) => return Ok(()),
         }
     }
     let again = trace(subject, &stream(&encoded), &[]);
-    let verdict = if again != said {
-        format!("encoded as {} and read again, it is something else", literal(&encoded))
+    let verdict = if again != decoded {
+        format!("encoded as {} and decoded again, the output is different", literal(&encoded))
     } else if canonical && encoded != message {
         format!("a canonical message is encoded as {}", literal(&encoded))
     } else {
@@ -52,7 +56,7 @@ where
         law: Law::RoundTrip,
         verdict,
         call: format!("round_trip(&subject, {}, {canonical}, encode)", literal(message)),
-        traces: Some([Told::new("read", &said), Told::new("encoded and read again", &again)]),
+        traces: Some([Trace::new("decoded", &decoded), Trace::new("encoded and decoded again", &again)]),
         input,
         cuts: Vec::new(),
         messages: None,

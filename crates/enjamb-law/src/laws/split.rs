@@ -4,24 +4,29 @@ use std::ops::ControlFlow;
 
 use crate::cutting::Cutting;
 use crate::law::Law;
+use crate::literal::input_code;
 use crate::minimise::{self, Trial};
+use crate::output::Output;
 use crate::pulse;
-use crate::run::trace;
 use crate::segmentations::Segmentations;
-use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Told, Violation, input_code};
+use crate::subject::{Comparable, Subject};
+use crate::trace::trace;
+use crate::violation::{Trace, Violation};
 
-/// What was checked.
+/// The amount of work that [`split_everywhere`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Checked {
-    /// How many segmentations were run. Those whose few cuts lie at the edges of turns, where they change nothing, are none.
+#[non_exhaustive]
+pub struct Coverage {
+    /// The number of segmentations that were run. One or two cuts at the edge of a turn change
+    /// nothing and are left out.
     pub segmentations: usize,
-    /// How many things the subject says of the whole.
-    pub said: usize,
+    /// The number of entries in the output of the uncut input: events, errors, and the verdict on
+    /// the end.
+    pub outputs: usize,
 }
 
-/// Holds when the subject says of `input`, cut at `cuts`, what it says of the whole: every event, the error, and how the end of the stream found
-/// it, in that order.
+/// Holds when `input` gives the same output cut at `cuts` as in one chunk: every event, the error,
+/// and the verdict on the end of the stream, in the same order.
 ///
 /// # Errors
 /// A [`Violation`], minimised.
@@ -34,7 +39,7 @@ where
     if subject.agrees(input, cuts, &whole) { Ok(()) } else { Err(violation(subject, input, cuts)) }
 }
 
-/// Holds when the subject says of `input` the same under every one of `segmentations`.
+/// Holds when `input` gives the same output under every one of `segmentations`.
 ///
 /// # Errors
 /// A [`Violation`], minimised.
@@ -42,16 +47,16 @@ pub fn split_everywhere<S>(
     subject: &S,
     input: &Cutting,
     segmentations: &Segmentations,
-) -> Result<Checked, Box<Violation>>
+) -> Result<Coverage, Box<Violation>>
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
     pulse::input(input);
     let whole = trace(subject, input, &[]);
-    let mut checked = Checked { segmentations: 0, said: whole.len() };
+    let mut checked = Coverage { segmentations: 0, outputs: whole.len() };
     let edges = input.edges();
     let broken = segmentations.try_each(input.len(), |cuts| {
-        // The same, without that cut, is tried for itself.
+        // The same cuts without the one at the edge are a segmentation of their own.
         if cuts.len() <= 2 && cuts.iter().any(|cut| edges.binary_search(cut).is_ok()) {
             return ControlFlow::Continue(());
         }
@@ -64,10 +69,10 @@ where
     }
 }
 
-struct Split<'s, S>(&'s S);
+struct SplitTrial<'s, S>(&'s S);
 
-impl<S: Subject<Event: Comparable, Error: Comparable>> Trial for Split<'_, S> {
-    type Reference = Vec<Said<S::Event, S::Error>>;
+impl<S: Subject<Event: Comparable, Error: Comparable>> Trial for SplitTrial<'_, S> {
+    type Reference = Vec<Output<S::Event, S::Error>>;
 
     fn reference(&self, input: &Cutting) -> Self::Reference {
         pulse::input(input);
@@ -83,14 +88,14 @@ fn violation<S>(subject: &S, input: &Cutting, cuts: &[usize]) -> Box<Violation>
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
-    let (input, cuts) = minimise::smallest(&Split(subject), input, cuts);
+    let (input, cuts) = minimise::smallest(&SplitTrial(subject), input, cuts);
     let whole = trace(subject, &input, &[]);
     let cut = trace(subject, &input, &cuts);
     Box::new(Violation {
         law: Law::Split,
-        verdict: "what is said depends on where the stream is cut".to_owned(),
+        verdict: "the output depends on where the stream is cut".to_owned(),
         call: format!("split(&subject, &{}, &{cuts:?})", input_code(&input)),
-        traces: Some([Told::new("whole", &whole), Told::new("cut", &cut)]),
+        traces: Some([Trace::new("whole", &whole), Trace::new("cut", &cut)]),
         input,
         cuts,
         messages: None,

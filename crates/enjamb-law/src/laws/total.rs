@@ -1,45 +1,49 @@
-//! The total law: any bytes whatever are answered with values or a typed error.
+//! The total law: any bytes give values or a typed error.
 //!
-//! Here the subject runs on the caller's thread: a panic, an answer without end and a call that takes nothing are seen; a call that never returns,
-//! and a stack that overflows, need a process to watch over: see [`Laws`](crate::Laws), which gives them one.
+//! The subject runs on the caller's thread. That shows a panic, endless output, and a call that
+//! takes no bytes. A call that never returns and a stack overflow need a process of their own,
+//! which [`Laws`](crate::Laws) starts.
 
 use crate::cutting::Cutting;
 use crate::law::Law;
+use crate::literal::input_code;
 use crate::minimise::{self, Trial};
+use crate::output::{Breach, breach};
 use crate::pulse;
-use crate::run::{fault, trace};
-use crate::subject::{Comparable, Fault, Subject};
-use crate::violation::{Told, Violation, input_code};
+use crate::subject::{Comparable, Subject};
+use crate::trace::trace;
+use crate::violation::{Trace, Violation};
 
-/// Holds when the subject does nothing that [nothing may do](Fault) with `input`, cut at `cuts`.
+/// Holds when the subject commits no [breach](Breach) over `input`, cut at `cuts`.
 ///
 /// # Errors
-/// A [`Violation`], minimised. That a reader sleeps or spins is not this law's affair but that of [`awake`](crate::awake).
+/// A [`Violation`], minimised. A reader that sleeps or spins breaks the law [`awake`](crate::awake)
+/// instead.
 pub fn total<S>(subject: &S, input: &Cutting, cuts: &[usize]) -> Result<(), Box<Violation>>
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
     pulse::input(input);
-    match fault(&trace(subject, input, cuts)) {
-        Some(fault) if of(fault) == Law::Total => Err(violation(subject, input, cuts, Law::Total)),
+    match breach(&trace(subject, input, cuts)) {
+        Some(found) if law_broken_by(found) == Law::Total => Err(violation(subject, input, cuts, Law::Total)),
         _ => Ok(()),
     }
 }
 
-/// The law that a fault breaks.
-pub(crate) fn of(fault: &Fault) -> Law {
-    match fault {
-        Fault::Asleep | Fault::Busy => Law::Awake,
+/// Returns the law that a breach breaks.
+pub(super) fn law_broken_by(breach: &Breach) -> Law {
+    match breach {
+        Breach::Asleep | Breach::Busy => Law::Awake,
         _ => Law::Total,
     }
 }
 
-struct Total<'s, S> {
+struct TotalTrial<'s, S> {
     subject: &'s S,
     law: Law,
 }
 
-impl<S: Subject<Event: Comparable, Error: Comparable>> Trial for Total<'_, S> {
+impl<S: Subject<Event: Comparable, Error: Comparable>> Trial for TotalTrial<'_, S> {
     type Reference = ();
 
     fn reference(&self, input: &Cutting) {
@@ -47,7 +51,7 @@ impl<S: Subject<Event: Comparable, Error: Comparable>> Trial for Total<'_, S> {
     }
 
     fn fails(&self, input: &Cutting, (): &(), cuts: &[usize]) -> bool {
-        fault(&trace(self.subject, input, cuts)).is_some_and(|fault| of(fault) == self.law)
+        breach(&trace(self.subject, input, cuts)).is_some_and(|found| law_broken_by(found) == self.law)
     }
 }
 
@@ -55,17 +59,19 @@ pub(super) fn violation<S>(subject: &S, input: &Cutting, cuts: &[usize], law: La
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
-    let (input, cuts) = minimise::smallest(&Total { subject, law }, input, cuts);
-    let said = trace(subject, &input, &cuts);
-    let verdict = fault(&said).map_or_else(|| "it does not do it every time".to_owned(), ToString::to_string);
-    let told = Told::new("said", &said);
+    let (input, cuts) = minimise::smallest(&TotalTrial { subject, law }, input, cuts);
+    let output = trace(subject, &input, &cuts);
+    let verdict = breach(&output)
+        .map_or_else(|| "it does not repeat: the same input passed the next time".to_owned(), ToString::to_string);
+    let actual = Trace::new("actual", &output);
     Box::new(Violation {
         law,
         verdict,
         call: format!("{}(&subject, &{}, &{cuts:?})", law.name(), input_code(&input)),
-        traces: (told.said.len() > 1).then(|| {
-            let before = Told { of: "expected".to_owned(), said: told.said[..told.said.len() - 1].to_vec() };
-            [before, told]
+        traces: (actual.outputs.len() > 1).then(|| {
+            let before =
+                Trace { label: "expected".to_owned(), outputs: actual.outputs[..actual.outputs.len() - 1].to_vec() };
+            [before, actual]
         }),
         input,
         cuts,

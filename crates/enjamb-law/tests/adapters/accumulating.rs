@@ -3,7 +3,7 @@
 use enjamb_law::{Accumulating, Law, Never, Segmentations, split_everywhere, stream, total};
 use postcard::accumulator::{CobsAccumulator, FeedResult};
 
-use crate::laws::{hold_but, said};
+use crate::laws::{hold_but, output};
 
 type Point = (u8, u32);
 
@@ -20,24 +20,25 @@ fn points<'c, const N: usize>(
 }
 
 #[test]
-fn the_accumulator_of_postcard_obeys_the_laws_but_that_of_the_end() {
+fn the_accumulator_of_postcard_obeys_all_laws_but_end() {
     let messages = [(1_u8, 2_u32), (0, 0), (255, 1 << 20)].map(|point| postcard::to_allocvec_cobs(&point).unwrap());
     let messages: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
-    // It is not told of the end.
+    // It has no call for the end of the stream.
     hold_but(&Accumulating::new(CobsAccumulator::<16>::new, points), &messages, &[Law::End]);
 }
 
 #[test]
-fn what_is_too_long_for_it_depends_on_the_cuts() {
-    // It forgets what overran it and reads on in the middle: with 4 bytes of room, where that is depends on how many came at once.
+fn a_frame_that_is_too_long_for_postcard_depends_on_the_cuts() {
+    // It drops the bytes that overran its buffer of 4 bytes and goes on inside the frame, at a
+    // place that depends on the chunks.
     let points = Accumulating::new(CobsAccumulator::<4>::new, points).resumes();
     let mut long = vec![7; 6];
     long.push(0);
     let violation = split_everywhere(&points, &stream(&long), &Segmentations::up_to_two_cuts()).unwrap_err();
-    assert_eq!(violation.verdict, "what is said depends on where the stream is cut");
+    assert_eq!(violation.verdict, "the output depends on where the stream is cut");
 }
 
-/// Lines, with something done to the rest that is handed back.
+/// An accumulator of lines that returns the rest as `rest` changes it.
 #[allow(clippy::type_complexity)]
 fn lines(
     rest: impl for<'c> Fn(&'c [u8], &'c [u8]) -> &'c [u8],
@@ -58,7 +59,7 @@ fn lines(
 }
 
 #[test]
-fn one_that_drops_the_rest_is_caught() {
+fn an_accumulator_that_drops_the_rest_is_caught() {
     hold_but(&lines(|_, rest| rest), &[b"a\n", b"\n", b"bc\n"], &[Law::End]);
     let violation = split_everywhere(&lines(|_, _| &[]), &stream(b"a\nb\n"), &Segmentations::up_to_two_cuts());
     let violation = violation.unwrap_err();
@@ -66,8 +67,8 @@ fn one_that_drops_the_rest_is_caught() {
 }
 
 #[test]
-fn what_it_hands_back_is_checked() {
-    // A chunk that was taken whole is handed back whole: nothing would ever take it.
+fn the_returned_rest_is_checked() {
+    // A chunk that is returned whole without an event would never be taken.
     let violation =
         total(&lines(|chunk, rest| if rest.is_empty() { chunk } else { rest }), &stream(b"a"), &[]).unwrap_err();
     assert_eq!(violation.verdict, "it left bytes in the chunk and said nothing: no call will ever take them");
@@ -75,7 +76,7 @@ fn what_it_hands_back_is_checked() {
     assert_eq!(violation.verdict, "it hands back 1 bytes that are not the end of the 2 it was given");
     let violation = total(&lines(|_, _| b"longer than the chunk"), &stream(b"\n"), &[]).unwrap_err();
     assert_eq!(violation.verdict, "it hands back 21 bytes that are not the end of the 1 it was given");
-    // A message, and all of its bytes again.
+    // An event comes with the whole chunk as its rest.
     let violation =
         total(&lines(|chunk, rest| if chunk.starts_with(b"\n") { chunk } else { rest }), &stream(b"\n"), &[])
             .unwrap_err();
@@ -90,6 +91,6 @@ fn an_error_ends_the_run_unless_it_resumes() {
             [byte, rest @ ..] => (Some(if byte % 2 == 0 { Ok(*byte) } else { Err("odd") }), rest),
         }
     }
-    assert_eq!(said(Accumulating::new(|| (), even), &[2, 3, 4], &[]), ["2", "failed: _"]);
-    assert_eq!(said(Accumulating::new(|| (), even).resumes(), &[2, 3, 4], &[]), ["2", "failed: _", "4"]);
+    assert_eq!(output(Accumulating::new(|| (), even), &[2, 3, 4], &[]), ["2", "failed: _"]);
+    assert_eq!(output(Accumulating::new(|| (), even).resumes(), &[2, 3, 4], &[]), ["2", "failed: _", "4"]);
 }

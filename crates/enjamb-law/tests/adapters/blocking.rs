@@ -3,14 +3,14 @@
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 
 use enjamb_law::{
-    Blocking, Fault, Incoming, Law, Segmentations, awake, prompt, quiet, split_everywhere, stream, total,
+    Blocking, Breach, Incoming, Law, Segmentations, awake, prompt, quiet, split_everywhere, stream, total,
 };
 
-use crate::laws::{broken, hold, hold_but, said};
+use crate::laws::{broken, hold, hold_but, output};
 
 const LINES: [&[u8]; 3] = [b"one\r\n", b"\n", "größe\n".as_bytes()];
 
-/// A frame of a length and as many bytes; `None` at the end of the stream.
+/// Reads a frame, a length and that many bytes; `None` at the end of the stream.
 fn frame(reader: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
     let mut length = [0];
     if reader.read(&mut length)? == 0 {
@@ -24,7 +24,7 @@ fn frame(reader: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
 #[test]
 fn the_readers_of_the_standard_library_obey_the_laws() {
     hold(&Blocking::iterator(|incoming| BufReader::new(incoming).lines()), &LINES);
-    // Without a buffer between; and through signals.
+    // Also without a buffer around it, and through signals.
     hold(&Blocking::iterator(Incoming::lines).interrupted(), &LINES);
     hold(&Blocking::iterator(|incoming| BufReader::with_capacity(2, incoming).split(b'\n')).interrupted(), &LINES);
     hold(&Blocking::new(frame), &[b"\x03abc", b"\0", b"\x01d"]);
@@ -43,18 +43,18 @@ fn a_reader_that_takes_a_read_for_a_whole_frame_is_caught() {
 }
 
 #[test]
-fn a_reader_that_gives_up_on_a_signal_is_caught() {
+fn a_reader_that_returns_the_error_of_a_signal_is_caught() {
     let messages: [&[u8]; 2] = [b"\x01a", b"\x02bc"];
     let input = stream(&messages.concat());
     hold(&Blocking::new(frame), &messages);
-    // `read_exact` tries again, `read` does not.
+    // `read_exact` reads again after a signal, `read` does not.
     let violation = quiet(&Blocking::new(frame).interrupted(), &input, &[]).unwrap_err();
-    assert_eq!(violation.verdict, "asked again with no new bytes, it said failed: Kind(Interrupted)");
+    assert_eq!(violation.verdict, "a call without new bytes gave output: failed: Kind(Interrupted)");
 }
 
 #[test]
-fn a_reader_that_looks_ahead_before_it_gives_a_line_is_caught() {
-    // It wants to know whether there is another line before it gives one.
+fn a_reader_that_peeks_before_it_emits_a_line_is_caught() {
+    // It checks for another line before it returns one.
     let peeking = Blocking::with(
         |incoming| BufReader::new(incoming).lines().peekable(),
         |lines| {
@@ -65,10 +65,10 @@ fn a_reader_that_looks_ahead_before_it_gives_a_line_is_caught() {
     );
     split_everywhere(&peeking, &stream(&LINES.concat()), &Segmentations::up_to_two_cuts()).unwrap();
     let violation = prompt(&peeking, &LINES, &[5]).unwrap_err();
-    assert_eq!(violation.verdict, "a message was whole with byte 8, and was not said before more was asked for");
+    assert_eq!(violation.verdict, "a message was complete at byte 8, and was not emitted before more was requested");
 }
 
-/// Lines read off a connection that does not block.
+/// A line reader over a non-blocking connection.
 #[derive(Default)]
 struct Lines {
     line: Vec<u8>,
@@ -97,7 +97,7 @@ impl Lines {
 }
 
 #[test]
-fn a_reader_that_loses_what_it_read_when_a_read_would_block_is_caught() {
+fn a_reader_that_loses_bytes_when_a_read_would_block_is_caught() {
     let lines = |loses| {
         Blocking::with(
             move |incoming| (incoming, Lines { loses, ..Lines::default() }),
@@ -111,7 +111,7 @@ fn a_reader_that_loses_what_it_read_when_a_read_would_block_is_caught() {
 }
 
 #[test]
-fn a_reader_that_never_asks_again_when_a_read_would_have_blocked_is_caught() {
+fn a_reader_that_never_reads_again_after_would_block_is_caught() {
     let stuck = Blocking::with(
         |incoming| (incoming, false),
         |(incoming, refused): &mut (Incoming, bool)| -> io::Result<Option<u8>> {
@@ -125,11 +125,11 @@ fn a_reader_that_never_asks_again_when_a_read_would_have_blocked_is_caught() {
     )
     .would_block(|error: &io::Error| error.kind() == ErrorKind::WouldBlock);
     let violation = awake(&stuck, &stream(b"a"), &[]).unwrap_err();
-    assert_eq!(violation.verdict, Fault::Asleep.to_string());
+    assert_eq!(violation.verdict, Breach::Asleep.to_string());
 }
 
 #[test]
-fn a_reader_that_never_looks_for_the_end_is_caught() {
+fn a_reader_that_never_checks_for_the_end_is_caught() {
     let line = |reader: &mut Incoming| -> io::Result<Option<String>> {
         let mut line = String::new();
         while !line.ends_with('\n') {
@@ -138,7 +138,7 @@ fn a_reader_that_never_looks_for_the_end_is_caught() {
         Ok(Some(line))
     };
     let violation = total(&Blocking::new(line), &stream(b"a\nb"), &[]).unwrap_err();
-    assert_eq!(violation.verdict, Fault::Hung.to_string());
+    assert_eq!(violation.verdict, Breach::Hung.to_string());
 }
 
 #[test]
@@ -156,6 +156,6 @@ fn a_reader_whose_buffer_dies_with_the_call_is_caught() {
 fn an_error_ends_the_run_unless_it_resumes() {
     let texts = || Blocking::iterator(|incoming| BufReader::new(incoming).lines());
     let failed = "failed: Error { kind: InvalidData, message: _ }";
-    assert_eq!(said(texts(), b"a\n\xff\nb\n", &[3]), [r#""a""#, failed]);
-    assert_eq!(said(texts().resumes(), b"a\n\xff\nb\n", &[3]), [r#""a""#, failed, r#""b""#]);
+    assert_eq!(output(texts(), b"a\n\xff\nb\n", &[3]), [r#""a""#, failed]);
+    assert_eq!(output(texts().resumes(), b"a\n\xff\nb\n", &[3]), [r#""a""#, failed, r#""b""#]);
 }

@@ -1,4 +1,4 @@
-//! What the adapters themselves hold and do is not put down to the subject, and what the subject does is.
+//! The laws count the memory and work of the subject, and not those of the adapter.
 
 use std::io::{BufRead, BufReader, Read};
 
@@ -10,9 +10,10 @@ use eventsource_stream::Eventsource;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio_util::codec::LinesCodec;
 
-/// In one chunk, in chunks of 1 KiB and of one byte.
+/// Asserts that the subject stays within its bound in one chunk and in chunks of 1 KiB, and that
+/// its work is linear in chunks of the given sizes.
 #[track_caller]
-fn cheap<S: Subject<Event: Comparable, Error: Comparable>>(subject: &S, unit: &[u8], chunks: [usize; 2]) {
+fn assert_cheap<S: Subject<Event: Comparable, Error: Comparable>>(subject: &S, unit: &[u8], chunks: [usize; 2]) {
     let input = stream(&unit.repeat((256 << 10) / unit.len()));
     for chunk in [input.len(), 1 << 10] {
         let cuts: Vec<usize> = (chunk..input.len()).step_by(chunk).collect();
@@ -25,13 +26,13 @@ fn cheap<S: Subject<Event: Comparable, Error: Comparable>>(subject: &S, unit: &[
 }
 
 #[test]
-fn what_adapters_hold_themselves_is_not_counted() {
+fn the_memory_and_work_of_adapters_are_not_counted() {
     const LINE: &[u8] = b"a line of text\r\n";
-    cheap(&Decoded::new(LinesCodec::new), LINE, [1, 1 << 10]);
-    cheap(&Blocking::iterator(|incoming| BufReader::new(incoming).lines()), LINE, [1, 1 << 10]);
+    assert_cheap(&Decoded::new(LinesCodec::new), LINE, [1, 1 << 10]);
+    assert_cheap(&Blocking::iterator(|incoming| BufReader::new(incoming).lines()), LINE, [1, 1 << 10]);
     let reading =
         Reading::with(|chunks| tokio::io::BufReader::new(chunks).lines(), async |lines| lines.next_line().await);
-    cheap(&reading, LINE, [1, 1 << 10]);
+    assert_cheap(&reading, LINE, [1, 1 << 10]);
     let words = Pushing::new(
         || 0_usize,
         |count, chunk, out: &mut dyn FnMut(Result<usize, Never>)| {
@@ -43,7 +44,7 @@ fn what_adapters_hold_themselves_is_not_counted() {
             }
         },
     );
-    cheap(&words, LINE, [1, 1 << 10]);
+    assert_cheap(&words, LINE, [1, 1 << 10]);
     let bytes = Accumulating::new(
         || (),
         |(): &mut (), chunk| match chunk {
@@ -51,11 +52,11 @@ fn what_adapters_hold_themselves_is_not_counted() {
             [byte, rest @ ..] => (Some(Ok::<_, Never>(*byte)), rest),
         },
     );
-    cheap(&bytes, LINE, [1, 1 << 10]);
+    assert_cheap(&bytes, LINE, [1, 1 << 10]);
 }
 
 #[test]
-fn a_parse_function_sees_short_messages_in_linear_time() {
+fn a_parse_function_takes_linear_time_for_short_messages() {
     let lines = Parsing::new(|bytes| match bytes.iter().position(|byte| *byte == b'\n') {
         Some(at) => Parsed::<_, Never>::Done(at, at + 1),
         None => Parsed::Incomplete,
@@ -65,9 +66,9 @@ fn a_parse_function_sees_short_messages_in_linear_time() {
     }
 }
 
-/// A subject that keeps all that it reads.
+/// Asserts that a subject which keeps all bytes breaks its bound.
 #[track_caller]
-fn hoards<S: Subject<Event: Comparable, Error: Comparable>>(subject: &S) {
+fn assert_unbounded<S: Subject<Event: Comparable, Error: Comparable>>(subject: &S) {
     let input = stream(&vec![b'a'; 16 << 10]);
     let cuts: Vec<usize> = (1 << 10..input.len()).step_by(1 << 10).collect();
     let bound = Bound { limit: 1 << 10, beside: 10 << 10 };
@@ -75,29 +76,31 @@ fn hoards<S: Subject<Event: Comparable, Error: Comparable>>(subject: &S) {
 }
 
 #[test]
-fn what_subjects_hold_is() {
-    hoards(&Decoded::new(LinesCodec::new));
-    hoards(&Blocking::new(|incoming: &mut Incoming| {
+fn the_memory_of_subjects_is_counted() {
+    assert_unbounded(&Decoded::new(LinesCodec::new));
+    assert_unbounded(&Blocking::new(|incoming: &mut Incoming| {
         let mut all = Vec::new();
         incoming.read_to_end(&mut all).map(|read| (read > 0).then_some(read))
     }));
-    hoards(&Reading::new(async |chunks: &mut Chunks| {
+    assert_unbounded(&Reading::new(async |chunks: &mut Chunks| {
         let mut all = Vec::new();
         chunks.read_to_end(&mut all).await.map(|read| (read > 0).then_some(read))
     }));
-    hoards(&Streaming::new(Body::eventsource));
-    hoards(&Parsing::new(|_| Parsed::<(), Never>::Incomplete));
+    assert_unbounded(&Streaming::new(Body::eventsource));
+    assert_unbounded(&Parsing::new(|_| Parsed::<(), Never>::Incomplete));
 }
 
 #[test]
-fn all_adapters_can_be_tried_on_another_thread() {
-    fn sendable<S: Subject + Send + Sync + 'static>(_: S) {}
-    sendable(Decoded::new(LinesCodec::new));
-    sendable(Parsing::new(|_| Parsed::<(), Never>::Incomplete));
-    sendable(Pushing::returning(|| (), |(), chunk| Ok::<_, Never>(chunk.to_vec())));
-    sendable(Accumulating::new(|| (), |(): &mut (), chunk| (None::<Result<(), Never>>, &chunk[..0])));
-    sendable(Blocking::iterator(|incoming| BufReader::new(incoming).lines()));
-    sendable(Reading::new(async |chunks: &mut Chunks| chunks.read_u8().await.map(Some)));
-    sendable(Streaming::new(Body::eventsource));
-    sendable(Writing::new(vec!["a"], async |outgoing: &mut Outgoing, text| outgoing.write_all(text.as_bytes()).await));
+fn all_adapters_can_run_on_another_thread() {
+    fn assert_sendable<S: Subject + Send + Sync + 'static>(_: S) {}
+    assert_sendable(Decoded::new(LinesCodec::new));
+    assert_sendable(Parsing::new(|_| Parsed::<(), Never>::Incomplete));
+    assert_sendable(Pushing::returning(|| (), |(), chunk| Ok::<_, Never>(chunk.to_vec())));
+    assert_sendable(Accumulating::new(|| (), |(): &mut (), chunk| (None::<Result<(), Never>>, &chunk[..0])));
+    assert_sendable(Blocking::iterator(|incoming| BufReader::new(incoming).lines()));
+    assert_sendable(Reading::new(async |chunks: &mut Chunks| chunks.read_u8().await.map(Some)));
+    assert_sendable(Streaming::new(Body::eventsource));
+    assert_sendable(Writing::new(vec!["a"], async |outgoing: &mut Outgoing, text| {
+        outgoing.write_all(text.as_bytes()).await
+    }));
 }

@@ -14,51 +14,51 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use tokio_util::codec::{AnyDelimiterCodec, BytesCodec, Decoder, FramedRead, LengthDelimitedCodec, LinesCodec};
 
-use crate::laws::{hold, hold_but, said};
+use crate::laws::{hold, hold_but, output};
 
-/// What `Decoded` says of a stream is what comes out of a real `FramedRead` over it.
-fn as_framed_read<D>(make: impl Fn() -> D, bytes: &[u8], cuts: &[usize]) -> Result<(), TestCaseError>
+/// Checks that `Decoded` gives the output of a real `FramedRead`.
+fn agrees_with_framed_read<D>(make: impl Fn() -> D, bytes: &[u8], cuts: &[usize]) -> Result<(), TestCaseError>
 where
     D: Decoder<Item: Debug + PartialEq, Error: Debug>,
 {
-    let framed = said(Reading::stream(|chunks| FramedRead::new(chunks, make())), bytes, cuts);
-    prop_assert_eq!(said(Decoded::new(make), bytes, cuts), framed);
+    let framed = output(Reading::stream(|chunks| FramedRead::new(chunks, make())), bytes, cuts);
+    prop_assert_eq!(output(Decoded::new(make), bytes, cuts), framed);
     Ok(())
 }
 
 proptest! {
     #[test]
-    fn decoders_are_driven_as_framed_read_does_it(
+    fn decoded_agrees_with_framed_read_of_tokio_util(
         pieces in vec(select(vec![&b"a"[..], b"\n", b"\r\n", b",", b";", b"\0\0\0\x02", b"\0\0", b"\x01", b"\xff"]), 0..24),
         cuts in vec(1_usize..60, 0..6),
     ) {
         let bytes = pieces.concat();
         let cuts: Vec<usize> = BTreeSet::from_iter(cuts).into_iter().filter(|cut| *cut < bytes.len()).collect();
-        as_framed_read(LinesCodec::new, &bytes, &cuts)?;
-        as_framed_read(|| LinesCodec::new_with_max_length(2), &bytes, &cuts)?;
-        as_framed_read(|| AnyDelimiterCodec::new(b",;".to_vec(), b",".to_vec()), &bytes, &cuts)?;
-        as_framed_read(LengthDelimitedCodec::new, &bytes, &cuts)?;
-        as_framed_read(|| LengthDelimitedCodec::builder().length_field_length(1).max_frame_length(9).new_codec(), &bytes, &cuts)?;
-        as_framed_read(BytesCodec::new, &bytes, &cuts)?;
+        agrees_with_framed_read(LinesCodec::new, &bytes, &cuts)?;
+        agrees_with_framed_read(|| LinesCodec::new_with_max_length(2), &bytes, &cuts)?;
+        agrees_with_framed_read(|| AnyDelimiterCodec::new(b",;".to_vec(), b",".to_vec()), &bytes, &cuts)?;
+        agrees_with_framed_read(LengthDelimitedCodec::new, &bytes, &cuts)?;
+        agrees_with_framed_read(|| LengthDelimitedCodec::builder().length_field_length(1).max_frame_length(9).new_codec(), &bytes, &cuts)?;
+        agrees_with_framed_read(BytesCodec::new, &bytes, &cuts)?;
         for bug in [Bug::None, Bug::LosesLength, Bug::OneFrameARead, Bug::WaitsForMore, Bug::SilentEnd] {
-            as_framed_read(|| Frames { bug, decoded: false }, &bytes, &cuts)?;
+            agrees_with_framed_read(|| Frames { bug, decoded: false }, &bytes, &cuts)?;
         }
     }
 
     #[test]
-    fn those_of_asynchronous_codec_are_driven_as_its_framed_read_does_it(
+    fn decoded_agrees_with_framed_read_of_asynchronous_codec(
         pieces in vec(select(vec![&b"a"[..], b"\n", b"\r\n", b"\xff", b"\0\0\0\0\0\0\0\x01"]), 0..24),
         cuts in vec(1_usize..60, 0..6),
     ) {
         let bytes = pieces.concat();
         let cuts: Vec<usize> = BTreeSet::from_iter(cuts).into_iter().filter(|cut| *cut < bytes.len()).collect();
-        // What is left at the end is an error there and an end here.
+        // Bytes left at the end are an error there, and a verdict on the end here.
         let left = |said: &String| !said.contains("UnexpectedEof");
         macro_rules! same {
             ($codec:expr) => {
                 let framed = Reading::stream(|chunks| asynchronous_codec::FramedRead::new(chunks, $codec));
-                let framed: Vec<String> = said(framed, &bytes, &cuts).into_iter().filter(left).collect();
-                prop_assert_eq!(said(Decoded::asynchronous(|| $codec), &bytes, &cuts), framed);
+                let framed: Vec<String> = output(framed, &bytes, &cuts).into_iter().filter(left).collect();
+                prop_assert_eq!(output(Decoded::asynchronous(|| $codec), &bytes, &cuts), framed);
             };
         }
         same!(asynchronous_codec::LinesCodec);
@@ -71,21 +71,21 @@ proptest! {
 fn the_codecs_of_tokio_util_obey_the_laws() {
     hold(&Decoded::new(LinesCodec::new), &[b"one\r\n", b"\n", b"three\n"]);
     hold(&Decoded::new(|| AnyDelimiterCodec::new(b",;".to_vec(), b",".to_vec())), &[b"a,", b"bc;", b","]);
-    // Behind a length that was read it takes the end of the stream for a clean one: the law `end` is right.
+    // It takes an end of the stream after a length for a clean one, which breaks the law `end`.
     hold_but(&Decoded::new(LengthDelimitedCodec::new), &[b"\0\0\0\x03abc", b"\0\0\0\0", b"\0\0\0\x01d"], &[Law::End]);
 }
 
 #[test]
-fn length_delimited_loses_a_frame_whose_length_is_all_that_came() {
+fn length_delimited_silently_loses_a_frame_that_ends_after_its_length() {
     let violation = end(&Decoded::new(LengthDelimitedCodec::new), &[b"\0\0\0\x03abc"]).unwrap_err();
     assert_eq!(
         violation.verdict,
-        "the stream ends 4 bytes into a message of 7, and nothing tells: they are lost in silence"
+        "the stream ends 4 bytes into a message of 7, and nothing reports it: the bytes are lost silently"
     );
 }
 
 #[test]
-fn bytes_codec_gives_what_a_read_brings_and_says_so() {
+fn bytes_codec_breaks_the_split_law_as_documented() {
     let violation =
         split_everywhere(&Decoded::new(BytesCodec::new), &stream(b"some bytes"), &Segmentations::up_to_one_cut());
     let violation = violation.unwrap_err();
@@ -93,13 +93,13 @@ fn bytes_codec_gives_what_a_read_brings_and_says_so() {
 }
 
 #[test]
-fn a_codec_of_asynchronous_codec_obeys_them_too() {
+fn the_codecs_of_asynchronous_codec_obey_the_laws() {
     hold(&Decoded::asynchronous(|| asynchronous_codec::LinesCodec), &[b"one\n", b"\n", b"three\n"]);
     hold(&Decoded::asynchronous(|| asynchronous_codec::LengthCodec), &[b"\0\0\0\0\0\0\0\x01a"]);
 }
 
 #[test]
-fn a_long_chunk_comes_in_reads_of_a_buffers_size() {
+fn a_long_chunk_arrives_in_reads_of_the_buffer_size() {
     struct Reads;
     impl Decoder for Reads {
         type Item = usize;
@@ -110,11 +110,11 @@ fn a_long_chunk_comes_in_reads_of_a_buffers_size() {
             Ok((read > 0).then_some(read))
         }
     }
-    assert_eq!(said(Decoded::new(|| Reads), &[0; 20_000], &[]), ["8192", "8192", "3616"]);
+    assert_eq!(output(Decoded::new(|| Reads), &[0; 20_000], &[]), ["8192", "8192", "3616"]);
 }
 
 #[test]
-fn lines_go_round() {
+fn lines_and_frames_round_trip() {
     let lines = Decoded::new(LinesCodec::new);
     round_trip(&lines, b"one\n\nthree\n", true, |line| encoded(LinesCodec::new(), [line]).ok()).unwrap();
     let violation = round_trip(&lines, b"one\r\n", true, |line| encoded(LinesCodec::new(), [line]).ok()).unwrap_err();
@@ -128,21 +128,22 @@ fn lines_go_round() {
 fn an_error_ends_the_run_unless_it_resumes() {
     let short = || LinesCodec::new_with_max_length(3);
     let stream = b"one\ntoo long\ntwo\n";
-    assert_eq!(said(Decoded::new(short), stream, &[]), [r#""one""#, "failed: MaxLineLengthExceeded"]);
+    assert_eq!(output(Decoded::new(short), stream, &[]), [r#""one""#, "failed: MaxLineLengthExceeded"]);
     let resuming = Decoded::new(short).resumes();
-    assert_eq!(said(resuming, stream, &[]), [r#""one""#, "failed: MaxLineLengthExceeded", r#""two""#]);
+    assert_eq!(output(resuming, stream, &[]), [r#""one""#, "failed: MaxLineLengthExceeded", r#""two""#]);
     hold(&resuming, &[b"one\n", b"two\n"]);
-    // A codec that can only say its error again is not asked for ever.
+    // A codec that repeats its error is not called for ever.
     let frames = Decoded::new(|| LengthDelimitedCodec::builder().max_frame_length(1).new_codec()).resumes();
     let failed = r#"failed: Custom { kind: InvalidData, error: LengthDelimitedCodecError }"#;
-    assert_eq!(said(frames, b"\0\0\0\x02ab", &[5]), [failed]);
+    assert_eq!(output(frames, b"\0\0\0\x02ab", &[5]), [failed]);
 }
 
-/// Frames of a length and as many bytes, decoded with one bug or none.
+/// Makes a subject of a decoder with one bug or none.
 fn frames(bug: Bug) -> Decoded<impl Fn() -> Frames, impl enjamb_law::Driver<Frames, Item = Bytes, Error = io::Error>> {
     Decoded::new(move || Frames { bug, decoded: false })
 }
 
+/// A decoder of frames: a length and that many bytes.
 struct Frames {
     bug: Bug,
     decoded: bool,
@@ -151,17 +152,17 @@ struct Frames {
 #[derive(Clone, Copy, PartialEq)]
 enum Bug {
     None,
-    /// Takes a length off the buffer before the bytes are there, and forgets it.
+    /// Takes a length from the buffer before the bytes have arrived, and forgets it.
     LosesLength,
-    /// Returns `None` behind each frame, with others in the buffer.
+    /// Returns `None` after each frame, with others in the buffer.
     OneFrameARead,
-    /// Never takes a byte.
+    /// Emits frames without taking a byte.
     NeverTakes,
-    /// Waits for the next byte before it gives the frame.
+    /// Waits for the next byte before it emits the frame.
     WaitsForMore,
-    /// Says nothing of what is left at the end.
+    /// Ignores bytes that are left at the end.
     SilentEnd,
-    /// Indexes where it should look.
+    /// Indexes without a check of the length.
     Panics,
 }
 
@@ -218,29 +219,29 @@ fn planted_bugs_are_caught() {
     assert_eq!((violation.input, violation.cuts), (stream(b"\x01a"), vec![1]));
     assert_eq!(everywhere(Bug::OneFrameARead).cuts.len(), 1);
     let violation = prompt(&frames(Bug::OneFrameARead), &messages, &[]).unwrap_err();
-    assert_eq!(violation.verdict, "a message was whole with byte 5, and was not said before more was asked for");
+    assert_eq!(violation.verdict, "a message was complete at byte 5, and was not emitted before more was requested");
     let violation = prompt(&frames(Bug::WaitsForMore), &messages, &[4]).unwrap_err();
-    assert_eq!(violation.verdict, "a message was whole with byte 2, and was not said before more was asked for");
+    assert_eq!(violation.verdict, "a message was complete at byte 2, and was not emitted before more was requested");
     let violation = total(&frames(Bug::NeverTakes), &input, &[]).unwrap_err();
-    assert_eq!(violation.verdict, "it went on for ever: it was stopped after it had said 81 things of 1 bytes");
+    assert_eq!(violation.verdict, "it does not end: it was stopped after 81 outputs from 1 bytes");
     let violation = total(&frames(Bug::Panics), &input, &[1]).unwrap_err();
     assert!(violation.verdict.starts_with("it panicked: index out of bounds"), "{violation}");
 }
 
 #[test]
-fn a_silent_end_is_seen_without_a_verdict_and_told_with_one() {
+fn a_silent_end_breaks_the_law_unless_the_adapter_gives_a_verdict() {
     let messages: [&[u8]; 1] = [b"\x03abc"];
     end(&frames(Bug::SilentEnd).with_verdict(), &messages).unwrap();
     let violation = end(&frames(Bug::SilentEnd), &messages).unwrap_err();
     assert_eq!(
         violation.verdict,
-        "the stream ends 1 bytes into a message of 4, and nothing tells: they are lost in silence"
+        "the stream ends 1 bytes into a message of 4, and nothing reports it: the bytes are lost silently"
     );
     end(&frames(Bug::None), &messages).unwrap();
 }
 
 #[test]
-fn any_buffer_will_do_by_hand() {
+fn by_accepts_any_buffer() {
     fn field(buffer: &mut Vec<u8>) -> Result<Option<String>, Infallible> {
         let end = buffer.iter().position(|byte| *byte == b',');
         Ok(end.map(|end| String::from_utf8_lossy(&buffer.drain(..=end).collect::<Vec<_>>()[..end]).into_owned()))

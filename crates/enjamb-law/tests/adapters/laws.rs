@@ -1,4 +1,4 @@
-//! The laws about messages, all together.
+//! Checks of all laws about messages at once.
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;
@@ -8,7 +8,8 @@ use enjamb_law::{
     stream, total,
 };
 
-/// The first of the laws, `but` some, that the subject breaks with `messages`, over every one and two cuts of them.
+/// Returns the violation of the first law, except those of `but`, that the subject breaks with
+/// `messages` under every one and two cuts.
 pub(crate) fn broken<S>(subject: &S, messages: &[&[u8]], but: &[Law]) -> Option<Box<Violation>>
 where
     S: Subject<Event: Comparable, Error: Comparable>,
@@ -35,7 +36,7 @@ where
     each.break_value().or_else(|| laws().try_for_each(of_all).err())
 }
 
-/// It obeys all of them.
+/// Asserts that the subject obeys all laws.
 #[track_caller]
 pub(crate) fn hold<S>(subject: &S, messages: &[&[u8]])
 where
@@ -44,7 +45,7 @@ where
     hold_but(subject, messages, &[]);
 }
 
-/// It obeys all of them but some.
+/// Asserts that the subject obeys all laws except those of `but`.
 #[track_caller]
 pub(crate) fn hold_but<S>(subject: &S, messages: &[&[u8]], but: &[Law])
 where
@@ -55,15 +56,16 @@ where
     }
 }
 
-/// The events and errors of a run over `bytes`, cut at `cuts`, as they are printed. How the end found it is not among them.
-pub(crate) fn said<S>(subject: S, bytes: &[u8], cuts: &[usize]) -> Vec<String>
+/// Returns the events and errors of a run over `bytes`, cut at `cuts`, as they are printed, without
+/// the verdict on the end.
+pub(crate) fn output<S>(subject: S, bytes: &[u8], cuts: &[usize]) -> Vec<String>
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
-    let told = RefCell::new(Vec::new());
-    let noting = subject
-        .map(|event| told.borrow_mut().push(format!("{event:?}")))
-        .map_error(|error| told.borrow_mut().push(format!("failed: {error:?}")));
-    let _ = total(&noting, &stream(bytes), cuts);
-    told.into_inner()
+    let output = RefCell::new(Vec::new());
+    let recording = subject
+        .map(|event| output.borrow_mut().push(format!("{event:?}")))
+        .map_error(|error| output.borrow_mut().push(format!("failed: {error:?}")));
+    let _ = total(&recording, &stream(bytes), cuts);
+    output.into_inner()
 }

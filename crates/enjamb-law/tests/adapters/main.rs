@@ -1,4 +1,5 @@
-//! The adapters, each with subjects that obey the laws, over every one and two cuts, and with planted bugs, each caught with its verdict.
+//! Each adapter with subjects that obey the laws under every one and two cuts, and with planted
+//! bugs that are caught.
 
 mod accumulating;
 mod blocking;

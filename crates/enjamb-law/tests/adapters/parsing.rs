@@ -3,9 +3,9 @@
 use enjamb_law::{Law, Parsed, Parsing, Segmentations, Subject as _, end, quiet, split_everywhere, stream, total};
 use prost::Message as _;
 
-use crate::laws::{hold, hold_but, said};
+use crate::laws::{hold, output};
 
-/// Method, path and the names of the headers.
+/// The method, the path and the names of the headers.
 type Head = (String, String, Vec<String>);
 
 fn head(bytes: &[u8]) -> Parsed<Head, httparse::Error> {
@@ -23,11 +23,11 @@ fn request_heads_of_httparse_obey_the_laws() {
     let heads = Parsing::new(head);
     hold(&heads, &[b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"PUT /b HTTP/1.0\r\n\r\n"]);
     assert!(heads.rescans());
-    assert_eq!(said(heads, b"GET\0 / HTTP/1.1\r\n\r\n", &[]), ["failed: Token"]);
+    assert_eq!(output(heads, b"GET\0 / HTTP/1.1\r\n\r\n", &[]), ["failed: Token"]);
 }
 
 #[test]
-fn streaming_parsers_of_nom_obey_the_laws() {
+fn streaming_parsers_of_nom_8_obey_the_laws() {
     fn netstring(bytes: &[u8]) -> nom8::IResult<&[u8], Vec<u8>> {
         use nom8::Parser as _;
         use nom8::bytes::streaming::{tag, take};
@@ -39,11 +39,11 @@ fn streaming_parsers_of_nom_obey_the_laws() {
     }
     let netstrings = Parsing::new(|bytes| Parsed::nom8(bytes, netstring(bytes)));
     hold(&netstrings, &[b"5:hello,", b"0:,", b"2:ab,"]);
-    assert_eq!(said(netstrings, b"1:a;", &[2]), ["failed: Error { input: [_], code: Tag }"]);
+    assert_eq!(output(netstrings, b"1:a;", &[2]), ["failed: Error { input: [_], code: Tag }"]);
 }
 
 #[test]
-fn so_do_those_of_the_version_before() {
+fn streaming_parsers_of_nom_7_obey_the_laws() {
     fn word(bytes: &[u8]) -> nom7::IResult<&[u8], String> {
         use nom7::bytes::streaming::{tag, take_until};
         let (rest, word) = take_until(" ")(bytes)?;
@@ -61,7 +61,8 @@ fn length_delimited_messages_of_prost_obey_the_laws() {
         text: String,
     }
     fn greeting(bytes: &[u8]) -> Parsed<Greeting, prost::DecodeError> {
-        // It cannot tell a length that is cut from a wrong one: ten bytes are enough for any.
+        // `decode_length_delimiter` gives the same error for a cut length and a wrong one. Ten
+        // bytes hold any length.
         let len = match prost::decode_length_delimiter(bytes) {
             Ok(len) => len,
             Err(_) if bytes.len() < 10 && bytes.iter().all(|byte| *byte >= 0x80) => return Parsed::Incomplete,
@@ -79,13 +80,14 @@ fn length_delimited_messages_of_prost_obey_the_laws() {
     let encode = |text: &str| Greeting { text: text.repeat(20) }.encode_length_delimited_to_vec();
     let messages = [encode("hello, w"), encode(""), encode("x")];
     let messages: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
-    // 187 bytes: all pairs of cuts under all laws take too long, so all laws see the short messages, and the split law all of them.
+    // For all 187 bytes, all pairs of cuts under all laws take too long. So all laws get the short
+    // messages, and the split law gets all messages.
     hold(&Parsing::new(greeting), &messages[1..]);
     let all = stream(&messages.concat());
     split_everywhere(&Parsing::new(greeting), &all, &Segmentations::up_to_two_cuts()).unwrap();
 }
 
-/// Frames of a length and as many bytes; how many bytes it says it used is up to `used`.
+/// Parses a frame, a length and that many bytes. `used` changes the reported number of used bytes.
 fn frame(bytes: &[u8], used: impl Fn(usize) -> usize) -> Parsed<Vec<u8>, ()> {
     let len = usize::from(bytes[0]);
     match bytes.get(1..=len) {
@@ -95,13 +97,13 @@ fn frame(bytes: &[u8], used: impl Fn(usize) -> usize) -> Parsed<Vec<u8>, ()> {
 }
 
 #[test]
-fn what_a_parse_function_says_it_used_is_checked() {
+fn the_reported_number_of_used_bytes_is_checked() {
     let messages: [&[u8]; 3] = [b"\x02ab", b"\0", b"\x01c"];
     hold(&Parsing::new(|bytes| frame(bytes, |used| used)), &messages);
     for (used, verdict) in [
-        (0, "it says that it used 0 bytes, of 1 that were there"),
-        (9, "it says that it used 9 bytes, of 1 that were there"),
-        (usize::MAX, "it says that it used 18446744073709551615 bytes, of 1 that were there"),
+        (0, "it reports 0 bytes as used, of 1 that were there"),
+        (9, "it reports 9 bytes as used, of 1 that were there"),
+        (usize::MAX, "it reports 18446744073709551615 bytes as used, of 1 that were there"),
     ] {
         let violation = total(&Parsing::new(|bytes| frame(bytes, |_| used)), &stream(b"\0"), &[]).unwrap_err();
         assert_eq!(violation.verdict, verdict);
@@ -110,7 +112,7 @@ fn what_a_parse_function_says_it_used_is_checked() {
 }
 
 #[test]
-fn a_function_that_takes_incomplete_for_wrong_is_caught() {
+fn a_function_that_takes_an_incomplete_message_for_a_wrong_one_is_caught() {
     let pairs = Parsing::new(|bytes| match bytes {
         [b'(', inner, b')', ..] => Parsed::Done(*inner, 3),
         _ => Parsed::Failed("no pair"),
@@ -120,7 +122,7 @@ fn a_function_that_takes_incomplete_for_wrong_is_caught() {
 }
 
 #[test]
-fn what_is_left_at_the_end_is_truncated_or_the_affair_of_another_function() {
+fn bytes_left_at_the_end_are_truncated_or_go_to_at_end() {
     let lines = |bytes: &[u8]| match bytes.iter().position(|byte| *byte == b'\n') {
         Some(end) => Parsed::<_, ()>::Done(bytes[..end].to_vec(), end + 1),
         None => Parsed::Incomplete,
@@ -128,12 +130,12 @@ fn what_is_left_at_the_end_is_truncated_or_the_affair_of_another_function() {
     hold(&Parsing::new(lines), &[b"a\n", b"\n", b"bc\n"]);
     let last = Parsing::new(lines).at_end(|(): &mut (), bytes: &[u8]| Parsed::Done(bytes.to_vec(), bytes.len()));
     hold(&last, &[b"a\n", b"\n", b"bc\n"]);
-    assert_eq!(said(last, b"a\nbc", &[]), ["[97]", "[98, 99]"]);
+    assert_eq!(output(last, b"a\nbc", &[]), ["[97]", "[98, 99]"]);
 }
 
 #[test]
-fn a_parser_with_memory_that_goes_wrong_when_it_is_asked_again_is_caught() {
-    // It remembers how far it looked for the line's end, and takes every call for a new chunk.
+fn a_parser_that_counts_repeated_calls_as_new_bytes_is_caught() {
+    // It keeps the position of its search, and takes every call for a new chunk of one byte.
     let parser = |looked: &mut usize, bytes: &[u8]| match bytes
         .get(*looked..)
         .map(|new| new.iter().position(|byte| *byte == b'\n'))
@@ -151,18 +153,18 @@ fn a_parser_with_memory_that_goes_wrong_when_it_is_asked_again_is_caught() {
     assert!(!lines.rescans());
     let violation = quiet(&lines, &stream(b"ab\n"), &[1, 2]).unwrap_err();
     assert_eq!(violation.law, Law::Quiet);
-    assert_eq!(violation.verdict, "it says something else when it is asked again between the chunks");
+    assert_eq!(violation.verdict, "the output changes when it is called again between the chunks");
 }
 
 #[test]
-fn after_an_error_it_looks_for_the_next_message() {
+fn after_an_error_the_search_for_the_next_message_goes_on() {
     let pairs = |bytes: &[u8]| match bytes {
         [b'(', inner, b')', ..] => Parsed::Done(char::from(*inner), 3),
         [b'('] | [b'(', _] => Parsed::Incomplete,
         _ => Parsed::Failed("no pair"),
     };
-    assert_eq!(said(Parsing::new(pairs), b"(a)x(b)", &[]), ["'a'", "failed: _"]);
-    assert_eq!(said(Parsing::new(pairs).resumes(), b"(a)x(b)", &[5]), ["'a'", "failed: _", "'b'"]);
-    hold_but(&Parsing::new(pairs).resumes(), &[b"(a)", b"(b)"], &[]);
+    assert_eq!(output(Parsing::new(pairs), b"(a)x(b)", &[]), ["'a'", "failed: _"]);
+    assert_eq!(output(Parsing::new(pairs).resumes(), b"(a)x(b)", &[5]), ["'a'", "failed: _", "'b'"]);
+    hold(&Parsing::new(pairs).resumes(), &[b"(a)", b"(b)"]);
     end(&Parsing::new(pairs), &[b"(a)"]).unwrap();
 }

@@ -2,9 +2,9 @@
 
 use enjamb_law::{Law, Never, Pushing, Segmentations, Subject as _, prompt, split_everywhere, stream};
 
-use crate::laws::{hold, hold_but, said};
+use crate::laws::{hold, hold_but, output};
 
-/// Fields of text between commas.
+/// A parser of text fields between commas.
 #[derive(Default)]
 struct Fields(Vec<u8>);
 
@@ -27,20 +27,20 @@ fn a_parser_with_a_callback_obeys_the_laws() {
         }
     });
     hold(&fields, &["größe,".as_bytes(), b",", b"c,"]);
-    assert_eq!(said(fields, b"a,bc", &[]), [r#""a""#, r#""bc""#]);
+    assert_eq!(output(fields, b"a,bc", &[]), [r#""a""#, r#""bc""#]);
 }
 
 #[test]
 fn an_error_ends_the_run_unless_it_resumes() {
     let fields = || Pushing::new(Fields::default, |fields: &mut Fields, chunk, out| fields.feed(chunk, out));
     let failed = "failed: Utf8Error { valid_up_to: _, error_len: Some(_) }";
-    assert_eq!(said(fields(), b"a,\xff,b,c,", &[6]), [r#""a""#, failed]);
-    assert_eq!(said(fields().resumes(), b"a,\xff,b,c,", &[6]), [r#""a""#, failed, r#""b""#, r#""c""#]);
+    assert_eq!(output(fields(), b"a,\xff,b,c,", &[6]), [r#""a""#, failed]);
+    assert_eq!(output(fields().resumes(), b"a,\xff,b,c,", &[6]), [r#""a""#, failed, r#""b""#, r#""c""#]);
 }
 
 #[test]
-fn a_parser_that_makes_text_of_each_chunk_is_caught() {
-    // The characters of a chunk are put behind those before, as text; a character of two bytes may lie in two chunks.
+fn a_parser_that_decodes_each_chunk_as_utf8_is_caught() {
+    // Each chunk is decoded as UTF-8 by itself, but a character of two bytes may lie in two chunks.
     let feed = |text: &mut String, chunk: &[u8]| {
         text.push_str(&String::from_utf8_lossy(chunk));
         let mut fields: Vec<String> = text.split(',').map(str::to_owned).collect();
@@ -55,7 +55,7 @@ fn a_parser_that_makes_text_of_each_chunk_is_caught() {
 }
 
 #[test]
-fn a_parser_that_looks_at_the_first_message_of_a_chunk_only_is_caught() {
+fn a_parser_that_finds_only_the_first_message_of_a_chunk_is_caught() {
     let feed = |field: &mut Vec<u8>, chunk: &[u8]| {
         let Some(at) = chunk.iter().position(|byte| *byte == b',') else {
             field.extend_from_slice(chunk);
@@ -77,8 +77,8 @@ enum Part {
 }
 
 #[test]
-fn pieces_are_made_whole() {
-    // Data as it comes, and breaks.
+fn merging_joins_the_pieces_of_one_message() {
+    // The parser emits data as it arrives, and breaks.
     let feed = |(): &mut (), chunk: &[u8]| {
         let mut parts = Vec::new();
         for (number, data) in chunk.split(|byte| *byte == b'\n').enumerate() {
@@ -99,6 +99,6 @@ fn pieces_are_made_whole() {
     });
     // Two messages without a break between them are one.
     hold_but(&whole, &[b"ab\n", b"\n", b"cd\n"], &[Law::Alone]);
-    // A piece that may go on counts as said, for the law that nothing is held back.
+    // For the law `prompt`, a piece that may still grow counts as emitted.
     prompt(&whole, &[b"ab", b"\n"], &[1]).unwrap();
 }

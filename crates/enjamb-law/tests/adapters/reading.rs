@@ -7,15 +7,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use enjamb_law::{
-    Chunks, Fault, Law, Reading, Segmentations, Subject, awake, end, quiet, split, split_everywhere, stream, total,
+    Breach, Chunks, Law, Reading, Segmentations, Subject, awake, end, quiet, split, split_everywhere, stream, total,
 };
 use futures_util::TryStreamExt as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, ReadBuf};
 use tokio_util::codec::{FramedRead, LinesCodec};
 
-use crate::laws::{broken, hold, hold_but, said};
+use crate::laws::{broken, hold, output};
 
-/// A frame of a length and as many bytes; `None` at the end of the stream.
+/// Reads a frame, a length and that many bytes; `None` at the end of the stream.
 async fn frame<R: AsyncRead + Unpin>(reader: &mut R) -> io::Result<Option<Vec<u8>>> {
     let mut length = [0];
     if reader.read(&mut length).await? == 0 {
@@ -36,7 +36,7 @@ fn an_async_function_obeys_the_laws() {
 }
 
 #[test]
-fn the_readers_of_tokio_and_of_futures_obey_them() {
+fn the_readers_of_tokio_and_of_futures_obey_the_laws() {
     let lines: [&[u8]; 3] = [b"one\r\n", b"\n", "größe\n".as_bytes()];
     let of_tokio =
         Reading::with(|chunks| tokio::io::BufReader::new(chunks).lines(), async |lines| lines.next_line().await);
@@ -46,7 +46,7 @@ fn the_readers_of_tokio_and_of_futures_obey_them() {
         async |lines| lines.try_next().await,
     );
     hold(&of_futures, &lines);
-    // Without a buffer between: it is an `AsyncBufRead` itself.
+    // `Chunks` is an `AsyncBufRead` itself, so it needs no buffer around it.
     hold(&Reading::with(tokio::io::AsyncBufReadExt::lines, async |lines| lines.next_line().await), &lines);
     let untils = Reading::new(async |chunks: &mut Chunks| {
         let mut field = Vec::new();
@@ -57,11 +57,10 @@ fn the_readers_of_tokio_and_of_futures_obey_them() {
 }
 
 #[test]
-fn a_framed_read_obeys_them() {
+fn a_framed_read_obeys_the_laws() {
     let framed = Reading::stream(|chunks| FramedRead::new(chunks, LinesCodec::new()));
-    // Of a lone carriage return at the end it says nothing.
-    hold_but(&framed, &[b"one\n", b"\n", b"three\n"], &[]);
-    assert_eq!(said(framed, b"one\ntwo", &[2]), [r#""one""#, r#""two""#]);
+    hold(&framed, &[b"one\n", b"\n", b"three\n"]);
+    assert_eq!(output(framed, b"one\ntwo", &[2]), [r#""one""#, r#""two""#]);
 }
 
 #[test]
@@ -73,15 +72,15 @@ fn an_error_ends_the_run_unless_it_resumes() {
             Err(_) => Ok(None),
         }
     }
-    assert_eq!(said(Reading::new(even), &[2, 3, 4], &[1]), ["2", "failed: _"]);
-    assert_eq!(said(Reading::new(even).resumes(), &[2, 3, 4], &[1]), ["2", "failed: _", "4"]);
-    // An error of the end is the last.
+    assert_eq!(output(Reading::new(even), &[2, 3, 4], &[1]), ["2", "failed: _"]);
+    assert_eq!(output(Reading::new(even).resumes(), &[2, 3, 4], &[1]), ["2", "failed: _", "4"]);
+    // An error at the end of the stream is the last.
     let pairs = Reading::new(async |reader: &mut Chunks| reader.read_u16().await.map(Some)).resumes();
-    assert_eq!(said(pairs, b"ab", &[1]), ["24930", "failed: Kind(UnexpectedEof)"]);
+    assert_eq!(output(pairs, b"ab", &[1]), ["24930", "failed: Kind(UnexpectedEof)"]);
 }
 
-/// A reader that hands reads on, with one bug.
-struct Between {
+/// A reader that passes reads on, with one bug.
+struct BuggyReader {
     reader: Chunks,
     bug: Bug,
     /// The waker of the first poll.
@@ -91,31 +90,31 @@ struct Between {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Bug {
-    /// Hands on a waker that wakes nobody.
+    /// Passes on a waker that wakes nothing.
     NoopWaker,
-    /// Returns `Pending` once before each read, without a waker and without asking.
-    PendingUnasked,
-    /// Wakes itself in place of waiting.
+    /// Returns `Pending` once before each read, without keeping a waker and without a read.
+    PendingWithoutRead,
+    /// Wakes itself instead of waiting.
     Spins,
-    /// Hands on the waker it was first polled with.
+    /// Passes on the waker of the first poll.
     KeepsWaker,
-    /// Does not ask again when it is polled twice in a row.
-    AsksEveryOther,
+    /// Reads only at every other poll.
+    ReadsEveryOtherPoll,
 }
 
-impl AsyncRead for Between {
+impl AsyncRead for BuggyReader {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.polled += 1;
         let mut reader = Pin::new(&mut this.reader);
         match this.bug {
             Bug::NoopWaker => AsyncRead::poll_read(reader, &mut Context::from_waker(Waker::noop()), buf),
-            Bug::PendingUnasked if this.polled % 2 == 1 => Poll::Pending,
-            Bug::AsksEveryOther if this.polled.is_multiple_of(2) => {
+            Bug::PendingWithoutRead if this.polled % 2 == 1 => Poll::Pending,
+            Bug::ReadsEveryOtherPoll if this.polled.is_multiple_of(2) => {
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
-            Bug::PendingUnasked | Bug::AsksEveryOther => AsyncRead::poll_read(reader, cx, buf),
+            Bug::PendingWithoutRead | Bug::ReadsEveryOtherPoll => AsyncRead::poll_read(reader, cx, buf),
             Bug::Spins => {
                 let read = AsyncRead::poll_read(reader.as_mut(), &mut Context::from_waker(Waker::noop()), buf);
                 if read.is_pending() {
@@ -131,53 +130,54 @@ impl AsyncRead for Between {
     }
 }
 
-fn between(bug: Bug) -> impl Subject<Event = Vec<u8>, Error = enjamb_law::Kind> {
-    Reading::with(move |reader| Between { reader, bug, kept: None, polled: 0 }, frame)
+fn buggy(bug: Bug) -> impl Subject<Event = Vec<u8>, Error = enjamb_law::Kind> {
+    Reading::with(move |reader| BuggyReader { reader, bug, kept: None, polled: 0 }, frame)
 }
 
 #[test]
-fn wake_ups_that_are_lost_are_seen() {
+fn lost_wake_ups_are_caught() {
     for (bug, fault, cuts) in [
-        (Bug::NoopWaker, Fault::Asleep, &[][..]),
-        (Bug::PendingUnasked, Fault::Asleep, &[]),
-        (Bug::Spins, Fault::Busy, &[]),
-        // The first chunk finds the task that left the waker; the second another.
-        (Bug::KeepsWaker, Fault::Asleep, &[1]),
+        (Bug::NoopWaker, Breach::Asleep, &[][..]),
+        (Bug::PendingWithoutRead, Breach::Asleep, &[]),
+        (Bug::Spins, Breach::Busy, &[]),
+        // At the first chunk the kept waker is the current one; at the second it is not.
+        (Bug::KeepsWaker, Breach::Asleep, &[1]),
     ] {
-        let violation = awake(&between(bug), &stream(b"\x01a\x02bc"), cuts).unwrap_err();
+        let violation = awake(&buggy(bug), &stream(b"\x01a\x02bc"), cuts).unwrap_err();
         assert_eq!((violation.law, violation.verdict), (Law::Awake, fault.to_string()), "{bug:?}");
         assert!(violation.input.len() <= 2, "{bug:?}: {:?}", violation.input);
     }
-    // Reads that take two polls are slow, and not wrong.
-    awake(&between(Bug::AsksEveryOther), &stream(b"\x01a\x02bc"), &[1, 3]).unwrap();
-    split(&between(Bug::AsksEveryOther), &stream(b"\x01a\x02bc"), &[1, 3]).unwrap();
+    // A read that takes two polls is slow, not wrong.
+    awake(&buggy(Bug::ReadsEveryOtherPoll), &stream(b"\x01a\x02bc"), &[1, 3]).unwrap();
+    split(&buggy(Bug::ReadsEveryOtherPoll), &stream(b"\x01a\x02bc"), &[1, 3]).unwrap();
 }
 
-/// Polls its reader only when the waker that it left there was woken, as joins of many futures do. It wakes the task of the poll that left it.
-struct OnlyWhenWoken {
+/// A reader that polls its inner reader only when the waker that it left there was woken, as joins
+/// of many futures do.
+struct WokenOnlyReader {
     reader: Chunks,
-    left: Option<Arc<Left>>,
+    left: Option<Arc<FlagWaker>>,
 }
 
-struct Left {
+struct FlagWaker {
     woken: AtomicBool,
     task: Waker,
 }
 
-impl Wake for Left {
+impl Wake for FlagWaker {
     fn wake(self: Arc<Self>) {
         self.woken.store(true, Ordering::Release);
         self.task.wake_by_ref();
     }
 }
 
-impl AsyncRead for OnlyWhenWoken {
+impl AsyncRead for WokenOnlyReader {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.left.as_ref().is_some_and(|left| !left.woken.load(Ordering::Acquire)) {
             return Poll::Pending;
         }
-        let left = Arc::new(Left { woken: AtomicBool::new(false), task: cx.waker().clone() });
+        let left = Arc::new(FlagWaker { woken: AtomicBool::new(false), task: cx.waker().clone() });
         let waker = Waker::from(left.clone());
         let read = AsyncRead::poll_read(Pin::new(&mut this.reader), &mut Context::from_waker(&waker), buf);
         this.left = read.is_pending().then_some(left);
@@ -186,11 +186,11 @@ impl AsyncRead for OnlyWhenWoken {
 }
 
 #[test]
-fn a_task_that_is_polled_for_nothing_must_be_the_one_that_is_woken() {
-    let reading = Reading::with(|reader| OnlyWhenWoken { reader, left: None }, frame);
+fn a_reader_that_keeps_the_waker_of_an_earlier_poll_is_caught() {
+    let reading = Reading::with(|reader| WokenOnlyReader { reader, left: None }, frame);
     awake(&reading, &stream(b"\x02ab"), &[1, 2]).unwrap();
     let violation = quiet(&reading, &stream(b"\x02ab"), &[]).unwrap_err();
-    assert_eq!(violation.traces.unwrap()[1].said, [Fault::Asleep.to_string()]);
+    assert_eq!(violation.traces.unwrap()[1].outputs, [Breach::Asleep.to_string()]);
 }
 
 #[test]
@@ -208,13 +208,13 @@ fn a_reader_that_takes_a_read_for_a_whole_frame_is_caught() {
     let reading = Reading::new(read_once);
     let violation = split_everywhere(&reading, &stream(b"\x02ab"), &Segmentations::up_to_one_cut()).unwrap_err();
     assert_eq!((violation.input, violation.cuts), (stream(b"aaa"), vec![2]));
-    assert_eq!(said(reading.clone(), b"\x02ab", &[]), ["[97, 98]"]);
-    // Short reads show it without a cut.
-    assert_eq!(said(reading.stingy(1), b"\x02ab", &[]), ["[97]", "[]"]);
+    assert_eq!(output(reading.clone(), b"\x02ab", &[]), ["[97, 98]"]);
+    // Short reads show the bug without a cut.
+    assert_eq!(output(reading.stingy(1), b"\x02ab", &[]), ["[97]", "[]"]);
 }
 
 #[test]
-fn a_reader_that_never_looks_for_the_end_is_caught() {
+fn a_reader_that_never_checks_for_the_end_is_caught() {
     async fn line(reader: &mut Chunks) -> io::Result<Option<String>> {
         let mut line = String::new();
         let mut byte = [0];
@@ -225,11 +225,11 @@ fn a_reader_that_never_looks_for_the_end_is_caught() {
         Ok(Some(line))
     }
     let violation = total(&Reading::new(line), &stream(b"a\nb"), &[]).unwrap_err();
-    assert_eq!(violation.verdict, Fault::Hung.to_string());
+    assert_eq!(violation.verdict, Breach::Hung.to_string());
 }
 
 #[test]
-fn an_end_inside_a_frame_that_is_taken_for_the_end_is_caught() {
+fn a_reader_that_takes_an_end_inside_a_frame_for_a_clean_end_is_caught() {
     async fn lenient(reader: &mut Chunks) -> io::Result<Option<Vec<u8>>> {
         match frame(reader).await {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
@@ -239,7 +239,7 @@ fn an_end_inside_a_frame_that_is_taken_for_the_end_is_caught() {
     let violation = end(&Reading::new(lenient), &FRAMES).unwrap_err();
     assert_eq!(
         violation.verdict,
-        "the stream ends 1 bytes into a message of 2, and nothing tells: they are lost in silence"
+        "the stream ends 1 bytes into a message of 2, and nothing reports it: the bytes are lost silently"
     );
 }
 

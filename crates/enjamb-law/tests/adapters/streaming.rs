@@ -1,24 +1,25 @@
-//! Transformers of streams.
+//! Stream transformers.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
-use enjamb_law::{Body, Fault, Law, Never, Segmentations, Streaming, awake, split_everywhere, stream};
+use enjamb_law::{Body, Breach, Law, Never, Segmentations, Streaming, awake, split_everywhere, stream};
 use eventsource_stream::Eventsource as _;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream as streams};
 
-use crate::laws::{hold, hold_but, said};
+use crate::laws::{hold, hold_but, output};
 
 #[test]
 fn server_sent_events_obey_the_laws() {
     let events = Streaming::new(Body::eventsource);
     let messages: [&[u8]; 3] = [b"data: one\n\n", b"id: 1\ndata: 2\n\n", b"event: x\ndata: y\n\n"];
-    // An event that the stream ends in is dropped, as the specification has it; and an id holds for the events behind it.
+    // The specification drops an unfinished event at the end of the stream, and lets an id hold for
+    // later events.
     hold_but(&events, &messages, &[Law::End, Law::Alone]);
     hold_but(&events.with_empty_items(), &messages, &[Law::End, Law::Alone]);
 }
 
-/// Lines of a body, with one bug or none.
+/// Returns the lines of a body, with one bug or none.
 fn lines(body: Body, bug: Bug) -> impl Stream<Item = Result<String, Never>> {
     let lines = body.map_ok(|chunk| chunk.to_vec()).map(Result::unwrap_or_default);
     let lines = lines.scan(Vec::new(), move |line: &mut Vec<u8>, chunk: Vec<u8>| {
@@ -58,12 +59,12 @@ fn a_transformer_that_loses_the_tail_of_a_chunk_is_caught() {
 #[test]
 fn a_transformer_that_takes_an_empty_item_for_the_end_is_caught() {
     let ending = || Streaming::new(|body| lines(body, Bug::EndsAtEmptyItem));
-    assert_eq!(said(ending(), b"one\n", &[]), [r#""one""#]);
-    assert!(said(ending().with_empty_items(), b"one\n", &[]).is_empty());
+    assert_eq!(output(ending(), b"one\n", &[]), [r#""one""#]);
+    assert!(output(ending().with_empty_items(), b"one\n", &[]).is_empty());
 }
 
 #[test]
-fn what_is_no_stream_is_read_by_a_function() {
+fn a_reader_that_is_not_a_stream_is_read_by_a_function() {
     let fields = Streaming::with(
         |body| (body, Vec::new()),
         async |(body, unread): &mut (Body, Vec<u8>)| {
@@ -83,16 +84,16 @@ fn what_is_no_stream_is_read_by_a_function() {
 
 #[test]
 fn a_transformer_that_leaves_no_waker_is_caught() {
-    struct Lost(Body);
-    impl Stream for Lost {
+    struct NoopWakerStream(Body);
+    impl Stream for NoopWakerStream {
         type Item = Result<usize, Never>;
         fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
             let chunk = ready!(self.0.poll_next_unpin(&mut Context::from_waker(Waker::noop())));
             Poll::Ready(chunk.map(|chunk| Ok(chunk.map_or(0, |chunk| chunk.len()))))
         }
     }
-    let violation = awake(&Streaming::new(Lost), &stream(b"abc"), &[]).unwrap_err();
-    assert_eq!(violation.verdict, Fault::Asleep.to_string());
+    let violation = awake(&Streaming::new(NoopWakerStream), &stream(b"abc"), &[]).unwrap_err();
+    assert_eq!(violation.verdict, Breach::Asleep.to_string());
 }
 
 #[test]
@@ -102,7 +103,7 @@ fn an_error_ends_the_run_unless_it_resumes() {
             body.map(|chunk| if chunk.is_ok_and(|chunk| chunk.len() % 2 == 0) { Ok("even") } else { Err("odd") })
         })
     };
-    assert_eq!(said(odd(), b"aabcc", &[2, 3]), [r#""even""#, "failed: _"]);
-    assert_eq!(said(odd().resumes(), b"aabcc", &[2, 3]), [r#""even""#, "failed: _", r#""even""#]);
+    assert_eq!(output(odd(), b"aabcc", &[2, 3]), [r#""even""#, "failed: _"]);
+    assert_eq!(output(odd().resumes(), b"aabcc", &[2, 3]), [r#""even""#, "failed: _", r#""even""#]);
     hold(&Streaming::new(|body| body.map_ok(|_| ()).try_filter(|()| std::future::ready(false))), &[]);
 }

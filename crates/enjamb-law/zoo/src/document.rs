@@ -1,4 +1,4 @@
-//! The document: a table, the pairs of an old version and a fixed one, and what breaks where.
+//! The document: a table, pairs of a broken and a fixed version, and the findings of each entry.
 
 use std::fmt::Write as _;
 
@@ -6,32 +6,32 @@ use enjamb_law::Law;
 
 use crate::entry::FindingKind;
 use crate::outcome::Outcome;
-use crate::run::Tested;
+use crate::run::EntryReport;
 
-/// The whole document.
-pub fn document(all: &[Tested<'_>]) -> String {
+/// Returns the whole document.
+pub fn document(all: &[EntryReport<'_>]) -> String {
     let mut text = String::from(HEAD);
-    let broken = |tested: &&Tested<'_>| fails(tested).next().is_some();
+    let broken = |report: &&EntryReport<'_>| failed_laws(report).next().is_some();
     let failing = all.iter().filter(broken).count();
-    let laws: usize = all.iter().map(|tested| fails(tested).count()).sum();
-    let asked = all.iter().flat_map(|tested| &tested.outcomes);
-    let asked = asked.filter(|(_, outcome)| !matches!(outcome, Outcome::NotAsked(_))).count();
+    let failures: usize = all.iter().map(|report| failed_laws(report).count()).sum();
+    let tried = all.iter().flat_map(|report| &report.outcomes);
+    let tried = tried.filter(|(_, outcome)| !matches!(outcome, Outcome::NotTried(_))).count();
     let _ = writeln!(
         text,
-        "{} decoders are in it; {asked} times a law was asked. {laws} times it is broken, by {failing} of the decoders, \
-         and nothing says that this is meant.\n",
+        "The zoo has {} decoders with {tried} verdicts. {failures} of these are failures, in {failing} decoders.\n",
         all.len(),
     );
     text += &table(all);
     text += &pairs(all);
-    text += "\n## What breaks\n";
-    for tested in all.iter().filter(broken) {
-        text += &section(tested);
+    text += "\n## Failures\n";
+    for report in all.iter().filter(broken) {
+        text += &section(report);
     }
-    text += DOCUMENTED;
-    for tested in all {
-        for finding in tested.entry.findings.iter().filter(|finding| finding.kind == FindingKind::Documented) {
-            let _ = writeln!(text, "* {}: *{}*: {}", tested.entry.name, listed(&finding.laws), finding.cause);
+    text += ACCEPTED;
+    for report in all {
+        for finding in report.entry.findings.iter().filter(|finding| finding.kind == FindingKind::Accepted) {
+            let item = format!("* {}: *{}*: {}", report.entry.name, law_list(&finding.laws), finding.cause);
+            text += &wrapped(&item, "  ");
         }
     }
     text
@@ -40,28 +40,43 @@ pub fn document(all: &[Tested<'_>]) -> String {
 const HEAD: &str = "\
 # The zoo
 
-Published crates that decode streams, each at the version named, under [the laws](laws.md). This page is written by a run:
-`cargo run --release` in `crates/enjamb-law/zoo`, where an entry is a constructor, an adapter and a few messages. What a crate's documentation, or the
-standard that it implements, says is meant is not counted as broken; what is broken is shown with the smallest input that some seconds of shrinking come to, and with what
-in the source of the crate brings it about; for `linear`, whose figures are those of one machine, without an input. The crates are compiled with overflow checks, as in the tests of whoever uses them.
+This page shows how published crates that decode streams do under [the laws](laws.md). A run of
+`cargo run --release` in `crates/enjamb-law/zoo` writes it. An entry is a crate at one version with
+a constructor, an adapter and a few messages.
+
+A cell of the table is one of these:
+
+* **holds**: no input broke the law.
+* **fails**: an input broke the law. The section of the entry shows the smallest input that some
+  seconds of shrinking found, and the cause in the source of the crate. For `linear` it shows no
+  input, because the figures depend on the machine.
+* **accepted**: an input broke the law, but the documentation of the crate or the standard that it
+  implements says so, or no code of that shape can avoid it. [The last section](#accepted-failures)
+  gives the reasons.
+* An empty cell: the law was not tried. It does not apply (no limit is declared, the code does not
+  wait for input, there is no encoder, it makes no promise about calls after an error, or it parses
+  each message again for every chunk by design), or the entry ended the process before there was a
+  verdict.
+
+The crates are compiled with overflow checks, as in the tests of their users.
 
 ";
 
-const DOCUMENTED: &str = "
-## What is meant
+const ACCEPTED: &str = "
+## Accepted failures
 
-These break a law, and it is documented or cannot be otherwise.
+These failures are documented or cannot be avoided.
 
 ";
 
-/// Where nothing says that it is meant.
-fn fails<'t>(tested: &'t Tested<'_>) -> impl Iterator<Item = Law> + 't {
-    let meant = |law: Law| tested.entry.known(law) == Some(FindingKind::Documented);
-    let fails = tested.outcomes.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Fails { .. }));
-    fails.map(|(law, _)| *law).filter(move |law| !meant(*law))
+/// Returns the laws that an entry breaks without an accepted reason.
+fn failed_laws<'t>(report: &'t EntryReport<'_>) -> impl Iterator<Item = Law> + 't {
+    let accepted = |law: Law| report.entry.finding_kind(law) == Some(FindingKind::Accepted);
+    let failed = report.outcomes.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Fails { .. }));
+    failed.map(|(law, _)| *law).filter(move |law| !accepted(*law))
 }
 
-fn table(all: &[Tested<'_>]) -> String {
+fn table(all: &[EntryReport<'_>]) -> String {
     let mut text = String::from("| crate | decodes | as |");
     for law in Law::ALL {
         let _ = write!(text, " {} |", law.name().replace('_', " "));
@@ -69,15 +84,15 @@ fn table(all: &[Tested<'_>]) -> String {
     text += "\n|---|---|---|";
     text += &"---|".repeat(Law::ALL.len());
     text.push('\n');
-    for tested in all {
-        let entry = tested.entry;
-        let broken = fails(tested).next().is_some();
+    for report in all {
+        let entry = report.entry;
+        let broken = failed_laws(report).next().is_some();
         let name = if broken { format!("[{}](#{})", entry.name, anchor(entry.name)) } else { entry.name.to_owned() };
         let _ = write!(text, "| {name} | {} | {} |", entry.what, entry.shape);
         for law in Law::ALL {
-            let cell = match (tested.of(law), entry.known(law)) {
+            let cell = match (report.of(law), entry.finding_kind(law)) {
                 (Some(Outcome::Holds), _) => "holds",
-                (Some(Outcome::Fails { .. }), Some(FindingKind::Documented)) => "meant",
+                (Some(Outcome::Fails { .. }), Some(FindingKind::Accepted)) => "accepted",
                 (Some(Outcome::Fails { .. }), _) => "**fails**",
                 _ => "",
             };
@@ -85,12 +100,46 @@ fn table(all: &[Tested<'_>]) -> String {
         }
         text.push('\n');
     }
-    text += "\nAn empty cell: the law was not asked, because no limit is declared, it does not wait, it does not promise to say nothing after an error, there is no \
-             encoder, it begins each message anew for every chunk, by what it is, or it ended the process before there was a verdict.\n";
     text
 }
 
-/// The anchor of a heading, as mdBook and GitHub make it.
+/// Wraps a paragraph, with `indent` before each line but the first. Inline code stays on one line:
+/// a line that begins with `>` or `*` would mean something else.
+fn wrapped(paragraph: &str, indent: &str) -> String {
+    const COLUMNS: usize = 100;
+    let mut text = String::new();
+    let mut column = 0;
+    let mut in_code = false;
+    let mut words = paragraph.split(' ').peekable();
+    while words.peek().is_some() {
+        let mut word = String::new();
+        for part in words.by_ref() {
+            if !word.is_empty() {
+                word.push(' ');
+            }
+            word += part;
+            in_code ^= part.matches('`').count() % 2 == 1;
+            if !in_code {
+                break;
+            }
+        }
+        let len = word.chars().count();
+        if column > 0 && column + 1 + len > COLUMNS {
+            text.push('\n');
+            text += indent;
+            column = indent.len();
+        } else if column > 0 {
+            text.push(' ');
+            column += 1;
+        }
+        text += &word;
+        column += len;
+    }
+    text.push('\n');
+    text
+}
+
+/// Returns the anchor of a heading, as mdBook and GitHub make it.
 fn anchor(heading: &str) -> String {
     let kept = heading
         .to_lowercase()
@@ -100,46 +149,46 @@ fn anchor(heading: &str) -> String {
     kept.replace(' ', "-")
 }
 
-fn pairs(all: &[Tested<'_>]) -> String {
-    let mut text =
-        String::from("\n## Broken in one version and not in another\n\n| breaks | laws | keeps |\n|---|---|---|\n");
-    for tested in all {
-        if let Some((fixed, laws)) = &tested.entry.fixed_in {
-            let _ = writeln!(text, "| {} | {} | {fixed} |", tested.entry.name, listed(laws));
+fn pairs(all: &[EntryReport<'_>]) -> String {
+    let mut text = String::from("\n## Fixed in another version\n\n| fails | laws | holds |\n|---|---|---|\n");
+    for report in all {
+        if let Some((fixed, laws)) = &report.entry.fixed_in {
+            let _ = writeln!(text, "| {} | {} | {fixed} |", report.entry.name, law_list(laws));
         }
     }
     text
 }
 
-fn listed(laws: &[Law]) -> String {
+fn law_list(laws: &[Law]) -> String {
     laws.iter().map(|law| law.name().replace('_', " ")).collect::<Vec<_>>().join(", ")
 }
 
-/// What breaks in one entry.
-pub fn section(tested: &Tested<'_>) -> String {
-    let entry = tested.entry;
+/// Returns the section of one entry, with its findings.
+pub fn section(report: &EntryReport<'_>) -> String {
+    let entry = report.entry;
     let mut text = format!("\n### {}\n\n{}; {}.\n", entry.name, entry.what, entry.shape);
     for finding in &entry.findings {
-        let meant = if finding.kind == FindingKind::Documented { ", meant" } else { "" };
-        let _ = writeln!(text, "\n*{}*{meant}: {}", listed(&finding.laws), finding.cause);
+        let accepted = if finding.kind == FindingKind::Accepted { ", accepted" } else { "" };
+        text.push('\n');
+        text += &wrapped(&format!("*{}*{accepted}: {}", law_list(&finding.laws), finding.cause), "");
         if finding.kind == FindingKind::Fails {
             for (number, law) in finding.laws.iter().enumerate() {
-                text += &if number == 0 { picture(tested, *law) } else { brief(tested, *law) };
+                text += &if number == 0 { picture(report, *law) } else { brief(report, *law) };
             }
         }
     }
-    for (law, outcome) in &tested.outcomes {
-        if matches!(outcome, Outcome::Fails { .. } | Outcome::Unfit(_)) && entry.known(*law).is_none() {
-            let _ = writeln!(text, "\n*{law}*: not known before.");
-            text += &picture(tested, *law);
+    for (law, outcome) in &report.outcomes {
+        if matches!(outcome, Outcome::Fails { .. } | Outcome::Unfit(_)) && entry.finding_kind(*law).is_none() {
+            let _ = writeln!(text, "\n*{law}*: not among the findings of this entry.");
+            text += &picture(report, *law);
         }
     }
     text
 }
 
-fn picture(tested: &Tested<'_>, law: Law) -> String {
-    match tested.of(law) {
-        // There is nothing to be drawn.
+fn picture(report: &EntryReport<'_>, law: Law) -> String {
+    match report.of(law) {
+        // A failure of `linear` has no picture.
         Some(Outcome::Fails { picture, .. }) if picture.is_empty() => String::new(),
         Some(Outcome::Fails { verdict, picture }) => format!("\n```text\n{verdict}\n{picture}\n```\n"),
         Some(Outcome::Unfit(what)) => format!("\n```text\n{what}\n```\n"),
@@ -147,37 +196,38 @@ fn picture(tested: &Tested<'_>, law: Law) -> String {
     }
 }
 
-/// Another law that is broken for the same cause: what breaks it, without what was said of it.
-fn brief(tested: &Tested<'_>, law: Law) -> String {
-    let Some(Outcome::Fails { verdict, picture }) = tested.of(law).filter(|_| law != Law::Linear) else {
+/// Returns the input that breaks another law for the same cause, without the traces.
+fn brief(report: &EntryReport<'_>, law: Law) -> String {
+    let Some(Outcome::Fails { verdict, picture }) = report.of(law).filter(|_| law != Law::Linear) else {
         return String::new();
     };
     let stream: Vec<&str> = picture.lines().filter(|line| line.starts_with("  client:")).collect();
     format!("\n```text\n{law}: {verdict}\n{}\n```\n", stream.join("\n"))
 }
 
-/// What a run says that the committed page does not.
+/// The differences between a run and the committed page.
 pub struct Comparison {
     /// The first line outside the reproducers that differs: a verdict, a count, a cause.
     pub differs: Option<String>,
-    /// How many reproducers are others than those of the page. That is no difference in what was found: a reproducer is made smaller
-    /// for some seconds, and a machine that does more in them comes further.
+    /// The number of reproducers that differ from those of the page. They do not count as a
+    /// difference: a reproducer is shrunk for some seconds, and a faster machine gets further in
+    /// that time.
     pub other_reproducers: usize,
 }
 
 /// Compares a run with the committed page.
 pub fn compare(committed: &str, run: &str) -> Comparison {
-    let (committed, run) = (Parts::of(committed), Parts::of(run));
+    let (committed, run) = (PageParts::of(committed), PageParts::of(run));
     let mut differs = None;
     let (mut there, mut here) = (committed.prose.iter(), run.prose.iter());
     loop {
         let (there, here) = (there.next(), here.next());
         if there.map(|(_, line)| line) != here.map(|(_, line)| line) {
-            let told = |line: Option<&(usize, &str)>| {
+            let shown = |line: Option<&(usize, &str)>| {
                 line.map_or_else(|| "(no line)".to_owned(), |(_, line)| (*line).to_owned())
             };
             let at = there.or(here).map_or(0, |(number, _)| *number);
-            differs = Some(format!("line {at}\n  there: {}\n  run:   {}", told(there), told(here)));
+            differs = Some(format!("line {at}\n  page: {}\n  run:  {}", shown(there), shown(here)));
             break;
         }
         if there.is_none() {
@@ -189,15 +239,16 @@ pub fn compare(committed: &str, run: &str) -> Comparison {
     Comparison { differs, other_reproducers }
 }
 
-/// A page, its fenced blocks apart from the rest.
+/// A page, with its fenced blocks separate from the rest.
 #[derive(Default)]
-struct Parts<'a> {
-    /// With the number of the line, from 1. A block stands for one line: where it is, not what is in it.
+struct PageParts<'a> {
+    /// The lines outside the blocks, with their numbers from 1. The first line of a block marks its
+    /// place.
     prose: Vec<(usize, &'a str)>,
     blocks: Vec<Vec<&'a str>>,
 }
 
-impl<'a> Parts<'a> {
+impl<'a> PageParts<'a> {
     fn of(text: &'a str) -> Self {
         let mut parts = Self::default();
         let mut inside = false;
@@ -222,30 +273,59 @@ impl<'a> Parts<'a> {
 mod tests {
     use super::*;
 
+    /// Returns the outcomes in the table of a page, without their verdicts and pictures.
+    fn outcomes_in_table(page: &str, entry: &str) -> Vec<(Law, Outcome)> {
+        let row = page.lines().filter_map(|line| line.strip_prefix("| ")).find(|row| {
+            let cell = row.split(" | ").next().unwrap_or(row);
+            cell == entry || cell.starts_with(&format!("[{entry}]("))
+        });
+        let row = row.unwrap_or_else(|| panic!("the table has no row {entry}"));
+        let cells = row.trim_end_matches('|').split('|').skip(3).map(str::trim);
+        let outcome = |law, cell| match cell {
+            "" => Outcome::NotTried(String::new()),
+            "holds" => Outcome::Holds,
+            _ if law == Law::Linear => Outcome::Fails { verdict: String::new(), picture: String::new() },
+            _ => Outcome::Fails { verdict: String::new(), picture: "a picture".to_owned() },
+        };
+        Law::ALL.into_iter().zip(cells).map(|(law, cell)| (law, outcome(law, cell))).collect()
+    }
+
+    /// A change of the generator or of a finding must change the page too. This needs no run of the
+    /// laws.
+    #[test]
+    fn the_committed_page_has_the_text_of_the_generator() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/zoo.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        let entries = crate::entries::all();
+        let reports: Vec<EntryReport<'_>> =
+            entries.iter().map(|entry| EntryReport { entry, outcomes: outcomes_in_table(&page, entry.name) }).collect();
+        assert_eq!(compare(&page, &document(&reports)).differs, None);
+    }
+
     const PAGE: &str = "| a | holds |\n\n*split*: cause\n\n```text\nsplit: \"a|b\"\n```\n\nend\n";
 
     #[test]
-    fn a_reproducer_of_another_size_is_the_same_finding() {
+    fn a_reproducer_of_another_size_is_no_difference() {
         let run = PAGE.replace("a|b", "aa|b\"\n  more");
         let comparison = compare(PAGE, &run);
         assert_eq!((comparison.differs, comparison.other_reproducers), (None, 1));
     }
 
     #[test]
-    fn another_verdict_is_named_with_its_line() {
+    fn a_different_verdict_is_reported_with_its_line() {
         let comparison = compare(PAGE, &PAGE.replace("holds", "**fails**"));
-        assert_eq!(comparison.differs.unwrap(), "line 1\n  there: | a | holds |\n  run:   | a | **fails** |");
+        assert_eq!(comparison.differs.unwrap(), "line 1\n  page: | a | holds |\n  run:  | a | **fails** |");
     }
 
     #[test]
-    fn a_reproducer_too_many_or_a_page_that_ends_early_differs() {
+    fn an_extra_reproducer_or_a_missing_line_is_a_difference() {
         let more = PAGE.replace("end", "```text\nx\n```");
         assert!(compare(PAGE, &more).differs.unwrap().starts_with("line 9"));
         assert!(compare(PAGE, PAGE.trim_end_matches("end\n")).differs.unwrap().contains("(no line)"));
     }
 
     #[test]
-    fn a_page_is_itself() {
+    fn a_page_does_not_differ_from_itself() {
         let comparison = compare(PAGE, PAGE);
         assert_eq!((comparison.differs, comparison.other_reproducers), (None, 0));
     }

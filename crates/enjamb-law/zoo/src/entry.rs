@@ -1,35 +1,37 @@
-//! An entry: a crate at a version, how it is called, a few of its messages, and what is known of it.
+//! An entry: a crate at one version, its adapter, a few of its messages, and its findings.
 
 use std::time::Duration;
 
 use enjamb_law::{Bound, Law, Laws};
 
-use crate::subject::Any;
+use crate::subject::AnySubject;
 
-/// No run of a few KiB takes so long that does not grow with the square of them, or never ends.
+/// The longest time for one call. A run over a few KiB takes longer only if its work is quadratic
+/// or it never ends.
 const PATIENCE: Duration = Duration::from_secs(6);
 
 /// A decoder of a published crate.
 pub struct Entry {
-    /// The crate, its version and, where it has several decoders, which: `redis-protocol 6.0.0 Resp3`.
+    /// The crate, its version and, where it has several decoders, the decoder: `redis-protocol
+    /// 6.0.0 Resp3`.
     pub name: &'static str,
-    /// What it decodes.
+    /// The format that it decodes.
     pub what: &'static str,
     /// The shape of its interface.
     pub shape: &'static str,
-    /// What is known to break laws, in the order of the report.
+    /// The known failures, in the order of the report.
     pub findings: Vec<Finding>,
-    /// The entry that has what is wrong here put right, and the laws that it keeps and this one does not.
+    /// The entry that fixes these failures, and the laws that hold there and not here.
     pub fixed_in: Option<(&'static str, Vec<Law>)>,
-    make: fn() -> Any,
+    make: fn() -> AnySubject,
     messages: Vec<Vec<u8>>,
     tokens: Vec<Vec<u8>>,
     bound: Option<Bound>,
     dependent: bool,
-    not_asked: Vec<(Law, &'static str)>,
+    without: Vec<(Law, &'static str)>,
 }
 
-/// Laws that an entry breaks, for one cause.
+/// The laws that an entry breaks for one cause.
 #[derive(Clone)]
 pub struct Finding {
     pub laws: Vec<Law>,
@@ -39,14 +41,15 @@ pub struct Finding {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FindingKind {
-    /// Nothing says that it is meant.
+    /// A bug: no documentation describes the behaviour.
     Fails,
-    /// The crate, or what it implements, says that it is so; or no parser of this shape can do otherwise.
-    Documented,
+    /// The crate or the standard that it implements documents the behaviour, or no code of this
+    /// shape can avoid it.
+    Accepted,
 }
 
 impl Entry {
-    pub fn new(name: &'static str, what: &'static str, shape: &'static str, make: fn() -> Any) -> Self {
+    pub fn new(name: &'static str, what: &'static str, shape: &'static str, make: fn() -> AnySubject) -> Self {
         Self {
             name,
             what,
@@ -58,43 +61,44 @@ impl Entry {
             tokens: Vec::new(),
             bound: None,
             dependent: false,
-            not_asked: Vec::new(),
+            without: Vec::new(),
         }
     }
 
-    /// Well-formed messages, each whole and by itself.
+    /// Adds well-formed messages, each whole and independent.
     pub fn messages<M: AsRef<[u8]>>(mut self, messages: impl IntoIterator<Item = M>) -> Self {
         self.messages.extend(messages.into_iter().map(|message| message.as_ref().to_vec()));
         self
     }
 
-    /// Pieces that matter.
+    /// Adds other important bytes: delimiters, keywords.
     pub fn tokens<M: AsRef<[u8]>>(mut self, tokens: impl IntoIterator<Item = M>) -> Self {
         self.tokens.extend(tokens.into_iter().map(|token| token.as_ref().to_vec()));
         self
     }
 
-    /// The longest message that it is told to take, in bytes.
+    /// Sets the longest message that the decoder is configured to accept, in bytes.
     pub fn limit(mut self, bytes: usize) -> Self {
-        // What `FramedRead` holds beside a frame are two buffers of 8 KiB while one takes the place of the other.
+        // `FramedRead` holds two buffers of 8 KiB beside a frame while it replaces one by the
+        // other.
         self.bound = Some(Bound { limit: bytes, beside: 64 << 10 });
         self
     }
 
-    /// Its messages depend on those before them.
+    /// Declares that messages depend on those before them.
     pub fn dependent(mut self) -> Self {
         self.dependent = true;
         self
     }
 
-    /// It breaks these laws, and this is why.
+    /// Adds failures and their cause.
     pub fn fails(self, laws: impl IntoIterator<Item = Law>, cause: impl Into<String>) -> Self {
         self.finding(laws, cause, FindingKind::Fails)
     }
 
-    /// It breaks these laws, and that is documented, or by nature.
-    pub fn documented(self, laws: impl IntoIterator<Item = Law>, where_and_why: impl Into<String>) -> Self {
-        self.finding(laws, where_and_why, FindingKind::Documented)
+    /// Adds failures that are documented or cannot be avoided, and the reason.
+    pub fn accepted(self, laws: impl IntoIterator<Item = Law>, reason: impl Into<String>) -> Self {
+        self.finding(laws, reason, FindingKind::Accepted)
     }
 
     fn finding(mut self, laws: impl IntoIterator<Item = Law>, cause: impl Into<String>, kind: FindingKind) -> Self {
@@ -102,25 +106,25 @@ impl Entry {
         self
     }
 
-    /// A law that says nothing of it.
-    pub fn not_asked(mut self, law: Law, reason: &'static str) -> Self {
-        self.not_asked.push((law, reason));
+    /// Leaves out a law that does not apply.
+    pub fn without(mut self, law: Law, reason: &'static str) -> Self {
+        self.without.push((law, reason));
         self
     }
 
-    /// The entry named so keeps these laws.
+    /// Names the entry in which these laws hold.
     pub fn fixed_in(mut self, name: &'static str, laws: impl IntoIterator<Item = Law>) -> Self {
         self.fixed_in = Some((name, laws.into_iter().collect()));
         self
     }
 
-    /// What is known of a law.
-    pub fn known(&self, law: Law) -> Option<FindingKind> {
+    /// Returns the kind of the finding for a law, if there is one.
+    pub fn finding_kind(&self, law: Law) -> Option<FindingKind> {
         self.findings.iter().find(|finding| finding.laws.contains(&law)).map(|finding| finding.kind)
     }
 
-    /// The definition. Its laws are tried in children of this program.
-    pub fn laws(&self) -> Laws<Any> {
+    /// Returns the definition. Its laws are tried in child processes of this program.
+    pub fn laws(&self) -> Laws<AnySubject> {
         let subject = (self.make)();
         let encodes = subject.encodes;
         let mut laws = Laws::new(self.name, subject)
@@ -133,13 +137,14 @@ impl Entry {
             laws = laws.bound(bound);
         }
         if encodes {
-            laws = laws.encode(|told| told.encoded.clone());
+            laws = laws.encode(|event| event.encoded.clone());
         }
-        self.not_asked.iter().fold(laws, |laws, (law, reason)| laws.without(*law, *reason))
+        self.without.iter().fold(laws, |laws, (law, reason)| laws.without(*law, *reason))
     }
 }
 
-/// A decoder of an old `tokio_util`, which has a `Decoder` of its own, over the `bytes` of its time: driven as `FramedRead` drives it.
+/// Makes a subject of a decoder for an old `tokio_util`, with the `Decoder` and `bytes` of that
+/// version. It is called as `FramedRead` calls it.
 #[macro_export]
 macro_rules! old_decoder {
     ($tokio_util:ident, $bytes:ident, $make:expr) => {

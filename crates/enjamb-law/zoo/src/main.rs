@@ -1,4 +1,4 @@
-//! Published crates under the laws of framing: runs them and writes `docs/zoo.md`.
+//! Runs published crates under the laws of framing, and writes `docs/zoo.md`.
 
 mod document;
 mod entries;
@@ -20,11 +20,13 @@ use crate::entry::Entry;
 const USAGE: &str = "\
 usage: zoo [--only TEXT] [--law LAW] [--list] [--check] [--out FILE]
 
-  --only TEXT  the entries whose name has TEXT in it; nothing is written
-  --law LAW    one law; nothing is written
-  --list       the names of the entries
-  --check      writes nothing: fails when a verdict of the run is not what docs/zoo.md says
-  --out FILE   the document, in place of docs/zoo.md";
+Tries all laws on all entries, and writes docs/zoo.md.
+
+  --only TEXT  try only the entries whose name contains TEXT; print the results, write nothing
+  --law LAW    try only one law; print the results, write nothing
+  --list       print the names of the entries
+  --check      write nothing; fail when a verdict of the run differs from docs/zoo.md
+  --out FILE   write to FILE instead of docs/zoo.md";
 
 #[derive(Default)]
 struct Arguments {
@@ -33,66 +35,72 @@ struct Arguments {
     list: bool,
     check: bool,
     out: Option<PathBuf>,
-    /// This process is to try one entry, and to leave what came of it in a file.
+    /// The one entry that this child process tries; it writes the outcomes to the file `into`.
     entry: Option<String>,
     into: Option<PathBuf>,
 }
 
-fn arguments() -> Result<Arguments, String> {
-    let mut told = Arguments::default();
+fn parse_arguments() -> Result<Arguments, String> {
+    let mut arguments = Arguments::default();
     let mut rest = std::env::args_os().skip(1);
     while let Some(argument) = rest.next() {
         let argument = argument.to_string_lossy().into_owned();
         let mut value = || rest.next().ok_or_else(|| format!("{argument} needs a value"));
         let text = |value: OsString| value.to_string_lossy().into_owned();
         match argument.as_str() {
-            "--only" => told.only = Some(text(value()?)),
-            "--law" => told.law = Some(text(value()?).parse().map_err(|error| format!("--law: {error}"))?),
-            "--list" => told.list = true,
-            "--check" => told.check = true,
-            "--out" => told.out = Some(value()?.into()),
-            "--entry" => told.entry = Some(text(value()?)),
-            "--into" => told.into = Some(value()?.into()),
+            "--only" => arguments.only = Some(text(value()?)),
+            "--law" => arguments.law = Some(text(value()?).parse().map_err(|error| format!("--law: {error}"))?),
+            "--list" => arguments.list = true,
+            "--check" => arguments.check = true,
+            "--out" => arguments.out = Some(value()?.into()),
+            "--entry" => arguments.entry = Some(text(value()?)),
+            "--into" => arguments.into = Some(value()?.into()),
             "--help" | "-h" => return Err(USAGE.to_owned()),
-            other => return Err(format!("{other}: not an argument\n\n{USAGE}")),
+            other => return Err(format!("unknown argument {other}\n\n{USAGE}")),
         }
     }
-    Ok(told)
+    Ok(arguments)
 }
 
 fn main() -> ExitCode {
-    match arguments().and_then(|arguments| play(&arguments)) {
+    match parse_arguments().and_then(|arguments| run_zoo(&arguments)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(what) => {
-            eprintln!("{what}");
+        Err(error) => {
+            eprintln!("{error}");
             ExitCode::from(2)
         }
     }
 }
 
-fn play(told: &Arguments) -> Result<bool, String> {
+fn run_zoo(arguments: &Arguments) -> Result<bool, String> {
     let entries = entries::all();
-    if let Some(name) = &told.entry {
-        let entry = entries.iter().find(|entry| entry.name == name).ok_or_else(|| format!("{name}: not an entry"))?;
-        run::in_this_process(entry, told.law, told.into.as_deref())?;
+    if let Some(name) = &arguments.entry {
+        let entry = entries
+            .iter()
+            .find(|entry| entry.name == name)
+            .ok_or_else(|| format!("no entry is named {name}; --list lists them"))?;
+        run::in_this_process(entry, arguments.law, arguments.into.as_deref())?;
         return Ok(true);
     }
     let chosen: Vec<&Entry> =
-        entries.iter().filter(|entry| told.only.as_deref().is_none_or(|text| entry.name.contains(text))).collect();
+        entries.iter().filter(|entry| arguments.only.as_deref().is_none_or(|text| entry.name.contains(text))).collect();
     if chosen.is_empty() {
-        return Err(format!("no entry has {:?} in its name; --list lists them", told.only.as_deref().unwrap_or("")));
+        return Err(format!(
+            "no entry has a name with {:?} in it; --list lists them",
+            arguments.only.as_deref().unwrap_or("")
+        ));
     }
-    if told.list {
+    if arguments.list {
         chosen.iter().for_each(|entry| println!("{:44} {} ({})", entry.name, entry.what, entry.shape));
         return Ok(true);
     }
-    let all = told.only.is_none() && told.law.is_none();
-    let results = run::all(&chosen, told.law)?;
+    let all = arguments.only.is_none() && arguments.law.is_none();
+    let results = run::all(&chosen, arguments.law)?;
     let mut expected = true;
-    for what in run::unexpected(&results) {
+    for discrepancy in run::unexpected(&results) {
         expected = false;
-        eprintln!("unexpected: {what}");
+        eprintln!("unexpected: {discrepancy}");
     }
     if !all {
         for result in &results {
@@ -101,16 +109,17 @@ fn play(told: &Arguments) -> Result<bool, String> {
         return Ok(expected);
     }
     let text = document::document(&results);
-    let path = told.out.clone().unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs/zoo.md"));
-    if told.check {
+    let path =
+        arguments.out.clone().unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs/zoo.md"));
+    if arguments.check {
         let committed = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let Comparison { differs, other_reproducers } = document::compare(&committed, &text);
         if let Some(differs) = &differs {
-            eprintln!("the run is not what {} says: {differs}", path.display());
+            eprintln!("the run differs from {}: {differs}", path.display());
         }
         if other_reproducers > 0 {
             eprintln!(
-                "{other_reproducers} of the reproducers are others than there: how small one gets depends on the machine"
+                "{other_reproducers} reproducers differ, which is no failure: how small one gets depends on the machine"
             );
         }
         return Ok(expected && differs.is_none());

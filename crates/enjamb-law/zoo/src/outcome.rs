@@ -1,35 +1,36 @@
-//! What came of a law of an entry, as one process tells it to another and to the document.
+//! The outcome of a law on an entry, passed between processes and to the document.
 
 use enjamb_law::{Law, Verdict, Violation};
 use serde::{Deserialize, Serialize};
 
-const GROWS: &str = "work grows with the square of the bytes";
+const QUADRATIC: &str = "work grows with the square of the bytes";
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     Holds,
-    /// With the verdict in a sentence, and a picture of the input and what was said of it.
+    /// The verdict in a sentence, and a picture of the input and the traces.
     Fails {
         verdict: String,
         picture: String,
     },
-    NotAsked(String),
+    NotTried(String),
     Unfit(String),
 }
 
 impl Outcome {
     pub fn of_law(law: Law, verdict: Verdict) -> Self {
         match verdict {
-            // Its figures are those of one machine and one moment; and what grows with the square may take so long that it counts as a call that does not return.
+            // The figures of `linear` depend on the machine and the moment. Quadratic work may also
+            // take so long that it counts as a call that does not return.
             Verdict::Broken(violation) if law == Law::Linear && !violation.verdict.contains("memory") => {
-                Self::Fails { verdict: GROWS.to_owned(), picture: String::new() }
+                Self::Fails { verdict: QUADRATIC.to_owned(), picture: String::new() }
             }
-            // What ends the process, or never returns, is the affair of one law. The others it does not let come to a verdict.
+            // A crash or a hang counts for one law only. The other laws come to no verdict.
             Verdict::Broken(violation) if violation.law != law => {
-                Self::NotAsked(format!("it does not come to a verdict: {}", violation.verdict))
+                Self::NotTried(format!("there is no verdict: {}", violation.verdict))
             }
             Verdict::Holds(_) => Self::Holds,
-            Verdict::NotAsked(reason) => Self::NotAsked(reason),
+            Verdict::NotTried(reason) => Self::NotTried(reason),
             Verdict::Unfit(what) => Self::Unfit(what),
             Verdict::Broken(violation) => Self::of(&violation),
         }
@@ -43,12 +44,12 @@ impl Outcome {
     }
 }
 
-/// A line that fits on a page.
+/// Shortens a line so that it fits on a page.
 fn shortened(line: &str) -> String {
-    const MOST: usize = 160;
+    const CHARS_MAX: usize = 160;
     let line: String =
         line.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect();
-    match line.char_indices().nth(MOST) {
+    match line.char_indices().nth(CHARS_MAX) {
         Some((at, _)) => format!("{}...", &line[..at]),
         None => line.trim_end().to_owned(),
     }

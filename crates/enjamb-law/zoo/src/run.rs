@@ -1,4 +1,5 @@
-//! Runs entries: each in a process of its own, since some of them print, and some do worse.
+//! Runs the entries, each in a process of its own, since some of them print and some end the
+//! process.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -10,19 +11,20 @@ use enjamb_law::Law;
 use crate::entry::{Entry, FindingKind};
 use crate::outcome::Outcome;
 
-/// What came of an entry.
-pub struct Tested<'e> {
+/// An entry and the outcomes of its laws.
+pub struct EntryReport<'e> {
     pub entry: &'e Entry,
     pub outcomes: Vec<(Law, Outcome)>,
 }
 
-impl Tested<'_> {
+impl EntryReport<'_> {
     pub fn of(&self, law: Law) -> Option<&Outcome> {
         self.outcomes.iter().find(|(of, _)| *of == law).map(|(_, outcome)| outcome)
     }
 }
 
-/// Tries an entry, and leaves what came of it in a file. In a child that tries one law, this does not return.
+/// Tries an entry, and writes the outcomes to a file. In a child that tries one law, this does not
+/// return.
 pub fn in_this_process(entry: &Entry, law: Option<Law>, into: Option<&Path>) -> Result<(), String> {
     let verdicts = match law {
         Some(law) => vec![(law, entry.laws().check(law))],
@@ -37,8 +39,8 @@ pub fn in_this_process(entry: &Entry, law: Option<Law>, into: Option<&Path>) -> 
     std::fs::write(into, text).map_err(|error| format!("{}: {error}", into.display()))
 }
 
-/// Tries all `entries`, a few at a time, and tells how it goes.
-pub fn all<'e>(entries: &[&'e Entry], law: Option<Law>) -> Result<Vec<Tested<'e>>, String> {
+/// Tries all `entries`, one for each processor at a time, and prints the progress.
+pub fn all<'e>(entries: &[&'e Entry], law: Option<Law>) -> Result<Vec<EntryReport<'e>>, String> {
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::new());
@@ -48,9 +50,9 @@ pub fn all<'e>(entries: &[&'e Entry], law: Option<Law>) -> Result<Vec<Tested<'e>
                 while let Some(entry) = entries.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let started = std::time::Instant::now();
                     let outcomes = in_a_process(entry, law);
-                    let told =
-                        outcomes.as_ref().map_or_else(|error| format!("could not be run: {error}"), |all| told(all));
-                    eprintln!("{:44} {told} ({:.0?})", entry.name, started.elapsed());
+                    let summary =
+                        outcomes.as_ref().map_or_else(|error| format!("could not be run: {error}"), |all| summary(all));
+                    eprintln!("{:44} {summary} ({:.0?})", entry.name, started.elapsed());
                     results.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((entry.name, outcomes));
                 }
             });
@@ -64,24 +66,25 @@ pub fn all<'e>(entries: &[&'e Entry], law: Option<Law>) -> Result<Vec<Tested<'e>
         };
         let mut outcomes = results.swap_remove(at).1.map_err(|error| format!("{}: {error}", entry.name))?;
         for (law, outcome) in &mut outcomes {
-            believe(entry, *law, outcome)?;
+            confirm(entry, *law, outcome)?;
         }
-        in_order.push(Tested { entry, outcomes });
+        in_order.push(EntryReport { entry, outcomes });
     }
     Ok(in_order)
 }
 
-/// How often a law is tried again whose verdict is a surprise.
-const AGAIN: usize = 2;
+/// The number of times that an unexpected verdict is tried again.
+const RETRIES: usize = 2;
 
-/// Tries a law again whose verdict is not what is known of the entry, now that nothing else runs: some verdicts are by processor time, and
-/// by patience. A crate that changed surprises every time.
-fn believe(entry: &Entry, law: Law, outcome: &mut Outcome) -> Result<(), String> {
-    for _ in 0..AGAIN {
-        let Some(surprise) = surprise(entry, law, outcome) else {
+/// Tries a law again while its verdict differs from the findings of the entry. Some verdicts depend
+/// on processor time or patience, and nothing else runs now. A crate that really changed differs
+/// every time.
+fn confirm(entry: &Entry, law: Law, outcome: &mut Outcome) -> Result<(), String> {
+    for _ in 0..RETRIES {
+        let Some(discrepancy) = discrepancy(entry, law, outcome) else {
             break;
         };
-        eprintln!("{surprise}: tried again");
+        eprintln!("{discrepancy}: trying again");
         let again = in_a_process(entry, Some(law)).map_err(|error| format!("{}: {error}", entry.name))?;
         if let Some((_, again)) = again.into_iter().find(|(of, _)| *of == law) {
             *outcome = again;
@@ -90,15 +93,15 @@ fn believe(entry: &Entry, law: Law, outcome: &mut Outcome) -> Result<(), String>
     Ok(())
 }
 
-fn told(outcomes: &[(Law, Outcome)]) -> String {
+fn summary(outcomes: &[(Law, Outcome)]) -> String {
     let mut holds = 0;
     let mut others = Vec::new();
     for (law, outcome) in outcomes {
         match outcome {
             Outcome::Holds => holds += 1,
-            Outcome::NotAsked(_) => {}
+            Outcome::NotTried(_) => {}
             Outcome::Fails { .. } => others.push(law.name().to_owned()),
-            Outcome::Unfit(what) => others.push(format!("{law} UNFIT: {what}")),
+            Outcome::Unfit(what) => others.push(format!("{law} (unusable definition: {what})")),
         }
     }
     match others.len() {
@@ -122,7 +125,7 @@ fn in_a_process(entry: &Entry, law: Option<Law>) -> Result<Vec<(Law, Outcome)>, 
         .stderr(Stdio::null())
         .status()
         .map_err(|error| error.to_string())?;
-    let text = std::fs::read(&into).map_err(|_| format!("its process ended, {status}, and left nothing"))?;
+    let text = std::fs::read(&into).map_err(|_| format!("its process ended with {status} and wrote no outcomes"))?;
     let outcomes: Vec<(String, Outcome)> = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
     outcomes
         .into_iter()
@@ -130,35 +133,37 @@ fn in_a_process(entry: &Entry, law: Option<Law>) -> Result<Vec<(Law, Outcome)>, 
         .collect()
 }
 
-/// What an outcome says that is not known of the entry, in a sentence.
-fn surprise(entry: &Entry, law: Law, outcome: &Outcome) -> Option<String> {
+/// Returns the difference between an outcome and the findings of the entry, in a sentence.
+fn discrepancy(entry: &Entry, law: Law, outcome: &Outcome) -> Option<String> {
     let name = entry.name;
-    Some(match (outcome, entry.known(law)) {
+    Some(match (outcome, entry.finding_kind(law)) {
         (Outcome::Fails { verdict, .. }, None) => format!("{name} breaks {law}: {verdict}"),
-        (Outcome::Holds, Some(FindingKind::Fails)) => format!("{name} keeps {law}, and is said to break it"),
-        (Outcome::Holds, Some(FindingKind::Documented)) => {
-            format!("{name} keeps {law}, and has an excuse for breaking it")
+        (Outcome::Holds, Some(FindingKind::Fails)) => {
+            format!("{law} holds for {name}, which has a finding that it fails")
         }
-        (Outcome::NotAsked(reason), Some(_)) => {
-            format!("{name} was not asked for {law}, which it is said to break: {reason}")
+        (Outcome::Holds, Some(FindingKind::Accepted)) => {
+            format!("{law} holds for {name}, which has an accepted failure of it")
         }
-        (Outcome::Unfit(what), _) => format!("{name} cannot be used, for {law}: {what}"),
+        (Outcome::NotTried(reason), Some(_)) => {
+            format!("{law} was not tried on {name}, which has a finding that it fails: {reason}")
+        }
+        (Outcome::Unfit(what), _) => format!("the definition of {name} cannot be used for {law}: {what}"),
         _ => return None,
     })
 }
 
-/// Where the run and what is known of the entries differ, each in a sentence.
-pub fn unexpected(results: &[Tested<'_>]) -> Vec<String> {
+/// Returns the differences between the run and the findings of the entries, each in a sentence.
+pub fn unexpected(results: &[EntryReport<'_>]) -> Vec<String> {
     let mut all = Vec::new();
     for result in results {
         let name = result.entry.name;
         for (law, outcome) in &result.outcomes {
-            all.extend(surprise(result.entry, *law, outcome));
+            all.extend(discrepancy(result.entry, *law, outcome));
         }
         if let Some((fixed, laws)) = &result.entry.fixed_in {
             let Some(fixed) = results.iter().find(|other| other.entry.name == *fixed) else {
                 if results.len() > 1 {
-                    all.push(format!("{name} is fixed in {fixed}, which is no entry of this run"));
+                    all.push(format!("{name} names {fixed} as its fix, which is not an entry of this run"));
                 }
                 continue;
             };
@@ -166,7 +171,7 @@ pub fn unexpected(results: &[Tested<'_>]) -> Vec<String> {
                 let broken = matches!(result.of(*law), Some(Outcome::Fails { .. }) | None);
                 let kept = matches!(fixed.of(*law), Some(Outcome::Holds) | None);
                 if !(broken && kept) {
-                    all.push(format!("{name} is said to be fixed in {} for {law}, and is not", fixed.entry.name));
+                    all.push(format!("{name} names {} as its fix for {law}, and it is not", fixed.entry.name));
                 }
             }
         }

@@ -1,8 +1,10 @@
 //! One connection under watch.
 
-use enjamb::{Connection, Ending, Event, Message, Session, Side, Time};
+use std::panic::AssertUnwindSafe;
 
-use crate::panics::{caught, outside};
+use enjamb::{Connection, Ending, Event, Message, Session, Side, Time};
+use enjamb_isolate::{Panic, catch_panic, uncaught};
+
 use crate::payload::{Fed, Kept, Show};
 use crate::record::Record;
 use crate::statistics::Statistics;
@@ -50,12 +52,18 @@ impl Pending {
         out: &mut dyn Output,
     ) -> Watched {
         let mut account = Account::new(self.opened, self.counted);
-        let session = caught(open).unwrap_or_else(|message| {
-            account.panicked(connection, time, &message, statistics, out);
+        let session = caught(open).unwrap_or_else(|panic| {
+            account.panicked(connection, time, &panic, statistics, out);
             Box::new(Unparsed::new(String::new(), [Rest { start: 0, fed: 0 }; 2]))
         });
         Watched { connection: *connection, session, account }
     }
+}
+
+/// Runs `work` of a session, and returns its panic. What it has borrowed is thrown away after a panic, or good in any state:
+/// the session is replaced, and counts are counts.
+fn caught<R>(work: impl FnOnce() -> R) -> Result<R, Panic> {
+    catch_panic(AssertUnwindSafe(work))
 }
 
 /// A call of a session.
@@ -163,10 +171,10 @@ impl Watched {
         for side in Side::BOTH {
             self.close(time, side, Ending::Lost, statistics, out);
         }
-        if let Err(message) = caught(|| {
+        if let Err(panic) = caught(|| {
             self.session.protocol();
         }) {
-            self.replace(&message, self.offsets(), time, statistics, out);
+            self.replace(&panic, self.offsets(), time, statistics, out);
         }
         let Self { connection, session, account } = self;
         let (opened, sides) = (account.opened, [account.sides[0].total, account.sides[1].total]);
@@ -200,8 +208,8 @@ impl Watched {
     ) -> u64 {
         let mut messages = 0;
         let called = caught(|| self.call_once(call, fed, &mut messages, statistics, out));
-        if let Err(message) = called {
-            self.replace(&message, before, time, statistics, out);
+        if let Err(panic) = called {
+            self.replace(&panic, before, time, statistics, out);
             self.call_once(call, fed, &mut messages, statistics, out);
         }
         self.account.keep(fed);
@@ -218,7 +226,7 @@ impl Watched {
     ) {
         let Self { connection, session, account } = self;
         call.make(session.as_mut(), &mut |message| {
-            outside(|| {
+            uncaught(|| {
                 *messages += 1;
                 let kind = statistics.kind(message);
                 let Place { time, latency, cuts } = account.place(message, kind);
@@ -240,14 +248,14 @@ impl Watched {
     /// before the call.
     fn replace(
         &mut self,
-        message: &str,
+        panic: &Panic,
         before: [u64; 2],
         time: Time,
         statistics: &mut Statistics,
         out: &mut dyn Output,
     ) {
         let Self { connection, session, account } = self;
-        account.panicked(connection, time, message, statistics, out);
+        account.panicked(connection, time, panic, statistics, out);
         // The session may panic here too: then the protocol has no name, and what it holds is leaked or gone.
         let protocol = caught(|| session.protocol().to_owned()).unwrap_or_default();
         let rest = |side: usize| Rest { start: account.sides[side].reported, fed: before[side] };
@@ -262,17 +270,17 @@ impl Account {
         &mut self,
         connection: &Connection,
         time: Time,
-        message: &str,
+        panic: &Panic,
         statistics: &mut Statistics,
         out: &mut dyn Output,
     ) {
-        let reason = &format!("its session panicked: {message}; the rest of the connection is not parsed");
+        let reason = &format!("its session panicked: {panic}; the rest of the connection is not parsed");
         let record = Record::Error { connection: Some(connection), time, reason };
         if out.wants(&record) {
             self.count(statistics, time);
             out.record(&record);
         }
-        statistics.panicked();
+        statistics.count_panic();
         // No answer will be paired with them.
         self.waiting.clear();
     }

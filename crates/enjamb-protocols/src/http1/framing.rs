@@ -1,45 +1,48 @@
-//! How long a body is: RFC 9112, section 6.3.
+//! The length of a body: RFC 9112, section 6.3.
 //!
-//! The rules are tried in the order in which the section numbers them, so a header that an earlier rule makes meaningless is not
-//! judged: a `304` may carry whatever `Content-Length` it likes, and so may a message with a transfer coding.
+//! The rules apply in the order of the section, so a header that an earlier rule makes meaningless
+//! is not judged: a `304` may carry any `Content-Length`, and so may a message with a transfer
+//! coding.
 
-use super::fault::Fault;
-use super::head::Method;
+use super::method::Method;
+use super::syntax_error::SyntaxError;
 
-/// The largest length of a body or a chunk, in bytes: what a signed 64-bit number holds, as in most servers.
+/// The largest length of a body or a chunk, in bytes: that of a signed 64-bit number, as in most
+/// servers.
 pub(super) const LENGTH_MAX: u64 = i64::MAX as u64;
 
-/// What ends the body that follows a head.
+/// The framing of the body behind a head.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// There is none.
+    /// No body.
     #[default]
     None,
-    /// It has this many bytes.
+    /// A body of this many bytes.
     Length(u64),
-    /// It comes in chunks.
+    /// A body in chunks.
     Chunked,
-    /// It ends with the stream.
+    /// A body that ends with the stream.
     Close,
-    /// It is not HTTP: both sides speak something else from here on.
+    /// Not HTTP: both sides change their protocol here.
     Tunnel,
 }
 
-/// What the fields of a head say of the length of its body.
+/// The fields of a head that give the length of its body.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct BodyFields {
-    /// The last transfer coding, where there is any: is it `chunked`?
+    /// Whether the last transfer coding is `chunked`, if there is any.
     chunked: Option<bool>,
-    length: Option<Result<u64, Fault>>,
+    length: Option<Result<u64, SyntaxError>>,
 }
 
 impl BodyFields {
-    /// Takes note of a field, if it is one of the two that count.
+    /// Takes note of a field, if it is one of these two.
     pub(super) fn see(&mut self, name: &str, value: &[u8]) {
         match name.len() {
             14 if name.eq_ignore_ascii_case("content-length") => self.see_length(value),
             17 if name.eq_ignore_ascii_case("transfer-encoding") => {
-                // Several fields are one list (RFC 9110, section 5.2), so the last one has the last coding.
+                // Several fields are one list (RFC 9110, section 5.2), so the last field has the
+                // last coding.
                 let last = value.rsplit(|&byte| byte == b',').next().unwrap_or_default();
                 self.chunked = Some(last.trim_ascii().eq_ignore_ascii_case(b"chunked"));
             }
@@ -53,28 +56,28 @@ impl BodyFields {
             let number = decimal(number.trim_ascii());
             self.length = Some(match (self.length, number) {
                 (Some(Err(fault)), _) | (_, Err(fault)) => Err(fault),
-                (Some(Ok(before)), Ok(now)) if before != now => Err(Fault::LengthsDiffer),
+                (Some(Ok(before)), Ok(now)) if before != now => Err(SyntaxError::LengthsDiffer),
                 (_, Ok(now)) => Ok(now),
             });
         }
     }
 
-    /// The framing of a request's body.
-    pub(super) fn of_request(self, method: Method) -> Result<Framing, Fault> {
+    /// Returns the framing of a request's body.
+    pub(super) fn of_request(self, method: Method) -> Result<Framing, SyntaxError> {
         if method == Method::Connect {
-            // RFC 9110, section 9.3.6: a CONNECT has no content; what follows is the tunnel's.
+            // RFC 9110, section 9.3.6: a CONNECT has no content; the tunnel's bytes follow.
             return Ok(Framing::None);
         }
         match (self.chunked, self.length) {
             (Some(true), _) => Ok(Framing::Chunked),
-            (Some(false), _) => Err(Fault::TransferCoding),
+            (Some(false), _) => Err(SyntaxError::TransferCoding),
             (None, Some(length)) => length.map(Framing::Length),
             (None, None) => Ok(Framing::None),
         }
     }
 
-    /// The framing of a response's body, to a request with this method.
-    pub(super) fn of_response(self, status: u16, method: Method) -> Result<Framing, Fault> {
+    /// Returns the framing of the body of a response to a request with this method.
+    pub(super) fn of_response(self, status: u16, method: Method) -> Result<Framing, SyntaxError> {
         match (status, method) {
             // RFC 9110, section 15.2.2: the new protocol begins behind the head.
             (101, _) | (200..=299, Method::Connect) => return Ok(Framing::Tunnel),
@@ -89,14 +92,14 @@ impl BodyFields {
     }
 }
 
-/// `1*DIGIT` and nothing else: no sign, no space.
-fn decimal(digits: &[u8]) -> Result<u64, Fault> {
+/// Reads `1*DIGIT` and nothing else: no sign, no space.
+fn decimal(digits: &[u8]) -> Result<u64, SyntaxError> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return Err(Fault::LengthNotANumber);
+        return Err(SyntaxError::LengthNotANumber);
     }
     digits
         .iter()
         .try_fold(0u64, |number, digit| number.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
         .filter(|&number| number <= LENGTH_MAX)
-        .ok_or(Fault::LengthTooLarge)
+        .ok_or(SyntaxError::LengthTooLarge)
 }

@@ -1,42 +1,24 @@
-//! Heads: the start line and the fields, as `httparse` reads them, and what of them is kept.
+//! Heads: the start line and the fields, parsed by `httparse`.
 //!
-//! What is kept are places in the buffer that holds the head, so that a message costs no allocation.
+//! Only places in the buffer of the head are kept, so a message costs no allocation.
 
 use core::mem::MaybeUninit;
 
 use enjamb::Side;
 use httparse::{Error, Header, ParserConfig, Request, Response, Status};
 
-use super::fault::Fault;
 use super::framing::BodyFields;
+use super::method;
+use super::syntax_error::SyntaxError;
 
 /// The most fields of a head.
 const FIELDS_MAX: usize = 256;
 
-/// What a request asks for, as far as its response depends on it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Method {
-    Head,
-    Connect,
-    #[default]
-    Other,
-}
-
-impl Method {
-    pub(super) fn of_kind(kind: &str) -> Self {
-        match kind {
-            "HEAD" => Self::Head,
-            "CONNECT" => Self::Connect,
-            _ => Self::Other,
-        }
-    }
-}
-
-/// A head that was read.
+/// A parsed head.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Head {
     pub(super) start: StartLine,
-    /// The host that is asked, or the media type of the answer.
+    /// The host of a request, or the media type of a response.
     pub(super) about: Part,
 }
 
@@ -47,7 +29,7 @@ pub(super) enum StartLine {
     Response { status: u16, digits: [u8; 3], phrase: Part },
 }
 
-/// A place in the buffer that holds the head.
+/// A range of the buffer that holds the head.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Part {
     at: usize,
@@ -55,7 +37,7 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// The place of `part`, which was borrowed from `whole`.
+    /// Returns the range of `part`, which was borrowed from `whole`.
     fn of(part: &[u8], whole: &[u8]) -> Self {
         Self { at: (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize), length: part.len() }
     }
@@ -65,44 +47,46 @@ impl Part {
     }
 }
 
-/// Reads a head of `side`, blank line included, and what it says of the body.
-pub(super) fn read(side: Side, bytes: &[u8]) -> Result<(Head, BodyFields), Fault> {
+/// Parses a head of `side`, including the blank line. Returns it, and its fields about the body.
+pub(super) fn read(side: Side, bytes: &[u8]) -> Result<(Head, BodyFields), SyntaxError> {
     match side {
         Side::Client => request(bytes),
         Side::Server => response(bytes),
     }
 }
 
-/// Tolerates several spaces between the parts of the request line, as RFC 9112, section 3, allows and servers do.
-fn request(bytes: &[u8]) -> Result<(Head, BodyFields), Fault> {
+/// Parses the head of a request. Tolerates several spaces between the parts of the request line, as
+/// RFC 9112, section 3, allows and servers do.
+fn request(bytes: &[u8]) -> Result<(Head, BodyFields), SyntaxError> {
     let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
     let mut request = Request::new(&mut []);
     let parsed = ParserConfig::default()
         .allow_multiple_spaces_in_request_line_delimiters(true)
         .parse_request_with_uninit_headers(&mut request, bytes, &mut fields);
-    whole(parsed, bytes, Fault::RequestLine)?;
+    whole(parsed, bytes, SyntaxError::RequestLine)?;
     let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version) else {
-        return Err(Fault::RequestLine);
+        return Err(SyntaxError::RequestLine);
     };
     let (about, body) = scan(request.headers, bytes, "host");
     let target = Part::of(target.as_bytes(), bytes);
     let method = Part::of(method.as_bytes(), bytes);
-    let start = StartLine::Request { kind: kind(method.of_buffer(bytes)).unwrap_or("request"), method, target, minor };
+    let start =
+        StartLine::Request { kind: method::kind(method.of_buffer(bytes)).unwrap_or("request"), method, target, minor };
     Ok((Head { start, about }, body))
 }
 
-/// Tolerates what RFC 9112 tells recipients to tolerate in responses: white space before the colon (section 5.1) and
-/// folded lines (section 5.2).
-fn response(bytes: &[u8]) -> Result<(Head, BodyFields), Fault> {
+/// Parses the head of a response. Tolerates what RFC 9112 tells recipients to tolerate there: white
+/// space before the colon (section 5.1) and folded lines (section 5.2).
+fn response(bytes: &[u8]) -> Result<(Head, BodyFields), SyntaxError> {
     let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
     let mut response = Response::new(&mut []);
     let parsed = ParserConfig::default()
         .allow_spaces_after_header_name_in_responses(true)
         .allow_obsolete_multiline_headers_in_responses(true)
         .parse_response_with_uninit_headers(&mut response, bytes, &mut fields);
-    whole(parsed, bytes, Fault::StatusLine)?;
+    whole(parsed, bytes, SyntaxError::StatusLine)?;
     let Some(status) = response.code else {
-        return Err(Fault::StatusLine);
+        return Err(SyntaxError::StatusLine);
     };
     let (about, body) = scan(response.headers, bytes, "content-type");
     let digits = [status / 100 % 10, status / 10 % 10, status % 10].map(|digit| b'0' + digit as u8);
@@ -110,17 +94,18 @@ fn response(bytes: &[u8]) -> Result<(Head, BodyFields), Fault> {
     Ok((Head { start: StartLine::Response { status, digits, phrase }, about }, body))
 }
 
-/// The reader has found the blank line, so a head of any other length is not one.
-fn whole(parsed: Result<Status<usize>, Error>, bytes: &[u8], start_line: Fault) -> Result<(), Fault> {
+/// Checks that `httparse` read all bytes. The reader has found the blank line, so a head of another
+/// length is malformed.
+fn whole(parsed: Result<Status<usize>, Error>, bytes: &[u8], start_line: SyntaxError) -> Result<(), SyntaxError> {
     match parsed {
         Ok(Status::Complete(length)) if length == bytes.len() => Ok(()),
         Err(Error::Token | Error::Status | Error::Version) => Err(start_line),
-        Err(Error::TooManyHeaders) => Err(Fault::TooManyFields),
-        Ok(_) | Err(Error::HeaderName | Error::HeaderValue | Error::NewLine) => Err(Fault::Field),
+        Err(Error::TooManyHeaders) => Err(SyntaxError::TooManyFields),
+        Ok(_) | Err(Error::HeaderName | Error::HeaderValue | Error::NewLine) => Err(SyntaxError::Field),
     }
 }
 
-/// The value of the first field called `about`, and the fields that tell of the body.
+/// Returns the value of the first field named `about`, and the fields about the body.
 fn scan(fields: &[Header<'_>], bytes: &[u8], about: &str) -> (Part, BodyFields) {
     let mut body = BodyFields::default();
     let mut found = None;
@@ -133,22 +118,4 @@ fn scan(fields: &[Header<'_>], bytes: &[u8], about: &str) -> (Part, BodyFields) 
         }
     }
     (found.unwrap_or_default(), body)
-}
-
-/// The kind of a message with this method: the method itself, if it is in use (the IANA registry's common ones).
-/// Others have none, so that strangers cannot invent kinds.
-pub(super) fn kind(method: &[u8]) -> Option<&'static str> {
-    macro_rules! known {
-        ($($name:literal)*) => {
-            match core::str::from_utf8(method).ok()? {
-                $($name => Some($name),)*
-                _ => None,
-            }
-        };
-    }
-    known!("GET" "HEAD" "POST" "PUT" "DELETE" "CONNECT" "OPTIONS" "TRACE" "PATCH" "QUERY"
-        "PROPFIND" "PROPPATCH" "MKCOL" "COPY" "MOVE" "LOCK" "UNLOCK" "REPORT" "SEARCH" "ACL" "BIND" "REBIND" "UNBIND"
-        "LINK" "UNLINK" "CHECKIN" "CHECKOUT" "UNCHECKOUT" "LABEL" "MERGE" "UPDATE" "MKACTIVITY" "MKCALENDAR"
-        "MKWORKSPACE" "VERSION-CONTROL" "BASELINE-CONTROL" "ORDERPATCH"
-        "PURGE" "NOTIFY" "SUBSCRIBE" "UNSUBSCRIBE" "M-SEARCH")
 }

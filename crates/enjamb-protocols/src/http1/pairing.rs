@@ -1,46 +1,64 @@
-//! Which request a response answers.
+//! The pairing of responses with requests.
 //!
-//! Responses come in the order of their requests (RFC 9112, section 9.3.2), so this is a queue. It trusts the order in which
-//! the two sides are fed: a response that comes when nothing is asked answers nothing.
+//! Responses come in the order of their requests (RFC 9112, section 9.3.2), so this is a queue. It
+//! trusts the order in which the two sides are fed: a response that comes when no request waits
+//! answers nothing.
 //!
-//! Holes make the queue doubtful, and a wrong pairing is worse than none:
+//! Gaps make the queue doubtful, and a wrong pairing is worse than none:
 //!
-//! * A hole in the requests may hide any number of them. Those in the queue are still answered in order; of what comes after
-//!   them nothing is known.
-//! * A hole in the responses may hide the answers to any number of the requests in the queue. What is still to be answered
-//!   is some tail of it, so the next response is certain only when the queue has one request.
-//! * Either doubt ends when a request comes while the server is between two responses, from a client that was never seen
-//!   to ask again before it was answered: then that request is the only one.
+//! * A gap in the requests may hide any number of them. Those in the queue are still answered in
+//!   order. Nothing is known about the ones after them.
+//! * A gap in the responses may hide the answers to any number of the requests in the queue. Only
+//!   the last few of them still wait, so the next response is certain only if the queue holds one
+//!   request.
+//! * Either doubt ends when a request comes while the server is between two responses, and the
+//!   client was never seen to send a request before the last one was answered. Then that request is
+//!   the only one.
 
 use std::collections::VecDeque;
 
-use super::head::Method;
+use super::method::Method;
 
-/// The most requests that wait for their answers and can be told apart.
-const OUTSTANDING_MAX: usize = 4096;
+/// The most runs of requests that wait for their answers on one connection.
+///
+/// A run is any number of requests in a row that need the same kind of response, so a server that
+/// never answers costs one run, unless the client mixes `HEAD` or `CONNECT` with other methods. A
+/// run takes 16 bytes: at most 8 KiB a connection, and 512 MiB for the 65,536 connections that a
+/// capture follows by default. The requests after the last run are not paired.
+pub const OUTSTANDING_RUNS_MAX: usize = 512;
 
 /// The requests that wait for their answers.
 #[derive(Debug, Default)]
 pub(super) struct Pairing {
-    waiting: VecDeque<Asked>,
-    /// Behind those there are requests that were not seen.
+    waiting: VecDeque<Run>,
+    /// More requests may follow those in the queue, which were not seen.
     hidden: bool,
-    /// Some of the first of those may have been answered.
+    /// Some of the first requests in the queue may have been answered.
     doubt: bool,
-    /// The client asks again before it is answered.
+    /// The client sends requests before the last one is answered.
     pipelines: bool,
 }
 
-/// A request: what is known of it.
+/// Requests in a row: their messages follow each other, and their methods are equal.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    /// The number of the first request among the client's messages.
+    first: u64,
+    count: u32,
+    method: Method,
+}
+
+/// A request, as far as its response depends on it.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Asked {
-    /// Which message of the client it is.
+pub(super) struct Request {
+    /// Its number among the client's messages, where that is certain.
     pub(super) ordinal: Option<u64>,
     pub(super) method: Method,
 }
 
 impl Pairing {
-    /// The head of a request was seen, while the server was between two responses, or not.
+    /// Adds a request whose head was seen. `server_idle`: the server was between two responses
+    /// then.
     pub(super) fn request(&mut self, ordinal: u64, method: Method, server_idle: bool) {
         if self.hidden || self.doubt {
             if server_idle && !self.pipelines {
@@ -51,43 +69,67 @@ impl Pairing {
         } else if !self.waiting.is_empty() {
             self.pipelines = true;
         }
-        if self.waiting.len() == OUTSTANDING_MAX {
+        if !self.hidden {
+            self.push(ordinal, method);
+        }
+    }
+
+    fn push(&mut self, ordinal: u64, method: Method) {
+        if let Some(run) = self.waiting.back_mut()
+            && run.method == method
+            && run.first + u64::from(run.count) == ordinal
+            && run.count < u32::MAX
+        {
+            run.count += 1;
+        } else if self.waiting.len() < OUTSTANDING_RUNS_MAX {
+            self.waiting.push_back(Run { first: ordinal, count: 1, method });
+        } else {
             self.hidden = true;
         }
-        if !self.hidden {
-            self.waiting.push_back(Asked { ordinal: Some(ordinal), method });
-        }
     }
 
-    /// The request that the response to come answers. Uses it up unless the response is `interim`.
-    pub(super) fn answer(&mut self, interim: bool) -> Asked {
-        let asked = self.peek();
+    /// Returns the request that the response to come answers. Removes it from the queue unless the
+    /// response is `interim`.
+    pub(super) fn answer(&mut self, interim: bool) -> Request {
+        let request = self.peek();
         if !interim {
-            self.waiting.pop_front();
+            self.pop();
             self.doubt &= !self.waiting.is_empty();
         }
-        asked
+        request
     }
 
-    /// The same without using it up.
-    pub(super) fn peek(&self) -> Asked {
-        let certain = !self.doubt || (self.waiting.len() == 1 && !self.hidden);
-        let first = self.waiting.front().copied().unwrap_or_default();
-        Asked { ordinal: first.ordinal.filter(|_| certain), method: first.method }
+    fn pop(&mut self) {
+        let Some(run) = self.waiting.front_mut() else { return };
+        if run.count > 1 {
+            run.first += 1;
+            run.count -= 1;
+        } else {
+            self.waiting.pop_front();
+        }
     }
 
-    /// There is a hole in the requests.
+    /// Returns the request that the response to come answers.
+    pub(super) fn peek(&self) -> Request {
+        let Some(run) = self.waiting.front() else { return Request::default() };
+        let only = self.waiting.len() == 1 && run.count == 1 && !self.hidden;
+        Request { ordinal: (!self.doubt || only).then_some(run.first), method: run.method }
+    }
+
+    /// Takes note of a gap in the requests.
     pub(super) fn requests_lost(&mut self) {
         self.hidden = true;
     }
 
-    /// There is a hole in the responses.
+    /// Takes note of a gap in the responses.
     pub(super) fn responses_lost(&mut self) {
         self.doubt = !self.waiting.is_empty();
     }
 
-    /// Bytes held on to.
+    /// Returns the bytes that the queue holds.
     pub(super) fn held(&self) -> usize {
-        self.waiting.len() * size_of::<Asked>()
+        self.waiting.len() * size_of::<Run>()
     }
 }
+
+const _: () = assert!(size_of::<Run>() == 16, "the limit is explained by this size");

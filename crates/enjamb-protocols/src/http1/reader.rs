@@ -1,4 +1,4 @@
-//! One side as a handler: lines up to the end of a head, then the body, then the next message.
+//! The handler of one side: lines up to the end of a head, then the body, then the next message.
 //!
 //! ```text
 //! Start ──line──► Fields ──blank line──┬── no body ─────────────────────────────────────► Start
@@ -6,21 +6,24 @@
 //!                                      ├─► ToClose ──end of the stream
 //!                                      └─► ChunkSize ──n──► ChunkData ──► ChunkEnd ─► ChunkSize
 //!                                              └──0──► Trailers ──blank line────────► Start
-//! Seek{..} ──a line that begins a message──► Fields       (behind a hole)
+//! Seek{..} ──a line that begins a message──► Fields       (behind a gap)
 //! ```
 //!
-//! A head is kept until its message is done with, since the message points into it. Of a body nothing is kept but its length.
+//! A head is kept until its message was emitted, since the message refers to it. Of a body only its
+//! length is kept.
 
 use core::num::NonZeroUsize;
 
-use enjamb::{Found, Glance, Handler, Limit, Refused, Side, Step, Terminator};
+use enjamb::{FrameInfo, Glance, Handler, Limit, Refusal, Side, Step, Terminator};
 
 use super::chunked;
-use super::fault::Fault;
 use super::framing::{BodyFields, Framing};
-use super::head::{self, Head, Method, StartLine};
+use super::head::{self, Head, StartLine};
+use super::line::{is_field, without_cr};
+use super::method::Method;
 use super::pairing::Pairing;
 use super::resync;
+use super::syntax_error::SyntaxError;
 use crate::line_feed::line_feed;
 
 /// The longest head, in bytes.
@@ -29,26 +32,26 @@ const HEAD_MAX: usize = 64 * 1024;
 /// The longest line before a chunk, in bytes, extensions included.
 const CHUNK_LINE_MAX: usize = 16 * 1024;
 
-/// All trailers of a message, in bytes.
+/// The most trailers of a message, in bytes.
 const TRAILERS_MAX: usize = 64 * 1024;
 
-/// How much of the end of a line is searched for the beginning of a message behind a hole, in bytes.
+/// How many bytes of the end of a line are searched for the beginning of a message behind a gap.
 const SEEK_MAX: usize = 8 * 1024;
 
-/// A buffer that grew larger for one message is given back after it.
+/// The largest buffer that is kept between messages. A larger one is freed.
 const BUFFER_AT_REST: usize = 8 * 1024;
 
-/// With what a client begins that speaks HTTP/2 without asking (RFC 9113, section 3.4): its first line.
+/// The first line of a client that begins HTTP/2 without asking (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0";
 
-/// What comes of one side's stream.
+/// The events of one side's stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
     /// A head is whole, and a body follows.
     Head,
-    /// A message is whole. Its head was not announced if no body followed.
+    /// A message is whole. If no body followed, its head was not announced.
     Whole,
-    /// The client speaks HTTP/2.
+    /// The client begins HTTP/2.
     Preface,
 }
 
@@ -58,32 +61,32 @@ pub(super) struct Reader {
     side: Side,
     state: State,
     lf: Terminator,
-    /// The head of the message in progress, or what there is of it.
+    /// The head of the message in progress, as far as it has come.
     head: Vec<u8>,
     /// Where in the head the line in progress begins.
     line_start: usize,
-    /// A line behind the head, or behind a hole, that came in pieces.
+    /// A line behind the head, or behind a gap, that came in pieces.
     line: Vec<u8>,
-    /// Where a message begins that was found behind a hole, until somebody takes note of it.
+    /// Where a message begins that was found behind a gap, until it is taken.
     pub(super) resumed: Option<u64>,
-    pub(super) message: InProgress,
-    /// The requests that wait for their answers. The reader of the responses keeps it.
+    pub(super) message: MessageState,
+    /// The requests that wait for their answers. Only the reader of the responses uses it.
     pub(super) pairing: Pairing,
 }
 
-/// What is known of the message in progress.
+/// The state of the message in progress.
 #[derive(Debug, Default)]
-pub(super) struct InProgress {
+pub(super) struct MessageState {
     pub(super) head: Option<Head>,
     pub(super) framing: Framing,
-    /// Was its head told to the other side?
+    /// Whether its head was announced to the other side.
     pub(super) announced: bool,
-    /// Is it an answer to `CONNECT` that says no?
+    /// Whether it refuses a `CONNECT`.
     pub(super) refuses_tunnel: bool,
     pub(super) answers: Option<u64>,
-    /// Bytes of its body so far, with those that were lost.
+    /// Bytes of its body so far, including lost ones.
     pub(super) body: u64,
-    /// Bytes of it that were lost.
+    /// Bytes of its body that were lost.
     pub(super) lost: u64,
     trailers: usize,
 }
@@ -98,16 +101,16 @@ enum State {
     ChunkData,
     ChunkEnd,
     Trailers,
-    /// Behind a hole. The first line may lack its beginning.
+    /// Behind a gap. The first line may lack its beginning.
     Seek {
         first: bool,
     },
 }
 
-/// What a frame comes to, or why it is none.
-type Stepped = Result<Step<Event>, Fault>;
+/// The result of a frame.
+type StepResult = Result<Step<Event>, SyntaxError>;
 
-impl InProgress {
+impl MessageState {
     pub(super) fn status(&self) -> u16 {
         match self.head {
             Some(Head { start: StartLine::Response { status, .. }, .. }) => status,
@@ -142,7 +145,7 @@ impl Default for Reader {
 }
 
 impl Reader {
-    /// At the beginning of what `side` sends.
+    /// Creates a reader at the beginning of the stream of `side`.
     pub(super) fn new(side: Side) -> Self {
         Self {
             side,
@@ -152,18 +155,18 @@ impl Reader {
             line_start: 0,
             line: Vec::new(),
             resumed: None,
-            message: InProgress::default(),
+            message: MessageState::default(),
             pairing: Pairing::default(),
         }
     }
 
-    /// The head of the message in progress, or what there is of it.
+    /// The head of the message in progress, as far as it has come.
     pub(super) fn head(&self) -> &[u8] {
         &self.head
     }
 
-    /// The message in progress is done with.
-    pub(super) fn forget(&mut self) {
+    /// Clears the message in progress.
+    pub(super) fn clear(&mut self) {
         self.head.clear();
         self.line.clear();
         for buffer in [&mut self.head, &mut self.line] {
@@ -172,16 +175,16 @@ impl Reader {
             }
         }
         self.resumed = None;
-        self.message = InProgress::default();
+        self.message = MessageState::default();
     }
 
-    /// From here on it looks for the beginning of a message.
+    /// Looks for the beginning of a message from here on.
     pub(super) fn seek(&mut self) {
-        self.forget();
+        self.clear();
         self.state = State::Seek { first: true };
     }
 
-    /// `missing` bytes of the body are lost, and counted.
+    /// Counts `missing` bytes of the body as lost.
     pub(super) fn lose(&mut self, missing: u64) {
         self.message.body += missing;
         self.message.lost += missing;
@@ -191,18 +194,18 @@ impl Reader {
         matches!(self.state, State::Seek { .. })
     }
 
-    /// Is there more of a message than blank lines before it?
+    /// Returns whether there is more of a message than blank lines before it.
     pub(super) fn is_in_message(&self) -> bool {
         self.state != State::Start || self.head.iter().any(|&byte| byte != b'\r')
     }
 
-    /// Is it between two messages, or where one may begin?
+    /// Returns whether it is between two messages, or where one may begin.
     pub(super) fn is_idle(&self) -> bool {
         self.is_seeking() || !self.is_in_message()
     }
 
-    /// The method of a request whose head cannot be read. Servers that answer such a request look at the method all the
-    /// same; but nobody opens a tunnel for it.
+    /// Returns the method of a request whose head cannot be parsed. Servers look at the method even
+    /// then, but none opens a tunnel for such a request.
     pub(super) fn method_begun(&self) -> Method {
         if self.message.method() == Method::Head || self.head.starts_with(b"HEAD ") {
             Method::Head
@@ -211,23 +214,24 @@ impl Reader {
         }
     }
 
-    /// What is wrong with a frame that passed the limit.
-    pub(super) fn too_long(&self) -> Fault {
+    /// Returns the error of a frame that passed the limit.
+    pub(super) fn too_long(&self) -> SyntaxError {
         match self.state {
-            State::ChunkSize => Fault::ChunkLineTooLong,
-            State::ChunkEnd => Fault::ChunkEnd,
-            State::Trailers => Fault::TrailersTooLong,
+            State::ChunkSize => SyntaxError::ChunkLineTooLong,
+            State::ChunkEnd => SyntaxError::ChunkEnd,
+            State::Trailers => SyntaxError::TrailersTooLong,
             State::Start | State::Fields | State::Body | State::ToClose | State::ChunkData | State::Seek { .. } => {
-                Fault::HeadTooLong
+                SyntaxError::HeadTooLong
             }
         }
     }
 
-    fn start_line(&mut self, last: &[u8]) -> Stepped {
+    fn start_line(&mut self, last: &[u8]) -> StepResult {
         keep(&mut self.head, last, HEAD_MAX);
-        let line = chunked::without_cr(&self.head);
+        let line = without_cr(&self.head);
         if line.is_empty() {
-            // RFC 9112, section 2.2: blank lines before a request are passed over. Before a response nobody minds them either.
+            // RFC 9112, section 2.2: blank lines before a request are skipped. Before a response
+            // they do no harm either.
             self.head.clear();
             return Ok(Step::quiet());
         }
@@ -245,26 +249,27 @@ impl Reader {
         self.state = State::Fields;
     }
 
-    fn field_line(&mut self, last: &[u8], frame: Found) -> Stepped {
+    fn field_line(&mut self, last: &[u8], frame: FrameInfo) -> StepResult {
         keep(&mut self.head, last, HEAD_MAX);
         let line = self.head.get(self.line_start..).unwrap_or_default();
         if matches!(line, b"" | b"\r") {
             self.head.push(b'\n');
-            return if self.head.len() > HEAD_MAX { Err(Fault::HeadTooLong) } else { self.end_of_head() };
+            return if self.head.len() > HEAD_MAX { Err(SyntaxError::HeadTooLong) } else { self.end_of_head() };
         }
-        if self.resumed.is_some() && !chunked::is_field(line) {
-            // What looked like the beginning of a message behind the hole was not; perhaps this line is one.
+        if self.resumed.is_some() && !is_field(line) {
+            // The line that looked like the beginning of a message behind the gap was none. This
+            // line may be one.
             self.line = line.to_vec();
             self.resumed = None;
             self.head.clear();
-            return Ok(self.sought(frame));
+            return Ok(self.end_of_sought_line(frame));
         }
         self.head.push(b'\n');
         self.line_start = self.head.len();
         Ok(Step::quiet())
     }
 
-    fn end_of_head(&mut self) -> Stepped {
+    fn end_of_head(&mut self) -> StepResult {
         let (head, fields) = match head::read(self.side, &self.head) {
             Ok(read) => read,
             Err(_) if self.resumed.take().is_some() => {
@@ -279,22 +284,23 @@ impl Reader {
         Ok(self.begin_body(framing?))
     }
 
-    /// What ends the body behind this head.
-    fn framing(&self, head: &Head, fields: BodyFields) -> Result<Framing, Fault> {
+    /// Returns the framing of the body behind this head.
+    fn framing(&self, head: &Head, fields: BodyFields) -> Result<Framing, SyntaxError> {
         match head.start {
             StartLine::Request { kind, .. } => fields.of_request(Method::of_kind(kind)),
             StartLine::Response { status, .. } => fields.of_response(status, self.pairing.peek().method),
         }
     }
 
-    /// The message in progress has this head. A response uses up the request it answers, unless it is interim.
+    /// Sets the head of the message in progress. A response uses up the request it answers, unless
+    /// it is interim.
     fn take_head(&mut self, head: Head) {
         self.message.head = Some(head);
         if let StartLine::Response { status, .. } = head.start {
             let interim = status != 101 && (100..=199).contains(&status);
-            let asked = self.pairing.answer(interim);
-            self.message.answers = asked.ordinal;
-            self.message.refuses_tunnel = asked.method == Method::Connect && !(100..=299).contains(&status);
+            let request = self.pairing.answer(interim);
+            self.message.answers = request.ordinal;
+            self.message.refuses_tunnel = request.method == Method::Connect && !(100..=299).contains(&status);
         }
     }
 
@@ -321,13 +327,13 @@ impl Reader {
         }
     }
 
-    /// The message is whole, and a line ended it.
+    /// Ends a message that a line completes.
     fn whole(&mut self) -> Step<Event> {
         self.state = State::Start;
         Step::event(Event::Whole)
     }
 
-    fn chunk_size(&mut self, last: &[u8]) -> Stepped {
+    fn chunk_size(&mut self, last: &[u8]) -> StepResult {
         let size = self.with_line(last, chunked::size)?;
         Ok(match Terminator::length(size) {
             Some(size) => {
@@ -341,37 +347,38 @@ impl Reader {
         })
     }
 
-    fn chunk_end(&mut self, last: &[u8]) -> Stepped {
-        if !self.with_line(last, |line| chunked::without_cr(line).is_empty()) {
-            return Err(Fault::ChunkEnd);
+    fn chunk_end(&mut self, last: &[u8]) -> StepResult {
+        if !self.with_line(last, |line| without_cr(line).is_empty()) {
+            return Err(SyntaxError::ChunkEnd);
         }
         self.state = State::ChunkSize;
         Ok(Step::quiet())
     }
 
-    fn trailer(&mut self, last: &[u8]) -> Stepped {
+    fn trailer(&mut self, last: &[u8]) -> StepResult {
         let (blank, field, length) =
-            self.with_line(last, |line| (chunked::without_cr(line).is_empty(), chunked::is_field(line), line.len()));
+            self.with_line(last, |line| (without_cr(line).is_empty(), is_field(line), line.len()));
         if blank {
             return Ok(self.whole());
         }
         self.message.trailers += length + 1;
-        if field { Ok(Step::quiet()) } else { Err(Fault::Trailer) }
+        if field { Ok(Step::quiet()) } else { Err(SyntaxError::Trailer) }
     }
 
-    /// What `read` says of the line that ends in `last`: borrowed from the chunk unless it came in pieces.
+    /// Calls `read` with the line that ends in `last`, borrowed from the chunk unless it came in
+    /// pieces.
     fn with_line<T>(&mut self, last: &[u8], read: impl FnOnce(&[u8]) -> T) -> T {
         if self.line.is_empty() {
             return read(last);
         }
         keep(&mut self.line, last, CHUNK_LINE_MAX.max(TRAILERS_MAX));
-        let said = read(&self.line);
+        let value = read(&self.line);
         self.line.clear();
-        said
+        value
     }
 
-    /// A line behind a hole is whole: does a message begin in it?
-    fn sought(&mut self, frame: Found) -> Step<Event> {
+    /// Handles a whole line behind a gap: looks for the beginning of a message in it.
+    fn end_of_sought_line(&mut self, frame: FrameInfo) -> Step<Event> {
         let from_its_beginning = self.state != State::Seek { first: true };
         let line = self.line.get(self.line.len().saturating_sub(SEEK_MAX)..).unwrap_or_default();
         let from_its_beginning = from_its_beginning && line.len() as u64 == frame.length;
@@ -390,7 +397,7 @@ impl Reader {
         Step::quiet()
     }
 
-    /// Keeps the end of a line that is searched, of whatever length.
+    /// Keeps the end of a line that is searched.
     fn keep_end(&mut self, piece: &[u8]) {
         if piece.len() >= SEEK_MAX {
             self.line.clear();
@@ -401,8 +408,8 @@ impl Reader {
         }
     }
 
-    /// A frame that ended in `last`.
-    fn ended(&mut self, last: &[u8], frame: Found) -> Stepped {
+    /// Handles a frame that ended in `last`.
+    fn ended(&mut self, last: &[u8], frame: FrameInfo) -> StepResult {
         match self.state {
             State::Start => self.start_line(last),
             State::Fields => self.field_line(last, frame),
@@ -418,27 +425,28 @@ impl Reader {
                 self.state = State::ChunkEnd;
                 Ok(Step::quiet().until(self.lf.clone()))
             }
-            // The state is kept: whether the message is whole depends on how the stream ended.
+            // The state stays: how the stream ended decides whether the message is whole.
             State::ToClose => Ok(Step::event(Event::Whole).stop()),
             State::Seek { .. } => {
                 self.keep_end(last);
-                Ok(self.sought(frame))
+                Ok(self.end_of_sought_line(frame))
             }
         }
     }
 }
 
-/// May this be the first line of a message?
-fn begins_a_message(side: Side, line: &[u8]) -> Result<(), Fault> {
+/// Checks that the line may be the first one of a message.
+fn begins_a_message(side: Side, line: &[u8]) -> Result<(), SyntaxError> {
     match side {
         Side::Client if line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0") => Ok(()),
-        Side::Client => Err(Fault::RequestLine),
+        Side::Client => Err(SyntaxError::RequestLine),
         Side::Server if line.starts_with(b"HTTP/1.") => Ok(()),
-        Side::Server => Err(Fault::StatusLine),
+        Side::Server => Err(SyntaxError::StatusLine),
     }
 }
 
-/// A head that `chunk` begins with, up to the first blank line, which is not its first line.
+/// Returns the head at the front of `chunk`, up to the first blank line, which is not its first
+/// line.
 fn whole_head(chunk: &[u8]) -> Option<&[u8]> {
     if matches!(chunk, [b'\r' | b'\n', ..]) {
         return None;
@@ -453,7 +461,7 @@ fn whole_head(chunk: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// Appends, with room that doubles as a vector's does but never beyond `most` and a line feed.
+/// Appends `piece`. The capacity doubles as a vector's does, but never passes `most` and an LF.
 fn keep(buffer: &mut Vec<u8>, piece: &[u8], most: usize) {
     let needed = buffer.len() + piece.len() + 1;
     if needed > buffer.capacity() {
@@ -465,13 +473,13 @@ fn keep(buffer: &mut Vec<u8>, piece: &[u8], most: usize) {
 
 impl Handler for Reader {
     type Event = Event;
-    type Error = Fault;
+    type Error = SyntaxError;
 
     fn start(&self) -> Terminator {
         self.lf.clone()
     }
 
-    fn collect(&mut self, piece: &[u8]) -> Result<(), Fault> {
+    fn collect(&mut self, piece: &[u8]) -> Result<(), SyntaxError> {
         match self.state {
             State::Start | State::Fields => keep(&mut self.head, piece, HEAD_MAX),
             State::Body | State::ToClose | State::ChunkData => self.message.body += piece.len() as u64,
@@ -482,23 +490,23 @@ impl Handler for Reader {
         Ok(())
     }
 
-    fn found(&mut self, frame: Found) -> Stepped {
+    fn found(&mut self, frame: FrameInfo) -> StepResult {
         self.ended(&[], frame)
     }
 
-    fn found_with(&mut self, last: &[u8], frame: Found) -> Result<Step<Event>, Refused<Fault>> {
+    fn found_with(&mut self, last: &[u8], frame: FrameInfo) -> Result<Step<Event>, Refusal<SyntaxError>> {
         Ok(self.ended(last, frame)?)
     }
 
-    /// A head that lies whole in the chunk: most of them do, and they are many lines. One that is malformed in any way is left to the lines, which
-    /// know where.
+    /// Reads a head that lies whole in the chunk. Most do, and they have many lines. A malformed
+    /// head is left to the lines, which find the place of the error.
     fn glance(&mut self, chunk: &[u8]) -> Option<Glance<Event>> {
         if self.state != State::Start || !self.head.is_empty() {
             return None;
         }
         let head = whole_head(&chunk[..chunk.len().min(HEAD_MAX)])?;
         let line = head.split(|&byte| byte == b'\n').next()?;
-        begins_a_message(self.side, chunked::without_cr(line)).ok()?;
+        begins_a_message(self.side, without_cr(line)).ok()?;
         let (read, fields) = head::read(self.side, head).ok()?;
         let framing = self.framing(&read, fields).ok()?;
         keep(&mut self.head, head, HEAD_MAX);
@@ -510,11 +518,11 @@ impl Handler for Reader {
 
     fn limit(&self) -> Limit {
         let most = match self.state {
-            // The line feed counts too.
+            // The LF counts too.
             State::Start => HEAD_MAX - 1,
             State::Fields => HEAD_MAX.saturating_sub(self.head.len() + 1),
             State::ChunkSize => CHUNK_LINE_MAX,
-            // At most the carriage return before the line feed.
+            // At most the CR before the LF.
             State::ChunkEnd => 1,
             State::Trailers => TRAILERS_MAX.saturating_sub(self.message.trailers),
             State::Body | State::ToClose | State::ChunkData | State::Seek { .. } => return Limit::NONE,

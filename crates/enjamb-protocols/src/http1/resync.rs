@@ -1,36 +1,33 @@
-//! Where a message begins behind a hole.
+//! The search for the beginning of a message behind a gap.
 //!
-//! A body need not end in a line feed, so the line that begins the next message may have the end of a body before it. The
-//! end of a start line is certain, and from there it is read backwards. The method of a request that does not begin
-//! the line for certain must be a well-known one.
+//! A body need not end in LF, so the line that begins the next message may contain the end of a
+//! body first. The end of a start line is certain, and it is read backwards from there. A method
+//! that may not begin the line must be a well-known one.
 
-use super::chunked::{is_token, without_cr};
-use super::head;
+use super::line::{is_token, without_cr};
+use super::method;
 
-/// Where in a line, without its line feed, a request line begins that goes on to the end of it.
+/// Returns where in a line, without its LF, a request line begins that ends with the line.
 /// `from_its_beginning`: nothing of the line is missing.
 pub(super) fn request_line(line: &[u8], from_its_beginning: bool) -> Option<usize> {
     let line = without_cr(line);
     let line = line.strip_suffix(b" HTTP/1.1").or_else(|| line.strip_suffix(b" HTTP/1.0"))?;
     let space = line.iter().rposition(|&byte| byte == b' ')?;
-    let (method, target) = (&line[..space], &line[space + 1..]);
+    let (name, target) = (&line[..space], &line[space + 1..]);
     if target.is_empty() {
         return None;
     }
-    if from_its_beginning
-        && !method.is_empty()
-        && method.iter().all(|&byte| is_token(byte) && !byte.is_ascii_lowercase())
-    {
+    if from_its_beginning && !name.is_empty() && name.iter().all(|&byte| is_token(byte) && !byte.is_ascii_lowercase()) {
         return Some(0);
     }
-    let longest = method.len().saturating_sub(METHOD_MAX);
-    (longest..method.len()).find(|&at| head::kind(&method[at..]).is_some())
+    let longest = name.len().saturating_sub(METHOD_MAX);
+    (longest..name.len()).find(|&at| method::kind(&name[at..]).is_some())
 }
 
-/// No well-known method is longer, in bytes.
+/// The longest well-known method, in bytes.
 const METHOD_MAX: usize = 24;
 
-/// Where in a line, without its line feed, a status line begins.
+/// Returns where in a line, without its LF, a status line begins.
 pub(super) fn status_line(line: &[u8]) -> Option<usize> {
     const LENGTH: usize = "HTTP/1.x 200".len();
     let line = without_cr(line);

@@ -1,18 +1,19 @@
-//! Is it HTTP/1? As the first bytes of a side tell.
+//! Detection of HTTP/1 by the first bytes of a side.
 
 use enjamb::Side;
 
-use super::chunked::{is_token, without_cr};
-use super::head;
-use crate::registry::Sniff;
+use super::line::{is_token, without_cr};
+use super::method;
+use crate::sniff::Sniff;
 
-/// How many bytes decide.
+/// The most bytes that decide.
 const SNIFF_MAX: usize = 64;
 
-/// Do the first bytes of a side look like HTTP/1? Decides within 64 bytes.
+/// Returns whether the first bytes of a side are HTTP/1. Decides within 64 bytes.
 ///
-/// A response begins with `HTTP/1.`; a request with a well-known method and a target that looks like one. Other methods
-/// need their whole request line within those bytes, since `USER anonymous` and `EHLO example.test` begin in the same way.
+/// A response begins with `HTTP/1.`; a request with a well-known method and a target that looks
+/// like one. Other methods need their whole request line within those bytes, since `USER anonymous`
+/// and `EHLO example.test` begin in the same way.
 #[must_use]
 pub fn sniff(side: Side, first: &[u8]) -> Sniff {
     let all = &first[..first.len().min(SNIFF_MAX)];
@@ -29,15 +30,15 @@ pub fn sniff(side: Side, first: &[u8]) -> Sniff {
 
 fn request(first: &[u8]) -> Sniff {
     let token = first.iter().take_while(|&&byte| is_token(byte)).count();
-    let (method, rest) = first.split_at(token);
+    let (name, rest) = first.split_at(token);
     let [after, target @ ..] = rest else {
         return Sniff::More;
     };
-    if method.is_empty() || *after != b' ' {
+    if name.is_empty() || *after != b' ' {
         return Sniff::No;
     }
-    let quick = match head::kind(method) {
-        // Not these: RTSP and SIP have them too.
+    let quick = match method::kind(name) {
+        // RTSP and SIP have these methods too.
         Some("OPTIONS" | "NOTIFY" | "SUBSCRIBE" | "UPDATE") | None => Sniff::No,
         Some("CONNECT") => target.first().map_or(Sniff::More, |&byte| verdict(byte.is_ascii_graphic())),
         Some(_) => either(starts_with(target, b"/"), starts_with(target, b"http")),
@@ -45,7 +46,7 @@ fn request(first: &[u8]) -> Sniff {
     if quick == Sniff::No { whole_line(target) } else { quick }
 }
 
-/// The line is whole and ends in the version of HTTP/1.
+/// Returns whether the line ends in the version of HTTP/1.
 fn whole_line(target: &[u8]) -> Sniff {
     match target.iter().position(|&byte| byte == b'\n') {
         None => Sniff::More,

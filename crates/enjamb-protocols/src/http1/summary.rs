@@ -1,19 +1,19 @@
-//! A message in a line.
+//! Summaries: a message in one line.
 
 use core::fmt::{self, Write as _};
 
-use super::chunked::without_cr;
 use super::framing::Framing;
 use super::head::{Head, StartLine};
+use super::line::without_cr;
 use super::reader::Reader;
 
-/// How much of a target is written, in characters.
+/// The most characters of a target in a summary.
 const TARGET_SHOWN: usize = 120;
 
-/// How much of anything else is written, in characters.
+/// The most characters of anything else.
 const SHOWN: usize = 60;
 
-/// Writes the message that a reader knows.
+/// The summary of the message in a reader.
 pub(super) struct Summary<'r> {
     pub(super) reader: &'r Reader,
     pub(super) whole: bool,

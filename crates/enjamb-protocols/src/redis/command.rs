@@ -8,79 +8,65 @@
 //!    └──────┴─────────────────────────────────────────────────┘
 //! ```
 //!
-//! Faults are judged where a frame ends, and never in the middle of one: how much of it had arrived there is an
-//! accident of the cuts.
+//! Errors are judged where a frame ends, never in the middle of one: the cuts decide how much of it
+//! had arrived there.
 //!
-//! After a hole the handler *seeks*: it passes over lines until one looks like `*N` and the next like `$L`, and takes that for a
-//! command on trial. A command on trial that turns out to be malformed was none, and the search goes on.
+//! Behind a gap the handler *seeks*: it skips lines until one looks like `*N` and the next like
+//! `$L`, and parses that as a *candidate*. A malformed candidate was no command, and the search
+//! continues.
 //!
-//! This is what the server does in `processInlineBuffer` and `processMultibulkBuffer` (networking.c), but for two places
-//! where it looks at nothing: any byte may follow a CR there, and any two bytes a bulk. Here both are CR LF.
+//! The server does the same in `processInlineBuffer` and `processMultibulkBuffer` (networking.c),
+//! except that it accepts any byte behind a CR, and any two bytes behind a bulk. Here both must be
+//! CR LF.
 
-use std::num::NonZeroUsize;
-
-use enjamb::{Found, Glance, Handler, Limit, Refused, Step, Terminator};
+use enjamb::{FrameInfo, Glance, Handler, Limit, Refusal, Step, Terminator};
 
 use super::excerpt::{Excerpt, Form, Size};
-use super::fault::Fault;
+use super::glance;
 use super::inline::Words;
+use super::limits::{ARGUMENTS_MAX, BULK_MAX, CANDIDATE_MAX, LINE_MAX};
 use super::line::{Line, LineBuffer, strict_integer};
+use super::message_end::MessageEnd;
 use super::name::Name;
-use super::pairing;
-use super::payload::{BULK_MAX, Payload};
-use super::whole;
+use super::payload::Payload;
+use super::relevance;
+use super::syntax_error::SyntaxError;
 use crate::line_feed::line_feed;
 
-/// The longest line of a command: the server's `PROTO_INLINE_MAX_SIZE`.
-pub const LINE_MAX: u64 = 64 << 10;
-
-/// The most arguments of a command, its name included.
-pub const ARGUMENTS_MAX: i64 = 1 << 20;
-
-/// The largest count and length that a message on trial may announce: noise must not swallow the stream.
-pub(super) const TRIAL_MAX: i64 = 1 << 20;
-
-/// A message is whole.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Whole {
-    /// Where it begins, when it was found by seeking.
-    pub(super) found_at: Option<u64>,
-    /// How long it is, when it was taken at a glance: so much in front of the rest of the chunk is all of it, and there may be no excerpt.
-    pub(super) glanced: Option<NonZeroUsize>,
-}
-
-/// Reads commands. What it knows of the one in progress, or of the one that is whole, until [`clear`](Self::clear).
+/// The handler of the client's side. It holds the command in progress, or the one that is whole,
+/// until [`clear`](Self::clear).
 #[derive(Clone, Debug)]
-pub(super) struct Commands {
+pub(super) struct CommandHandler {
     lf: Terminator,
     state: State,
     line: LineBuffer,
     excerpt: Excerpt,
     name: Name,
-    /// Arguments still to come, and all of them. Of an inline command, those so far.
+    /// The arguments still to come, and the number of all. For an inline command, the number so
+    /// far.
     arguments_left: u64,
     arguments: u64,
-    /// Blank lines came before it.
+    /// Whether blank lines precede it.
     blank_before: bool,
-    /// Where the command on trial begins.
-    trial: Option<u64>,
+    /// Where the candidate begins.
+    candidate_at: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum State {
     /// Nothing of the command's first line was seen.
     First,
-    /// A line that began with `*`.
+    /// Inside a line that begins with `*`.
     Count,
     Inline(Words),
     ArgLength,
     Payload(Payload),
-    /// Looks for the beginning of a command.
+    /// Looking for the beginning of a command.
     Seek,
 }
 
-impl Commands {
-    /// At the beginning of a command.
+impl CommandHandler {
+    /// Creates a handler at the beginning of a command.
     pub(super) fn new() -> Self {
         Self {
             lf: line_feed(),
@@ -91,16 +77,16 @@ impl Commands {
             arguments_left: 0,
             arguments: 0,
             blank_before: false,
-            trial: None,
+            candidate_at: None,
         }
     }
 
-    /// Behind a hole.
+    /// Creates a handler behind a gap.
     pub(super) fn seeking() -> Self {
         Self { state: State::Seek, ..Self::new() }
     }
 
-    /// Forgets the command.
+    /// Clears the command.
     pub(super) fn clear(&mut self) {
         self.line.clear();
         self.excerpt.clear();
@@ -108,27 +94,27 @@ impl Commands {
         self.arguments_left = 0;
         self.arguments = 0;
         self.blank_before = false;
-        self.trial = None;
+        self.candidate_at = None;
     }
 
-    /// `missing` bytes are lost, and the frame in progress has room for them.
+    /// Counts `missing` bytes as lost, for which the frame in progress has room.
     pub(super) fn lose(&mut self, missing: u64) {
         if let State::Payload(payload) = &mut self.state {
             payload.lose(missing, &mut self.excerpt);
         }
     }
 
-    /// No command was found yet behind a hole.
+    /// Returns whether no command was found yet behind a gap.
     pub(super) fn is_seeking(&self) -> bool {
-        self.trial.is_some() || matches!(self.state, State::Seek)
+        self.candidate_at.is_some() || matches!(self.state, State::Seek)
     }
 
-    /// More of a command was seen than white space.
+    /// Returns whether more of a command was seen than white space.
     pub(super) fn is_begun(&self) -> bool {
         !self.is_seeking() && (self.excerpt.begun() > 0 || !self.line.is_empty() || self.arguments_left > 0)
     }
 
-    /// The name in capitals, where it is known and one; else `command`.
+    /// Returns the name in capitals, or `command` where there is none.
     pub(super) fn kind(&self) -> &str {
         match self.name.as_str() {
             "" => "command",
@@ -136,12 +122,12 @@ impl Commands {
         }
     }
 
-    /// Arguments, the name included, of a command that is whole.
+    /// Returns the number of arguments of a whole command, including the name.
     pub(super) fn arguments(&self) -> u64 {
         self.arguments
     }
 
-    /// The argument at `index`, where all of it was kept.
+    /// Returns the argument at `index`, where all of it was kept.
     pub(super) fn argument(&self, index: usize) -> Option<&[u8]> {
         self.excerpt.whole_text(index)
     }
@@ -154,13 +140,13 @@ impl Commands {
         &self.excerpt
     }
 
-    /// What was kept of the line in progress, or of the one at fault.
+    /// Returns the kept part of the line in progress, or of the malformed one.
     pub(super) fn line(&self) -> &[u8] {
         self.line.kept()
     }
 
-    /// The first line of a command, or of what is passed over.
-    fn count(&mut self, line: Line<'_>) -> Result<Step<Whole>, Fault> {
+    /// Handles the first line of a command.
+    fn count(&mut self, line: Line<'_>) -> Result<Step<MessageEnd>, SyntaxError> {
         let count = if line.cr { line.argument().and_then(strict_integer) } else { None };
         match count {
             Some(count @ 1..=ARGUMENTS_MAX) => {
@@ -171,17 +157,17 @@ impl Commands {
                 Ok(Step::quiet())
             }
             Some(..=0) => Ok(self.whole()),
-            _ => self.fault(Fault::ArgumentCount, line, 0),
+            _ => self.refuse(SyntaxError::ArgumentCount, line, 0),
         }
     }
 
-    fn inline(&mut self, mut words: Words, last: &[u8]) -> Result<Step<Whole>, Fault> {
+    fn inline(&mut self, mut words: Words, last: &[u8]) -> Result<Step<MessageEnd>, SyntaxError> {
         words.piece(last, &mut self.excerpt);
         let balanced = words.end(&mut self.excerpt);
         self.arguments = words.count();
         self.state = State::First;
         if !balanced {
-            return Err(Fault::Quotes);
+            return Err(SyntaxError::Quotes);
         }
         if self.arguments == 0 {
             self.blank_before = true;
@@ -191,14 +177,14 @@ impl Commands {
         Ok(self.whole())
     }
 
-    fn arg_length(&mut self, line: Line<'_>, start: u64) -> Result<Step<Whole>, Fault> {
+    fn arg_length(&mut self, line: Line<'_>, start: u64) -> Result<Step<MessageEnd>, SyntaxError> {
         if line.head.first() != Some(&b'$') {
-            return self.fault(Fault::NotAnArgument, line, start);
+            return self.refuse(SyntaxError::NotAnArgument, line, start);
         }
         let length = if line.cr { line.argument().and_then(strict_integer) } else { None };
-        let most = if self.trial.is_some() { TRIAL_MAX.unsigned_abs() } else { BULK_MAX };
+        let most = if self.candidate_at.is_some() { CANDIDATE_MAX.unsigned_abs() } else { BULK_MAX };
         let Some(length) = length.and_then(|length| u64::try_from(length).ok()).filter(|&length| length <= most) else {
-            return self.fault(Fault::BulkLength, line, start);
+            return self.refuse(SyntaxError::BulkLength, line, start);
         };
         self.line.clear();
         self.excerpt.begin(Form::Bulk, 0, Size::Known(length));
@@ -207,11 +193,11 @@ impl Commands {
         Ok(terminator.map_or_else(Step::quiet, |terminator| Step::quiet().until(terminator)))
     }
 
-    fn payload(&mut self, mut payload: Payload, last: &[u8]) -> Result<Step<Whole>, Fault> {
+    fn payload(&mut self, mut payload: Payload, last: &[u8]) -> Result<Step<MessageEnd>, SyntaxError> {
         payload.piece(last, &mut self.excerpt);
         self.state = State::ArgLength;
         if let Err(fault) = payload.end() {
-            if self.trial.is_none() {
+            if self.candidate_at.is_none() {
                 return Err(fault);
             }
             self.seek();
@@ -225,7 +211,7 @@ impl Commands {
         Ok(step.until(self.lf.clone()))
     }
 
-    /// The first argument is whole.
+    /// Sets the name, once the first argument is whole.
     fn take_name(&mut self) {
         match self.excerpt.whole_text(0) {
             Some(name) => self.name.set(name),
@@ -233,21 +219,21 @@ impl Commands {
         }
     }
 
-    fn whole(&mut self) -> Step<Whole> {
+    fn whole(&mut self) -> Step<MessageEnd> {
         self.state = State::First;
-        Step::event(Whole { found_at: self.trial.take(), glanced: None })
+        Step::event(MessageEnd { found_at: self.candidate_at.take(), glanced: None })
     }
 
-    /// A line that is not what it should be: the end of all parsing, or of a trial.
-    fn fault(&mut self, fault: Fault, line: Line<'_>, start: u64) -> Result<Step<Whole>, Fault> {
-        if self.trial.is_some() {
+    /// Refuses a line: ends all parsing, or rejects a candidate.
+    fn refuse(&mut self, reason: SyntaxError, line: Line<'_>, start: u64) -> Result<Step<MessageEnd>, SyntaxError> {
+        if self.candidate_at.is_some() {
             self.seek();
             return Ok(self.candidate(line, start));
         }
         if self.line.is_empty() {
             self.line.push(line.head);
         }
-        Err(fault)
+        Err(reason)
     }
 
     fn seek(&mut self) {
@@ -255,14 +241,14 @@ impl Commands {
         self.state = State::Seek;
     }
 
-    /// Does a command begin with this line?
-    fn candidate(&mut self, line: Line<'_>, start: u64) -> Step<Whole> {
+    /// Takes the line as the beginning of a candidate, if it looks like one.
+    fn candidate(&mut self, line: Line<'_>, start: u64) -> Step<MessageEnd> {
         self.line.clear();
         if line.cr
             && line.head.first() == Some(&b'*')
-            && let Some(count @ 1..=TRIAL_MAX) = line.argument().and_then(strict_integer)
+            && let Some(count @ 1..=CANDIDATE_MAX) = line.argument().and_then(strict_integer)
         {
-            self.trial = Some(start);
+            self.candidate_at = Some(start);
             self.arguments = count.unsigned_abs();
             self.arguments_left = self.arguments;
             self.state = State::ArgLength;
@@ -270,12 +256,12 @@ impl Commands {
         Step::quiet()
     }
 
-    /// A line that ended: `act` sees it whole, whether it was split or not.
+    /// Calls `act` with the whole line, whether it was split or not.
     fn with_line(
         &mut self,
         last: &[u8],
-        act: impl FnOnce(&mut Self, Line<'_>) -> Result<Step<Whole>, Fault>,
-    ) -> Result<Step<Whole>, Fault> {
+        act: impl FnOnce(&mut Self, Line<'_>) -> Result<Step<MessageEnd>, SyntaxError>,
+    ) -> Result<Step<MessageEnd>, SyntaxError> {
         if self.line.is_empty() {
             return act(self, Line::borrowed(last));
         }
@@ -287,10 +273,10 @@ impl Commands {
         Ok(step)
     }
 
-    /// A frame that ended in `last`.
-    fn ended(&mut self, last: &[u8], frame: Found) -> Result<Step<Whole>, Fault> {
+    /// Handles a frame that ended in `last`.
+    fn ended(&mut self, last: &[u8], frame: FrameInfo) -> Result<Step<MessageEnd>, SyntaxError> {
         if frame.dropped > 0 {
-            // Only in a search are lines cut, in the others they are refused.
+            // Lines are cut only during a search; otherwise they are refused.
             self.seek();
             return Ok(Step::quiet());
         }
@@ -306,15 +292,15 @@ impl Commands {
     }
 }
 
-impl Handler for Commands {
-    type Event = Whole;
-    type Error = Fault;
+impl Handler for CommandHandler {
+    type Event = MessageEnd;
+    type Error = SyntaxError;
 
     fn start(&self) -> Terminator {
         self.lf.clone()
     }
 
-    fn collect(&mut self, piece: &[u8]) -> Result<(), Fault> {
+    fn collect(&mut self, piece: &[u8]) -> Result<(), SyntaxError> {
         if matches!(self.state, State::First) {
             self.state = if piece.first() == Some(&b'*') { State::Count } else { State::Inline(Words::default()) };
         }
@@ -326,27 +312,27 @@ impl Handler for Commands {
         Ok(())
     }
 
-    fn found(&mut self, frame: Found) -> Result<Step<Whole>, Fault> {
+    fn found(&mut self, frame: FrameInfo) -> Result<Step<MessageEnd>, SyntaxError> {
         self.ended(&[], frame)
     }
 
-    fn found_with(&mut self, last: &[u8], frame: Found) -> Result<Step<Whole>, Refused<Fault>> {
+    fn found_with(&mut self, last: &[u8], frame: FrameInfo) -> Result<Step<MessageEnd>, Refusal<SyntaxError>> {
         Ok(self.ended(last, frame)?)
     }
 
-    /// A command that lies whole in the chunk.
+    /// Reads a command that lies whole in the chunk.
     #[inline(always)]
-    fn glance(&mut self, chunk: &[u8]) -> Option<Glance<Whole>> {
+    fn glance(&mut self, chunk: &[u8]) -> Option<Glance<MessageEnd>> {
         if !matches!(self.state, State::First) {
             return None;
         }
-        let whole::Command { taken, arguments, name } = whole::command(chunk, &mut whole::Nothing)?;
+        let glance::Command { taken, arguments, name } = glance::command(chunk, &mut glance::NullSink)?;
         self.arguments = arguments;
         self.name.set(name);
-        if pairing::looks_at_arguments(self.kind()) {
-            whole::command(chunk, &mut self.excerpt);
+        if relevance::needs_arguments(self.kind()) {
+            glance::command(chunk, &mut self.excerpt);
         }
-        Some(Glance { taken, step: Step::event(Whole { found_at: None, glanced: Some(taken) }) })
+        Some(Glance { taken, step: Step::event(MessageEnd { found_at: None, glanced: Some(taken) }) })
     }
 
     fn limit(&self) -> Limit {

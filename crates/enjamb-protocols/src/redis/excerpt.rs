@@ -1,18 +1,20 @@
-//! What is kept of a message, for its summary and for pairing: its first few values, and the first few bytes of each.
+//! Excerpts: the first few values of a message, and the first few bytes of each, for its summary
+//! and for pairing.
 //!
-//! Payloads are not buffered. A value is *begun* when its form and size are known, then given text as it
-//! arrives; what passes a limit is counted and dropped, so an excerpt costs the same for a message of any size. Values
-//! stand in the order of the wire, each with its depth: the tree of a nested reply, flattened.
+//! Payloads are not buffered. A value *begins* when its form and size are known, and then receives
+//! its text as it arrives. Text beyond a limit is counted and dropped, so the excerpt of a message
+//! of any size costs the same. Values are in the order of the wire, each with its depth: a nested
+//! reply, flattened.
 
 use std::fmt::{self, Write as _};
 
-/// How many values of a message are kept.
+/// The most values of a message that are kept.
 pub(super) const VALUES_MAX: usize = 8;
 
-/// How many bytes of each are kept.
+/// The most bytes of a value that are kept.
 pub(super) const TEXT_MAX: usize = 80;
 
-/// What a value is.
+/// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     Bulk,
@@ -29,7 +31,7 @@ pub(super) enum Form {
     Map,
     Set,
     Push,
-    /// The header of an RDB snapshot, which is the reply to `SYNC`: a bulk that no CR LF follows.
+    /// The header of an RDB snapshot, the reply to `SYNC`: a bulk without CR LF behind it.
     Snapshot,
 }
 
@@ -44,33 +46,33 @@ impl Form {
 }
 
 impl Value {
-    /// It has, or announces, exactly so many elements or bytes.
+    /// Returns whether it has, or announces, exactly `size` elements or bytes.
     pub(super) fn is_of(&self, size: u64) -> bool {
         self.size == Size::Known(size)
     }
 }
 
-/// How much of something there is.
+/// The size of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Size {
     /// Bytes of a text; elements of an array, a set or a push; pairs of a map.
     Known(u64),
-    /// It ends when it says so.
+    /// Unknown until its end is announced.
     Streamed,
 }
 
-/// A value that was begun.
+/// A value that has begun.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Value {
     pub(super) form: Form,
-    /// How many aggregates it is inside of.
+    /// The number of aggregates that contain it.
     pub(super) depth: usize,
     pub(super) size: Size,
-    /// Bytes of its text that were given, kept or not.
+    /// Bytes of its text that arrived, kept or not.
     given: u64,
-    /// Bytes of its text that the stream has lost.
+    /// Bytes of its text that were lost to gaps.
     lost: u64,
-    /// Where its text begins in the excerpt's bytes, and how much of it is there.
+    /// Where its text begins in the excerpt's bytes, and the length of the kept part.
     from: usize,
     kept: usize,
 }
@@ -80,7 +82,7 @@ pub(super) struct Value {
 pub(super) struct Excerpt {
     bytes: Vec<u8>,
     values: Vec<Value>,
-    /// Values that were begun, kept or not.
+    /// The number of values that have begun, kept or not.
     begun: u64,
 }
 
@@ -89,14 +91,14 @@ impl Excerpt {
         Self { bytes: Vec::new(), values: Vec::new(), begun: 0 }
     }
 
-    /// Forgets the message, and keeps the room.
+    /// Clears the message and keeps the capacity.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.values.clear();
         self.begun = 0;
     }
 
-    /// A value begins. Text that is given from now on is its own.
+    /// Begins a value, which gets all text from now on.
     pub(super) fn begin(&mut self, form: Form, depth: usize, size: Size) {
         self.begun += 1;
         if self.values.len() < VALUES_MAX {
@@ -105,7 +107,7 @@ impl Excerpt {
         }
     }
 
-    /// A value that is whole. Of a long text of `length` bytes, `text` is at least the first [`TEXT_MAX`].
+    /// Adds a whole value. `text` contains at least the first [`TEXT_MAX`] of its `length` bytes.
     pub(super) fn whole(&mut self, form: Form, depth: usize, text: &[u8], length: u64) {
         self.begun += 1;
         if self.values.len() < VALUES_MAX {
@@ -116,7 +118,7 @@ impl Excerpt {
         }
     }
 
-    /// More text of the value begun last.
+    /// Adds text to the value that began last.
     pub(super) fn text(&mut self, text: &[u8]) {
         if self.begun as usize > self.values.len() {
             return;
@@ -129,7 +131,8 @@ impl Excerpt {
         self.bytes.extend_from_slice(kept);
     }
 
-    /// Text of the value begun last is lost. What is given of it afterwards does not join what was kept before.
+    /// Counts text of the value that began last as lost. Later text is not kept, since it does not
+    /// join the kept part.
     pub(super) fn lose(&mut self, missing: u64) {
         if self.begun as usize == self.values.len()
             && let Some(value) = self.values.last_mut()
@@ -138,7 +141,7 @@ impl Excerpt {
         }
     }
 
-    /// The size of the value begun last is what was given: it is whole.
+    /// Ends the value that began last: its size is the length of its text.
     pub(super) fn settle(&mut self) {
         if self.begun as usize == self.values.len()
             && let Some(value) = self.values.last_mut()
@@ -147,7 +150,7 @@ impl Excerpt {
         }
     }
 
-    /// How many values were begun, kept or not.
+    /// Returns the number of values that have begun, kept or not.
     pub(super) fn begun(&self) -> u64 {
         self.begun
     }
@@ -156,12 +159,12 @@ impl Excerpt {
         &self.values
     }
 
-    /// What is kept of a value's text.
+    /// Returns the kept part of a value's text.
     pub(super) fn kept(&self, value: &Value) -> &[u8] {
         &self.bytes[value.from..value.from + value.kept]
     }
 
-    /// All of the text of the value at `index`, where it is short enough to be there.
+    /// Returns the text of the value at `index`, if all of it was kept.
     pub(super) fn whole_text(&self, index: usize) -> Option<&[u8]> {
         let value = self.values.get(index)?;
         (value.size == Size::Known(value.kept as u64)).then(|| self.kept(value))
@@ -171,7 +174,7 @@ impl Excerpt {
         self.bytes.len() + size_of_val(self.values.as_slice())
     }
 
-    /// Writes a text in quotes, and how much of it is not there.
+    /// Writes a text in quotes, and the size of what was not kept.
     pub(super) fn write_text(&self, f: &mut String, value: &Value) -> fmt::Result {
         let kept = self.kept(value);
         let cut = value.size != Size::Known(kept.len() as u64);
@@ -188,8 +191,8 @@ impl Excerpt {
     }
 }
 
-/// Quotes as `redis-cli` does, but leaves UTF-8 readable. A text that was `cut` ends in an ellipsis, without the pieces of a
-/// character that the cut has broken.
+/// Quotes as `redis-cli` does, but leaves UTF-8 readable. A text that was `cut` ends in an
+/// ellipsis, without a character that the cut broke.
 pub(super) fn write_quoted(f: &mut String, text: &[u8], cut: bool) -> fmt::Result {
     f.write_char('"')?;
     if let Ok(text) = std::str::from_utf8(text) {
@@ -211,7 +214,7 @@ pub(super) fn write_quoted(f: &mut String, text: &[u8], cut: bool) -> fmt::Resul
     f.write_str(if cut { "…\"" } else { "\"" })
 }
 
-/// Writes what is between quotes: as it is, for the most part.
+/// Writes the text between quotes. Most text needs no escapes.
 fn write_escaped(f: &mut String, text: &str) -> fmt::Result {
     let mut rest = text;
     while let Some(at) = rest.bytes().position(|byte| byte.is_ascii_control() || matches!(byte, b'"' | b'\\')) {

@@ -1,10 +1,11 @@
-//! Inline commands: words on a line, for people who type. The server splits them with `sdssplitargs`, and so does this: quotes may begin
-//! inside a word, must be followed by white space, and know escapes.
+//! Inline commands: words on a line, for people who type. The rules are those of the server's
+//! `sdssplitargs`: quotes may begin inside a word, must be followed by white space, and have
+//! escapes.
 
 use super::excerpt::{Excerpt, Form, Size};
 use super::line::is_space;
 
-/// Splits a line into words, byte for byte: a line that is split anywhere gives the same words.
+/// A splitter of a line into words, byte by byte, so that the cuts do not matter.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Words {
     state: State,
@@ -20,7 +21,7 @@ enum State {
     DoubleEscape,
     /// Behind `\x`.
     Hex,
-    /// Behind `\x` and one digit, as it was written.
+    /// Behind `\x` and one digit, as written.
     HexDigit(u8),
     Single,
     SingleEscape,
@@ -36,12 +37,13 @@ impl Words {
         }
     }
 
-    /// How many words there are, whole or begun.
+    /// Returns the number of words, whole or begun.
     pub(super) fn count(&self) -> u64 {
         self.count
     }
 
-    /// The line ended. `false`: inside quotes, or there was something behind them.
+    /// Ends the line. Returns `false` if it ends inside quotes, or something follows a closing
+    /// quote.
     pub(super) fn end(&mut self, excerpt: &mut Excerpt) -> bool {
         match self.state {
             State::Between => true,

@@ -1,32 +1,33 @@
-//! A line, and the numbers in it.
+//! Lines, and the numbers in them.
 //!
-//! Lines end at LF and nearly all must have a CR before it. Most lie in one chunk and are looked at there; of one that
-//! was split, the beginning is kept: enough for every number there is. All verdicts are those of
-//! the whole line, so the same bytes are kept of a line that was not split.
+//! Lines end at LF, and nearly all must have a CR before it. Most lie in one chunk and are read
+//! there. Of a split line the beginning is kept, which is enough for every number. Every verdict is
+//! about the whole line, so the same bytes are kept of a line that was not split.
 
-/// How many bytes of a line are kept: a number of 64 bits has 20, a double that somebody prints has fewer than this.
+/// The most bytes of a line that are kept: a number of 64 bits has 20, and a printed double has
+/// fewer than this.
 pub(super) const LINE_KEPT: usize = 128;
 
-/// The line in progress, as far as it was split.
+/// The beginning of a line that was split.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LineBuffer {
     kept: Vec<u8>,
     length: u64,
     last: Option<u8>,
-    /// All bytes behind the kept ones but the last are digits.
+    /// Whether all bytes behind the kept ones are digits, except the last.
     digits: bool,
 }
 
-/// A whole line, without its line feed.
+/// A whole line, without its LF.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Line<'a> {
     /// Its first bytes, without the CR at its end.
     pub(super) head: &'a [u8],
     /// Its length, without the CR at its end.
     pub(super) length: u64,
-    /// There is a CR at its end.
+    /// Whether there is a CR at its end.
     pub(super) cr: bool,
-    /// All of it that is not in `head` are digits.
+    /// Whether everything beyond `head` is digits.
     digits: bool,
 }
 
@@ -47,7 +48,7 @@ impl LineBuffer {
     pub(super) fn push(&mut self, piece: &[u8]) {
         let Some((&last, before)) = piece.split_last() else { return };
         let kept = piece.len().min(LINE_KEPT - self.kept.len());
-        // The last byte of the piece before is judged once another follows: it was not the CR at the end.
+        // The last byte of the piece before is judged now: it was not the CR at the end.
         let earlier = self.length as usize > self.kept.len();
         if self.length == 0 {
             self.digits = true;
@@ -61,7 +62,7 @@ impl LineBuffer {
         self.last = Some(last);
     }
 
-    /// The line, whole.
+    /// Returns the whole line.
     pub(super) fn line(&self) -> Line<'_> {
         let cr = self.last == Some(b'\r');
         let length = self.length - u64::from(cr);
@@ -77,7 +78,7 @@ impl LineBuffer {
 }
 
 impl<'a> Line<'a> {
-    /// A line that was not split.
+    /// Creates a line that was not split.
     pub(super) fn borrowed(line: &'a [u8]) -> Self {
         let (line, cr) = match line {
             [line @ .., b'\r'] => (line, true),
@@ -87,34 +88,35 @@ impl<'a> Line<'a> {
         Self { head, length: line.len() as u64, cr, digits: tail.iter().all(u8::is_ascii_digit) }
     }
 
-    /// Nothing but white space.
+    /// Returns whether the line is white space only.
     pub(super) fn is_blank(&self) -> bool {
         self.is_kept() && self.head.iter().all(|&byte| is_space(byte))
     }
 
-    /// `head` is all of it.
+    /// Returns whether `head` is the whole line.
     pub(super) fn is_kept(&self) -> bool {
         self.length == self.head.len() as u64
     }
 
-    /// What follows the first byte, if all of it was kept.
+    /// Returns what follows the first byte, if the whole line was kept.
     pub(super) fn argument(&self) -> Option<&'a [u8]> {
         if self.is_kept() { self.head.get(1..) } else { None }
     }
 
-    /// What follows the first byte is a sign, or not, and digits, as many as there may be.
+    /// Returns whether digits follow the first byte, any number of them, with or without a sign.
     pub(super) fn is_big_number(&self) -> bool {
         let number = unsigned(self.head.get(1..).unwrap_or_default());
         !number.is_empty() && number.iter().all(u8::is_ascii_digit) && self.digits
     }
 }
 
-/// What separates the words of an inline command (`isspace` of C, and NUL).
+/// Returns whether the byte separates the words of an inline command (`isspace` of C, and NUL).
 pub(super) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | 0)
 }
 
-/// A number of 64 bits as the Redis server reads them in requests (`string2ll`): no plus sign, no zero in front.
+/// Reads a number of 64 bits as the Redis server reads them in requests (`string2ll`): no plus
+/// sign, no leading zero.
 pub(super) fn strict_integer(text: &[u8]) -> Option<i64> {
     match text {
         b"0" => return Some(0),
@@ -124,14 +126,14 @@ pub(super) fn strict_integer(text: &[u8]) -> Option<i64> {
     signed_integer(text)
 }
 
-/// A number of 64 bits as RESP defines them: a sign, or not, and decimal digits.
+/// Reads a number of 64 bits as RESP defines it: decimal digits, with or without a sign.
 pub(super) fn signed_integer(text: &[u8]) -> Option<i64> {
     let digits = unsigned(text);
     if digits.is_empty() {
         return None;
     }
     let negative = text.first() == Some(&b'-');
-    // Counted downwards, since there is one negative number more than there are positive ones.
+    // Counted downwards, since there is one more negative number than positive ones.
     let value = digits.iter().try_fold(0i64, |value, byte| {
         let digit = byte.is_ascii_digit().then(|| i64::from(byte - b'0'))?;
         value.checked_mul(10)?.checked_sub(digit)
@@ -139,7 +141,7 @@ pub(super) fn signed_integer(text: &[u8]) -> Option<i64> {
     if negative { Some(value) } else { value.checked_neg() }
 }
 
-/// A length or a count: decimal digits, or -1 for null.
+/// Reads a length or a count: decimal digits, or -1 for null.
 pub(super) fn length(text: &[u8]) -> Option<i64> {
     match text {
         b"-1" => Some(-1),
@@ -148,8 +150,8 @@ pub(super) fn length(text: &[u8]) -> Option<i64> {
     }
 }
 
-/// A double as RESP3 defines them, and as `hiredis` takes them: `inf` and `nan` in any case, and a fraction
-/// without an integral part.
+/// Returns whether the text is a double, as RESP3 defines it and `hiredis` accepts it: `inf` and
+/// `nan` in any case, and a fraction without an integral part.
 pub(super) fn is_double(text: &[u8]) -> bool {
     let number = unsigned(text);
     if number.eq_ignore_ascii_case(b"inf") || number.eq_ignore_ascii_case(b"nan") {
@@ -182,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn integers_are_those_of_64_bits_and_no_others() {
+    fn integers_have_64_bits() {
         let cases: [(&[u8], Option<i64>); 11] = [
             (b"0", Some(0)),
             (b"-0", Some(0)),

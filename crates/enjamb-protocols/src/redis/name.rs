@@ -1,21 +1,21 @@
 //! Names of commands.
 //!
-//! A name becomes a message's kind in capitals. Those that make up nearly all of the traffic of nearly all servers are known by heart, in both ways
-//! in which clients write them; any other is copied and put into capitals.
+//! A name in capitals is a message's kind. The names that make up most of the traffic of most
+//! servers are constants, in both spellings that clients use. Any other name is copied and
+//! converted to capitals.
 
-/// The longest name that is a kind of its own.
-pub const NAME_MAX: usize = 32;
+use super::limits::NAME_MAX;
 
 /// The name of the command in progress.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Name {
     known: Option<&'static str>,
-    /// In capitals, where it is not known. Empty where it is no name.
+    /// In capitals, if it is not a known one. Empty if there is no name.
     other: String,
 }
 
 impl Name {
-    /// The command is called `text`, if that is a name.
+    /// Sets the name to `text`, if that is a name.
     #[inline]
     pub(super) fn set(&mut self, text: &[u8]) {
         self.known = known(text);
@@ -42,19 +42,19 @@ impl Name {
         self.other.clear();
     }
 
-    /// In capitals; empty where there is none.
+    /// Returns the name in capitals; empty if there is none.
     #[inline]
     pub(super) fn as_str(&self) -> &str {
         self.known.unwrap_or(&self.other)
     }
 
-    /// Bytes held on to.
+    /// Returns how many bytes are stored.
     pub(super) fn held(&self) -> usize {
         self.other.len()
     }
 }
 
-/// One of the frequent names, in capitals or small letters.
+/// Returns a frequent name, given in capitals or small letters.
 #[inline]
 fn known(text: &[u8]) -> Option<&'static str> {
     Some(match text {
@@ -137,10 +137,10 @@ fn known(text: &[u8]) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{NAME_MAX, Name};
+    use super::*;
 
     #[test]
-    fn a_name_is_in_capitals_whether_it_is_known_or_not() {
+    fn known_and_other_names_are_in_capitals() {
         let mut name = Name::default();
         let long = "x".repeat(NAME_MAX);
         let cases = ["GET", "get", "gEt", "hgetall", "json.set", "FT.SEARCH", "x-y_z", &long];

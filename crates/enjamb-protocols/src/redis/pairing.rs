@@ -1,91 +1,95 @@
-//! Which command a reply answers.
+//! The pairing of replies with commands.
 //!
-//! Replies come in the order of the commands, one each: so pairing is a queue of what is outstanding, and commands that get
-//! one plain reply are counted there, not listed. The rest of this room is about the commands that do not:
+//! Replies come in the order of the commands, one each. So pairing is a queue of outstanding
+//! commands, in which commands in a row that get the same are counted, not listed. The rest of this
+//! file is about the commands that do not get one plain reply:
 //!
-//! * `SUBSCRIBE` and its kin get one confirmation for each channel, even where replies are switched off. How many an `UNSUBSCRIBE`
-//!   without channels gets depends on the subscriptions, which are counted from the confirmations.
-//! * Pushes answer nothing. In RESP3 they have a type of their own; in RESP2 they are arrays, and only the subscriptions
-//!   tell them from replies. What `MONITOR` shows is simple strings.
-//! * `CLIENT REPLY OFF` and `SKIP` are not answered, nor are the commands they cover. The server counts a blank line
-//!   and `*0` as the command that `SKIP` skips.
-//! * `REPLCONF ACK` is not answered; behind the answer to `SYNC` and `PSYNC` comes something that is not RESP.
+//! * `SUBSCRIBE` and its kin get one confirmation for each channel, even where replies are switched
+//!   off. How many an `UNSUBSCRIBE` without channels gets depends on the subscriptions, which are
+//!   counted from the confirmations.
+//! * Pushes answer nothing. In RESP3 they have their own type. In RESP2 they are arrays, and only
+//!   the subscriptions tell them from replies. The output of `MONITOR` is simple strings.
+//! * `CLIENT REPLY OFF` and `SKIP` get no reply, nor do the commands they cover. The server counts
+//!   a blank line and `*0` as the command that `SKIP` skips.
+//! * `REPLCONF ACK` gets no reply. The bytes behind the reply to `SYNC` and `PSYNC` are not RESP.
 //!
-//! An answer is given only where the commands and replies seen so far leave one possibility. Where they do not (bytes lost in a
-//! capture, subscriptions inside of `MULTI`, more kinds of commands outstanding than the queue holds), pairing is
-//! *lost*: no later command is paired, for the rest of the connection, since nothing on the wire tells where it is again.
+//! A reply gets a number only if the commands and replies so far leave one possibility. Otherwise
+//! (bytes lost in a capture, subscriptions inside `MULTI`, more runs of commands than the queue
+//! holds) pairing is *lost*: no later command of the connection is paired, since nothing on the
+//! wire allows to resume it.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 
-use super::command::Commands;
+use super::command::CommandHandler;
 use super::excerpt::Form;
 use super::line::signed_integer;
-use super::reply::Replies;
+use super::reply::ReplyHandler;
 
-/// The most entries of the queue of outstanding commands. A run of commands that get one reply each is one entry.
-pub const OUTSTANDING_MAX: usize = 1024;
+/// The most runs of commands that wait for their replies on one connection.
+///
+/// A run is any number of commands in a row that get the same kind of reply, so a server that never
+/// replies costs one run, unless the client mixes subscriptions and other commands. A run takes 24
+/// bytes: at most 12 KiB a connection, and 768 MiB for the 65,536 connections that a capture
+/// follows by default. Pairing is lost beyond the last run.
+pub const OUTSTANDING_RUNS_MAX: usize = 512;
 
-/// Does it depend on its arguments what a command of this kind gets? On their number everything may.
-#[inline]
-pub(super) fn looks_at_arguments(kind: &str) -> bool {
-    matches!(kind.as_bytes(), b"CLIENT" | b"REPLCONF")
-}
-
-/// May what is in a reply, which begins with `text`, say more than what it is? Texts on a line may, and of aggregates those of three or four elements:
-/// confirmations, and what a subscription brings.
-#[inline]
-pub(super) fn looks_into(text: &[u8]) -> bool {
-    matches!(text, [b'+' | b'-', ..] | [b'*' | b'>', b'3' | b'4', b'\r', ..])
-}
-
+/// The commands that wait for their replies.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pairing {
-    queue: VecDeque<Outstanding>,
-    /// How many messages of the client were emitted: the ordinal of the next.
+    queue: VecDeque<Run>,
+    /// How many more confirmations the first command gets, once one of them has come.
+    confirmations_left: Option<u64>,
+    /// How many messages the client has emitted: the number of the next.
     next: u64,
-    /// Commands from here on are not paired.
+    /// Whether commands from here on are not paired.
     lost: bool,
-    replying: Replying,
-    /// Replies were switched off at some time.
+    replying: ReplyMode,
+    /// Whether replies were switched off at some time.
     silenced: bool,
     in_multi: bool,
-    /// The command in progress, when it was answered before it was complete.
+    /// The command in progress, if it was answered before it was complete.
     answered_early: Option<u64>,
     resp3: bool,
     monitoring: bool,
-    /// A `SYNC` or `PSYNC` was sent.
+    /// Whether a `SYNC` or `PSYNC` was sent.
     syncing: bool,
-    /// Subscriptions: to channels, patterns and shard channels.
+    /// The number of subscriptions to channels, patterns and shard channels.
     subscriptions: [u64; 3],
 }
 
-/// Commands that wait for their replies.
+/// Commands in a row that get the same.
 #[derive(Clone, Copy, Debug)]
-struct Outstanding {
-    ordinal: u64,
-    expected: Expected,
+struct Run {
+    /// The number of the first command among the client's messages. The others follow it.
+    first: u64,
+    count: u32,
+    expected: Expectation,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Expected {
-    /// One reply each, for this many commands in a row.
-    Replies(u64),
-    /// So many confirmations; not known before the first for an `UNSUBSCRIBE` of everything.
+/// The reply that a command gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expectation {
+    /// One plain reply.
+    Reply,
+    /// A confirmation for each channel. The number is unknown for an `UNSUBSCRIBE` of everything,
+    /// until the first comes.
     Confirmations {
-        word: Word,
-        left: Option<u64>,
+        command: SubscriptionCommand,
+        channels: Option<NonZeroU32>,
     },
     Monitor,
     Hello,
     Reset,
     Sync,
-    /// The command was malformed: the server says so, or sees it otherwise.
+    /// The error that the server gives for a malformed command, unless it reads the command
+    /// otherwise.
     Refusal,
 }
 
-/// Does the server reply to the next command?
+/// Whether the server replies to the next command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Replying {
+enum ReplyMode {
     #[default]
     On,
     /// Not to the next one.
@@ -93,27 +97,34 @@ enum Replying {
     Off,
 }
 
-/// `subscribe` and its kin.
+/// `SUBSCRIBE` or one of its kin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Word {
-    /// Which subscriptions: 0 to channels, 1 to patterns, 2 to shard channels.
-    of: usize,
+struct SubscriptionCommand {
+    target: Target,
     adds: bool,
 }
 
-/// A confirmation of the server: the word, and how many subscriptions there are now.
+/// What a client subscribes to, as the index of its counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    Channels = 0,
+    Patterns = 1,
+    Shards = 2,
+}
+
+/// A confirmation of the server: its command, and the number of subscriptions.
 #[derive(Clone, Copy, Debug)]
 struct Confirmation {
-    word: Word,
+    command: SubscriptionCommand,
     total: Option<u64>,
 }
 
-/// What a message of the server is.
+/// The nature of a message of the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Verdict {
     pub(super) push: bool,
     pub(super) answers: Option<u64>,
-    /// What follows it is not RESP.
+    /// Whether what follows it is not RESP.
     pub(super) opaque: bool,
 }
 
@@ -127,15 +138,15 @@ impl Verdict {
 }
 
 impl Pairing {
-    /// A command was emitted.
-    pub(super) fn command(&mut self, command: &Commands) {
+    /// Takes note of a command that is emitted.
+    pub(super) fn command(&mut self, command: &CommandHandler) {
         let ordinal = self.emitted();
-        if command.blank_before() && self.replying == Replying::Skip {
-            self.replying = Replying::On;
+        if command.blank_before() && self.replying == ReplyMode::Skip {
+            self.replying = ReplyMode::On;
         }
         let replying = self.replying;
-        if replying == Replying::Skip {
-            self.replying = Replying::On;
+        if replying == ReplyMode::Skip {
+            self.replying = ReplyMode::On;
         }
         if command.arguments() == 0 {
             return;
@@ -147,143 +158,163 @@ impl Pairing {
         }
     }
 
-    /// Something else of the client's side was emitted, which the server does not answer.
+    /// Counts a message of the client that is emitted. Returns its number.
     pub(super) fn emitted(&mut self) -> u64 {
         let ordinal = self.next;
         self.next += 1;
         ordinal
     }
 
-    /// A malformed command was emitted.
+    /// Takes note of a malformed command that is emitted.
     pub(super) fn malformed(&mut self) {
         let ordinal = self.emitted();
         if self.answered_early.take() != Some(ordinal) {
-            self.expect(ordinal, Expected::Refusal);
+            self.expect(ordinal, Expectation::Refusal);
         }
         self.lost = true;
     }
 
-    /// Commands may have been lost. The replies to those before are still known.
+    /// Takes note that commands may have been lost. The replies to earlier ones are still known.
     pub(super) fn lose_commands(&mut self) {
         self.lost = true;
     }
 
-    /// Replies may have been lost.
+    /// Takes note that replies may have been lost.
     pub(super) fn lose_replies(&mut self) {
         self.queue.clear();
+        self.confirmations_left = None;
         self.lost = true;
     }
 
-    /// Is what the server says next the answer to `SYNC` or `PSYNC`?
+    /// Returns whether the next reply answers `SYNC` or `PSYNC`.
     pub(super) fn expects_snapshot(&self) -> bool {
         match self.queue.front() {
-            Some(head) => matches!(head.expected, Expected::Sync),
+            Some(run) => run.expected == Expectation::Sync,
             None => self.lost && self.syncing,
         }
     }
 
-    /// What the command gets, if anything.
-    fn expected(&mut self, command: &Commands, replying: Replying) -> Option<Expected> {
+    /// Returns what the command gets, if anything.
+    fn expected(&mut self, command: &CommandHandler, replying: ReplyMode) -> Option<Expectation> {
         let alone = command.arguments() == 1;
         let argument_is =
             |index, word: &str| command.argument(index).is_some_and(|a| a.eq_ignore_ascii_case(word.as_bytes()));
         let expected = match command.kind().as_bytes() {
             b"EXEC" | b"DISCARD" => {
                 self.in_multi = false;
-                Expected::Replies(1)
+                Expectation::Reply
             }
             b"MULTI" if alone => {
                 self.in_multi = true;
-                Expected::Replies(1)
+                Expectation::Reply
             }
             b"CLIENT" if command.arguments() == 3 && argument_is(1, "REPLY") => {
                 let to = match command.argument(2) {
-                    Some(to) if to.eq_ignore_ascii_case(b"ON") => Replying::On,
-                    Some(to) if to.eq_ignore_ascii_case(b"OFF") => Replying::Off,
-                    Some(to) if to.eq_ignore_ascii_case(b"SKIP") => Replying::Skip,
-                    _ => return (replying == Replying::On).then_some(Expected::Replies(1)),
+                    Some(to) if to.eq_ignore_ascii_case(b"ON") => ReplyMode::On,
+                    Some(to) if to.eq_ignore_ascii_case(b"OFF") => ReplyMode::Off,
+                    Some(to) if to.eq_ignore_ascii_case(b"SKIP") => ReplyMode::Skip,
+                    _ => return (replying == ReplyMode::On).then_some(Expectation::Reply),
                 };
                 return self.client_reply(to, replying);
             }
             b"REPLCONF" if argument_is(1, "ACK") => return None,
-            b"HELLO" => Expected::Hello,
+            b"HELLO" => Expectation::Hello,
             b"RESET" if alone => {
                 self.in_multi = false;
-                self.replying = Replying::On;
-                Expected::Reset
+                self.replying = ReplyMode::On;
+                Expectation::Reset
             }
-            b"MONITOR" if alone => Expected::Monitor,
-            b"SYNC" if alone => Expected::Sync,
-            b"PSYNC" if command.arguments() == 3 => Expected::Sync,
-            kind => match Word::parse(kind) {
-                Some(word) if !alone => Expected::Confirmations { word, left: Some(command.arguments() - 1) },
-                Some(word) if !word.adds => Expected::Confirmations { word, left: None },
-                _ => Expected::Replies(1),
+            b"MONITOR" if alone => Expectation::Monitor,
+            b"SYNC" if alone => Expectation::Sync,
+            b"PSYNC" if command.arguments() == 3 => Expectation::Sync,
+            kind => match SubscriptionCommand::parse(kind) {
+                Some(subscription) if !alone => {
+                    let channels = u32::try_from(command.arguments() - 1).ok().and_then(NonZeroU32::new);
+                    Expectation::Confirmations { command: subscription, channels }
+                }
+                Some(subscription) if !subscription.adds => {
+                    Expectation::Confirmations { command: subscription, channels: None }
+                }
+                _ => Expectation::Reply,
             },
         };
-        self.syncing |= matches!(expected, Expected::Sync);
-        let plain = matches!(expected, Expected::Replies(_) | Expected::Hello);
-        let reset = matches!(expected, Expected::Reset);
+        self.syncing |= matches!(expected, Expectation::Sync);
+        let plain = matches!(expected, Expectation::Reply | Expectation::Hello);
+        let reset = matches!(expected, Expectation::Reset);
         match replying {
-            // The replies to these are known to be special, and inside of `MULTI` they are elements of another.
-            Replying::On if self.in_multi && !plain => self.lost = true,
-            Replying::On => return Some(expected),
-            Replying::Off if reset => return Some(expected),
-            // Confirmations come all the same, errors do not: which of them it is cannot be told.
-            Replying::Skip | Replying::Off if !plain => self.lost = true,
-            Replying::Skip | Replying::Off => {}
+            // These get special replies, and inside `MULTI` those are elements of another reply.
+            ReplyMode::On if self.in_multi && !plain => self.lost = true,
+            ReplyMode::On => return Some(expected),
+            ReplyMode::Off if reset => return Some(expected),
+            // Confirmations come all the same, errors do not. Nothing tells which of them it is.
+            ReplyMode::Skip | ReplyMode::Off if !plain => self.lost = true,
+            ReplyMode::Skip | ReplyMode::Off => {}
         }
         None
     }
 
-    /// `CLIENT REPLY`, while the server was `replying`. In a subscription under RESP2, and in `MULTI`, the server refuses it or puts
-    /// it off, in ways that are not seen where replies are off already.
-    fn client_reply(&mut self, to: Replying, replying: Replying) -> Option<Expected> {
+    /// Handles `CLIENT REPLY`, while the server was `replying`. In a subscription under RESP2, and
+    /// in `MULTI`, the server refuses or delays it, which is invisible if replies are off already.
+    fn client_reply(&mut self, to: ReplyMode, replying: ReplyMode) -> Option<Expectation> {
         let subscribed = self.is_subscribed()
-            || self.queue.iter().any(|waiting| matches!(waiting.expected, Expected::Confirmations { .. }));
+            || self.queue.iter().any(|waiting| matches!(waiting.expected, Expectation::Confirmations { .. }));
         if self.in_multi || (subscribed && !self.resp3) {
-            if to == Replying::On && replying == Replying::On {
-                return Some(Expected::Replies(1));
+            if to == ReplyMode::On && replying == ReplyMode::On {
+                return Some(Expectation::Reply);
             }
             self.lost = true;
             return None;
         }
-        self.silenced |= to != Replying::On;
+        self.silenced |= to != ReplyMode::On;
         match (to, replying) {
-            (Replying::On, _) => {
-                self.replying = Replying::On;
-                return Some(Expected::Replies(1));
+            (ReplyMode::On, _) => {
+                self.replying = ReplyMode::On;
+                return Some(Expectation::Reply);
             }
-            (Replying::Skip, Replying::Off) => {}
+            (ReplyMode::Skip, ReplyMode::Off) => {}
             (to, _) => self.replying = to,
         }
         None
     }
 
-    fn expect(&mut self, ordinal: u64, expected: Expected) {
+    fn expect(&mut self, ordinal: u64, expected: Expectation) {
         if self.lost {
             return;
         }
-        if let Expected::Replies(more) = expected
-            && let Some(Outstanding { ordinal: first, expected: Expected::Replies(count) }) = self.queue.back_mut()
-            && *first + *count == ordinal
+        if let Some(run) = self.queue.back_mut()
+            && run.expected == expected
+            && run.first + u64::from(run.count) == ordinal
+            && run.count < u32::MAX
         {
-            *count += more;
-        } else if self.queue.len() < OUTSTANDING_MAX {
-            self.queue.push_back(Outstanding { ordinal, expected });
+            run.count += 1;
+        } else if self.queue.len() < OUTSTANDING_RUNS_MAX {
+            self.queue.push_back(Run { first: ordinal, count: 1, expected });
         } else {
             self.lost = true;
         }
     }
 
-    /// A message of the server is whole. `asking`: the client has begun a command that is not complete.
-    pub(super) fn reply(&mut self, reply: &Replies, asking: bool) -> Verdict {
+    /// Removes the first command.
+    fn pop(&mut self) {
+        self.confirmations_left = None;
+        let Some(run) = self.queue.front_mut() else { return };
+        if run.count > 1 {
+            run.first += 1;
+            run.count -= 1;
+        } else {
+            self.queue.pop_front();
+        }
+    }
+
+    /// Pairs a message of the server that is whole. `asking`: the client has begun a command that
+    /// is not complete.
+    pub(super) fn reply(&mut self, reply: &ReplyHandler, asking: bool) -> Verdict {
         let verdict = self.judge(reply, asking);
         self.drop_unanswered();
         verdict
     }
 
-    fn judge(&mut self, reply: &Replies, asking: bool) -> Verdict {
+    fn judge(&mut self, reply: &ReplyHandler, asking: bool) -> Verdict {
         match reply.form() {
             Some(Form::Push) => {
                 let answers = Confirmation::parse(reply).and_then(|confirmation| {
@@ -294,7 +325,9 @@ impl Pairing {
             }
             Some(Form::Array) if !self.resp3 => {
                 if let Some(confirmation) = Confirmation::parse(reply)
-                    && (self.is_subscribed() || self.awaits(confirmation.word) || (self.lost && self.queue.is_empty()))
+                    && (self.is_subscribed()
+                        || self.awaits(confirmation.command)
+                        || (self.lost && self.queue.is_empty()))
                 {
                     let answers = self.confirm(confirmation);
                     return Verdict { push: answers.is_none(), ..Verdict::reply(answers) };
@@ -311,8 +344,9 @@ impl Pairing {
         self.answer(reply, asking)
     }
 
-    /// A message of the server that is not whole: what it is, as far as it went. Nothing is taken from the queue.
-    pub(super) fn cut_off(&self, reply: &Replies) -> Verdict {
+    /// Judges a message of the server that is not whole, as far as it went. The queue stays as it
+    /// is.
+    pub(super) fn cut_off(&self, reply: &ReplyHandler) -> Verdict {
         let begins = reply.line().first();
         match reply.form() {
             Some(Form::Push) => return Verdict::PUSH,
@@ -325,52 +359,48 @@ impl Pairing {
             _ => {}
         }
         match self.queue.front() {
-            Some(Outstanding { expected: Expected::Refusal | Expected::Monitor, .. }) | None => Verdict::UNPAIRED,
-            Some(head) => Verdict::reply(Some(head.ordinal)),
+            Some(Run { expected: Expectation::Refusal | Expectation::Monitor, .. }) | None => Verdict::UNPAIRED,
+            Some(run) => Verdict::reply(Some(run.first)),
         }
     }
 
-    /// A reply that is none of the special ones: it answers what is outstanding longest.
-    fn answer(&mut self, reply: &Replies, asking: bool) -> Verdict {
-        let Some(head) = self.queue.front_mut() else {
-            return self.unasked(reply, asking);
+    /// Pairs an ordinary reply with the oldest outstanding command.
+    fn answer(&mut self, reply: &ReplyHandler, asking: bool) -> Verdict {
+        let Some(&Run { first, expected, .. }) = self.queue.front() else {
+            return self.unexpected(reply, asking);
         };
-        let answers = Some(head.ordinal);
-        if let Expected::Replies(count) = &mut head.expected
-            && *count > 1
-        {
-            *count -= 1;
-            head.ordinal += 1;
+        let answers = Some(first);
+        if expected == Expectation::Reply {
+            self.pop();
             return Verdict::reply(answers);
         }
-        let expected = head.expected;
         if !expected.may_be(reply) {
             self.lose_replies();
             return Verdict::UNPAIRED;
         }
-        self.queue.pop_front();
+        self.pop();
         match expected {
-            Expected::Monitor => self.monitoring = simple(reply, Form::Simple) == b"OK",
-            Expected::Hello if reply.form() == Some(Form::Map) => self.resp3 = true,
-            Expected::Hello if reply.form() == Some(Form::Array) => self.resp3 = false,
-            Expected::Reset if simple(reply, Form::Simple) == b"RESET" => {
+            Expectation::Monitor => self.monitoring = simple(reply, Form::Simple) == b"OK",
+            Expectation::Hello if reply.form() == Some(Form::Map) => self.resp3 = true,
+            Expectation::Hello if reply.form() == Some(Form::Array) => self.resp3 = false,
+            Expectation::Reset if simple(reply, Form::Simple) == b"RESET" => {
                 self.monitoring = false;
                 self.resp3 = false;
                 self.subscriptions = [0; 3];
             }
-            Expected::Sync => return Verdict { opaque: hands_over(reply), ..Verdict::reply(answers) },
+            Expectation::Sync => return Verdict { opaque: hands_over(reply), ..Verdict::reply(answers) },
             _ => {}
         }
         Verdict::reply(answers)
     }
 
-    /// A reply while nothing is outstanding.
-    fn unasked(&mut self, reply: &Replies, asking: bool) -> Verdict {
+    /// Handles a reply while nothing is outstanding.
+    fn unexpected(&mut self, reply: &ReplyHandler, asking: bool) -> Verdict {
         if self.lost {
             return Verdict { opaque: self.syncing && hands_over(reply), ..Verdict::UNPAIRED };
         }
         if self.silenced {
-            // The server replies where it should be silent: it did not take the command that was to silence it.
+            // The server should be silent: it did not accept the command that silences it.
             self.lost = true;
         } else if asking && self.answered_early.is_none() {
             self.answered_early = Some(self.next);
@@ -379,57 +409,57 @@ impl Pairing {
         Verdict::UNPAIRED
     }
 
-    /// The server does not answer a monitor that asks to monitor, or to be a replica.
+    /// Removes commands that the server does not answer: `MONITOR` and `SYNC` from a client that
+    /// already monitors.
     fn drop_unanswered(&mut self) {
         while self.monitoring
-            && let Some(Outstanding { expected: Expected::Monitor | Expected::Sync, .. }) = self.queue.front()
+            && let Some(Run { expected: Expectation::Monitor | Expectation::Sync, .. }) = self.queue.front()
         {
             self.queue.pop_front();
         }
     }
 
     pub(super) fn held(&self) -> usize {
-        self.queue.len() * size_of::<Outstanding>()
+        self.queue.len() * size_of::<Run>()
     }
 
     fn is_subscribed(&self) -> bool {
         self.subscriptions != [0; 3]
     }
 
-    fn awaits(&self, word: Word) -> bool {
-        matches!(self.queue.front(), Some(Outstanding { expected: Expected::Confirmations { word: awaited, .. }, .. }) if *awaited == word)
+    fn awaits(&self, awaited: SubscriptionCommand) -> bool {
+        matches!(self.queue.front(), Some(Run { expected: Expectation::Confirmations { command, .. }, .. }) if *command == awaited)
     }
 
-    /// Counts a confirmation, and finds the command that asked for it.
+    /// Counts a confirmation. Returns the command that asked for it.
     fn confirm(&mut self, confirmation: Confirmation) -> Option<u64> {
-        let Confirmation { word, .. } = confirmation;
-        let subscribed = self.subscriptions[word.of];
+        let Confirmation { command, .. } = confirmation;
+        let subscribed = self.subscriptions[command.target as usize];
         let mut answers = None;
-        if self.awaits(word)
-            && let Some(Outstanding { ordinal, expected: Expected::Confirmations { left, .. } }) =
-                self.queue.front_mut()
+        if self.awaits(command)
+            && let Some(&Run { first, expected: Expectation::Confirmations { channels, .. }, .. }) = self.queue.front()
         {
-            answers = Some(*ordinal);
-            let still = left.unwrap_or(subscribed.max(1)) - 1;
-            *left = Some(still);
-            if still == 0 {
-                self.queue.pop_front();
+            answers = Some(first);
+            let expected = channels.map_or(subscribed.max(1), |channels| u64::from(channels.get()));
+            match self.confirmations_left.unwrap_or(expected) - 1 {
+                0 => self.pop(),
+                left => self.confirmations_left = Some(left),
             }
         }
         self.count(confirmation);
         answers
     }
 
-    /// Keeps the subscriptions in step with the total that the server gives. Where they are not, an earlier part of the
-    /// conversation was not seen.
-    fn count(&mut self, Confirmation { word, total }: Confirmation) {
+    /// Updates the subscriptions to the total that the server gives. If the two differ by more than
+    /// this confirmation, an earlier part of the conversation was not seen.
+    fn count(&mut self, Confirmation { command, total }: Confirmation) {
         let [channels, patterns, shards] = self.subscriptions;
-        let known = if word.of == 2 { shards } else { channels + patterns };
-        let own = self.subscriptions[word.of];
-        self.subscriptions[word.of] = match total {
+        let known = if command.target == Target::Shards { shards } else { channels + patterns };
+        let own = self.subscriptions[command.target as usize];
+        self.subscriptions[command.target as usize] = match total {
             Some(total) if total == known => own,
-            Some(total) if word.adds && total == known + 1 => own + 1,
-            Some(total) if !word.adds && total + 1 == known && own > 0 => own - 1,
+            Some(total) if command.adds && total == known + 1 => own + 1,
+            Some(total) if !command.adds && total + 1 == known && own > 0 => own - 1,
             total => {
                 self.lose_replies();
                 total.unwrap_or(own)
@@ -438,14 +468,15 @@ impl Pairing {
     }
 }
 
-impl Expected {
-    /// Could the reply be what is expected? Where it is not, the server saw other commands than we did.
-    fn may_be(self, reply: &Replies) -> bool {
+impl Expectation {
+    /// Returns whether the reply may be the expected one. If not, the server saw other commands
+    /// than we did.
+    fn may_be(self, reply: &ReplyHandler) -> bool {
         let text = simple(reply, Form::Simple);
         let form = reply.form();
         let refused = form.is_some_and(Form::is_error) || text == b"QUEUED";
         match self {
-            Self::Replies(_) => true,
+            Self::Reply => true,
             Self::Confirmations { .. } => refused,
             Self::Monitor => refused || text == b"OK",
             Self::Hello => refused || matches!(form, Some(Form::Map | Form::Array)),
@@ -456,36 +487,36 @@ impl Expected {
     }
 }
 
-impl Word {
+impl SubscriptionCommand {
     fn parse(word: &[u8]) -> Option<Self> {
-        const WORDS: [(&[u8], Word); 6] = [
-            (b"SUBSCRIBE", Word { of: 0, adds: true }),
-            (b"UNSUBSCRIBE", Word { of: 0, adds: false }),
-            (b"PSUBSCRIBE", Word { of: 1, adds: true }),
-            (b"PUNSUBSCRIBE", Word { of: 1, adds: false }),
-            (b"SSUBSCRIBE", Word { of: 2, adds: true }),
-            (b"SUNSUBSCRIBE", Word { of: 2, adds: false }),
+        const COMMANDS: [(&[u8], SubscriptionCommand); 6] = [
+            (b"SUBSCRIBE", SubscriptionCommand { target: Target::Channels, adds: true }),
+            (b"UNSUBSCRIBE", SubscriptionCommand { target: Target::Channels, adds: false }),
+            (b"PSUBSCRIBE", SubscriptionCommand { target: Target::Patterns, adds: true }),
+            (b"PUNSUBSCRIBE", SubscriptionCommand { target: Target::Patterns, adds: false }),
+            (b"SSUBSCRIBE", SubscriptionCommand { target: Target::Shards, adds: true }),
+            (b"SUNSUBSCRIBE", SubscriptionCommand { target: Target::Shards, adds: false }),
         ];
         if !(9..=12).contains(&word.len()) {
             return None;
         }
-        WORDS.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|&(_, word)| word)
+        COMMANDS.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|&(_, command)| command)
     }
 }
 
 impl Confirmation {
-    /// `[word, channel, total]`.
-    fn parse(reply: &Replies) -> Option<Self> {
+    /// Parses `[command, channel, total]`.
+    fn parse(reply: &ReplyHandler) -> Option<Self> {
         let [whole, first, _, third] = reply.excerpt().values() else { return None };
         let flat = whole.is_of(3) && first.form.is_string() && third.form == Form::Integer && third.depth == 1;
-        let word = Word::parse(reply.text(1)?).filter(|_| flat)?;
+        let command = SubscriptionCommand::parse(reply.text(1)?).filter(|_| flat)?;
         let total = reply.text(3).and_then(signed_integer).and_then(|total| u64::try_from(total).ok());
-        Some(Self { word, total })
+        Some(Self { command, total })
     }
 }
 
-/// What a subscription under RESP2 brings: `[message, channel, payload]`.
-fn is_published(reply: &Replies) -> bool {
+/// Returns whether the reply is a published message under RESP2: `[message, channel, payload]`.
+fn is_published(reply: &ReplyHandler) -> bool {
     let [whole, first, ..] = reply.excerpt().values() else { return false };
     let size = match reply.text(1) {
         Some(b"message" | b"smessage") => 3,
@@ -495,8 +526,9 @@ fn is_published(reply: &Replies) -> bool {
     whole.is_of(size) && first.form.is_string()
 }
 
-/// What `MONITOR` shows: `1339518083.107412 [0 127.0.0.1:60866] "keys" "*"`.
-fn is_monitored(reply: &Replies) -> bool {
+/// Returns whether the reply is output of `MONITOR`: `1339518083.107412 [0 127.0.0.1:60866] "keys"
+/// "*"`.
+fn is_monitored(reply: &ReplyHandler) -> bool {
     let text = simple(reply, Form::Simple);
     let seconds = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let Some(text) = text[seconds..].strip_prefix(b".") else { return false };
@@ -504,16 +536,18 @@ fn is_monitored(reply: &Replies) -> bool {
     seconds > 0 && decimals > 0 && text[decimals..].starts_with(b" [")
 }
 
-/// Does the server speak the protocol of replication from here on?
-fn hands_over(reply: &Replies) -> bool {
+/// Returns whether the protocol of replication follows the reply.
+fn hands_over(reply: &ReplyHandler) -> bool {
     let text = simple(reply, Form::Simple);
     reply.form() == Some(Form::Snapshot) || text.starts_with(b"FULLRESYNC") || text.starts_with(b"CONTINUE")
 }
 
-/// The text of a reply on one line, or its beginning; empty for another reply.
-fn simple(reply: &Replies, form: Form) -> &[u8] {
+/// Returns the text of a reply of this form on one line, or its beginning; empty for another reply.
+fn simple(reply: &ReplyHandler, form: Form) -> &[u8] {
     match reply.excerpt().values().first() {
         Some(value) if value.form == form => reply.excerpt().kept(value),
         _ => &[],
     }
 }
+
+const _: () = assert!(size_of::<Run>() == 24, "the limit is explained by this size");

@@ -1,20 +1,18 @@
-//! A bulk: as many bytes as were announced, and CR LF. One frame of known length, so that a hole inside is counted off.
+//! Bulks: the announced number of bytes, and CR LF. A bulk is one frame of known length, so that a
+//! gap inside it is counted off.
 
 use enjamb::Terminator;
 
 use super::excerpt::Excerpt;
-use super::fault::Fault;
-
-/// The most bytes of a bulk: the default of the server's `proto-max-bulk-len`.
-pub const BULK_MAX: u64 = 512 << 20;
+use super::syntax_error::SyntaxError;
 
 const END: &[u8; 2] = b"\r\n";
 
-/// The bulk in progress. None of it is kept here; its beginning goes to the excerpt.
+/// The bulk in progress. It keeps no bytes; the excerpt keeps the beginning.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Payload {
     length: u64,
-    /// Bytes so far, the CR LF and what was lost included.
+    /// Bytes so far, including the CR LF and lost bytes.
     at: u64,
     lost: u64,
     end_differs: bool,
@@ -23,7 +21,8 @@ pub(super) struct Payload {
 }
 
 impl Payload {
-    /// A bulk of `length` bytes, at most [`BULK_MAX`], and what ends its frame.
+    /// Creates a bulk of `length` bytes, at most [`BULK_MAX`](super::limits::BULK_MAX). Returns it
+    /// with the terminator of its frame.
     pub(super) fn begin(length: u64) -> (Self, Option<Terminator>) {
         (Self { length, ..Self::default() }, Terminator::length(length + END.len() as u64))
     }
@@ -48,7 +47,7 @@ impl Payload {
         }
     }
 
-    /// `missing` bytes are lost here.
+    /// Counts `missing` bytes as lost here.
     pub(super) fn lose(&mut self, missing: u64, excerpt: &mut Excerpt) {
         let text = missing.min(self.length.saturating_sub(self.at));
         if text > 0 {
@@ -58,12 +57,12 @@ impl Payload {
         self.lost += missing;
     }
 
-    /// The frame is whole: what was behind the bulk?
-    pub(super) fn end(&self) -> Result<(), Fault> {
-        if self.end_differs { Err(Fault::BulkEnd) } else { Ok(()) }
+    /// Ends the frame. Checks that CR LF follows the bulk.
+    pub(super) fn end(&self) -> Result<(), SyntaxError> {
+        if self.end_differs { Err(SyntaxError::BulkEnd) } else { Ok(()) }
     }
 
-    /// As a verbatim string, it begins with three letters of format and a colon.
+    /// Returns whether it begins as a verbatim string: with three letters of format and a colon.
     pub(super) fn is_verbatim(&self) -> bool {
         self.lost > 0 || self.fourth == Some(b':')
     }

@@ -1,84 +1,80 @@
 //! The server's side: values of RESP2 and RESP3, nested, streamed, annotated.
 //!
-//! Nesting is a stack of counters, one for each aggregate that is open, with a limit on its depth; what an aggregate announces
-//! is counted down and never allocated for. Nothing recurses.
+//! Nesting is a stack of counters, one for each open aggregate, with a limit on its depth.
+//! Announced elements are counted down; nothing is allocated for them. Nothing recurses.
 //!
-//! An attribute is not a value: it is passed over like the header of the value that follows it, which takes the place
-//! in its aggregate. So the stack has a mark for it, and when it closes nothing is counted.
+//! An attribute is not a value. It is skipped like a header of the value that follows it, which
+//! takes its place in the aggregate. So the stack marks it, and nothing is counted when it closes.
 //!
-//! Where the specification and `hiredis` differ, what either takes is taken: integers with a plus sign or with zeros
-//! in front, doubles without an integral part, `T` and `F`, a null in place of any string, array, map or set (`$-1`, `%-1`), a push
-//! inside of an aggregate. Only lines must end in CR LF and have no LF inside.
+//! Where the specification and `hiredis` differ, both forms are accepted: integers with a plus sign
+//! or leading zeros, doubles without an integral part, `T` and `F`, a null in place of any string,
+//! array, map or set (`$-1`, `%-1`), a push inside an aggregate. But every line must end in CR LF
+//! and contain no other LF.
 
-use enjamb::{Found, Glance, Handler, Limit, Refused, Step, Terminator};
+use enjamb::{FrameInfo, Glance, Handler, Limit, Refusal, Step, Terminator};
 
-use super::command::{LINE_MAX, TRIAL_MAX, Whole};
 use super::excerpt::{Excerpt, Form, Size};
-use super::fault::Fault;
+use super::glance;
+use super::limits::{BULK_MAX, CANDIDATE_MAX, CODE_MAX, DEPTH_MAX, ELEMENTS_MAX, LINE_MAX};
 use super::line::{Line, LineBuffer, is_double, length, signed_integer};
-use super::pairing;
-use super::payload::{BULK_MAX, Payload};
-use super::whole;
+use super::message_end::MessageEnd;
+use super::payload::Payload;
+use super::relevance;
+use super::syntax_error::SyntaxError;
 use crate::line_feed::line_feed;
 
-/// How deep aggregates may be nested.
-pub const DEPTH_MAX: usize = 128;
-
-/// The most elements of an aggregate: what `hiredis` takes. The values of a map count each.
-pub const ELEMENTS_MAX: u64 = u32::MAX as u64;
-
-/// Reads replies and pushes. What it knows of the one in progress, or of the one that is whole, until
-/// [`clear`](Self::clear).
+/// The handler of the server's side. It holds the reply or push in progress, or the one that is
+/// whole, until [`clear`](Self::clear).
 #[derive(Clone, Debug)]
-pub(super) struct Replies {
+pub(super) struct ReplyHandler {
     lf: Terminator,
     state: State,
     line: LineBuffer,
     excerpt: Excerpt,
-    open: Vec<Open>,
-    /// How many of the open aggregates are attributes, or inside of one: nothing of those is kept.
+    open: Vec<OpenAggregate>,
+    /// How many of the open aggregates are attributes or inside one. Nothing of those is kept.
     hidden: usize,
-    /// The value in progress has an attribute.
+    /// Whether the value in progress has an attribute.
     annotated: bool,
-    /// The reply that begins next may be a snapshot, or blank lines before one.
+    /// Whether the next reply may be a snapshot, or blank lines before one.
     snapshot_next: bool,
-    /// Where the reply on trial begins.
-    trial: Option<u64>,
-    /// What the reply is that was taken at a glance. Its excerpt is there only if pairing looks into it.
+    /// Where the candidate begins.
+    candidate_at: Option<u64>,
+    /// The form of a reply that was read at a glance. Its excerpt exists only if pairing needs it.
     glanced: Option<Form>,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum State {
-    /// A value begins with this line.
+    /// At the line that begins a value.
     Value,
     Payload(Form, Payload),
-    /// `;L` of a streamed string.
+    /// At the line `;L` of a streamed string.
     Chunk,
     ChunkPayload(Payload),
-    /// Looks for the beginning of a reply.
+    /// Looking for the beginning of a reply.
     Seek,
 }
 
 /// An aggregate that is not complete.
 #[derive(Clone, Copy, Debug)]
-struct Open {
-    left: Left,
+struct OpenAggregate {
+    left: Remainder,
     attribute: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Left {
+enum Remainder {
     Elements(u64),
-    /// Until its end is announced. A map may end only behind a value.
+    /// An unknown number, until the end is announced. A map may end only behind a value.
     Stream {
         map: bool,
         odd: bool,
     },
 }
 
-impl Replies {
-    /// At the beginning of a reply.
+impl ReplyHandler {
+    /// Creates a handler at the beginning of a reply.
     pub(super) fn new() -> Self {
         Self {
             lf: line_feed(),
@@ -89,33 +85,33 @@ impl Replies {
             hidden: 0,
             annotated: false,
             snapshot_next: false,
-            trial: None,
+            candidate_at: None,
             glanced: None,
         }
     }
 
-    /// Behind a hole.
+    /// Creates a handler behind a gap.
     pub(super) fn seeking() -> Self {
         Self { state: State::Seek, ..Self::new() }
     }
 
-    /// Forgets the reply.
+    /// Clears the reply.
     pub(super) fn clear(&mut self) {
         self.line.clear();
         self.excerpt.clear();
         self.open.clear();
         self.hidden = 0;
         self.annotated = false;
-        self.trial = None;
+        self.candidate_at = None;
         self.glanced = None;
     }
 
-    /// Whether the next reply may be a snapshot: it answers `SYNC` or `PSYNC`.
+    /// Sets whether the next reply may be a snapshot, the answer to `SYNC` or `PSYNC`.
     pub(super) fn expect_snapshot(&mut self, expected: bool) {
         self.snapshot_next = expected;
     }
 
-    /// `missing` bytes are lost, and the frame in progress has room for them.
+    /// Counts `missing` bytes as lost, for which the frame in progress has room.
     pub(super) fn lose(&mut self, missing: u64) {
         if let State::Payload(_, payload) | State::ChunkPayload(payload) = &mut self.state {
             let mut nothing = Excerpt::default();
@@ -123,12 +119,12 @@ impl Replies {
         }
     }
 
-    /// No reply was found yet behind a hole.
+    /// Returns whether no reply was found yet behind a gap.
     pub(super) fn is_seeking(&self) -> bool {
-        self.trial.is_some() || matches!(self.state, State::Seek)
+        self.candidate_at.is_some() || matches!(self.state, State::Seek)
     }
 
-    /// More of a reply was seen than blank lines.
+    /// Returns whether more of a reply was seen than blank lines.
     pub(super) fn is_begun(&self) -> bool {
         !self.is_seeking()
             && (self.excerpt.begun() > 0 || !self.line.is_empty() || !self.open.is_empty() || self.annotated)
@@ -138,22 +134,23 @@ impl Replies {
         &self.excerpt
     }
 
-    /// What was kept of the line in progress, or of the one at fault.
+    /// Returns the kept part of the line in progress, or of the malformed one.
     pub(super) fn line(&self) -> &[u8] {
         self.line.kept()
     }
 
-    /// What the reply is, once its first line is whole.
+    /// Returns the form of the reply, once its first line is whole.
     pub(super) fn form(&self) -> Option<Form> {
         self.glanced.or_else(|| self.excerpt.values().first().map(|value| value.form))
     }
 
-    /// The text of the value at `index` of those that are kept, the reply itself included; where all of it is there.
+    /// Returns the text of the kept value at `index`, the reply itself being the first, if all of
+    /// it was kept.
     pub(super) fn text(&self, index: usize) -> Option<&[u8]> {
         self.excerpt.whole_text(index)
     }
 
-    /// The first word of an error.
+    /// Returns the first word of an error.
     pub(super) fn code(&self) -> Option<&str> {
         let value = self.excerpt.values().first()?;
         if !value.form.is_error() {
@@ -166,8 +163,8 @@ impl Replies {
         if is_code { std::str::from_utf8(word).ok() } else { None }
     }
 
-    /// A line with which a value begins, or a stream of them ends.
-    fn value(&mut self, line: Line<'_>, start: u64) -> Result<Step<Whole>, Fault> {
+    /// Handles a line that begins a value, or ends a streamed aggregate.
+    fn value(&mut self, line: Line<'_>, start: u64) -> Result<Step<MessageEnd>, SyntaxError> {
         if self.snapshot_next && self.open.is_empty() && !self.annotated {
             if line.is_blank() {
                 return Ok(Step::quiet());
@@ -187,33 +184,33 @@ impl Replies {
                 self.line.clear();
                 Ok(step)
             }
-            Err(fault) => self.fault(fault, line, start),
+            Err(fault) => self.refuse(fault, line, start),
         }
     }
 
-    fn read(&mut self, line: Line<'_>) -> Result<Step<Whole>, Fault> {
+    fn read(&mut self, line: Line<'_>) -> Result<Step<MessageEnd>, SyntaxError> {
         let (Some(&kind), true) = (line.head.first(), line.cr) else {
-            return Err(if line.cr { Fault::UnknownType } else { Fault::LineEnd });
+            return Err(if line.cr { SyntaxError::UnknownType } else { SyntaxError::LineEnd });
         };
         let text = &line.head[1..];
         match kind {
-            b'+' => self.scalar(Form::Simple, line, true, Fault::UnknownType),
-            b'-' => self.scalar(Form::Error, line, true, Fault::UnknownType),
+            b'+' => self.scalar(Form::Simple, line, true, SyntaxError::UnknownType),
+            b'-' => self.scalar(Form::Error, line, true, SyntaxError::UnknownType),
             b':' => {
                 let valid = line.argument().and_then(signed_integer).is_some();
-                self.scalar(Form::Integer, line, valid, Fault::Integer)
+                self.scalar(Form::Integer, line, valid, SyntaxError::Integer)
             }
-            b'_' => self.scalar(Form::Null, line, line.length == 1, Fault::Null),
+            b'_' => self.scalar(Form::Null, line, line.length == 1, SyntaxError::Null),
             b'#' => self.scalar(
                 Form::Boolean,
                 line,
                 line.is_kept() && matches!(text, b"t" | b"f" | b"T" | b"F"),
-                Fault::Boolean,
+                SyntaxError::Boolean,
             ),
-            b',' => self.scalar(Form::Double, line, line.argument().is_some_and(is_double), Fault::Double),
+            b',' => self.scalar(Form::Double, line, line.argument().is_some_and(is_double), SyntaxError::Double),
             b'(' => {
                 let valid = line.length <= LINE_MAX && line.is_big_number();
-                self.scalar(Form::BigNumber, line, valid, Fault::BigNumber)
+                self.scalar(Form::BigNumber, line, valid, SyntaxError::BigNumber)
             }
             b'$' => self.bulk(Form::Bulk, line),
             b'!' => self.bulk(Form::BulkError, line),
@@ -224,12 +221,18 @@ impl Replies {
             b'>' => self.aggregate(Form::Push, line),
             b'|' => self.attribute(line),
             b'.' => self.end_of_stream(line),
-            _ => Err(Fault::UnknownType),
+            _ => Err(SyntaxError::UnknownType),
         }
     }
 
-    /// A value on one line.
-    fn scalar(&mut self, form: Form, line: Line<'_>, valid: bool, fault: Fault) -> Result<Step<Whole>, Fault> {
+    /// Handles a value on one line.
+    fn scalar(
+        &mut self,
+        form: Form,
+        line: Line<'_>,
+        valid: bool,
+        fault: SyntaxError,
+    ) -> Result<Step<MessageEnd>, SyntaxError> {
         if !valid {
             return Err(fault);
         }
@@ -239,15 +242,15 @@ impl Replies {
         Ok(self.complete())
     }
 
-    fn bulk(&mut self, form: Form, line: Line<'_>) -> Result<Step<Whole>, Fault> {
+    fn bulk(&mut self, form: Form, line: Line<'_>) -> Result<Step<MessageEnd>, SyntaxError> {
         if line.argument() == Some(b"?") && form == Form::Bulk {
             self.begin(form, Size::Streamed);
             self.state = State::Chunk;
             return Ok(Step::quiet());
         }
-        let most = if self.trial.is_some() { TRIAL_MAX.unsigned_abs() } else { BULK_MAX };
+        let most = if self.candidate_at.is_some() { CANDIDATE_MAX.unsigned_abs() } else { BULK_MAX };
         match line.argument().and_then(length) {
-            Some(-1) if form != Form::BulkError => self.scalar(Form::Null, line, true, Fault::BulkLength),
+            Some(-1) if form != Form::BulkError => self.scalar(Form::Null, line, true, SyntaxError::BulkLength),
             Some(length @ 0..) if length.unsigned_abs() <= most => {
                 let length = length.unsigned_abs();
                 self.begin(form, Size::Known(length));
@@ -255,47 +258,50 @@ impl Replies {
                 self.state = State::Payload(form, payload);
                 Ok(terminator.map_or_else(Step::quiet, |terminator| Step::quiet().until(terminator)))
             }
-            _ => Err(Fault::BulkLength),
+            _ => Err(SyntaxError::BulkLength),
         }
     }
 
-    fn aggregate(&mut self, form: Form, line: Line<'_>) -> Result<Step<Whole>, Fault> {
+    fn aggregate(&mut self, form: Form, line: Line<'_>) -> Result<Step<MessageEnd>, SyntaxError> {
         if line.argument() == Some(b"?") && form != Form::Push {
             self.begin(form, Size::Streamed);
-            return self.enter(Open { left: Left::Stream { map: form == Form::Map, odd: false }, attribute: false });
+            return self.enter(OpenAggregate {
+                left: Remainder::Stream { map: form == Form::Map, odd: false },
+                attribute: false,
+            });
         }
         match line.argument().and_then(length) {
-            Some(-1) if form != Form::Push => self.scalar(Form::Null, line, true, Fault::ElementCount),
+            Some(-1) if form != Form::Push => self.scalar(Form::Null, line, true, SyntaxError::ElementCount),
             Some(count) => {
                 let elements = self.elements(count, form == Form::Map)?;
                 self.begin(form, Size::Known(count.unsigned_abs()));
                 if elements == 0 {
                     return Ok(self.complete());
                 }
-                self.enter(Open { left: Left::Elements(elements), attribute: false })
+                self.enter(OpenAggregate { left: Remainder::Elements(elements), attribute: false })
             }
-            None => Err(Fault::ElementCount),
+            None => Err(SyntaxError::ElementCount),
         }
     }
 
-    fn attribute(&mut self, line: Line<'_>) -> Result<Step<Whole>, Fault> {
-        let count = line.argument().and_then(length).ok_or(Fault::ElementCount)?;
+    fn attribute(&mut self, line: Line<'_>) -> Result<Step<MessageEnd>, SyntaxError> {
+        let count = line.argument().and_then(length).ok_or(SyntaxError::ElementCount)?;
         let elements = self.elements(count, true)?;
         self.annotated = true;
         if elements == 0 {
             return Ok(Step::quiet());
         }
         self.hidden += 1;
-        self.enter(Open { left: Left::Elements(elements), attribute: true })
+        self.enter(OpenAggregate { left: Remainder::Elements(elements), attribute: true })
     }
 
-    fn elements(&self, count: i64, pairs: bool) -> Result<u64, Fault> {
-        let most = if self.trial.is_some() { TRIAL_MAX.unsigned_abs() } else { ELEMENTS_MAX };
+    fn elements(&self, count: i64, pairs: bool) -> Result<u64, SyntaxError> {
+        let most = if self.candidate_at.is_some() { CANDIDATE_MAX.unsigned_abs() } else { ELEMENTS_MAX };
         u64::try_from(count)
             .ok()
             .and_then(|count| count.checked_mul(if pairs { 2 } else { 1 }))
             .filter(|&elements| elements <= most)
-            .ok_or(Fault::ElementCount)
+            .ok_or(SyntaxError::ElementCount)
     }
 
     fn begin(&mut self, form: Form, size: Size) {
@@ -304,9 +310,9 @@ impl Replies {
         }
     }
 
-    fn enter(&mut self, open: Open) -> Result<Step<Whole>, Fault> {
+    fn enter(&mut self, open: OpenAggregate) -> Result<Step<MessageEnd>, SyntaxError> {
         if self.open.len() == DEPTH_MAX {
-            return Err(Fault::TooDeep);
+            return Err(SyntaxError::TooDeep);
         }
         if !open.attribute {
             self.annotated = false;
@@ -316,31 +322,32 @@ impl Replies {
         Ok(Step::quiet())
     }
 
-    fn end_of_stream(&mut self, line: Line<'_>) -> Result<Step<Whole>, Fault> {
+    fn end_of_stream(&mut self, line: Line<'_>) -> Result<Step<MessageEnd>, SyntaxError> {
         match self.open.last() {
-            Some(Open { left: Left::Stream { map, odd }, .. })
+            Some(OpenAggregate { left: Remainder::Stream { map, odd }, .. })
                 if line.length == 1 && !(*map && *odd) && !self.annotated =>
             {
                 self.open.pop();
                 Ok(self.complete())
             }
-            _ => Err(Fault::StreamEnd),
+            _ => Err(SyntaxError::StreamEnd),
         }
     }
 
-    /// A value is complete, and with it every aggregate that it was the last of. Is the reply?
-    fn complete(&mut self) -> Step<Whole> {
+    /// Completes a value, and every aggregate that it is the last element of. Returns an event if
+    /// that completes the reply.
+    fn complete(&mut self) -> Step<MessageEnd> {
         self.annotated = false;
         self.state = State::Value;
         while let Some(open) = self.open.last_mut() {
             match &mut open.left {
-                Left::Elements(left) => {
+                Remainder::Elements(left) => {
                     *left -= 1;
                     if *left > 0 {
                         return Step::quiet();
                     }
                 }
-                Left::Stream { odd, .. } => {
+                Remainder::Stream { odd, .. } => {
                     *odd = !*odd;
                     return Step::quiet();
                 }
@@ -356,23 +363,23 @@ impl Replies {
         self.whole()
     }
 
-    fn whole(&mut self) -> Step<Whole> {
+    fn whole(&mut self) -> Step<MessageEnd> {
         self.state = State::Value;
-        Step::event(Whole { found_at: self.trial.take(), glanced: None })
+        Step::event(MessageEnd { found_at: self.candidate_at.take(), glanced: None })
     }
 
-    fn payload(&mut self, form: Form, mut payload: Payload, last: &[u8]) -> Result<Step<Whole>, Fault> {
+    fn payload(&mut self, form: Form, mut payload: Payload, last: &[u8]) -> Result<Step<MessageEnd>, SyntaxError> {
         self.piece(&mut payload, last);
         let fault = match payload.end() {
-            Ok(()) if form == Form::Verbatim && !payload.is_verbatim() => Fault::Verbatim,
+            Ok(()) if form == Form::Verbatim && !payload.is_verbatim() => SyntaxError::Verbatim,
             Ok(()) => return Ok(self.complete().until(self.lf.clone())),
             Err(fault) => fault,
         };
-        self.fault_in_payload(fault)
+        self.refuse_payload(fault)
     }
 
-    fn chunk(&mut self, line: Line<'_>, start: u64) -> Result<Step<Whole>, Fault> {
-        let most = if self.trial.is_some() { TRIAL_MAX } else { BULK_MAX as i64 };
+    fn chunk(&mut self, line: Line<'_>, start: u64) -> Result<Step<MessageEnd>, SyntaxError> {
+        let most = if self.candidate_at.is_some() { CANDIDATE_MAX } else { BULK_MAX as i64 };
         let length = line.argument().filter(|_| line.cr && line.head.first() == Some(&b';')).and_then(length);
         match length {
             Some(0) => {
@@ -386,16 +393,16 @@ impl Replies {
                 self.state = State::ChunkPayload(payload);
                 Ok(terminator.map_or_else(Step::quiet, |terminator| Step::quiet().until(terminator)))
             }
-            _ => self.fault(Fault::Chunk, line, start),
+            _ => self.refuse(SyntaxError::Chunk, line, start),
         }
     }
 
-    fn chunk_payload(&mut self, mut payload: Payload, last: &[u8]) -> Result<Step<Whole>, Fault> {
+    fn chunk_payload(&mut self, mut payload: Payload, last: &[u8]) -> Result<Step<MessageEnd>, SyntaxError> {
         self.piece(&mut payload, last);
         self.state = State::Chunk;
         match payload.end() {
             Ok(()) => Ok(Step::quiet().until(self.lf.clone())),
-            Err(fault) => self.fault_in_payload(fault),
+            Err(fault) => self.refuse_payload(fault),
         }
     }
 
@@ -407,19 +414,19 @@ impl Replies {
         }
     }
 
-    /// A line that is not what it should be: the end of all parsing, or of a trial.
-    fn fault(&mut self, fault: Fault, line: Line<'_>, start: u64) -> Result<Step<Whole>, Fault> {
-        if self.trial.is_some() {
+    /// Refuses a line: ends all parsing, or rejects a candidate.
+    fn refuse(&mut self, reason: SyntaxError, line: Line<'_>, start: u64) -> Result<Step<MessageEnd>, SyntaxError> {
+        if self.candidate_at.is_some() {
             self.seek();
             return Ok(self.candidate(line, start));
         }
         self.line.clear();
         self.line.push(line.head);
-        Err(fault)
+        Err(reason)
     }
 
-    fn fault_in_payload(&mut self, fault: Fault) -> Result<Step<Whole>, Fault> {
-        if self.trial.is_none() {
+    fn refuse_payload(&mut self, fault: SyntaxError) -> Result<Step<MessageEnd>, SyntaxError> {
+        if self.candidate_at.is_none() {
             return Err(fault);
         }
         self.seek();
@@ -431,8 +438,9 @@ impl Replies {
         self.state = State::Seek;
     }
 
-    /// Does a reply begin with this line? Of texts, only one that a person can read.
-    fn candidate(&mut self, line: Line<'_>, start: u64) -> Step<Whole> {
+    /// Takes the line as the beginning of a candidate, if it looks like one. A text must be
+    /// printable.
+    fn candidate(&mut self, line: Line<'_>, start: u64) -> Step<MessageEnd> {
         self.line.clear();
         let likely = match line.head {
             [b'+', text @ ..] => text.iter().all(|byte| matches!(byte, b' '..=b'~')),
@@ -441,7 +449,7 @@ impl Replies {
             _ => false,
         };
         if likely {
-            self.trial = Some(start);
+            self.candidate_at = Some(start);
             self.state = State::Value;
             if let Ok(step) = self.read(line) {
                 return step;
@@ -451,12 +459,12 @@ impl Replies {
         Step::quiet()
     }
 
-    /// A line that ended: `act` sees it whole, whether it was split or not.
+    /// Calls `act` with the whole line, whether it was split or not.
     fn with_line(
         &mut self,
         last: &[u8],
-        act: impl FnOnce(&mut Self, Line<'_>) -> Result<Step<Whole>, Fault>,
-    ) -> Result<Step<Whole>, Fault> {
+        act: impl FnOnce(&mut Self, Line<'_>) -> Result<Step<MessageEnd>, SyntaxError>,
+    ) -> Result<Step<MessageEnd>, SyntaxError> {
         if self.line.is_empty() {
             return act(self, Line::borrowed(last));
         }
@@ -468,10 +476,10 @@ impl Replies {
         Ok(step)
     }
 
-    /// A frame that ended in `last`.
-    fn ended(&mut self, last: &[u8], frame: Found) -> Result<Step<Whole>, Fault> {
+    /// Handles a frame that ended in `last`.
+    fn ended(&mut self, last: &[u8], frame: FrameInfo) -> Result<Step<MessageEnd>, SyntaxError> {
         if frame.dropped > 0 {
-            // Only in a search are lines cut, in the others they are refused.
+            // Lines are cut only during a search; otherwise they are refused.
             self.seek();
             return Ok(Step::quiet());
         }
@@ -485,18 +493,15 @@ impl Replies {
     }
 }
 
-/// The longest code of an error.
-pub const CODE_MAX: usize = 32;
-
-impl Handler for Replies {
-    type Event = Whole;
-    type Error = Fault;
+impl Handler for ReplyHandler {
+    type Event = MessageEnd;
+    type Error = SyntaxError;
 
     fn start(&self) -> Terminator {
         self.lf.clone()
     }
 
-    fn collect(&mut self, piece: &[u8]) -> Result<(), Fault> {
+    fn collect(&mut self, piece: &[u8]) -> Result<(), SyntaxError> {
         match &mut self.state {
             State::Value | State::Chunk | State::Seek => self.line.push(piece),
             State::Payload(_, payload) | State::ChunkPayload(payload) => {
@@ -510,36 +515,37 @@ impl Handler for Replies {
         Ok(())
     }
 
-    fn found(&mut self, frame: Found) -> Result<Step<Whole>, Fault> {
+    fn found(&mut self, frame: FrameInfo) -> Result<Step<MessageEnd>, SyntaxError> {
         self.ended(&[], frame)
     }
 
-    fn found_with(&mut self, last: &[u8], frame: Found) -> Result<Step<Whole>, Refused<Fault>> {
+    fn found_with(&mut self, last: &[u8], frame: FrameInfo) -> Result<Step<MessageEnd>, Refusal<SyntaxError>> {
         Ok(self.ended(last, frame)?)
     }
 
-    /// A value that lies whole in the chunk.
+    /// Reads a value that lies whole in the chunk.
     #[inline(always)]
-    fn glance(&mut self, chunk: &[u8]) -> Option<Glance<Whole>> {
+    fn glance(&mut self, chunk: &[u8]) -> Option<Glance<MessageEnd>> {
         let between = matches!(self.state, State::Value) && !self.is_begun() && !self.is_seeking();
         if !between || self.snapshot_next {
             return None;
         }
-        let seen = if pairing::looks_into(chunk) {
-            let seen = whole::reply(chunk, &mut self.excerpt);
+        let seen = if relevance::needs_content(chunk) {
+            let seen = glance::reply(chunk, &mut self.excerpt);
             if seen.is_none() {
                 self.excerpt.clear();
             }
             seen
         } else {
-            whole::reply(chunk, &mut whole::Nothing)
+            glance::reply(chunk, &mut glance::NullSink)
         };
         let (taken, form) = seen?;
         self.glanced = Some(form);
-        Some(Glance { taken, step: Step::event(Whole { found_at: None, glanced: Some(taken) }) })
+        Some(Glance { taken, step: Step::event(MessageEnd { found_at: None, glanced: Some(taken) }) })
     }
 
-    /// Texts on one line have no limit of their own (`MONITOR` shows whole commands in them), and are not kept.
+    /// Texts on one line have no limit of their own (`MONITOR` shows whole commands in them), and
+    /// are not kept.
     fn limit(&self) -> Limit {
         match self.state {
             State::Payload(..) | State::ChunkPayload(_) => Limit::NONE,

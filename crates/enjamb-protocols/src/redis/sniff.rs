@@ -1,10 +1,10 @@
-//! Is this Redis? Told by the first few bytes of either side.
+//! Detection of Redis by the first bytes of a side.
 
 use enjamb::Side;
 
-use crate::Sniff;
+use crate::sniff::Sniff;
 
-/// Replies that begin a conversation with a Redis server and hardly another.
+/// Replies that begin a conversation with a Redis server and hardly with another.
 const GREETINGS: [&[u8]; 12] = [
     b"+OK\r\n",
     b"+PONG\r\n",
@@ -20,13 +20,13 @@ const GREETINGS: [&[u8]; 12] = [
     b"-ERR Protocol er",
 ];
 
-/// Inline commands that other protocols do not begin with, in capitals.
+/// Inline commands, in capitals, that other protocols do not begin with.
 const INLINE: [&[u8]; 5] = [b"PING\r\n", b"INFO\r\n", b"MONITOR\r\n", b"HELLO 2", b"HELLO 3"];
 
-/// A count of more digits than this is none that anybody begins with.
+/// The most digits of a count that a conversation begins with.
 const DIGITS_MAX: usize = 8;
 
-/// Does the stream of `side` that begins with `first` speak Redis? Decided within 16 bytes.
+/// Returns whether a stream of `side` that begins with `first` is Redis. Decides within 16 bytes.
 pub fn sniff(side: Side, first: &[u8]) -> Sniff {
     match (side, first) {
         (_, []) => Sniff::More,
@@ -40,7 +40,7 @@ pub fn sniff(side: Side, first: &[u8]) -> Sniff {
     }
 }
 
-/// A number, CR LF, and a byte that may follow.
+/// Matches a number, CR LF, and a byte that may follow.
 fn header(text: &[u8], may_follow: impl Fn(u8) -> bool) -> Sniff {
     let unsigned = text.strip_prefix(b"-").unwrap_or(text);
     let digits = unsigned.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -50,7 +50,7 @@ fn header(text: &[u8], may_follow: impl Fn(u8) -> bool) -> Sniff {
     match &unsigned[digits..] {
         [] => Sniff::More,
         [b'\r'] if digits > 0 => Sniff::More,
-        // An empty or a null aggregate, or a scalar: nothing need follow.
+        // Nothing need follow an empty or null aggregate, or a scalar.
         [b'\r', b'\n'] if digits > 0 => Sniff::More,
         [b'\r', b'\n', next, ..] if digits > 0 && may_follow(*next) => Sniff::Yes,
         _ => Sniff::No,

@@ -1,22 +1,23 @@
-//! A message in a line, for people: what `redis-cli` would show of it, as far as it was kept.
+//! Summaries: a message in one line, as `redis-cli` shows it, as far as it was kept.
 
 use std::cell::Cell;
 use std::fmt::{self, Write as _};
 
-use super::command::Commands;
+use super::command::CommandHandler;
 use super::excerpt::{Excerpt, Form, Size, Value, write_quoted};
-use super::reply::Replies;
-use super::whole;
+use super::glance;
+use super::reply::ReplyHandler;
 
-/// `SET key "two words"`. Passwords of `AUTH` and `HELLO` are not shown, as the server's own `MONITOR` does not.
-/// Of a command that was taken at a glance, its bytes are at hand.
-pub(super) struct Command<'a>(pub(super) &'a Commands, pub(super) Option<&'a [u8]>);
+/// The summary of a command: `SET key "two words"`. Passwords of `AUTH` and `HELLO` are hidden, as
+/// in the server's own `MONITOR`. The second field holds the bytes of a command that was read at a
+/// glance.
+pub(super) struct CommandSummary<'a>(pub(super) &'a CommandHandler, pub(super) Option<&'a [u8]>);
 
-impl fmt::Display for Command<'_> {
+impl fmt::Display for CommandSummary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         in_one_piece(f, |read, text| match self.1 {
             Some(bytes) => {
-                let again = whole::command(bytes, read);
+                let again = glance::command(bytes, read);
                 debug_assert!(again.is_some(), "it was read once");
                 self.write(text, read)
             }
@@ -25,7 +26,7 @@ impl fmt::Display for Command<'_> {
     }
 }
 
-impl Command<'_> {
+impl CommandSummary<'_> {
     fn write(&self, f: &mut String, excerpt: &Excerpt) -> fmt::Result {
         let mut secret = false;
         for (at, value) in excerpt.values().iter().enumerate() {
@@ -59,7 +60,7 @@ impl Command<'_> {
     }
 }
 
-/// Bare where it reads as a word, else in quotes.
+/// Writes an argument, in quotes unless it is a plain word.
 fn write_argument(f: &mut String, excerpt: &Excerpt, value: &Value) -> fmt::Result {
     let text = excerpt.kept(value);
     let word = value.size == Size::Known(text.len() as u64)
@@ -71,16 +72,15 @@ fn write_argument(f: &mut String, excerpt: &Excerpt, value: &Value) -> fmt::Resu
     }
 }
 
-/// `array of 2: "a", (integer) 1`.
-///
-/// Of a reply that was taken at a glance, its bytes are at hand.
-pub(super) struct Reply<'a>(pub(super) &'a Replies, pub(super) Option<&'a [u8]>);
+/// The summary of a reply: `array of 2: "a", (integer) 1`. The second field holds the bytes of a
+/// reply that was read at a glance.
+pub(super) struct ReplySummary<'a>(pub(super) &'a ReplyHandler, pub(super) Option<&'a [u8]>);
 
-impl fmt::Display for Reply<'_> {
+impl fmt::Display for ReplySummary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         in_one_piece(f, |read, text| match self.1 {
             Some(bytes) => {
-                let again = whole::reply(bytes, read);
+                let again = glance::reply(bytes, read);
                 debug_assert!(again.is_some(), "it was read once");
                 self.write(text, read)
             }
@@ -89,7 +89,7 @@ impl fmt::Display for Reply<'_> {
     }
 }
 
-impl Reply<'_> {
+impl ReplySummary<'_> {
     fn write(&self, f: &mut String, excerpt: &Excerpt) -> fmt::Result {
         let mut depth = 0;
         let mut follows = false;
@@ -125,16 +125,17 @@ impl Reply<'_> {
 }
 
 thread_local! {
-    /// The excerpt of a message that was read again, and the summary in the making: kept for their room.
+    /// Buffers for the excerpt of a message that is read again, and for its summary.
     static ROOM: Cell<(Excerpt, String)> = const { Cell::new((Excerpt::new(), String::new())) };
 }
 
-/// Writes to `f` once what `write` writes in many small pieces: whoever escapes them has something to do for each. An empty excerpt comes with it.
+/// Writes the text of `write` to `f` in one piece, since an escaping writer has work to do for each
+/// piece. `write` gets an empty excerpt.
 fn in_one_piece(
     f: &mut fmt::Formatter<'_>,
     write: impl FnOnce(&mut Excerpt, &mut String) -> fmt::Result,
 ) -> fmt::Result {
-    // Taken out while it is in use: what is written to may come by here again.
+    // Taken out while in use: the writer may call this function again.
     let (mut read, mut text) = ROOM.take();
     read.clear();
     text.clear();
@@ -143,7 +144,7 @@ fn in_one_piece(
     written
 }
 
-/// Writes what are digits for the most part. Anything else is escaped.
+/// Writes a text that is mostly digits. Everything else is escaped.
 fn write_ascii(f: &mut String, text: &[u8]) -> fmt::Result {
     match std::str::from_utf8(text) {
         Ok(digits) if text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')) => {

@@ -9,7 +9,7 @@ fn cases() -> Vec<Case> {
 }
 
 #[test]
-fn one_byte_chunks_change_nothing() {
+fn one_byte_chunks_give_the_same_messages() {
     for Case { name, turns, .. } in cases() {
         let bytewise = play(&turns, |_, bytes, feed| bytes.chunks(1).for_each(feed));
         assert_eq!(bytewise, whole(&turns), "{name}");
@@ -17,7 +17,7 @@ fn one_byte_chunks_change_nothing() {
 }
 
 #[test]
-fn chunks_of_any_size_change_nothing() {
+fn chunks_of_any_size_give_the_same_messages() {
     for Case { name, turns, .. } in cases() {
         let expected = whole(&turns);
         for size in 2..40 {
@@ -28,7 +28,7 @@ fn chunks_of_any_size_change_nothing() {
 }
 
 #[test]
-fn no_single_cut_and_no_two_cuts_change_anything() {
+fn every_one_or_two_cuts_give_the_same_messages() {
     for Case { name, turns, .. } in cases() {
         let expected = whole(&turns);
         for (at, turn) in turns.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What the messages of a conversation are, rule by rule.
+//! The messages of conversations, rule by rule.
 
 use enjamb::{Ending, Side};
 
@@ -21,7 +21,7 @@ fn every_conversation_gives_its_messages() {
 }
 
 #[test]
-fn a_message_is_found_at_the_end_of_a_long_line_behind_a_hole() {
+fn a_message_is_found_at_the_end_of_a_long_line_behind_a_gap() {
     let skipped = "x".repeat(20_000);
     let turns = [gap(Side::Server, 1), s(format!("{skipped}{OK0}"))];
     for size in [1, 1000, 8191, 8192, 8193, 30_000] {
@@ -32,8 +32,8 @@ fn a_message_is_found_at_the_end_of_a_long_line_behind_a_hole() {
 }
 
 #[test]
-fn a_line_of_which_only_the_end_is_searched_does_not_begin_there() {
-    // The 8 KiB that are searched begin with what would be a method.
+fn a_long_line_does_not_begin_where_its_searched_end_begins() {
+    // The 8 KiB that are searched begin with a seeming method.
     let line = format!("xFROB /{} HTTP/1.1\r\n\r\n", "y".repeat(8192 - "FROB / HTTP/1.1\r".len()));
     let seen = whole(&[gap(Side::Client, 1), c("\n"), c(&line)]);
     assert_eq!(seen.len(), 1, "{seen:?}");
@@ -41,7 +41,7 @@ fn a_line_of_which_only_the_end_is_searched_does_not_begin_there() {
 }
 
 #[test]
-fn a_hole_in_a_body_that_ends_with_the_stream_is_counted() {
+fn a_gap_in_a_body_that_ends_with_the_stream_is_counted() {
     let turns = [c(GET), s("HTTP/1.0 200 OK\r\n\r\nab"), gap(Side::Server, 5), s("c"), fin(Side::Server)];
     let seen: Vec<_> = whole(&turns).iter().map(ToString::to_string).collect();
     assert_eq!(
@@ -54,7 +54,7 @@ fn a_hole_in_a_body_that_ends_with_the_stream_is_counted() {
 }
 
 #[test]
-fn a_head_may_be_as_long_as_its_limit_and_no_longer() {
+fn a_head_may_be_as_long_as_its_limit_but_not_longer() {
     for (value, kind) in [(65_536 - 23, "ok"), (65_536 - 22, "malformed")] {
         let head = format!("GET / HTTP/1.1\r\nA: {}\r\n\r\n", "x".repeat(value));
         let seen = whole(&[c(head)]);
@@ -429,7 +429,7 @@ fn ends() -> Vec<Case> {
     ]
 }
 
-/// What a capture has lost.
+/// Bytes that a capture lost.
 fn holes() -> Vec<Case> {
     vec![
         case(
@@ -465,7 +465,7 @@ fn holes() -> Vec<Case> {
                 "client GET at 0+18 ok: GET / HTTP/1.1",
                 "server response at 0+28 incomplete (bytes of it are missing from the capture) answers #0: HTTP/1.1 200 OK",
                 "client GET at 18+19 ok: GET /2 HTTP/1.1",
-                "server unparsed at 128+29 incomplete (skipped after a hole): not parsed",
+                "server unparsed at 128+29 incomplete (skipped after a gap): not parsed",
                 "server response at 157+46 failed 404 answers #1: 404 Not Found, body 1 bytes",
             ],
         ),
@@ -481,7 +481,7 @@ fn holes() -> Vec<Case> {
             ],
             [
                 "client request at 0+20 incomplete (bytes of it are missing from the capture): GET /1 HTTP/1.1",
-                "client unparsed at 27+54 incomplete (skipped after a hole): not parsed",
+                "client unparsed at 27+54 incomplete (skipped after a gap): not parsed",
                 "client POST at 81+20 ok: POST /2 HTTP/1.1",
                 "server response at 0+38 ok 200 answers #2: 200 OK, body 0 bytes",
                 "client request at 101+19 ok: FROB / HTTP/1.1",
@@ -501,8 +501,8 @@ fn holes() -> Vec<Case> {
             ],
             [
                 "client GET at 0+18 ok: GET / HTTP/1.1",
-                "client unparsed at 21+4 incomplete (skipped after a hole): not parsed",
-                "client unparsed at 27+18 incomplete (skipped after a hole): not parsed",
+                "client unparsed at 21+4 incomplete (skipped after a gap): not parsed",
+                "client unparsed at 27+18 incomplete (skipped after a gap): not parsed",
                 "client request at 45+20 ok: FROB /x HTTP/1.1",
             ],
         ),
@@ -519,7 +519,7 @@ fn holes() -> Vec<Case> {
             "a gap of no bytes says that the stream begins in the middle",
             [gap(Side::Server, 0), s("end of a body HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")],
             [
-                "server unparsed at 0+14 incomplete (skipped after a hole): not parsed",
+                "server unparsed at 0+14 incomplete (skipped after a gap): not parsed",
                 "server response at 14+38 ok 200: 200 OK, body 0 bytes",
             ],
         ),

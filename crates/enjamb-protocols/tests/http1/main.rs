@@ -1,4 +1,4 @@
-//! HTTP/1: what the messages are, and that they are the same however the bytes are cut.
+//! HTTP/1: the messages of conversations, and that the cuts do not change them.
 
 mod cuts;
 mod exact;

@@ -43,8 +43,8 @@ pub(crate) fn case(
     Case { name, turns: turns.into_iter().collect(), messages: messages.into_iter().collect() }
 }
 
-/// The messages of a conversation, each chunk cut by `cut`. Checks on the way what must always hold: little is held, and
-/// the spans of each side tile its stream.
+/// Returns the messages of a conversation, each chunk cut by `cut`. Checks that little is held and
+/// that the spans of each side tile its stream.
 pub(crate) fn play(turns: &[Turn], mut cut: impl FnMut(usize, &[u8], &mut dyn FnMut(&[u8]))) -> Vec<OwnedMessage> {
     let mut session = http1::session();
     let mut messages = Vec::new();
@@ -75,7 +75,7 @@ pub(crate) fn play(turns: &[Turn], mut cut: impl FnMut(usize, &[u8], &mut dyn Fn
     messages
 }
 
-/// Two heads, and a queue of requests.
+/// The most that is held: two heads, and a queue of requests.
 const HELD_MAX: usize = 2 * 80 * 1024 + 4096 * 32;
 
 fn close(
@@ -93,7 +93,7 @@ pub(crate) fn whole(turns: &[Turn]) -> Vec<OwnedMessage> {
     play(turns, |_, bytes, feed| feed(bytes))
 }
 
-/// What a side was fed.
+/// The input of one side.
 #[derive(Default)]
 struct Tiles {
     fed: u64,
@@ -107,7 +107,7 @@ impl Tiles {
         self.fed += missing;
     }
 
-    /// The spans leave nothing out but holes, and overlap nowhere.
+    /// Checks that the spans leave out only gaps and do not overlap.
     fn check<'m>(&self, messages: impl Iterator<Item = &'m OwnedMessage>) {
         let mut at = 0;
         for message in messages {

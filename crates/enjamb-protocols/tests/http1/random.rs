@@ -1,11 +1,11 @@
-//! Conversations made of good and damaged pieces, with arbitrary cuts and holes.
+//! Conversations of valid and damaged pieces, with arbitrary cuts and gaps.
 
 use enjamb::{Ending, Side};
 use proptest::prelude::*;
 
 use crate::play::{Turn, play, whole};
 
-/// What a stream is made of. Whole messages are likely, and so is what breaks them.
+/// Pieces of a stream: whole messages mostly, and damage.
 fn token(side: Side) -> impl Strategy<Value = Vec<u8>> {
     let own: &[&str] = match side {
         Side::Client => &[
@@ -77,7 +77,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
     #[test]
-    fn no_cut_changes_a_message(turns in conversation(), sizes in prop::collection::vec(1usize..20, 1..10)) {
+    fn every_cut_gives_the_same_messages(turns in conversation(), sizes in prop::collection::vec(1usize..20, 1..10)) {
         let expected = whole(&turns);
         let mut sizes = sizes.iter().cycle();
         let cut = play(&turns, |_, mut bytes, feed| {
@@ -93,7 +93,7 @@ proptest! {
     }
 
     #[test]
-    fn answers_never_go_back(turns in conversation()) {
+    fn the_numbers_of_answers_never_decrease(turns in conversation()) {
         let answered: Vec<_> = whole(&turns)
             .iter()
             .filter_map(|message| message.answers)
@@ -102,7 +102,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_whatever_are_tiled(bytes in prop::collection::vec(any::<u8>(), 0..300), cut in 0usize..300) {
+    fn messages_tile_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..300), cut in 0usize..300) {
         for turn in [Turn::Client(bytes.clone()), Turn::Server(bytes.clone())] {
             let expected = whole(std::slice::from_ref(&turn));
             let parts = play(&[turn], |_, bytes, feed| {

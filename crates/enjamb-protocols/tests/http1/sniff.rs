@@ -46,7 +46,7 @@ fn beginning() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn what_is_decided_stays_decided(bytes in beginning(), side in prop::sample::select(Side::BOTH.to_vec())) {
+    fn more_bytes_never_change_a_decision(bytes in beginning(), side in prop::sample::select(Side::BOTH.to_vec())) {
         let mut before = Sniff::More;
         for end in 0..=bytes.len() {
             let now = http1::sniff(side, &bytes[..end]);

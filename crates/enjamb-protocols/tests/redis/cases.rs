@@ -1,5 +1,5 @@
-//! Conversations, and what is said of each: `>` for the client, `<` for the server, kind, offset and length, what is
-//! not as it should be, the ordinal it answers, the summary.
+//! Conversations and their messages. A line of a case is: `>` for the client or `<` for the server,
+//! kind, offset and length, outcome unless it is ok, the number of the answered command, summary.
 
 use enjamb::{Ending, Side};
 
@@ -10,13 +10,13 @@ fn gap(side: Side, missing: u64) -> Step {
 }
 
 fn ends(side: Side, ending: Ending) -> Step {
-    Step::Ends(side, ending)
+    Step::Close(side, ending)
 }
 
 use Side::{Client, Server};
 
 #[test]
-fn conversations_are_told_as_they_are() {
+fn every_conversation_gives_its_messages() {
     let cases: Vec<(&str, Vec<Step>, &str)> = vec![
         (
             "commands",
@@ -592,7 +592,7 @@ fn conversations_are_told_as_they_are() {
             > PING 37+6: PING
             < reply 0+5 #0: OK
             < reply 5+3 incomplete (bytes of it are missing from the capture) #1: "+PO"
-            < unparsed 10+2 incomplete (skipped after a hole): not parsed
+            < unparsed 10+2 incomplete (skipped after a gap): not parsed
             "#,
         ),
         (
@@ -623,7 +623,7 @@ fn conversations_are_told_as_they_are() {
             r#"
             > PING 0+6: PING
             > GET 6+14 incomplete (bytes of it are missing from the capture): GET then "$"
-            > unparsed 29+13 incomplete (skipped after a hole): not parsed
+            > unparsed 29+13 incomplete (skipped after a gap): not parsed
             > PING 42+14: PING
             > PING 56+6: PING
             < reply 0+7 #0: PONG
@@ -661,7 +661,7 @@ fn conversations_are_told_as_they_are() {
             > C 4+2: C
             < reply 0+5 #0: OK
             < reply 5+9 incomplete (bytes of it are missing from the capture) #1: array of 2: "a…" (3 bytes)
-            < unparsed 34+21 incomplete (skipped after a hole): not parsed
+            < unparsed 34+21 incomplete (skipped after a gap): not parsed
             < reply 55+4: (integer) 5
             < reply 59+5: OK
             > D 6+2: D
@@ -673,7 +673,7 @@ fn conversations_are_told_as_they_are() {
             vec![client("\r\n"), gap(Client, 3), client("x")],
             r#"
             > blank 0+2: blank lines
-            > unparsed 5+1 incomplete (skipped after a hole): not parsed
+            > unparsed 5+1 incomplete (skipped after a gap): not parsed
             "#,
         ),
         (
@@ -699,10 +699,10 @@ fn conversations_are_told_as_they_are() {
                 server("end\r\n+OK\r\n"),
             ],
             r#"
-            > unparsed 0+12 incomplete (skipped after a hole): not parsed
+            > unparsed 0+12 incomplete (skipped after a gap): not parsed
             > GET 12+20: GET k
             > PING 32+14: PING
-            < unparsed 0+5 incomplete (skipped after a hole): not parsed
+            < unparsed 0+5 incomplete (skipped after a gap): not parsed
             < reply 5+5: OK
             "#,
         ),
@@ -788,15 +788,15 @@ fn conversations_are_told_as_they_are() {
     ];
     let mut failed = 0;
     for (name, steps, expected) in &cases {
-        let said = say(&whole(steps));
+        let messages = say(&whole(steps));
         let expected: String = expected
             .lines()
             .map(str::trim_start)
             .filter(|line| !line.is_empty())
             .flat_map(|line| [line, "\n"])
             .collect();
-        if said != expected {
-            println!("=== {name}\n{said}");
+        if messages != expected {
+            println!("=== {name}\n{messages}");
             failed += 1;
         }
         assert_same_for_every_cut(name, steps);

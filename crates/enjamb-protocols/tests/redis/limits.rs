@@ -1,85 +1,85 @@
-//! What is refused, what is just not refused, and what is not held on to.
+//! Limits: what is refused, what is just accepted, and what is not stored.
 
 use enjamb::{Outcome, OwnedMessage, Side};
 use enjamb_protocols::redis::{
-    self, ARGUMENTS_MAX, BULK_MAX, DEPTH_MAX, ELEMENTS_MAX, Fault, LINE_MAX, OUTSTANDING_MAX,
+    self, ARGUMENTS_MAX, BULK_MAX, DEPTH_MAX, ELEMENTS_MAX, LINE_MAX, OUTSTANDING_RUNS_MAX, SyntaxError,
 };
 
 use crate::{HELD_MAX, Step, assert_same_for_every_cut, client, server, whole};
 
-/// The first message of the only side that says something.
+/// Returns the first message of the step.
 fn first(step: Step) -> OwnedMessage {
     whole(&[step]).swap_remove(0)
 }
 
 #[test]
-fn every_fault_has_its_reason_and_ends_where_it_is_certain() {
+fn every_error_has_its_reason_and_ends_where_it_is_certain() {
     let nested = b"*1\r\n".repeat(DEPTH_MAX + 1);
-    // What is wrong, and behind it what is not parsed any more.
-    let cases: Vec<(Fault, Step)> = vec![
-        (Fault::ArgumentCount, client("*x\r\n")),
-        (Fault::ArgumentCount, client("*01\r\n")),
-        (Fault::ArgumentCount, client("*+1\r\n")),
-        (Fault::ArgumentCount, client("*\r\n")),
-        (Fault::ArgumentCount, client("*1\n")),
-        (Fault::ArgumentCount, client("*9223372036854775808\r\n")),
-        (Fault::ArgumentCount, client(format!("*{}\r\n", ARGUMENTS_MAX + 1))),
-        (Fault::NotAnArgument, client("*1\r\n:1\r\n")),
-        (Fault::NotAnArgument, client("*1\r\n\r\n")),
-        (Fault::BulkLength, client("*1\r\n$-1\r\n")),
-        (Fault::BulkLength, client("*1\r\n$1\n")),
-        (Fault::BulkLength, client("*1\r\n$010\r\n")),
-        (Fault::BulkLength, client(format!("*1\r\n${}\r\n", BULK_MAX + 1))),
-        (Fault::BulkEnd, client("*1\r\n$4\r\nPINGxx")),
-        (Fault::BulkEnd, client("*1\r\n$4\r\nPING\rx")),
-        (Fault::BulkEnd, client("*1\r\n$4\r\nPINGx\n")),
-        (Fault::Quotes, client("SET \"a\r\n")),
-        (Fault::Quotes, client("SET 'a'b\r\n")),
-        (Fault::LineEnd, server("+OK\n")),
-        (Fault::LineEnd, server("\n")),
-        (Fault::UnknownType, server("\r\n")),
-        (Fault::UnknownType, server("HTTP/1.1 200 OK\r\n")),
-        (Fault::Integer, server(":\r\n")),
-        (Fault::Integer, server(":1 \r\n")),
-        (Fault::Integer, server(":9223372036854775808\r\n")),
-        (Fault::Double, server(",1.2.3\r\n")),
-        (Fault::BigNumber, server("(\r\n")),
-        (Fault::BigNumber, server("(1.5\r\n")),
-        (Fault::BigNumber, server(format!("({}x{}\r\n", "1".repeat(200), "1".repeat(200)))),
-        (Fault::Boolean, server("#true\r\n")),
-        (Fault::Null, server("_x\r\n")),
-        (Fault::BulkLength, server("$-2\r\n")),
-        (Fault::BulkLength, server("$+1\r\n")),
-        (Fault::BulkLength, server("!-1\r\n")),
-        (Fault::BulkLength, server("!?\r\n")),
-        (Fault::BulkLength, server(format!("${}\r\n", BULK_MAX + 1))),
-        (Fault::BulkEnd, server("$1\r\nabc")),
-        (Fault::ElementCount, server("*-2\r\n")),
-        (Fault::ElementCount, server("*x\r\n")),
-        (Fault::ElementCount, server(">-1\r\n")),
-        (Fault::ElementCount, server(">?\r\n")),
-        (Fault::ElementCount, server("|-1\r\n")),
-        (Fault::ElementCount, server(format!("*{}\r\n", ELEMENTS_MAX + 1))),
-        (Fault::ElementCount, server(format!("%{}\r\n", ELEMENTS_MAX / 2 + 1))),
-        (Fault::ElementCount, server("%9223372036854775807\r\n")),
-        (Fault::Verbatim, server("=3\r\ntxt\r\n")),
-        (Fault::Verbatim, server("=5\r\ntxtab\r\n")),
-        (Fault::TooDeep, server(nested)),
-        (Fault::Chunk, server("$?\r\n;1\r\na\r\n+x\r\n")),
-        (Fault::Chunk, server("$?\r\n;-1\r\n")),
-        (Fault::BulkEnd, server("$?\r\n;1\r\nabc")),
-        (Fault::StreamEnd, server(".\r\n")),
-        (Fault::StreamEnd, server("*1\r\n.\r\n")),
-        (Fault::StreamEnd, server("*?\r\n.x\r\n")),
-        (Fault::StreamEnd, server("%?\r\n+k\r\n.\r\n")),
-        (Fault::StreamEnd, server("*?\r\n|1\r\n+k\r\n+v\r\n.\r\n")),
+    // Malformed bytes. What follows them is not parsed.
+    let cases: Vec<(SyntaxError, Step)> = vec![
+        (SyntaxError::ArgumentCount, client("*x\r\n")),
+        (SyntaxError::ArgumentCount, client("*01\r\n")),
+        (SyntaxError::ArgumentCount, client("*+1\r\n")),
+        (SyntaxError::ArgumentCount, client("*\r\n")),
+        (SyntaxError::ArgumentCount, client("*1\n")),
+        (SyntaxError::ArgumentCount, client("*9223372036854775808\r\n")),
+        (SyntaxError::ArgumentCount, client(format!("*{}\r\n", ARGUMENTS_MAX + 1))),
+        (SyntaxError::NotAnArgument, client("*1\r\n:1\r\n")),
+        (SyntaxError::NotAnArgument, client("*1\r\n\r\n")),
+        (SyntaxError::BulkLength, client("*1\r\n$-1\r\n")),
+        (SyntaxError::BulkLength, client("*1\r\n$1\n")),
+        (SyntaxError::BulkLength, client("*1\r\n$010\r\n")),
+        (SyntaxError::BulkLength, client(format!("*1\r\n${}\r\n", BULK_MAX + 1))),
+        (SyntaxError::BulkEnd, client("*1\r\n$4\r\nPINGxx")),
+        (SyntaxError::BulkEnd, client("*1\r\n$4\r\nPING\rx")),
+        (SyntaxError::BulkEnd, client("*1\r\n$4\r\nPINGx\n")),
+        (SyntaxError::Quotes, client("SET \"a\r\n")),
+        (SyntaxError::Quotes, client("SET 'a'b\r\n")),
+        (SyntaxError::LineEnd, server("+OK\n")),
+        (SyntaxError::LineEnd, server("\n")),
+        (SyntaxError::UnknownType, server("\r\n")),
+        (SyntaxError::UnknownType, server("HTTP/1.1 200 OK\r\n")),
+        (SyntaxError::Integer, server(":\r\n")),
+        (SyntaxError::Integer, server(":1 \r\n")),
+        (SyntaxError::Integer, server(":9223372036854775808\r\n")),
+        (SyntaxError::Double, server(",1.2.3\r\n")),
+        (SyntaxError::BigNumber, server("(\r\n")),
+        (SyntaxError::BigNumber, server("(1.5\r\n")),
+        (SyntaxError::BigNumber, server(format!("({}x{}\r\n", "1".repeat(200), "1".repeat(200)))),
+        (SyntaxError::Boolean, server("#true\r\n")),
+        (SyntaxError::Null, server("_x\r\n")),
+        (SyntaxError::BulkLength, server("$-2\r\n")),
+        (SyntaxError::BulkLength, server("$+1\r\n")),
+        (SyntaxError::BulkLength, server("!-1\r\n")),
+        (SyntaxError::BulkLength, server("!?\r\n")),
+        (SyntaxError::BulkLength, server(format!("${}\r\n", BULK_MAX + 1))),
+        (SyntaxError::BulkEnd, server("$1\r\nabc")),
+        (SyntaxError::ElementCount, server("*-2\r\n")),
+        (SyntaxError::ElementCount, server("*x\r\n")),
+        (SyntaxError::ElementCount, server(">-1\r\n")),
+        (SyntaxError::ElementCount, server(">?\r\n")),
+        (SyntaxError::ElementCount, server("|-1\r\n")),
+        (SyntaxError::ElementCount, server(format!("*{}\r\n", ELEMENTS_MAX + 1))),
+        (SyntaxError::ElementCount, server(format!("%{}\r\n", ELEMENTS_MAX / 2 + 1))),
+        (SyntaxError::ElementCount, server("%9223372036854775807\r\n")),
+        (SyntaxError::Verbatim, server("=3\r\ntxt\r\n")),
+        (SyntaxError::Verbatim, server("=5\r\ntxtab\r\n")),
+        (SyntaxError::TooDeep, server(nested)),
+        (SyntaxError::Chunk, server("$?\r\n;1\r\na\r\n+x\r\n")),
+        (SyntaxError::Chunk, server("$?\r\n;-1\r\n")),
+        (SyntaxError::BulkEnd, server("$?\r\n;1\r\nabc")),
+        (SyntaxError::StreamEnd, server(".\r\n")),
+        (SyntaxError::StreamEnd, server("*1\r\n.\r\n")),
+        (SyntaxError::StreamEnd, server("*?\r\n.x\r\n")),
+        (SyntaxError::StreamEnd, server("%?\r\n+k\r\n.\r\n")),
+        (SyntaxError::StreamEnd, server("*?\r\n|1\r\n+k\r\n+v\r\n.\r\n")),
     ];
     for (fault, step) in cases {
-        let Step::Says(side, bytes) = &step else { unreachable!("all of them say something") };
+        let Step::Feed(side, bytes) = &step else { unreachable!("all of them say something") };
         let name = bytes.escape_ascii().to_string();
-        let steps = [Step::Says(*side, [bytes, &b"$4\r\nPING\r\n"[..]].concat())];
-        let said = whole(&steps);
-        let [malformed, unparsed] = &said[..] else { panic!("{name}: {said:?}") };
+        let steps = [Step::Feed(*side, [bytes, &b"$4\r\nPING\r\n"[..]].concat())];
+        let messages = whole(&steps);
+        let [malformed, unparsed] = &messages[..] else { panic!("{name}: {messages:?}") };
         assert_eq!(
             (malformed.outcome, malformed.reason.as_deref()),
             (Outcome::Malformed, Some(fault.as_str())),
@@ -93,7 +93,7 @@ fn every_fault_has_its_reason_and_ends_where_it_is_certain() {
 }
 
 #[test]
-fn what_is_just_within_a_limit_is_not_refused() {
+fn a_message_just_within_a_limit_is_accepted() {
     let line = LINE_MAX as usize;
     let deep = [b"*1\r\n".repeat(DEPTH_MAX), b":1\r\n".to_vec()].concat();
     let monitored = format!("+{}\r\n", "x".repeat(3 * line));
@@ -113,7 +113,7 @@ fn what_is_just_within_a_limit_is_not_refused() {
         (server(format!("%{}\r\n", ELEMENTS_MAX / 2)), Outcome::Incomplete),
     ];
     for (step, outcome) in cases {
-        let Step::Says(_, bytes) = &step else { unreachable!("all of them say something") };
+        let Step::Feed(_, bytes) = &step else { unreachable!("all of them say something") };
         let name = bytes[..bytes.len().min(20)].escape_ascii().to_string();
         let message = first(step);
         assert_eq!(message.outcome, outcome, "{name}: {message}");
@@ -124,21 +124,21 @@ fn what_is_just_within_a_limit_is_not_refused() {
 fn a_line_that_is_too_long_is_malformed_at_its_limit() {
     let steps = [client("PING\n"), client("a".repeat(LINE_MAX as usize + 7))];
     for size in [1, 1000, 1 << 20] {
-        let said = crate::trace(&steps, |_, bytes| bytes.chunks(size).map(<[u8]>::to_vec).collect());
-        assert_eq!(said[1].reason.as_deref(), Some(Fault::LineTooLong.as_str()));
-        assert_eq!((said[1].span.offset, said[1].span.length), (5, LINE_MAX));
-        assert_eq!(said[2].span.length, 7);
+        let messages = crate::trace(&steps, |_, bytes| bytes.chunks(size).map(<[u8]>::to_vec).collect());
+        assert_eq!(messages[1].reason.as_deref(), Some(SyntaxError::LineTooLong.as_str()));
+        assert_eq!((messages[1].span.offset, messages[1].span.length), (5, LINE_MAX));
+        assert_eq!(messages[2].span.length, 7);
     }
-    // Behind a hole lines of any length are passed over, but no longer once a command was found.
+    // Behind a gap lines of any length are skipped, until a command was found.
     let long = "a".repeat(LINE_MAX as usize + 1);
-    let said = whole(&[
+    let messages = whole(&[
         client("PING\n"),
         Step::Gap(Side::Client, 1),
         client(&long),
         client("\n*1\r\n$4\r\nPING\r\n"),
         client(&long),
     ]);
-    let outcomes: Vec<_> = said.iter().map(|message| (&message.kind[..], message.outcome)).collect();
+    let outcomes: Vec<_> = messages.iter().map(|message| (&message.kind[..], message.outcome)).collect();
     assert_eq!(
         outcomes,
         [
@@ -188,15 +188,29 @@ fn a_pipeline_of_any_length_is_paired() {
 }
 
 #[test]
-fn beyond_the_queue_nothing_is_paired_and_nothing_is_paired_wrongly() {
-    let runs = OUTSTANDING_MAX as u64;
+fn commands_beyond_the_last_run_are_not_paired() {
+    let runs = OUTSTANDING_RUNS_MAX as u64;
     // Each `*0` has no reply: it ends a run of commands.
-    let mut steps = vec![client(b"PING\n*0\r\n".repeat(OUTSTANDING_MAX + 5))];
-    steps.push(server(b"+PONG\r\n".repeat(OUTSTANDING_MAX + 5)));
+    let mut steps = vec![client(b"PING\n*0\r\n".repeat(OUTSTANDING_RUNS_MAX + 5))];
+    steps.push(server(b"+PONG\r\n".repeat(OUTSTANDING_RUNS_MAX + 5)));
     steps.extend([client("PING\n"), server("+PONG\r\n")]);
-    let said = whole(&steps);
-    let answers: Vec<_> = said.iter().filter(|m| m.side == Side::Server).map(|m| m.answers).collect();
+    let messages = whole(&steps);
+    let answers: Vec<_> = messages.iter().filter(|m| m.side == Side::Server).map(|m| m.answers).collect();
     let expected = (0..runs).map(|run| Some(2 * run)).chain([None; 6]);
     assert!(answers.into_iter().eq(expected));
-    const { assert!(OUTSTANDING_MAX * 48 <= HELD_MAX) };
+    const { assert!(OUTSTANDING_RUNS_MAX * 24 <= HELD_MAX) };
+}
+
+#[test]
+fn any_number_of_subscriptions_in_a_row_is_paired() {
+    let commands = 40 * OUTSTANDING_RUNS_MAX;
+    let subscribe = |number| format!("*2\r\n$9\r\nSUBSCRIBE\r\n$4\r\n{number:04}\r\n");
+    let confirm = |number| format!("*3\r\n$9\r\nsubscribe\r\n$4\r\n{number:04}\r\n:{}\r\n", number + 1);
+    let steps = [
+        client((0..commands).map(subscribe).collect::<String>()),
+        server((0..commands).map(confirm).collect::<String>()),
+    ];
+    let messages = whole(&steps);
+    let answers = messages.iter().filter(|m| m.side == Side::Server).map(|m| m.answers);
+    assert!(answers.eq((0..commands as u64).map(Some)));
 }

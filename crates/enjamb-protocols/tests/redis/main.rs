@@ -1,4 +1,4 @@
-//! Redis: what is said of conversations, and that it does not depend on how they were cut.
+//! Redis: the messages of conversations, and that the cuts do not change them.
 
 mod cases;
 mod limits;
@@ -10,26 +10,26 @@ use std::fmt::Write as _;
 use enjamb::{Ending, OwnedMessage, Side};
 use enjamb_protocols::redis;
 
-/// The most a session may hold, whatever it is fed: excerpts, lines, the stack and the queue.
+/// The most that a session may hold: excerpts, lines, the stack and the queue.
 const HELD_MAX: usize = 64 << 10;
 
 /// Something that happens on one side.
 #[derive(Clone, Debug)]
 enum Step {
-    Says(Side, Vec<u8>),
+    Feed(Side, Vec<u8>),
     Gap(Side, u64),
-    Ends(Side, Ending),
+    Close(Side, Ending),
 }
 
 fn client(bytes: impl AsRef<[u8]>) -> Step {
-    Step::Says(Side::Client, bytes.as_ref().to_vec())
+    Step::Feed(Side::Client, bytes.as_ref().to_vec())
 }
 
 fn server(bytes: impl AsRef<[u8]>) -> Step {
-    Step::Says(Side::Server, bytes.as_ref().to_vec())
+    Step::Feed(Side::Server, bytes.as_ref().to_vec())
 }
 
-/// Plays the steps, each chunk cut by `cut`, and checks what holds of every trace.
+/// Plays the steps, each chunk cut by `cut`, and checks every trace.
 fn trace(steps: &[Step], mut cut: impl FnMut(usize, &[u8]) -> Vec<Vec<u8>>) -> Vec<OwnedMessage> {
     let mut session = redis::session();
     let mut seen = Vec::new();
@@ -39,7 +39,7 @@ fn trace(steps: &[Step], mut cut: impl FnMut(usize, &[u8]) -> Vec<Vec<u8>>) -> V
     for step in steps {
         let mut out = |message: &enjamb::Message<'_>| seen.push(message.to_owned());
         match step {
-            Step::Says(side, bytes) => {
+            Step::Feed(side, bytes) => {
                 for piece in cut(at, bytes) {
                     session.feed(*side, &piece, &mut out);
                     assert!(session.held() <= HELD_MAX, "holds {} bytes", session.held());
@@ -52,7 +52,7 @@ fn trace(steps: &[Step], mut cut: impl FnMut(usize, &[u8]) -> Vec<Vec<u8>>) -> V
                 holes[side.index()].push((fed[side.index()], *missing));
                 fed[side.index()] += missing;
             }
-            Step::Ends(side, ending) => session.close(*side, *ending, &mut out),
+            Step::Close(side, ending) => session.close(*side, *ending, &mut out),
         }
     }
     let mut out = |message: &enjamb::Message<'_>| seen.push(message.to_owned());
@@ -71,7 +71,7 @@ fn trace(steps: &[Step], mut cut: impl FnMut(usize, &[u8]) -> Vec<Vec<u8>>) -> V
     seen
 }
 
-/// The messages of a side lie end to end, but for holes.
+/// Checks that the messages of a side follow each other, except for gaps.
 fn assert_tiles(seen: &[OwnedMessage], side: Side, fed: u64, holes: &[(u64, u64)]) {
     let mut end = 0;
     let over_holes = |mut end: u64, to: u64| {
@@ -94,12 +94,12 @@ fn whole(steps: &[Step]) -> Vec<OwnedMessage> {
     trace(steps, |_, bytes| vec![bytes.to_vec()])
 }
 
-/// Cut into single bytes, at every place, and at every two places.
+/// Checks cuts into single bytes, at every place, and at every two places.
 fn assert_same_for_every_cut(name: &str, steps: &[Step]) {
     let expected = whole(steps);
     let single = trace(steps, |_, bytes| bytes.chunks(1).map(<[u8]>::to_vec).collect());
     assert_eq!(say(&single), say(&expected), "{name}: byte by byte");
-    let total: usize = steps.iter().map(|step| if let Step::Says(_, bytes) = step { bytes.len() } else { 0 }).sum();
+    let total: usize = steps.iter().map(|step| if let Step::Feed(_, bytes) = step { bytes.len() } else { 0 }).sum();
     let two = total <= 220;
     for first in 1..total {
         for second in first..if two { total } else { first + 1 } {
@@ -117,7 +117,7 @@ fn assert_same_for_every_cut(name: &str, steps: &[Step]) {
     }
 }
 
-/// One line a message.
+/// Writes one line for each message.
 fn say(messages: &[OwnedMessage]) -> String {
     let mut text = String::new();
     for message in messages {

@@ -1,4 +1,4 @@
-//! Conversations at random, from tokens that are valid, damaged or noise.
+//! Random conversations of tokens that are valid, damaged or noise.
 
 use enjamb::Side;
 use proptest::prelude::*;
@@ -96,14 +96,14 @@ const REPLIES: [&[u8]; 47] = [
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let from = |side: Side, tokens: &'static [&'static [u8]]| {
-        proptest::sample::select(tokens).prop_map(move |token| Step::Says(side, token.to_vec()))
+        proptest::sample::select(tokens).prop_map(move |token| Step::Feed(side, token.to_vec()))
     };
     let step = prop_oneof![
         8 => from(Side::Client, &COMMANDS),
         10 => from(Side::Server, &REPLIES),
         1 => (any::<bool>(), 1u64..12).prop_map(|(client, missing)| Step::Gap(side(client), missing)),
-        1 => (any::<bool>(), prop::collection::vec(any::<u8>(), 1..12)).prop_map(|(client, bytes)| Step::Says(side(client), bytes)),
-        2 => (any::<bool>(), "[*$+:;.|%~>?0-9a-c \"\r\n-]{1,10}").prop_map(|(client, text)| Step::Says(side(client), text.into_bytes())),
+        1 => (any::<bool>(), prop::collection::vec(any::<u8>(), 1..12)).prop_map(|(client, bytes)| Step::Feed(side(client), bytes)),
+        2 => (any::<bool>(), "[*$+:;.|%~>?0-9a-c \"\r\n-]{1,10}").prop_map(|(client, text)| Step::Feed(side(client), text.into_bytes())),
     ];
     prop::collection::vec(step, 1..14)
 }
@@ -116,7 +116,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
 
     #[test]
-    fn one_trace_however_the_bytes_are_cut(steps in steps(), sizes in prop::collection::vec(1usize..9, 1..8)) {
+    fn every_cut_gives_the_same_trace(steps in steps(), sizes in prop::collection::vec(1usize..9, 1..8)) {
         let expected = say(&whole(&steps));
         let mut next = 0;
         let cut = trace(&steps, |_, mut bytes| {
@@ -130,11 +130,11 @@ proptest! {
             pieces
         });
         prop_assert_eq!(say(&cut), &expected[..]);
-        // Neighbours of one side glued together: as if they had arrived at once.
+        // Adjacent chunks of one side are joined, as if they had arrived at once.
         let mut glued: Vec<Step> = Vec::new();
         for step in &steps {
             match (glued.last_mut(), step) {
-                (Some(Step::Says(before, bytes)), Step::Says(side, more)) if before == side => bytes.extend(more),
+                (Some(Step::Feed(before, bytes)), Step::Feed(side, more)) if before == side => bytes.extend(more),
                 _ => glued.push(step.clone()),
             }
         }
@@ -146,7 +146,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_cut_of_a_short_conversation_makes_a_difference(steps in prop::collection::vec(steps(), 1).prop_map(|mut all| {
+    fn every_cut_of_a_short_conversation_gives_the_same_messages(steps in prop::collection::vec(steps(), 1).prop_map(|mut all| {
         let mut steps = all.remove(0);
         steps.truncate(5);
         steps

@@ -1,4 +1,4 @@
-//! What the first bytes tell.
+//! Detection by the first bytes.
 
 use enjamb::Side::{self, Client, Server};
 use enjamb_protocols::Sniff;
@@ -38,7 +38,7 @@ fn the_first_bytes_tell_redis_from_others() {
 }
 
 #[test]
-fn a_sniff_is_decided_early_and_never_taken_back() {
+fn a_sniff_decides_early_and_for_good() {
     let beginnings: [&[u8]; 8] = [
         b"*1\r\n$4\r\nPING\r\n",
         b"*-12345678\r\n",

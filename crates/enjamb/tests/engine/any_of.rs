@@ -1,13 +1,16 @@
-//! Several delimiters at once against a naive reading of the whole stream: leftmost, then longest.
+//! Several delimiters at once, compared with a naive search of the whole stream: leftmost, then
+//! longest.
 
 use std::convert::Infallible;
 
-use enjamb::{AnyOf, End, Found, FrameHandler, Framer, Limit, Machine, Scanner, Step, Terminator, Token, Whole};
+use enjamb::{
+    AnyOf, End, FrameHandler, FrameInfo, Framer, Limit, Machine, Scanner, Step, Terminator, Token, WholeFrames,
+};
 use proptest::prelude::*;
 
-use crate::trace::{Said, trace, under_every_cut};
+use crate::trace::{TraceEntry, trace, under_every_cut};
 
-/// Every frame with the delimiter that ended it, and the tail without.
+/// A handler that returns each frame with the delimiter that ended it, and the tail without one.
 #[derive(Clone, Debug, Default)]
 struct Frames {
     terminator: Option<Terminator>,
@@ -25,7 +28,7 @@ impl FrameHandler for Frames {
     fn limit(&self) -> Limit {
         Limit::NONE
     }
-    fn frame(&mut self, frame: &[u8], found: Found) -> Result<Step<Frame>, Infallible> {
+    fn frame(&mut self, frame: &[u8], found: FrameInfo) -> Result<Step<Frame>, Infallible> {
         Ok(Step::event((frame.to_vec(), Some(found.delimiter))))
     }
     fn close(&mut self, partial: &[u8], _: End) -> Result<Option<Frame>, Infallible> {
@@ -33,20 +36,20 @@ impl FrameHandler for Frames {
     }
 }
 
-fn framer(set: &AnyOf) -> Framer<Whole<Frames>> {
+fn framer(set: &AnyOf) -> Framer<WholeFrames<Frames>> {
     Framer::whole(Frames { terminator: Some(Terminator::AnyOf(set.clone())) })
 }
 
-fn frames(said: Vec<Said<Frame, Infallible>>) -> Vec<Frame> {
-    let event = |said| if let Said::Event(frame, _) = said { Some(frame) } else { None };
-    said.into_iter().filter_map(event).collect()
+fn frames(entries: Vec<TraceEntry<Frame, Infallible>>) -> Vec<Frame> {
+    let event = |entries| if let TraceEntry::Event(frame, _) = entries { Some(frame) } else { None };
+    entries.into_iter().filter_map(event).collect()
 }
 
-/// The first delimiter in `stream`, leftmost, then longest: where it begins, how long it is, and which it is.
+/// Returns the first delimiter in `stream`, leftmost, then longest: its offset, length and index.
 fn first(set: &[Vec<u8>], stream: &[u8]) -> Option<(usize, usize, usize)> {
     (0..stream.len()).find_map(|at| {
         let here = set.iter().enumerate().filter(|(_, delimiter)| stream[at..].starts_with(delimiter));
-        // Of the same twice the first.
+        // Of duplicates, the first.
         let (index, delimiter) = here.rev().max_by_key(|(_, delimiter)| delimiter.len())?;
         Some((at, delimiter.len(), index))
     })
@@ -63,8 +66,8 @@ fn reference(set: &[Vec<u8>], mut stream: &[u8]) -> Vec<Frame> {
     frames
 }
 
-/// What can be said of `stream` while more may come: the frames that nothing changes any more, the payload of the next one, and
-/// what is held.
+/// Returns what is certain about `stream` while more may come: the final frames, the payload of the
+/// next one, and the held bytes.
 fn settled<'s>(set: &[Vec<u8>], mut stream: &'s [u8]) -> (Vec<Frame>, &'s [u8], &'s [u8]) {
     let mut frames = Vec::new();
     loop {
@@ -80,7 +83,7 @@ fn settled<'s>(set: &[Vec<u8>], mut stream: &'s [u8]) -> (Vec<Frame>, &'s [u8], 
     }
 }
 
-/// Every stream of up to `most` of these letters.
+/// Returns every stream of up to `most` of these letters.
 fn streams(letters: &[u8], most: u32) -> impl Iterator<Item = Vec<u8>> {
     let base = letters.len();
     (0..=most).flat_map(move |length| {
@@ -94,8 +97,8 @@ fn set(delimiters: &[&str]) -> (AnyOf, Vec<Vec<u8>>) {
     (AnyOf::new(delimiters).unwrap(), bytes)
 }
 
-/// Alone, overlapping themselves and each other, one within another, with a beginning or an end in common, twice the same, and those that make
-/// the reader look far ahead in vain.
+/// Returns delimiters alone, overlapping themselves and each other, one within another, with a
+/// common beginning or end, duplicates, and those that make the reader look far ahead in vain.
 const SETS: &[&[&str]] = &[
     &["a"],
     &["aa"],
@@ -117,17 +120,17 @@ const SETS: &[&[&str]] = &[
 ];
 
 #[test]
-fn every_short_stream_is_read_as_a_whole_under_every_cut() {
+fn every_cut_of_a_short_stream_gives_the_frames_of_the_whole() {
     for delimiters in SETS {
         let (any, bytes) = set(delimiters);
         for stream in streams(b"abc", 7) {
-            let said = frames(under_every_cut(|| framer(&any), &stream));
-            assert_eq!(said, reference(&bytes, &stream), "{any:?} in \"{}\"", stream.escape_ascii());
+            let entries = frames(under_every_cut(|| framer(&any), &stream));
+            assert_eq!(entries, reference(&bytes, &stream), "{any:?} in \"{}\"", stream.escape_ascii());
         }
     }
 }
 
-/// The next token: its payload, and where it is the frame's last, which delimiter ended it.
+/// Returns the next token: its payload, and the delimiter if it is the frame's last.
 fn next(scanner: &mut Scanner, chunk: &mut &[u8]) -> Option<Frame> {
     let (piece, last) = match scanner.next(chunk)? {
         Token::Piece(piece) => (piece.to_vec(), false),
@@ -137,7 +140,7 @@ fn next(scanner: &mut Scanner, chunk: &mut &[u8]) -> Option<Frame> {
 }
 
 #[test]
-fn a_beginning_of_another_waits_for_one_byte_or_for_the_end() {
+fn a_delimiter_that_begins_another_waits_for_a_byte_or_the_end() {
     let (any, _) = set(&["\r", "\r\n"]);
     let mut scanner = Scanner::new(Terminator::AnyOf(any));
     let mut chunk: &[u8] = b"ab\r";
@@ -154,7 +157,7 @@ fn a_beginning_of_another_waits_for_one_byte_or_for_the_end() {
 }
 
 #[test]
-fn what_nothing_can_change_is_found_at_once() {
+fn a_delimiter_that_no_other_continues_is_found_at_once() {
     let (any, _) = set(&["\n", "\r\n"]);
     let mut scanner = Scanner::new(Terminator::AnyOf(any));
     let mut chunk: &[u8] = b"\n\r\n";
@@ -165,22 +168,28 @@ fn what_nothing_can_change_is_found_at_once() {
 }
 
 #[test]
-fn the_end_of_a_stream_settles_what_waits_and_what_was_read_ahead() {
+fn the_end_of_a_stream_decides_about_held_bytes() {
     let (any, _) = set(&["a", "aaab"]);
-    let end = Said::End(End::Truncated { have: 1, missing: None });
-    for (stream, count, end) in [("xaaa", 3, Said::End(End::Clean)), ("aaac", 3, end)] {
-        let said = under_every_cut(|| framer(&any), stream.as_bytes());
-        assert_eq!(said.iter().filter(|said| matches!(said, Said::Event((_, Some(0)), _))).count(), count, "{stream}");
-        assert_eq!(said.last(), Some(&end), "{stream}");
+    let end = TraceEntry::End(End::Truncated { have: 1, missing: None });
+    for (stream, count, end) in [("xaaa", 3, TraceEntry::End(End::Clean)), ("aaac", 3, end)] {
+        let entries = under_every_cut(|| framer(&any), stream.as_bytes());
+        assert_eq!(
+            entries.iter().filter(|entries| matches!(entries, TraceEntry::Event((_, Some(0)), _))).count(),
+            count,
+            "{stream}"
+        );
+        assert_eq!(entries.last(), Some(&end), "{stream}");
     }
 }
 
 #[test]
-fn an_offset_is_that_behind_the_delimiter_however_far_was_read_ahead() {
+fn offsets_are_exact_after_reading_ahead() {
     let (any, _) = set(&["a", "aaab"]);
-    let said = under_every_cut(|| framer(&any), b"aaacaaabx");
-    let offsets: Vec<u64> =
-        said.iter().filter_map(|said| if let Said::Event(_, at) = said { Some(*at) } else { None }).collect();
+    let entries = under_every_cut(|| framer(&any), b"aaacaaabx");
+    let offsets: Vec<u64> = entries
+        .iter()
+        .filter_map(|entries| if let TraceEntry::Event(_, at) = entries { Some(*at) } else { None })
+        .collect();
     assert_eq!(offsets, [1, 2, 3, 8, u64::MAX]);
 }
 
@@ -194,15 +203,15 @@ impl FrameHandler for One {
     fn start(&self) -> Terminator {
         Terminator::any_of(["a", "aaab"]).unwrap()
     }
-    fn frame(&mut self, _: &[u8], _: Found) -> Result<Step<()>, Infallible> {
+    fn frame(&mut self, _: &[u8], _: FrameInfo) -> Result<Step<()>, Infallible> {
         Ok(Step::event(()).stop())
     }
 }
 
 #[test]
-fn what_was_read_ahead_when_a_handler_stops_is_leftover() {
-    let said = under_every_cut(|| Framer::whole(One), b"xaaacd");
-    assert_eq!(said, [Said::Event((), 2), Said::End(End::Leftover(4))]);
+fn bytes_read_ahead_of_a_stop_are_leftover() {
+    let entries = under_every_cut(|| Framer::whole(One), b"xaaacd");
+    assert_eq!(entries, [TraceEntry::Event((), 2), TraceEntry::End(End::Leftover(4))]);
 
     let mut framer = Framer::whole(One);
     let mut chunk: &[u8] = b"xaaacd";
@@ -210,7 +219,7 @@ fn what_was_read_ahead_when_a_handler_stops_is_leftover() {
     assert_eq!([framer.held_bytes(), chunk], [&b"aa"[..], b"cd"], "in this order they are what follows");
 }
 
-/// Tabs end fields and line feeds lines; a field that says `raw` is followed by a byte count instead.
+/// A protocol in which tabs end fields and LF ends lines. A byte count follows a field `raw`.
 struct Table;
 
 impl FrameHandler for Table {
@@ -220,7 +229,7 @@ impl FrameHandler for Table {
     fn start(&self) -> Terminator {
         Terminator::any_of(["\t", "\t\t\t\t|", "\n"]).unwrap()
     }
-    fn frame(&mut self, frame: &[u8], found: Found) -> Result<Step<Frame>, Infallible> {
+    fn frame(&mut self, frame: &[u8], found: FrameInfo) -> Result<Step<Frame>, Infallible> {
         let step = Step::event((frame.to_vec(), Some(found.delimiter)));
         Ok(match frame {
             b"raw" => step.until(Terminator::length(2).unwrap()),
@@ -231,16 +240,16 @@ impl FrameHandler for Table {
 }
 
 #[test]
-fn a_terminator_that_a_handler_sets_applies_to_what_was_read_ahead() {
+fn a_terminator_set_by_a_handler_applies_to_bytes_read_ahead() {
     for (stream, expected) in [
         (&b"raw\t\t\tx\n"[..], &[(&b"raw"[..], 0), (b"\t\t", 0), (b"x", 2)][..]),
         (b"raw\t\t\t\t|", &[(b"raw", 1)]),
         (b"lines\t\t\t|\n", &[(b"lines", 0), (b"\t", 0), (b"", 2)]),
         (b"a\traw\t\t\t", &[(b"a", 0), (b"raw", 0), (b"\t\t", 0)]),
     ] {
-        let said = frames(under_every_cut(|| Framer::whole(Table), stream));
+        let entries = frames(under_every_cut(|| Framer::whole(Table), stream));
         let expected: Vec<Frame> = expected.iter().map(|(frame, index)| (frame.to_vec(), Some(*index))).collect();
-        assert_eq!(said, expected, "{}", stream.escape_ascii());
+        assert_eq!(entries, expected, "{}", stream.escape_ascii());
     }
 }
 
@@ -278,7 +287,7 @@ impl FrameHandler for Turns {
     fn start(&self) -> Terminator {
         self.terminator()
     }
-    fn frame(&mut self, frame: &[u8], found: Found) -> Result<Step<Frame>, Infallible> {
+    fn frame(&mut self, frame: &[u8], found: FrameInfo) -> Result<Step<Frame>, Infallible> {
         self.at += 1;
         Ok(Step::event((frame.to_vec(), Some(found.delimiter))).until(self.terminator()))
     }
@@ -299,7 +308,7 @@ fn reference_of_turns(turns: &[Vec<Vec<u8>>], mut stream: &[u8]) -> Vec<Frame> {
 }
 
 #[test]
-fn bytes_that_are_read_again_may_be_read_again_under_another_set() {
+fn bytes_that_are_read_again_may_be_read_under_another_set() {
     let sets = [&["a", "aaaab"][..], &["a", "aab"], &["aa", "ab"]];
     let turns: Vec<Vec<Vec<u8>>> =
         sets.iter().map(|set| set.iter().map(|one| one.as_bytes().to_vec()).collect()).collect();
@@ -328,43 +337,44 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(20_000))]
 
     #[test]
-    fn any_set_in_any_chunks_is_read_as_the_whole_stream_is((delimiters, chunks) in cases()) {
+    fn any_set_in_any_chunks_gives_the_frames_of_the_whole_stream((delimiters, chunks) in cases()) {
         let any = AnyOf::new(&delimiters).unwrap();
-        let said = frames(trace(framer(&any), chunks.iter().map(Vec::as_slice)));
-        prop_assert_eq!(said, reference(&delimiters, &chunks.concat()));
+        let entries = frames(trace(framer(&any), chunks.iter().map(Vec::as_slice)));
+        prop_assert_eq!(entries, reference(&delimiters, &chunks.concat()));
     }
 
     #[test]
-    fn any_sets_in_turns_are_read_as_the_whole_stream_is(
+    fn alternating_sets_give_the_frames_of_the_whole_stream(
         (turns, chunks) in (prop::collection::vec(sets(b"ab"), 1..4), prop::collection::vec(words(12, b"ab"), 0..8)),
     ) {
         let made = Framer::whole(Turns { turns: turns.clone(), at: 0 });
-        let said = frames(trace(made, chunks.iter().map(Vec::as_slice)));
-        prop_assert_eq!(said, reference_of_turns(&turns, &chunks.concat()));
+        let entries = frames(trace(made, chunks.iter().map(Vec::as_slice)));
+        prop_assert_eq!(entries, reference_of_turns(&turns, &chunks.concat()));
     }
 
-    /// At once (nothing waits for bytes that cannot change it), and with the terminator changed from outside while bytes are held.
+    /// Tokens come at once (nothing waits for bytes that cannot change it), also if the terminator
+    /// changes from outside while bytes are held.
     #[test]
-    fn a_change_from_outside_applies_to_all_that_is_held((delimiters, chunks) in cases(), (later, more) in cases()) {
+    fn a_change_from_outside_applies_to_all_held_bytes((delimiters, chunks) in cases(), (later, more) in cases()) {
         let mut framer = framer(&AnyOf::new(&delimiters).unwrap());
-        let mut said = Vec::new();
+        let mut entries = Vec::new();
         for chunk in &chunks {
-            framer.feed(chunk, &mut |frame| said.push(frame)).unwrap();
+            framer.feed(chunk, &mut |frame| entries.push(frame)).unwrap();
         }
         let before = chunks.concat();
         let (expected, payload, held) = settled(&delimiters, &before);
-        prop_assert_eq!(&said, &expected);
+        prop_assert_eq!(&entries, &expected);
         prop_assert_eq!(framer.held_bytes(), held);
 
         framer.set_terminator(Terminator::AnyOf(AnyOf::new(&later).unwrap()));
         prop_assert_eq!(framer.held_bytes(), held);
-        said.clear();
+        entries.clear();
         for chunk in &more {
-            framer.feed(chunk, &mut |frame| said.push(frame)).unwrap();
+            framer.feed(chunk, &mut |frame| entries.push(frame)).unwrap();
         }
-        framer.close(&mut |frame| said.push(frame)).unwrap();
+        framer.close(&mut |frame| entries.push(frame)).unwrap();
         let mut expected = reference(&later, &[held, &more.concat()].concat());
         expected[0].0.splice(0..0, payload.iter().copied());
-        prop_assert_eq!(said, expected);
+        prop_assert_eq!(entries, expected);
     }
 }

@@ -1,12 +1,12 @@
-//! How a stream ends, and how far its offsets go.
+//! The ends of streams, and their last offsets.
 
 use std::convert::Infallible;
 
-use enjamb::{End, Found, FrameError, FrameHandler, Framer, Limit, Machine, Step, Terminator};
+use enjamb::{End, FrameError, FrameHandler, FrameInfo, Framer, Limit, Machine, Step, Terminator};
 
-use crate::trace::{Said, under_every_cut};
+use crate::trace::{TraceEntry, under_every_cut};
 
-/// Follows a script of terminators, one a frame, and then keeps the last one.
+/// A handler with a script of terminators, one for each frame. The last one stays.
 struct Script {
     terminators: Vec<Terminator>,
     limit: Limit,
@@ -14,13 +14,13 @@ struct Script {
 }
 
 impl Script {
-    fn framer(terminators: &[Terminator], limit: Limit) -> Framer<enjamb::Whole<Self>> {
+    fn framer(terminators: &[Terminator], limit: Limit) -> Framer<enjamb::WholeFrames<Self>> {
         Framer::whole(Self { terminators: terminators.to_vec(), limit, at: 0 })
     }
 }
 
 impl FrameHandler for Script {
-    type Event = (Vec<u8>, Found);
+    type Event = (Vec<u8>, FrameInfo);
     type Error = Infallible;
 
     fn start(&self) -> Terminator {
@@ -29,7 +29,7 @@ impl FrameHandler for Script {
     fn limit(&self) -> Limit {
         self.limit
     }
-    fn frame(&mut self, frame: &[u8], found: Found) -> Result<Step<Self::Event>, Infallible> {
+    fn frame(&mut self, frame: &[u8], found: FrameInfo) -> Result<Step<Self::Event>, Infallible> {
         let step = Step::event((frame.to_vec(), found));
         self.at += 1;
         Ok(match self.terminators.get(self.at) {
@@ -37,7 +37,7 @@ impl FrameHandler for Script {
             None => step,
         })
     }
-    fn oversized(&mut self, found: Found) -> Result<Step<Self::Event>, Infallible> {
+    fn oversized(&mut self, found: FrameInfo) -> Result<Step<Self::Event>, Infallible> {
         Ok(Step::event((b"oversized".to_vec(), found)))
     }
 }
@@ -47,7 +47,7 @@ fn length(bytes: u64) -> Terminator {
 }
 
 #[test]
-fn the_end_says_how_it_found_the_stream() {
+fn the_end_reports_the_state_of_the_stream() {
     let clean = End::Clean;
     let cut_off = |have, missing| End::Truncated { have, missing };
     let any = Terminator::any_of(["\r", "\r\n", "\n\n\n"]).unwrap();
@@ -64,48 +64,49 @@ fn the_end_says_how_it_found_the_stream() {
         (vec![Terminator::lf(), length(2), Terminator::Close], b"a\nb", 1, cut_off(1, Some(1))),
         (vec![any.clone()], b"ab\r", 1, clean),
         (vec![any.clone()], b"ab\n\n", 0, cut_off(4, None)),
-        // What was held comes under the terminator that the frame before it set.
+        // Held bytes come under the terminator that the frame before them set.
         (vec![any.clone(), Terminator::Close], b"ab\r", 2, clean),
         (vec![any, length(3)], b"\r\n\n\n", 1, cut_off(2, Some(1))),
     ] {
-        let said = under_every_cut(|| Script::framer(&terminators, Limit::DEFAULT), bytes);
-        assert_eq!(said.len(), frames + 1, "{}: {said:?}", bytes.escape_ascii());
-        assert_eq!(said.last(), Some(&Said::End(end)), "{}", bytes.escape_ascii());
+        let entries = under_every_cut(|| Script::framer(&terminators, Limit::DEFAULT), bytes);
+        assert_eq!(entries.len(), frames + 1, "{}: {entries:?}", bytes.escape_ascii());
+        assert_eq!(entries.last(), Some(&TraceEntry::End(end)), "{}", bytes.escape_ascii());
     }
 }
 
 #[test]
-fn a_frame_that_ends_with_the_stream_is_one_and_obeys_its_limit() {
+fn a_frame_that_ends_with_the_stream_obeys_its_limit() {
     let close = [Terminator::Close];
-    let found = Found { start: 0, end: 5, length: 5, dropped: 1, lost: 0, delimiter: 0 };
+    let found = FrameInfo { start: 0, end: 5, length: 5, dropped: 1, lost: 0, delimiter: 0 };
     for (limit, expected) in [
         (Limit::truncate(4), (b"abcd".to_vec(), found)),
         (Limit::skip(4), (b"oversized".to_vec(), found)),
-        (Limit::refuse(5), (b"abcde".to_vec(), Found { dropped: 0, ..found })),
+        (Limit::refuse(5), (b"abcde".to_vec(), FrameInfo { dropped: 0, ..found })),
     ] {
-        let said = under_every_cut(|| Script::framer(&close, limit), b"abcde");
-        assert_eq!(said, [Said::Event(expected, u64::MAX), Said::End(End::Clean)], "{limit:?}");
+        let entries = under_every_cut(|| Script::framer(&close, limit), b"abcde");
+        assert_eq!(entries, [TraceEntry::Event(expected, u64::MAX), TraceEntry::End(End::Clean)], "{limit:?}");
     }
-    let said = under_every_cut(|| Script::framer(&close, Limit::refuse(4)), b"abcde");
-    assert_eq!(said, [Said::Failed(FrameError::TooLong { start: 0, end: 4, max: 4 })]);
+    let entries = under_every_cut(|| Script::framer(&close, Limit::refuse(4)), b"abcde");
+    assert_eq!(entries, [TraceEntry::Failed(FrameError::TooLong { start: 0, end: 4, max: 4 })]);
 }
 
-/// `held` at the end is over the limit: the verdict comes with the end, as it would have come with the next byte.
+/// The held bytes are over the limit: the error comes with the end, as it would have come with the
+/// next byte.
 #[test]
-fn the_limit_holds_for_what_the_end_delivers() {
+fn the_limit_holds_for_bytes_that_the_end_delivers() {
     let any = [Terminator::any_of(["b", "aaac"]).unwrap()];
-    let said = under_every_cut(|| Script::framer(&any, Limit::refuse(2)), b"baaa");
-    assert_eq!(said.last(), Some(&Said::Failed(FrameError::TooLong { start: 1, end: 3, max: 2 })));
+    let entries = under_every_cut(|| Script::framer(&any, Limit::refuse(2)), b"baaa");
+    assert_eq!(entries.last(), Some(&TraceEntry::Failed(FrameError::TooLong { start: 1, end: 3, max: 2 })));
 }
 
 #[test]
-fn offsets_are_exact_to_the_last_one_there_is_and_stay_there() {
+fn offsets_are_exact_up_to_the_last_one_and_stay_there() {
     let any = Terminator::any_of(["\r\n", "\r"]).unwrap();
     for terminator in [Terminator::crlf(), any, length(3), Terminator::Close] {
         for overflow in [Limit::DEFAULT, Limit::truncate(1), Limit::skip(1)] {
             let near = |start| {
                 let script = Script { terminators: vec![terminator.clone()], limit: overflow, at: 0 };
-                Framer::at(enjamb::Whole::new(script), start)
+                Framer::at(enjamb::WholeFrames::new(script), start)
             };
             let bytes = b"a\r\nbcd\r\n\r\nefgh\r\n";
             let at_zero = under_every_cut(|| near(0), bytes);
@@ -114,10 +115,10 @@ fn offsets_are_exact_to_the_last_one_there_is_and_stay_there() {
                 let moved = |offset: u64| start.saturating_add(offset);
                 let expected: Vec<_> = at_zero
                     .iter()
-                    .map(|said| match said.clone() {
-                        Said::Event((frame, found), offset) => {
-                            let found = Found { start: moved(found.start), end: moved(found.end), ..found };
-                            Said::Event((frame, found), moved(offset))
+                    .map(|entries| match entries.clone() {
+                        TraceEntry::Event((frame, found), offset) => {
+                            let found = FrameInfo { start: moved(found.start), end: moved(found.end), ..found };
+                            TraceEntry::Event((frame, found), moved(offset))
                         }
                         other => other,
                     })
@@ -129,17 +130,25 @@ fn offsets_are_exact_to_the_last_one_there_is_and_stay_there() {
 }
 
 #[test]
-fn a_limit_near_the_last_offset_overflows_nothing() {
-    let mut framer =
-        Framer::at(enjamb::Whole::new(Script { terminators: vec![length(u64::MAX)], limit: Limit::DEFAULT, at: 0 }), 9);
+fn a_limit_near_the_last_offset_does_not_overflow() {
+    let mut framer = Framer::at(
+        enjamb::WholeFrames::new(Script { terminators: vec![length(u64::MAX)], limit: Limit::DEFAULT, at: 0 }),
+        9,
+    );
     assert_eq!(framer.next(&mut &b"x"[..]), Err(FrameError::TooLong { start: 9, end: 9, max: 1 << 20 }));
 
-    let whole = enjamb::Whole::new(Script { terminators: vec![length(u64::MAX)], limit: Limit::skip(3), at: 0 });
+    let whole = enjamb::WholeFrames::new(Script { terminators: vec![length(u64::MAX)], limit: Limit::skip(3), at: 0 });
     let mut framer = Framer::at(whole, u64::MAX - 2);
     framer.feed(b"abcdef", &mut |_| {}).unwrap();
     assert_eq!(framer.pass(u64::MAX - 7), Ok(Ok(None)));
-    let found =
-        Found { start: u64::MAX - 2, end: u64::MAX, length: u64::MAX, dropped: u64::MAX - 3, lost: 0, delimiter: 0 };
+    let found = FrameInfo {
+        start: u64::MAX - 2,
+        end: u64::MAX,
+        length: u64::MAX,
+        dropped: u64::MAX - 3,
+        lost: 0,
+        delimiter: 0,
+    };
     assert_eq!(framer.next(&mut &b"x"[..]), Ok(Some((b"oversized".to_vec(), found))));
     assert_eq!(framer.offset(), u64::MAX);
 }

@@ -1,10 +1,11 @@
-//! Where an error is reported depends on the bytes, and never on the cuts.
+//! The places of errors, which depend on the bytes and never on the cuts.
 
-use enjamb::{Found, FrameError, Framer, Handler, Limit, Machine, Overflow, Step, Terminator, Unplaced};
+use enjamb::{FrameError, FrameInfo, Framer, GapError, Handler, Limit, Machine, Overflow, Step, Terminator};
 
-use crate::trace::{Said, under_every_cut};
+use crate::trace::{TraceEntry, under_every_cut};
 
-/// Refuses payload that holds a `!` when it sees it, and a frame that has a `?` when it is whole.
+/// A handler that refuses a piece with a `!` when it sees it, and a frame with a `?` when it is
+/// whole.
 struct Picky {
     terminator: Terminator,
     limit: Limit,
@@ -18,7 +19,7 @@ impl Picky {
 }
 
 impl Handler for Picky {
-    type Event = Found;
+    type Event = FrameInfo;
     type Error = char;
 
     fn start(&self) -> Terminator {
@@ -31,13 +32,13 @@ impl Handler for Picky {
         self.question |= piece.contains(&b'?');
         if piece.contains(&b'!') { Err('!') } else { Ok(()) }
     }
-    fn found(&mut self, frame: Found) -> Result<Step<Found>, char> {
+    fn found(&mut self, frame: FrameInfo) -> Result<Step<FrameInfo>, char> {
         if std::mem::take(&mut self.question) { Err('?') } else { Ok(Step::event(frame)) }
     }
 }
 
 #[test]
-fn an_error_of_a_piece_is_reported_at_the_start_of_its_frame_and_one_of_a_frame_behind_it() {
+fn errors_of_pieces_and_of_frames_have_their_own_places() {
     let crlf = Terminator::crlf();
     for (bytes, error) in [
         (&b"ab\r\nc!d\r\n"[..], FrameError::Handler { start: 4, end: 4, error: '!' }),
@@ -46,38 +47,38 @@ fn an_error_of_a_piece_is_reported_at_the_start_of_its_frame_and_one_of_a_frame_
         (b"ab\r\nc?d\r\n", FrameError::Handler { start: 4, end: 9, error: '?' }),
         (b"ab\r\n?!\r\n", FrameError::Handler { start: 4, end: 4, error: '!' }),
     ] {
-        let said = under_every_cut(|| Picky::framer(&crlf, Limit::DEFAULT), bytes);
-        assert_eq!(said.last(), Some(&Said::Failed(error)), "{}", bytes.escape_ascii());
+        let entries = under_every_cut(|| Picky::framer(&crlf, Limit::DEFAULT), bytes);
+        assert_eq!(entries.last(), Some(&TraceEntry::Failed(error)), "{}", bytes.escape_ascii());
     }
 }
 
 #[test]
-fn a_frame_that_is_passed_over_was_collected_up_to_its_limit_however_it_came() {
+fn a_skipped_frame_is_collected_up_to_its_limit_under_every_cut() {
     let crlf = Terminator::crlf();
     for overflow in [Overflow::Skip, Overflow::Truncate, Overflow::Refuse] {
         let limit = Limit { max: 3, overflow };
-        let said = under_every_cut(|| Picky::framer(&crlf, limit), b"ab!de\r\n");
-        assert_eq!(said, [Said::Failed(FrameError::Handler { start: 0, end: 0, error: '!' })], "{overflow:?}");
+        let entries = under_every_cut(|| Picky::framer(&crlf, limit), b"ab!de\r\n");
+        assert_eq!(entries, [TraceEntry::Failed(FrameError::Handler { start: 0, end: 0, error: '!' })], "{overflow:?}");
     }
 }
 
 #[test]
-fn an_error_that_a_hole_brings_is_returned_at_once() {
+fn an_error_in_a_gap_is_returned_at_once() {
     let four = Terminator::length(4).unwrap();
     let mut framer = Picky::framer(&four, Limit::DEFAULT);
     framer.feed(b"a?", &mut |_| {}).unwrap();
     let error = FrameError::Handler { start: 0, end: 4, error: '?' };
     assert_eq!(framer.pass(2), Ok(Err(error.clone())));
-    assert_eq!(framer.pass(1), Err(Unplaced), "nothing can be placed behind an error");
+    assert_eq!(framer.pass(1), Err(GapError), "nothing can be placed behind an error");
     assert_eq!(framer.next(&mut &b"abcd"[..]), Err(error));
 }
 
 #[test]
-fn what_a_hole_takes_of_a_frame_counts_towards_its_limit() {
+fn lost_bytes_count_towards_the_limit() {
     let ten = Terminator::length(10).unwrap();
     let mut framer = Picky::framer(&ten, Limit::skip(4));
     framer.feed(b"ab", &mut |_| {}).unwrap();
-    let found = Found { start: 0, end: 10, length: 10, dropped: 6, lost: 2, delimiter: 0 };
+    let found = FrameInfo { start: 0, end: 10, length: 10, dropped: 6, lost: 2, delimiter: 0 };
     assert_eq!(framer.pass(8), Ok(Ok(Some(found))));
 
     let mut framer = Picky::framer(&Terminator::Close, Limit::refuse(4));

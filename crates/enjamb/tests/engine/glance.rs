@@ -1,20 +1,21 @@
-//! A handler may take a whole message from the front of a chunk; what is said is what it would have said without.
+//! Glances: a handler may take a whole message from the front of a chunk, and gives the same events
+//! as without.
 
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
 
-use enjamb::{End, Found, Framer, Glance, Handler, Machine, Step, Terminator};
+use enjamb::{End, FrameInfo, Framer, Glance, Handler, Machine, Step, Terminator};
 
-use crate::trace::{Said, trace, under_every_cut};
+use crate::trace::{TraceEntry, trace, under_every_cut};
 
-/// Messages of two lines, the second of which is the message.
+/// A protocol of couplets: the second line is the message.
 struct Couplets {
     second: bool,
     line: Vec<u8>,
-    /// Does it take whole couplets at a glance, and how many did it take?
+    /// Whether it takes whole couplets at a glance, and how many it took.
     glances: bool,
     taken: usize,
-    /// Where in the chunk it was asked: all that it was shown.
+    /// The chunks that `glance` was called with.
     shown: Vec<Vec<u8>>,
 }
 
@@ -35,7 +36,7 @@ impl Handler for Couplets {
         self.line.extend_from_slice(piece);
         Ok(())
     }
-    fn found(&mut self, _: Found) -> Result<Step<Vec<u8>>, Infallible> {
+    fn found(&mut self, _: FrameInfo) -> Result<Step<Vec<u8>>, Infallible> {
         let line = std::mem::take(&mut self.line);
         self.second = !self.second;
         Ok(if self.second { Step::quiet() } else { Step::event(line) })
@@ -57,11 +58,11 @@ impl Handler for Couplets {
 }
 
 #[test]
-fn what_is_taken_at_a_glance_is_what_the_frames_would_have_said() {
+fn a_glance_gives_the_events_of_the_frames() {
     let stream = b"one\r\ntwo\r\n\r\n\r\nthree\r\nfour\r\nfive\r\n";
-    let said = under_every_cut(|| Framer::new(Couplets::new(true)), stream);
-    assert_eq!(said, trace(Framer::new(Couplets::new(false)), [&stream[..]]));
-    assert_eq!(said.last(), Some(&Said::End(End::Truncated { have: 0, missing: None })));
+    let entries = under_every_cut(|| Framer::new(Couplets::new(true)), stream);
+    assert_eq!(entries, trace(Framer::new(Couplets::new(false)), [&stream[..]]));
+    assert_eq!(entries.last(), Some(&TraceEntry::End(End::Truncated { have: 0, missing: None })));
 
     let mut framer = Framer::new(Couplets::new(true));
     framer.feed(stream, &mut |_| {}).unwrap();
@@ -69,7 +70,7 @@ fn what_is_taken_at_a_glance_is_what_the_frames_would_have_said() {
 }
 
 #[test]
-fn a_handler_is_asked_only_where_a_frame_begins() {
+fn glance_is_called_only_where_a_frame_begins() {
     let mut framer = Framer::new(Couplets::new(false));
     for chunk in [&b"a\r"[..], b"\nb", b"c\r\n\r", b"\n", b""] {
         framer.feed(chunk, &mut |_| {}).unwrap();
@@ -77,7 +78,7 @@ fn a_handler_is_asked_only_where_a_frame_begins() {
     assert_eq!(framer.handler().shown, [&b"a\r"[..], b"b", b"\r"]);
 }
 
-/// Takes more than there is, which is a fault in the handler.
+/// A wrong handler, which takes more than there is.
 struct Greedy;
 
 impl Handler for Greedy {
@@ -90,7 +91,7 @@ impl Handler for Greedy {
     fn collect(&mut self, _: &[u8]) -> Result<(), Infallible> {
         Ok(())
     }
-    fn found(&mut self, found: Found) -> Result<Step<u64>, Infallible> {
+    fn found(&mut self, found: FrameInfo) -> Result<Step<u64>, Infallible> {
         Ok(Step::event(found.length))
     }
     fn glance(&mut self, chunk: &[u8]) -> Option<Glance<u64>> {
@@ -99,9 +100,9 @@ impl Handler for Greedy {
 }
 
 #[test]
-fn more_than_there_is_is_not_taken() {
+fn a_glance_that_takes_more_than_the_chunk_is_ignored() {
     assert_eq!(
         trace(Framer::new(Greedy), [&b"ab\ncd"[..]]),
-        [Said::Event(2, 3), Said::End(End::Truncated { have: 2, missing: None })]
+        [TraceEntry::Event(2, 3), TraceEntry::End(End::Truncated { have: 2, missing: None })]
     );
 }

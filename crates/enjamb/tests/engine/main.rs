@@ -1,4 +1,4 @@
-//! The engine by itself: frames, errors, ends and offsets, however a stream is cut.
+//! The engine alone: frames, errors, ends and offsets, under every cut.
 
 mod any_of;
 mod ends;

@@ -1,14 +1,14 @@
-//! Text whose characters are split anywhere, against the whole frame decoded at once.
+//! Text whose characters are split anywhere, compared with whole frames that are decoded at once.
 
 use std::convert::Infallible;
 
 use enjamb::{
-    End, Found, FrameError, Framer, Invalid, Limit, Machine, Step, Terminator, Text, TextError, TextFrameHandler,
-    TextHandler, WholeText,
+    End, FrameError, FrameInfo, Framer, InvalidUtf8, Limit, Machine, Step, Terminator, Text, TextError,
+    TextFrameHandler, TextHandler, WholeTextFrames,
 };
 use proptest::prelude::*;
 
-use crate::trace::{Said, trace, under_every_cut};
+use crate::trace::{TraceEntry, trace, under_every_cut};
 
 #[derive(Clone, Debug)]
 struct Lines {
@@ -26,10 +26,10 @@ impl TextFrameHandler for Lines {
     fn limit(&self) -> Limit {
         self.limit
     }
-    fn frame(&mut self, frame: &str, _: Found) -> Result<Step<String>, Infallible> {
+    fn frame(&mut self, frame: &str, _: FrameInfo) -> Result<Step<String>, Infallible> {
         Ok(Step::event(frame.to_owned()))
     }
-    fn oversized(&mut self, found: Found) -> Result<Step<String>, Infallible> {
+    fn oversized(&mut self, found: FrameInfo) -> Result<Step<String>, Infallible> {
         Ok(Step::event(format!("{} too many", found.dropped)))
     }
     fn close(&mut self, partial: &str, _: End) -> Result<Option<String>, Infallible> {
@@ -37,23 +37,23 @@ impl TextFrameHandler for Lines {
     }
 }
 
-fn lines(invalid: Invalid, limit: Limit) -> Framer<Text<WholeText<Lines>>> {
+fn lines(invalid: InvalidUtf8, limit: Limit) -> Framer<Text<WholeTextFrames<Lines>>> {
     Framer::text(Lines { terminator: Terminator::crlf(), limit }, invalid)
 }
 
-fn invalid(start: u64, end: u64, at: u64, length: usize) -> Said<String, TextError<Infallible>> {
-    Said::Failed(FrameError::Handler { start, end, error: TextError::Invalid { at, length } })
+fn invalid(start: u64, end: u64, at: u64, length: usize) -> TraceEntry<String, TextError<Infallible>> {
+    TraceEntry::Failed(FrameError::Handler { start, end, error: TextError::Invalid { at, length } })
 }
 
-fn line(text: &str, offset: u64) -> Said<String, TextError<Infallible>> {
-    Said::Event(text.to_owned(), offset)
+fn line(text: &str, offset: u64) -> TraceEntry<String, TextError<Infallible>> {
+    TraceEntry::Event(text.to_owned(), offset)
 }
 
 #[test]
 fn characters_may_be_split_anywhere() {
     let stream = "größe\r\n\u{10348}\u{fffd}𝄞\r\n日本\r\n\r\nx";
-    let said = under_every_cut(|| lines(Invalid::Refuse, Limit::DEFAULT), stream.as_bytes());
-    let truncated = Said::End(End::Truncated { have: 1, missing: None });
+    let entries = under_every_cut(|| lines(InvalidUtf8::Refuse, Limit::DEFAULT), stream.as_bytes());
+    let truncated = TraceEntry::End(End::Truncated { have: 1, missing: None });
     let frames = [
         line("größe", 9),
         line("\u{10348}\u{fffd}𝄞", 22),
@@ -62,13 +62,13 @@ fn characters_may_be_split_anywhere() {
         line("x", u64::MAX),
         truncated,
     ];
-    assert_eq!(said, frames);
+    assert_eq!(entries, frames);
 }
 
 #[test]
-fn an_invalid_sequence_is_reported_where_it_is_however_the_stream_was_cut() {
+fn every_cut_reports_an_invalid_sequence_at_its_place() {
     for (stream, at, length) in [
-        // Not the beginning of a character, and one that is not followed up.
+        // Not the beginning of a character, and a beginning that does not continue.
         (&b"ok\r\nab\xffcd\r\n"[..], 6, 1),
         (b"ok\r\n\x80\r\n", 4, 1),
         (b"ok\r\na\xe2\x82x\r\n", 5, 2),
@@ -79,59 +79,59 @@ fn an_invalid_sequence_is_reported_where_it_is_however_the_stream_was_cut() {
         (b"ok\r\n\xf4\x90\x80\x80\r\n", 4, 1),
         (b"ok\r\n\xc3\xa4\xe2\xe2\x82\xac\r\n", 6, 1),
     ] {
-        let said = under_every_cut(|| lines(Invalid::Refuse, Limit::DEFAULT), stream);
-        assert_eq!(said, [line("ok", 4), invalid(4, 4, at, length)], "{}", stream.escape_ascii());
+        let entries = under_every_cut(|| lines(InvalidUtf8::Refuse, Limit::DEFAULT), stream);
+        assert_eq!(entries, [line("ok", 4), invalid(4, 4, at, length)], "{}", stream.escape_ascii());
     }
     // Only the end of the frame shows that nothing follows.
-    let said = under_every_cut(|| lines(Invalid::Refuse, Limit::DEFAULT), b"ok\r\na\xe2\x82\r\n");
-    assert_eq!(said, [line("ok", 4), invalid(4, 9, 5, 2)]);
+    let entries = under_every_cut(|| lines(InvalidUtf8::Refuse, Limit::DEFAULT), b"ok\r\na\xe2\x82\r\n");
+    assert_eq!(entries, [line("ok", 4), invalid(4, 9, 5, 2)]);
 }
 
 #[test]
-fn a_character_that_the_end_of_the_stream_cuts_off_is_no_fault() {
-    let end = Said::End(End::Truncated { have: 3, missing: None });
-    let said = under_every_cut(|| lines(Invalid::Refuse, Limit::DEFAULT), b"a\xe2\x82");
-    assert_eq!(said, [line("a", u64::MAX), end.clone()]);
-    let said = under_every_cut(|| lines(Invalid::Replace, Limit::DEFAULT), b"a\xe2\x82");
-    assert_eq!(said, [line("a\u{fffd}", u64::MAX), end]);
+fn a_character_cut_off_by_the_end_is_not_an_error() {
+    let end = TraceEntry::End(End::Truncated { have: 3, missing: None });
+    let entries = under_every_cut(|| lines(InvalidUtf8::Refuse, Limit::DEFAULT), b"a\xe2\x82");
+    assert_eq!(entries, [line("a", u64::MAX), end.clone()]);
+    let entries = under_every_cut(|| lines(InvalidUtf8::Replace, Limit::DEFAULT), b"a\xe2\x82");
+    assert_eq!(entries, [line("a\u{fffd}", u64::MAX), end]);
 }
 
 #[test]
 fn a_limit_leaves_out_the_character_it_would_cut_in_two() {
-    for policy in [Invalid::Refuse, Invalid::Replace] {
-        let said = under_every_cut(|| lines(policy, Limit::truncate(4)), "ab€c\r\n€\r\n".as_bytes());
-        assert_eq!(said, [line("ab", 8), line("€", 13), Said::End(End::Clean)]);
-        let said = under_every_cut(|| lines(policy, Limit::skip(4)), "ab€c\r\n€\r\n".as_bytes());
-        assert_eq!(said, [line("2 too many", 8), line("€", 13), Said::End(End::Clean)]);
+    for policy in [InvalidUtf8::Refuse, InvalidUtf8::Replace] {
+        let entries = under_every_cut(|| lines(policy, Limit::truncate(4)), "ab€c\r\n€\r\n".as_bytes());
+        assert_eq!(entries, [line("ab", 8), line("€", 13), TraceEntry::End(End::Clean)]);
+        let entries = under_every_cut(|| lines(policy, Limit::skip(4)), "ab€c\r\n€\r\n".as_bytes());
+        assert_eq!(entries, [line("2 too many", 8), line("€", 13), TraceEntry::End(End::Clean)]);
     }
 }
 
 #[test]
-fn a_hole_inside_a_character_leaves_it_without_its_end() {
+fn a_gap_inside_a_character_makes_it_invalid() {
     let of = |terminator: &Terminator, invalid| {
         Framer::text(Lines { terminator: terminator.clone(), limit: Limit::DEFAULT }, invalid)
     };
     let eight = Terminator::length(8).unwrap();
-    let mut framer = of(&eight, Invalid::Refuse);
+    let mut framer = of(&eight, InvalidUtf8::Refuse);
     framer.feed(b"ab\xe2\x82", &mut |_| {}).unwrap();
     assert_eq!(framer.pass(1), Ok(Ok(None)));
-    // These two would have been the end of another character, and the first of them is at offset 5.
+    // These two would have ended another character, and the first of them is at offset 5.
     let error = FrameError::Handler { start: 0, end: 0, error: TextError::Invalid { at: 2, length: 2 } };
     assert_eq!(framer.next(&mut &b"\xac\xac"[..]), Err(error));
 
-    let mut framer = of(&eight, Invalid::Replace);
+    let mut framer = of(&eight, InvalidUtf8::Replace);
     framer.feed(b"ab\xe2\x82", &mut |_| {}).unwrap();
     assert_eq!(framer.pass(1), Ok(Ok(None)));
     assert_eq!(framer.next(&mut &b"\xacxy"[..]), Ok(Some("ab\u{fffd}\u{fffd}xy".to_owned())));
 
-    let mut framer = of(&eight, Invalid::Refuse);
+    let mut framer = of(&eight, InvalidUtf8::Refuse);
     framer.feed(b"ab", &mut |_| {}).unwrap();
     assert_eq!(framer.pass(3), Ok(Ok(None)));
     let error = FrameError::Handler { start: 0, end: 0, error: TextError::Invalid { at: 6, length: 1 } };
     assert_eq!(framer.next(&mut &b"x\xff"[..]), Err(error), "an offset counts what was lost");
 }
 
-/// The pieces themselves, of which none is empty and none ends inside a character.
+/// Pieces, none of which is empty or ends inside a character.
 #[derive(Default)]
 struct Pieces {
     seen: Vec<String>,
@@ -149,14 +149,14 @@ impl TextHandler for Pieces {
         self.seen.push(piece.to_owned());
         Ok(())
     }
-    fn found(&mut self, _: Found) -> Result<Step<Vec<String>>, Infallible> {
+    fn found(&mut self, _: FrameInfo) -> Result<Step<Vec<String>>, Infallible> {
         Ok(Step::event(std::mem::take(&mut self.seen)))
     }
 }
 
 #[test]
-fn no_more_is_held_than_a_character_without_its_end() {
-    let mut framer = Framer::new(Text::new(Pieces::default(), Invalid::Refuse));
+fn at_most_one_incomplete_character_is_held() {
+    let mut framer = Framer::new(Text::new(Pieces::default(), InvalidUtf8::Refuse));
     let mut held = Vec::new();
     for byte in "a𝄞€\n".bytes() {
         let event = framer.next(&mut &[byte][..]).unwrap();
@@ -187,52 +187,52 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Each frame of the stream decoded by itself.
-fn reference(stream: &[u8], policy: Invalid) -> Vec<Said<String, TextError<Infallible>>> {
-    let mut said = Vec::new();
+fn reference(stream: &[u8], policy: InvalidUtf8) -> Vec<TraceEntry<String, TextError<Infallible>>> {
+    let mut entries = Vec::new();
     let mut start = 0;
     while let Some(length) = stream[start..].windows(2).position(|two| two == b"\r\n") {
         let (frame, end) = (&stream[start..start + length], start + length + 2);
         match (std::str::from_utf8(frame), policy) {
-            (Err(error), Invalid::Refuse) => {
+            (Err(error), InvalidUtf8::Refuse) => {
                 let at = (start + error.valid_up_to()) as u64;
                 let length = error.error_len().unwrap_or(frame.len() - error.valid_up_to());
                 let whole = error.error_len().is_none();
-                said.push(invalid(start as u64, if whole { end } else { start } as u64, at, length));
-                return said;
+                entries.push(invalid(start as u64, if whole { end } else { start } as u64, at, length));
+                return entries;
             }
-            _ => said.push(line(&String::from_utf8_lossy(frame), end as u64)),
+            _ => entries.push(line(&String::from_utf8_lossy(frame), end as u64)),
         }
         start = end;
     }
     let tail = &stream[start..];
     let text = match (std::str::from_utf8(tail), policy) {
-        (Err(error), Invalid::Refuse) => {
+        (Err(error), InvalidUtf8::Refuse) => {
             if let Some(length) = error.error_len() {
-                said.push(invalid(start as u64, start as u64, (start + error.valid_up_to()) as u64, length));
-                return said;
+                entries.push(invalid(start as u64, start as u64, (start + error.valid_up_to()) as u64, length));
+                return entries;
             }
             String::from_utf8_lossy(&tail[..error.valid_up_to()])
         }
         _ => String::from_utf8_lossy(tail),
     };
     if !text.is_empty() {
-        said.push(line(&text, u64::MAX));
+        entries.push(line(&text, u64::MAX));
     }
     let have = tail.len() as u64;
-    said.push(Said::End(if have == 0 { End::Clean } else { End::Truncated { have, missing: None } }));
-    said
+    entries.push(TraceEntry::End(if have == 0 { End::Clean } else { End::Truncated { have, missing: None } }));
+    entries
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(5000))]
 
     #[test]
-    fn any_bytes_in_any_chunks_are_the_text_of_their_frames(
+    fn any_bytes_in_any_chunks_give_the_text_of_their_frames(
         stream in bytes(),
         sizes in prop::collection::vec(1_usize..6, 1..5),
         replace in any::<bool>(),
     ) {
-        let policy = if replace { Invalid::Replace } else { Invalid::Refuse };
+        let policy = if replace { InvalidUtf8::Replace } else { InvalidUtf8::Refuse };
         let (mut chunks, mut rest) = (Vec::new(), &stream[..]);
         for size in sizes.iter().cycle() {
             if rest.is_empty() {

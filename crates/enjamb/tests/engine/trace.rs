@@ -1,47 +1,51 @@
-//! What a framer says of a stream, and the same under every cut.
+//! Traces of a framer, which must be the same under every cut.
 
 use std::fmt::Debug;
 
 use enjamb::{End, FrameError, Framer, Handler, Machine};
 
-/// Anything a framer says.
+/// An output of a framer.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Said<V, E> {
-    /// An event, and how far the machine was then.
+pub(crate) enum TraceEntry<V, E> {
+    /// An event, and the machine's offset behind it.
     Event(V, u64),
     Failed(FrameError<E>),
     End(End),
 }
 
-/// All that is said of a stream that comes in these chunks.
+/// Returns all outputs for a stream in these chunks.
 pub(crate) fn trace<'c, H: Handler>(
     mut framer: Framer<H>,
     chunks: impl IntoIterator<Item = &'c [u8]>,
-) -> Vec<Said<H::Event, H::Error>> {
-    let mut said = Vec::new();
+) -> Vec<TraceEntry<H::Event, H::Error>> {
+    let mut entries = Vec::new();
     for mut chunk in chunks {
         loop {
             match framer.next(&mut chunk) {
-                Ok(Some(event)) => said.push(Said::Event(event, framer.offset())),
+                Ok(Some(event)) => entries.push(TraceEntry::Event(event, framer.offset())),
                 Ok(None) => break,
                 Err(error) => {
                     assert_eq!(framer.next(&mut chunk).err().map(|again| again.end()), Some(error.end()), "not fused");
-                    said.push(Said::Failed(error));
-                    return said;
+                    entries.push(TraceEntry::Failed(error));
+                    return entries;
                 }
             }
         }
-        assert!(chunk.is_empty(), "a chunk is used up before nothing more is said");
+        assert!(chunk.is_empty(), "a chunk is used up before nothing more is entries");
     }
     let mut last = Vec::new();
     let end = framer.close(&mut |event| last.push(event));
-    said.extend(last.into_iter().map(|event| Said::Event(event, u64::MAX)));
-    said.push(end.map_or_else(Said::Failed, Said::End));
-    said
+    entries.extend(last.into_iter().map(|event| TraceEntry::Event(event, u64::MAX)));
+    entries.push(end.map_or_else(TraceEntry::Failed, TraceEntry::End));
+    entries
 }
 
-/// What is said of `bytes` in one chunk, which is what is said under every one and two cuts, and of every byte by itself.
-pub(crate) fn under_every_cut<H: Handler>(make: impl Fn() -> Framer<H>, bytes: &[u8]) -> Vec<Said<H::Event, H::Error>>
+/// Returns the trace of `bytes` in one chunk. Checks that it is the same under every one and two
+/// cuts, and byte by byte.
+pub(crate) fn under_every_cut<H: Handler>(
+    make: impl Fn() -> Framer<H>,
+    bytes: &[u8],
+) -> Vec<TraceEntry<H::Event, H::Error>>
 where
     H::Event: PartialEq + Debug,
     H::Error: PartialEq + Debug,

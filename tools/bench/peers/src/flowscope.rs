@@ -1,8 +1,12 @@
-//! flowscope: flows, sessions, and parsers of its own.
+//! flowscope: flows, sessions and parsers.
 //!
-//! Read in two ways. As its documentation begins, a function gives the messages of a capture; below it is the session engine, which looks through all
-//! live streams at every packet (`FlowDriver`, in 0.22) and drops segments that are out of order. By parts, its tracker hands every payload to its
-//! reassembler that does order them, and that hands on to the same parser: what the tracker's `track_with_payload` is there for.
+//! It is used in two ways:
+//!
+//! * By sessions: one function returns the messages of a capture, as at the beginning of its
+//!   documentation. It runs the session engine (`FlowDriver`, in 0.22), which visits all live
+//!   streams at every packet and drops segments that are out of order.
+//! * By parts: its tracker passes every payload to its reassembler that does order segments, and
+//!   the ordered bytes go to the same parser. The tracker's `track_with_payload` exists for this.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -16,9 +20,9 @@ use flowscope::{
 };
 use pcap_file::pcap::PcapReader;
 
-use crate::{Found, Result};
+use crate::{Counts, Result};
 
-/// Counts messages.
+/// The number of messages of each kind.
 #[derive(Default)]
 struct Messages {
     requests: u64,
@@ -34,30 +38,34 @@ impl Messages {
         }
     }
 
-    fn found(self) -> Found {
-        Found::Http { requests: self.requests, responses: self.responses }
+    fn counts(self) -> Counts {
+        Counts::Http { requests: self.requests, responses: self.responses }
     }
 }
 
-/// The messages of its own iterator over a capture: of its ways to have them through its sessions the fastest.
-pub(crate) fn sessions(capture: &Path) -> Result<Found> {
+/// Counts the messages of its own iterator over a capture, the fastest of its ways that use
+/// sessions.
+pub(crate) fn http_by_sessions(capture: &Path) -> Result<Counts> {
     let mut messages = Messages::default();
     session_messages::<HttpParser>(capture)?.for_each(|(_, message)| messages.count(&message));
-    Ok(messages.found())
+    Ok(messages.counts())
 }
 
-/// A connection: what waits to be in order on either side, the initiator's first, and what is made of it.
+/// A connection: a reassembler for each side, the initiator's first, and the parser.
 #[derive(Default)]
 struct Flow<P> {
     sides: [SegmentBufferReassembler; 2],
     parser: P,
 }
 
-/// What a connection says, in order: `None` at its end.
-type Said<'a> = Option<(FlowSide, &'a [u8], Timestamp)>;
+/// An event of a reassembled connection.
+enum StreamEvent<'a> {
+    Data { side: FlowSide, bytes: &'a [u8], time: Timestamp },
+    End,
+}
 
-/// Hands every payload to the reassembler of its stream, and what is in order to `read`.
-fn by_parts<P: Default>(capture: &Path, mut read: impl FnMut(&mut P, Said<'_>)) -> Result<()> {
+/// Passes every payload to the reassembler of its stream, and the ordered bytes to `read`.
+fn reassemble<P: Default>(capture: &Path, mut read: impl FnMut(&mut P, StreamEvent<'_>)) -> Result<()> {
     let mut tracker = FlowTracker::<FiveTuple>::new(FiveTuple::bidirectional());
     let mut flows: HashMap<FiveTupleKey, Flow<P>, ahash::RandomState> = HashMap::default();
     let mut reader = PcapReader::new(File::open(capture)?)?;
@@ -70,40 +78,49 @@ fn by_parts<P: Default>(capture: &Path, mut read: impl FnMut(&mut P, Said<'_>)) 
             stream.segment(sequence, payload, time);
             let ready = stream.take();
             if !ready.is_empty() {
-                read(parser, Some((side, &ready, time)));
+                read(parser, StreamEvent::Data { side, bytes: &ready, time });
             }
         });
         for event in events {
             if let FlowEvent::Ended { key, .. } = event
                 && let Some(mut flow) = flows.remove(&key)
             {
-                read(&mut flow.parser, None);
+                read(&mut flow.parser, StreamEvent::End);
             }
         }
     }
-    flows.values_mut().for_each(|flow| read(&mut flow.parser, None));
+    flows.values_mut().for_each(|flow| read(&mut flow.parser, StreamEvent::End));
     Ok(())
 }
 
-pub(crate) fn http(capture: &Path) -> Result<Found> {
+/// Counts messages with its parts.
+pub(crate) fn http_by_parts(capture: &Path) -> Result<Counts> {
     let mut messages = Messages::default();
     let mut scratch = Vec::new();
-    by_parts(capture, |parser: &mut HttpParser, said| {
-        match said {
-            Some((FlowSide::Initiator, bytes, time)) => parser.feed_initiator(bytes, time, &mut scratch),
-            Some((FlowSide::Responder, bytes, time)) => parser.feed_responder(bytes, time, &mut scratch),
-            None => {
+    reassemble(capture, |parser: &mut HttpParser, event| {
+        match event {
+            StreamEvent::Data { side: FlowSide::Initiator, bytes, time } => {
+                parser.feed_initiator(bytes, time, &mut scratch)
+            }
+            StreamEvent::Data { side: FlowSide::Responder, bytes, time } => {
+                parser.feed_responder(bytes, time, &mut scratch)
+            }
+            StreamEvent::End => {
                 parser.fin_initiator(&mut scratch);
                 parser.fin_responder(&mut scratch);
             }
         }
         scratch.drain(..).for_each(|message| messages.count(&message));
     })?;
-    Ok(messages.found())
+    Ok(messages.counts())
 }
 
-pub(crate) fn streams(capture: &Path) -> Result<Found> {
+/// Adds up the ordered bytes.
+pub(crate) fn streams_by_parts(capture: &Path) -> Result<Counts> {
     let mut payload = 0;
-    by_parts(capture, |_: &mut (), said| payload += said.map_or(0, |(_, bytes, _)| bytes.len() as u64))?;
-    Ok(Found::Streams { payload })
+    reassemble(capture, |_: &mut (), event| match event {
+        StreamEvent::Data { bytes, .. } => payload += bytes.len() as u64,
+        StreamEvent::End => {}
+    })?;
+    Ok(Counts::Streams { payload })
 }

@@ -1,9 +1,12 @@
-//! Somebody else's library reads a capture: `enjamb-peers PEER WHAT FILE`.
+//! Reads a capture with a library of others: `enjamb-peers PEER TASK FILE`.
 //!
-//! A *peer* is a published crate that puts TCP streams together. Each has a file of its own, in which it is used in the fastest way that its
-//! documentation shows, with what it leaves to its user (reading the file, headers, a table of connections) done as cheaply as can be. WHAT is
-//! `http`, and the program says how many requests and responses it was given, or `streams`, and it says how many bytes of payload. One line of JSON
-//! is all that is written: whoever measures holds it to what is in the file.
+//! A *peer* is a published crate that reassembles TCP streams. Each has a file of its own, which
+//! uses it in the fastest way that its documentation shows. Work that a peer leaves to its user
+//! (reading the file, headers, the table of connections) is done as cheaply as possible.
+//!
+//! TASK is `http`, which counts requests and responses, or `streams`, which adds up the bytes of
+//! payload. The program prints one line of JSON. The benchmark compares it with the contents of the
+//! file.
 
 mod flowscope;
 mod parse_tcp;
@@ -14,16 +17,16 @@ use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// What a peer found in a capture.
+/// The counts of a peer for one capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
-    /// Messages of HTTP/1.
+pub(crate) enum Counts {
+    /// HTTP/1 messages.
     Http { requests: u64, responses: u64 },
-    /// Bytes of payload, of both sides of all connections.
+    /// Bytes of payload of both sides of all connections.
     Streams { payload: u64 },
 }
 
-impl fmt::Display for Found {
+impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Http { requests, responses } => write!(f, r#"{{"requests":{requests},"responses":{responses}}}"#),
@@ -34,16 +37,20 @@ impl fmt::Display for Found {
 
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Reads a capture.
-type Read = fn(&Path) -> Result<Found>;
+/// A peer and a task, with the function that reads a capture.
+struct Reader {
+    peer: &'static str,
+    task: &'static str,
+    read: fn(&Path) -> Result<Counts>,
+}
 
-const PEERS: [(&str, &str, Read); 6] = [
-    ("flowscope", "http", flowscope::sessions),
-    ("flowscope-parts", "http", flowscope::http),
-    ("flowscope-parts", "streams", flowscope::streams),
-    ("protolens", "http", protolens::http),
-    ("protolens", "streams", protolens::streams),
-    ("parse-tcp", "streams", parse_tcp::streams),
+const READERS: [Reader; 6] = [
+    Reader { peer: "flowscope", task: "http", read: flowscope::http_by_sessions },
+    Reader { peer: "flowscope-parts", task: "http", read: flowscope::http_by_parts },
+    Reader { peer: "flowscope-parts", task: "streams", read: flowscope::streams_by_parts },
+    Reader { peer: "protolens", task: "http", read: protolens::http },
+    Reader { peer: "protolens", task: "streams", read: protolens::streams },
+    Reader { peer: "parse-tcp", task: "streams", read: parse_tcp::streams },
 ];
 
 /// Exit code for wrong usage.
@@ -51,18 +58,18 @@ const WRONG_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
-    let read = match arguments.as_slice() {
-        [peer, what, _] => PEERS.iter().find(|(name, can, _)| peer == name && what == can),
+    let reader = match arguments.as_slice() {
+        [peer, task, _] => READERS.iter().find(|reader| peer == reader.peer && task == reader.task),
         _ => None,
     };
-    let (Some((.., read)), Some(file)) = (read, arguments.last()) else {
-        eprintln!("usage: enjamb-peers PEER WHAT FILE, PEER and WHAT being one of");
-        PEERS.iter().for_each(|(peer, what, _)| eprintln!("  {peer} {what}"));
+    let (Some(reader), Some(file)) = (reader, arguments.last()) else {
+        eprintln!("usage: enjamb-peers PEER TASK FILE, where PEER and TASK are one of");
+        READERS.iter().for_each(|reader| eprintln!("  {} {}", reader.peer, reader.task));
         return ExitCode::from(WRONG_USAGE);
     };
-    match read(Path::new(file)) {
-        Ok(found) => {
-            println!("{found}");
+    match (reader.read)(Path::new(file)) {
+        Ok(counts) => {
+            println!("{counts}");
             ExitCode::SUCCESS
         }
         Err(error) => {

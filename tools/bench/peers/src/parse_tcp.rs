@@ -1,7 +1,8 @@
-//! parse-tcp: reassembly, and nothing above it.
+//! parse-tcp: reassembly without parsers.
 //!
-//! Read as its own program `tcpreassemble` does, less the writing of files, and with one difference: that waits for 64 KiB before it reads of a stream,
-//! which costs more than twice as much.
+//! It is used as its own program `tcpreassemble` uses it, but writes no files and reads a stream as
+//! soon as data arrives. That program waits for 64 KiB of a stream, which takes more than twice the
+//! time.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -19,19 +20,20 @@ use parse_tcp::stream::SegmentInfo;
 use pcap_parser::traits::PcapReaderIterator;
 use pcap_parser::{LegacyPcapReader, PcapBlockOwned, PcapError};
 
-use crate::{Found, Result};
+use crate::{Counts, Result};
 
-/// How much of the file is read at a time, in bytes: what its program does.
-const BUFFER: usize = 4 << 20;
+/// Size of the file buffer, in bytes: that of its own program.
+const BUFFER_BYTES: usize = 4 << 20;
 
-/// Adds up what it reads of a connection.
-struct Payload {
+/// A handler that adds up the payload of all connections, in bytes.
+struct PayloadSum {
     sum: Rc<Cell<u64>>,
     gaps: Vec<Range<u64>>,
     segments: Vec<SegmentInfo>,
 }
 
-impl Payload {
+impl PayloadSum {
+    /// Reads the next `length` bytes of a stream. Missing bytes do not count.
     fn read(&mut self, connection: &mut Connection<Self>, direction: Direction, length: usize) {
         let stream = connection.get_stream(direction);
         let end = stream.buffer_start() + length as u64;
@@ -45,7 +47,7 @@ impl Payload {
     }
 }
 
-impl ConnectionHandler for Payload {
+impl ConnectionHandler for PayloadSum {
     type InitialData = Rc<Cell<u64>>;
     type ConstructError = Infallible;
 
@@ -66,11 +68,12 @@ impl ConnectionHandler for Payload {
     }
 }
 
-pub(crate) fn streams(capture: &Path) -> Result<Found> {
+/// Adds up the ordered bytes.
+pub(crate) fn streams(capture: &Path) -> Result<Counts> {
     let sum = Rc::new(Cell::new(0));
-    let mut flows: FlowTable<Payload> = FlowTable::new(Rc::clone(&sum));
+    let mut flows: FlowTable<PayloadSum> = FlowTable::new(Rc::clone(&sum));
     let mut parser = TcpParser::new();
-    let mut reader = LegacyPcapReader::new(BUFFER, File::open(capture)?)?;
+    let mut reader = LegacyPcapReader::new(BUFFER_BYTES, File::open(capture)?)?;
     loop {
         match reader.next() {
             Ok((length, block)) => {
@@ -87,5 +90,5 @@ pub(crate) fn streams(capture: &Path) -> Result<Found> {
         }
     }
     flows.close();
-    Ok(Found::Streams { payload: sum.get() })
+    Ok(Counts::Streams { payload: sum.get() })
 }

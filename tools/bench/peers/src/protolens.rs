@@ -1,5 +1,8 @@
-//! protolens: reassembly and parsers that call back. It has no opinion on captures: reading the file, taking headers apart and the table of
-//! connections are its user's, and done here as its example does them, but without copies: a packet is a piece of the block that was read.
+//! protolens: reassembly, and parsers with callbacks.
+//!
+//! It leaves capture files, packet headers and the table of connections to its user. This file does
+//! that work as protolens's example does, but without copies: a packet is a slice of the block that
+//! was read.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -14,12 +17,14 @@ use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use pcap_parser::{parse_pcap_frame, parse_pcap_header};
 use protolens::{Direction, L7Proto, Packet, Prolens, Task, TransProto};
 
-use crate::{Found, Result};
+use crate::{Counts, Result};
 
-/// How much of the file is read at a time, in bytes: little enough to stay in the cache, and for the allocator to give the same memory again.
-const BLOCK: usize = 64 << 10;
+/// Size of a read from the file, in bytes. A block of this size stays in the processor's cache, and
+/// the allocator reuses its memory.
+const BLOCK_BYTES: usize = 64 << 10;
 
-/// A segment, as protolens wants it: it owns what it holds, since it may have to wait for its turn.
+/// A segment in the form that protolens takes: it owns its bytes, since it may wait for earlier
+/// ones.
 #[derive(Clone, Debug)]
 struct Segment {
     from: (IpAddr, u16),
@@ -73,8 +78,8 @@ impl Packet for Segment {
 }
 
 impl Segment {
-    /// The TCP segment in an Ethernet frame that lies in `block`, if there is one.
-    fn of(frame: &[u8], block: &Bytes) -> Option<Self> {
+    /// Finds the TCP segment in an Ethernet frame, which is a slice of `block`.
+    fn decode(frame: &[u8], block: &Bytes) -> Option<Self> {
         let packet = SlicedPacket::from_ethernet(frame).ok()?;
         let (source, destination): (IpAddr, IpAddr) = match packet.net? {
             NetSlice::Ipv4(ip) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
@@ -92,60 +97,62 @@ impl Segment {
     }
 }
 
-/// A connection: what protolens knows of it, and which sides have ended, the one with the lesser address first.
+/// A connection: protolens's task, and which sides have sent FIN, the one with the lower address
+/// first.
 struct Flow {
     task: Task<Segment>,
-    ended: [bool; 2],
+    finished: [bool; 2],
 }
 
-/// Hands every segment of the capture to the task of its connection.
+/// Passes every segment of the capture to the task of its connection.
 fn run(capture: &Path, protolens: &mut Prolens<Segment>, protocol: L7Proto) -> Result<()> {
     let mut flows: HashMap<_, Flow, ahash::RandomState> = HashMap::default();
-    blocks(capture, |frame, block| {
-        let Some(segment) = Segment::of(frame, block) else { return };
+    read_frames(capture, |frame, block| {
+        let Some(segment) = Segment::decode(frame, block) else { return };
         let side = usize::from(segment.from > segment.to);
         let key = if side == 0 { (segment.from, segment.to) } else { (segment.to, segment.from) };
         let flow = flows.entry(key).or_insert_with(|| {
             let mut task = protolens.new_task(TransProto::Tcp);
             protolens.set_task_parser(&mut task, protocol);
-            Flow { task, ended: [false; 2] }
+            Flow { task, finished: [false; 2] }
         });
-        flow.ended[side] |= segment.fin;
+        flow.finished[side] |= segment.fin;
         protolens.run_task(&mut flow.task, segment);
-        if flow.ended == [true; 2] {
+        if flow.finished == [true; 2] {
             flows.remove(&key);
         }
     })
 }
 
-/// Every frame of the capture, and the block it lies in.
-fn blocks(capture: &Path, mut frame: impl FnMut(&[u8], &Bytes)) -> Result<()> {
+/// Calls `visit` with every frame of the capture and the block that contains it.
+fn read_frames(capture: &Path, mut visit: impl FnMut(&[u8], &Bytes)) -> Result<()> {
     let mut file = File::open(capture)?;
     let mut rest = Bytes::new();
-    let mut begun = false;
+    let mut header_read = false;
     loop {
-        let mut block = Vec::with_capacity(rest.len() + BLOCK);
+        let mut block = Vec::with_capacity(rest.len() + BLOCK_BYTES);
         block.extend_from_slice(&rest);
-        let read = file.by_ref().take(BLOCK as u64).read_to_end(&mut block)?;
+        let read = file.by_ref().take(BLOCK_BYTES as u64).read_to_end(&mut block)?;
         let block = Bytes::from(block);
         let mut at = &block[..];
-        if !begun {
-            (at, _) = parse_pcap_header(at).map_err(|error| format!("no header of a capture: {error}"))?;
-            begun = true;
+        if !header_read {
+            (at, _) = parse_pcap_header(at).map_err(|error| format!("not a pcap file: {error}"))?;
+            header_read = true;
         }
         while let Ok((after, packet)) = parse_pcap_frame(at) {
-            frame(packet.data, &block);
+            visit(packet.data, &block);
             at = after;
         }
         if read == 0 {
-            return if at.is_empty() { Ok(()) } else { Err("the last packet is cut off".into()) };
+            return if at.is_empty() { Ok(()) } else { Err("the file ends inside a packet".into()) };
         }
         rest = block.slice_ref(at);
     }
 }
 
-/// Counts start lines, which are called back in the order of the stream, each after the body of the message before it.
-pub(crate) fn http(capture: &Path) -> Result<Found> {
+/// Counts start lines. protolens calls back in stream order, for each start line after the body of
+/// the previous message.
+pub(crate) fn http(capture: &Path) -> Result<Counts> {
     let counts = Rc::new((Cell::new(0), Cell::new(0)));
     let count = Rc::clone(&counts);
     let mut protolens = Prolens::default();
@@ -154,15 +161,15 @@ pub(crate) fn http(capture: &Path) -> Result<Found> {
         _ => count.1.set(count.1.get() + 1),
     });
     run(capture, &mut protolens, L7Proto::Http)?;
-    Ok(Found::Http { requests: counts.0.get(), responses: counts.1.get() })
+    Ok(Counts::Http { requests: counts.0.get(), responses: counts.1.get() })
 }
 
-/// Adds up packets in the order of the stream, which is what protolens gives of a protocol that it does not know.
-pub(crate) fn streams(capture: &Path) -> Result<Found> {
+/// Adds up packets in stream order, which protolens provides for protocols without a parser.
+pub(crate) fn streams(capture: &Path) -> Result<Counts> {
     let payload = Rc::new(Cell::new(0));
     let sum = Rc::clone(&payload);
     let mut protolens = Prolens::default();
     protolens.set_cb_ord_pkt(move |segment: Segment, _, _| sum.set(sum.get() + segment.payload.len() as u64));
     run(capture, &mut protolens, L7Proto::OrdPacket)?;
-    Ok(Found::Streams { payload: payload.get() })
+    Ok(Counts::Streams { payload: payload.get() })
 }

@@ -1,4 +1,4 @@
-//! Every peer reads a capture from beginning to end and says what is in it. How fast is not a matter for tests.
+//! Every peer reads a whole capture and counts its contents. Tests do not check speed.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -9,10 +9,10 @@ fn peers(arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn all_find_the_same() {
+fn all_peers_count_the_same() {
     let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../corpora/http1/ranges.pcap");
     let capture = capture.to_str().expect("a path in UTF-8");
-    for (peer, what, expected) in [
+    for (peer, task, expected) in [
         ("flowscope", "http", r#"{"requests":4,"responses":4}"#),
         ("flowscope-parts", "http", r#"{"requests":4,"responses":4}"#),
         ("protolens", "http", r#"{"requests":4,"responses":4}"#),
@@ -20,27 +20,27 @@ fn all_find_the_same() {
         ("protolens", "streams", r#"{"payload":1706}"#),
         ("parse-tcp", "streams", r#"{"payload":1706}"#),
     ] {
-        let output = peers(&[peer, what, capture]);
-        assert_eq!(String::from_utf8_lossy(&output.stdout).trim_end(), expected, "{peer} {what}");
-        assert!(output.status.success(), "{peer} {what}: {}", output.status);
+        let output = peers(&[peer, task, capture]);
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim_end(), expected, "{peer} {task}");
+        assert!(output.status.success(), "{peer} {task}: {}", output.status);
     }
 }
 
 #[test]
-fn what_cannot_be_read_is_said_and_not_counted() {
-    for (peer, what) in
+fn an_unreadable_file_is_an_error_without_counts() {
+    for (peer, task) in
         [("flowscope", "http"), ("flowscope-parts", "streams"), ("protolens", "http"), ("parse-tcp", "streams")]
     {
         for file in [concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), "no such file"] {
-            let output = peers(&[peer, what, file]);
-            assert_eq!(output.status.code(), Some(1), "{peer} {what} {file}");
-            assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{peer} {what} {file}");
+            let output = peers(&[peer, task, file]);
+            assert_eq!(output.status.code(), Some(1), "{peer} {task} {file}");
+            assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{peer} {task} {file}");
         }
     }
 }
 
 #[test]
-fn a_peer_that_does_not_exist_is_wrong_usage() {
+fn an_unknown_peer_or_task_is_wrong_usage() {
     for arguments in [&[][..], &["nobody", "http", "a.pcap"], &["parse-tcp", "http", "a.pcap"], &["protolens", "http"]]
     {
         assert_eq!(peers(arguments).status.code(), Some(2), "{arguments:?}");

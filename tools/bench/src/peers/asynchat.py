@@ -1,4 +1,8 @@
-"""asynchat over a recv that gives one read after the other. argv: framing, bytes a read, file. A run for each line on standard input."""
+"""Runs asynchat over a recv that returns one read after the other, without a socket.
+
+Arguments: the framing, the bytes per read, the input file. Each line on standard input starts a run,
+which prints its time in nanoseconds, the number of frames, and the bytes of their payload.
+"""
 
 import asynchat
 import sys
@@ -10,20 +14,22 @@ with open(path, "rb") as file:
     DATA = file.read()
 
 
-class Counting(asynchat.async_chat):
+class Counter(asynchat.async_chat):
+    """Counts frames that end at a delimiter."""
+
     ac_in_buffer_size = read
 
     def __init__(self):
         super().__init__()
-        self.at = self.frames = self.payload = 0
-        self.begin()
+        self.offset = self.frames = self.payload = 0
+        self.start_frame()
 
     def recv(self, size):
-        chunk = DATA[self.at:self.at + size]
-        self.at += len(chunk)
+        chunk = DATA[self.offset:self.offset + size]
+        self.offset += len(chunk)
         return chunk
 
-    def begin(self):
+    def start_frame(self):
         self.set_terminator(bytes.fromhex(argument))
 
     def collect_incoming_data(self, data):
@@ -36,8 +42,10 @@ class Counting(asynchat.async_chat):
         raise
 
 
-class Fixed(Counting):
-    def begin(self):
+class FixedCounter(Counter):
+    """Counts frames of a fixed length."""
+
+    def start_frame(self):
         self.set_terminator(int(argument))
 
     def found_terminator(self):
@@ -45,8 +53,10 @@ class Fixed(Counting):
         self.set_terminator(int(argument))
 
 
-class Prefixed(Counting):
-    def begin(self):
+class PrefixedCounter(Counter):
+    """Counts frames behind a big-endian length of four bytes."""
+
+    def start_frame(self):
         self.prefix = b""
         self.in_payload = False
         self.set_terminator(4)
@@ -60,18 +70,18 @@ class Prefixed(Counting):
     def found_terminator(self):
         if self.in_payload:
             self.frames += 1
-            self.begin()
+            self.start_frame()
         else:
             self.in_payload = True
             self.set_terminator(int.from_bytes(self.prefix, "big"))
 
 
-CHANNEL = {"delimiter": Counting, "fixed": Fixed, "u32be": Prefixed}[kind]
+CHANNEL = {"delimiter": Counter, "fixed": FixedCounter, "u32be": PrefixedCounter}[kind]
 
 for _ in sys.stdin:
     channel = CHANNEL()
-    begin = time.perf_counter_ns()
-    while channel.at < len(DATA):
+    start = time.perf_counter_ns()
+    while channel.offset < len(DATA):
         channel.handle_read()
-    took = time.perf_counter_ns() - begin
-    print(took, channel.frames, channel.payload, flush=True)
+    elapsed = time.perf_counter_ns() - start
+    print(elapsed, channel.frames, channel.payload, flush=True)

@@ -1,7 +1,8 @@
-//! The real `asynchat`, where there is a Python that has it (3.6 to 3.11; 3.12 removed it).
+//! Python's own `asynchat`, if a Python that has it is installed (up to 3.11; 3.12 removed it).
 //!
-//! A Python process reads the input from a file, and then runs once for each line it is told: `handle_read` over a `recv` that gives the next read,
-//! so that no socket is in the way. It takes its own time.
+//! A Python process reads the input from a file, and then runs once for each line on its standard
+//! input. It calls `handle_read` over a `recv` that returns the next read, so no socket adds to the
+//! time. It measures the time itself.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -14,9 +15,10 @@ use crate::measure::{Contestant, Input, Tally};
 
 const DRIVER: &str = include_str!("asynchat.py");
 
-/// The names that a Python with `asynchat` may have.
+/// Commands that may start a Python with `asynchat`.
 const PYTHONS: [&str; 2] = ["python3.11", "python3"];
 
+/// A Python process that runs `asynchat` on request.
 struct Process {
     child: Child,
     input: ChildStdin,
@@ -50,35 +52,43 @@ impl Process {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
-        let input = child.stdin.take().context("it has a standard input")?;
-        let output = BufReader::new(child.stdout.take().context("it has a standard output")?);
+        let input = child.stdin.take().context("the child has no standard input")?;
+        let output = BufReader::new(child.stdout.take().context("the child has no standard output")?);
         let mut process = Self { child, input, output };
-        // The file is read once it has answered.
-        process.ask()?;
+        // Waits until the process has read the file, which is deleted when this function returns.
+        process.run()?;
         Ok(process)
     }
 
-    /// `nanoseconds frames payload`
-    fn ask(&mut self) -> anyhow::Result<(Duration, Tally)> {
+    /// Starts a run, and parses its result: `NANOSECONDS FRAMES PAYLOAD`.
+    fn run(&mut self) -> anyhow::Result<(Duration, Tally)> {
         self.input.write_all(b"go\n")?;
         self.input.flush()?;
         let mut line = String::new();
         self.output.read_line(&mut line)?;
         let numbers: Result<Vec<u64>, _> = line.split_whitespace().map(str::parse).collect();
-        let [time, frames, payload] = numbers?[..] else { anyhow::bail!("asynchat said {line:?}") };
+        let [time, frames, payload] = numbers?[..] else { anyhow::bail!("the driver of asynchat printed {line:?}") };
         Ok((Duration::from_nanos(time), Tally { frames, payload }))
     }
 }
 
-/// Frames by `framing`: `delimiter:HEX`, `fixed:BYTES` or `u32be`. Nobody where no Python has the module. It gets the first `most` bytes only.
-pub(crate) fn asynchat(input: &Rc<Input>, read: usize, framing: String, most: usize) -> Option<Contestant> {
+/// Makes the contestant that finds frames by `framing`: `delimiter:HEX`, `fixed:BYTES` or `u32be`.
+///
+/// Returns `None` if no Python has the module. It reads only the first `bytes_max` bytes of the
+/// input.
+pub(crate) fn asynchat(input: &Rc<Input>, read: usize, framing: String, bytes_max: usize) -> Option<Contestant> {
     let python = PYTHONS.into_iter().find(|python| has_asynchat(python))?;
     let mut process = None;
-    Some(Contestant::slow("Python asynchat", "found_terminator counts", input.prefix(most), move |input| {
-        let process = match &mut process {
-            Some(process) => process,
-            none => none.insert(Process::start(python, &framing, read, &input.bytes)?),
-        };
-        process.ask()
-    }))
+    Some(Contestant::self_timed(
+        "Python asynchat",
+        "found_terminator counts frames",
+        input.prefix(bytes_max),
+        move |input| {
+            let process = match &mut process {
+                Some(process) => process,
+                none => none.insert(Process::start(python, &framing, read, &input.bytes)?),
+            };
+            process.run()
+        },
+    ))
 }

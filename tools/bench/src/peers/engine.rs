@@ -1,13 +1,13 @@
-//! enjamb: a handler that counts frames.
+//! enjamb's engine, with handlers that count frames.
 
 use std::convert::Infallible;
 use std::rc::Rc;
 
-use enjamb::{Found, Framer, Handler, Invalid, Limit, Machine, Step, Terminator, TextFrameHandler};
+use enjamb::{FrameInfo, Framer, Handler, InvalidUtf8, Limit, Machine, Step, Terminator, TextFrameHandler};
 
 use crate::measure::{Contestant, Input, Tally};
 
-/// Frames of one kind.
+/// A handler for frames that all end at one terminator.
 struct Frames(Terminator);
 
 impl Handler for Frames {
@@ -23,12 +23,12 @@ impl Handler for Frames {
     fn collect(&mut self, _: &[u8]) -> Result<(), Infallible> {
         Ok(())
     }
-    fn found(&mut self, frame: Found) -> Result<Step<u64>, Infallible> {
+    fn found(&mut self, frame: FrameInfo) -> Result<Step<u64>, Infallible> {
         Ok(Step::event(frame.length))
     }
 }
 
-/// Frames behind a length of four bytes, big-endian.
+/// A handler for frames behind a big-endian length of four bytes.
 #[derive(Default)]
 struct Prefixed {
     prefix: [u8; 4],
@@ -36,7 +36,8 @@ struct Prefixed {
     in_payload: bool,
 }
 
-fn four() -> Terminator {
+/// The terminator of a length prefix.
+fn prefix_end() -> Terminator {
     Terminator::length(4).unwrap_or(Terminator::Close)
 }
 
@@ -45,7 +46,7 @@ impl Handler for Prefixed {
     type Error = Infallible;
 
     fn start(&self) -> Terminator {
-        four()
+        prefix_end()
     }
     fn collect(&mut self, piece: &[u8]) -> Result<(), Infallible> {
         if !self.in_payload {
@@ -54,11 +55,11 @@ impl Handler for Prefixed {
         }
         Ok(())
     }
-    fn found(&mut self, frame: Found) -> Result<Step<u64>, Infallible> {
+    fn found(&mut self, frame: FrameInfo) -> Result<Step<u64>, Infallible> {
         self.seen = 0;
         if self.in_payload {
             self.in_payload = false;
-            return Ok(Step::event(frame.length).until(four()));
+            return Ok(Step::event(frame.length).until(prefix_end()));
         }
         Ok(match Terminator::length(u64::from(u32::from_be_bytes(self.prefix))) {
             Some(payload) => {
@@ -70,7 +71,7 @@ impl Handler for Prefixed {
     }
 }
 
-/// Lines as text, whole.
+/// A handler that gets whole lines as text.
 struct Lines;
 
 impl TextFrameHandler for Lines {
@@ -80,45 +81,34 @@ impl TextFrameHandler for Lines {
     fn start(&self) -> Terminator {
         Terminator::crlf()
     }
-    fn frame(&mut self, line: &str, _: Found) -> Result<Step<u64>, Infallible> {
+    fn frame(&mut self, line: &str, _: FrameInfo) -> Result<Step<u64>, Infallible> {
         Ok(Step::event(line.len() as u64))
     }
 }
 
-/// Both ways to read: from where the bytes lie, and from a buffer that each read is copied to first, as one from a socket is.
-fn both<H: Handler<Event = u64, Error = Infallible> + 'static>(
+/// Makes the contestants for both ways to read: from the input itself, and from a buffer to which
+/// each read is copied first, as a read from a socket is.
+fn contestants<H: Handler<Event = u64, Error = Infallible> + 'static>(
     input: &Rc<Input>,
     read: usize,
     handler: impl Fn() -> H + Clone + 'static,
 ) -> [Contestant; 2] {
     let borrowed = handler.clone();
     [
-        Contestant::new("enjamb", "a handler counts; the reads are borrowed", input, move |bytes| {
+        Contestant::new("enjamb", "a handler counts frames; reads are borrowed", input, move |bytes| {
             feed(Framer::new(borrowed()), bytes.chunks(read))
         }),
         Contestant::new(
             "enjamb, copied reads",
             "the same; each read is copied to a buffer first",
             input,
-            move |bytes| {
-                let mut buffer = vec![0; read];
-                let mut framer = Framer::new(handler());
-                let mut tally = Tally::default();
-                for chunk in bytes.chunks(read) {
-                    let buffer = &mut buffer[..chunk.len()];
-                    buffer.copy_from_slice(chunk);
-                    let Ok(()) = framer.feed(buffer, &mut |length| tally.count(length)) else { break };
-                }
-                tally
-            },
+            move |bytes| feed_copied(Framer::new(handler()), bytes, read),
         ),
     ]
 }
 
-fn feed<'c, H: Handler<Event = u64, Error = Infallible>>(
-    mut framer: Framer<H>,
-    chunks: impl Iterator<Item = &'c [u8]>,
-) -> Tally {
+/// Feeds chunks as they are.
+fn feed<'c>(mut framer: impl Machine<Event = u64>, chunks: impl Iterator<Item = &'c [u8]>) -> Tally {
     let mut tally = Tally::default();
     for chunk in chunks {
         let Ok(()) = framer.feed(chunk, &mut |length| tally.count(length)) else { break };
@@ -126,28 +116,32 @@ fn feed<'c, H: Handler<Event = u64, Error = Infallible>>(
     tally
 }
 
-/// Frames that end at `terminator`.
+/// Feeds reads of `read` bytes, each copied to one buffer first.
+fn feed_copied(mut framer: impl Machine<Event = u64>, bytes: &[u8], read: usize) -> Tally {
+    let mut buffer = vec![0; read];
+    let mut tally = Tally::default();
+    for chunk in bytes.chunks(read) {
+        let buffer = &mut buffer[..chunk.len()];
+        buffer.copy_from_slice(chunk);
+        let Ok(()) = framer.feed(buffer, &mut |length| tally.count(length)) else { break };
+    }
+    tally
+}
+
+/// Makes the contestants for frames that end at `terminator`.
 pub(crate) fn frames(input: &Rc<Input>, read: usize, terminator: &Terminator) -> [Contestant; 2] {
     let terminator = terminator.clone();
-    both(input, read, move || Frames(terminator.clone()))
+    contestants(input, read, move || Frames(terminator.clone()))
 }
 
-/// Frames behind a length.
+/// Makes the contestants for frames behind a length.
 pub(crate) fn prefixed(input: &Rc<Input>, read: usize) -> [Contestant; 2] {
-    both(input, read, Prefixed::default)
+    contestants(input, read, Prefixed::default)
 }
 
-/// Lines that end at CR LF, as text.
+/// Makes the contestant for lines that end at CR LF, as text.
 pub(crate) fn text(input: &Rc<Input>, read: usize) -> Contestant {
-    Contestant::new("enjamb, text", "a &str for each line; copied reads", input, move |bytes| {
-        let mut buffer = vec![0; read];
-        let mut framer = Framer::text(Lines, Invalid::Refuse);
-        let mut tally = Tally::default();
-        for chunk in bytes.chunks(read) {
-            let buffer = &mut buffer[..chunk.len()];
-            buffer.copy_from_slice(chunk);
-            let Ok(()) = framer.feed(buffer, &mut |length| tally.count(length)) else { break };
-        }
-        tally
+    Contestant::new("enjamb, text", "a &str per line; copied reads", input, move |bytes| {
+        feed_copied(Framer::text(Lines, InvalidUtf8::Refuse), bytes, read)
     })
 }

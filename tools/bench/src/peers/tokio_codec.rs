@@ -1,4 +1,5 @@
-//! The codecs of `tokio_util`, driven by its own `FramedRead`, from a reader that is always ready and gives reads of one size.
+//! The codecs of `tokio_util`, driven by its own `FramedRead`, from a reader that is always ready
+//! and returns reads of one size.
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -12,12 +13,13 @@ use tokio_util::codec::{AnyDelimiterCodec, Decoder, FramedRead, LengthDelimitedC
 
 use crate::measure::{Contestant, Input, Tally};
 
-/// The largest frame that is allowed, as in the other contestants.
+/// Largest frame, in bytes: the limit of the other contestants.
 const FRAME_MAX: usize = 1 << 20;
 
-/// What `FramedRead` has room for at first, unless it is told otherwise.
+/// Initial capacity of `FramedRead`'s buffer by default, in bytes.
 const CAPACITY: usize = 8 << 10;
 
+/// A reader that returns reads of `read` bytes.
 struct Reads<'b> {
     bytes: &'b [u8],
     read: usize,
@@ -25,15 +27,16 @@ struct Reads<'b> {
 
 impl AsyncRead for Reads<'_> {
     fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let here = self.read.min(self.bytes.len()).min(buffer.remaining());
-        let (read, rest) = self.bytes.split_at(here);
+        let length = self.read.min(self.bytes.len()).min(buffer.remaining());
+        let (read, rest) = self.bytes.split_at(length);
         buffer.put_slice(read);
         self.bytes = rest;
         Poll::Ready(Ok(()))
     }
 }
 
-/// All that a codec finds. `payload` is the length of what an item is in the other contestants.
+/// Counts the frames that a codec finds. `payload` returns the length of an item's payload, by the
+/// definition of the other contestants.
 fn run<D: Decoder>(bytes: &[u8], read: usize, codec: D, payload: impl Fn(&D::Item) -> usize) -> Tally {
     let mut frames = pin!(FramedRead::with_capacity(Reads { bytes, read }, codec, CAPACITY.max(read)));
     let mut context = Context::from_waker(Waker::noop());
@@ -44,25 +47,34 @@ fn run<D: Decoder>(bytes: &[u8], read: usize, codec: D, payload: impl Fn(&D::Ite
     tally
 }
 
-/// `LinesCodec`: lines that end at LF, a CR before it cut off, as `String`.
+/// Makes the contestant `LinesCodec`: lines that end at LF, without a CR before it, as `String`.
 pub(crate) fn lines(input: &Rc<Input>, read: usize) -> Contestant {
-    Contestant::new("tokio_util LinesCodec", "LF, strips CR; a String for each line", input, move |bytes| {
+    Contestant::new("tokio_util LinesCodec", "splits at LF, strips CR; a String per line", input, move |bytes| {
         run(bytes, read, LinesCodec::new_with_max_length(FRAME_MAX), String::len)
     })
 }
 
-/// `AnyDelimiterCodec`: frames that end at any of these bytes, as `Bytes`. Of what it says `behind` bytes belong to the delimiter.
-pub(crate) fn any_delimiter(input: &Rc<Input>, read: usize, delimiters: &'static [u8], behind: usize) -> Contestant {
+/// Makes the contestant `AnyDelimiterCodec`: frames that end at any of these bytes, as `Bytes`.
+///
+/// The last `delimiter_rest` bytes of its frames belong to the delimiter of the other contestants:
+/// it cannot split at CR LF, so it splits at LF.
+pub(crate) fn any_delimiter(
+    input: &Rc<Input>,
+    read: usize,
+    delimiters: &'static [u8],
+    delimiter_rest: usize,
+) -> Contestant {
     let name = "tokio_util AnyDelimiter";
-    Contestant::new(name, "any of some bytes; Bytes for each frame", input, move |bytes| {
+    Contestant::new(name, "splits at any of several bytes; Bytes per frame", input, move |bytes| {
         let codec = AnyDelimiterCodec::new_with_max_length(delimiters.to_vec(), Vec::new(), FRAME_MAX);
-        run(bytes, read, codec, |frame| frame.len() - behind)
+        run(bytes, read, codec, |frame| frame.len() - delimiter_rest)
     })
 }
 
-/// `LengthDelimitedCodec`: frames behind a length of four bytes, big-endian, as `BytesMut`.
+/// Makes the contestant `LengthDelimitedCodec`: frames behind a big-endian length of four bytes, as
+/// `BytesMut`.
 pub(crate) fn length_delimited(input: &Rc<Input>, read: usize) -> Contestant {
-    Contestant::new("tokio_util LengthDelim.", "BytesMut for each frame", input, move |bytes| {
+    Contestant::new("tokio_util LengthDelim.", "BytesMut per frame", input, move |bytes| {
         let codec = LengthDelimitedCodec::builder().max_frame_length(FRAME_MAX).new_codec();
         run(bytes, read, codec, BytesMut::len)
     })

@@ -6,19 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use enjamb::Side;
-use enjamb_net::{Playing, Turns};
-use enjamb_sources::{Exit, Inputs, Notices, Progress, ProtocolChoice, SourceReader};
+use enjamb_net::StepOrder;
+use enjamb_sources::{Exit, Progress};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 
-use crate::arguments::Arguments;
 use crate::live::arguments::LiveArguments;
 use crate::live::performance::{Performance, limits, perform};
 use crate::live::recorded_conversation::{RecordedConversation, Recording};
 use crate::live::report::LiveReport;
-use crate::output_arguments::OutputFormat;
+use crate::setup::Setup;
 
 /// How many connections may wait for their next step at a time, in the order of the capture.
 const OPEN_MAX: usize = 1000;
@@ -27,45 +26,39 @@ const OPEN_MAX: usize = 1000;
 ///
 /// # Errors
 /// Standard output cannot be written, or the system has no threads left.
-pub(crate) fn play_against(
-    arguments: &Arguments,
-    server: &str,
-    protocols: &ProtocolChoice,
-    notices: &Notices,
-) -> anyhow::Result<Exit> {
-    let inputs = Inputs::find(&arguments.captures);
-    let progress = Progress::hidden(notices);
-    let reader = SourceReader::new(&inputs, protocols, &progress).options(arguments.reassembly.options());
-    let Some(Recording { conversations, not_played }) = Recording::read(&reader, protocols, Side::Client) else {
+pub(crate) fn play_against(setup: &Setup<'_>, server: &str, arguments: &LiveArguments) -> anyhow::Result<Exit> {
+    let inputs = setup.inputs();
+    let progress = Progress::hidden(&setup.notices);
+    let reader = setup.reader(&inputs, &progress);
+    let Some(Recording { conversations, not_played }) = Recording::read(&reader, &setup.protocols, Side::Client) else {
         return Ok(Exit::Unavailable);
     };
     let conversations: Vec<Arc<RecordedConversation>> = conversations.into_iter().map(Arc::new).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let started = std::time::Instant::now();
-    let performances = runtime.block_on(play_all(&conversations, server, &arguments.live));
+    let performances = runtime.block_on(play_all(&conversations, server, arguments));
     if let Some(error) = unreachable(&performances) {
-        notices.notice(format_args!("--against {server}: {error}"));
+        setup.notices.notice(format_args!("--against {server}: {error}"));
         return Ok(Exit::Unavailable);
     }
-    let as_json = arguments.output.format == OutputFormat::Jsonl;
-    let mut report = LiveReport::new(Side::Server, not_played, started.elapsed(), as_json);
+    let mut report = LiveReport::new(Side::Server, not_played, started.elapsed(), setup.is_json());
     let mut out = io::BufWriter::new(io::stdout().lock());
     for (recorded, performance) in conversations.iter().zip(&performances) {
-        report.add(recorded, performance, &arguments.live, &mut out)?;
+        report.add(recorded, performance, arguments, &mut out)?;
     }
     report.finish(&format!("played to {server}"), &mut out)?;
     out.flush()?;
     Ok(report.exit())
 }
 
-/// Returns the first error if no connection could be opened at all.
+/// Reorder the first error if no connection could be opened at all.
 fn unreachable(performances: &[Performance]) -> Option<&io::Error> {
-    let error = |performance| match performance {
-        &Performance::NotConnected(ref error) => Some(error),
+    let mut errors = performances.iter().map(|performance| match performance {
+        Performance::NotConnected(error) => Some(error),
         _ => None,
-    };
-    let errors: Option<Vec<&io::Error>> = performances.iter().map(error).collect();
-    errors?.first().copied()
+    });
+    let first = errors.next()??;
+    errors.all(|error| error.is_some()).then_some(first)
 }
 
 /// Plays all conversations, each in a task of its own.
@@ -76,22 +69,23 @@ async fn play_all(
 ) -> Vec<Performance> {
     let start = Instant::now();
     let steps = conversations.iter().map(|recorded| recorded.steps.len()).sum();
-    let turns = arguments.concurrent.is_none().then(|| Arc::new(Turns::new(steps)));
+    let order = arguments.concurrent.is_none().then(|| Arc::new(StepOrder::new(steps)));
     let room = Arc::new(Semaphore::new(arguments.concurrent.map_or(OPEN_MAX, NonZeroUsize::get)));
     let mut players: JoinSet<(usize, Performance)> = JoinSet::new();
     let mut performances: Vec<Option<Performance>> = conversations.iter().map(|_| None).collect();
     for (at, recorded) in conversations.iter().enumerate() {
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else { break };
-        let remaining = RemainingSteps { turns: turns.clone(), recorded: Arc::clone(recorded) };
-        if let (Some(turns), Some(open)) = (&turns, recorded.steps.first()) {
-            turns.reached(open.number).await;
+        let remaining = RemainingSteps { order: order.clone(), recorded: Arc::clone(recorded) };
+        if let (Some(order), Some(open)) = (&order, recorded.steps.first()) {
+            order.reached(open.number).await;
         }
         let opened = recorded.opened_after();
-        let pace = arguments.is_paced().then(|| if turns.is_some() { start } else { Instant::now() - opened });
+        let pace = arguments.is_paced().then(|| if order.is_some() { start } else { Instant::now() - opened });
         if let Some(start) = pace {
             tokio::time::sleep_until(start + opened).await;
         }
-        let playing = Playing { pace, turns: turns.clone(), ..limits(recorded, arguments, Side::Client) };
+        let mut options = limits(recorded, arguments, Side::Client);
+        (options.pace, options.order) = (pace, order.clone());
         let recorded = Arc::clone(recorded);
         // Connections are opened here and not in their tasks, so that they are opened in their order.
         let socket = connect(server, arguments.connect_timeout).await;
@@ -99,7 +93,7 @@ async fn play_all(
             let _permit = permit;
             let _remaining = remaining;
             let performance = match socket {
-                Ok(socket) => perform(socket, &recorded, &playing, Side::Client).await,
+                Ok(socket) => perform(socket, &recorded, &options, Side::Client).await,
                 Err(error) => Performance::NotConnected(error),
             };
             (at, performance)
@@ -131,14 +125,14 @@ async fn connect(server: &str, limit: Duration) -> io::Result<TcpStream> {
 
 /// Marks all steps of a connection as done when the connection is over, however it ended: others wait for them.
 struct RemainingSteps {
-    turns: Option<Arc<Turns>>,
+    order: Option<Arc<StepOrder>>,
     recorded: Arc<RecordedConversation>,
 }
 
 impl Drop for RemainingSteps {
     fn drop(&mut self) {
-        if let Some(turns) = &self.turns {
-            self.recorded.steps.iter().for_each(|step| turns.done(step.number));
+        if let Some(order) = &self.order {
+            self.recorded.steps.iter().for_each(|step| order.mark_done(step.number));
         }
     }
 }

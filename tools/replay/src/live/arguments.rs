@@ -50,11 +50,11 @@ pub(crate) struct LiveArguments {
 
     /// How long to wait for the peer's next message before the next step is taken: 5, 5s, 250ms. A bare
     /// number is seconds.
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = timeout, requires = "played")]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = timeout, requires = "played")]
     pub(crate) timeout: Duration,
 
     /// How long the server may take to accept a connection. A bare number is seconds.
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = timeout, requires = "against")]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = timeout, requires = "against")]
     pub(crate) connect_timeout: Duration,
 }
 

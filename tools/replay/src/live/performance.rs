@@ -3,7 +3,7 @@
 use std::io;
 
 use enjamb::Side;
-use enjamb_net::{Interrupted, Playing, play};
+use enjamb_net::{PlayError, PlayOptions, play};
 use tokio::net::TcpStream;
 
 use crate::live::arguments::LiveArguments;
@@ -19,7 +19,7 @@ const EXCESS_MAX: u64 = 16 << 20;
 /// How playing a conversation went.
 pub(crate) enum Performance {
     /// The conversation was played, up to its end or to an interruption.
-    Played { live: Box<ParsedConversation>, interrupted: Option<Interrupted>, silences: usize },
+    Played { live: Box<ParsedConversation>, interrupted: Option<PlayError>, silences: usize },
     /// The connection failed.
     NotConnected(io::Error),
     /// The session panicked.
@@ -55,25 +55,20 @@ impl Performance {
 }
 
 /// Returns the limits for playing `side` of a conversation.
-pub(crate) fn limits(recorded: &RecordedConversation, arguments: &LiveArguments, side: Side) -> Playing {
+pub(crate) fn limits(recorded: &RecordedConversation, arguments: &LiveArguments, side: Side) -> PlayOptions {
     let length = recorded.parsed.length(!side);
-    Playing {
-        timeout: arguments.timeout,
-        pace: None,
-        most_bytes: length.saturating_mul(2).saturating_add(EXCESS_MAX),
-        turns: None,
-    }
+    PlayOptions::new(arguments.timeout, length.saturating_mul(2).saturating_add(EXCESS_MAX))
 }
 
 /// Plays `side` of a conversation over a connection.
 pub(crate) async fn perform(
     socket: TcpStream,
     recorded: &RecordedConversation,
-    playing: &Playing,
+    options: &PlayOptions,
     side: Side,
 ) -> Performance {
     let mut player = Player::new(side, recorded);
-    let interrupted = play(socket, &recorded.steps, &mut player, playing).await.err();
+    let interrupted = play(socket, &recorded.steps, &mut player, options).await.err();
     let silences = player.silences;
     Performance::Played { live: Box::new(player.finish()), interrupted, silences }
 }

@@ -1,7 +1,7 @@
 //! One side of a conversation, played to a live peer.
 
 use enjamb::{Ending, Side};
-use enjamb_net::Part;
+use enjamb_net::PlayObserver;
 
 use crate::live::parsed_conversation::{ConversationParser, ParsedConversation};
 use crate::live::recorded_conversation::{Cue, RecordedConversation};
@@ -40,7 +40,7 @@ impl Player {
     }
 }
 
-impl Part for Player {
+impl PlayObserver for Player {
     type Cue = Cue;
 
     fn side(&self) -> Side {
@@ -55,7 +55,7 @@ impl Part for Player {
         self.parser.close(side, ending);
     }
 
-    fn has(&self, cue: &Cue) -> bool {
+    fn has_reached(&self, cue: &Cue) -> bool {
         let Cue { messages, beyond, ended } = self.seen();
         let messages = messages + self.forgiven.messages;
         messages >= cue.messages

@@ -5,11 +5,12 @@
 //! messages, or a number of bytes where the peer's bytes are not messages of a known protocol, and the end of
 //! the peer's stream. A message that is not complete yet is not waited for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use enjamb::transcript::{Content, Entry};
 use enjamb::{Ending, Side, Time};
-use enjamb_net::{Act, Step};
+use enjamb_net::{Action, Step};
 use enjamb_protocols::Protocol;
 use enjamb_sources::{Conversation, ProtocolChoice, SourceReader, read_conversations};
 
@@ -62,7 +63,7 @@ impl Recording {
 pub(crate) struct RecordedConversation {
     pub(crate) conversation: Conversation,
     /// The protocol, for the live session too.
-    pub(crate) protocol: Protocol,
+    pub(crate) protocol: Arc<Protocol>,
     pub(crate) parsed: ParsedConversation,
     /// The steps in order. Their numbers count over all conversations.
     pub(crate) steps: Vec<Step<Cue>>,
@@ -141,14 +142,14 @@ fn steps(
     let mut seen = Cue::default();
     let number = |place: u64| usize::try_from(place).unwrap_or(usize::MAX);
     let after = |time: Time| time.since(start);
-    let mut steps = vec![Step { number: number(*opened_place), at: after(*opened), act: Act::Open }];
+    let mut steps = vec![Step { number: number(*opened_place), at: after(*opened), action: Action::Open }];
     for (entry, place) in transcript.entries.iter().zip(entry_places) {
         parse(&mut parser, entry);
-        let act = if entry.side == side {
+        let action = if entry.side == side {
             match &entry.content {
-                Content::Chunk(bytes) => Act::Send(bytes.clone()),
-                Content::Close(Ending::Closed) => Act::Close,
-                Content::Close(Ending::Reset) => Act::Reset,
+                Content::Chunk(bytes) => Action::Send(bytes.clone()),
+                Content::Close(Ending::Closed) => Action::Close,
+                Content::Close(Ending::Reset) => Action::Reset,
                 Content::Close(Ending::Lost) | Content::Gap(_) => continue,
             }
         } else {
@@ -167,9 +168,9 @@ fn steps(
                 continue;
             }
             seen = cue.clone();
-            Act::Await(cue)
+            Action::Await(cue)
         };
-        steps.push(Step { number: number(*place), at: after(entry.time), act });
+        steps.push(Step { number: number(*place), at: after(entry.time), action });
     }
     steps
 }

@@ -10,33 +10,26 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use enjamb::Side;
-use enjamb_net::Playing;
-use enjamb_sources::{Exit, Inputs, Notices, Progress, ProtocolChoice, SourceReader};
+use enjamb_sources::{Exit, Progress};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::arguments::Arguments;
 use crate::live::arguments::LiveArguments;
 use crate::live::performance::{Performance, limits, perform};
 use crate::live::recorded_conversation::{RecordedConversation, Recording};
 use crate::live::report::LiveReport;
-use crate::output_arguments::OutputFormat;
+use crate::setup::Setup;
 
 /// Serves the captures to clients, and writes how their messages differ from the recorded ones.
 ///
 /// # Errors
 /// Standard output cannot be written, or the system has no threads left.
-pub(crate) fn serve(
-    arguments: &Arguments,
-    address: &str,
-    protocols: &ProtocolChoice,
-    notices: &Notices,
-) -> anyhow::Result<Exit> {
-    let inputs = Inputs::find(&arguments.captures);
-    let progress = Progress::hidden(notices);
-    let reader = SourceReader::new(&inputs, protocols, &progress).options(arguments.reassembly.options());
-    let Some(Recording { conversations, not_played }) = Recording::read(&reader, protocols, Side::Server) else {
+pub(crate) fn serve(setup: &Setup<'_>, address: &str, arguments: &LiveArguments) -> anyhow::Result<Exit> {
+    let inputs = setup.inputs();
+    let progress = Progress::hidden(&setup.notices);
+    let reader = setup.reader(&inputs, &progress);
+    let Some(Recording { conversations, not_played }) = Recording::read(&reader, &setup.protocols, Side::Server) else {
         return Ok(Exit::Unavailable);
     };
     let conversations: Vec<Arc<RecordedConversation>> = conversations.into_iter().map(Arc::new).collect();
@@ -46,24 +39,23 @@ pub(crate) fn serve(
         let listener = match TcpListener::bind(address).await {
             Ok(listener) => listener,
             Err(error) => {
-                notices.notice(format_args!("--serve {address}: {error}"));
+                setup.notices.notice(format_args!("--serve {address}: {error}"));
                 return Ok(None);
             }
         };
         let local = listener.local_addr().context("cannot find out the address of the socket")?;
-        notices.plain(format_args!("listening on {local}, serving {} recorded connections", conversations.len()));
-        serve_all(&listener, &conversations, &arguments.live).await.map(Some)
+        setup.notices.plain(format_args!("listening on {local}, serving {} recorded connections", conversations.len()));
+        serve_all(&listener, &conversations, arguments).await.map(Some)
     })?;
     let Some(ServedClients { performances, turned_away }) = served else {
         return Ok(Exit::Unavailable);
     };
-    let as_json = arguments.output.format == OutputFormat::Jsonl;
-    let mut report = LiveReport::new(Side::Client, not_played, started.elapsed(), as_json);
+    let mut report = LiveReport::new(Side::Client, not_played, started.elapsed(), setup.is_json());
     report.turned_away = turned_away;
     let mut out = io::BufWriter::new(io::stdout().lock());
     for (recorded, performance) in conversations.iter().zip(&performances) {
         match performance {
-            Some(performance) => report.add(recorded, performance, &arguments.live, &mut out)?,
+            Some(performance) => report.add(recorded, performance, arguments, &mut out)?,
             None => report.not_asked_for(recorded.conversation.title()),
         }
     }
@@ -102,10 +94,11 @@ async fn serve_all(
                     continue;
                 };
                 let pace = arguments.is_paced().then(|| Instant::now() - recorded.opened_after());
-                let playing = Playing { pace, ..limits(&recorded, arguments, Side::Server) };
+                let mut options = limits(&recorded, arguments, Side::Server);
+                options.pace = pace;
                 began[next] = true;
                 let at = next;
-                players.spawn(async move { (at, perform(socket, &recorded, &playing, Side::Server).await) });
+                players.spawn(async move { (at, perform(socket, &recorded, &options, Side::Server).await) });
                 next += 1;
             }
             Some(ended) = players.join_next(), if !players.is_empty() => {

@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
-use enjamb::Side;
-use enjamb_monitor::{Captures, DatasetWriter, Format, Opener, Output, Statistics, Watch};
-use enjamb_sources::{Exit, Inputs, Notices, Progress, ProtocolChoice, SourceReader, SourceReport, Stop};
+use enjamb::{Outcome, Side};
+use enjamb_monitor::{Captures, DatasetWriter, Format, Opener, Output, Show, Statistics, Watch};
+use enjamb_sources::{Exit, Progress, SourceReader, SourceReport, Stop};
 use serde_json::Value;
 
-use crate::arguments::Arguments;
 use crate::html::{self, Page};
 use crate::output_arguments::{OutputArguments, OutputFormat};
 use crate::records::output::{RecordForm, Sink, header};
@@ -20,21 +19,23 @@ use crate::records::parallel::{self, Parallel};
 use crate::records::piece::Piece;
 use crate::records::piece_sink::PieceSink;
 use crate::selection::Selection;
+use crate::setup::Setup;
 
 /// Standard output, buffered.
 type Out = BufWriter<StdoutLock<'static>>;
 
 /// Replays captures, and writes records and statistics to standard output.
 pub(crate) fn run(
-    arguments: &Arguments,
+    setup: &Setup<'_>,
     selection: &Arc<Selection>,
-    protocols: &Arc<ProtocolChoice>,
-    notices: &Notices,
+    jobs: Option<NonZeroUsize>,
+    strict: bool,
 ) -> anyhow::Result<Exit> {
+    let Setup { output, protocols, notices, .. } = setup;
     // Outputs are opened before the work, so that the work is not done in vain.
-    let html = arguments.output.html.as_deref().map(ReportFile::open).transpose()?;
+    let html = output.html.as_deref().map(ReportFile::open).transpose()?;
     let captures = Captures::default();
-    let dataset = match arguments.output.out.as_deref().map(|folder| create_dataset(folder, &captures)).transpose() {
+    let dataset = match output.out.as_deref().map(|folder| create_dataset(folder, &captures)).transpose() {
         Ok(dataset) => dataset,
         Err(DatasetError::Usage(reason)) => {
             notices.notice(reason);
@@ -42,26 +43,23 @@ pub(crate) fn run(
         }
         Err(DatasetError::Io(error)) => return Err(error),
     };
-    let inputs = Inputs::find(&arguments.captures);
-    let progress = Progress::new(notices, &inputs.captures, !arguments.output.summary && dataset.is_none());
+    let inputs = setup.inputs();
+    let progress = Progress::new(notices, &inputs.captures, !output.summary && dataset.is_none());
     let stop = Stop::default();
     let job = Job {
-        arguments,
+        output,
         selection,
         opener: {
             let protocols = Arc::clone(protocols);
             Arc::new(move |connection| protocols.session(connection))
         },
-        reader: SourceReader::new(&inputs, protocols, &progress)
-            .options(arguments.reassembly.options())
-            .only(selection.numbers.as_ref())
-            .stop(stop.clone()),
+        reader: setup.reader(&inputs, &progress).only(selection.numbers.as_ref()).stop(stop.clone()),
         captures: &captures,
         stop,
         out: BufWriter::with_capacity(1 << 16, io::stdout().lock()),
         dataset,
     };
-    let jobs = arguments.jobs.unwrap_or_else(parallel::default_jobs);
+    let jobs = jobs.unwrap_or_else(parallel::default_jobs);
     let replayed = if jobs == NonZeroUsize::MIN || html.is_some() {
         job.on_one_thread(html.is_some())?
     } else {
@@ -69,12 +67,16 @@ pub(crate) fn run(
     };
     progress.finish();
     let names = inputs.captures.iter().map(ToString::to_string).collect::<Vec<_>>();
-    finish(arguments, selection, replayed, html, &names)
+    let is_wanting = strict && replayed.is_wanting();
+    match write_rest(output, selection, replayed, html, &names)? {
+        Exit::Done if is_wanting => Ok(Exit::FoundWanting),
+        exit => Ok(exit),
+    }
 }
 
 /// Everything that reading needs.
 struct Job<'a> {
-    arguments: &'a Arguments,
+    output: &'a OutputArguments,
     selection: &'a Arc<Selection>,
     opener: Opener,
     reader: SourceReader<'a>,
@@ -91,25 +93,34 @@ struct Replayed {
     sink: Sink<Out>,
 }
 
+impl Replayed {
+    /// Returns whether a message was malformed or incomplete, or a session panicked.
+    fn is_wanting(&self) -> bool {
+        let count = |side, outcome| self.statistics.outcome(side, outcome);
+        let is_broken = |side| count(side, Outcome::Malformed) + count(side, Outcome::Incomplete) > 0;
+        Side::BOTH.into_iter().any(is_broken) || self.statistics.panicked() > 0
+    }
+}
+
 impl Job<'_> {
     fn on_one_thread(self, keep_timeline: bool) -> anyhow::Result<Replayed> {
-        let Self { arguments, selection, opener, reader, captures, stop, out, dataset } = self;
+        let Self { output, selection, opener, reader, captures, stop, out, dataset } = self;
         let sink = match dataset {
             Some(dataset) => Sink::to_dataset(out, dataset, Arc::clone(selection), stop),
             None => {
-                let form = record_form(&arguments.output);
+                let form = record_form(output);
                 Sink::new(out, &form, Arc::clone(selection), stop).context(CANNOT_WRITE)?
             }
         };
-        let mut watch = watch(opener, sink.with_timeline(keep_timeline), arguments, selection);
+        let mut watch = watch(opener, sink.with_timeline(keep_timeline), output.shown(), selection);
         let report = reader.read(&mut watch, |_, input, base| captures.begin(&input.to_string(), base));
         let (statistics, sink) = watch.finish();
         Ok(Replayed { report, statistics, sink })
     }
 
     fn on_threads(self, jobs: NonZeroUsize) -> anyhow::Result<Replayed> {
-        let Self { arguments, selection, opener, reader, captures, stop, out, dataset } = self;
-        let form = record_form(&arguments.output);
+        let Self { output, selection, opener, reader, captures, stop, out, dataset } = self;
+        let form = record_form(output);
         let mut sink = match dataset {
             Some(dataset) => Sink::to_dataset(out, dataset, Arc::clone(selection), stop),
             None => Sink::new(out, &RecordForm::None, Arc::clone(selection), stop).context(CANNOT_WRITE)?,
@@ -117,10 +128,10 @@ impl Job<'_> {
         let header = header(form).context(CANNOT_WRITE)?;
         let length = header.len();
         sink.write(&mut Piece::Bytes(header), 0..length);
-        let (arguments, selection) = (arguments.clone(), Arc::clone(selection));
+        let (shown, selection) = (output.shown(), Arc::clone(selection));
         let make = move || {
             let pieces = PieceSink::new(form, Arc::clone(&selection));
-            watch(Arc::clone(&opener), pieces, &arguments, &selection)
+            watch(Arc::clone(&opener), pieces, shown, &selection)
         };
         let mut parallel = Parallel::new(jobs, make, |piece, part| sink.write(piece, part));
         let report = reader.read(&mut parallel, |_, input, base| captures.begin(&input.to_string(), base));
@@ -129,16 +140,16 @@ impl Job<'_> {
     }
 }
 
-/// Writes the report and what comes after the records.
-fn finish(
-    arguments: &Arguments,
+/// Writes the report and everything that comes after the records.
+fn write_rest(
+    output: &OutputArguments,
     selection: &Selection,
     replayed: Replayed,
     html: Option<ReportFile>,
     names: &[String],
 ) -> anyhow::Result<Exit> {
     let Replayed { report: SourceReport { totals, problems }, statistics, sink } = replayed;
-    let OutputArguments { format, summary, .. } = arguments.output;
+    let OutputArguments { format, summary, .. } = *output;
     let with_captures = |mut record: Value| {
         record["capture"] = totals.to_json();
         if let Some(selected) = selection.to_json() {
@@ -160,7 +171,7 @@ fn finish(
         })?;
     }
     let complete = sink.complete(|| with_captures(statistics.summary_with_histograms().to_json()));
-    let folder = arguments.output.out.as_deref().unwrap_or(Path::new(""));
+    let folder = output.out.as_deref().unwrap_or(Path::new(""));
     let (sink, rows) = complete.with_context(|| cannot_write_dataset(folder))?;
     let written = sink.finish(|out| match format {
         OutputFormat::Jsonl => writeln!(out, "{}", to_json()),
@@ -178,16 +189,7 @@ fn finish(
         }
     });
     written.context(CANNOT_WRITE)?;
-
-    let is_broken = |side: Side| counted.side(side).outcomes.malformed + counted.side(side).outcomes.incomplete > 0;
-    let is_wanting = Side::BOTH.into_iter().any(is_broken) || counted.panicked > 0;
-    Ok(if totals.nothing_read() {
-        Exit::Unavailable
-    } else if arguments.strict && is_wanting {
-        Exit::FoundWanting
-    } else {
-        Exit::Done
-    })
+    Ok(if totals.nothing_read() { Exit::Unavailable } else { Exit::Done })
 }
 
 /// Why there is no dataset to write to.
@@ -214,8 +216,8 @@ fn cannot_write_dataset(folder: &Path) -> String {
 }
 
 /// Creates the watch of one thread.
-fn watch<O: Output>(opener: Opener, output: O, arguments: &Arguments, selection: &Selection) -> Watch<O> {
-    let watch = Watch::new(opener, output).showing(arguments.output.shown());
+fn watch<O: Output>(opener: Opener, output: O, shown: Option<Show>, selection: &Selection) -> Watch<O> {
+    let watch = Watch::new(opener, output).showing(shown);
     if selection.selects_records() { watch.selecting() } else { watch }
 }
 

@@ -30,7 +30,7 @@ pub(crate) struct RecutArguments {
 
     /// How long a session may take over one conversation under one family of cuts, before it counts as
     /// hung: 20, 20s, 500ms. A bare number is seconds.
-    #[arg(long, value_name = "DURATION", default_value = "20s", requires = "recut",
+    #[arg(long, value_name = "TIME", default_value = "20s", requires = "recut",
         value_parser = |text: &str| duration_within(text, &(HUNG_AFTER_MIN..=HUNG_AFTER_MAX)))]
     hung_after: Duration,
 }

@@ -78,7 +78,7 @@ impl Difference {
         let Violation { law, verdict, input, cuts, traces, .. } = &*self.violation;
         let mut transcript = input.transcript(cuts);
         transcript.protocol = Some(self.protocol.clone());
-        let said = |at: usize| traces.as_ref().map(|traces| &traces[at].said[..]).unwrap_or_default();
+        let outputs = |at: usize| traces.as_ref().map(|traces| &traces[at].outputs[..]).unwrap_or_default();
         json!({
             "type": "difference",
             "what": self.defect.as_str(),
@@ -91,8 +91,8 @@ impl Difference {
             "verdict": verdict,
             "bytes": input.len(),
             "cuts": cuts,
-            "whole": said(0),
-            "cut": said(1),
+            "whole": outputs(0),
+            "cut": outputs(1),
             "transcript": transcript.to_string(),
             "also": self.also,
         })

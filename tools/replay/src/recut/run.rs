@@ -8,36 +8,28 @@ use std::time::Duration;
 use anyhow::Context;
 use enjamb::transcript::Content;
 use enjamb::{Connection, Event, Side, Tap, Time};
-use enjamb_law::{Cutting, Lost, Violation, survive};
-use enjamb_sources::{Exit, Inputs, Notices, Progress, ProtocolChoice, SourceReader, SourceReport, connection_title};
+use enjamb_isolate::Ledger;
+use enjamb_law::{Cutting, Violation, WatchError, watch};
+use enjamb_sources::{Exit, Progress, ProtocolChoice, SourceReport, connection_title};
 use sha2::{Digest as _, Sha256};
 
-use crate::arguments::Arguments;
-use crate::ledger::Ledger;
-use crate::output_arguments::OutputFormat;
 use crate::recut::cuts::{Recut, Stage};
 use crate::recut::outcome::{Defect, Difference, RecutOutcome, ShortTrial, WeakerTrial};
 use crate::recut::report::RecutReport;
 use crate::recut::trial::{Coverage, judge, shorten, subject, try_conversation};
+use crate::setup::Setup;
 
 /// Replays conversations under other cuts, and writes a comparison to standard output.
-pub(crate) fn run(
-    arguments: &Arguments,
-    recut: &Recut,
-    protocols: &ProtocolChoice,
-    notices: &Notices,
-) -> anyhow::Result<Exit> {
-    let inputs = Inputs::find(&arguments.captures);
-    let progress = Progress::hidden(notices);
-    let reader = SourceReader::new(&inputs, protocols, &progress)
-        .options(arguments.reassembly.options())
-        .only(arguments.output.conn.as_ref());
-    let mut tap = RecutTap::new(recut, protocols);
+pub(crate) fn run(setup: &Setup<'_>, recut: &Recut) -> anyhow::Result<Exit> {
+    let inputs = setup.inputs();
+    let progress = Progress::hidden(&setup.notices);
+    let reader = setup.reader(&inputs, &progress).only(setup.output.conn.as_ref());
+    let mut tap = RecutTap::new(recut, &setup.protocols);
     let SourceReport { totals, .. } = reader.read(&mut tap, |tap, input, _| tap.source = input.to_string().into());
     let outcome = tap.finish();
     let mut out = io::BufWriter::new(io::stdout().lock());
     let report = RecutReport { recut, outcome: &outcome, totals: &totals };
-    let written = if arguments.output.format == OutputFormat::Jsonl {
+    let written = if setup.is_json() {
         report.to_json().iter().try_for_each(|record| writeln!(out, "{record}"))
     } else if totals.nothing_read() {
         Ok(())
@@ -195,7 +187,7 @@ impl<'s> RecutTap<'s> {
             let protocol = protocol.clone();
             move || try_conversation(&protocol, port, &input, &cuts, &stages)
         };
-        let (defect, mut violation) = match survive(&title, self.patience, trial) {
+        let (defect, mut violation) = match watch(&title, self.patience, trial) {
             Ok(Ok(coverage)) => {
                 let Coverage { segmentations, messages, bytes, under } = coverage;
                 outcome.segmentations += segmentations as u64;
@@ -207,14 +199,13 @@ impl<'s> RecutTap<'s> {
                 return;
             }
             Ok(Err(violation)) => judge(violation),
-            // Outside of the calls that the law makes, for instance in `drop`.
-            Err(Lost::Panicked(message)) => (
-                Defect::Fails,
-                Box::new(Violation::total(format!("it panicked: {message}"), Cutting::default(), Vec::new())),
-            ),
-            Err(Lost::Hung(violation)) => {
+            Err(WatchError::Hung(violation)) => {
                 outcome.hung += 1;
                 (Defect::Hangs, shorten(violation, &protocol, port, self.patience))
+            }
+            // A panic outside of the calls that the law makes, for instance in `drop`.
+            Err(error) => {
+                (Defect::Fails, Box::new(Violation::total(error.to_string(), Cutting::default(), Vec::new())))
             }
         };
         violation.subject = Some(subject(&name, port));

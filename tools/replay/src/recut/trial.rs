@@ -1,8 +1,11 @@
 //! The trial of one conversation under other cuts, and the judgement of a session that fails it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use enjamb_law::{Cutting, Lost, Segmentations, Sessions, Told, Violation, split, split_everywhere, survive, total};
+use enjamb_law::{
+    Cutting, Segmentations, Sessions, Trace, Violation, WatchError, split, split_everywhere, total, watch,
+};
 use enjamb_protocols::{Protocol, Registry};
 
 use crate::recut::cuts::{Cuts, Length, Stage};
@@ -34,7 +37,7 @@ pub(crate) fn try_conversation(
 ) -> Result<Coverage, Box<Violation>> {
     let sessions = Sessions(|| protocol.session(Some(port)));
     split(&sessions, input, captured)?;
-    let messages = split_everywhere(&sessions, input, &Segmentations::random(0, 0))?.said;
+    let messages = split_everywhere(&sessions, input, &Segmentations::random(0, 0))?.outputs;
     let length = Length { bytes: input.len(), turns: input.turns().len(), messages };
     let mut coverage = Coverage { segmentations: 1, messages, bytes: input.len(), under: Vec::new() };
     let mut so_far = 0;
@@ -57,7 +60,7 @@ pub(crate) fn try_conversation(
 /// does not depend on the cuts.
 pub(crate) fn judge(mut violation: Box<Violation>) -> (Defect, Box<Violation>) {
     match &violation.traces {
-        Some([whole, cut]) if whole == &(Told { of: whole.of.clone(), said: cut.said.clone() }) => {
+        Some([whole, cut]) if whole == &(Trace { label: whole.label.clone(), outputs: cut.outputs.clone() }) => {
             "the session fails, however the stream is cut".clone_into(&mut violation.verdict);
             (Defect::Fails, violation)
         }
@@ -67,7 +70,7 @@ pub(crate) fn judge(mut violation: Box<Violation>) -> (Defect, Box<Violation>) {
 
 /// Returns the last turns of a conversation in which a session hung, if it hangs in them alone, and the whole
 /// conversation otherwise. Every hang leaves a thread behind, so only one hang is caused.
-pub(crate) fn shorten(hung: Box<Violation>, protocol: &Protocol, port: u16, patience: Duration) -> Box<Violation> {
+pub(crate) fn shorten(hung: Box<Violation>, protocol: &Arc<Protocol>, port: u16, patience: Duration) -> Box<Violation> {
     let turns = hung.input.turns();
     let patience = patience.min(PROBE_TIME);
     for last in [1, 2, 4, 8, 16].into_iter().filter(|last| *last < turns.len()) {
@@ -79,8 +82,9 @@ pub(crate) fn shorten(hung: Box<Violation>, protocol: &Protocol, port: u16, pati
         let trial = move || {
             let _ = total(&Sessions(|| protocol.session(Some(port))), &part, &cuts);
         };
-        if let Err(Lost::Hung(shorter)) = survive("the last turns", patience, trial) {
-            return Box::new(Violation { verdict: hung.verdict, ..*shorter });
+        if let Err(WatchError::Hung(mut shorter)) = watch("the last turns", patience, trial) {
+            shorter.verdict = hung.verdict;
+            return shorter;
         }
     }
     hung

@@ -1,4 +1,4 @@
-//! HTTP heads and what looks like them.
+//! HTTP heads, and formats with similar heads.
 
 use enjamb_law::{Decoded, Parsed, Parsing};
 

@@ -1,4 +1,4 @@
-//! What says in front how long it is.
+//! Length-prefixed formats.
 
 use asynchronous_codec::LengthCodec;
 use bytes::{Bytes, BytesMut};

@@ -1,4 +1,4 @@
-//! Lines, and what else ends at a delimiter.
+//! Lines, and other formats with a delimiter.
 
 use enjamb_law::{Decoded, Pushing, Reading};
 use tokio::io::AsyncBufReadExt as _;
@@ -77,10 +77,10 @@ pub fn entries() -> Vec<Entry> {
     ]
 }
 
-/// The fields of a record in one text, and where each ends.
+/// The fields of a record as one text, and the end of each.
 type Record = (String, Vec<usize>);
 
-/// A reader of records, with what it has of the next one.
+/// A reader of records, with the part of the next one that it has read.
 struct Records {
     reader: csv_core::Reader,
     fields: Vec<u8>,
@@ -93,7 +93,8 @@ impl Records {
         Self { reader: csv_core::Reader::new(), fields: Vec::new(), ends: Vec::new(), ended: false }
     }
 
-    /// What its documentation says: it is called until it asks for more, and with nothing when there is no more.
+    /// Follows its documentation: it is called until it asks for more, and with no bytes at the
+    /// end.
     fn read(&mut self, mut input: &[u8], found: &mut dyn FnMut(Result<Record, String>)) {
         let at_end = input.is_empty();
         while !self.ended {
@@ -118,9 +119,9 @@ impl Records {
     }
 }
 
-fn csv() -> crate::subject::Any {
+fn csv() -> crate::subject::AnySubject {
     any(Pushing::new(Records::new, |records: &mut Records, chunk, found| {
-        // No bytes are the end of the data for it: it is not asked again in the middle.
+        // An empty input is the end of the data, so it is not called again without new bytes.
         if !chunk.is_empty() {
             records.read(chunk, found);
         }

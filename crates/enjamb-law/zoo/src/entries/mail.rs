@@ -66,7 +66,8 @@ pub fn entries() -> Vec<Entry> {
     ]
 }
 
-/// As its documentation says: whoever reads a line that announces a literal tells how long that is.
+/// Follows its documentation: the caller that reads a line with an announced literal passes the
+/// length to the codec.
 fn imap_command(codec: &mut ImapCodec, buffer: &mut BytesMut) -> std::io::Result<Option<ImapInput>> {
     let input = codec.decode(buffer)?;
     if let Some(ImapInput::Line(line)) = &input

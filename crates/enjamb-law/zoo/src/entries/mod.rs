@@ -1,4 +1,4 @@
-//! The entries, a file for each family.
+//! The entries, one file for each family of formats.
 
 mod http;
 mod json;
@@ -17,9 +17,9 @@ mod websocket;
 mod xml;
 
 use crate::entry::Entry;
-use crate::known::known;
+use crate::known::with_findings;
 
-/// All of them, in the order of the table.
+/// Returns all entries, in the order of the table.
 pub fn all() -> Vec<Entry> {
     [
         lines::entries(),
@@ -40,23 +40,23 @@ pub fn all() -> Vec<Entry> {
     ]
     .into_iter()
     .flatten()
-    .map(known)
+    .map(with_findings)
     .collect()
 }
 
-/// A `tokio_util::codec::Decoder` of the present version.
+/// A `tokio_util::codec::Decoder`, version 0.7.
 const DECODER: &str = "tokio-util decoder";
-/// One of an older version.
+/// A `tokio_util::codec::Decoder` of an older version.
 const OLD_DECODER: &str = "old tokio-util decoder";
-/// It is fed.
+/// A parser that is fed chunks.
 const PUSH: &str = "push parser";
-/// `fn(&[u8])`.
+/// A function over `&[u8]` that returns a message and its length.
 const PARSE: &str = "parse function";
-/// It takes frames off the front of a buffer.
+/// A function that takes frames off the front of a buffer.
 const BUFFER: &str = "function over a buffer";
-/// From a `Stream` of bytes to one of items.
+/// A transformer from a `Stream` of bytes to a `Stream` of items.
 const STREAM: &str = "stream of chunks";
-/// It reads from an `AsyncRead`.
+/// A reader of an `AsyncRead`.
 const ASYNC: &str = "async reader";
-/// It reads from a `std::io::Read`.
+/// A reader of a `std::io::Read`.
 const BLOCKING: &str = "blocking reader";

@@ -67,7 +67,7 @@ fn mqtt_v5(buffer: &mut bytes_05::BytesMut) -> Result<Option<mqtt_v5::types::Pac
     mqtt_v5::decoder::decode_mqtt(buffer, mqtt_v5::types::ProtocolVersion::V311)
 }
 
-/// It does not say how much a packet took; its other function does.
+/// `decode_slice` does not return the length of the packet; `clone_packet` does.
 fn mqttrs(bytes: &[u8]) -> Parsed<String, String> {
     match mqttrs::decode_slice(bytes) {
         Ok(Some(packet)) => {

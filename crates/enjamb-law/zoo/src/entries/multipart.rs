@@ -1,6 +1,6 @@
 //! Multipart bodies.
 
-use enjamb_law::{Shown, Streaming, Subject as _};
+use enjamb_law::{DebugText, Streaming, Subject as _};
 use futures::{Stream, StreamExt as _};
 
 use super::STREAM;
@@ -11,22 +11,25 @@ const FORM: &[u8] = b"--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nh
 const EMPTY: &[u8] = b"--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\r\n--B--\r\n";
 const STREAMED: &[u8] = b"--B\r\nContent-Length: 5\r\n\r\nhello\r\n";
 
-/// A head, or a byte of a body: bodies come in pieces that follow the cuts.
-fn bytes(head: Option<String>, body: &[u8]) -> Vec<Shown> {
-    let bytes = body.iter().map(|byte| Shown(format!("body {}", byte.escape_ascii())));
-    head.map(Shown).into_iter().chain(bytes).collect()
+/// Makes an event of a head, and one of each byte of a body, since the pieces of a body follow the
+/// cuts.
+fn bytes(head: Option<String>, body: &[u8]) -> Vec<DebugText> {
+    let bytes = body.iter().map(|byte| DebugText(format!("body {}", byte.escape_ascii())));
+    head.map(DebugText).into_iter().chain(bytes).collect()
 }
 
 macro_rules! mpart {
     ($mpart:ident, $body:expr) => {
-        any(Streaming::new(|body| $mpart::server::MultipartParser::new("B", $body(body))).flat_map(|said| match said {
-            $mpart::server::ParseOutput::Headers(headers) => bytes(Some(format!("{headers:?}")), b""),
-            $mpart::server::ParseOutput::Bytes(piece) => bytes(None, &piece),
-        }))
+        any(Streaming::new(|body| $mpart::server::MultipartParser::new("B", $body(body))).flat_map(
+            |output| match output {
+                $mpart::server::ParseOutput::Headers(headers) => bytes(Some(format!("{headers:?}")), b""),
+                $mpart::server::ParseOutput::Bytes(piece) => bytes(None, &piece),
+            },
+        ))
     };
 }
 
-/// The same body in the `bytes` of another time.
+/// Converts a body to an older version of `bytes`.
 fn older(
     body: impl Stream<Item = std::io::Result<bytes::Bytes>>,
 ) -> impl Stream<Item = std::io::Result<bytes_05::Bytes>> {
@@ -62,7 +65,7 @@ pub fn entries() -> Vec<Entry> {
                     Ok(Some(bytes(Some(head), b"")))
                 },
             )
-            .flat_map(|said| said))
+            .flat_map(|events| events))
         })
         .messages([FORM, EMPTY])
         .dependent(),

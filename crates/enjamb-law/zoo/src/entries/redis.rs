@@ -1,4 +1,4 @@
-//! The protocol of Redis, RESP 2 and 3.
+//! The protocols of Redis, RESP 2 and 3.
 
 use std::io::{BufRead as _, BufReader, ErrorKind};
 
@@ -18,7 +18,7 @@ macro_rules! redis {
             |incoming: Incoming| ($redis::Parser::new(), incoming),
             |(parser, incoming)| match parser.parse_value(&mut *incoming) {
                 Ok(value) => Ok(Some(value)),
-                // It says so of every end.
+                // Every end of the stream gives this error.
                 Err(error) if error.to_string().contains("unexpected end of file") => Ok(None),
                 Err(error) => Err(error),
             },
@@ -53,7 +53,7 @@ pub fn entries() -> Vec<Entry> {
         Entry::new("redis 0.22.3", "RESP 2", BLOCKING, || redis!(redis_022)).messages(&RESP2[..4]),
         Entry::new("resp 1.0.3", "RESP 2", BLOCKING, || {
             any(Blocking::with(
-                // A buffer of one byte: what it has read is what it has used.
+                // With a buffer of one byte, it has used every byte that it has read.
                 |incoming: Incoming| (resp::Decoder::new(BufReader::with_capacity(1, incoming.clone())), incoming),
                 |(decoder, incoming)| {
                     if incoming.fill_buf()?.is_empty() {

@@ -1,12 +1,13 @@
-//! What comes over serial lines: byte stuffing, radio receivers, radars, satellites, modems, music.
+//! Formats of serial lines: byte stuffing, radio receivers, radars, satellite receivers, modems,
+//! MIDI.
 
 use atat::{DigestResult, Digester as _};
-use enjamb_law::{Accumulating, Decoded, Kind, Law, Never, Pushing, Shown};
+use enjamb_law::{Accumulating, Decoded, Kind, Law, Never, Pushing, DebugText};
 use postcard::accumulator::{CobsAccumulator, FeedResult};
 
 use super::{BUFFER, DECODER, PUSH};
 use crate::entry::Entry;
-use crate::subject::{Any, any};
+use crate::subject::{AnySubject, any};
 
 const SLIP: [&[u8]; 3] = [b"\xc0abc\xc0", b"\xc0a\xdb\xdcb\xdb\xddc\xc0", b"\xc012345678\xc0"];
 const CRSF: [&[u8]; 2] = [b"\xc8\x04\x28\x00\xea\x54", b"\xc8\x05\x2d\xee\xef\x01\x9f"];
@@ -71,7 +72,7 @@ pub fn entries() -> Vec<Entry> {
             any(Pushing::new(uf_crsf::CrsfParser::new, |parser, mut chunk, out| {
                 while let Some(packet) = parser.next_raw_packet(&mut chunk) {
                     match packet {
-                        Ok(packet) => out(Ok(Shown(format!("{packet:?}")))),
+                        Ok(packet) => out(Ok(DebugText(format!("{packet:?}")))),
                         Err(error) => out(Err(Kind::of(&error))),
                     }
                 }
@@ -99,7 +100,7 @@ pub fn entries() -> Vec<Entry> {
                 let mut packets = parser.consume_ubx(chunk);
                 while let Some(packet) = packets.next() {
                     match packet {
-                        Ok(packet) => out(Ok(Shown(format!("{packet:?}").chars().take(60).collect()))),
+                        Ok(packet) => out(Ok(DebugText(format!("{packet:?}").chars().take(60).collect()))),
                         Err(error) => out(Err(Kind::of(&error))),
                     }
                 }
@@ -114,11 +115,11 @@ pub fn entries() -> Vec<Entry> {
         Entry::new("midly 0.5.3", "MIDI", PUSH, || {
             any(Pushing::new(
                 midly::stream::MidiStream::new,
-                |stream, chunk, out: &mut dyn FnMut(Result<Shown, Never>)| {
-                    stream.feed(chunk, |event| out(Ok(Shown(format!("{event:?}")))));
+                |stream, chunk, out: &mut dyn FnMut(Result<DebugText, Never>)| {
+                    stream.feed(chunk, |event| out(Ok(DebugText(format!("{event:?}")))));
                 },
             )
-            .at_end(|stream, out| stream.flush(|event| out(Ok(Shown(format!("{event:?}")))))))
+            .at_end(|stream, out| stream.flush(|event| out(Ok(DebugText(format!("{event:?}")))))))
         })
         .messages([&b"\x90\x40\x7f"[..], b"\xf8", b"\xc0\x05", b"\x80\x40\x00"])
         .tokens([&b"\xf0"[..], b"\xf7", b"\x40\x00"]),
@@ -126,14 +127,14 @@ pub fn entries() -> Vec<Entry> {
             any(Decoded::by(atat::AtDigester::<Unsolicited>::new, digested, |_, _: &mut Vec<u8>| Ok::<_, Never>(None)))
         })
         .messages([&b"\r\n+URC: x\r\n"[..], b"\r\nOK\r\n", b"\r\n> "])
-        // One command at a time is answered.
+        // It answers one command at a time.
         .dependent()
-        .not_asked(Law::Total, "its buffer is a fixed one of some hundred bytes, and the law feeds more")
-        .not_asked(Law::Linear, "its buffer is a fixed one of some hundred bytes, and the law feeds more"),
+        .without(Law::Total, "its buffer has a fixed size of some hundred bytes, and the law feeds more")
+        .without(Law::Linear, "its buffer has a fixed size of some hundred bytes, and the law feeds more"),
     ]
 }
 
-fn serial_line_ip() -> Any {
+fn serial_line_ip() -> AnySubject {
     struct Frames {
         decoder: serial_line_ip::Decoder,
         frame: Vec<u8>,
@@ -162,7 +163,7 @@ fn serial_line_ip() -> Any {
     ))
 }
 
-fn cobs(limit: Option<usize>) -> Any {
+fn cobs(limit: Option<usize>) -> AnySubject {
     any(Pushing::new(
         move || {
             let decoder = cobs_codec_rs::framing::FrameDecoder::new();
@@ -176,7 +177,7 @@ fn cobs(limit: Option<usize>) -> Any {
     .resumes())
 }
 
-fn postcard() -> Any {
+fn postcard() -> AnySubject {
     any(Accumulating::new(CobsAccumulator::<8>::new, |accumulator, chunk| match accumulator.feed::<(u8, u8)>(chunk) {
         FeedResult::Consumed => (None, &[][..]),
         FeedResult::OverFull(rest) => (Some(Err("over-full")), rest),
@@ -186,7 +187,7 @@ fn postcard() -> Any {
     .resumes())
 }
 
-/// One unsolicited message.
+/// A parser of one unsolicited message.
 struct Unsolicited;
 
 impl atat::Parser for Unsolicited {
@@ -202,13 +203,13 @@ impl atat::Parser for Unsolicited {
     }
 }
 
-fn digested(digester: &mut atat::AtDigester<Unsolicited>, buffer: &mut Vec<u8>) -> Result<Option<Shown>, Never> {
+fn digested(digester: &mut atat::AtDigester<Unsolicited>, buffer: &mut Vec<u8>) -> Result<Option<DebugText>, Never> {
     loop {
         let (result, used) = digester.digest(buffer);
-        let said = (!matches!(result, DigestResult::None)).then(|| Shown(format!("{result:?}")));
+        let event = (!matches!(result, DigestResult::None)).then(|| DebugText(format!("{result:?}")));
         buffer.drain(..used);
-        if said.is_some() || used == 0 || buffer.is_empty() {
-            return Ok(said);
+        if event.is_some() || used == 0 || buffer.is_empty() {
+            return Ok(event);
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{ASYNC, DECODER, STREAM};
 use crate::entry::Entry;
 use crate::subject::any;
 
-/// Events as they may stand in any order.
+/// Events that may come in any order.
 const EVENTS: [&[u8]; 3] = [b"data: a\n\n", b"data: a\r\ndata: b\r\n\r\n", b"event: x\ndata: \xc3\xa9\n\n"];
 const TOKENS: [&[u8]; 8] = [b"\r\n", b"\r", b"\n", b"data:", b"retry: x\n", b": c\n", b"\xc3", b"\xef\xbb\xbf"];
 

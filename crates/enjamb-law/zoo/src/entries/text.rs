@@ -1,11 +1,11 @@
-//! Characters, terminals, and what is wrapped in text.
+//! Characters, terminals, and encodings with text around them.
 
-use enjamb_law::{Blocking, Never, Parsed, Parsing, Pushing, Shown, Subject as _};
+use enjamb_law::{Blocking, Never, Parsed, Parsing, Pushing, DebugText, Subject as _};
 use std::io::{BufRead as _, Read as _};
 
 use super::{BLOCKING, PARSE, PUSH};
 use crate::entry::Entry;
-use crate::subject::{Any, any};
+use crate::subject::{AnySubject, any};
 
 const TERMINAL: [&[u8]; 7] = [
     b"a\xc3\xa9\xe2\x82\xac",
@@ -21,17 +21,17 @@ pub fn entries() -> Vec<Entry> {
     vec![
         Entry::new("vte 0.13.0", "terminal text and escapes", PUSH, || {
             any(Pushing::returning(vte_013::Parser::new, |parser, chunk| {
-                let mut heard = Heard::default();
-                chunk.iter().for_each(|byte| parser.advance(&mut heard, *byte));
-                Ok::<_, Never>(heard.0)
+                let mut log = TerminalLog::default();
+                chunk.iter().for_each(|byte| parser.advance(&mut log, *byte));
+                Ok::<_, Never>(log.0)
             }))
         })
         .messages(TERMINAL),
         Entry::new("vte 0.15.0", "terminal text and escapes", PUSH, || {
             any(Pushing::returning(vte::Parser::new, |parser, chunk| {
-                let mut heard = Heard::default();
-                parser.advance(&mut heard, chunk);
-                Ok::<_, Never>(heard.0)
+                let mut log = TerminalLog::default();
+                parser.advance(&mut log, chunk);
+                Ok::<_, Never>(log.0)
             }))
         })
         .messages(TERMINAL),
@@ -85,44 +85,44 @@ pub fn entries() -> Vec<Entry> {
     ]
 }
 
-/// What a terminal is told.
+/// The actions that a terminal was asked to perform.
 #[derive(Default)]
-struct Heard(Vec<Shown>);
+struct TerminalLog(Vec<DebugText>);
 
-macro_rules! hears {
+macro_rules! perform {
     ($vte:ident) => {
-        impl $vte::Perform for Heard {
+        impl $vte::Perform for TerminalLog {
             fn print(&mut self, c: char) {
-                self.0.push(Shown(format!("print {c}")));
+                self.0.push(DebugText(format!("print {c}")));
             }
             fn execute(&mut self, byte: u8) {
-                self.0.push(Shown(format!("execute {byte:#04x}")));
+                self.0.push(DebugText(format!("execute {byte:#04x}")));
             }
             fn hook(&mut self, params: &$vte::Params, intermediates: &[u8], ignore: bool, action: char) {
-                self.0.push(Shown(format!("hook {params:?} {intermediates:?} {ignore} {action}")));
+                self.0.push(DebugText(format!("hook {params:?} {intermediates:?} {ignore} {action}")));
             }
             fn put(&mut self, byte: u8) {
-                self.0.push(Shown(format!("put {byte:#04x}")));
+                self.0.push(DebugText(format!("put {byte:#04x}")));
             }
             fn unhook(&mut self) {
-                self.0.push(Shown("unhook".to_owned()));
+                self.0.push(DebugText("unhook".to_owned()));
             }
             fn osc_dispatch(&mut self, params: &[&[u8]], bell: bool) {
-                self.0.push(Shown(format!("osc {params:?} {bell}")));
+                self.0.push(DebugText(format!("osc {params:?} {bell}")));
             }
             fn csi_dispatch(&mut self, params: &$vte::Params, intermediates: &[u8], ignore: bool, action: char) {
-                self.0.push(Shown(format!("csi {params:?} {intermediates:?} {ignore} {action}")));
+                self.0.push(DebugText(format!("csi {params:?} {intermediates:?} {ignore} {action}")));
             }
             fn esc_dispatch(&mut self, intermediates: &[u8], ignore: bool, byte: u8) {
-                self.0.push(Shown(format!("esc {intermediates:?} {ignore} {byte:#04x}")));
+                self.0.push(DebugText(format!("esc {intermediates:?} {ignore} {byte:#04x}")));
             }
         }
     };
 }
-hears!(vte);
-hears!(vte_013);
+perform!(vte);
+perform!(vte_013);
 
-fn characters(encoding: &'static encoding_rs::Encoding) -> Any {
+fn characters(encoding: &'static encoding_rs::Encoding) -> AnySubject {
     fn decode(decoder: &mut encoding_rs::Decoder, chunk: &[u8], last: bool) -> Vec<char> {
         let mut text = String::with_capacity(decoder.max_utf8_buffer_length(chunk.len()).unwrap_or(0));
         let _ = decoder.decode_to_string(chunk, &mut text, last);

@@ -11,7 +11,8 @@ use super::{ASYNC, BLOCKING, DECODER};
 use crate::entry::Entry;
 use crate::subject::{any, encoding};
 
-/// Messages as a server sends them: text, fragments with a ping between, binary with a length of 16 bits, a character in two fragments.
+/// Messages as a server sends them: text, fragments with a ping between them, binary with a 16-bit
+/// length, and a character in two fragments.
 fn messages() -> Vec<Vec<u8>> {
     vec![
         b"\x81\x05hello".to_vec(),
@@ -91,7 +92,7 @@ pub fn entries() -> Vec<Entry> {
         .messages(messages()),
         Entry::new("websocket-codec 0.5.2", "WebSocket", DECODER, || {
             encoding(Decoded::new(MessageCodec::client), |message: &websocket_codec::Message| {
-                // As the other side writes it, which is the side that is read here.
+                // The decoder reads what the other side writes.
                 let mut encoded = BytesMut::new();
                 MessageCodec::server().encode(message.clone(), &mut encoded).ok()?;
                 Some(encoded.to_vec())

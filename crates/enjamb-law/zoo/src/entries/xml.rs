@@ -1,13 +1,13 @@
 //! XML.
 
-use enjamb_law::{Blocking, Kind, Pushing, Reading, Shown, Subject as _};
+use enjamb_law::{Blocking, Kind, Pushing, Reading, DebugText, Subject as _};
 use rxml::Parse as _;
 
 use super::{ASYNC, BLOCKING, PUSH};
 use crate::entry::Entry;
 use crate::subject::any;
 
-/// Pieces of markup that begin and end by themselves.
+/// Markup that is complete by itself.
 const MARKUP: [&[u8]; 6] =
     [b"<a b=\"c\">text</a>", b"<![CDATA[x]]y]]>", b"<!-- c - d -->", b"<?pi d?>", b"<e/>", b"<a>t&amp;u</a>"];
 
@@ -17,7 +17,7 @@ macro_rules! quick_xml {
             any(Blocking::with($quick_xml::Reader::from_reader, |reader| {
                 match reader.read_event_into(&mut Vec::new())? {
                     $quick_xml::events::Event::Eof => Ok::<_, $quick_xml::Error>(None),
-                    event => Ok(Some(Shown(format!("{event:?}")))),
+                    event => Ok(Some(DebugText(format!("{event:?}")))),
                 }
             }))
         })
@@ -38,7 +38,7 @@ pub fn entries() -> Vec<Entry> {
                 |chunks| quick_xml::Reader::from_reader(tokio::io::BufReader::new(chunks)),
                 async |reader| match reader.read_event_into_async(&mut Vec::new()).await? {
                     quick_xml::events::Event::Eof => Ok::<_, quick_xml::Error>(None),
-                    event => Ok(Some(Shown(format!("{event:?}")))),
+                    event => Ok(Some(DebugText(format!("{event:?}")))),
                 },
             ))
         })
@@ -47,15 +47,15 @@ pub fn entries() -> Vec<Entry> {
         Entry::new("rxml 0.14.0", "XML", PUSH, || {
             any(Pushing::new(Document::default, |document: &mut Document, chunk, out| document.read(chunk, false, out))
                 .at_end(|document, out| document.read(b"", true, out))
-                .flat_map(|said: Vec<Shown>| said))
+                .flat_map(|events: Vec<DebugText>| events))
         })
-        // One document for each parser.
+        // A parser reads one document.
         .messages([&b"<?xml version='1.0'?><a b='c' xmlns='u'>text<e/>&amp;\xc3\xa9<![CDATA[y]]></a>"[..]])
         .dependent(),
     ]
 }
 
-/// A parser of one document, and what it has not read yet.
+/// A parser of one document, with the bytes that it has not read yet.
 #[derive(Default)]
 struct Document {
     parser: rxml::Parser,
@@ -64,7 +64,7 @@ struct Document {
 }
 
 impl Document {
-    fn read(&mut self, chunk: &[u8], at_end: bool, out: &mut dyn FnMut(Result<Vec<Shown>, Kind>)) {
+    fn read(&mut self, chunk: &[u8], at_end: bool, out: &mut dyn FnMut(Result<Vec<DebugText>, Kind>)) {
         self.unread.extend_from_slice(chunk);
         while !self.ended {
             let mut rest = &self.unread[..];
@@ -72,16 +72,16 @@ impl Document {
             let used = self.unread.len() - rest.len();
             self.unread.drain(..used);
             match result {
-                // Text comes in pieces that follow the cuts.
+                // The pieces of text follow the cuts, so they are compared character by character.
                 Ok(Some(rxml::Event::Text(_, text))) => {
-                    out(Ok(text.chars().map(|c| Shown(format!("text {c:?}"))).collect()));
+                    out(Ok(text.chars().map(|c| DebugText(format!("text {c:?}"))).collect()));
                 }
                 Ok(Some(rxml::Event::StartElement(_, name, attributes))) => {
-                    out(Ok(vec![Shown(format!("start {name:?} {attributes:?}"))]));
+                    out(Ok(vec![DebugText(format!("start {name:?} {attributes:?}"))]));
                 }
-                Ok(Some(rxml::Event::EndElement(_))) => out(Ok(vec![Shown("end".to_owned())])),
+                Ok(Some(rxml::Event::EndElement(_))) => out(Ok(vec![DebugText("end".to_owned())])),
                 Ok(Some(rxml::Event::XmlDeclaration(_, version))) => {
-                    out(Ok(vec![Shown(format!("declaration {version:?}"))]));
+                    out(Ok(vec![DebugText(format!("declaration {version:?}"))]));
                 }
                 Ok(None) => self.ended = true,
                 Err(rxml::error::EndOrError::NeedMoreData) => return,

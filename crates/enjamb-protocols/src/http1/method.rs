@@ -1,0 +1,38 @@
+//! Methods: those that change the response, and those that are a kind of their own.
+
+/// The method of a request, as far as its response depends on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Method {
+    Head,
+    Connect,
+    #[default]
+    Other,
+}
+
+impl Method {
+    pub(super) fn of_kind(kind: &str) -> Self {
+        match kind {
+            "HEAD" => Self::Head,
+            "CONNECT" => Self::Connect,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Returns the kind of a message with this method: the method itself, if it is in use (the common
+/// ones of IANA's registry). Others have none, so that strangers cannot invent kinds.
+pub(super) fn kind(method: &[u8]) -> Option<&'static str> {
+    macro_rules! known {
+        ($($name:literal)*) => {
+            match core::str::from_utf8(method).ok()? {
+                $($name => Some($name),)*
+                _ => None,
+            }
+        };
+    }
+    known!("GET" "HEAD" "POST" "PUT" "DELETE" "CONNECT" "OPTIONS" "TRACE" "PATCH" "QUERY"
+        "PROPFIND" "PROPPATCH" "MKCOL" "COPY" "MOVE" "LOCK" "UNLOCK" "REPORT" "SEARCH" "ACL" "BIND" "REBIND" "UNBIND"
+        "LINK" "UNLINK" "CHECKIN" "CHECKOUT" "UNCHECKOUT" "LABEL" "MERGE" "UPDATE" "MKACTIVITY" "MKCALENDAR"
+        "MKWORKSPACE" "VERSION-CONTROL" "BASELINE-CONTROL" "ORDERPATCH"
+        "PURGE" "NOTIFY" "SUBSCRIBE" "UNSUBSCRIBE" "M-SEARCH")
+}

@@ -1,0 +1,134 @@
+//! A protocol as data: its names, its ports, how to recognise it, and how to open a session.
+
+use std::fmt;
+
+use enjamb::{Session, Side};
+
+use crate::sniff::Sniff;
+
+/// Opens a session for a server on the port, where that is known.
+type Open = dyn Fn(Option<u16>) -> Box<dyn Session> + Send + Sync;
+
+/// A protocol that has a name. A [`Registry`](crate::Registry) holds it in an
+/// [`Arc`](std::sync::Arc), which all sessions share.
+pub struct Protocol {
+    name: String,
+    aliases: Vec<String>,
+    ports: Vec<u16>,
+    about: String,
+    builtin: bool,
+    sniff: fn(Side, &[u8]) -> Sniff,
+    open: Box<Open>,
+}
+
+impl Protocol {
+    /// A protocol of the caller's own. It is found by its name only, until [`port`](Self::port) or
+    /// [`sniffed_by`](Self::sniffed_by) says more.
+    pub fn new(name: impl Into<String>, open: impl Fn() -> Box<dyn Session> + Send + Sync + 'static) -> Self {
+        Self::with_port(name, false, move |_| open())
+    }
+
+    /// A protocol whose sessions this crate implements.
+    pub(crate) fn builtin(
+        name: impl Into<String>,
+        open: impl Fn() -> Box<dyn Session> + Send + Sync + 'static,
+    ) -> Self {
+        Self::with_port(name, true, move |_| open())
+    }
+
+    /// A protocol whose sessions depend on the server's port.
+    pub(crate) fn with_port(
+        name: impl Into<String>,
+        builtin: bool,
+        open: impl Fn(Option<u16>) -> Box<dyn Session> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            aliases: Vec::new(),
+            ports: Vec::new(),
+            about: String::new(),
+            builtin,
+            sniff: |_, _| Sniff::No,
+            open: Box::new(open),
+        }
+    }
+
+    /// Adds another name.
+    #[must_use]
+    pub fn alias(mut self, alias: impl Into<String>) -> Self {
+        self.aliases.push(alias.into());
+        self
+    }
+
+    /// Adds a port that its servers use. `auto` goes by the port where the first bytes do not
+    /// decide.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.ports.push(port);
+        self
+    }
+
+    /// Sets the line that describes it in a list of protocols.
+    #[must_use]
+    pub fn about(mut self, about: impl Into<String>) -> Self {
+        self.about = about.into();
+        self
+    }
+
+    /// Sets the function by which `auto` recognises its first bytes.
+    #[must_use]
+    pub fn sniffed_by(mut self, sniff: fn(Side, &[u8]) -> Sniff) -> Self {
+        self.sniff = sniff;
+        self
+    }
+
+    /// Returns its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns its other names.
+    #[must_use]
+    pub fn aliases(&self) -> &[String] {
+        &self.aliases
+    }
+
+    /// Returns the line that describes it.
+    #[must_use]
+    pub fn description(&self) -> &str {
+        &self.about
+    }
+
+    /// Returns the ports that its servers use.
+    #[must_use]
+    pub fn ports(&self) -> &[u16] {
+        &self.ports
+    }
+
+    /// Returns whether this crate implements its sessions.
+    ///
+    /// Those never panic and never hang, so a tool may run them in place. The sessions of a
+    /// protocol that a program [registers](crate::Registry::with) may do both. `auto` is built in
+    /// if all its candidates are.
+    #[must_use]
+    pub fn is_builtin(&self) -> bool {
+        self.builtin
+    }
+
+    pub(crate) fn sniff(&self, side: Side, first: &[u8]) -> Sniff {
+        (self.sniff)(side, first)
+    }
+
+    /// Opens a session, for a server on `server_port` where that is known.
+    #[must_use]
+    pub fn session(&self, server_port: Option<u16>) -> Box<dyn Session> {
+        (self.open)(server_port)
+    }
+}
+
+impl fmt::Debug for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Protocol").field("name", &self.name).field("ports", &self.ports).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,18 @@
+//! The size of a run's inputs.
+
+/// The size of the inputs of one run: full, or small for `--quick`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scale {
+    /// Size of a row's input in memory, in bytes.
+    pub(crate) input_bytes: usize,
+    /// Size of a capture file, in bytes.
+    pub(crate) capture_bytes: u64,
+}
+
+impl Scale {
+    /// The inputs that are measured.
+    pub(crate) const FULL: Self = Self { input_bytes: 4 << 20, capture_bytes: 500_000_000 };
+
+    /// Small inputs, which show that every contestant runs.
+    pub(crate) const QUICK: Self = Self { input_bytes: 1 << 18, capture_bytes: 4_000_000 };
+}
