@@ -27,7 +27,7 @@ mod watchdog;
 pub use child::{ChildEnding, ChildOutput, ChildReport, Relaunch, Task, limit_memory};
 pub use crash::Crash;
 pub use ledger::{Ledger, LedgerError, run_in_child};
-pub use panics::{Panic, catch_panic};
+pub use panics::{Panic, catch_panic, uncaught};
 pub use program::Program;
 pub use watchdog::{Failure, Progress, STACK_BYTES, Watchdog, supervise};
 
