@@ -54,7 +54,8 @@ impl fmt::Display for Panic {
 
 impl std::error::Error for Panic {}
 
-/// Runs `work` on this thread. A panic of it prints nothing.
+/// Runs `work` on this thread. A panic of it prints nothing. A panic inside of [`uncaught`] passes through, printed as
+/// any other.
 ///
 /// # Errors
 /// The panic, with its message and place.
@@ -73,11 +74,22 @@ pub fn catch_panic<R>(work: impl FnOnce() -> R + UnwindSafe) -> Result<R, Panic>
     });
     let outer = CATCHING.replace(true);
     let outcome = panic::catch_unwind(work);
-    CATCHING.set(outer);
+    let caught = CATCHING.replace(outer);
     outcome.map_err(|payload| match LAST.take() {
+        _ if !caught => panic::resume_unwind(payload),
         Some(message) => Panic { payload, message },
         None => Panic::of(payload),
     })
+}
+
+/// Runs `work`, which foreign code inside of [`catch_panic`] calls back, such as the receiver of its results. A panic of
+/// `work` is not the foreign code's: it is printed, and is not caught there.
+pub fn uncaught<R>(work: impl FnOnce() -> R) -> R {
+    let outer = CATCHING.replace(false);
+    // Stays `false` after a panic: so `catch_panic` recognizes it.
+    let result = work();
+    CATCHING.set(outer);
+    result
 }
 
 fn text(payload: &(dyn Any + Send)) -> String {
@@ -96,5 +108,21 @@ fn short(file: &str) -> &str {
             Some(at) if file.starts_with("/rustc/") => &file[at + 1..],
             _ => file,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use super::{catch_panic, uncaught};
+
+    #[test]
+    fn a_panic_of_a_callback_passes_through() {
+        let result = catch_unwind(|| catch_panic(|| uncaught(|| panic!("of the callback"))));
+        assert_eq!(result.unwrap_err().downcast_ref(), Some(&"of the callback"));
+        assert_eq!(catch_panic(|| uncaught(|| 3) + 1).unwrap(), 4);
+        let message = catch_panic(|| panic!("number {}", 7)).unwrap_err().to_string();
+        assert!(message.starts_with("number 7 (") && message.contains("panics.rs:"), "{message}");
     }
 }

@@ -48,7 +48,7 @@ pub use progress::Progress;
 pub use protocol_choice::ProtocolChoice;
 pub use reader::{SourceReader, SourceReport};
 pub use stop::Stop;
-pub use totals::{CaptureTotals, worded};
+pub use totals::CaptureTotals;
 pub use transcript_file::{LARGEST_TRANSCRIPT, NO_ADDRESS, TranscriptFile};
 
 /// The example of the README, run as a test.

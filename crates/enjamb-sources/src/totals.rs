@@ -90,11 +90,11 @@ impl CaptureTotals {
         self.counts[0] == 0 && self.transcripts == 0 && self.unreadable + self.damaged > 0
     }
 
-    /// Returns the counts of what captures may lack: the name in the summary record, and the words for
+    /// Returns the counts of what the captures lack: the name in the summary record, the count, and the words for
     /// people.
-    #[must_use]
-    pub fn notes() -> Vec<(&'static str, &'static str)> {
-        FIELDS.iter().skip(2).map(|(name, words, _)| (*name, *words)).collect()
+    pub fn notes(&self) -> impl Iterator<Item = (&'static str, u64, String)> {
+        let counts = FIELDS.iter().zip(self.counts).skip(2).filter(|(_, count)| *count > 0);
+        counts.map(|((name, words, _), count)| (*name, count, worded(words, count)))
     }
 
     /// Returns the counts as the field `capture` of a summary record.
@@ -135,8 +135,7 @@ fn incident_to_json(incident: &Incident) -> Value {
 }
 
 /// Returns `words`, which begin with a plural noun, with the noun in the singular if `count` is 1.
-#[must_use]
-pub fn worded(words: &str, count: u64) -> String {
+fn worded(words: &str, count: u64) -> String {
     let mut plural = count != 1;
     let singular = |word: &str| match word.strip_suffix('s') {
         Some(one) if !std::mem::replace(&mut plural, true) => one.to_owned(),

@@ -144,7 +144,8 @@ impl Session for Endless {
 }
 
 fn main() -> ExitCode {
-    let tests: [(&str, fn()); 16] = [
+    let tests: [(&str, fn()); 17] = [
+        ("a_panic_costs_its_own_connection_on_any_number_of_threads", a_panic_costs_its_own_connection_on_any_number_of_threads),
         ("a_transcript_replays_like_its_capture", a_transcript_replays_like_its_capture),
         ("an_error_in_a_transcript_is_reported_with_its_place", an_error_in_a_transcript_is_reported_with_its_place),
         (
@@ -435,6 +436,49 @@ fn among_others(lines: &[&str]) -> (tempfile::TempDir, String) {
     let mut files = vec![("a.txt", &fine[0][..]), ("y.txt", &fine[1]), ("z.txt", &fine[2])];
     files.extend(bad.iter().map(|(name, text)| (&name[..], &text[..])));
     folder(&files)
+}
+
+/// In plain replay, too.
+fn a_panic_costs_its_own_connection_on_any_number_of_threads() {
+    let transcript = |protocol: &str, chunks: &[&str]| {
+        let chunks: String = chunks.iter().map(|chunk| format!("@0 client\n  \"{chunk}\"\n")).collect();
+        format!("enjamb transcript 1\nprotocol {protocol}\n{chunks}")
+    };
+    let whole = transcript("hasty", &["one\\r\\n", "two\\r\\n"]);
+    let broken = transcript("brittle", &["one", "\\n", "three"]);
+    let unopened = transcript("stillborn", &["one"]);
+    let files = [("a.txt", &*whole), ("b.txt", &*broken), ("c.txt", &*whole), ("d.txt", &*unopened), ("e.txt", &*whole)];
+    let (_kept, path) = folder(&files);
+    let alone = replay(&["--format", "jsonl", "-j", "1", &path]);
+    let shared = replay(&["--format", "jsonl", "-j", "2", &path]);
+    assert_eq!((alone.code, &alone.err[..]), (0, ""), "the panic is a record, and not a line on the terminal");
+    assert_eq!((shared.code, &shared.err, &shared.out), (alone.code, &alone.err, &alone.out));
+
+    let records: Vec<Value> = alone.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of_type = |name: &str| records.iter().filter(|record| record["type"] == name).collect::<Vec<_>>();
+    let errors: Vec<_> = of_type("error").iter().map(|error| (&error["conn"], error["reason"].as_str().unwrap())).collect();
+    assert_eq!(errors.len(), 2, "{errors:?}");
+    for ((conn, reason), (number, message)) in
+        errors.iter().zip([(2, "a chunk of nothing but a line feed"), (4, "no session can be opened")])
+    {
+        assert_eq!(**conn, number);
+        assert!(reason.starts_with(&format!("its session panicked: {message}")), "{reason}");
+        assert!(reason.ends_with("the rest of the connection is not parsed"), "{reason}");
+    }
+    let messages: Vec<_> = of_type("message")
+        .iter()
+        .map(|it| (it["conn"].as_u64().unwrap(), it["kind"].as_str().unwrap(), it["length"].as_u64().unwrap()))
+        .collect();
+    let line = |conn| (conn, "line", 5);
+    let unparsed = [(2, "unparsed", 9), (4, "unparsed", 3)];
+    assert_eq!(messages, [line(1), line(1), unparsed[0], line(3), line(3), unparsed[1], line(5), line(5)]);
+    let ends: Vec<_> = of_type("connection").iter().filter(|it| it["event"] == "end").map(|it| it["client_bytes"].as_u64().unwrap()).collect();
+    assert_eq!(ends, [10, 9, 10, 3, 10]);
+    let summary = records.last().unwrap();
+    assert_eq!((&summary["connections"], &summary["open"], &summary["panicked"]), (&5.into(), &0.into(), &2.into()));
+
+    assert_eq!(replay(&["--strict", "-j", "1", &path]).code, 1);
+    assert_eq!(replay(&["--strict", "-j", "2", "--summary", &path]).code, 1);
 }
 
 fn a_session_that_fails_costs_its_own_conversation() {

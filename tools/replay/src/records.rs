@@ -6,6 +6,8 @@
 
 mod output;
 mod parallel;
+mod piece;
+mod piece_sink;
 mod run;
 
 pub(crate) use self::run::run;

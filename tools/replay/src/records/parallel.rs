@@ -14,11 +14,14 @@
 //! and the counts equal those of one thread unless one worker sees more than 4096 kinds.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use enjamb::{Batch, Connection, Event, Tap, Time};
 use enjamb_monitor::{Output, Statistics, Watch};
+
+use crate::records::piece::Piece;
 
 /// How many bytes of payload a round has at most. The last step may exceed it.
 const ROUND_BYTES: usize = 512 << 10;
@@ -38,10 +41,13 @@ pub(crate) fn default_jobs() -> NonZeroUsize {
     cores.min(NonZeroUsize::new(DEFAULT_MAX).unwrap_or(NonZeroUsize::MIN))
 }
 
-/// The output of a worker, whose bytes are taken out after each step.
+/// The output of a worker, whose records are taken out after each part.
 pub(crate) trait Drain: Output {
-    /// Moves the bytes that were written since the last call to the end of `to`.
-    fn drain(&mut self, to: &mut Vec<u8>);
+    /// Returns the size of the records that were not taken out yet: bytes, or rows.
+    fn size(&self) -> usize;
+
+    /// Takes the records out.
+    fn drain(&mut self) -> Piece;
 }
 
 /// A worker's part of a round: events, and the number of each as a step.
@@ -54,8 +60,8 @@ struct Part {
 /// The records of one part.
 #[derive(Default)]
 struct PartOutput {
-    written: Vec<u8>,
-    /// The steps that wrote something, and where in `written` each of them ends.
+    written: Piece,
+    /// The steps that wrote something, and the size of the records up to the end of each.
     ends: Vec<(u64, usize)>,
     /// The part, emptied, to be filled again.
     part: Part,
@@ -78,7 +84,7 @@ pub(crate) struct Parallel<F> {
     write: F,
 }
 
-impl<F: FnMut(&[u8])> Parallel<F> {
+impl<F: FnMut(&mut Piece, Range<usize>)> Parallel<F> {
     /// Starts `jobs` threads. Each calls `make` for a watch of its own.
     pub(crate) fn new<O: Drain>(
         jobs: NonZeroUsize,
@@ -127,7 +133,7 @@ impl<F: FnMut(&[u8])> Parallel<F> {
         while let Some((first, _)) = round.iter().enumerate().filter(|worker| next(worker).is_some()).min_by_key(next) {
             let (output, place, from) = &mut round[first];
             let (_, end) = output.ends[*place];
-            (self.write)(&output.written[*from..end]);
+            (self.write)(&mut output.written, *from..end);
             (*place, *from) = (*place + 1, end);
         }
         for (worker, (output, ..)) in self.workers.iter_mut().zip(round) {
@@ -165,7 +171,7 @@ impl<F: FnMut(&[u8])> Parallel<F> {
     }
 }
 
-impl<F: FnMut(&[u8])> Tap for Parallel<F> {
+impl<F: FnMut(&mut Piece, Range<usize>)> Tap for Parallel<F> {
     fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
         // Connections next to each other often have the same kind of work, so they go to different workers.
         let worker = (connection.number % self.workers.len() as u64) as usize;
@@ -184,18 +190,18 @@ impl<F: FnMut(&[u8])> Tap for Parallel<F> {
 /// Runs a worker until its channel is closed.
 fn work<O: Drain>(mut watch: Watch<O>, parts: &Receiver<Part>, outputs: &SyncSender<PartOutput>) -> Statistics {
     while let Ok(mut part) = parts.recv() {
-        let (mut written, mut ends) = (Vec::new(), Vec::new());
+        let (mut size, mut ends) = (0, Vec::new());
         for (&number, (connection, time, event)) in part.numbers.iter().zip(part.events.iter()) {
             watch.step(number);
             watch.event(connection, time, event);
-            let before = written.len();
-            watch.output_mut().drain(&mut written);
-            if written.len() > before {
-                ends.push((number, written.len()));
+            let before = std::mem::replace(&mut size, watch.output_mut().size());
+            if size > before {
+                ends.push((number, size));
             }
         }
         part.numbers.clear();
         part.events.clear();
+        let written = watch.output_mut().drain();
         if outputs.send(PartOutput { written, ends, part }).is_err() {
             break;
         }
@@ -208,44 +214,39 @@ mod tests {
     use std::num::NonZeroUsize;
     use std::sync::Arc;
 
-    use enjamb::{Connection, Ending, Event, Message, Session, Side, Tap, Time};
-    use enjamb_monitor::{Output, Record, Watch};
+    use enjamb::{Connection, Event, Side, Tap, Time};
+    use enjamb_monitor::{Opener, Output, Record, Watch};
+    use enjamb_protocols::Registry;
 
     use super::{Drain, Parallel};
+    use crate::records::piece::Piece;
 
-    /// An output that writes nothing.
-    struct Silent;
-
-    impl Output for Silent {
-        fn record(&mut self, _: &Record<'_>) {}
-    }
-
-    impl Drain for Silent {
-        fn drain(&mut self, _: &mut Vec<u8>) {}
-    }
-
-    /// A session that panics at a zero byte.
+    /// An output that panics at a message.
     struct Fragile;
 
-    impl Session for Fragile {
-        fn protocol(&self) -> &str {
-            "fragile"
+    impl Output for Fragile {
+        fn record(&mut self, record: &Record<'_>) {
+            assert!(!matches!(record, Record::Message { .. }), "a message");
         }
-        fn feed(&mut self, _: Side, chunk: &[u8], _: &mut dyn FnMut(&Message<'_>)) {
-            assert!(!chunk.contains(&0), "a zero");
-        }
-        fn gap(&mut self, _: Side, _: u64, _: &mut dyn FnMut(&Message<'_>)) {}
-        fn close(&mut self, _: Side, _: Ending, _: &mut dyn FnMut(&Message<'_>)) {}
-        fn held(&self) -> usize {
+    }
+
+    impl Drain for Fragile {
+        fn size(&self) -> usize {
             0
+        }
+
+        fn drain(&mut self) -> Piece {
+            Piece::default()
         }
     }
 
     #[test]
-    #[should_panic(expected = "a zero")]
-    fn a_panic_of_a_worker_is_passed_on() {
-        let make = || Watch::new(Arc::new(|_: &Connection| Box::new(Fragile) as Box<dyn Session>), Silent);
-        let mut parallel = Parallel::new(NonZeroUsize::new(2).unwrap(), make, |_| {});
+    #[should_panic(expected = "a message")]
+    fn a_panic_of_a_worker_s_output_is_passed_on() {
+        let lines = Registry::builtin().resolve("lines").unwrap();
+        let open: Opener = Arc::new(move |_| lines.session(None));
+        let make = move || Watch::new(Arc::clone(&open), Fragile);
+        let mut parallel = Parallel::new(NonZeroUsize::new(2).unwrap(), make, |_, _| {});
         let ends = (([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 2).into());
         let connection = |number| Connection { number, client: ends.0, server: ends.1 };
         for number in 0..4 {
@@ -253,11 +254,9 @@ mod tests {
         }
         // Many rounds, so that the panic comes up before the end.
         for step in 0..200_u64 {
-            parallel.event(
-                &connection(step % 4),
-                Time::default(),
-                Event::Chunk { side: Side::Client, bytes: &[u8::from(step != 50); 64 << 10] },
-            );
+            let byte = if step == 50 { b'\n' } else { b' ' };
+            let event = Event::Chunk { side: Side::Client, bytes: &[byte; 64 << 10] };
+            parallel.event(&connection(step % 4), Time::default(), event);
         }
         parallel.finish();
     }

@@ -9,13 +9,15 @@ use std::sync::Arc;
 use anyhow::Context;
 use enjamb::{Outcome, Side};
 use enjamb_monitor::{Captures, DatasetWriter, Format, Opener, Output, Show, Statistics, Watch};
-use enjamb_sources::{CaptureTotals, Exit, Progress, SourceReader, SourceReport, Stop};
+use enjamb_sources::{Exit, Progress, SourceReader, SourceReport, Stop};
 use serde_json::Value;
 
 use crate::html::{self, Page};
 use crate::output_arguments::{OutputArguments, OutputFormat};
-use crate::records::output::{PieceSink, RecordForm, Sink, header};
+use crate::records::output::{RecordForm, Sink, header};
 use crate::records::parallel::{self, Parallel};
+use crate::records::piece::Piece;
+use crate::records::piece_sink::PieceSink;
 use crate::selection::Selection;
 use crate::setup::Setup;
 
@@ -92,10 +94,11 @@ struct Replayed {
 }
 
 impl Replayed {
-    /// Returns whether a message was malformed or incomplete.
+    /// Returns whether a message was malformed or incomplete, or a session panicked.
     fn is_wanting(&self) -> bool {
         let count = |side, outcome| self.statistics.outcome(side, outcome);
-        Side::BOTH.into_iter().any(|side| count(side, Outcome::Malformed) + count(side, Outcome::Incomplete) > 0)
+        let is_broken = |side| count(side, Outcome::Malformed) + count(side, Outcome::Incomplete) > 0;
+        Side::BOTH.into_iter().any(is_broken) || self.statistics.panicked() > 0
     }
 }
 
@@ -122,13 +125,15 @@ impl Job<'_> {
             Some(dataset) => Sink::to_dataset(out, dataset, Arc::clone(selection), stop),
             None => Sink::new(out, &RecordForm::None, Arc::clone(selection), stop).context(CANNOT_WRITE)?,
         };
-        sink.write(&header(form).context(CANNOT_WRITE)?);
+        let header = header(form).context(CANNOT_WRITE)?;
+        let length = header.len();
+        sink.write(&mut Piece::Bytes(header), 0..length);
         let (shown, selection) = (output.shown(), Arc::clone(selection));
         let make = move || {
             let pieces = PieceSink::new(form, Arc::clone(&selection));
             watch(Arc::clone(&opener), pieces, shown, &selection)
         };
-        let mut parallel = Parallel::new(jobs, make, |written| sink.write(written));
+        let mut parallel = Parallel::new(jobs, make, |piece, part| sink.write(piece, part));
         let report = reader.read(&mut parallel, |_, input, base| captures.begin(&input.to_string(), base));
         let statistics = parallel.finish();
         Ok(Replayed { report, statistics, sink })
@@ -152,18 +157,20 @@ fn write_rest(
         }
         record
     };
-    let to_json = || with_captures(statistics.to_json());
+    let counted = statistics.summary();
+    let to_json = || with_captures(counted.to_json());
     if let (Some(html), Some(timeline)) = (html, sink.timeline()) {
         html.write(&Page {
-            summary: &to_json(),
+            summary: &counted,
+            totals: &totals,
+            record: &to_json(),
             timeline,
             captures: names,
-            faults: &problems,
-            notes: &CaptureTotals::notes(),
+            problems: &problems,
             selected: &selection.to_string(),
         })?;
     }
-    let complete = sink.complete(|| with_captures(statistics.to_json_with_histograms()));
+    let complete = sink.complete(|| with_captures(statistics.summary_with_histograms().to_json()));
     let folder = output.out.as_deref().unwrap_or(Path::new(""));
     let (sink, rows) = complete.with_context(|| cannot_write_dataset(folder))?;
     let written = sink.finish(|out| match format {
@@ -178,7 +185,7 @@ fn write_rest(
             } else if !summary {
                 writeln!(out)?;
             }
-            write!(out, "{totals}{selection}{statistics}")
+            write!(out, "{totals}{selection}{counted}")
         }
     });
     written.context(CANNOT_WRITE)?;
