@@ -25,14 +25,14 @@ const SIDES: Key<'_> = &[("client", "client"), ("server", "server")];
 /// All sections, in order.
 pub(super) fn all(summary: &Summary, timeline: &Timeline) -> Markup {
     html! {
-        (section("Over time", html! { (rate(timeline)) (connections(summary, timeline)) }))
-        (section("Latency", html! { (latency(summary)) (latency_by_kind(summary)) }))
-        (section("Errors and sizes", html! { (errors(summary)) (sizes(summary)) }))
-        (section("How messages were cut", html! { (cuts(summary)) }))
+        (section("Over time", &html! { (rate(timeline)) (connections(summary, timeline)) }))
+        (section("Latency", &html! { (latency(summary)) (latency_by_kind(summary)) }))
+        (section("Errors and sizes", &html! { (errors(summary)) (sizes(summary)) }))
+        (section("How messages were cut", &html! { (cuts(summary)) }))
     }
 }
 
-fn section(title: &str, figures: Markup) -> Markup {
+fn section(title: &str, figures: &Markup) -> Markup {
     html! {
         h2 { (title) }
         div class="grid" { (figures) }
@@ -40,7 +40,7 @@ fn section(title: &str, figures: Markup) -> Markup {
 }
 
 /// A plot with its title and a sentence about it.
-fn figure(class: Option<&str>, title: &str, about: &str, key: Key<'_>, plot: Markup) -> Markup {
+fn figure(class: Option<&str>, title: &str, about: &str, key: Key<'_>, plot: &Markup) -> Markup {
     html! {
         figure class=[class] {
             figcaption {
@@ -101,7 +101,7 @@ fn rate(timeline: &Timeline) -> Markup {
     plot.time_axis(step_us * bins.len().max(1) as f64, "time since the first event");
     let key = [("client", "client, upwards"), ("server", "server, downwards"), ("error", "of them not ok")];
     let about = format!("In steps of {}.", duration(step_us));
-    figure(Some("wide"), "Messages over time", &about, &key, plot.finish())
+    figure(Some("wide"), "Messages over time", &about, &key, &plot.finish())
 }
 
 fn connections(summary: &Summary, timeline: &Timeline) -> Markup {
@@ -158,19 +158,19 @@ fn connections(summary: &Summary, timeline: &Timeline) -> Markup {
         _ => "From the first packet to the last, with the messages as ticks.".to_owned(),
     };
     let key = [("client", "messages of the client"), ("server", "of the server"), ("error", "some not ok")];
-    figure(Some("wide"), "Connections", &about, &key, plot.finish())
+    figure(Some("wide"), "Connections", &about, &key, &plot.finish())
 }
 
 fn latency(summary: &Summary) -> Markup {
     let Some(latency) = &summary.latency_us else {
-        return figure(None, "Latency", "No message answers another.", &[], html! {});
+        return figure(None, "Latency", "No message answers another.", &[], &html! {});
     };
     let quantiles = &latency.quantiles;
     let marks = [("p50", quantiles.p50), ("p90", quantiles.p90), ("p99", quantiles.p99)];
     let plot = logarithmic("How many answers took how long", &latency.distribution, &marks, "answers");
     let about =
         format!("From the end of the request to the end of the answer, of {}.", counted(quantiles.count, "answer"));
-    figure(None, "Latency", &about, &[], plot)
+    figure(None, "Latency", &about, &[], &plot)
 }
 
 fn latency_by_kind(summary: &Summary) -> Markup {
@@ -189,13 +189,13 @@ fn latency_by_kind(summary: &Summary) -> Markup {
         _ => "By the kind of the request.".to_owned(),
     };
     let plot = ranges("Quantiles of latency by kind of request", &rows.collect::<Vec<_>>());
-    figure(None, "Latency by kind", &about, &[], plot)
+    figure(None, "Latency by kind", &about, &[], &plot)
 }
 
 fn errors(summary: &Summary) -> Markup {
     let errors = &summary.errors;
     if errors.is_empty() {
-        return figure(None, "Errors", "Every message was whole, and none was an error.", &[], html! {});
+        return figure(None, "Errors", "Every message was whole, and none was an error.", &[], &html! {});
     }
     let rows = errors.iter().take(BARS_MAX).map(|error| {
         let why = if error.why.is_empty() { "no reason given" } else { &*error.why };
@@ -207,7 +207,7 @@ fn errors(summary: &Summary) -> Markup {
         _ => "By side, kind, outcome, and the code or the reason.".to_owned(),
     };
     let plot = bars("How many messages were not ok, and why", &rows.collect::<Vec<_>>());
-    figure(None, "Errors", &about, &[], plot)
+    figure(None, "Errors", &about, &[], &plot)
 }
 
 fn sizes(summary: &Summary) -> Markup {
@@ -215,7 +215,7 @@ fn sizes(summary: &Summary) -> Markup {
     let about = "How large messages are, by side";
     let (names, series) = by_powers(of(Side::Client), of(Side::Server), &|_, to| bytes(to));
     let plot = columns(about, &names, "up to this length", "% of the side's messages", "messages", &series);
-    figure(None, "Frame sizes", "Length of messages on the wire, in powers of two.", SIDES, plot)
+    figure(None, "Frame sizes", "Length of messages on the wire, in powers of two.", SIDES, &plot)
 }
 
 fn cuts(summary: &Summary) -> Markup {
@@ -224,13 +224,13 @@ fn cuts(summary: &Summary) -> Markup {
         let about = "How many messages each captured segment completes.";
         let (names, series) = by_powers(&client.messages_per_chunk, &server.messages_per_chunk, &range);
         let (x, y) = ("messages that end in the segment", "% of the side's segments");
-        figure(None, "Messages per segment", about, SIDES, columns(about, &names, x, y, "segments", &series))
+        figure(None, "Messages per segment", about, SIDES, &columns(about, &names, x, y, "segments", &series))
     });
     let about = "Over how many captured segments each message is spread.";
     let (names, series) = by_powers(&summary.client.chunks_per_message, &summary.server.chunks_per_message, &range);
     let (x, y) = ("segments that the message lies in", "% of the side's messages");
     let per_message =
-        figure(None, "Segments per message", about, SIDES, columns(about, &names, x, y, "messages", &series));
+        figure(None, "Segments per message", about, SIDES, &columns(about, &names, x, y, "messages", &series));
     html! {
         @if let Some(per_chunk) = per_chunk { (per_chunk) }
         (per_message)
