@@ -2,12 +2,12 @@
 # Records the captures of this folder from real clients and servers, on loopback.
 #
 #   record.sh [--install] [redis] [http1]     records the named protocols, or all of them
-#   record.sh --check     [redis] [http1]     measures the captures that are there; records nothing
+#   record.sh --check     [redis] [http1]     checks the captures that are there; records nothing
 #
-# Everything is written to a temporary directory and held to the rules (stage.sh: `end`); a protocol's captures, and its
-# table in README.md, are replaced only when every one of them passed. Capturing wants root or CAP_NET_RAW.
-# --install fetches missing programs with apt-get, as root. Exit codes: 0 done, 1 a rule is broken, 2 wrong usage,
-# 3 a program, a port or a right is missing.
+# Everything is written to a temporary directory and checked against the rules (stage.sh: `end`). A protocol's captures, and
+# its table in README.md, are replaced only after all of them passed. Capturing needs root or CAP_NET_RAW.
+# --install installs missing programs with apt-get, as root. Exit codes: 0 done, 1 a rule is broken, 2 wrong usage,
+# 3 a program, a port or a permission is missing.
 set -euo pipefail
 shopt -s nullglob
 export LC_ALL=C TZ=UTC
@@ -60,7 +60,7 @@ usage() {
     exit 2
 }
 
-# keep PROTOCOL: puts its captures, all of which passed, in the place of the old ones, and their table into README.md.
+# keep PROTOCOL: replaces its captures by the new ones, all of which passed, and its table in README.md.
 keep() {
     local -a captures
     PROTOCOL=$1 ROWS=$stage/$1.rows perl -0pe '
@@ -77,7 +77,7 @@ keep() {
     printf '%s: %d captures kept\n' "$1" "${#captures[@]}"
 }
 
-# check_kept PROTOCOL...: the size rule and whole connections, for the captures that are there.
+# check_kept PROTOCOL...: checks the size rule and whole connections, for the captures that are there.
 check_kept() {
     local broken=0 capture protocol
     local -a captures

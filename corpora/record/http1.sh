@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# Backquotes are for README.md, and the stage is set in stage.sh.
+# Backquotes are for README.md, and `stage` is set in stage.sh.
 # shellcheck disable=SC2016,SC2154
 #
-# HTTP/1: nginx, and the plain server of Python's library, as curl, wrk and a plain socket see them.
+# HTTP/1: nginx and the server of Python's library, with curl, wrk and a plain socket as clients.
 #
-# Heads are kept short (curl without Accept, with a User-Agent of one letter), since most of the bytes that a connection
-# may carry would be heads. nginx runs as one process, so that it stops with its pid and serves from a private directory.
+# Heads are short (curl without Accept, with a User-Agent of one letter), since they would take most of the bytes that a
+# connection may carry. nginx runs as one process, so that it stops with its pid and serves from a private directory.
 
 record_http1() {
     require "$1" nginx python3 curl wrk tcpdump tshark dumpcap capinfos perl timeout
@@ -38,7 +38,7 @@ http1_site() {
     : >"$www/empty.txt"
     printf 'The grey-eyed morn smiles on the frowning night,\n%.0s' 1 2 3 4 5 6 >"$www/verse.txt"
     printf 'one <!--# include virtual="/hello.txt" -->two <!--# echo var="host" -->\n' >"$www/page.ssi"
-    # The validators depend on nothing but the line below: the entity tag is this time and the length, in hexadecimal.
+    # The validators depend only on the next line: the entity tag is this time and the length, in hexadecimal.
     find "$www" -name '*.*' -exec touch -d 2024-02-29T12:00:00Z {} +
 }
 
@@ -82,7 +82,7 @@ http {
 CONF
 }
 
-# get [ARGUMENT...]: curl with a short head. What it gets, and that it may fail, is for the filters of `end` to judge.
+# get [ARGUMENT...]: runs curl with a short head. The filters of `end` check the result, so it may fail here.
 get() {
     timeout 20 curl -sS -A c -H Accept: "$@" >/dev/null 2>>"$stage/clients.log" || true
 }
@@ -234,7 +234,7 @@ http1_dribbled() {
 }
 
 http1_wrk() {
-    # The thread stops after a few responses; keepalive_requests bounds what a connection carries whatever the timing.
+    # The thread stops after a few responses. keepalive_requests limits the bytes of a connection, whatever the timing.
     cat >"$stage/stop.lua" <<'LUA'
 local seen = 0
 function setup(t) thread = t end

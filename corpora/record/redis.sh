@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# RESP is full of dollar signs, and the stage is set in stage.sh.
+# RESP is full of dollar signs, and `stage` is set in stage.sh.
 # shellcheck disable=SC2016,SC2154
 #
-# Redis: RESP2 and RESP3 as redis-server, redis-cli and redis-benchmark speak it.
+# Redis: RESP2 and RESP3 of redis-server, redis-cli and redis-benchmark.
 #
-# A redis-cli that reads its commands from standard input first asks for COMMAND DOCS, whose answer alone is 170 kB; the
-# server here forbids COMMAND, so each such session begins with two short refusals instead. What redis-cli cannot
-# say (inline commands, protocol errors, RESP3 types that it does not parse) is said over a plain socket.
-# What must not be seen in a capture (waiting for a client to be ready) goes over the Unix socket.
+# If redis-cli reads its commands from standard input, it first sends COMMAND DOCS, whose answer alone is 170 kB. The server
+# here forbids COMMAND, so each such session begins with two short errors instead. Bytes that redis-cli cannot send (inline
+# commands, protocol errors, RESP3 types that it does not parse) are sent over a plain socket. Commands that must not be in
+# a capture (to wait until a client is ready) go over the Unix socket.
 
 record_redis() {
     require "$1" redis-server redis-cli redis-benchmark tcpdump tshark dumpcap capinfos perl timeout
@@ -47,22 +47,22 @@ redis_versions() {
     table_head
 }
 
-# cli [ARGUMENT...]: one command a connection, or a session from standard input.
+# cli [ARGUMENT...]: runs one command on a connection, or a session from standard input.
 cli() {
     timeout 10 redis-cli -h 127.0.0.1 -p "$port" "$@" >/dev/null 2>>"$stage/clients.log"
 }
 
-# behind COMMAND...: over the Unix socket, out of sight.
+# behind COMMAND...: runs a command over the Unix socket, which is not captured.
 behind() {
     redis-cli -s "$stage/redis.sock" "$@"
 }
 
-# clients_with TEXT: does some client have it in its line of CLIENT LIST?
+# clients_with TEXT: succeeds if the line of a client in CLIENT LIST contains it.
 clients_with() {
     behind CLIENT LIST | grep -q -- "$1"
 }
 
-# listener ARGUMENT...: a redis-cli that stays; `listener_pid` ends it.
+# listener ARGUMENT...: starts a redis-cli that keeps running. Its process id is in `listener_pid`.
 listener() {
     timeout 30 redis-cli -h 127.0.0.1 -p "$port" "$@" >"$stage/listener" 2>&1 &
     listener_pid=$!
@@ -211,7 +211,7 @@ RESP
         'resp.error contains "EXECABORT"' 'tcp.payload contains "*-1"' 'resp.error contains "WRONGTYPE"'
 }
 
-# A transaction that another client spoils: the reply to EXEC is a null array.
+# A transaction that another client makes fail: the reply to EXEC is a null array.
 redis_watch_lost() {
     local answer
     exec 3<>"/dev/tcp/127.0.0.1/$port"
@@ -260,7 +260,7 @@ redis_pubsub_resp3() {
     cli -3 PUBLISH odes 'season of mists'
     until_true 'the message' heard mists
     stop "$listener_pid"
-    # What RESP2 cannot do: commands between the messages, and a message between a command and its reply.
+    # Not possible in RESP2: commands between the messages, and a message between a command and its reply.
     exec 3<>"/dev/tcp/127.0.0.1/$port"
     printf 'HELLO 3\r\nSUBSCRIBE odes\r\nPING\r\nPUBLISH odes self\r\n' | cat >&3
     while IFS= read -r -t 5 answer <&3 && [[ $answer != self* ]]; do :; done

@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# The stage: servers that always stop, one recording at a time, and the rules that a capture must meet to be kept.
+# Shared functions: servers that always stop, one recording at a time, and the rules that a capture must meet.
 #
-# The size rule: an exhaustive law feeds every connection under all one- and two-cut segmentations, which is a number
-# that grows with the square of the payload. So a connection carries about 1000 bytes, both directions together, and never
-# more than `payload_bytes_max`; long sessions are recorded as several connections.
+# The size rule: an exhaustive law feeds every connection under all one- and two-cut segmentations. Their number grows with
+# the square of the payload. So a connection carries about 1000 bytes, both directions together, and never more than
+# `payload_bytes_max`. Long sessions are recorded as several connections.
 #
-# A theme is recorded between `begin` and `end`; `end` says how many connections there must be and what they must hold, as
-# display filters of tshark, so that a file whose content stopped being what its name says is not kept.
+# A theme is recorded between `begin` and `end`. `end` states how many connections there must be, and tshark display filters
+# that must match, so that a file is kept only if its content is what its name says.
 
 readonly payload_bytes_max=1200
 readonly file_bytes_max=30720
@@ -20,7 +20,7 @@ declare -a running=()
 
 # ---- programs, processes and ports ----
 
-# require INSTALL PROGRAM...: every program is there, or is installed when INSTALL is `yes`.
+# require INSTALL PROGRAM...: checks that every program is there. Installs missing ones if INSTALL is `yes`.
 require() {
     local install=$1 program
     local -a missing=()
@@ -53,7 +53,7 @@ package_of() {
     esac
 }
 
-# leave: whatever happened, nothing that was started here goes on.
+# leave: stops everything that was started here, whatever happened.
 leave() {
     local status=$?
     trap - EXIT INT TERM
@@ -79,7 +79,7 @@ stop_all() {
     running=()
 }
 
-# stop PID [SIGNAL]: ends one of them now.
+# stop PID [SIGNAL]: stops one of the running processes.
 stop() {
     local pid kept=()
     kill -s "${2:-TERM}" "$1" 2>/dev/null || true
@@ -90,7 +90,7 @@ stop() {
     running=("${kept[@]}")
 }
 
-# until_true WHAT COMMAND...: polls, with a bound.
+# until_true WHAT COMMAND...: runs the command until it succeeds, or fails after `polls_max` times.
 until_true() {
     local what=$1 poll
     shift
@@ -104,12 +104,13 @@ until_true() {
     exit 3
 }
 
-# listens HOST PORT: does somebody accept connections there?
+# listens HOST PORT: succeeds if a server accepts connections there.
 listens() {
     (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null
 }
 
-# choose_port PREFERRED: the protocol's own port where it is free, so that every dissector knows it; else a random one.
+# choose_port PREFERRED: chooses the protocol's own port if it is free, so that every dissector recognises it, or else a random
+# one.
 choose_port() {
     local candidate=$1 try
     for ((try = 0; try < 50; try++)); do
@@ -123,9 +124,9 @@ choose_port() {
     exit 3
 }
 
-# ---- a client of no more than bytes ----
+# ---- a client that sends bytes ----
 
-# raw: sends standard input in one write, and reads until the server closes. The input asks the server to.
+# raw: sends standard input in one write, and reads until the server closes, which the input must make it do.
 raw() {
     exec 3<>"/dev/tcp/127.0.0.1/$port"
     cat >&3
@@ -145,7 +146,7 @@ dribble() {
     exec 3<&-
 }
 
-# cut_off FORMAT: sends what printf makes of it, and closes at once.
+# cut_off FORMAT: sends the output of printf, and closes at once.
 cut_off() {
     exec 3<>"/dev/tcp/127.0.0.1/$port"
     # shellcheck disable=SC2059
@@ -155,7 +156,7 @@ cut_off() {
 
 # ---- one recording ----
 
-# begin NAME [RECORDER [INTERFACE]]: captures the chosen port from now on; returns once the recorder is listening.
+# begin NAME [RECORDER [INTERFACE]]: begins to capture the chosen port. Returns once the recorder is listening.
 begin() {
     local -a drop=()
     local filter="tcp port $port" ready
@@ -164,13 +165,13 @@ begin() {
     interface=${3:-lo}
     recorder_says=$stage/recorder.log
     : >"$recorder_says"
-    # Debian's tcpdump gives its rights away, and could not write here any more.
+    # Debian's tcpdump drops its privileges, and could then not write here.
     ((EUID)) || drop=(-Z root)
     case $recorder in
         tcpdump)
             ready='listening on'
-            # In immediate mode the kernel's ring has a slot of the snap length for each packet: with the default of 256 kB
-            # there are eight, and packets get lost.
+            # In immediate mode the kernel's ring buffer has a slot of the snap length for each packet. With the default of
+            # 256 kB there are eight slots, and packets get lost.
             tcpdump "${drop[@]}" -i "$interface" -n -U --immediate-mode -s 8192 -B 16384 --time-stamp-precision=nano \
                 -w "$capture" "$filter" 2>"$recorder_says" &
             ;;
@@ -188,7 +189,8 @@ begin() {
     until_true "$recorder to listen; is this root?" grep -q "$ready" "$recorder_says"
 }
 
-# end CONNECTIONS DESCRIPTION [FILTER...]: stops capturing and holds the file to the rules. CONNECTIONS is a number or `from-to`.
+# end CONNECTIONS DESCRIPTION [FILTER...]: stops capturing and checks the file against the rules. CONNECTIONS is a number or
+# `from-to`.
 end() {
     local name=${capture##*/} expected=$1 description=$2 filter
     shift 2
@@ -212,7 +214,7 @@ end() {
         "$connections" "$payload_bytes" "$largest_bytes" "$description" >>"$stage/$protocol.rows"
 }
 
-# settle: until the file has not grown for a while. Immediate mode delivers at once; dumpcap flushes twice a second.
+# settle: waits until the file has not grown for a while. Immediate mode delivers at once; dumpcap flushes twice a second.
 settle() {
     local size=-1 now quiet=0 quiet_enough=6 poll
     [[ $recorder == tcpdump ]] || quiet_enough=24
@@ -228,8 +230,8 @@ settle() {
     done
 }
 
-# forget_the_host: a pcapng section names the processor and the kernel it was recorded on; traffic does not. Overwritten in
-# place with as many dashes, since dumpcap's own layout of blocks is worth keeping.
+# forget_the_host: overwrites the names of the processor and the kernel in a pcapng section with as many dashes. The length
+# stays, so that dumpcap's own layout of blocks is kept.
 forget_the_host() {
     local value
     while IFS= read -r value; do
@@ -241,9 +243,9 @@ forget_the_host() {
     fi
 }
 
-# ---- what must be true of every file ----
+# ---- rules for every file ----
 
-# dissect FILE OPTION...: tshark, told what the port carries.
+# dissect FILE OPTION...: runs tshark with the dissector of the protocol for the port.
 dissect() {
     local file=$1 dissector=http
     shift
@@ -254,8 +256,8 @@ dissect() {
     tshark -n -r "$file" "$@" 2>/dev/null
 }
 
-# measure FILE: sets connections, payload_bytes, largest_bytes, and per_connection as lines of `stream bytes opened ended`,
-# where opened counts both SYN and ended both FIN or a RST. (tshark's tcp.completeness does not count the last packet.)
+# measure FILE: sets connections, payload_bytes, largest_bytes, and per_connection: lines of `stream bytes opened ended`, where
+# opened counts SYNs, and ended counts a FIN as 1 and a RST as 2. (tshark's tcp.completeness does not count the last packet.)
 measure() {
     per_connection=$(tshark -n -r "$1" -T fields -e tcp.stream -e tcp.len -e tcp.flags.syn -e tcp.flags.fin -e tcp.flags.reset 2>/dev/null |
         awk '{ bytes[$1] += $2; opened[$1] += $3; ended[$1] += $4 + 2 * $5 }
@@ -264,13 +266,13 @@ measure() {
         NF { n++; sum += $2; if ($2 > max) max = $2 } END { print n + 0, sum + 0, max + 0 }' <<<"$per_connection")
 }
 
-# report NAME: payload bytes by connection.
+# report NAME: prints the payload bytes of each connection.
 report() {
     printf '%-36s %d connections, payload bytes: %s\n' "$1" "$connections" \
         "$(awk '{ printf "%s%d", (NR > 1 ? " " : ""), $2 }' <<<"$per_connection")"
 }
 
-# sound NAME FILE: the size rule, and every connection from its handshake to its end, without holes.
+# sound NAME FILE: checks the size rule, and that every connection is whole from its handshake to its end.
 sound() {
     local stream bytes opened ended broken=0
     if (($(stat -c %s "$2") > file_bytes_max)); then

@@ -58,9 +58,9 @@ fuzz_target!(|data: &[u8]| {
     let compressed = compressed
         .iter()
         .any(|magic| data.starts_with(magic) || data.get(1..).is_some_and(|data| data.starts_with(magic)));
-    if let Some(fault) = report.fault
+    if let Some(error) = report.error
         && !compressed
     {
-        assert!(fault.offset <= data.len() as u64);
+        assert!(error.offset <= data.len() as u64);
     }
 });

@@ -1,62 +1,92 @@
-//! What went wrong in the streams of a capture, where.
+//! Incidents: what went wrong in the streams of a capture, and where.
 //!
-//! The [`Summary`](crate::Summary) counts everything; this names the first of each kind, so that somebody can go and look.
+//! The [`Summary`](crate::Summary) counts everything. This lists the first incidents of each kind
+//! with their places, so that somebody can look at them.
 
 use std::fmt;
 
 use enjamb::{Connection, Side, Time};
 
-/// How many of each kind are kept.
-pub(crate) const INCIDENTS_MAX: usize = 16;
+/// The limit for incidents of each kind.
+const INCIDENTS_MAX: usize = 16;
 
-/// Something that was given up, or does not add up.
+/// Something that was given up, or is contradictory.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Incident {
-    /// In which connection.
+    /// The connection it happened in.
     pub connection: Connection,
-    /// When the packet was captured that showed it.
+    /// The time of the packet that showed it.
     pub time: Time,
-    /// What it is.
-    pub what: What,
+    /// The kind, with its details.
+    pub kind: IncidentKind,
 }
 
-/// What can be wrong.
+/// A kind of incident, with its details.
+///
+/// An `offset` is the number of bytes of the side's stream before that place. Gaps count.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
-    /// Two copies of the same bytes disagree.
+#[non_exhaustive]
+pub enum IncidentKind {
+    /// Two copies of the same bytes differ.
     Conflict {
-        /// Whose stream.
+        /// The sender of the bytes.
         side: Side,
-        /// The first byte that differs, counted from the beginning of the stream, holes included.
+        /// The offset of the first byte that differs.
         offset: u64,
-        /// How many bytes differ.
+        /// The number of bytes that differ.
         bytes: u64,
-        /// The first bytes from there on that count, at most 16.
+        /// The copy that was kept, from that byte on: at most 16 bytes.
         kept: Vec<u8>,
-        /// What the other copy had in their place.
+        /// The same bytes of the copy that was dropped.
         dropped: Vec<u8>,
     },
-    /// A hole was given up only because too much was held behind it.
+    /// A hole was given up because too much data was held after it.
     GapForMemory {
-        /// Whose stream.
+        /// The sender of the missing bytes.
         side: Side,
-        /// Where the hole begins, counted like that of a conflict.
+        /// The offset of the hole.
         offset: u64,
     },
-    /// A side's bytes were delivered before those of the other side that it had acknowledged: these were not captured, or far too
-    /// late.
+    /// Bytes were delivered before the bytes of the other side that they acknowledge. Those were
+    /// not captured, or far too late.
     OrderGivenUp {
-        /// Whose bytes came early.
+        /// The sender of the bytes that came early.
         side: Side,
-        /// Where they begin.
+        /// Their offset.
         offset: u64,
     },
     /// The connection was given up to make room for another one.
     ConnectionGivenUp,
 }
 
-impl What {
-    fn kind(&self) -> usize {
+impl IncidentKind {
+    /// The number of kinds.
+    const COUNT: usize = 4;
+
+    /// Returns the name of the kind, as it is written in records.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Conflict { .. } => "conflict",
+            Self::GapForMemory { .. } => "gap_for_memory",
+            Self::OrderGivenUp { .. } => "order_given_up",
+            Self::ConnectionGivenUp => "connection_given_up",
+        }
+    }
+
+    /// Returns the side and the offset of the incident. `None` if it concerns the whole connection.
+    #[must_use]
+    pub const fn place(&self) -> Option<(Side, u64)> {
+        match *self {
+            Self::Conflict { side, offset, .. }
+            | Self::GapForMemory { side, offset }
+            | Self::OrderGivenUp { side, offset } => Some((side, offset)),
+            Self::ConnectionGivenUp => None,
+        }
+    }
+
+    fn index(&self) -> usize {
         match self {
             Self::Conflict { .. } => 0,
             Self::GapForMemory { .. } => 1,
@@ -70,23 +100,26 @@ impl fmt::Display for Incident {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Connection { number, client, server } = self.connection;
         write!(f, "#{number} {client} -> {server}: ")?;
-        match &self.what {
-            What::Conflict { side, offset, bytes, kept, dropped } => write!(
+        match &self.kind {
+            IncidentKind::Conflict { side, offset, bytes, kept, dropped } => write!(
                 f,
-                "{bytes} other bytes of the {} at @{offset}: \"{}\" was taken, \"{}\" was not",
+                "two copies of the {}'s bytes differ in {bytes} {} from @{offset} on: kept \"{}\", dropped \"{}\"",
                 side.as_str(),
+                if *bytes == 1 { "byte" } else { "bytes" },
                 kept.escape_ascii(),
                 dropped.escape_ascii()
             ),
-            What::GapForMemory { side, offset } => {
-                write!(f, "a hole of the {} at @{offset} was given up for want of memory", side.as_str())
-            }
-            What::OrderGivenUp { side, offset } => write!(
+            IncidentKind::GapForMemory { side, offset } => write!(
                 f,
-                "bytes of the {} at @{offset} came before those they acknowledge, which were not captured",
+                "missing bytes of the {} at @{offset} were given up because too much data was held after them",
                 side.as_str()
             ),
-            What::ConnectionGivenUp => f.write_str("given up to make room for other connections"),
+            IncidentKind::OrderGivenUp { side, offset } => write!(
+                f,
+                "bytes of the {} at @{offset} acknowledge bytes of the other side that were not captured",
+                side.as_str()
+            ),
+            IncidentKind::ConnectionGivenUp => f.write_str("the connection was given up to make room for others"),
         }
     }
 }
@@ -95,15 +128,15 @@ impl fmt::Display for Incident {
 #[derive(Debug, Default)]
 pub(crate) struct Incidents {
     list: Vec<Incident>,
-    counts: [usize; 4],
+    counts: [usize; IncidentKind::COUNT],
 }
 
 impl Incidents {
-    pub(crate) fn add(&mut self, connection: &Connection, time: Time, what: What) {
-        let count = &mut self.counts[what.kind()];
+    pub(crate) fn add(&mut self, connection: &Connection, time: Time, kind: IncidentKind) {
+        let count = &mut self.counts[kind.index()];
         if *count < INCIDENTS_MAX {
             *count += 1;
-            self.list.push(Incident { connection: *connection, time, what });
+            self.list.push(Incident { connection: *connection, time, kind });
         }
     }
 

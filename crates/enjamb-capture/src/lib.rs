@@ -1,83 +1,79 @@
-//! Captures in, captures out: from the packets of a file to the two byte streams of each of its connections, and back.
+//! Captures in, captures out: from the packets of a file to the two byte streams of each of its
+//! connections, and back.
 //!
-//! A capture is not what was said; it is what a tap on the wire happened to see. Packets are missing, doubled, out of
-//! order, cut off, wrapped in tunnels, cut into fragments; acknowledgements come before the bytes they acknowledge.
-//! This crate undoes that, and says what it could not undo:
+//! A capture is not a conversation. Packets are missing, repeated, out of order, truncated, inside
+//! tunnels and fragments, and acknowledgements come before the bytes that they acknowledge. This
+//! crate undoes that, and counts and names what it could not undo. Memory is bounded for each
+//! stream and in total.
 //!
-//! * [`Capture`] reads packets from pcap and pcapng, plain or in gzip or zstd, to the last whole one of a damaged file.
-//! * [`Decoder`] finds the TCP segment in a packet, whatever it is wrapped in, or says why there is none.
-//! * [`Reassembler`] puts segments in order and gives a [`Tap`](enjamb::Tap) connections, chunks, gaps and endings.
-//! * [`read`] is these three in a row, with a [`Report`] of everything that was passed over.
-//! * [`Recorder`] is the way back: a tap that writes pcapng, for Wireshark and for `read`.
+//! # Components
 //!
-//! How the stream was cut is data here: every segment's new payload is one chunk.
+//! * [`read()`] and [`open`] read a whole capture, report its connections to a [`Tap`](enjamb::Tap),
+//!   and return a [`Report`].
+//! * [`Capture`] reads the packets of a file. From a truncated or damaged file it reads all whole
+//!   packets.
+//! * [`Decoder`] finds the TCP segment in a packet, or the [reason](Ignored) why there is none.
+//! * [`Reassembler`] puts segments in order, and reports connections, chunks, gaps and endings to a
+//!   tap.
+//! * [`Recorder`] is a tap that writes pcapng, for Wireshark and for [`read()`].
+//!
+//! The cuts of a stream are data here: the new payload of each segment is one chunk.
+//!
+//! # Example
 //!
 //! ```
-//! use enjamb::{Connection, Ending, Event, Side, Tap, Time};
-//! use enjamb_capture::{Options, Recorder, read};
+//! use enjamb::transcript::Collector;
+//! use enjamb_capture::{Options, open};
 //!
-//! let connection = Connection {
-//!     number: 1,
-//!     client: "192.0.2.1:40000".parse()?,
-//!     server: "192.0.2.2:6379".parse()?,
-//! };
-//! let mut recorder = Recorder::new(Vec::new());
-//! recorder.event(&connection, Time::from_nanos(1), Event::Open);
-//! recorder.event(&connection, Time::from_nanos(2), Event::Chunk { side: Side::Client, bytes: b"PING\r\n" });
-//! recorder.event(&connection, Time::from_nanos(3), Event::Close { side: Side::Client, ending: Ending::Closed });
-//! let file = recorder.finish()?;
-//!
-//! struct Print;
-//! impl Tap for Print {
-//!     fn event(&mut self, connection: &Connection, _: Time, event: Event<'_>) {
-//!         if let Event::Chunk { side, bytes } = event {
-//!             println!("{} {side}: {}", connection.number, bytes.escape_ascii());
-//!         }
-//!     }
-//! }
-//! let report = read(&file[..], &mut Print, &Options::default());
-//! assert!(report.fault.is_none());
-//! assert_eq!(report.summary.payload, 6);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../corpora/http1/chunked.pcap");
+//! let mut conversations = Collector::default();
+//! let report = open(path, &mut conversations, &Options::default());
+//! assert_eq!((report.error.is_none(), report.summary.connections), (true, 3));
 //! ```
+//!
+//! # What is read
+//!
+//! | | |
+//! |---|---|
+//! | files | pcap in both byte orders, with microseconds or nanoseconds, and the "modified" format; pcapng with any number of sections and interfaces, each with its own byte order, clock and link type |
+//! | compression | gzip, zstd (both in pure Rust) |
+//! | link types | Ethernet, Linux cooked v1 and v2, BSD and OpenBSD loopback, raw IP, PPP (also HDLC, Ethernet, `pppd`), Cisco HDLC, frame relay, these three also with a direction, 802.11 (bare, radiotap, Prism, AVS), `enc`, PFLOG, NFLOG, PPI, PKTAP |
+//! | tags | VLAN and `QinQ`, 802.1ah, VN-Tag, E-Tag, HSR and PRP, Cisco security groups, network service headers, PPPoE, MPLS |
+//! | network | IPv4 and IPv6 with fragments and extension headers |
+//! | tunnels | IP in IP, GRE (also NVGRE, PPTP, WCCP, ERSPAN), Ethernet in IP, MPLS in IP and UDP, VXLAN, VXLAN-GPE, GENEVE, GTP, L2TP, Teredo, LISP, TZSP, GRE in UDP |
+//!
+//! [`LinkType`] has the numbers of all link types that are read. Files of other formats are named
+//! in the error, with the command that converts them.
+//!
+//! # Features
+//!
+//! There are none. No dependency needs a C compiler.
 
-mod capture;
-mod compression;
 mod decode;
-mod ends;
-mod fault;
-mod flow;
-mod fragments;
-mod held;
+mod error;
+mod file;
+mod ignored;
 mod incident;
-mod input;
-mod kind;
-mod link;
-mod moment;
-mod network;
+mod link_type;
 mod options;
-mod pcap;
-mod pcapng;
-mod reach;
+mod packet;
 mod read;
-mod reassembler;
-mod recent;
-mod recorder;
-mod stream;
+mod reassembly;
+mod recording;
+mod segment;
 mod summary;
-mod tunnel;
-mod waiting;
-mod wire;
-mod wireless;
 
-pub use capture::{Capture, Packet};
-pub use decode::{Decoder, Ignored, Segment};
-pub use fault::{Fault, Trouble};
-pub use incident::{Incident, What};
-pub use input::LONGEST_BLOCK;
-pub use link::LinkType;
+pub use decode::decoder::Decoder;
+pub use error::{CaptureError, CaptureErrorKind};
+pub use file::capture::Capture;
+pub use file::input::LONGEST_BLOCK;
+pub use ignored::Ignored;
+pub use incident::{Incident, IncidentKind};
+pub use link_type::LinkType;
 pub use options::{Options, Overlap};
+pub use packet::Packet;
 pub use read::{Report, open, read};
-pub use reassembler::Reassembler;
-pub use recorder::{LONGEST_CHUNK, Recorder};
+pub use reassembly::reassembler::Reassembler;
+pub use recording::recorder::{LONGEST_CHUNK, Recorder};
+pub use segment::Segment;
 pub use summary::Summary;

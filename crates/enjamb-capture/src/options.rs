@@ -1,34 +1,50 @@
-//! How far reassembly goes: patience, memory, and what counts when copies disagree.
+//! The limits of reassembly, and which copy of a byte counts.
 
 use std::time::Duration;
 
-/// Which copy of a byte counts when several were captured that disagree.
+/// The rule for copies of a byte that differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overlap {
-    /// The first one, as RFC 9293, section 3.10.7.4 has it.
+    /// The first one, as in RFC 9293, section 3.10.7.4.
     #[default]
     First,
-    /// The last one that was captured before its acknowledgement. Nothing is delivered before it is acknowledged; where no
-    /// acknowledgement is captured, [`Options::patience_one_sided`] ends the wait.
+    /// The last one that was captured before its acknowledgement. Nothing is delivered before it is
+    /// acknowledged. If no acknowledgement is captured, [`Options::patience_one_sided`] ends the
+    /// wait.
     Last,
 }
 
-/// How far reassembly goes.
+/// The limits of reassembly.
+///
+/// Set the fields that differ from the default, and take the others from it, since fields may be
+/// added:
+///
+/// ```
+/// use enjamb_capture::Options;
+///
+/// let options = Options { connections: 1_000, ..Options::default() };
+/// assert_eq!(options.patience, 256);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Which copy of a byte counts.
+    /// The rule for copies of a byte that differ.
     pub overlap: Overlap,
-    /// How many more packets of a connection are waited for bytes that the other side has acknowledged.
+    /// The number of packets of a connection to wait for bytes that were acknowledged but not
+    /// captured yet. Default: 256.
     pub patience: u32,
-    /// How many more packets of a connection are waited for missing bytes when only one direction is captured.
+    /// The number of packets of a connection to wait for missing bytes if only one direction is
+    /// captured. Default: 1024.
     pub patience_one_sided: u32,
-    /// How long anything is waited for, in the time of the capture. A sender repeats what was lost within this time.
+    /// The time to wait for anything, in capture time. Senders repeat lost bytes within this time.
+    /// Default: 60 s.
     pub patience_time: Duration,
-    /// How many bytes are held in one stream. It must be as much as a sender may have on its way.
+    /// The limit for bytes held in one stream. It should be as much as a sender may have under way.
+    /// Default: 64 MiB.
     pub held_per_stream: usize,
-    /// How many bytes are held in all.
+    /// The limit for bytes held in all streams together. Default: 256 MiB.
     pub held_in_all: usize,
-    /// How many connections are followed at a time. When there are more, the one that was silent for longest is given up.
+    /// The limit for connections that are followed at the same time. If there are more, the one
+    /// that was silent for longest is given up. Default: 65,536.
     pub connections: usize,
 }
 

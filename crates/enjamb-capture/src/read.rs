@@ -1,4 +1,4 @@
-//! A whole capture, from its bytes to a tap.
+//! Reads a whole capture, from its bytes to a tap.
 
 use std::fs::File;
 use std::io::Read;
@@ -6,47 +6,55 @@ use std::path::Path;
 
 use enjamb::{Tap, Time};
 
-use crate::capture::Capture;
-use crate::decode::{Decoder, Ignored};
-use crate::fault::{Fault, Trouble};
+use crate::decode::decoder::Decoder;
+use crate::error::{CaptureError, CaptureErrorKind};
+use crate::file::capture::Capture;
+use crate::ignored::Ignored;
 use crate::incident::Incident;
-use crate::link::LinkType;
+use crate::link_type::LinkType;
 use crate::options::Options;
-use crate::reassembler::Reassembler;
+use crate::reassembly::reassembler::Reassembler;
 use crate::summary::Summary;
 
-/// How many link types that are not known are named.
+/// The limit for unknown link types in a report.
 const LINKS_MAX: usize = 16;
 
-/// How reading a capture went.
+/// The result of reading a capture.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Report {
-    /// What was read, up to the fault if there was one.
+    /// Counts of what was read.
     pub summary: Summary,
-    /// Why it was not read to the end.
-    pub fault: Option<Fault>,
-    /// What was given up or does not add up: the first 16 of each kind.
+    /// The error that ended reading before the end of the capture. `None` if all of it was read.
+    pub error: Option<CaptureError>,
+    /// The first 16 incidents of each kind: what was given up or is contradictory.
     pub incidents: Vec<Incident>,
-    /// Link types that are not known here, of which there are packets: the first 16.
+    /// The link types of packets that could not be read: the first 16.
     pub unknown_links: Vec<LinkType>,
-    /// When the first packet was captured, and the latest one.
+    /// The time of the first packet, and the latest time of all packets. `None` if there are no
+    /// packets.
     pub span: Option<(Time, Time)>,
 }
 
-/// Reads all of a capture from `source` and tells `tap` of its connections. After a fault, the tap has been told all that
-/// the whole packets before it say, and all connections are done.
+/// Reads all of a capture from `source`, and reports its connections to `tap`.
+///
+/// After an error, the tap has received everything from the whole packets before it, and all
+/// connections have ended.
 pub fn read<R: Read>(source: R, tap: &mut dyn Tap, options: &Options) -> Report {
     match Capture::from_read(source) {
         Ok(capture) => read_capture(capture, tap, options),
-        Err(fault) => Report { fault: Some(fault), ..Report::default() },
+        Err(error) => Report { error: Some(error), ..Report::default() },
     }
 }
 
-/// Reads all of the capture in a file. See [`read`].
+/// Reads all of the capture in a file. See [`read()`].
 pub fn open(path: impl AsRef<Path>, tap: &mut dyn Tap, options: &Options) -> Report {
     match File::open(path) {
         Ok(file) => read(file, tap, options),
-        Err(error) => Report { fault: Some(Fault::new(0, Trouble::Io(error))), ..Report::default() },
+        Err(error) => {
+            let error = CaptureError::new(0, CaptureErrorKind::Io(error));
+            Report { error: Some(error), ..Report::default() }
+        }
     }
 }
 
@@ -55,11 +63,11 @@ fn read_capture<R: Read>(mut capture: Capture<R>, tap: &mut dyn Tap, options: &O
     let mut reassembler = Reassembler::new(options.clone());
     let mut unknown_links = Vec::new();
     let mut span: Option<(Time, Time)> = None;
-    let fault = loop {
+    let error = loop {
         let packet = match capture.next() {
             Ok(Some(packet)) => packet,
             Ok(None) => break None,
-            Err(fault) => break Some(fault),
+            Err(error) => break Some(error),
         };
         span = Some(span.map_or((packet.time, packet.time), |(first, last)| (first, last.max(packet.time))));
         let summary = reassembler.summary_mut();
@@ -81,5 +89,5 @@ fn read_capture<R: Read>(mut capture: Capture<R>, tap: &mut dyn Tap, options: &O
     reassembler.finish(tap);
     let mut summary = reassembler.summary().clone();
     summary.fragments_given_up = decoder.given_up();
-    Report { summary, fault, incidents: reassembler.incidents().to_vec(), unknown_links, span }
+    Report { summary, error, incidents: reassembler.incidents().to_vec(), unknown_links, span }
 }

@@ -1,27 +1,31 @@
-//! Files that end anywhere: whole packets, then an error that names the byte.
+//! Files that end anywhere: the whole packets are read, then an error names the byte.
+
+mod requirements;
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use enjamb_capture::{Capture, Fault, Trouble};
+use enjamb_capture::{Capture, CaptureError, CaptureErrorKind};
+use requirements::{captures, trials};
 
-/// How many packets a file has, and what was wrong with it.
-fn read(file: &[u8]) -> (Vec<Vec<u8>>, Option<Fault>) {
+/// Returns the packets of a file, and the error.
+fn read(file: &[u8]) -> (Vec<Vec<u8>>, Option<CaptureError>) {
     let mut found = Vec::new();
     let mut capture = match Capture::from_read(file) {
         Ok(capture) => capture,
-        Err(fault) => return (found, Some(fault)),
+        Err(error) => return (found, Some(error)),
     };
     loop {
         match capture.next() {
             Ok(Some(packet)) => found.push(packet.bytes.to_vec()),
             Ok(None) => return (found, None),
-            Err(fault) => return (found, Some(fault)),
+            Err(error) => return (found, Some(error)),
         }
     }
 }
 
-/// Where the blocks or packets of a file begin, by a reading that knows nothing else; and which of them are packets.
+/// Returns where the blocks or packets of a file begin, and which of them are packets. This reader
+/// is independent of the one under test.
 fn starts(file: &[u8]) -> Vec<(usize, bool)> {
     let little = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().expect("four bytes"));
     let big = |at: usize| u32::from_be_bytes(file[at..at + 4].try_into().expect("four bytes"));
@@ -51,21 +55,21 @@ fn starts(file: &[u8]) -> Vec<(usize, bool)> {
     starts
 }
 
-/// The file in the other byte order: pcap only.
-fn turned(file: &[u8]) -> Vec<u8> {
-    let mut turned = Vec::new();
+/// Returns a pcap file in the other byte order.
+fn byte_swapped(file: &[u8]) -> Vec<u8> {
+    let mut swapped = Vec::new();
     for (window, first) in starts(file).windows(2).zip(0..) {
         let block = &file[window[0].0..window[1].0];
         let sizes: &[usize] = if first == 0 { &[4, 2, 2, 4, 4, 4, 4] } else { &[4, 4, 4, 4] };
         let mut rest = block;
         for &size in sizes {
             let (number, behind) = rest.split_at(size);
-            turned.extend(number.iter().rev());
+            swapped.extend(number.iter().rev());
             rest = behind;
         }
-        turned.extend(rest);
+        swapped.extend(rest);
     }
-    turned
+    swapped
 }
 
 fn corpus(name: &str) -> Vec<u8> {
@@ -73,10 +77,15 @@ fn corpus(name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Small captures that others made, where they are.
-fn others() -> Vec<(String, Vec<u8>)> {
-    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/captures");
-    let folder = std::env::var_os("ENJAMB_CAPTURES").map_or(default, PathBuf::from);
+/// Captures of every format that is not compressed.
+fn own_files() -> Vec<(String, Vec<u8>)> {
+    let pcap = corpus("redis/errors.pcap");
+    let ng = corpus("redis/strings-and-hashes.pcapng");
+    vec![("big-endian".to_owned(), byte_swapped(&pcap)), ("pcap".to_owned(), pcap), ("pcapng".to_owned(), ng)]
+}
+
+/// Captures of others.
+fn other_files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let names = [
         "pcapng/test001.pcapng",
         "pcapng/test010.pcapng",
@@ -89,25 +98,47 @@ fn others() -> Vec<(String, Vec<u8>)> {
         "tcp-overlap.pcap",
         "mqtt.pcap",
     ];
-    if !folder.is_dir() {
-        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "no captures in {}", folder.display());
-        eprintln!("skipped: no captures in {}", folder.display());
-        return Vec::new();
-    }
     names.iter().map(|name| ((*name).to_owned(), std::fs::read(folder.join(name)).expect(name))).collect()
 }
 
-/// Small captures of every format that is not compressed.
-fn files() -> Vec<(String, Vec<u8>)> {
-    let pcap = corpus("redis/errors.pcap");
-    let ng = corpus("redis/strings-and-hashes.pcapng");
-    let mut files =
-        vec![("big-endian".to_owned(), turned(&pcap)), ("pcap".to_owned(), pcap), ("pcapng".to_owned(), ng)];
-    files.extend(others());
-    files
+trials! {
+    always: [
+        a_file_cut_at_any_byte_gives_its_whole_packets_and_names_the_byte_where_the_rest_begins,
+        a_gzip_file_cut_at_any_byte_gives_the_whole_packets_that_are_left,
+        a_zstd_file_cut_at_any_byte_gives_the_whole_packets_of_the_blocks_that_are_left,
+    ];
+    requires captures: [
+        a_file_of_others_cut_at_any_byte_gives_its_whole_packets_and_names_the_byte_where_the_rest_begins,
+        a_gzip_file_of_others_cut_at_any_byte_gives_the_whole_packets_that_are_left,
+        a_zstd_file_of_others_cut_at_any_byte_gives_the_whole_packets_of_the_blocks_that_are_left,
+    ];
 }
 
-/// A capture of some packets: small enough that every byte of it is a test.
+fn a_file_cut_at_any_byte_gives_its_whole_packets_and_names_the_byte_where_the_rest_begins() {
+    cut_plain(own_files());
+}
+
+fn a_file_of_others_cut_at_any_byte_gives_its_whole_packets_and_names_the_byte_where_the_rest_begins(folder: &Path) {
+    cut_plain(other_files(folder));
+}
+
+fn a_gzip_file_cut_at_any_byte_gives_the_whole_packets_that_are_left() {
+    cut_gzip(own_files());
+}
+
+fn a_gzip_file_of_others_cut_at_any_byte_gives_the_whole_packets_that_are_left(folder: &Path) {
+    cut_gzip(other_files(folder));
+}
+
+fn a_zstd_file_cut_at_any_byte_gives_the_whole_packets_of_the_blocks_that_are_left() {
+    cut_zstd(own_files());
+}
+
+fn a_zstd_file_of_others_cut_at_any_byte_gives_the_whole_packets_of_the_blocks_that_are_left(folder: &Path) {
+    cut_zstd(other_files(folder));
+}
+
+/// Returns the first packets of a capture, which is cut at every byte.
 fn head(file: &[u8]) -> &[u8] {
     const SIZE: usize = 6_000;
     let starts = starts(file);
@@ -115,27 +146,26 @@ fn head(file: &[u8]) -> &[u8] {
     &file[..end]
 }
 
-#[test]
-fn a_file_cut_at_any_byte_gives_its_whole_packets_and_names_the_byte_where_the_rest_begins() {
-    for (name, file) in files() {
+fn cut_plain(files: Vec<(String, Vec<u8>)>) {
+    for (name, file) in files {
         let file = head(&file);
-        let (starts, (whole, fault)) = (starts(file), read(file));
-        assert!(fault.is_none(), "{name}: {fault:?}");
+        let (starts, (whole, error)) = (starts(file), read(file));
+        assert!(error.is_none(), "{name}: {error:?}");
         for cut in 0..file.len() {
-            let (found, fault) = read(&file[..cut]);
+            let (found, error) = read(&file[..cut]);
             let packets = starts.windows(2).filter(|pair| pair[0].1 && pair[1].0 <= cut).count();
             assert_eq!(found, whole[..packets], "{name} cut at {cut}");
             let begin = starts.iter().rev().find(|(at, _)| *at <= cut).map_or(0, |(at, _)| *at);
-            match fault {
+            match error {
                 None => assert!(begin == cut && cut > 0, "{name} cut at {cut}"),
-                Some(fault) => {
-                    assert_eq!(fault.offset, begin as u64, "{name} cut at {cut}: {fault}");
-                    match fault.trouble {
-                        Trouble::NotACapture(what) => assert_eq!((cut, what), (0, "an empty file")),
-                        Trouble::Cut { .. } => {
-                            assert!(fault.to_string().contains(&format!("at byte {begin}:")), "{fault}");
+                Some(error) => {
+                    assert_eq!(error.offset, begin as u64, "{name} cut at {cut}: {error}");
+                    match error.kind {
+                        CaptureErrorKind::NotACapture(what) => assert_eq!((cut, what), (0, "an empty file")),
+                        CaptureErrorKind::Truncated { .. } => {
+                            assert!(error.to_string().contains(&format!("at byte {begin}:")), "{error}");
                         }
-                        _ => panic!("{name} cut at {cut}: {fault}"),
+                        _ => panic!("{name} cut at {cut}: {error}"),
                     }
                 }
             }
@@ -143,29 +173,28 @@ fn a_file_cut_at_any_byte_gives_its_whole_packets_and_names_the_byte_where_the_r
     }
 }
 
-/// The packets of a cut file are those that are whole in what can be decompressed of it.
+/// Checks that a cut file gives the packets that are whole in its decompressed bytes.
 fn compressed(name: &str, format: &str, plain: &[u8], file: &[u8], available: impl Fn(usize) -> usize) {
     let (starts, (whole, _)) = (starts(plain), read(plain));
     assert_eq!(read(file).0, whole, "{name}");
     assert!(read(file).1.is_none(), "{name}");
     for cut in 0..file.len() {
-        let (found, fault) = read(&file[..cut]);
+        let (found, error) = read(&file[..cut]);
         let there = available(cut);
         let packets = starts.windows(2).filter(|pair| pair[0].1 && pair[1].0 <= there).count();
         assert_eq!(found, whole[..packets], "{name} in {format} cut at {cut}");
-        let fault = fault.unwrap_or_else(|| panic!("{name} in {format} cut at {cut} is whole"));
+        let error = error.unwrap_or_else(|| panic!("{name} in {format} cut at {cut} is whole"));
         if cut >= 4 {
-            let text = fault.to_string();
-            assert!(matches!(fault.trouble, Trouble::Compressed { cut: true, .. }), "cut at {cut}: {text}");
-            assert_eq!(fault.offset, there as u64, "{name} in {format} cut at {cut}: {text}");
+            let text = error.to_string();
+            assert!(matches!(error.kind, CaptureErrorKind::Compressed { truncated: true, .. }), "cut at {cut}: {text}");
+            assert_eq!(error.offset, there as u64, "{name} in {format} cut at {cut}: {text}");
             assert!(text.contains(&format!("inside its {format} compression at byte {cut}:")), "cut at {cut}: {text}");
         }
     }
 }
 
-#[test]
-fn a_file_in_gzip_cut_at_any_byte_gives_the_whole_packets_that_are_left() {
-    for (name, file) in files() {
+fn cut_gzip(files: Vec<(String, Vec<u8>)>) {
+    for (name, file) in files {
         let plain = head(&file);
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
         gzip.write_all(plain).expect("memory");
@@ -181,9 +210,8 @@ fn a_file_in_gzip_cut_at_any_byte_gives_the_whole_packets_that_are_left() {
     }
 }
 
-#[test]
-fn a_file_in_zstd_cut_at_any_byte_gives_the_whole_packets_of_the_blocks_that_are_left() {
-    for (name, file) in files() {
+fn cut_zstd(files: Vec<(String, Vec<u8>)>) {
+    for (name, file) in files {
         let plain = head(&file);
         // Frames of odd sizes, one after the other, so that there are many ends of blocks.
         let (mut zstd, mut ends) = (Vec::new(), Vec::new());
@@ -203,15 +231,15 @@ fn a_file_in_zstd_cut_at_any_byte_gives_the_whole_packets_of_the_blocks_that_are
         let (whole, plain_starts) = (read(plain).0, starts(plain));
         for cut in 4..zstd.len() {
             let there: usize = available(cut);
-            let (found, fault) = read(&zstd[..cut]);
+            let (found, error) = read(&zstd[..cut]);
             let packets = plain_starts.windows(2).filter(|pair| pair[0].1 && pair[1].0 <= there).count();
             assert_eq!(found, whole[..packets], "{name} cut at {cut}");
             if frames.contains(&cut) {
                 continue;
             }
-            let fault = fault.unwrap_or_else(|| panic!("{name} cut at {cut} is whole"));
-            assert_eq!(fault.offset, there as u64, "{name} cut at {cut}: {fault}");
-            assert!(fault.to_string().contains(&format!("inside its zstd compression at byte {cut}:")), "{fault}");
+            let error = error.unwrap_or_else(|| panic!("{name} cut at {cut} is whole"));
+            assert_eq!(error.offset, there as u64, "{name} cut at {cut}: {error}");
+            assert!(error.to_string().contains(&format!("inside its zstd compression at byte {cut}:")), "{error}");
         }
         assert_eq!(read(&zstd).0, whole, "{name}");
     }

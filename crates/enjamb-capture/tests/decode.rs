@@ -1,4 +1,4 @@
-//! One segment, in everything it may be wrapped in.
+//! One segment, in every kind of link, tag and tunnel.
 
 use std::net::SocketAddr;
 
@@ -60,7 +60,7 @@ fn ip(protocol: u8, inner: &[u8]) -> Vec<u8> {
 
 const MACS: [u8; 12] = [2; 12];
 
-/// A data frame with SNAP, by its frame control and its header's length.
+/// A data frame with SNAP, from its frame control and the length of its header.
 fn wifi(control: &[u8; 2], length: usize) -> Vec<u8> {
     let mut bytes = control.to_vec();
     bytes.resize(length, 0);
@@ -81,7 +81,7 @@ fn nflog(number: fn(u16) -> [u8; 2]) -> Vec<u8> {
     [&[2, 0, 0, 1][..], &attribute(10, b"in: \0"), &attribute(9, &v4())].concat()
 }
 
-/// IPv6 with extension headers of eight bytes: their numbers.
+/// IPv6 with extension headers of eight bytes, from their numbers.
 fn extended(headers: &[u8]) -> Vec<u8> {
     let plain = v6();
     let (header, rest) = plain.split_at(40);
@@ -98,7 +98,7 @@ fn extended(headers: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_segment_is_found_in_whatever_it_is_wrapped_in() {
+fn a_segment_is_found_in_every_link_tag_and_tunnel() {
     let ethernet = |headers: &[u8], inner: &[u8]| [&MACS[..], headers, inner].concat();
     let plain = ethernet(&[8, 0], &v4());
     let cases: Vec<(&str, LinkType, Vec<u8>)> = vec![
@@ -216,7 +216,7 @@ fn a_segment_is_found_in_whatever_it_is_wrapped_in() {
 }
 
 #[test]
-fn what_is_no_segment_has_a_reason() {
+fn a_packet_without_a_segment_has_a_reason() {
     let ethernet = |headers: &[u8]| [&MACS[..], headers].concat();
     let nested = (0..40).fold(v4(), |inner, _| ip(4, &inner));
     let vlans = ethernet(&[0x81, 0, 0, 1].repeat(50));
@@ -226,8 +226,8 @@ fn what_is_no_segment_has_a_reason() {
         (LinkType::ETHERNET, ethernet(&[0, 20, 0x42, 0x42, 3, 0, 0, 0, 0, 0]), Ignored::NotIp),
         (LinkType::RAW, udp(53, b"what is it"), Ignored::NotTcp),
         (LinkType::RAW, ip(1, b"ping"), Ignored::NotTcp),
-        (LinkType::ETHERNET, b"short".to_vec(), Ignored::Cut),
-        (LinkType::RAW, Vec::new(), Ignored::Cut),
+        (LinkType::ETHERNET, b"short".to_vec(), Ignored::Truncated),
+        (LinkType::RAW, Vec::new(), Ignored::Truncated),
         (LinkType::RAW, vec![0x20; 40], Ignored::Malformed),
         (LinkType::RAW, ip(6, &[0; 20]), Ignored::Malformed),
         (LinkType::RAW, nested, Ignored::TooDeep),
@@ -246,7 +246,7 @@ fn what_is_no_segment_has_a_reason() {
 }
 
 #[test]
-fn a_packet_cut_by_the_capture_gives_what_is_there_and_says_how_much_is_not() {
+fn a_truncated_packet_gives_its_bytes_and_counts_the_missing_ones() {
     for bytes in [v4(), v6()] {
         let whole = bytes.len();
         for kept in 0..whole {
@@ -258,21 +258,21 @@ fn a_packet_cut_by_the_capture_gives_what_is_there_and_says_how_much_is_not() {
                     assert_eq!(segment.payload, &PAYLOAD[..kept - headers]);
                     assert_eq!(segment.missing, (whole - kept) as u64);
                 }
-                Err(reason) => assert_eq!((reason, kept < headers), (Ignored::Cut, true), "{kept} bytes"),
+                Err(reason) => assert_eq!((reason, kept < headers), (Ignored::Truncated, true), "{kept} bytes"),
             }
         }
     }
 }
 
 #[test]
-fn a_length_of_zero_is_that_of_the_packet() {
+fn a_length_of_zero_means_the_length_of_the_packet() {
     let mut bytes = v4();
     bytes[2..4].fill(0);
     assert_is_the_segment(Decoder::new().decode(&packet(LinkType::RAW, &bytes)), "before segmentation offload");
 }
 
 #[test]
-fn a_wrong_checksum_is_told_and_changes_nothing_else() {
+fn a_wrong_checksum_is_reported_and_changes_nothing_else() {
     let mut bytes = v4();
     bytes[20 + 16] ^= 0xff;
     let mut decoder = Decoder::new();
@@ -281,7 +281,7 @@ fn a_wrong_checksum_is_told_and_changes_nothing_else() {
     assert_eq!(segment.payload, PAYLOAD);
 }
 
-/// The datagram in fragments of so many bytes.
+/// Returns the datagram in fragments of `size` bytes.
 fn fragments(size: usize, identification: u8) -> Vec<Vec<u8>> {
     let whole = v4();
     let (header, payload) = whole.split_at(20);
@@ -299,7 +299,7 @@ fn fragments(size: usize, identification: u8) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn fragments_in_any_order_and_mixed_with_others_make_the_datagram() {
+fn fragments_in_any_order_among_others_give_the_datagram() {
     let mut decoder = Decoder::new();
     let (one, other) = (fragments(8, 1), fragments(16, 2));
     let mixed: Vec<_> = one[1..].iter().rev().chain(&other[1..]).collect();
@@ -312,15 +312,15 @@ fn fragments_in_any_order_and_mixed_with_others_make_the_datagram() {
 }
 
 #[test]
-fn fragments_without_end_do_not_pile_up() {
+fn incomplete_datagrams_are_within_their_limit() {
     let mut decoder = Decoder::new();
     let mut first = fragments(8, 0).remove(0);
     for identification in 0..5000u16 {
         first[4..6].copy_from_slice(&identification.to_be_bytes());
         assert_eq!(decoder.decode(&packet(LinkType::RAW, &first)).err(), Some(Ignored::Fragment));
     }
-    assert_eq!(decoder.given_up(), 5000, "no datagram became whole");
-    // The last 4096 are still waited for.
+    assert_eq!(decoder.given_up(), 5000, "no datagram became complete");
+    // The last 4096 datagrams are kept.
     for (identification, whole) in [(4999u16, true), (903, false)] {
         let mut rest = fragments(8, 0);
         rest.remove(0);
@@ -333,7 +333,7 @@ fn fragments_without_end_do_not_pile_up() {
 }
 
 #[test]
-fn fragments_do_not_take_more_than_their_memory() {
+fn fragments_stay_within_their_memory_limit() {
     let mut decoder = Decoder::new();
     // The last fragment there can be: its datagram takes 64 KiB.
     let mut last = ip(6, &[7; 7]);
@@ -347,7 +347,7 @@ fn fragments_do_not_take_more_than_their_memory() {
 }
 
 #[test]
-fn fragments_of_an_older_datagram_with_the_same_number_are_not_mixed_in() {
+fn fragments_of_an_older_datagram_with_the_same_number_are_not_used() {
     for (seconds, found) in [(59, true), (61, false)] {
         let mut decoder = Decoder::new();
         let pieces = fragments(16, 5);
@@ -361,11 +361,11 @@ fn fragments_of_an_older_datagram_with_the_same_number_are_not_mixed_in() {
 }
 
 #[test]
-fn fragments_of_a_tunnel_may_hold_fragments() {
+fn a_fragmented_tunnel_may_carry_fragments() {
     let mut decoder = Decoder::new();
     let mut found = None;
     for (number, piece) in fragments(16, 7).iter().enumerate() {
-        // Each inner fragment in an outer datagram of two fragments.
+        // Each inner fragment is in an outer datagram of two fragments.
         let outer = ip(4, piece);
         for (offset, range) in [(0x2000u16, 20..36), (2, 36..outer.len())] {
             let mut bytes = ip(4, &outer[range]);
@@ -378,7 +378,7 @@ fn fragments_of_a_tunnel_may_hold_fragments() {
 }
 
 #[test]
-fn a_network_is_what_tags_keep_apart() {
+fn different_tags_are_different_networks() {
     let tagged = |tag: u8, inner: &[u8]| [&MACS[..], &[0x81, 0, 0, tag, 8, 0], inner].concat();
     let vxlan = |id: u8| udp(4789, &[&[8, 0, 0, 0, 0, 0, id, 0][..], &tagged(0, &v4())].concat());
     let network = |link, bytes: &[u8]| Decoder::new().decode(&packet(link, bytes)).expect("a segment").network;
@@ -397,7 +397,7 @@ fn a_network_is_what_tags_keep_apart() {
 
 proptest! {
     #[test]
-    fn any_packet_whatever_is_a_segment_or_has_a_reason(
+    fn any_packet_gives_a_segment_or_a_reason(
         link in prop_oneof![prop::sample::select(vec![
                 0u16, 1, 9, 50, 51, 101, 104, 105, 107, 108, 109, 113, 117, 119, 127, 149, 163, 192, 228, 229, 239, 258, 276,
             ]), any::<u16>()],

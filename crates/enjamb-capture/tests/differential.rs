@@ -1,4 +1,5 @@
-//! Segments of every kind against a map of bytes: what the fuzz target `reassembly` does with inputs of its own.
+//! Segments of every kind, compared with a map of bytes. The fuzz target `reassembly` does the same
+//! with its own inputs.
 
 mod model;
 
@@ -6,7 +7,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use model::{Action, Case, check};
 use proptest::prelude::*;
 
-/// Mostly segments that follow each other, as they do, and some that do not.
+/// Mostly segments that follow each other, and some that do not.
 fn event() -> impl Strategy<Value = Action> {
     let at = prop_oneof![4 => (0..12u16).prop_map(|piece| piece * 100), 1 => any::<u16>()];
     let length = prop_oneof![3 => Just(98u8), 1 => any::<u8>()];
@@ -29,12 +30,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_reassembled_is_what_a_map_of_bytes_says(case in case()) {
+    fn reassembled_streams_are_those_of_a_map_of_bytes(case in case()) {
         check(&case);
     }
 
     #[test]
-    fn so_it_is_for_what_a_fuzzer_makes_of_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+    fn reassembled_streams_are_those_of_a_map_of_bytes_for_fuzzer_input_too(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
         if let Ok(case) = Case::arbitrary(&mut Unstructured::new(&bytes)) {
             check(&case);
         }

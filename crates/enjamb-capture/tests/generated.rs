@@ -1,6 +1,8 @@
-//! Captures of which is known what was sent, with everything in them that goes wrong on the way.
+//! Generated captures with known contents, and with everything that goes wrong on the way.
 //!
-//! The script that makes them is not part of the project, and needs Python. Without, the tests say so and pass, except in CI.
+//! The script that generates them is not part of the project.
+
+mod requirements;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,24 +14,25 @@ use enjamb::{Connection, Ending, Event, Outcome, Side, Tap, Time};
 use enjamb_capture::{Capture, Decoder, Options, Overlap, open, read};
 use enjamb_monitor::{Opener, Record, Watch};
 use enjamb_protocols::Registry;
+use requirements::{capture_generator, trials};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// A folder that is there for the time of a test, and the script.
-fn generator() -> Option<(tempfile::TempDir, PathBuf)> {
-    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/captures");
-    let captures = std::env::var_os("ENJAMB_CAPTURES").map_or(default, PathBuf::from);
-    let script = captures.join("../tools/gen_capture.py");
-    let python = Command::new("python3").arg("--version").output();
-    if script.is_file() && python.is_ok_and(|output| output.status.success()) {
-        return Some((tempfile::tempdir().expect("a folder"), script));
-    }
-    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "no Python, or no {}", script.display());
-    eprintln!("skipped: no Python, or no {}", script.display());
-    None
+trials! {
+    requires generator: [
+        without_loss_every_byte_and_every_message_is_right_under_every_mixture,
+        with_loss_every_missing_byte_is_in_a_gap,
+        with_loss_gaps_are_in_the_place_of_packets_and_all_other_messages_are_there,
+        a_capture_in_shuffled_or_reverse_order_gives_the_same_streams,
+    ];
 }
 
-/// Makes a capture; what was sent in it.
+/// Returns a temporary folder, and the script.
+fn generator() -> Result<(tempfile::TempDir, PathBuf), String> {
+    Ok((tempfile::tempdir().expect("a folder"), capture_generator()?))
+}
+
+/// Generates a capture. Returns its path and its contents.
 fn generate(folder: &Path, script: &Path, options: &[&str]) -> (PathBuf, Value) {
     let (capture, truth) = (folder.join("capture"), folder.join("truth.json"));
     let output = Command::new("python3").arg(script).arg(&capture).arg("--truth").arg(&truth).args(options).output();
@@ -38,14 +41,14 @@ fn generate(folder: &Path, script: &Path, options: &[&str]) -> (PathBuf, Value) 
     (capture, serde_json::from_slice(&std::fs::read(truth).expect("readable")).expect("JSON"))
 }
 
-/// A message: where, how long, what.
+/// A message: offset, length, kind.
 type Message = (u64, u64, String);
 
 /// One direction of a connection.
 #[derive(Clone, Debug, Default)]
 struct Direction {
     bytes: Vec<u8>,
-    /// Offset, holes included, and size.
+    /// Offset, gaps included, and size.
     gaps: Vec<(u64, u64)>,
     offset: u64,
     ending: Option<Ending>,
@@ -53,7 +56,7 @@ struct Direction {
     faulty: u64,
 }
 
-/// What a capture holds, by the client's address.
+/// The connections of a capture, by the client's address.
 type Found = BTreeMap<String, [Direction; 2]>;
 
 #[derive(Default)]
@@ -68,7 +71,9 @@ impl Collector {
 impl Tap for Collector {
     fn event(&mut self, connection: &Connection, _: Time, event: Event<'_>) {
         match event {
-            Event::Open => self.0.insert(connection.number, (*connection, Default::default())),
+            Event::Open => {
+                self.0.insert(connection.number, (*connection, Default::default()));
+            }
             Event::Chunk { side, bytes } => {
                 let direction = self.direction(connection, side);
                 direction.bytes.extend_from_slice(bytes);
@@ -77,7 +82,7 @@ impl Tap for Collector {
             Event::Gap { side, missing } => {
                 let direction = self.direction(connection, side);
                 match direction.gaps.last_mut() {
-                    // Where the stream was joined is no gap.
+                    // A stream that the capture joined late is no gap.
                     _ if missing == 0 => {}
                     Some((offset, size)) if *offset + *size == direction.offset => *size += missing,
                     _ => direction.gaps.push((direction.offset, missing)),
@@ -90,11 +95,11 @@ impl Tap for Collector {
     }
 }
 
-/// Reads a capture twice: for its bytes, and for its messages.
+/// Reads the bytes of a capture, and then its messages.
 fn look(capture: &Path, protocol: &str, options: &Options) -> Found {
     let mut collector = Collector::default();
     let report = open(capture, &mut collector, options);
-    assert!(report.fault.is_none(), "{:?}", report.fault);
+    assert!(report.error.is_none(), "{:?}", report.error);
     let protocol = Registry::builtin().resolve(protocol).expect("a protocol");
     let opener: Opener = Arc::new(move |connection| protocol.session(Some(connection.server.port())));
     let mut watch = Watch::new(opener, |record: &Record<'_>| {
@@ -119,7 +124,7 @@ fn hash(bytes: &[u8]) -> String {
     })
 }
 
-/// Each connection of the truth: the client's address as it is written, and both directions.
+/// Returns each connection of the truth: the client's address as text, and both directions.
 fn connections(truth: &Value) -> Vec<(String, [&Value; 2])> {
     let address = |connection: &Value| {
         let hex = connection["cip"].as_str().expect("an address");
@@ -169,17 +174,15 @@ const MIXTURES: &[&[&str]] = &[
     ],
 ];
 
-#[test]
-fn every_byte_and_every_message_is_right_under_every_mixture_without_loss() {
-    let Some((folder, script)) = generator() else {
-        return;
-    };
+fn without_loss_every_byte_and_every_message_is_right_under_every_mixture(
+    (folder, script): &(tempfile::TempDir, PathBuf),
+) {
     for (generated, protocol) in [("http", "http1"), ("resp", "redis")] {
         for (mixture, seed) in MIXTURES.iter().zip(1..) {
             let seed = seed.to_string();
             let fixed = ["--proto", generated, "--mb", "0.3", "--conns", "12", "--seed", &seed];
             let options = [&fixed[..], mixture].concat();
-            let (capture, truth) = generate(folder.path(), &script, &options);
+            let (capture, truth) = generate(folder.path(), script, &options);
             for overlap in [Overlap::First, Overlap::Last] {
                 let found = look(&capture, protocol, &Options { overlap, ..Options::default() });
                 let connections = connections(&truth);
@@ -203,11 +206,7 @@ fn every_byte_and_every_message_is_right_under_every_mixture_without_loss() {
     }
 }
 
-#[test]
-fn with_loss_every_missing_byte_is_in_a_gap() {
-    let Some((folder, script)) = generator() else {
-        return;
-    };
+fn with_loss_every_missing_byte_is_in_a_gap((folder, script): &(tempfile::TempDir, PathBuf)) {
     let losses: [&[&str]; 4] = [
         &["--loss", "0.05"],
         &["--loss", "0.1", "--reorder", "0.1", "--retx", "0.1", "--early-ack"],
@@ -219,7 +218,7 @@ fn with_loss_every_missing_byte_is_in_a_gap() {
         let seed = seed.to_string();
         let fixed = ["--proto", "resp", "--mb", "0.5", "--conns", "12", "--seed", &seed];
         let options = [&fixed[..], loss].concat();
-        let (capture, truth) = generate(folder.path(), &script, &options);
+        let (capture, truth) = generate(folder.path(), script, &options);
         let found = look(&capture, "redis", &Options::default());
         let mut missing = 0;
         for (client, truth) in connections(&truth) {
@@ -234,7 +233,7 @@ fn with_loss_every_missing_byte_is_in_a_gap() {
     }
 }
 
-/// A packet that was taken out of a capture, by what was in it: the sender's address, the place in its stream, the bytes.
+/// A packet that was removed from a capture.
 struct Lost {
     client: String,
     side: Side,
@@ -242,7 +241,7 @@ struct Lost {
     length: u64,
 }
 
-/// Takes data packets out of a capture, one of so many.
+/// Removes one of `one_of` data packets from a capture.
 fn lose(capture: &Path, out: &Path, one_of: u64) -> Vec<Lost> {
     let file = std::fs::read(capture).expect("readable");
     let (mut kept, mut lost, mut at, mut number) = (file[..24].to_vec(), Vec::new(), 24, 0u64);
@@ -266,11 +265,9 @@ fn lose(capture: &Path, out: &Path, one_of: u64) -> Vec<Lost> {
     lost
 }
 
-#[test]
-fn with_loss_every_gap_is_where_the_packet_was_and_every_message_outside_of_the_gaps_is_there() {
-    let Some((folder, script)) = generator() else {
-        return;
-    };
+fn with_loss_gaps_are_in_the_place_of_packets_and_all_other_messages_are_there(
+    (folder, script): &(tempfile::TempDir, PathBuf),
+) {
     for (generated, protocol, mixture) in [
         ("resp", "redis", &[][..]),
         ("resp", "redis", &["--reorder", "0.1", "--early-ack"]),
@@ -279,7 +276,7 @@ fn with_loss_every_gap_is_where_the_packet_was_and_every_message_outside_of_the_
     ] {
         let fixed = ["--proto", generated, "--mb", "1", "--conns", "15", "--seed", "9", "--mss", "700"];
         let options = [&fixed[..], mixture].concat();
-        let (capture, _) = generate(folder.path(), &script, &options);
+        let (capture, _) = generate(folder.path(), script, &options);
         let lossy = folder.path().join("lossy");
         let lost = lose(&capture, &lossy, 40);
         assert!(lost.len() > 10, "{options:?}");
@@ -332,13 +329,9 @@ fn with_loss_every_gap_is_where_the_packet_was_and_every_message_outside_of_the_
     }
 }
 
-#[test]
-fn a_capture_whose_packets_were_shuffled_a_little_or_turned_round_is_the_same() {
-    let Some((folder, script)) = generator() else {
-        return;
-    };
+fn a_capture_in_shuffled_or_reverse_order_gives_the_same_streams((folder, script): &(tempfile::TempDir, PathBuf)) {
     let options = ["--proto", "resp", "--mb", "2", "--conns", "8", "--seed", "3", "--mss", "600"];
-    let (capture, truth) = generate(folder.path(), &script, &options);
+    let (capture, truth) = generate(folder.path(), script, &options);
     let file = std::fs::read(&capture).expect("readable");
     let mut records = Vec::new();
     let mut at = 24;
@@ -348,16 +341,16 @@ fn a_capture_whose_packets_were_shuffled_a_little_or_turned_round_is_the_same() 
         at += 16 + length;
     }
     let written = |records: &[&[u8]]| [&file[..24], &records.concat()].concat();
-    let mut turned = records.clone();
-    turned.reverse();
-    // Each packet up to 200 places away from where it was.
+    let mut reversed = records.clone();
+    reversed.reverse();
+    // Each packet is moved by up to 200 places.
     let mut shuffled: Vec<_> = records.iter().zip(0u64..).collect();
     shuffled.sort_by_key(|(_, number)| number + (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) % 200);
     let shuffled: Vec<&[u8]> = shuffled.into_iter().map(|(record, _)| *record).collect();
-    for (how, file) in [("shuffled", written(&shuffled)), ("turned round", written(&turned))] {
+    for (how, file) in [("shuffled", written(&shuffled)), ("reversed", written(&reversed))] {
         let mut collector = Collector::default();
         let report = read(&file[..], &mut collector, &Options::default());
-        assert!(report.fault.is_none());
+        assert!(report.error.is_none());
         let found: Found =
             collector.0.into_values().map(|(connection, both)| (connection.client.to_string(), both)).collect();
         for (client, truth) in connections(&truth) {

@@ -1,40 +1,40 @@
-//! Real captures, against what other tools made of them.
+//! Real captures, compared with the results of other tools.
+
+mod requirements;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use enjamb::{Connection, Ending, Event, Side, Tap, Time};
 use enjamb_capture::{Capture, Options, Overlap, open};
+use requirements::{captures, trials};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// Captures that do not give what the reference says, and why. One that begins to is a failure too.
+/// Captures with another result than the reference, and why. If one has the same result, the test
+/// fails too.
 const KNOWN: &[(&str, &str)] = &[];
 
-/// The folder of the captures, which is not part of the project. Where it is absent, tests are skipped; not so in CI.
-fn captures() -> Option<PathBuf> {
-    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/captures");
-    let folder = std::env::var_os("ENJAMB_CAPTURES").map_or(default, PathBuf::from);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "no captures in {}", folder.display());
-    eprintln!("skipped: no captures in {}", folder.display());
-    None
+trials! {
+    requires captures: [
+        every_stream_of_the_real_captures_is_as_in_the_reference,
+        with_overlap_last_the_last_copy_is_kept,
+        as_many_packets_are_read_as_tshark_counts,
+    ];
 }
 
 /// One direction of one connection, as the reference describes it.
 #[derive(Default)]
 struct Direction {
     bytes: Vec<u8>,
-    /// Offset, holes included, and size. Neighbours are one.
+    /// Offset, gaps included, and size. Adjacent gaps are joined.
     gaps: Vec<(u64, u64)>,
     offset: u64,
     ending: Option<Ending>,
 }
 
-/// All connections, and whether the contract of a tap was kept.
+/// Collects all connections, and checks the order of events.
 #[derive(Default)]
 struct Collector {
     directions: BTreeMap<u64, (Connection, [Direction; 2])>,
@@ -87,13 +87,13 @@ fn hash(bytes: &[u8]) -> String {
     })
 }
 
-/// What is not as the reference says.
+/// Returns the differences from the reference.
 fn differences(capture: &Path, golden: &Value) -> Vec<String> {
     let mut collector = Collector::default();
     let report = open(capture, &mut collector, &Options::default());
     let mut wrong = Vec::new();
-    if let Some(fault) = report.fault {
-        wrong.push(fault.to_string());
+    if let Some(error) = report.error {
+        wrong.push(error.to_string());
     }
     let streams = golden["streams"].as_array().expect("streams");
     if streams.len() != collector.directions.len() {
@@ -140,7 +140,7 @@ fn differences(capture: &Path, golden: &Value) -> Vec<String> {
             last_wins |= expected.get("last_wins").is_some();
         }
     }
-    // The reference takes what a keep-alive probe repeats for data.
+    // The reference takes the byte of a keep-alive probe for data.
     let (conflicts, probes) = (report.summary.conflicts, report.summary.keep_alives);
     if if last_wins { conflicts + probes == 0 } else { conflicts > 0 } {
         wrong.push(format!("{conflicts} conflicts, {probes} keep-alives"));
@@ -148,11 +148,7 @@ fn differences(capture: &Path, golden: &Value) -> Vec<String> {
     wrong
 }
 
-#[test]
-fn every_stream_of_the_real_captures_is_what_the_reference_says() {
-    let Some(folder) = captures() else {
-        return;
-    };
+fn every_stream_of_the_real_captures_is_as_in_the_reference(folder: &Path) {
     let mut files: Vec<_> = std::fs::read_dir(folder.join("golden"))
         .expect("the references can be listed")
         .map(|entry| entry.expect("an entry").path())
@@ -166,7 +162,7 @@ fn every_stream_of_the_real_captures_is_what_the_reference_says() {
         let wrong = differences(&folder.join(name), &golden);
         let known = KNOWN.iter().any(|(known, _)| *known == name);
         if known && wrong.is_empty() {
-            failures.push(format!("{name} is right: take it off the list"));
+            failures.push(format!("{name} is right: remove it from the list"));
         }
         if !known && !wrong.is_empty() {
             failures.push(format!("{name}:\n    {}", wrong.join("\n    ")));
@@ -175,15 +171,12 @@ fn every_stream_of_the_real_captures_is_what_the_reference_says() {
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
 }
 
-/// Copies that disagree, where the reference's last one is the last before its acknowledgement too. In the others, the later copy
-/// came when the first one had been acknowledged, or is the byte of a keep-alive probe.
+/// Captures with copies that differ, in which the reference's last copy is also the last one before
+/// its acknowledgement. In other captures, the later copy came after the first one was
+/// acknowledged, or is the byte of a keep-alive probe.
 const LAST_WINS: [&str; 2] = ["tcp-overlap.pcap", "tcp-reassembly.pcap"];
 
-#[test]
-fn the_last_copy_counts_where_that_is_asked_for() {
-    let Some(folder) = captures() else {
-        return;
-    };
+fn with_overlap_last_the_last_copy_is_kept(folder: &Path) {
     for name in LAST_WINS {
         let golden = std::fs::read(folder.join("golden").join(format!("{name}.json"))).expect(name);
         let golden: Value = serde_json::from_slice(&golden).expect("JSON");
@@ -197,15 +190,11 @@ fn the_last_copy_counts_where_that_is_asked_for() {
     }
 }
 
-/// tshark counts custom blocks as packets: so many of them are in these files.
+/// The number of custom blocks in a file. tshark counts them as packets.
 const CUSTOM_BLOCKS: [(&str, u64); 4] =
     [("test017.pcapng", 4), ("test018.pcapng", 4), ("test102.pcapng", 3), ("test202.pcapng", 3)];
 
-#[test]
-fn a_reader_finds_as_many_packets_as_tshark_does() {
-    let Some(folder) = captures() else {
-        return;
-    };
+fn as_many_packets_are_read_as_tshark_counts(folder: &Path) {
     let table = std::fs::read_to_string(folder.join("README.md")).expect("the table is there");
     let mut section = "";
     let mut checked = 0;
@@ -223,18 +212,18 @@ fn a_reader_finds_as_many_packets_as_tshark_does() {
         };
         let mut capture = Capture::open(folder.join(section).join(name)).expect(name);
         let mut packets = 0;
-        let fault = loop {
+        let error = loop {
             match capture.next() {
                 Ok(Some(_)) => packets += 1,
                 Ok(None) => break None,
-                Err(fault) => break Some(fault),
+                Err(error) => break Some(error),
             }
         };
         let custom = CUSTOM_BLOCKS.iter().find(|(file, _)| *file == name).map_or(0, |(_, blocks)| *blocks);
         let count = count - custom;
-        assert_eq!(packets, count, "{name}: {fault:?}");
+        assert_eq!(packets, count, "{name}: {error:?}");
         // Its second section is of a version that does not exist.
-        assert_eq!(fault.is_some(), name == "test901.pcapng", "{name}: {fault:?}");
+        assert_eq!(error.is_some(), name == "test901.pcapng", "{name}: {error:?}");
         checked += 1;
     }
     assert_eq!(checked, 33);

@@ -1,6 +1,7 @@
-//! Memory stays inside its bounds, whatever is sent: counted by the allocator, not by the code that is tested.
+//! Memory stays inside its limits, whatever is sent. The allocator counts it, not the code under
+//! test.
 
-mod told;
+mod conversations;
 mod wire;
 
 use std::alloc::System;
@@ -10,16 +11,16 @@ use std::sync::Mutex;
 
 use cap::Cap;
 use enjamb::{Connection, Event, Side, Tap, Time};
-use enjamb_capture::{Options, Reassembler, Segment, What, read};
+use enjamb_capture::{IncidentKind, Options, Reassembler, Segment, read};
 use wire::{Wire, patient};
 
 #[global_allocator]
 static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
 
-/// The allocator counts for the whole process: one test at a time.
+/// Held by each test, because the allocator counts for the whole process.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Counts, and keeps nothing.
+/// Counts events, and keeps nothing.
 #[derive(Default)]
 struct Counter {
     bytes: [u64; 2],
@@ -38,7 +39,8 @@ impl Tap for Counter {
     }
 }
 
-/// The most memory that was in use between `act`s, in bytes, beyond what was before.
+/// Calls `act` several times. Returns the peak memory between the calls, in bytes, less the memory
+/// before.
 fn peak(count: u64, mut act: impl FnMut(u64)) -> usize {
     let before = ALLOCATOR.allocated();
     let mut peak = 0;
@@ -50,7 +52,7 @@ fn peak(count: u64, mut act: impl FnMut(u64)) -> usize {
 }
 
 #[test]
-fn a_flood_of_small_pieces_out_of_order_stays_inside_the_bound_of_its_stream() {
+fn a_flood_of_small_pieces_out_of_order_stays_within_the_limit_of_its_stream() {
     let _alone = ALONE.lock();
     let held_per_stream = 8 << 20;
     for size in [1, 7, 40, 100] {
@@ -66,19 +68,19 @@ fn a_flood_of_small_pieces_out_of_order_stays_inside_the_bound_of_its_stream() {
             assert!(wire.reassembler.held() <= held_per_stream);
         });
         assert!(peak <= held_per_stream * 5 / 4, "{peak} bytes for pieces of {size}");
-        assert!(peak >= held_per_stream / 2, "{peak} bytes for pieces of {size}: the bound is used");
+        assert!(peak >= held_per_stream / 2, "{peak} bytes for pieces of {size}: the limit is used");
         let summary = wire.reassembler.summary();
         assert!(summary.gaps_for_memory > 300_000, "{summary:?}");
         let named = wire.reassembler.incidents();
         assert_eq!(named.len(), 16);
-        assert_eq!(named[1].what, What::GapForMemory { side: Side::Client, offset: 2 * size as u64 });
+        assert_eq!(named[1].kind, IncidentKind::GapForMemory { side: Side::Client, offset: 2 * size as u64 });
         wire.reassembler.finish(&mut tap);
         assert_eq!((tap.bytes[0], tap.gaps), (400_000 * size as u64, 400_000));
     }
 }
 
 #[test]
-fn a_flood_over_many_connections_stays_inside_the_bound_of_all() {
+fn a_flood_over_many_connections_stays_within_the_limit_for_all() {
     let _alone = ALONE.lock();
     let held_in_all = 8 << 20;
     let wire = Wire::new(1000, patient());
@@ -91,14 +93,14 @@ fn a_flood_over_many_connections_stays_inside_the_bound_of_all() {
         reassembler.push(Time::from_nanos(number), &segment, &mut tap);
         assert!(reassembler.held() <= held_in_all);
     });
-    // The connections themselves have their share.
+    // The connections themselves take memory too.
     assert!(peak <= held_in_all + 1000 * 4096, "{peak} bytes");
     let summary = reassembler.summary();
     assert!(summary.gaps_for_memory > 400_000 && summary.connections == 1000, "{summary:?}");
 }
 
 #[test]
-fn a_million_half_open_connections_make_room_for_each_other() {
+fn a_million_half_open_connections_stay_within_the_limit_of_connections() {
     let _alone = ALONE.lock();
     let wire = Wire::new(1000, patient());
     let (mut reassembler, mut tap) = (Reassembler::new(Options::default()), Counter::default());
@@ -114,13 +116,14 @@ fn a_million_half_open_connections_make_room_for_each_other() {
     let summary = reassembler.summary();
     assert_eq!((summary.connections, summary.connections_given_up), (1_000_000, 1_000_000 - 65_536));
     let first = &reassembler.incidents()[0];
-    assert_eq!((first.connection.client, &first.what), (source(0), &What::ConnectionGivenUp));
+    assert_eq!((first.connection.client, &first.kind), (source(0), &IncidentKind::ConnectionGivenUp));
     assert_eq!(tap.done, 1_000_000 - 65_536);
 }
 
-/// Many connections that were reset or wait for something, over before their time: what is queued for them goes too.
+/// Many connections are reset or wait for something, and end before their deadline. Their entries
+/// in the queues must go too.
 #[test]
-fn what_is_remembered_of_connections_that_are_over_is_bounded() {
+fn the_memory_for_ended_connections_is_bounded() {
     let _alone = ALONE.lock();
     let wire = Wire::new(1000, patient());
     let options = Options { connections: 100, ..Options::default() };
@@ -140,7 +143,8 @@ fn what_is_remembered_of_connections_that_are_over_is_bounded() {
     assert!(peak <= 48 << 20, "{peak} bytes");
 }
 
-/// A capture of one connection in which the client says so many bytes, made while it is read.
+/// A capture of one connection in which the client sends many bytes. It is generated while it is
+/// read.
 struct Endless {
     block: Vec<u8>,
     read: usize,
@@ -215,9 +219,9 @@ impl Read for Endless {
 }
 
 #[test]
-fn ten_gigabytes_on_one_connection_take_no_more_memory_than_a_few_packets() {
+fn ten_gigabytes_on_one_connection_take_one_megabyte_of_memory() {
     let _alone = ALONE.lock();
-    /// Looks at the memory in the midst of it.
+    /// Measures the memory at every chunk.
     struct Watching(Counter, usize, usize);
     impl Tap for Watching {
         fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
@@ -234,7 +238,7 @@ fn ten_gigabytes_on_one_connection_take_no_more_memory_than_a_few_packets() {
     let size = 10_000_000_000;
     let mut tap = Watching(Counter::default(), ALLOCATOR.allocated(), 0);
     let report = read(Endless::new(size), &mut tap, &Options::default());
-    assert!(report.fault.is_none());
+    assert!(report.error.is_none());
     assert_eq!((tap.0.bytes[0], tap.0.gaps, report.summary.payload), (size, 0, size));
     assert!(tap.2 <= 1 << 20, "{} bytes", tap.2);
 }

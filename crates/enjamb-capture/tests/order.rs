@@ -1,24 +1,25 @@
-//! Packets in the file in another order than on the wire: sequence numbers and acknowledgements decide.
+//! Packets that are in the file in another order than on the wire. Sequence numbers and
+//! acknowledgements restore the order.
 
-mod told;
+mod conversations;
 mod wire;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use conversations::{Conversation, Conversations, TapEvent};
 use enjamb::{Ending, Side, Time};
-use enjamb_capture::{Options, Overlap, Reassembler, Segment, What};
+use enjamb_capture::{IncidentKind, Options, Overlap, Reassembler, Segment};
 use proptest::prelude::*;
-use told::{Conversation, Conversations, Told};
 use wire::{Wire, patient, play};
 
-/// What was said, in the order in which it was told.
-fn said(conversation: &Conversation) -> Vec<(Side, String)> {
-    let chunk = |(_, told): &(Time, Told)| match told {
-        Told::Chunk(side, bytes) => Some((*side, String::from_utf8_lossy(bytes).into_owned())),
+/// Returns all chunks, in the order in which they were delivered.
+fn chunks(conversation: &Conversation) -> Vec<(Side, String)> {
+    let chunk = |(_, event): &(Time, TapEvent)| match event {
+        TapEvent::Chunk(side, bytes) => Some((*side, String::from_utf8_lossy(bytes).into_owned())),
         _ => None,
     };
-    conversation.told.iter().filter_map(chunk).collect()
+    conversation.events.iter().filter_map(chunk).collect()
 }
 
 /// A segment that acknowledges the first `acknowledged` bytes of the other side.
@@ -29,7 +30,7 @@ fn segment<'a>(wire: &Wire, side: Side, at: i64, payload: &'a [u8], acknowledged
 }
 
 #[test]
-fn a_reply_that_was_captured_before_its_request_is_told_after_it() {
+fn a_reply_that_was_captured_before_its_request_is_delivered_after_it() {
     let tap = play(Options::default(), |wire| {
         vec![
             segment(wire, Side::Server, 0, b"PONG", 4),
@@ -39,23 +40,23 @@ fn a_reply_that_was_captured_before_its_request_is_told_after_it() {
         ]
     });
     let expected = [(Side::Client, "PING"), (Side::Server, "PONG"), (Side::Client, "GAIN"), (Side::Server, "AGAIN")];
-    assert_eq!(said(tap.only()), expected.map(|(side, text)| (side, text.to_owned())));
-    let times: Vec<u64> = tap.only().told[1..5].iter().map(|(time, _)| time.nanos()).collect();
+    assert_eq!(chunks(tap.only()), expected.map(|(side, text)| (side, text.to_owned())));
+    let times: Vec<u64> = tap.only().events[1..5].iter().map(|(time, _)| time.nanos()).collect();
     assert_eq!(times, [5_000, 3_000, 6_000, 4_000], "each chunk keeps the time when it was captured");
 }
 
 #[test]
-fn a_reply_whose_request_was_never_captured_waits_for_so_many_packets_and_is_told() {
+fn a_reply_whose_request_was_never_captured_is_delivered_after_the_patience() {
     let mut wire = Wire::new(1000, Options { patience: 3, ..Options::default() });
     wire.handshake();
-    let mut told = Vec::new();
+    let mut delivered = Vec::new();
     for (at, text) in [(0, b"one"), (3, b"two"), (6, b"thr"), (9, b"fou"), (12, b"fiv")] {
         let reply = segment(&wire, Side::Server, at, text, 10 + at as u32);
         wire.push(&reply);
-        told.push(said(wire.tap.only()).len());
+        delivered.push(chunks(wire.tap.only()).len());
     }
-    assert_eq!(told, [0, 0, 0, 4, 5], "and then nothing waits, as long as nothing of the other side comes");
-    assert_eq!(wire.reassembler.incidents()[0].what, What::OrderGivenUp { side: Side::Server, offset: 0 });
+    assert_eq!(delivered, [0, 0, 0, 4, 5], "then nothing waits, as long as nothing of the other side comes");
+    assert_eq!(wire.reassembler.incidents()[0].kind, IncidentKind::OrderGivenUp { side: Side::Server, offset: 0 });
     let (_, summary) = wire.finish();
     assert_eq!((summary.order_given_up, summary.gaps), (1, 0));
 }
@@ -72,7 +73,7 @@ fn a_direction_that_was_not_captured_is_not_waited_for() {
 }
 
 #[test]
-fn two_sides_that_wait_for_each_other_go_on_and_the_client_is_first() {
+fn if_both_sides_wait_for_each_other_the_client_is_delivered_first() {
     let tap = play(Options::default(), |wire| {
         vec![
             segment(wire, Side::Server, 0, b"answer", 8),
@@ -80,11 +81,11 @@ fn two_sides_that_wait_for_each_other_go_on_and_the_client_is_first() {
             segment(wire, Side::Client, 0, b"question", 6),
         ]
     });
-    assert_eq!(said(tap.only()), [(Side::Client, "question".to_owned()), (Side::Server, "answer".to_owned())]);
+    assert_eq!(chunks(tap.only()), [(Side::Client, "question".to_owned()), (Side::Server, "answer".to_owned())]);
 }
 
 #[test]
-fn what_waits_for_the_other_side_is_bounded_like_everything_held() {
+fn data_that_waits_for_the_other_side_is_within_the_limit_for_held_data() {
     let options = Options { held_per_stream: 2_000, ..patient() };
     let mut wire = Wire::new(1000, options);
     wire.handshake();
@@ -110,7 +111,7 @@ fn an_acknowledged_fin_is_not_a_missing_byte() {
 }
 
 #[test]
-fn a_file_in_the_reverse_order_is_read_like_any_other() {
+fn a_file_in_reverse_order_gives_the_same_streams() {
     let mut wire = Wire::new(u32::MAX - 5, Options::default());
     let client_syn = Segment { syn: true, ..wire.segment(Side::Client, -1, b"") };
     let server_syn = Segment { syn: true, ..segment(&wire, Side::Server, -1, b"", 0) };
@@ -135,13 +136,13 @@ fn a_file_in_the_reverse_order_is_read_like_any_other() {
         wire.push(segment);
     }
     let (tap, summary) = wire.finish();
-    assert_eq!(said(tap.only()), expected);
+    assert_eq!(chunks(tap.only()), expected);
     assert_eq!(Side::BOTH.map(|side| tap.only().ending(side)), [Some(Ending::Closed); 2]);
     assert_eq!((summary.gaps, summary.stray_bytes, summary.late_segments), (0, 0, 0));
 }
 
 #[test]
-fn a_capture_that_joins_in_the_midst_of_disorder_begins_with_the_lowest_bytes() {
+fn a_capture_that_joins_among_packets_out_of_order_begins_with_the_lowest_bytes() {
     let mut wire = Wire::new(1000, Options::default());
     for (at, bytes) in [(300, &b"def"[..]), (303, b"ghi"), (297, b"abc"), (306, b"jkl")] {
         let data = wire.segment(Side::Client, at, bytes);
@@ -156,7 +157,7 @@ fn a_capture_that_joins_in_the_midst_of_disorder_begins_with_the_lowest_bytes() 
 }
 
 #[test]
-fn a_stream_that_is_joined_late_begins_when_enough_packets_or_bytes_were_seen() {
+fn a_stream_that_is_joined_late_begins_after_enough_packets_or_bytes() {
     let mut wire = Wire::new(1000, Options::default());
     let data = wire.segment(Side::Client, 300, b"abc");
     wire.push(&data);
@@ -177,10 +178,10 @@ fn a_stream_that_is_joined_late_begins_when_enough_packets_or_bytes_were_seen() 
 }
 
 #[test]
-fn a_stream_in_the_reverse_order_is_put_in_order_up_to_its_syn_however_long_it_is() {
+fn a_long_stream_in_reverse_order_is_put_in_order_up_to_its_syn() {
     let mut wire = Wire::new(u32::MAX - 700_000, Options::default());
     for at in (0..1000).rev() {
-        // Every other pair is turned round once more.
+        // Every pair of packets is swapped.
         let data = wire.segment(Side::Client, (at ^ 1) * 1000, &[7; 1000]);
         wire.push(&data);
     }
@@ -193,7 +194,7 @@ fn a_stream_in_the_reverse_order_is_put_in_order_up_to_its_syn_however_long_it_i
 }
 
 #[test]
-fn a_stream_that_was_joined_in_the_midst_is_told_to_be_one_and_one_from_its_beginning_is_not() {
+fn a_stream_that_was_joined_late_begins_with_a_gap_of_0_bytes_and_a_whole_one_does_not() {
     for handshake in [false, true] {
         let mut wire = Wire::new(1000, Options::default());
         if handshake {
@@ -204,14 +205,14 @@ fn a_stream_that_was_joined_in_the_midst_is_told_to_be_one_and_one_from_its_begi
             wire.push(&data);
         }
         let (tap, summary) = wire.finish();
-        let joined = |side| tap.only().told.iter().any(|(_, told)| *told == Told::Gap(side, 0));
+        let joined = |side| tap.only().events.iter().any(|(_, event)| *event == TapEvent::Gap(side, 0));
         assert_eq!(Side::BOTH.map(joined), [!handshake; 2]);
         assert_eq!((summary.gaps, tap.only().chunks(Side::Server).len()), (0, 1));
     }
 }
 
 #[test]
-fn a_keep_alive_probe_does_not_make_a_gap_where_the_capture_joins() {
+fn a_keep_alive_probe_makes_no_gap_where_the_capture_joins() {
     let mut wire = Wire::new(1000, Options::default());
     for (at, bytes) in [(299, &b""[..]), (300, b"abc"), (303, b"def")] {
         let data = wire.segment(Side::Client, at, bytes);
@@ -222,7 +223,7 @@ fn a_keep_alive_probe_does_not_make_a_gap_where_the_capture_joins() {
 }
 
 #[test]
-fn a_hole_in_a_connection_that_falls_silent_is_given_up_when_its_time_is_over() {
+fn a_hole_in_a_connection_that_falls_silent_is_given_up_after_the_patience_time() {
     let patience_time = Duration::from_secs(60);
     let mut wire = Wire::new(1000, Options { patience_time, ..patient() });
     wire.handshake();
@@ -233,18 +234,18 @@ fn a_hole_in_a_connection_that_falls_silent_is_given_up_when_its_time_is_over() 
     let other = Segment { source: "192.0.2.7:7".parse().expect("an address"), ..wire.segment(Side::Client, 0, b"") };
     for (seconds, chunks) in [(59, 1), (2, 2)] {
         wire.now += seconds * 1_000_000_000;
-        // A few late time stamps may be those of a file without order.
+        // A few late time stamps alone may come from a file without order.
         for _ in 0..1024 {
             wire.push(&other);
         }
         assert_eq!(wire.tap.0[&1].chunks(Side::Client).len(), chunks, "{seconds} s later");
     }
-    // It was captured a minute ago, and that is when the hole was seen.
-    assert!(wire.tap.0[&1].told.iter().all(|(time, _)| time.nanos() < 10_000));
+    // The events have the time at which the hole was seen, a minute ago.
+    assert!(wire.tap.0[&1].events.iter().all(|(time, _)| time.nanos() < 10_000));
     assert_eq!(wire.finish().1.waits_timed_out, 1);
 }
 
-/// Not random, but without order.
+/// Shuffles reproducibly.
 fn shuffle<T>(items: &mut [T], seed: u64) {
     let mut state = seed;
     for at in (1..items.len()).rev() {
@@ -254,17 +255,17 @@ fn shuffle<T>(items: &mut [T], seed: u64) {
 }
 
 #[test]
-fn a_file_in_no_order_at_all_is_put_in_order_by_its_time_stamps_and_sequence_numbers() {
+fn a_shuffled_file_is_put_in_order_by_its_time_stamps_and_sequence_numbers() {
     const PACKETS: usize = 1200;
     for (seed, seconds_apart) in (1..=40).map(|seed| (seed, [0, 1, 60][seed as usize % 3])) {
         let mut wire = Wire::new(u32::MAX - 70_000, Options::default());
         let syn_ack = Segment { syn: true, ..segment(&wire, Side::Server, -1, b"", 0) };
         let mut segments = vec![Segment { syn: true, ..wire.segment(Side::Client, -1, b"") }, syn_ack];
-        // Longer than what a late segment is taken to be before the first one that was seen.
+        // Longer than the distance at which a late segment still counts as before the first one.
         for at in 0..PACKETS {
-            let (asked, told) = ((at * 4) as u32, at as i64 * 1000);
-            segments.push(segment(&wire, Side::Client, i64::from(asked), b"ask!", told as u32));
-            segments.push(segment(&wire, Side::Server, told, &[7; 1000], asked + 4));
+            let (asked, answered) = ((at * 4) as u32, at as i64 * 1000);
+            segments.push(segment(&wire, Side::Client, i64::from(asked), b"ask!", answered as u32));
+            segments.push(segment(&wire, Side::Server, answered, &[7; 1000], asked + 4));
         }
         let all = (4 * PACKETS as i64, 1000 * PACKETS as i64);
         segments.push(Segment { fin: true, ..segment(&wire, Side::Client, all.0, b"", all.1 as u32) });
@@ -281,16 +282,16 @@ fn a_file_in_no_order_at_all_is_put_in_order_by_its_time_stamps_and_sequence_num
         assert_eq!(one.chunks(Side::Client).len() + one.chunks(Side::Server).len(), 2 * PACKETS, "seed {seed}");
         assert_eq!(Side::BOTH.map(|side| one.ending(side)), [Some(Ending::Closed); 2]);
         let expected = [(Side::Client, 4), (Side::Server, 1000)];
-        let found = one.told.iter().filter_map(|(_, told)| match told {
-            Told::Chunk(side, bytes) => Some((*side, bytes.len())),
+        let found = one.events.iter().filter_map(|(_, event)| match event {
+            TapEvent::Chunk(side, bytes) => Some((*side, bytes.len())),
             _ => None,
         });
-        assert!(found.eq(expected.iter().copied().cycle().take(2 * PACKETS)), "each answer behind its question");
+        assert!(found.eq(expected.iter().copied().cycle().take(2 * PACKETS)), "each answer after its question");
     }
 }
 
 #[test]
-fn a_clock_that_jumps_back_makes_nothing_overdue() {
+fn a_clock_that_jumps_back_ends_no_wait() {
     let mut wire = Wire::new(1000, Options::default());
     wire.now = 1_000_000_000_000;
     wire.handshake();
@@ -308,7 +309,7 @@ fn a_clock_that_jumps_back_makes_nothing_overdue() {
 }
 
 #[test]
-fn of_copies_that_differ_the_last_before_its_acknowledgement_counts_if_so_asked() {
+fn with_overlap_last_the_last_copy_before_its_acknowledgement_counts() {
     let script = |wire: &Wire| {
         vec![
             wire.segment(Side::Client, 0, b"abc"),
@@ -327,7 +328,7 @@ fn of_copies_that_differ_the_last_before_its_acknowledgement_counts_if_so_asked(
 }
 
 #[test]
-fn conflicts_are_named_with_their_place_and_both_copies() {
+fn conflicts_are_listed_with_their_offset_and_both_copies() {
     let mut wire = Wire::new(1000, Options::default());
     wire.handshake();
     for (at, bytes) in [(0, &b"GET /index"[..]), (4, b"/INDeX"), (20, b"later"), (20, b"Later")] {
@@ -338,14 +339,14 @@ fn conflicts_are_named_with_their_place_and_both_copies() {
     assert_eq!(
         found,
         [
-            r#"#1 192.0.2.1:40000 -> 192.0.2.2:80: 4 other bytes of the client at @5: "index" was taken, "INDeX" was not"#,
-            r#"#1 192.0.2.1:40000 -> 192.0.2.2:80: 1 other bytes of the client at @20: "later" was taken, "Later" was not"#,
+            r#"#1 192.0.2.1:40000 -> 192.0.2.2:80: two copies of the client's bytes differ in 4 bytes from @5 on: kept "index", dropped "INDeX""#,
+            r#"#1 192.0.2.1:40000 -> 192.0.2.2:80: two copies of the client's bytes differ in 1 byte from @20 on: kept "later", dropped "Later""#,
         ]
     );
 }
 
 #[test]
-fn a_window_probe_with_a_byte_of_data_is_that_byte() {
+fn the_byte_of_a_window_probe_is_delivered_once() {
     let mut wire = Wire::new(1000, Options::default());
     wire.handshake();
     for (at, bytes) in [(0, &b"abc"[..]), (3, b"d"), (3, b"d"), (3, b"def")] {
@@ -383,12 +384,12 @@ fn two_sides_that_open_at_the_same_time_are_one_connection() {
         wire.push(&data);
     }
     let (tap, _) = wire.finish();
-    assert_eq!(tap.only().connection.server.port(), 80, "who was first is the client");
+    assert_eq!(tap.only().connection.server.port(), 80, "the first sender is the client");
     assert_eq!(Side::BOTH.map(|side| tap.only().chunks(side).concat()), [b"hello", b"hello"]);
 }
 
 #[test]
-fn the_same_ends_and_numbers_used_again_after_the_end_are_another_connection() {
+fn the_same_endpoints_and_numbers_after_the_end_are_another_connection() {
     let mut wire = Wire::new(1000, Options::default());
     for text in [b"one", b"two"] {
         wire.handshake();
@@ -406,7 +407,7 @@ fn the_same_ends_and_numbers_used_again_after_the_end_are_another_connection() {
 }
 
 #[test]
-fn a_connection_that_is_captured_again_behind_its_end_is_the_same_one() {
+fn a_connection_whose_packets_come_again_after_its_end_is_one_connection() {
     let mut wire = Wire::new(1000, Options::default());
     let ack = segment(&wire, Side::Client, 5, b"", 4);
     let segments = [
@@ -416,7 +417,7 @@ fn a_connection_that_is_captured_again_behind_its_end_is_the_same_one() {
         Segment { fin: true, ..segment(&wire, Side::Server, 0, b"tell", 5) },
         ack,
     ];
-    // As it was seen on two interfaces, whose packets were written one batch after the other.
+    // Captured on two interfaces, and written one batch after the other.
     for delay in [0, 3] {
         for (at, segment) in segments.iter().enumerate() {
             let time = Time::from_nanos(1_000_000 + at as u64 * 1_000 + delay);
@@ -424,14 +425,14 @@ fn a_connection_that_is_captured_again_behind_its_end_is_the_same_one() {
         }
     }
     let (tap, summary) = wire.finish();
-    assert_eq!(said(tap.only()).len(), 2);
+    assert_eq!(chunks(tap.only()).len(), 2);
     assert_eq!((summary.retransmitted, summary.late_segments, summary.stray_bytes), (8, 0, 0));
 }
 
 #[test]
-fn the_same_ends_in_two_networks_are_two_connections() {
+fn the_same_endpoints_in_two_networks_are_two_connections() {
     let mut wire = Wire::new(1000, Options::default());
-    // As if scripted: the same numbers in both, and other bytes.
+    // The same sequence numbers in both, and different bytes.
     for (network, text) in [(5, &b"five"[..]), (6, b"six!")] {
         let segments = [
             Segment { syn: true, network, ..wire.segment(Side::Client, -1, b"") },
@@ -452,7 +453,7 @@ fn the_same_ends_in_two_networks_are_two_connections() {
 }
 
 #[test]
-fn a_connection_with_a_tag_of_its_own_in_each_direction_is_one() {
+fn a_connection_with_another_tag_in_each_direction_is_one_connection() {
     for (client, server) in [(5, 6), (0, 6), (5, 0)] {
         let mut wire = Wire::new(1000, Options::default());
         let segments = [
@@ -463,12 +464,12 @@ fn a_connection_with_a_tag_of_its_own_in_each_direction_is_one() {
         ];
         segments.iter().for_each(|segment| wire.push(segment));
         let (tap, _) = wire.finish();
-        assert_eq!(said(tap.only()).len(), 2, "{client} and {server}");
+        assert_eq!(chunks(tap.only()).len(), 2, "{client} and {server}");
     }
 }
 
 #[test]
-fn packets_that_were_captured_with_their_tag_and_without_are_one_connection() {
+fn packets_captured_with_and_without_their_tag_are_one_connection() {
     let mut wire = Wire::new(1000, Options::default());
     let segments = [
         Segment { syn: true, ..wire.segment(Side::Client, -1, b"") },
@@ -482,20 +483,21 @@ fn packets_that_were_captured_with_their_tag_and_without_are_one_connection() {
         }
     }
     let (tap, summary) = wire.finish();
-    assert_eq!(said(tap.only()).len(), 2);
+    assert_eq!(chunks(tap.only()).len(), 2);
     assert_eq!(summary.retransmitted, 7);
 }
 
-/// Who speaks, and how much: an exchange of a conversation.
+/// A conversation: for each message whether the client sends it, and its length.
 fn conversation() -> impl Strategy<Value = Vec<(bool, usize)>> {
     prop::collection::vec((any::<bool>(), 1..40usize), 1..40)
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-    /// An honest conversation, its packets moved about: every byte is there, and no byte comes before what its sender had received.
+    /// In a conversation with reordered packets, every byte is delivered, and none before the bytes
+    /// its sender had received.
     #[test]
-    fn cause_comes_before_effect_however_the_packets_were_moved_about(
+    fn no_reply_is_delivered_before_its_request_however_packets_are_reordered(
         exchanges in conversation(),
         moves in prop::collection::vec(0..30u32, 40),
         midstream in any::<bool>(),
@@ -525,24 +527,24 @@ proptest! {
         let (tap, summary) = wire.finish();
         prop_assert_eq!((summary.gaps, summary.order_given_up, summary.stray_bytes), (0, 0, 0));
         let conversation = tap.only();
-        let mut told = [0usize; 2];
-        for (_, what) in &conversation.told {
-            if let Told::Chunk(side, bytes) = what {
+        let mut delivered = [0usize; 2];
+        for (_, event) in &conversation.events {
+            if let TapEvent::Chunk(side, bytes) = event {
                 let side = if conversation.connection.client == ends[0] { *side } else { !*side };
                 let this = side.index();
-                prop_assert_eq!(&bytes[..], &text[told[this]..told[this] + bytes.len()]);
-                let sequence = firsts[this].wrapping_add(1).wrapping_add(told[this] as u32);
+                prop_assert_eq!(&bytes[..], &text[delivered[this]..delivered[this] + bytes.len()]);
+                let sequence = firsts[this].wrapping_add(1).wrapping_add(delivered[this] as u32);
                 let (.., received) = known.iter().find(|(at, source, _)| *at == sequence && *source == ends[this]).expect("sent");
-                prop_assert!(told[(!side).index()] >= received[(!side).index()], "{:?} at {} came early", side, told[this]);
-                told[this] += bytes.len();
+                prop_assert!(delivered[(!side).index()] >= received[(!side).index()], "{:?} at {} came early", side, delivered[this]);
+                delivered[this] += bytes.len();
             }
         }
-        prop_assert_eq!(told, sent);
+        prop_assert_eq!(delivered, sent);
     }
 }
 
 #[test]
-fn many_networks_and_connections_that_end_leave_nothing_behind() {
+fn connections_in_many_networks_that_end_hold_nothing() {
     let wire = Wire::new(1000, patient());
     let (mut reassembler, mut tap) = (Reassembler::new(patient()), Conversations::default());
     for network in 0..200 {
@@ -559,4 +561,40 @@ fn many_networks_and_connections_that_end_leave_nothing_behind() {
     reassembler.finish(&mut tap);
     assert_eq!((tap.0.len(), reassembler.held()), (200, 0));
     assert!(tap.0.values().all(|one| one.ending(Side::Client) == Some(Ending::Closed)));
+}
+
+/// An alias leads from the key of a segment to its connection if their networks differ. Ended
+/// connections leave aliases behind, and when there are too many, all of them are removed.
+#[test]
+fn a_connection_with_another_tag_in_each_direction_stays_one_when_its_alias_is_removed() {
+    const CONNECTIONS: u16 = 5000;
+    let wire = Wire::new(1000, patient());
+    let (mut reassembler, mut tap) = (Reassembler::new(patient()), Conversations::default());
+    let networks = [5, 6];
+    let mut push = |client: SocketAddr, side: Side, segment: Segment<'_>| {
+        let (source, destination) = match side {
+            Side::Client => (client, segment.destination),
+            Side::Server => (segment.source, client),
+        };
+        let segment = Segment { source, destination, network: networks[side.index()], ..segment };
+        reassembler.push(Time::default(), &segment, &mut tap);
+    };
+    let open = |push: &mut dyn FnMut(SocketAddr, Side, Segment<'_>), client: SocketAddr| {
+        push(client, Side::Client, Segment { syn: true, ..wire.segment(Side::Client, -1, b"") });
+        push(client, Side::Server, Segment { syn: true, ..segment(&wire, Side::Server, -1, b"", 0) });
+    };
+    let long: SocketAddr = "192.0.2.9:7".parse().expect("an address");
+    open(&mut push, long);
+    for port in 0..CONNECTIONS {
+        let client = SocketAddr::new([192, 0, 2, 5].into(), 1024 + port);
+        open(&mut push, client);
+        for side in Side::BOTH {
+            push(client, side, Segment { fin: true, ..wire.segment(side, 0, b"") });
+        }
+    }
+    push(long, Side::Client, segment(&wire, Side::Client, 0, b"ask", 0));
+    push(long, Side::Server, segment(&wire, Side::Server, 0, b"tell", 3));
+    reassembler.finish(&mut tap);
+    assert_eq!(tap.0.len(), 1 + usize::from(CONNECTIONS));
+    assert_eq!(chunks(&tap.0[&1]).len(), 2);
 }

@@ -1,19 +1,19 @@
-//! Files of every make, whole and broken.
+//! Files of every format, whole and damaged.
 
 use std::io::{Read, Write as _};
 
-use enjamb_capture::{Capture, LONGEST_BLOCK, Trouble};
+use enjamb_capture::{Capture, CaptureErrorKind, LONGEST_BLOCK};
 use proptest::prelude::*;
 
-/// Time in nanoseconds, link type, bytes, length on the wire, packets lost before it.
+/// A packet: time in nanoseconds, link type, bytes, length on the wire, packets lost before it.
 type Found = (u64, u16, Vec<u8>, u64, u64);
 
-/// All packets, and at which byte what went wrong.
+/// Returns all packets, and the offset and text of the error.
 fn packets(source: impl Read) -> (Vec<Found>, Option<(u64, String)>) {
     let mut found = Vec::new();
     let mut capture = match Capture::from_read(source) {
         Ok(capture) => capture,
-        Err(fault) => return (found, Some((fault.offset, fault.to_string()))),
+        Err(error) => return (found, Some((error.offset, error.to_string()))),
     };
     loop {
         match capture.next() {
@@ -27,9 +27,9 @@ fn packets(source: impl Read) -> (Vec<Found>, Option<(u64, String)>) {
                 ));
             }
             Ok(None) => return (found, None),
-            Err(fault) => {
-                assert!(matches!(capture.next(), Ok(None)), "nothing comes after a fault");
-                return (found, Some((fault.offset, fault.to_string())));
+            Err(error) => {
+                assert!(matches!(capture.next(), Ok(None)), "nothing comes after an error");
+                return (found, Some((error.offset, error.to_string())));
             }
         }
     }
@@ -95,7 +95,7 @@ impl Order {
 const LITTLE: Order = Order { big: false };
 const BIG: Order = Order { big: true };
 
-/// A file with three packets, and where its blocks begin.
+/// Returns a file with three packets, and where its blocks begin.
 fn small_pcapng() -> (Vec<u8>, Vec<usize>) {
     let blocks = [
         LITTLE.section(),
@@ -140,12 +140,12 @@ fn pcapng_is_read_with_all_its_packet_blocks_in_sections_of_any_order() {
         file.extend(order.interface(1, 4, &[]));
         let clock = [order.option(9, &[9]), order.option(14, &order.u64(100)), order.option(0, &[])];
         file.extend(order.interface(101, 0, &clock));
-        // Nobody knows it, and it does not fit into the window.
+        // A block of an unknown type that does not fit into the window.
         file.extend(order.block(0x7777, &[vec![0xee; 1 << 20]]));
         let dropped = [order.option(2, &[0; 4]), order.option(4, &order.u64(3)), order.option(0, &[])];
         file.extend(order.enhanced(1, 7, b"enhanced", 8, &dropped));
         expected.push((100_000_000_007, 101, b"enhanced".to_vec(), 8, 3));
-        // Simple: no time, and cut at what its interface allows.
+        // A simple packet has no time, and is truncated to the limit of its interface.
         file.extend(order.block(3, &[order.u32(10), b"simple".to_vec()]));
         expected.push((100_000_000_007, 1, b"simp".to_vec(), 10, 0));
         let obsolete = [order.u16(0), order.u16(2), order.u32(0), order.u32(9), order.u32(3), order.u32(3)];
@@ -155,7 +155,7 @@ fn pcapng_is_read_with_all_its_packet_blocks_in_sections_of_any_order() {
     assert_eq!(packets(&file[..]), (expected, None));
 }
 
-/// A file, so many bytes at a time.
+/// A file that is read a number of bytes at a time.
 struct Pipe<'a>(&'a [u8], usize);
 impl Read for Pipe<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
@@ -167,7 +167,7 @@ impl Read for Pipe<'_> {
 }
 
 #[test]
-fn a_file_is_the_same_however_short_the_reads_are() {
+fn a_file_is_the_same_for_reads_of_any_length() {
     let (file, _) = small_pcapng();
     let pcap = [LITTLE.pcap_header(0xa1b2_c3d4, 1), LITTLE.pcap_packet(1, 2, &[3; 500], 500)].concat();
     for file in [file, pcap] {
@@ -184,12 +184,12 @@ fn a_cut_file_gives_its_whole_packets_and_the_byte_where_the_rest_begins() {
     let (file, starts) = small_pcapng();
     let (whole, _) = packets(&file[..]);
     for cut in 4..file.len() {
-        let (found, fault) = packets(&file[..cut]);
+        let (found, error) = packets(&file[..cut]);
         // Packets are the blocks 2, 4 and 5.
         let expected = [2, 4, 5].iter().filter(|&&block| starts[block + 1] <= cut).count();
         assert_eq!(found, whole[..expected], "cut at {cut}");
         let begin = starts.iter().rev().find(|&&start| start <= cut).expect("the first is 0");
-        match fault {
+        match error {
             None => assert_eq!(*begin, cut, "cut between blocks"),
             Some((offset, text)) => {
                 assert_eq!(offset, *begin as u64, "cut at {cut}: {text}");
@@ -200,7 +200,7 @@ fn a_cut_file_gives_its_whole_packets_and_the_byte_where_the_rest_begins() {
 }
 
 #[test]
-fn a_damaged_block_is_a_fault_at_its_first_byte() {
+fn a_damaged_block_is_an_error_at_its_first_byte() {
     let packet = |order: Order| order.enhanced(0, 1, b"good", 4, &[]);
     let start = [LITTLE.section(), LITTLE.interface(1, 0, &[]), packet(LITTLE)].concat();
     let mut longer = packet(LITTLE);
@@ -209,49 +209,49 @@ fn a_damaged_block_is_a_fault_at_its_first_byte() {
     let mut overfull = packet(LITTLE);
     overfull[20] = 200;
     for (bad, says) in [
-        (longer, "another length at its end"),
+        (longer, "lengths at the beginning and the end"),
         (overfull, "does not fit"),
         (LITTLE.enhanced(1, 1, b"bad", 3, &[]), "not described"),
         ([LITTLE.u32(6), LITTLE.u32(8), LITTLE.u32(8)].concat(), "multiple of four"),
-        ([LITTLE.u32(6), LITTLE.u32(u32::MAX - 3), vec![0; 50]].concat(), "says it has 4294967292 bytes"),
-        (LITTLE.block(0x0a0d_0d0a, &[vec![0; 16]]), "no byte order"),
+        ([LITTLE.u32(6), LITTLE.u32(u32::MAX - 3), vec![0; 50]].concat(), "a length of 4294967292 bytes"),
+        (LITTLE.block(0x0a0d_0d0a, &[vec![0; 16]]), "no byte-order magic"),
         (LITTLE.block(0x0a0d_0d0a, &[LITTLE.u32(0x1a2b_3c4d), LITTLE.u16(2), vec![0; 10]]), "version"),
         (LITTLE.block(2, &[vec![0; 8]]), "too short"),
     ] {
         let file = [&start[..], &bad, &packet(LITTLE)].concat();
-        let (found, fault) = packets(&file[..]);
-        let (offset, text) = fault.expect(says);
+        let (found, error) = packets(&file[..]);
+        let (offset, text) = error.expect(says);
         assert_eq!((found.len(), offset), (1, start.len() as u64), "{text}");
-        assert!(text.contains(says), "{text:?} does not say {says:?}");
+        assert!(text.contains(says), "{text:?} does not contain {says:?}");
         assert!(text.contains(&format!("byte {offset}")), "{text}");
     }
 }
 
 #[test]
-fn a_section_knows_nothing_of_the_interfaces_before_it() {
+fn a_section_has_no_interfaces_of_the_section_before_it() {
     let first = [LITTLE.section(), LITTLE.interface(1, 0, &[]), LITTLE.enhanced(0, 1, b"good", 4, &[])].concat();
     let start = first.len() + BIG.section().len();
     let file = [first, BIG.section(), BIG.enhanced(0, 1, b"bad", 3, &[])].concat();
-    let (found, fault) = packets(&file[..]);
-    let (offset, text) = fault.expect("a fault");
+    let (found, error) = packets(&file[..]);
+    let (offset, text) = error.expect("an error");
     assert_eq!((found.len(), offset), (1, start as u64), "{text}");
     assert!(text.contains("not described"), "{text}");
 }
 
 #[test]
-fn a_packet_as_long_as_allowed_is_read_and_a_longer_one_is_a_fault() {
+fn a_packet_of_the_greatest_length_is_read_and_a_longer_one_is_an_error() {
     for (size, fits) in [(LONGEST_BLOCK - 16, true), (LONGEST_BLOCK - 15, false)] {
         let file = [LITTLE.pcap_header(0xa1b2_c3d4, 1), LITTLE.pcap_packet(1, 2, &vec![5; size], 1)].concat();
         let mut capture = Capture::from_read(&file[..]).expect("the header is fine");
         match capture.next() {
             Ok(packet) => assert_eq!((packet.map(|packet| packet.bytes.len()), fits), (Some(size), true)),
-            Err(fault) => assert!(matches!(fault.trouble, Trouble::TooLong { .. }) && !fits, "{fault}"),
+            Err(error) => assert!(matches!(error.kind, CaptureErrorKind::TooLong { .. }) && !fits, "{error}"),
         }
     }
 }
 
 #[test]
-fn a_capture_in_gzip_is_read_and_a_damaged_one_up_to_the_damage() {
+fn a_gzip_capture_is_read_and_a_damaged_one_up_to_the_damage() {
     let (file, _) = small_pcapng();
     let whole = packets(&file[..]);
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
@@ -261,14 +261,14 @@ fn a_capture_in_gzip_is_read_and_a_damaged_one_up_to_the_damage() {
     let mut damaged = gzip.clone();
     let last = damaged.len() - 6;
     damaged[last] ^= 1;
-    let (found, fault) = packets(&damaged[..]);
-    let (offset, text) = fault.expect("the checksum is wrong");
+    let (found, error) = packets(&damaged[..]);
+    let (offset, text) = error.expect("the checksum is wrong");
     assert_eq!((found, offset), (whole.0, file.len() as u64));
     assert!(text.contains("damaged before byte") && text.contains("gzip"), "{text}");
 }
 
 #[test]
-fn a_capture_in_zstd_is_read_in_frames_of_any_kind_and_a_damaged_one_up_to_the_damage() {
+fn a_zstd_capture_with_frames_of_any_kind_is_read_and_a_damaged_one_up_to_the_damage() {
     let (file, starts) = small_pcapng();
     let whole = packets(&file[..]);
     let level = ruzstd::encoding::CompressionLevel::Fastest;
@@ -282,8 +282,8 @@ fn a_capture_in_zstd_is_read_in_frames_of_any_kind_and_a_damaged_one_up_to_the_d
     let mut damaged = [frame(one), frame(other)].concat();
     let last = damaged.len() - 1;
     damaged[last] ^= 1;
-    let (found, fault) = packets(&damaged[..]);
-    let (offset, text) = fault.expect("the checksum is wrong");
+    let (found, error) = packets(&damaged[..]);
+    let (offset, text) = error.expect("the checksum is wrong");
     assert_eq!((found, offset), (whole.0, file.len() as u64));
     assert!(text.contains("damaged before byte") && text.contains("zstd"), "{text}");
 }
@@ -295,30 +295,32 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn padding_behind_gzip_is_nothing_and_anything_else_there_is_told() {
+fn padding_after_gzip_is_skipped_and_other_bytes_are_an_error() {
     let order = Order { big: false };
     let packet = order.pcap_packet(1, 2, &[3; 30], 30);
     let file = [order.pcap_header(0xa1b2_c3d4, 1), packet.clone(), packet].concat();
     let (one, other) = file.split_at(50);
     let whole = [gzip(one), vec![0; 5], gzip(other)].concat();
-    for (behind, told) in [(&b""[..], None), (&[0; 100_000], None), (b"\0\0more", Some("what follows is not gzip"))] {
+    for (behind, reason) in
+        [(&b""[..], None), (&[0; 100_000], None), (b"\0\0more", Some("the bytes after a member are not gzip"))]
+    {
         for piece in [1, usize::MAX] {
             let source = [&whole[..], behind].concat();
-            let (found, fault) = packets(Pipe(&source, piece));
+            let (found, error) = packets(Pipe(&source, piece));
             assert_eq!(found.len(), 2);
-            assert_eq!(fault.is_some(), told.is_some());
-            assert!(fault.is_none_or(|(offset, text)| {
-                offset == file.len() as u64 && text.contains(told.expect("a fault")) && text.contains("damaged")
+            assert_eq!(error.is_some(), reason.is_some());
+            assert!(error.is_none_or(|(offset, text)| {
+                offset == file.len() as u64 && text.contains(reason.expect("an error")) && text.contains("damaged")
             }));
         }
     }
-    let (found, fault) = packets(&whole[..whole.len() - 5]);
+    let (found, error) = packets(&whole[..whole.len() - 5]);
     assert_eq!(found.len(), 2, "the checksum alone is cut");
-    assert!(fault.expect("cut").1.contains("ends inside its gzip compression"));
+    assert!(error.expect("cut").1.contains("ends inside its gzip compression"));
 }
 
 #[test]
-fn what_is_no_capture_is_called_by_its_name() {
+fn other_file_formats_are_named_with_the_command_that_converts_them() {
     for (file, name) in [
         (&b""[..], "an empty file"),
         (b"ab", "less than four bytes"),
@@ -329,10 +331,10 @@ fn what_is_no_capture_is_called_by_its_name() {
         (b"TRSNIFF data    \x1a", "a Sniffer capture: convert it with `editcap -F pcapng`"),
         (b"0000  00 01 02 03\n", "text2pcap"),
         (&[&b"a.pcap"[..], &[0; 251], b"ustar\x0000"].concat(), "a tar archive"),
-        (&gzip(&gzip(b"whatever")), "gzip inside of compression"),
+        (&gzip(&gzip(b"whatever")), "gzip inside of another compression"),
     ] {
-        let (_, fault) = packets(file);
-        let (offset, text) = fault.expect("no capture");
+        let (_, error) = packets(file);
+        let (offset, text) = error.expect("no capture");
         assert_eq!(offset, 0);
         assert!(text.starts_with("expected a capture (pcap or pcapng") && text.contains(name), "{text}");
     }
@@ -340,7 +342,7 @@ fn what_is_no_capture_is_called_by_its_name() {
 
 proptest! {
     #[test]
-    fn damage_anywhere_is_never_more_than_a_fault(
+    fn damage_anywhere_is_at_most_an_error(
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
         big in any::<bool>(),
         pcap in any::<bool>(),

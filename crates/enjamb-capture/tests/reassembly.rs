@@ -1,12 +1,12 @@
-//! Segments in any order, against a map of bytes that knows nothing of order.
+//! Segments in any order, compared with a map of bytes that ignores order.
 
-mod told;
+mod conversations;
 mod wire;
 
+use conversations::{Conversations, TapEvent};
 use enjamb::{Connection, Ending, Event, Side, Time};
 use enjamb_capture::{Options, Overlap, Reassembler, Segment};
 use proptest::prelude::*;
-use told::{Conversations, Told};
 use wire::{Wire, patient, play};
 
 /// A segment of the client's side, by its place in the stream.
@@ -16,12 +16,12 @@ enum Sent {
         at: usize,
         bytes: Vec<u8>,
     },
-    /// The server acknowledges so many bytes, whether or not they were captured yet.
+    /// The server acknowledges this many bytes, whether or not they were captured yet.
     Ack(usize),
     Fin,
 }
 
-fn happen(wire: &mut Wire, event: &Sent, end: usize) {
+fn apply(wire: &mut Wire, event: &Sent, end: usize) {
     match event {
         Sent::Data { at, bytes } => {
             let data = wire.segment(Side::Client, *at as i64, bytes);
@@ -39,7 +39,7 @@ fn happen(wire: &mut Wire, event: &Sent, end: usize) {
     }
 }
 
-/// Sequence numbers that wrap soon, and any others.
+/// Initial sequence numbers: some that wrap soon, and any others.
 fn first() -> impl Strategy<Value = u32> {
     prop_oneof![(0..3000u32).prop_map(|before| u32::MAX - before), any::<u32>()]
 }
@@ -48,7 +48,7 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(any::<u8>(), 1..1500)
 }
 
-/// The stream cut into segments.
+/// Cuts a stream into segments.
 fn segmentation(stream: Vec<u8>) -> impl Strategy<Value = (Vec<u8>, Vec<(usize, usize)>)> {
     let length = stream.len();
     prop::collection::btree_set(1..length.max(2), 0..12).prop_map(move |cuts| {
@@ -62,7 +62,7 @@ fn segmentation(stream: Vec<u8>) -> impl Strategy<Value = (Vec<u8>, Vec<(usize, 
     })
 }
 
-/// Every segment once, and some ranges more, in any order; acknowledgements anywhere.
+/// Every segment once, some ranges again, acknowledgements: in any order.
 fn events() -> impl Strategy<Value = (Vec<u8>, Vec<Sent>)> {
     stream().prop_flat_map(segmentation).prop_flat_map(|(stream, segments)| {
         let length = stream.len();
@@ -83,11 +83,11 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_stream_is_the_same_in_whatever_order_its_segments_come((stream, events) in events(), first in first()) {
+    fn a_stream_is_the_same_in_any_order_of_its_segments((stream, events) in events(), first in first()) {
         let mut wire = Wire::new(first, patient());
         wire.handshake();
         for event in &events {
-            happen(&mut wire, event, stream.len());
+            apply(&mut wire, event, stream.len());
         }
         let (tap, summary) = wire.finish();
         let conversation = tap.only();
@@ -98,7 +98,7 @@ proptest! {
     }
 
     #[test]
-    fn each_segment_is_one_chunk_however_late_it_comes(
+    fn each_segment_is_one_chunk_in_any_order(
         (stream, segments) in stream().prop_flat_map(segmentation),
         seed in any::<prop::sample::Index>(),
         first in first(),
@@ -109,14 +109,14 @@ proptest! {
         let turn = seed.index(order.len());
         order.rotate_left(turn);
         for (at, end) in order {
-            happen(&mut wire, &Sent::Data { at, bytes: stream[at..end].to_vec() }, stream.len());
+            apply(&mut wire, &Sent::Data { at, bytes: stream[at..end].to_vec() }, stream.len());
         }
         let (tap, _) = wire.finish();
         let chunks: Vec<_> = segments.iter().map(|&(at, end)| &stream[at..end]).collect();
         prop_assert_eq!(tap.only().chunks(Side::Client), chunks);
     }
 
-    /// Segments are lost, and copies disagree.
+    /// Some segments are lost, and some copies differ.
     #[test]
     fn the_first_copy_of_a_byte_counts_and_a_missing_one_is_a_gap(
         (stream, mut events) in events(),
@@ -144,14 +144,14 @@ proptest! {
         }
         let ended = events.iter().any(|event| matches!(event, Sent::Fin));
         if !ended {
-            // Nothing says that there is more.
+            // Without a FIN, the stream ends with the last byte seen.
             map.truncate(map.iter().rposition(Option::is_some).map_or(0, |last| last + 1));
         }
 
         let mut wire = Wire::new(first, patient());
         wire.handshake();
         for event in &events {
-            happen(&mut wire, event, stream.len());
+            apply(&mut wire, event, stream.len());
         }
         let (tap, summary) = wire.finish();
         prop_assert_eq!(tap.only().ending(Side::Client), ended.then_some(Ending::Closed));
@@ -159,9 +159,9 @@ proptest! {
         prop_assert_eq!(tap.only().stream(Side::Client), map);
     }
 
-    /// Whatever is given up too early: what is delivered is in its place.
+    /// Even if holes are given up too early, delivered bytes are in their place.
     #[test]
-    fn impatience_loses_bytes_but_never_misplaces_one(
+    fn short_patience_loses_bytes_but_never_misplaces_one(
         (stream, events) in events(),
         patience in 0..4u32,
         held in prop_oneof![Just(usize::MAX), 0..2000usize],
@@ -171,7 +171,7 @@ proptest! {
         let mut wire = Wire::new(first, options);
         wire.handshake();
         for event in &events {
-            happen(&mut wire, event, stream.len());
+            apply(&mut wire, event, stream.len());
             prop_assert!(wire.reassembler.held() <= held);
         }
         let (tap, summary) = wire.finish();
@@ -183,9 +183,9 @@ proptest! {
         prop_assert_eq!(summary.payload, found.iter().flatten().count() as u64);
     }
 
-    /// Any numbers, any flags, any payload: nothing breaks, and the tap's contract holds.
+    /// Any numbers, any flags, any payload: no panic, and the order of events is right.
     #[test]
-    fn any_segments_whatever_keep_the_contract(
+    fn any_segments_give_events_in_the_right_order(
         segments in prop::collection::vec(
             (any::<bool>(), prop_oneof![0..40u32, any::<u32>()], prop::option::of(0..40u32), any::<[bool; 4]>(),
              prop::collection::vec(any::<u8>(), 0..8), 0..3u64, 0..2u64, (0..3u64, 0..3u64)),
@@ -210,13 +210,13 @@ proptest! {
         let (tap, summary) = wire.finish();
         prop_assert_eq!(tap.0.len() as u64, summary.connections);
         for conversation in tap.0.values() {
-            prop_assert_eq!(conversation.told.last().map(|(_, told)| told), Some(&Told::Done));
+            prop_assert_eq!(conversation.events.last().map(|(_, event)| event), Some(&TapEvent::Done));
         }
     }
 }
 
 #[test]
-fn an_acknowledgement_alone_does_not_give_up_bytes_that_come_behind_it() {
+fn bytes_that_are_captured_after_their_acknowledgement_are_delivered() {
     let tap = play(Options { patience: 2, ..Options::default() }, |wire| {
         let client = |at, bytes| wire.segment(Side::Client, at, bytes);
         let ack = Segment { acknowledgement: Some(1007), ..wire.segment(Side::Server, 0, b"") };
@@ -226,20 +226,20 @@ fn an_acknowledgement_alone_does_not_give_up_bytes_that_come_behind_it() {
 }
 
 #[test]
-fn a_hole_that_was_acknowledged_is_given_up_after_a_while_and_without_waiting_for_the_end() {
+fn an_acknowledged_hole_is_given_up_after_the_patience() {
     let options = Options { patience: 2, ..Options::default() };
     let tap = play(options, |wire| {
         let ack = Segment { acknowledgement: Some(1007), ..wire.segment(Side::Server, 0, b"") };
         vec![wire.segment(Side::Client, 3, b"def"), ack, ack, ack, wire.segment(Side::Client, 6, b"ghi")]
     });
-    let told: Vec<_> = tap.only().told.iter().map(|(time, told)| (time.nanos(), told.clone())).collect();
-    let chunk = |bytes: &[u8]| Told::Chunk(Side::Client, bytes.to_vec());
-    assert_eq!(told[1..3], [(3_000, Told::Gap(Side::Client, 3)), (3_000, chunk(b"def"))]);
-    assert_eq!(told[3], (7_000, chunk(b"ghi")));
+    let events: Vec<_> = tap.only().events.iter().map(|(time, event)| (time.nanos(), event.clone())).collect();
+    let chunk = |bytes: &[u8]| TapEvent::Chunk(Side::Client, bytes.to_vec());
+    assert_eq!(events[1..3], [(3_000, TapEvent::Gap(Side::Client, 3)), (3_000, chunk(b"def"))]);
+    assert_eq!(events[3], (7_000, chunk(b"ghi")));
 }
 
 #[test]
-fn a_hole_that_was_not_acknowledged_is_waited_for() {
+fn a_hole_that_was_not_acknowledged_is_kept() {
     let options = Options { patience: 0, patience_one_sided: 0, ..Options::default() };
     let tap = play(options, |wire| {
         let ack = Segment { acknowledgement: Some(1001), ..wire.segment(Side::Server, 0, b"") };
@@ -249,20 +249,20 @@ fn a_hole_that_was_not_acknowledged_is_waited_for() {
 }
 
 #[test]
-fn a_reset_is_told_last_and_bytes_that_were_on_their_way_come_first() {
+fn bytes_that_come_after_a_reset_are_delivered_before_it() {
     let tap = play(Options::default(), |wire| {
         let reset = Segment { rst: true, ..wire.segment(Side::Server, 0, b"") };
         vec![wire.segment(Side::Client, 0, b"abc"), reset, wire.segment(Side::Client, 3, b"def")]
     });
     let conversation = tap.only();
     assert_eq!(conversation.chunks(Side::Client), [b"abc", b"def"]);
-    let closes: Vec<_> = conversation.told[3..].iter().map(|(_, told)| told.clone()).collect();
-    let reset = |side| Told::Close(side, Ending::Reset);
-    assert_eq!(closes, [reset(Side::Server), reset(Side::Client), Told::Done]);
+    let closes: Vec<_> = conversation.events[3..].iter().map(|(_, event)| event.clone()).collect();
+    let reset = |side| TapEvent::Close(side, Ending::Reset);
+    assert_eq!(closes, [reset(Side::Server), reset(Side::Client), TapEvent::Done]);
 }
 
 #[test]
-fn a_reset_out_of_the_window_and_one_that_its_stream_goes_on_behind_are_forged() {
+fn a_reset_outside_of_the_window_or_before_more_of_its_stream_is_forged() {
     let tap = play(Options::default(), |wire| {
         let blind = Segment { rst: true, ..wire.segment(Side::Server, -70_000, b"") };
         let exact = Segment { rst: true, ..wire.segment(Side::Server, 3, b"") };
@@ -298,7 +298,7 @@ fn a_keep_alive_probe_is_neither_data_nor_a_conflict() {
 }
 
 #[test]
-fn bytes_that_a_fast_open_carries_are_the_first_ones() {
+fn bytes_of_a_fast_open_are_the_first_ones() {
     let mut wire = Wire::new(u32::MAX, patient());
     let syn = Segment { syn: true, ..wire.segment(Side::Client, -1, b"GET") };
     wire.push(&syn);
@@ -310,18 +310,18 @@ fn bytes_that_a_fast_open_carries_are_the_first_ones() {
 }
 
 #[test]
-fn a_packet_cut_by_the_capture_is_its_head_and_a_gap_at_once() {
+fn a_truncated_packet_gives_its_bytes_and_a_gap_at_once() {
     let tap = play(patient(), |wire| {
         let cut = Segment { missing: 7, ..wire.segment(Side::Client, 0, b"abc") };
         vec![cut, wire.segment(Side::Client, 10, b"klm")]
     });
-    let told: Vec<_> = tap.only().told.iter().map(|(_, told)| told.clone()).collect();
-    let chunk = |bytes: &[u8]| Told::Chunk(Side::Client, bytes.to_vec());
-    assert_eq!(told[1..4], [chunk(b"abc"), Told::Gap(Side::Client, 7), chunk(b"klm")]);
+    let events: Vec<_> = tap.only().events.iter().map(|(_, event)| event.clone()).collect();
+    let chunk = |bytes: &[u8]| TapEvent::Chunk(Side::Client, bytes.to_vec());
+    assert_eq!(events[1..4], [chunk(b"abc"), TapEvent::Gap(Side::Client, 7), chunk(b"klm")]);
 }
 
 #[test]
-fn the_same_ends_used_again_are_another_connection() {
+fn a_new_handshake_between_the_same_endpoints_opens_another_connection() {
     let mut wire = Wire::new(1000, patient());
     wire.handshake();
     let data = wire.segment(Side::Client, 0, b"first");
@@ -339,7 +339,7 @@ fn the_same_ends_used_again_are_another_connection() {
 }
 
 #[test]
-fn a_client_that_comes_back_after_a_crash_is_answered_with_old_numbers_and_opens_another_connection() {
+fn a_client_that_is_answered_with_old_numbers_after_a_crash_opens_another_connection() {
     for jump in [1_000_000, 3_000_000_000] {
         let mut wire = Wire::new(jump, patient());
         wire.handshake();
@@ -372,7 +372,7 @@ fn a_client_that_comes_back_after_a_crash_is_answered_with_old_numbers_and_opens
 }
 
 #[test]
-fn what_comes_after_both_ends_opens_nothing() {
+fn segments_after_both_ends_open_no_connection() {
     let mut wire = Wire::new(1000, patient());
     wire.handshake();
     for side in [Side::Client, Side::Server] {
@@ -386,12 +386,12 @@ fn what_comes_after_both_ends_opens_nothing() {
     let more = wire.segment(Side::Server, 1, b"yes");
     wire.push(&more);
     let (tap, summary) = wire.finish();
-    assert_eq!(tap.only().told.last().map(|(time, told)| (time.nanos(), told)), Some((4_000, &Told::Done)));
+    assert_eq!(tap.only().events.last().map(|(time, event)| (time.nanos(), event)), Some((4_000, &TapEvent::Done)));
     assert_eq!((summary.retransmitted, summary.late_segments, summary.stray_bytes), (3, 1, 3));
 }
 
 #[test]
-fn a_capture_that_joins_late_begins_with_what_it_sees_and_guesses_the_client_by_the_port() {
+fn a_capture_that_joins_late_finds_the_client_by_the_port() {
     let mut wire = Wire::new(1000, patient());
     for (side, at, bytes) in [(Side::Server, 500, &b"abc"[..]), (Side::Client, 70, b"x"), (Side::Server, 503, b"def")] {
         let segment = wire.segment(side, at, bytes);
@@ -405,7 +405,7 @@ fn a_capture_that_joins_late_begins_with_what_it_sees_and_guesses_the_client_by_
 }
 
 #[test]
-fn the_connection_that_was_silent_for_longest_makes_room() {
+fn the_connection_that_was_silent_for_longest_is_given_up_for_another() {
     let options = Options { connections: 2, ..Options::default() };
     let mut wire = Wire::new(1000, options);
     for port in [1, 2, 1, 3, 1, 4] {
@@ -417,8 +417,8 @@ fn the_connection_that_was_silent_for_longest_makes_room() {
     }
     let (tap, summary) = wire.finish();
     assert_eq!((summary.connections, summary.connections_given_up), (4, 2));
-    let done = |number: u64| tap.0[&number].told.last().map(|(time, _)| time.nanos());
-    // The first was used again and again, so it is there to the end.
+    let done = |number: u64| tap.0[&number].events.last().map(|(time, _)| time.nanos());
+    // The first one was used again and again, so it lasts to the end.
     assert_eq!([done(1), done(2), done(3)], [Some(5_000), Some(2_000), Some(4_000)]);
 }
 
@@ -426,7 +426,7 @@ fn the_connection_that_was_silent_for_longest_makes_room() {
 fn bytes_outside_the_stream_are_counted_and_not_delivered() {
     let mut wire = Wire::new(1000, patient());
     wire.handshake();
-    // Two bytes before the first one; bytes further ahead than any window; bytes behind the FIN.
+    // Two bytes before the first one, bytes further ahead than any window, bytes after the FIN.
     for (at, bytes) in [(-2, &b"??abc"[..]), ((1 << 30) + 9, b"far")] {
         let segment = wire.segment(Side::Client, at, bytes);
         wire.push(&segment);
@@ -442,7 +442,7 @@ fn bytes_outside_the_stream_are_counted_and_not_delivered() {
 }
 
 #[test]
-fn an_end_before_bytes_that_are_held_is_none() {
+fn a_fin_before_held_bytes_is_ignored() {
     let tap = play(patient(), |wire| {
         let fin = Segment { fin: true, ..wire.segment(Side::Client, 1, b"") };
         vec![wire.segment(Side::Client, 3, b"def"), fin, wire.segment(Side::Client, 0, b"abc")]
@@ -465,7 +465,7 @@ fn copies_that_differ_are_counted_whether_the_first_is_held_or_delivered() {
 }
 
 #[test]
-fn a_hole_in_a_capture_of_one_direction_is_given_up_after_a_while() {
+fn a_hole_in_a_capture_of_one_direction_is_given_up_after_the_one_sided_patience() {
     let options = Options { patience: u32::MAX, patience_one_sided: 2, ..Options::default() };
     let mut wire = Wire::new(1000, options);
     let syn = Segment { syn: true, ..wire.segment(Side::Client, -1, b"") };
@@ -481,7 +481,7 @@ fn a_hole_in_a_capture_of_one_direction_is_given_up_after_a_while() {
 }
 
 #[test]
-fn bytes_that_come_after_their_gap_was_given_up_are_late_and_not_repeated() {
+fn bytes_that_come_after_their_gap_are_late_and_not_retransmitted() {
     let mut wire = Wire::new(1000, Options { patience: 1, ..Options::default() });
     wire.handshake();
     let ack = Segment { acknowledgement: Some(1010), ..wire.segment(Side::Server, 0, b"") };
@@ -497,7 +497,7 @@ fn bytes_that_come_after_their_gap_was_given_up_are_late_and_not_repeated() {
 }
 
 #[test]
-fn every_hole_is_waited_for_as_long_as_the_first() {
+fn every_hole_has_the_same_patience() {
     let options = Options { patience: 2, ..Options::default() };
     let tap = play(options, |wire| {
         let client = |at, bytes: &'static [u8]| wire.segment(Side::Client, at, bytes);
@@ -505,8 +505,11 @@ fn every_hole_is_waited_for_as_long_as_the_first() {
         // The first hole is filled after two packets, the second one after two more.
         vec![client(3, b"def"), ack, ack, client(9, b"jkl"), client(0, b"abc"), ack, ack, client(6, b"ghi")]
     });
-    let told = &tap.only().told;
-    assert!(told.iter().any(|(_, told)| matches!(told, Told::Gap(Side::Client, 3))), "three packets are too many");
+    let events = &tap.only().events;
+    assert!(
+        events.iter().any(|(_, event)| matches!(event, TapEvent::Gap(Side::Client, 3))),
+        "three packets are too many"
+    );
     let tap = play(Options { patience: 3, ..Options::default() }, |wire| {
         let client = |at, bytes: &'static [u8]| wire.segment(Side::Client, at, bytes);
         let ack = Segment { acknowledgement: Some(1021), ..wire.segment(Side::Server, 0, b"") };
@@ -516,7 +519,7 @@ fn every_hole_is_waited_for_as_long_as_the_first() {
 }
 
 #[test]
-fn headers_alone_give_gaps_and_hold_nothing_for_ever() {
+fn packets_truncated_to_their_headers_give_gaps_and_hold_nothing() {
     let mut wire = Wire::new(1000, Options { patience: 2, ..Options::default() });
     wire.handshake();
     let ack = Segment { acknowledgement: Some(1000 + 900), ..wire.segment(Side::Server, 0, b"") };
@@ -532,19 +535,19 @@ fn headers_alone_give_gaps_and_hold_nothing_for_ever() {
 }
 
 #[test]
-fn a_whole_copy_inside_a_cut_one_is_not_lost_with_it() {
+fn a_whole_copy_inside_a_truncated_one_is_delivered() {
     let tap = play(patient(), |wire| {
         let cut = Segment { missing: 6, ..wire.segment(Side::Client, 3, b"") };
         vec![cut, wire.segment(Side::Client, 5, b"fg"), wire.segment(Side::Client, 0, b"abc")]
     });
-    let told: Vec<_> = tap.only().told.iter().map(|(_, told)| told.clone()).collect();
-    let chunk = |bytes: &[u8]| Told::Chunk(Side::Client, bytes.to_vec());
-    let gap = |missing| Told::Gap(Side::Client, missing);
-    assert_eq!(told[1..5], [chunk(b"abc"), gap(2), chunk(b"fg"), gap(2)]);
+    let events: Vec<_> = tap.only().events.iter().map(|(_, event)| event.clone()).collect();
+    let chunk = |bytes: &[u8]| TapEvent::Chunk(Side::Client, bytes.to_vec());
+    let gap = |missing| TapEvent::Gap(Side::Client, missing);
+    assert_eq!(events[1..5], [chunk(b"abc"), gap(2), chunk(b"fg"), gap(2)]);
 }
 
 #[test]
-fn a_syn_that_is_captured_late_opens_nothing_and_one_far_off_does() {
+fn a_syn_that_is_captured_late_opens_no_connection_and_a_distant_one_does() {
     for (before, connections) in [(300, 1), (1 << 24, 2)] {
         let mut wire = Wire::new(5_000_000, patient());
         let data = wire.segment(Side::Client, 0, b"abc");
@@ -568,7 +571,7 @@ fn a_reset_that_answers_a_syn_must_acknowledge_it() {
 }
 
 #[test]
-fn a_reset_counts_from_what_its_receiver_acknowledged_although_more_was_captured() {
+fn a_reset_is_accepted_from_the_acknowledged_bytes_on_although_more_were_captured() {
     let tap = play(patient(), |wire| {
         let server_first = wire.server_first.wrapping_add(1);
         let ack = Segment { acknowledgement: Some(server_first.wrapping_add(3)), ..wire.segment(Side::Client, 0, b"") };
@@ -579,23 +582,23 @@ fn a_reset_counts_from_what_its_receiver_acknowledged_although_more_was_captured
 }
 
 #[test]
-fn a_reset_connection_ends_when_the_capture_is_a_second_further() {
+fn a_reset_connection_ends_one_second_of_capture_time_later() {
     let mut wire = Wire::new(1000, patient());
     wire.handshake();
     let reset = Segment { rst: true, ..wire.segment(Side::Client, 0, b"") };
     wire.push(&reset);
     let other = Segment { source: "192.0.2.7:7".parse().expect("an address"), ..wire.segment(Side::Client, 0, b"") };
-    let done = |wire: &Wire| wire.tap.0[&1].told.last().map(|(time, told)| (time.nanos(), told.clone()));
+    let done = |wire: &Wire| wire.tap.0[&1].events.last().map(|(time, event)| (time.nanos(), event.clone()));
     wire.now += 900_000_000;
     wire.push(&other);
-    assert_ne!(done(&wire).map(|(_, told)| told), Some(Told::Done));
+    assert_ne!(done(&wire).map(|(_, event)| event), Some(TapEvent::Done));
     wire.now += 200_000_000;
     wire.push(&other);
-    assert_eq!(done(&wire), Some((3_000, Told::Done)), "at the time of the reset");
+    assert_eq!(done(&wire), Some((3_000, TapEvent::Done)), "at the time of the reset");
 }
 
 #[test]
-fn the_ends_of_a_connection_that_is_long_over_may_be_another_one_without_a_syn() {
+fn a_segment_without_syn_opens_another_connection_only_after_the_time_wait() {
     for (seconds, connections) in [(50, 1), (70, 2)] {
         let mut wire = Wire::new(1000, patient());
         wire.handshake();
@@ -632,18 +635,18 @@ fn at_the_end_of_the_capture_connections_are_done_in_the_order_of_their_numbers(
 }
 
 #[test]
-fn a_hole_behind_packets_that_the_capturing_system_says_it_lost_is_not_waited_for() {
+fn a_hole_left_by_packets_that_the_capturing_system_lost_is_given_up_at_once() {
     let tap = play(patient(), |wire| {
         let behind = Segment { dropped: 1, ..wire.segment(Side::Client, 3, b"def") };
         vec![behind, wire.segment(Side::Client, 6, b"ghi")]
     });
-    let told: Vec<_> = tap.only().told.iter().map(|(time, told)| (time.nanos(), told.clone())).collect();
-    assert_eq!(told[1], (3_000, Told::Gap(Side::Client, 3)));
-    assert_eq!(told[2], (3_000, Told::Chunk(Side::Client, b"def".to_vec())));
+    let events: Vec<_> = tap.only().events.iter().map(|(time, event)| (time.nanos(), event.clone())).collect();
+    assert_eq!(events[1], (3_000, TapEvent::Gap(Side::Client, 3)));
+    assert_eq!(events[2], (3_000, TapEvent::Chunk(Side::Client, b"def".to_vec())));
 }
 
 #[test]
-fn what_all_connections_hold_together_is_bounded() {
+fn the_held_data_of_all_connections_is_within_its_limit() {
     let held_in_all = 2_000;
     let wire = Wire::new(1000, patient());
     let mut tap = Conversations::default();
@@ -656,10 +659,10 @@ fn what_all_connections_hold_together_is_bounded() {
             assert!(reassembler.held() <= held_in_all, "{} bytes", reassembler.held());
         }
     }
-    assert!(reassembler.held() > held_in_all / 2, "what there is room for is held");
+    assert!(reassembler.held() > held_in_all / 2, "the limit is used");
     reassembler.finish(&mut tap);
     let summary = reassembler.summary();
     assert_eq!((summary.gaps, summary.payload, reassembler.held()), (40, 40 * 400, 0));
-    // Six pieces of 200 bytes fit, with what their administration takes.
+    // Six pieces of 200 bytes fit, with their overhead.
     assert_eq!(summary.gaps_for_memory, 34);
 }

@@ -1,14 +1,13 @@
-//! What is recorded is what is read back.
+//! A recording that is read back gives what was recorded.
 
-mod told;
+mod conversations;
 
 use std::net::SocketAddr;
-use std::process::Command;
 
+use conversations::{Conversation, Conversations, TapEvent};
 use enjamb::{Connection, Ending, Event, Side, Tap, Time};
 use enjamb_capture::{LONGEST_CHUNK, Options, Recorder, read};
 use proptest::prelude::*;
-use told::{Conversation, Conversations, Told};
 
 #[derive(Clone, Debug)]
 enum Act {
@@ -34,24 +33,25 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// Conversations as a relay would tell of them: everything that a capture can say.
+/// Conversations as a relay would report them, with everything that a capture can express.
 #[derive(Default)]
 struct Script {
     expected: Conversations,
-    /// In the order in which they happened, over all connections.
-    order: Vec<(u64, Time, Told)>,
+    /// The events of all connections, in the order in which they happened.
+    order: Vec<(u64, Time, TapEvent)>,
     now: u64,
 }
 
 impl Script {
-    fn tell(&mut self, number: u64, told: Told) {
+    fn report(&mut self, number: u64, event: TapEvent) {
         let time = Time::from_nanos(self.now);
-        self.order.push((number, time, told.clone()));
-        self.expected.0.get_mut(&number).expect("opened").told.push((time, told));
+        self.order.push((number, time, event.clone()));
+        self.expected.0.get_mut(&number).expect("opened").events.push((time, event));
     }
 
     fn live(&self) -> Vec<u64> {
-        let live = |conversation: &&Conversation| conversation.told.last().is_none_or(|(_, told)| *told != Told::Done);
+        let live =
+            |conversation: &&Conversation| conversation.events.last().is_none_or(|(_, event)| *event != TapEvent::Done);
         self.expected.0.values().filter(live).map(|conversation| conversation.connection.number).collect()
     }
 
@@ -71,12 +71,12 @@ impl Script {
                     SocketAddr::new([192, 0, 2, 2].into(), 6379),
                 ),
             };
-            // Ends can be used again only when nobody uses them.
+            // Endpoints can be used again only when no open connection uses them.
             let in_use = live.iter().any(|number| self.expected.0[number].connection.client == client);
             if !in_use {
                 let connection = Connection { number, client, server };
-                self.expected.0.insert(number, Conversation { connection, told: Vec::new() });
-                self.tell(number, Told::Open);
+                self.expected.0.insert(number, Conversation { connection, events: Vec::new() });
+                self.report(number, TapEvent::Open);
             }
             return;
         }
@@ -87,48 +87,48 @@ impl Script {
         let number = live[which.index(live.len())];
         let open = |script: &Self, side: Side| script.expected.0[&number].ending(side).is_none();
         match act {
-            Act::Chunk(side, bytes) if open(self, side) => self.tell(number, Told::Chunk(side, bytes)),
-            Act::Gap(side, missing) if open(self, side) => self.tell(number, Told::Gap(side, missing)),
+            Act::Chunk(side, bytes) if open(self, side) => self.report(number, TapEvent::Chunk(side, bytes)),
+            Act::Gap(side, missing) if open(self, side) => self.report(number, TapEvent::Gap(side, missing)),
             Act::Close(side) if open(self, side) => {
-                self.tell(number, Told::Close(side, Ending::Closed));
+                self.report(number, TapEvent::Close(side, Ending::Closed));
                 if !open(self, !side) {
-                    self.tell(number, Told::Done);
+                    self.report(number, TapEvent::Done);
                 }
             }
             Act::Reset(side) => {
                 for side in [side, !side] {
                     if open(self, side) {
-                        self.tell(number, Told::Close(side, Ending::Reset));
+                        self.report(number, TapEvent::Close(side, Ending::Reset));
                     }
                 }
-                self.tell(number, Told::Done);
+                self.report(number, TapEvent::Done);
             }
             _ => {}
         }
     }
 
-    /// Of a connection that is not over, the last packet is the last that is known.
+    /// Ends all open connections at the time of their last packet.
     fn finish(&mut self) {
         for number in self.live() {
-            self.now = self.expected.0[&number].told.last().expect("opened").0.nanos();
-            self.tell(number, Told::Done);
+            self.now = self.expected.0[&number].events.last().expect("opened").0.nanos();
+            self.report(number, TapEvent::Done);
         }
     }
 
     fn record(&self) -> Vec<u8> {
         let mut recorder = Recorder::new(Vec::new());
-        for (number, time, told) in &self.order {
+        for (number, time, event) in &self.order {
             let connection = &self.expected.0[number].connection;
-            match told {
-                Told::Open => recorder.event(connection, *time, Event::Open),
-                Told::Chunk(side, bytes) => recorder.event(connection, *time, Event::Chunk { side: *side, bytes }),
-                Told::Gap(side, missing) => {
-                    recorder.event(connection, *time, Event::Gap { side: *side, missing: *missing })
+            match event {
+                TapEvent::Open => recorder.event(connection, *time, Event::Open),
+                TapEvent::Chunk(side, bytes) => recorder.event(connection, *time, Event::Chunk { side: *side, bytes }),
+                TapEvent::Gap(side, missing) => {
+                    recorder.event(connection, *time, Event::Gap { side: *side, missing: *missing });
                 }
-                Told::Close(side, ending) => {
-                    recorder.event(connection, *time, Event::Close { side: *side, ending: *ending })
+                TapEvent::Close(side, ending) => {
+                    recorder.event(connection, *time, Event::Close { side: *side, ending: *ending });
                 }
-                Told::Done => recorder.event(connection, *time, Event::Done),
+                TapEvent::Done => recorder.event(connection, *time, Event::Done),
             }
         }
         recorder.finish().expect("memory can be written")
@@ -137,19 +137,19 @@ impl Script {
 
 proptest! {
     #[test]
-    fn a_recording_read_back_is_what_was_recorded(
+    fn a_recording_that_is_read_back_gives_what_was_recorded(
         acts in prop::collection::vec((any::<prop::sample::Index>(), act(), 0..3_000_000_000u64), 1..60),
     ) {
         let mut script = Script { now: 1_700_000_000_123_456_789, ..Script::default() };
         for (which, act, later) in acts {
-            // Some steps are far longer than a reset lingers, most are short.
+            // Most steps are short. Some are far longer than a connection lingers after a reset.
             script.now += if later > 2_000_000_000 { later } else { later / 1000 };
             script.act(which, act);
         }
         script.finish();
         let mut found = Conversations::default();
         let report = read(&script.record()[..], &mut found, &Options::default());
-        prop_assert!(report.fault.is_none(), "{:?}", report.fault);
+        prop_assert!(report.error.is_none(), "{:?}", report.error);
         prop_assert_eq!(report.summary.ignored() + report.summary.bad_checksums + report.summary.conflicts, 0);
         prop_assert_eq!(found, script.expected);
     }
@@ -160,7 +160,7 @@ fn connection(number: u64, client: &str, server: &str) -> Connection {
 }
 
 #[test]
-fn a_chunk_that_fits_no_datagram_becomes_several() {
+fn a_chunk_that_is_too_long_for_a_datagram_becomes_several() {
     let connection = connection(1, "192.0.2.1:1", "192.0.2.2:2");
     let mut recorder = Recorder::new(Vec::new());
     recorder.event(&connection, Time::from_nanos(1), Event::Open);
@@ -171,13 +171,13 @@ fn a_chunk_that_fits_no_datagram_becomes_several() {
     );
     let file = recorder.finish().expect("memory can be written");
     let mut found = Conversations::default();
-    assert!(read(&file[..], &mut found, &Options::default()).fault.is_none());
+    assert!(read(&file[..], &mut found, &Options::default()).error.is_none());
     let sizes: Vec<_> = found.only().chunks(Side::Server).iter().map(|chunk| chunk.len()).collect();
     assert_eq!(sizes, [LONGEST_CHUNK, LONGEST_CHUNK, 1]);
 }
 
 #[test]
-fn ends_of_different_families_are_both_written_as_ipv6() {
+fn endpoints_of_different_families_are_both_written_as_ipv6() {
     let connection = connection(1, "192.0.2.1:1000", "[2001:db8::2]:2");
     let mut recorder = Recorder::new(Vec::new());
     recorder.event(&connection, Time::from_nanos(1), Event::Open);
@@ -190,7 +190,7 @@ fn ends_of_different_families_are_both_written_as_ipv6() {
 }
 
 #[test]
-fn a_gap_longer_than_the_window_is_several_that_add_up() {
+fn a_gap_longer_than_the_window_becomes_several_that_add_up() {
     let connection = connection(1, "192.0.2.1:1", "192.0.2.2:2");
     let missing = (5 << 30) + 17;
     let mut recorder = Recorder::new(Vec::new());
@@ -205,7 +205,7 @@ fn a_gap_longer_than_the_window_is_several_that_add_up() {
 }
 
 #[test]
-fn a_writer_that_fails_is_reported_and_not_written_to_again() {
+fn a_write_error_is_reported_and_nothing_more_is_written() {
     struct Full(usize);
     impl std::io::Write for Full {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -229,77 +229,7 @@ fn a_writer_that_fails_is_reported_and_not_written_to_again() {
 }
 
 #[test]
-fn wireshark_has_nothing_to_say_about_a_recording_and_follows_its_streams() {
-    if Command::new("tshark").arg("--version").output().is_err() {
-        eprintln!("skipped: no tshark");
-        return;
-    }
-    let mut recorder = Recorder::new(Vec::new());
-    let mut said = [Vec::new(), Vec::new()];
-    for (number, client, server) in
-        [(1, "192.0.2.1:40001", "192.0.2.2:9"), (2, "[2001:db8::1]:40001", "[2001:db8::2]:9")]
-    {
-        let connection = connection(number, client, server);
-        let mut now = 1_700_000_000_000_000_000;
-        let mut time = || {
-            now += 1_000_000;
-            Time::from_nanos(now)
-        };
-        recorder.event(&connection, time(), Event::Open);
-        for step in 0..400usize {
-            let side = Side::BOTH[usize::from(step % 3 == 0)];
-            let size = [1, 2, 100, 1448, LONGEST_CHUNK][step % 5];
-            let chunk: Vec<u8> = (0..size).map(|at| (at * 7 + step) as u8).collect();
-            recorder.event(&connection, time(), Event::Chunk { side, bytes: &chunk });
-            if number == 1 {
-                said[side.index()].extend_from_slice(&chunk);
-            }
-        }
-        // More of one side than is waited for without an acknowledgement.
-        for _ in 0..300 {
-            let chunk = [5; LONGEST_CHUNK];
-            recorder.event(&connection, time(), Event::Chunk { side: Side::Server, bytes: &chunk });
-            if number == 1 {
-                said[Side::Server.index()].extend_from_slice(&chunk);
-            }
-        }
-        if number == 1 {
-            recorder.event(&connection, time(), Event::Close { side: Side::Client, ending: Ending::Closed });
-            recorder.event(&connection, time(), Event::Close { side: Side::Server, ending: Ending::Closed });
-        } else {
-            recorder.event(&connection, time(), Event::Close { side: Side::Server, ending: Ending::Reset });
-        }
-        recorder.event(&connection, time(), Event::Done);
-    }
-    let file = tempfile::NamedTempFile::with_suffix(".pcapng").expect("a file");
-    std::fs::write(file.path(), recorder.finish().expect("memory can be written")).expect("written");
-    let tshark = |arguments: &[&str]| {
-        let output = Command::new("tshark").arg("-r").arg(file.path()).args(arguments).output().expect("tshark runs");
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    };
-    let checks = ["-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE"];
-    let wrong = tshark(&[&checks[..], &["-Y", "tcp.analysis.flags || _ws.malformed"]].concat());
-    assert_eq!(wrong, "", "what tshark remarks on");
-    let checksums = tshark(&[&checks[..], &["-Y", "tcp.checksum.status != 1"]].concat());
-    assert_eq!(checksums, "", "packets with wrong checksums");
-    let followed = tshark(&["-q", "-z", "follow,tcp,raw,0"]);
-    let mut streams = [String::new(), String::new()];
-    for line in followed.lines() {
-        // The answering side is indented.
-        let side = usize::from(line.starts_with('\t'));
-        let line = line.trim();
-        if !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            streams[side].push_str(line);
-        }
-    }
-    for side in Side::BOTH {
-        let hex: String = said[side.index()].iter().map(|byte| format!("{byte:02x}")).collect();
-        assert!(streams[side.index()] == hex, "what tshark follows of the {side}");
-    }
-}
-
-#[test]
-fn a_side_that_only_listens_acknowledges_every_sixteen_mebibytes() {
+fn a_side_that_sends_nothing_acknowledges_every_sixteen_mebibytes() {
     let connection = connection(1, "192.0.2.1:1", "192.0.2.2:2");
     let mut recorder = Recorder::new(Vec::new());
     recorder.event(&connection, Time::from_nanos(1), Event::Open);

@@ -19,7 +19,7 @@ fn main() -> std::io::Result<()> {
             let path = entry?.path();
             let mut collector = Collector::default();
             let report = enjamb_capture::open(&path, &mut collector, &enjamb_capture::Options::default());
-            if let Some(fault) = report.fault {
+            if let Some(fault) = report.error {
                 eprintln!("{}: {fault}", path.display());
             }
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();

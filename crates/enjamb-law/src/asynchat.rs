@@ -1,45 +1,45 @@
-//! Programs of terminators in the manner of `asynchat`, run by the engine and by a naive reading of the whole stream.
+//! Programs of terminators as in `asynchat`, run by the engine and by a naive reader of the whole stream.
 //!
 //! `asynchat` drives a conversation by setting the next terminator inside `found_terminator`. A [`Program`] is such a sequence;
-//! [`Interpreter`] runs it on the engine, [`reference()`] on the whole stream at once, with nothing but a substring
-//! search. Where the two agree under every segmentation, and with the answers of the real `asynchat`, the engine is right.
+//! [`Interpreter`] runs it on the engine, and [`reference()`] on the whole stream at once with a substring search.
+//! If the two agree under every segmentation, and with the answers of the real `asynchat`, the engine is right.
 
 use std::convert::Infallible;
 
 use enjamb::{AnyOf, Delimiter, End, FrameInfo, Handler, Limit, Step, Terminator};
 
-/// What is set after a message was found.
+/// The terminator that is set after a message was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Setting {
     /// This terminator.
     Set(Terminator),
-    /// Nothing: a delimiter stays in force; after a count everything is data, as in `asynchat` (T7).
+    /// None: a delimiter stays in force; after a count everything is data, as in `asynchat` (T7).
     Keep,
 }
 
-/// What ends the first message, and what is set after each.
+/// The first terminator, and the setting after each message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
-    /// What ends the first message.
+    /// The terminator of the first message.
     pub first: Terminator,
-    /// What is set by the calls of `found`, one after the other.
+    /// The settings by the calls of `found`, one after the other.
     pub rest: Vec<Setting>,
-    /// After the last of them, begin again? Otherwise they all keep.
+    /// Whether the settings begin again after the last one. Otherwise all later calls keep the terminator.
     pub cycle: bool,
 }
 
-/// What ended a message, or would have.
+/// The kind of the terminator that ended a message, or would have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the kinds of terminators")]
-pub enum Ended {
+pub enum TerminatorKind {
     Delimiter,
     AnyOf,
     Length,
     Close,
 }
 
-impl Ended {
-    /// By this terminator.
+impl TerminatorKind {
+    /// Returns the kind of this terminator.
     #[must_use]
     pub fn by(terminator: &Terminator) -> Self {
         match terminator {
@@ -51,11 +51,11 @@ impl Ended {
     }
 }
 
-/// Bytes between two terminators, and which kind of terminator was in force.
-pub type Text = (Ended, Vec<u8>);
+/// The bytes between two terminators, and the kind of the terminator that was in force.
+pub type Text = (TerminatorKind, Vec<u8>);
 
 impl Program {
-    /// What is in force after message number `index`, when `current` was.
+    /// The terminator after message number `index`, if `current` was in force.
     fn after(&self, index: usize, current: &Terminator) -> Terminator {
         let setting = match self.rest.len() {
             0 => None,
@@ -80,24 +80,24 @@ pub struct Interpreter<'p> {
 }
 
 impl<'p> Interpreter<'p> {
-    /// At the beginning of `program`.
+    /// An interpreter at the beginning of `program`.
     #[must_use]
     pub fn new(program: &'p Program) -> Self {
         Self { program, current: program.first.clone(), found: 0, message: Vec::new() }
     }
 }
 
-/// What the engine says of a program.
+/// An event of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum ProgramEvent {
     /// A message was found.
     Message(Text),
-    /// The stream ended, and this was in progress.
+    /// The stream ended with this message in progress.
     Tail(Text),
 }
 
 impl Handler for Interpreter<'_> {
-    type Event = Heard;
+    type Event = ProgramEvent;
     type Error = Infallible;
 
     fn start(&self) -> Terminator {
@@ -113,19 +113,19 @@ impl Handler for Interpreter<'_> {
         Ok(())
     }
 
-    fn found(&mut self, _: FrameInfo) -> Result<Step<Heard>, Infallible> {
-        let text = (Ended::by(&self.current), std::mem::take(&mut self.message));
+    fn found(&mut self, _: FrameInfo) -> Result<Step<ProgramEvent>, Infallible> {
+        let text = (TerminatorKind::by(&self.current), std::mem::take(&mut self.message));
         if self.current == Terminator::Close {
-            return Ok(Step::event(Heard::Tail(text)));
+            return Ok(Step::event(ProgramEvent::Tail(text)));
         }
         self.current = self.program.after(self.found, &self.current);
         self.found += 1;
-        Ok(Step::event(Heard::Message(text)).until(self.current.clone()))
+        Ok(Step::event(ProgramEvent::Message(text)).until(self.current.clone()))
     }
 
-    fn close(&mut self, _: End) -> Result<Option<Heard>, Infallible> {
-        let text = (Ended::by(&self.current), std::mem::take(&mut self.message));
-        Ok((self.current != Terminator::Close).then_some(Heard::Tail(text)))
+    fn close(&mut self, _: End) -> Result<Option<ProgramEvent>, Infallible> {
+        let text = (TerminatorKind::by(&self.current), std::mem::take(&mut self.message));
+        Ok((self.current != Terminator::Close).then_some(ProgramEvent::Tail(text)))
     }
 
     fn held(&self) -> usize {
@@ -133,10 +133,10 @@ impl Handler for Interpreter<'_> {
     }
 }
 
-/// What a program comes to, read off the whole stream: the messages, and what is left.
+/// Returns the events of a program, read from the whole stream: the messages, and the rest.
 #[must_use]
-pub fn reference(program: &Program, stream: &[u8]) -> Vec<Heard> {
-    let mut heard = Vec::new();
+pub fn reference(program: &Program, stream: &[u8]) -> Vec<ProgramEvent> {
+    let mut events = Vec::new();
     let mut rest = stream;
     let mut current = program.first.clone();
     loop {
@@ -151,12 +151,12 @@ pub fn reference(program: &Program, stream: &[u8]) -> Vec<Heard> {
             Terminator::Close => None,
         };
         let Some((end, next)) = end else {
-            heard.push(Heard::Tail((Ended::by(&current), rest.to_vec())));
-            return heard;
+            events.push(ProgramEvent::Tail((TerminatorKind::by(&current), rest.to_vec())));
+            return events;
         };
-        heard.push(Heard::Message((Ended::by(&current), rest[..end].to_vec())));
+        events.push(ProgramEvent::Message((TerminatorKind::by(&current), rest[..end].to_vec())));
         rest = &rest[next..];
-        current = program.after(heard.len() - 1, &current);
+        current = program.after(events.len() - 1, &current);
     }
 }
 
@@ -164,7 +164,7 @@ fn naive_find(haystack: &[u8], delimiter: &Delimiter) -> Option<usize> {
     haystack.windows(delimiter.bytes().len()).position(|window| window == delimiter.bytes())
 }
 
-/// Leftmost, then longest.
+/// Finds the leftmost delimiter, and of those the longest.
 fn naive_find_any(haystack: &[u8], set: &AnyOf) -> Option<(usize, usize)> {
     let longest_at = |at: usize| set.delimiters().filter(|one| haystack[at..].starts_with(one)).map(<[u8]>::len).max();
     (0..haystack.len()).find_map(|at| longest_at(at).map(|length| (at, at + length)))

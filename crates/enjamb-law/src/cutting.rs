@@ -1,7 +1,8 @@
 //! An input with its chunks glued together, and every way to cut it again.
 //!
-//! Neighbouring chunks of one side are glued: what is left are *turns*, between which the other side spoke or something
-//! else happened. A turn's edges are causes and effects and stay where they are; inside a turn any cut is legal.
+//! Neighbouring chunks of one side are glued. The result is a list of *turns*: between two turns the other side
+//! sent something, or a gap or an end came. The edges of turns are cause and effect and stay where they are.
+//! Inside a turn every cut is legal.
 
 use enjamb::transcript::{Content, Entry};
 use enjamb::{Ending, Side, Time, Transcript};
@@ -13,7 +14,7 @@ pub struct Cutting {
     len: usize,
 }
 
-/// What a subject is fed.
+/// A part of the input of a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
     /// Bytes that arrive together.
@@ -27,7 +28,7 @@ pub enum Event<'a> {
 }
 
 impl Event<'_> {
-    /// As it is kept; `None` where nothing happened.
+    /// Returns it as a transcript keeps it; `None` for `Again`.
     pub(crate) fn what(self) -> Option<Content> {
         match self {
             Self::Chunk(bytes) => Some(Content::Chunk(bytes.to_vec())),
@@ -38,14 +39,17 @@ impl Event<'_> {
     }
 }
 
-/// One side's stream, as an input. It ends where the input ends.
+/// The side of a subject that reads only one stream.
+pub(crate) const ONLY: Side = Side::Client;
+
+/// Makes an input of one side's stream. The stream ends where the input ends.
 #[must_use]
 pub fn stream(bytes: &[u8]) -> Cutting {
     Cutting::of([(Side::Client, Content::Chunk(bytes.to_vec()))])
 }
 
 impl Cutting {
-    /// Glues what is adjacent.
+    /// Makes an input of turns, and glues adjacent chunks of one side.
     #[must_use]
     pub fn of(turns: impl IntoIterator<Item = (Side, Content)>) -> Self {
         let mut glued: Vec<(Side, Content)> = Vec::new();
@@ -62,25 +66,26 @@ impl Cutting {
         Self { turns: glued, len }
     }
 
-    /// The turns, in order.
+    /// Returns the turns, in order.
     #[must_use]
     pub fn turns(&self) -> &[(Side, Content)] {
         &self.turns
     }
 
-    /// Bytes of payload in all turns together. A cut is a place between 1 and one less than this.
+    /// Returns the bytes of payload in all turns together. A cut is a number between 1 and one less than this.
     #[must_use]
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// The payload of all turns together: the stream, where there is only one.
+    /// Returns the payload of all turns together. Where there is only one stream, this is the stream.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         self.turns.iter().flat_map(|(_, what)| payload(what)).copied().collect()
     }
 
-    /// The beginning of it, with so many bytes of payload; all of it, where it has no more. What happened behind the last of them is no part of it.
+    /// Returns the beginning, with so many bytes of payload, or all of it if it has no more. Events after the
+    /// last of these bytes are left out.
     #[must_use]
     pub fn beginning(&self, bytes: usize) -> Self {
         if self.len <= bytes {
@@ -95,7 +100,7 @@ impl Cutting {
         }))
     }
 
-    /// Where turns begin and end within the payload: cuts there change nothing.
+    /// The edges of the turns within the payload. A cut there changes nothing.
     pub(crate) fn edges(&self) -> Vec<usize> {
         let ends = self.turns.iter().scan(0, |at, (_, what)| {
             *at += payload(what).len();
@@ -104,14 +109,14 @@ impl Cutting {
         ends.filter(|at| (1..self.len).contains(at)).collect()
     }
 
-    /// Is there no payload at all?
+    /// Returns whether there is no payload.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The events in order, with the payload cut before each byte whose number is in `cuts`, which are in ascending order.
-    /// Cuts at the edge of a turn change nothing.
+    /// Returns the events in order, with the payload cut before each byte whose number is in `cuts`. The cuts are
+    /// in ascending order. A cut at the edge of a turn changes nothing.
     pub fn cut<'a>(&'a self, cuts: &'a [usize]) -> impl Iterator<Item = (Side, Event<'a>)> {
         let mut offset = 0;
         let mut next = 0;
@@ -130,7 +135,7 @@ impl Cutting {
         })
     }
 
-    /// As a transcript, cut at `cuts`, without times.
+    /// Returns a transcript, cut at `cuts`, without times.
     #[must_use]
     pub fn transcript(&self, cuts: &[usize]) -> Transcript {
         let entries = self

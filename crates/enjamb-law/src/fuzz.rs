@@ -1,7 +1,7 @@
-//! Oracles for fuzz targets. A target is a line over one of these, so what a fuzzer finds is run again by a plain test.
+//! Oracles for fuzz targets. A target is one line over one of them, so a plain test can repeat what a fuzzer found.
 //!
-//! Inputs are [`Script`]s, of which every byte string is one; recorded conversations make good seeds, and what a fuzzer mutates are
-//! the bytes of the protocol and not those of an encoding.
+//! An input is a [`Script`], and every byte string is one. Recorded conversations make good seeds, since a fuzzer
+//! mutates the bytes of the protocol and not those of an encoding.
 
 use enjamb::{Framer, Machine, Session, Terminator};
 
@@ -12,7 +12,8 @@ use crate::machines::Sessions;
 use crate::script::{Case, Script};
 use crate::subject::{Comparable, Subject};
 
-/// The laws that hold for any input, over `script` with the pieces of `grammar`: total, split, quiet.
+/// Checks the laws that hold for any input, which are total, split and quiet, over `script` with the pieces of
+/// `grammar`.
 ///
 /// # Panics
 /// With the smallest violation, when one is broken.
@@ -29,7 +30,7 @@ where
     }
 }
 
-/// The split law over sessions.
+/// Checks the split law over sessions.
 ///
 /// # Panics
 /// With the smallest violation, when the law is broken.
@@ -44,16 +45,16 @@ pub fn split_law(script: &Script, open: impl Fn() -> Box<dyn Session>) {
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[derive(Clone, Debug)]
 pub struct EngineCase {
-    /// The terminators in order: a length where there are no bytes, a delimiter where there are; where the length is less than their number, they
-    /// are several delimiters of that length, the last one perhaps shorter.
+    /// The terminators, in order. Without bytes it is the length, and with bytes a delimiter. If the length is
+    /// less than the number of bytes, they are several delimiters of that length; the last may be shorter.
     pub program: Vec<(Vec<u8>, u8)>,
-    /// Begin the program again at its end?
+    /// Whether the program begins again at its end.
     pub cycle: bool,
-    /// What arrives, in the chunks it arrives in.
+    /// The chunks that arrive.
     pub chunks: Vec<Vec<u8>>,
 }
 
-/// The engine against the naive reading of the whole stream.
+/// Checks the engine against the naive reader of the whole stream.
 ///
 /// # Panics
 /// When they differ.
@@ -69,13 +70,13 @@ pub fn engine_law(case: &EngineCase) {
         return;
     };
     let program = Program { first, rest: settings.collect(), cycle: case.cycle };
-    let mut heard = Vec::new();
+    let mut events = Vec::new();
     let mut framer = Framer::new(Interpreter::new(&program));
     for chunk in &case.chunks {
-        let fed = framer.feed(chunk, &mut |event| heard.push(event));
+        let fed = framer.feed(chunk, &mut |event| events.push(event));
         fed.unwrap_or_else(|error| panic!("an interpreter does not fail: {error}"));
     }
-    let end = framer.close(&mut |event| heard.push(event));
+    let end = framer.close(&mut |event| events.push(event));
     end.unwrap_or_else(|error| panic!("an interpreter does not fail: {error}"));
-    assert_eq!(heard, reference(&program, &case.chunks.concat()), "{program:?} over {:?}", case.chunks);
+    assert_eq!(events, reference(&program, &case.chunks.concat()), "{program:?} over {:?}", case.chunks);
 }

@@ -1,21 +1,20 @@
-//! What a stream of some protocol is made of: whole messages, the tokens that matter in them, and how lengths are written.
+//! The vocabulary of a protocol: whole messages, the tokens that matter in them, and the forms of lengths.
 
-use crate::violation::literal;
-
-/// The vocabulary of a protocol, for inputs that get past its first byte.
+/// The vocabulary of a protocol, from which inputs are made that a parser does not refuse at the first byte.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grammar {
     /// Well-formed messages, each whole.
     pub messages: Vec<Vec<u8>>,
     /// Pieces of messages that matter by themselves: delimiters, keywords, headers.
     pub tokens: Vec<Vec<u8>>,
-    /// How a length in front of a payload is written.
+    /// The forms of a length in front of a payload.
     pub prefixes: Vec<Prefix>,
 }
 
-/// A length in front of a payload, as it is written.
+/// The form of a length in front of a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "width and byte order")]
+#[non_exhaustive]
 pub enum Prefix {
     U8,
     U16Be,
@@ -26,7 +25,8 @@ pub enum Prefix {
     U32Le,
     U64Be,
     U64Le,
-    /// Seven bits a byte, the least significant first, the highest bit set in all but the last: protobuf, MQTT.
+    /// Seven bits in each byte, the least significant first. The highest bit is set in all bytes but the last:
+    /// protobuf, MQTT.
     Varint,
     /// Decimal digits, then a colon: netstrings.
     DecimalColon,
@@ -37,7 +37,7 @@ pub enum Prefix {
 }
 
 impl Prefix {
-    /// All of them.
+    /// All forms.
     pub const ALL: [Self; 13] = [
         Self::U8,
         Self::U16Be,
@@ -54,7 +54,7 @@ impl Prefix {
         Self::HexadecimalCrlf,
     ];
 
-    /// `length` as it is written; what does not fit is cut off.
+    /// Writes `length` in this form. Bits that do not fit are cut off.
     #[must_use]
     pub fn write(self, length: u64) -> Vec<u8> {
         let big = length.to_be_bytes();
@@ -87,14 +87,15 @@ impl Prefix {
 }
 
 impl Grammar {
-    /// Adds what can be read off the messages themselves: how they all end, and how their lengths are written where all begin with their length.
+    /// Adds the parts that the messages show: their common ending, and the form of their length if all begin with
+    /// it.
     #[must_use]
     pub fn inferred(mut self) -> Self {
         let own = self.messages.clone();
         let messages: Vec<&[u8]> = own.iter().map(Vec::as_slice).filter(|message| !message.is_empty()).collect();
         if messages.len() >= 2 {
             let ending = messages.iter().skip(1).fold(messages[0], |ending, message| common_suffix(ending, message));
-            // What all messages are is not an ending.
+            // If all messages are the same bytes, these are not an ending.
             if !ending.is_empty() && messages.iter().any(|message| message.len() > ending.len()) {
                 let ending = ending[ending.len().saturating_sub(4)..].to_vec();
                 self.add_token(ending);
@@ -133,7 +134,7 @@ impl Grammar {
         }
     }
 
-    /// Messages and tokens by one number, which is taken modulo how many there are; empty where there is none.
+    /// The message or token with this number, modulo how many there are. Empty if there is none.
     pub(crate) fn piece(&self, number: u8) -> &[u8] {
         let pieces = self.messages.len() + self.tokens.len();
         let Some(at) = usize::from(number).checked_rem(pieces) else {
@@ -142,7 +143,7 @@ impl Grammar {
         self.messages.get(at).unwrap_or_else(|| &self.tokens[at - self.messages.len()])
     }
 
-    /// The tokens as a dictionary for libFuzzer and AFL, a line each.
+    /// Returns the tokens as a dictionary for libFuzzer and AFL, one on each line.
     #[must_use]
     pub fn dictionary(&self) -> String {
         let prefixes = self.prefixes.iter().map(|prefix| prefix.write(5));
@@ -164,11 +165,6 @@ impl Grammar {
         lines.dedup();
         lines.concat()
     }
-
-    /// As a person reads it.
-    pub(crate) fn describe(&self, at: usize) -> String {
-        self.messages.get(at).map_or_else(String::new, |message| literal(message))
-    }
 }
 
 fn common_suffix<'a>(a: &'a [u8], b: &[u8]) -> &'a [u8] {
@@ -185,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn how_messages_end_is_read_off_them() {
+    fn the_common_ending_of_messages_is_found() {
         assert_eq!(
             grammar(&[b"one\r\n", b"\r\n", b"three\r\n"]).tokens,
             [b"\r\n".to_vec(), b"\n".to_vec(), b"\r".to_vec()]
@@ -195,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn how_lengths_are_written_is_read_off_the_messages() {
+    fn the_form_of_lengths_is_found() {
         assert_eq!(grammar(&[b"\x00\x02ab", b"\x00\x00"]).prefixes, [Prefix::U16Be]);
         assert_eq!(grammar(&[b"\x02ab", b"\x00"]).prefixes, [Prefix::U8, Prefix::Varint]);
         assert_eq!(grammar(&[b"5:hello", b"0:"]).prefixes, [Prefix::DecimalColon]);

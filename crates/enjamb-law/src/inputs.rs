@@ -1,4 +1,4 @@
-//! What the laws are tried with: from the messages of a definition to streams, floods and depths.
+//! The inputs of the laws, made from the messages of a definition: streams, floods, depths and random cases.
 
 use proptest::strategy::{Strategy, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -10,7 +10,7 @@ use crate::script::Case;
 use crate::segmentations::Segmentations;
 use crate::strategy;
 
-/// Streams of well-formed messages: each alone, neighbours, all, and all with a part of one behind them.
+/// Streams of well-formed messages: each alone, two neighbours, all, and all followed by a part of one.
 pub(crate) fn streams(messages: &[Vec<u8>]) -> Vec<Cutting> {
     let mut streams: Vec<Vec<u8>> = messages.to_vec();
     if messages.len() > 1 {
@@ -26,7 +26,7 @@ pub(crate) fn streams(messages: &[Vec<u8>]) -> Vec<Cutting> {
     streams.iter().map(|bytes| stream(bytes)).collect()
 }
 
-/// As many cuts as a stream of this length can be tried under in reasonable time.
+/// As many segmentations as a stream of this length allows in reasonable time.
 pub(crate) fn segmentations(len: usize) -> Segmentations {
     match len {
         0..=96 => Segmentations::up_to_two_cuts(),
@@ -35,29 +35,38 @@ pub(crate) fn segmentations(len: usize) -> Segmentations {
     }
 }
 
-/// Messages for a law over messages: as many as are `most` bytes together.
-pub(crate) fn within(messages: &[Vec<u8>], most: usize) -> Vec<&[u8]> {
+/// The first messages that have `bytes_max` bytes together, and always at least one.
+pub(crate) fn within(messages: &[Vec<u8>], bytes_max: usize) -> Vec<&[u8]> {
     let mut len = 0;
-    let taken = messages.iter().take_while(|message| {
+    let mut taken: Vec<&[u8]> = Vec::new();
+    for message in messages {
         len += message.len();
-        len <= most
-    });
-    taken.map(Vec::as_slice).collect()
+        if len > bytes_max && !taken.is_empty() {
+            break;
+        }
+        taken.push(message);
+    }
+    taken
 }
 
-/// The messages over and over, in one long list: 200 of them, or 64 KiB.
+/// The messages over and over, in one long list: 200 of them, or as many as have 64 KiB, and always at least
+/// two.
 pub(crate) fn many(messages: &[Vec<u8>]) -> Vec<&[u8]> {
     const MOST: usize = 200;
     const MOST_BYTES: usize = 64 << 10;
     let mut len = 0;
-    let taken = messages.iter().cycle().take(MOST).take_while(|message| {
+    let mut taken: Vec<&[u8]> = Vec::new();
+    for message in messages.iter().cycle().take(MOST) {
         len += message.len();
-        len <= MOST_BYTES
-    });
-    taken.map(Vec::as_slice).collect()
+        if len > MOST_BYTES && taken.len() >= 2 {
+            break;
+        }
+        taken.push(message);
+    }
+    taken
 }
 
-/// Cases by chance, repeatable by the name of the definition: `ENJAMB_LAW_SEED` gives others.
+/// Random cases, the same for the same name of a definition. `ENJAMB_LAW_SEED` gives others.
 pub(crate) struct Chance {
     runner: TestRunner,
 }
@@ -65,8 +74,8 @@ pub(crate) struct Chance {
 impl Chance {
     pub(crate) fn new(name: &str) -> Self {
         let mut seed = [0_u8; 32];
-        let told = std::env::var("ENJAMB_LAW_SEED").unwrap_or_default();
-        for (at, byte) in name.bytes().chain(told.bytes()).enumerate() {
+        let seed_text = std::env::var("ENJAMB_LAW_SEED").unwrap_or_default();
+        for (at, byte) in name.bytes().chain(seed_text.bytes()).enumerate() {
             seed[at % 32] = seed[at % 32].wrapping_mul(31).wrapping_add(byte);
         }
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
@@ -77,7 +86,7 @@ impl Chance {
         strategy.new_tree(&mut self.runner).ok().map(|tree| tree.current())
     }
 
-    /// `count` scripts over `grammar`, with cuts of their own and others.
+    /// Returns `count` scripts over `grammar`, half of them with other cuts than their own.
     pub(crate) fn cases(&mut self, grammar: &Grammar, count: usize) -> Vec<Case> {
         let scripts = strategy::scripts(grammar);
         let case = |chance: &mut Self| {
@@ -88,7 +97,7 @@ impl Chance {
         (0..count.div_ceil(2)).filter_map(|_| case(self)).flatten().collect()
     }
 
-    /// `count` byte strings that mean nothing.
+    /// Returns `count` byte strings without any meaning.
     pub(crate) fn noise(&mut self, count: usize) -> Vec<Case> {
         let bytes = proptest::collection::vec(proptest::num::u8::ANY, 0..64);
         let noise = |chance: &mut Self| {
@@ -100,7 +109,7 @@ impl Chance {
     }
 }
 
-/// Places inside `message`, `most` of them at the most: the first, the last, and some between.
+/// Up to `most` places inside `message`: the first, the last, and some between.
 fn places(message: &[u8], most: usize) -> impl Iterator<Item = usize> {
     let step = message.len().div_ceil(most.max(1)).max(1);
     (0..message.len())
@@ -109,7 +118,7 @@ fn places(message: &[u8], most: usize) -> impl Iterator<Item = usize> {
         .chain(message.len().checked_sub(1).filter(|last| *last > 0))
 }
 
-/// A message that never ends: the beginning of one, and then a byte for ever.
+/// Messages that never end: the beginning of one, and then one byte without end.
 pub(crate) fn floods(messages: &[Vec<u8>], places_most: usize) -> Vec<Growth> {
     let mut floods: Vec<Growth> = Vec::new();
     for message in messages.iter().take(4) {
@@ -138,11 +147,12 @@ const NUMBERS: [&[u8]; 8] = [
     b"-1",
 ];
 
-/// What may overflow a stack or an integer, or exhaust memory: beginnings of messages over and over, and lengths that nobody means.
+/// Inputs that may overflow a stack or an integer, or exhaust memory: beginnings of messages over and over, and
+/// lengths at the edges of their types.
 pub(crate) fn extremes(grammar: &Grammar) -> Vec<Vec<u8>> {
     const DEEP: usize = 64 << 10;
     const MOST: usize = 400;
-    // What is read only once it has ended is ended.
+    // A nesting may be read only once its message has ended.
     let end = grammar.tokens.first().map_or(&[][..], Vec::as_slice);
     let mut extremes: Vec<Vec<u8>> = Vec::new();
     for piece in grammar.messages.iter().chain(&grammar.tokens) {
@@ -174,7 +184,7 @@ pub(crate) fn extremes(grammar: &Grammar) -> Vec<Vec<u8>> {
     extremes
 }
 
-/// Where there are decimal digits, run by run.
+/// The runs of decimal digits in `message`.
 fn digits(message: &[u8]) -> Vec<std::ops::Range<usize>> {
     let mut runs: Vec<std::ops::Range<usize>> = Vec::new();
     for at in (0..message.len()).filter(|at| message[*at].is_ascii_digit()) {
@@ -191,7 +201,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_in_messages_become_extreme_and_beginnings_deep() {
+    fn a_long_message_is_not_passed_over() {
+        let messages = [vec![b'a'; 100 << 10], b"b".to_vec()];
+        assert_eq!(within(&messages, 10), [&messages[0][..]]);
+        assert_eq!(within(&messages[1..], 10), [b"b"]);
+        assert_eq!(many(&messages[..1]).len(), 2);
+        assert_eq!(many(&messages[1..]).len(), 200);
+    }
+
+    #[test]
+    fn numbers_become_extreme_and_beginnings_deep() {
         let grammar = Grammar { messages: vec![b"set 12 3\r\n".to_vec()], ..Grammar::default() }.inferred();
         let extremes = extremes(&grammar);
         for expected in [&b"set 18446744073709551615 3\r\n"[..], b"set 12 -1\r\n", b"\xff\xff\xff\xff12 3\r\n"] {

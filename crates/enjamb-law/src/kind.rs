@@ -1,9 +1,11 @@
-//! What kind of error it is, whatever its text quotes.
+//! The kind of an error, without the values that its text quotes.
 
 use std::fmt::{self, Debug, Display};
 
-/// The kind of an error: its [`Debug`] text without what depends on the bytes it was found in. Texts quote buffers and count bytes, so
-/// two runs that fail in the same way may say it in other words; the names of types and variants stay.
+/// The kind of an error: its [`Debug`] text without the values in it.
+///
+/// Texts quote buffers and count bytes, so two runs that fail in the same way may print different texts. The names
+/// of types and variants stay the same.
 ///
 /// ```
 /// use enjamb_law::Kind;
@@ -15,18 +17,20 @@ use std::fmt::{self, Debug, Display};
 pub struct Kind(String);
 
 impl Kind {
-    /// Reads it off the error's debug text: strings, characters and numbers become `_`, and so does a list of them. A backtrace behind it is no part of it.
+    /// Reads the kind from the debug text of an error. Strings, characters and numbers become `_`, and so does a
+    /// list of them. A backtrace is left out.
     pub fn of(error: &(impl Debug + ?Sized)) -> Self {
         Self(without_values(without_backtrace(&format!("{error:?}"))))
     }
 }
 
-/// `anyhow` and its kin print one when the environment asks for it, and it tells the call and not the error.
+/// `anyhow` and similar crates print a backtrace when the environment asks for it. It depends on the call, not on
+/// the error.
 fn without_backtrace(text: &str) -> &str {
     text.split_once("Stack backtrace:").map_or(text, |(error, _)| error.trim_end())
 }
 
-/// Leaves the shape and drops the values.
+/// Keeps the shape of the text and drops the values.
 fn without_values(text: &str) -> String {
     let mut kept = String::new();
     let mut rest = text.chars().peekable();
@@ -101,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backtrace_is_no_part_of_an_error() {
+    fn a_backtrace_is_left_out() {
         assert_eq!(without_backtrace("no frame\n\nStack backtrace:\n   0: decode\n   1: main"), "no frame");
         assert_eq!(without_backtrace("no frame"), "no frame");
     }

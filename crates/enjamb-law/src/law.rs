@@ -3,37 +3,39 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// What must hold of everything that reads messages off a stream, however the bytes are cut.
+/// A law that everything must obey which reads messages from a stream, however the bytes are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Law {
     /// One trace of messages, however the bytes were cut: [`split`](crate::split).
     Split,
     /// Messages glued into one chunk, few or many, are the same messages: [`coalesce`](crate::coalesce).
     Coalesce,
-    /// A message whose last byte was fed has been said: [`prompt`](crate::prompt).
+    /// A message is emitted as soon as its last byte was fed: [`prompt`](crate::prompt).
     Prompt,
-    /// Asked again without anything new, it says nothing new: [`quiet`](crate::quiet).
+    /// Asked again without new input, a subject emits nothing: [`quiet`](crate::quiet).
     Quiet,
-    /// Any bytes whatever are answered with values or a typed error; no panic, no endless answer, no endless recursion: [`total`](crate::total).
+    /// Any bytes give events or a typed error. No panic, no endless output, no endless recursion:
+    /// [`total`](crate::total).
     Total,
-    /// What is held stays under the declared limit: [`bounded`](crate::bounded).
+    /// The memory held stays under the declared limit: [`bounded`](crate::bounded).
     Bounded,
-    /// Work for each byte is constant: [`linear`](crate::linear).
+    /// The work for each byte is constant: [`linear`](crate::linear).
     Linear,
     /// After an error, only that error: [`fused`](crate::fused).
     Fused,
-    /// The end of the stream inside a message is told from one between two messages: [`end`](crate::end).
+    /// An end of the stream inside a message differs from one between two messages: [`end`](crate::end).
     End,
-    /// Messages say alone what they say together: [`alone`](crate::alone).
+    /// A message gives the same events alone and among others: [`alone`](crate::alone).
     Alone,
-    /// An async reader that waits when bytes arrive is woken, and does not spin when none do: [`awake`](crate::awake).
+    /// A reader that waits is woken when bytes arrive, and does not spin when none do: [`awake`](crate::awake).
     Awake,
-    /// Encoded again it is the same message, decoded again the same value: [`round_trip`](crate::round_trip).
+    /// An event that is encoded and decoded again is the same event: [`round_trip`](crate::round_trip).
     RoundTrip,
 }
 
 impl Law {
-    /// All of them, in the order in which they are tried.
+    /// All laws, in the order in which they are tried.
     pub const ALL: [Self; 12] = [
         Self::Total,
         Self::Split,
@@ -49,7 +51,7 @@ impl Law {
         Self::RoundTrip,
     ];
 
-    /// `split`, `coalesce`, ..., `round_trip`: also the name of its test.
+    /// The name of the law, which is also the name of its test: `split`, `coalesce`, ..., `round_trip`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -68,22 +70,22 @@ impl Law {
         }
     }
 
-    /// What it says, in one line.
+    /// The law in one line.
     #[must_use]
-    pub const fn says(self) -> &'static str {
+    pub const fn statement(self) -> &'static str {
         match self {
             Self::Split => "one trace of messages, however the bytes were cut",
             Self::Coalesce => "messages glued into one chunk are the same messages",
-            Self::Prompt => "a message whose last byte was fed has been said",
-            Self::Quiet => "asked again without anything new, it says nothing new",
-            Self::Total => "any bytes whatever: values or a typed error",
-            Self::Bounded => "what is held stays under the limit",
-            Self::Linear => "work for each byte is constant",
+            Self::Prompt => "a message is emitted as soon as its last byte was fed",
+            Self::Quiet => "asked again without new input, it emits nothing",
+            Self::Total => "any bytes give events or a typed error",
+            Self::Bounded => "the memory held stays under the limit",
+            Self::Linear => "the work for each byte is constant",
             Self::Fused => "after an error, only that error",
-            Self::End => "an end inside a message is told from one between two",
-            Self::Alone => "messages say alone what they say together",
-            Self::Awake => "who waits when bytes arrive is woken",
-            Self::RoundTrip => "encoded again it is the same",
+            Self::End => "an end inside a message differs from one between two",
+            Self::Alone => "a message gives the same events alone and among others",
+            Self::Awake => "a reader that waits is woken when bytes arrive",
+            Self::RoundTrip => "an event that is encoded and decoded again is the same",
         }
     }
 }
@@ -94,7 +96,7 @@ impl fmt::Display for Law {
     }
 }
 
-/// A name is not that of a law.
+/// The name is not that of a law.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownLaw;
 

@@ -1,8 +1,9 @@
 //! The laws of framing, as plain functions.
 //!
-//! **The split law**: one trace, however the bytes were cut. TCP may cut a stream anywhere and glue any of it together, so
-//! whatever a parser says must follow from the bytes alone. [`split`] checks it for one segmentation, [`split_everywhere`] for a whole
-//! family of them; a failure is a [`Violation`], minimised and printed so that a person sees it.
+//! **The split law**: one trace of messages, however the bytes were cut. TCP may cut a stream anywhere and glue
+//! any of it together, so a parser's output must follow from the bytes alone. [`split`] checks that for one
+//! segmentation, [`split_everywhere`] for a whole family of them. A failure is a [`Violation`], as small as it
+//! gets, and its text shows a person what happened.
 //!
 //! ```
 //! use enjamb_law::{Machines, Segmentations, split_everywhere};
@@ -11,46 +12,72 @@
 //! let framing = Framing::parse("lines").unwrap();
 //! let lines = Machines(|| enjamb::Framer::new(framing.handler()));
 //! let stream = enjamb_law::stream(b"one\r\ntwo\r\n\r\nthree");
-//! let checked = split_everywhere(&lines, &stream, &Segmentations::up_to_two_cuts()).unwrap();
-//! assert!(checked.segmentations > 100);
+//! let coverage = split_everywhere(&lines, &stream, &Segmentations::up_to_two_cuts()).unwrap();
+//! assert!(coverage.segmentations > 100);
 //! ```
 //!
-//! * [`Subject`]: what is put under a law. [`Machines`] and [`Sessions`] make one of a constructor.
-//! * Adapters make subjects of what others write: [`Decoded`] of decoders with a buffer, [`Reading`] and [`Writing`] of async readers and writers, `Streaming` of transformers
-//!   of streams, [`Parsing`] of parse functions, [`Pushing`] of push parsers, [`Accumulating`] of accumulators, [`Blocking`] of blocking readers.
-//! * [`Cutting`]: an input with its chunks glued, and how to cut it again.
-//! * [`Segmentations`]: which cuts are tried.
-//! * [`asynchat`]: programs of terminators, and the naive reading of a whole stream that the engine is held against.
-//! * [`strategy`]: the same as proptest strategies (feature `proptest`).
-//! * [`fuzz`]: inputs for fuzz targets, where every byte string is one.
+//! * `laws!` and `Laws`: one definition, and every law as a test of it.
+//! * [`Subject`]: the code under a law. [`Machines`] and [`Sessions`] make one from a constructor.
+//! * Adapters make subjects of other people's code: [`Decoded`] of decoders with a buffer, [`Reading`] and
+//!   [`Writing`] of async readers and writers, `Streaming` of stream transformers, [`Parsing`] of parse
+//!   functions, [`Pushing`] of push parsers, [`Accumulating`] of accumulators, [`Blocking`] of blocking readers.
+//! * [`Cutting`]: an input with its chunks glued, and the ways to cut it again.
+//! * [`Segmentations`]: a family of cuts to try.
+//! * [`asynchat`]: programs of terminators, and a naive reader of a whole stream that the engine must agree with.
+//! * [`fuzz`]: oracles for fuzz targets. Every byte string is an input.
+//!
+//! # Features
+//!
+//! | feature | brings | default |
+//! |---|---|---|
+//! | `proptest` | `laws!`, `Laws`, and the strategies of `strategy` | yes |
+//! | `allocations` | the laws `bounded` and `linear` count allocations. It sets a global allocator, so a test binary that has its own cannot use it | |
+//! | `arbitrary` | `arbitrary::Arbitrary` for [`Script`] and [`fuzz::EngineCase`] | |
+//! | `tokio-util` | [`Decoded`] over `tokio_util::codec::Decoder`, and `encoded` over its `Encoder` | |
+//! | `asynchronous-codec` | [`Decoded`] over `asynchronous_codec::Decoder` | |
+//! | `tokio` | tokio's reader and writer traits for [`Reading`] and [`Writing`] | |
+//! | `futures` | the traits of the futures crates for them; `Streaming` | |
+//! | `httparse`, `nom7`, `nom8` | [`Parsing`] takes what these parsers return | |
 
 mod adapters;
 pub mod asynchat;
+#[cfg(feature = "proptest")]
+mod check;
+#[cfg(feature = "proptest")]
+mod child;
 mod cutting;
+#[cfg(feature = "proptest")]
 mod definition;
 pub mod fuzz;
 mod grammar;
-mod guard;
+#[cfg(feature = "proptest")]
 mod inputs;
-mod isolate;
 mod kind;
 mod law;
 mod laws;
+mod literal;
 mod machines;
-#[macro_use]
+#[cfg(feature = "proptest")]
 mod macros;
 mod measure;
 mod minimise;
-mod panics;
+mod output;
 mod pulse;
+#[cfg(feature = "proptest")]
 mod regressions;
 mod run;
 mod script;
 mod segmentations;
+#[cfg(feature = "proptest")]
 pub mod strategy;
 mod subject;
+mod trace;
+#[cfg(feature = "proptest")]
 mod trying;
+#[cfg(feature = "proptest")]
+mod verdict;
 mod violation;
+mod watch;
 
 #[cfg(feature = "asynchronous-codec")]
 pub use adapters::AsynchronousCodec;
@@ -63,21 +90,25 @@ pub use adapters::{Body, Streaming};
 #[cfg(feature = "tokio-util")]
 pub use adapters::{TokioUtil, encoded};
 pub use cutting::{Cutting, Event, stream};
-pub use definition::{Laws, Tried, Verdict};
+#[cfg(feature = "proptest")]
+pub use definition::Laws;
 pub use grammar::{Grammar, Prefix};
-pub use guard::{Lost, survive};
 pub use kind::Kind;
 pub use law::{Law, UnknownLaw};
 pub use laws::{
-    Bound, Checked, Growth, alone, awake, bounded, coalesce, end, fused, linear, prompt, quiet, round_trip, split,
+    Bound, Coverage, Growth, alone, awake, bounded, coalesce, end, fused, linear, prompt, quiet, round_trip, split,
     split_everywhere, total,
 };
-pub use machines::{At, Machines, Never, Sessions};
+pub use machines::{EventAt, Machines, Never, Sessions};
+pub use output::{Breach, DebugText, Output};
 pub use run::Run;
 pub use script::{Case, Item, Script};
 pub use segmentations::Segmentations;
-pub use subject::{Comparable, Fault, FlatMapped, Mapped, MappedError, Merging, Said, Shown, Subject};
-pub use violation::{Told, Violation};
+pub use subject::{Comparable, FlatMap, Map, MapError, Merge, Subject};
+#[cfg(feature = "proptest")]
+pub use verdict::{Tally, Verdict};
+pub use violation::{Trace, Violation};
+pub use watch::{WatchError, watch};
 
 /// The guide's examples are run as tests.
 #[cfg(doctest)]

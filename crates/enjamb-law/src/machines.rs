@@ -1,30 +1,32 @@
-//! Subjects of enjamb's own two shapes: machines and sessions.
+//! Subjects of the two traits of the engine: machines and sessions.
 
 use std::fmt::{self, Debug};
 
 use enjamb::{Ending, Machine, Message, OwnedMessage, Session, Side, Terminator};
+use enjamb_isolate::catch_panic;
 
 use crate::cutting::{Cutting, Event};
 use crate::grammar::Grammar;
-use crate::panics;
+use crate::output::{Breach, Output};
 use crate::pulse;
 use crate::run::{Run, leave};
-use crate::subject::{Fault, Said, Subject};
+use crate::subject::Subject;
 
-/// A constructor of machines. A machine reads one side: chunks of both are fed to it alike, and a gap is not told.
+/// A constructor of machines, as a subject. A machine reads one stream: it gets the chunks of both sides, and no
+/// gaps.
 #[derive(Clone, Copy, Debug)]
 pub struct Machines<F>(pub F);
 
-/// What a machine says: an event, and how far into the stream the events then reach.
+/// An event of a machine, and the place in the stream up to which the events reach then.
 #[derive(Clone, PartialEq, Eq)]
-pub struct At<E> {
+pub struct EventAt<E> {
     /// The event.
     pub event: E,
     /// [`Machine::offset`] after it.
     pub offset: u64,
 }
 
-impl<E: Debug> Debug for At<E> {
+impl<E: Debug> Debug for EventAt<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} to byte {}", self.event, self.offset)
     }
@@ -35,22 +37,22 @@ where
     F: Fn() -> M,
     M: Machine,
 {
-    type Event = At<M::Event>;
+    type Event = EventAt<M::Event>;
     type Error = M::Error;
 
-    fn run(&self, run: &mut Run<'_, At<M::Event>, M::Error>) {
+    fn run(&self, run: &mut Run<'_, EventAt<M::Event>, M::Error>) {
         let mut machine = (self.0)();
         while let Some(mut chunk) = run.next_chunk() {
             loop {
                 match machine.next(&mut chunk) {
-                    Ok(Some(event)) => run.event(At { event, offset: machine.offset() }),
+                    Ok(Some(event)) => run.event(EventAt { event, offset: machine.offset() }),
                     Ok(None) if chunk.is_empty() => break,
                     Ok(None) => {
-                        run.broke(Fault::Stuck);
+                        run.breach(Breach::Stuck);
                         return;
                     }
                     Err(error) => {
-                        if !run.failed(error) {
+                        if !run.fail(error) {
                             return;
                         }
                         break;
@@ -59,12 +61,12 @@ where
             }
             run.holds(machine.held());
         }
-        // Where the events of the end lie is not asked: the stream has ended.
+        // The events of the end have no place of their own: the stream has ended.
         let offset = machine.offset();
-        match machine.close(&mut |event| run.event(At { event, offset })) {
-            Ok(end) => run.say(Said::End(end)),
+        match machine.close(&mut |event| run.event(EventAt { event, offset })) {
+            Ok(end) => run.emit(Output::End(end)),
             Err(error) => {
-                let _ = run.failed(error);
+                let _ = run.fail(error);
             }
         }
     }
@@ -73,8 +75,8 @@ where
         true
     }
 
-    /// What ends its frames is read off the machine while it is fed the messages byte by byte. Where a frame of a few bytes announces the
-    /// length of the next, it is looked up how that length is written.
+    /// Feeds the messages byte by byte and notes the terminators that the machine waits for. If a frame of a few
+    /// bytes announces the length of the next, the form of that length is noted too.
     fn vocabulary(&self, grammar: &mut Grammar) {
         for message in grammar.messages.clone() {
             let mut machine = (self.0)();
@@ -102,19 +104,19 @@ where
         }
     }
 
-    fn displaced(&self, event: At<M::Event>, bytes: u64) -> At<M::Event> {
-        At { offset: event.offset + bytes, ..event }
+    fn displaced(&self, event: EventAt<M::Event>, bytes: u64) -> EventAt<M::Event> {
+        EventAt { offset: event.offset + bytes, ..event }
     }
 }
 
-/// A constructor of sessions. Sides that the input does not close are closed at its end.
+/// A constructor of sessions, as a subject. Sides that the input does not close are closed at its end.
 #[derive(Clone, Copy, Debug)]
 pub struct Sessions<F>(pub F);
 
-/// A session does not fail.
+/// The error of a session, which never fails.
 pub type Never = std::convert::Infallible;
 
-/// Feeds a session what `next` gives, which is told how much the session holds.
+/// Feeds a session with the events from `next`. Each call of `next` gets the number of bytes that the session holds.
 fn play<'a>(
     session: &mut dyn Session,
     mut next: impl FnMut(usize) -> Option<(Side, Event<'a>)>,
@@ -162,21 +164,21 @@ impl<F: Fn() -> Box<dyn Session>> Subject for Sessions<F> {
         event
     }
 
-    fn agrees(&self, input: &Cutting, cuts: &[usize], expected: &[Said<OwnedMessage, Never>]) -> bool {
+    fn agrees(&self, input: &Cutting, cuts: &[usize], expected: &[Output<OwnedMessage, Never>]) -> bool {
         pulse::cuts(cuts);
         pulse::beat();
         let mut events = input.cut(cuts);
         let mut expected = expected.iter();
         let mut same = true;
-        let played = panics::caught(std::panic::AssertUnwindSafe(|| {
+        let played = catch_panic(std::panic::AssertUnwindSafe(|| {
             let next = |_| {
                 pulse::given();
                 events.next()
             };
             play((self.0)().as_mut(), next, &mut |message| {
-                same &= matches!(expected.next(), Some(Said::Event(expected)) if message == expected);
+                same &= matches!(expected.next(), Some(Output::Event(expected)) if message == expected);
                 if !same {
-                    // Nothing more is of interest, and it may go on for ever.
+                    // Further messages do not matter, and there may be no end of them.
                     leave();
                 }
             });

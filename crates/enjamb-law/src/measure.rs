@@ -1,20 +1,20 @@
-//! The work that was done: counted where it can be.
+//! The work of a subject: allocations are counted, processor time is measured.
 
 use std::time::Duration;
 
-/// What some work took.
+/// The cost of some work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Work {
-    /// Bytes allocated in all; with the feature `allocations`.
+    /// The bytes allocated in all; `None` without the feature `allocations`.
     pub(crate) allocated: Option<u64>,
-    /// The most bytes allocated at one time; with the feature `allocations`.
+    /// The most bytes allocated at one time; `None` without the feature `allocations`.
     pub(crate) allocated_most: Option<usize>,
-    /// Processor time of this thread; not on all systems.
+    /// The processor time of this thread; `None` on systems that do not measure it.
     pub(crate) processor: Option<Duration>,
 }
 
 impl Work {
-    /// The lesser of two measurements of the same work. What is counted is the same in both.
+    /// The lesser of two measurements of the same work. Counted values are the same in both.
     pub(crate) fn least(self, other: Self) -> Self {
         Self {
             allocated: self.allocated.min(other.allocated),
@@ -24,7 +24,7 @@ impl Work {
     }
 }
 
-/// Does `work`, which does not panic.
+/// Does `work`, which must not panic, and returns its cost.
 pub(crate) fn work(work: impl FnOnce()) -> Work {
     let mut measured = Work::default();
     let timed = || {
@@ -47,7 +47,7 @@ pub(crate) fn work(work: impl FnOnce()) -> Work {
     measured
 }
 
-/// Does what the law and not the subject is to answer for: what it allocates is not counted.
+/// Does work of the law inside a run of the subject. Its allocations are not counted.
 pub(crate) fn uncounted<R>(work: impl FnOnce() -> R) -> R {
     #[cfg(feature = "allocations")]
     {

@@ -1,9 +1,9 @@
-//! From a failure to the smallest one: the smallest input, then the fewest cuts, then the earliest.
+//! The search for the smallest failure: the smallest input, then the fewest cuts, then the earliest.
 //!
-//! Inputs shrink by leaving out turns and runs of bytes, long runs first; then bytes become plainer. A smaller input counts when some cutting of it fails:
-//! the cuts that are left of the known ones, or any one or two cuts where the input is short enough to try them all.
-//! The number of runs is bounded, and so are the bytes that they are fed: a slow subject or a long input gives a larger violation rather than a test that
-//! hangs.
+//! An input shrinks by leaving out turns and runs of bytes, long runs first. Then bytes are replaced by a plain one.
+//! A smaller input counts if some cutting of it fails: with the cuts that are left of the known ones, or with any
+//! one or two cuts if the input is short enough to try them all. The number of runs and the bytes fed are limited,
+//! so a slow subject or a long input gives a larger violation and not a test that hangs.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -12,11 +12,12 @@ use enjamb::Side;
 use enjamb::transcript::Content;
 
 use crate::cutting::{Cutting, payload};
+#[cfg(feature = "proptest")]
 use crate::script::Case;
 
-/// What is tried: does this input, cut so, break the law?
+/// A question about an input and its cuts: do they break the law?
 pub(crate) trait Trial {
-    /// What is made once of an input: what its whole says.
+    /// The part of the answer that is computed once for each input, such as the outputs of the uncut input.
     type Reference;
 
     fn reference(&self, input: &Cutting) -> Self::Reference;
@@ -24,23 +25,23 @@ pub(crate) trait Trial {
     fn fails(&self, input: &Cutting, reference: &Self::Reference, cuts: &[usize]) -> bool;
 }
 
-/// How many times the subject may be run to make a failure smaller, and how long that may take: somebody waits for it.
+/// How many runs, and how much time, the search may take: a person waits for it.
 const MOST_RUNS: usize = 200_000;
 const LONGEST: Duration = Duration::from_secs(3);
 
-/// How many bytes it may be fed in all of those runs.
+/// How many bytes the subject may be fed in all of those runs.
 const MOST_FED: usize = 1 << 30;
 
-/// Inputs up to this length have all their pairs of cuts tried.
+/// All pairs of cuts are tried in inputs up to this length, in bytes.
 const SHORT: usize = 24;
 
-/// Inputs up to this length have all their single cuts tried.
+/// All single cuts are tried in inputs up to this length, in bytes.
 const MEDIUM: usize = 512;
 
-/// Bytes that a payload byte is replaced by where it makes no difference.
+/// The byte that replaces each byte whose value does not matter.
 const PLAIN: u8 = b'a';
 
-/// Makes `input`, which fails at `cuts`, as small as it gets.
+/// Returns the smallest failure that is found from `input`, which fails with `cuts`.
 pub(crate) fn smallest<T: Trial>(trial: &T, input: &Cutting, cuts: &[usize]) -> (Cutting, Vec<usize>) {
     let mut search = Search { trial, runs: 0, fed: 0, started: Instant::now() };
     let mut best = Failure { input: input.clone(), cuts: cuts.to_vec() };
@@ -65,10 +66,10 @@ struct Search<'t, T> {
 }
 
 impl<T: Trial> Search<'_, T> {
-    /// A failure with something left out, or `None` when nothing can be.
+    /// A failure with something left out; `None` if nothing can be left out.
     fn smaller(&mut self, failure: &Failure) -> Option<Failure> {
         let turns = failure.input.turns();
-        // Where the payload of each turn begins, and where the last one ends.
+        // The start of the payload of each turn, and the end of the last one.
         let mut starts = vec![0];
         starts.extend(turns.iter().scan(0, |at, (_, what)| {
             *at += payload(what).len();
@@ -110,7 +111,7 @@ impl<T: Trial> Search<'_, T> {
         None
     }
 
-    /// The failure without some of its turns, if it is one still.
+    /// The failure without some of its turns, if that still fails.
     fn without_turns(&mut self, failure: &Failure, starts: &[usize], left_out: Range<usize>) -> Option<Failure> {
         let turns = failure.input.turns();
         let without = turns[..left_out.start].iter().chain(&turns[left_out.end..]).cloned();
@@ -118,18 +119,18 @@ impl<T: Trial> Search<'_, T> {
         self.fails(Cutting::of(without), &shift(&failure.cuts, bytes))
     }
 
-    /// Has the subject been run enough?
+    /// Returns whether a limit of the search is reached.
     fn spent(&self) -> bool {
         self.runs >= MOST_RUNS || self.fed >= MOST_FED || self.started.elapsed() >= LONGEST
     }
 
-    /// The subject is run once more, on so many bytes.
+    /// Counts one run of the subject.
     fn ran(&mut self, input: &Cutting) {
         self.runs += 1;
         self.fed = self.fed.saturating_add(input.len());
     }
 
-    /// Does `input` fail, with `cuts` or with others?
+    /// The failure of `input` with `cuts` or with other cuts, if there is one.
     fn fails(&mut self, input: Cutting, cuts: &[usize]) -> Option<Failure> {
         let reference = self.trial.reference(&input);
         let mut candidates = vec![cuts.to_vec()];
@@ -149,7 +150,7 @@ impl<T: Trial> Search<'_, T> {
         None
     }
 
-    /// Bytes that make no difference become plain ones, so that those which do stand out.
+    /// Replaces the bytes whose value does not matter by a plain one, so that the others stand out.
     fn plainer(&mut self, failure: &mut Failure) {
         if failure.input.len() > MEDIUM {
             return;
@@ -170,7 +171,7 @@ impl<T: Trial> Search<'_, T> {
         }
     }
 
-    /// The fewest cuts that fail, the earliest of those.
+    /// The fewest cuts that fail, and of those the earliest.
     fn fewest_cuts(&mut self, input: &Cutting, known: &[usize]) -> Vec<usize> {
         let reference = self.trial.reference(input);
         let mut fails = |cuts: &[usize]| {
@@ -210,7 +211,8 @@ impl<T: Trial> Search<'_, T> {
     }
 }
 
-/// The least of `case` that still `dies`, by leaving out cuts and then runs of bytes. For trials that are dear.
+/// The least of `case` that still `dies`, by leaving out cuts and then runs of bytes. For trials that are slow.
+#[cfg(feature = "proptest")]
 pub(crate) fn least(case: &Case, mut dies: impl FnMut(&Case) -> bool) -> Case {
     let mut best = case.clone();
     let uncut = Case { cuts: Vec::new(), ..best.clone() };
@@ -218,7 +220,7 @@ pub(crate) fn least(case: &Case, mut dies: impl FnMut(&Case) -> bool) -> Case {
         best = uncut;
     }
     let mut run = best.input.len().div_ceil(2);
-    // As exact as matters: a nesting of thousands is not counted to the last one.
+    // A nesting of thousands need not be exact to the last one.
     while run > best.input.len() / 64 {
         let mut from = 0;
         let mut smaller_found = false;
@@ -232,7 +234,7 @@ pub(crate) fn least(case: &Case, mut dies: impl FnMut(&Case) -> bool) -> Case {
                 from += run;
             }
         }
-        // A long run of one thing is as long as it must be: once halves are too much, quarters of what is left are tried, and so on.
+        // When no half can be left out, quarters are tried, and so on.
         if !smaller_found || run > best.input.len() {
             run /= 2;
         }
@@ -240,12 +242,13 @@ pub(crate) fn least(case: &Case, mut dies: impl FnMut(&Case) -> bool) -> Case {
     best
 }
 
-/// The fewest of `messages`, in their order, that still fail. The messages themselves stay whole, since a law over messages speaks of whole ones.
+/// The fewest of `messages`, in their order, that still fail. The messages stay whole, since a law over messages
+/// is about whole ones.
 pub(crate) fn fewest<'m>(messages: &[&'m [u8]], fails: impl FnMut(&[&'m [u8]]) -> bool) -> Vec<&'m [u8]> {
     fewest_of(messages, fails)
 }
 
-/// The fewest of `messages`, whatever they are.
+/// The fewest of `messages` of any type that still fail.
 pub(crate) fn fewest_of<M: Clone>(messages: &[M], mut fails: impl FnMut(&[M]) -> bool) -> Vec<M> {
     let mut best = messages.to_vec();
     let mut run = best.len().div_ceil(2);
@@ -271,7 +274,7 @@ fn pairs(len: usize) -> impl Iterator<Item = Vec<usize>> {
     (1..len).flat_map(move |first| (first + 1..len).map(move |second| vec![first, second]))
 }
 
-/// Where the cuts lie once the bytes of `left_out` are gone.
+/// The cuts after the bytes of `left_out` were removed.
 fn shift(cuts: &[usize], left_out: Range<usize>) -> Vec<usize> {
     let mut shifted: Vec<usize> = cuts
         .iter()
@@ -299,7 +302,7 @@ fn leave_out(turns: &[(Side, Content)], from: usize, to: usize) -> Cutting {
     }))
 }
 
-/// With another byte at `at`; `None` when it is that byte already.
+/// The turns with another byte at `at`; `None` if it is that byte already.
 fn with_byte(turns: &[(Side, Content)], at: usize, byte: u8) -> Option<Cutting> {
     let mut offset = 0;
     let mut turns = turns.to_vec();

@@ -1,24 +1,27 @@
-//! What a law is doing at this moment, for whoever watches over it.
+//! The run that a law is in at this moment, for whoever watches its thread.
 //!
-//! A subject may never return from a call. The thread it runs on is then lost, and only what it left here tells what it was given.
+//! A subject may never return from a call. Its thread is then given up, and only what the thread left here
+//! shows which input it was given.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::cutting::Cutting;
-use crate::script::Script;
+use enjamb_isolate::{Progress, Task};
 
-/// The runs of one law.
+use crate::cutting::Cutting;
+use crate::script::{Case, Script};
+
+/// The runs on one thread.
 #[derive(Debug, Default)]
 pub(crate) struct Pulse {
-    runs: AtomicU64,
-    /// What the run in progress was given.
+    /// Advances with each run.
+    runs: Progress,
+    /// How many events the current run was given.
     given: AtomicUsize,
-    /// Where each input is written down before it is fed.
-    journal: Option<PathBuf>,
-    now: Mutex<(Cutting, Vec<usize>)>,
+    /// Where each case is marked before it is fed.
+    marks: Option<Task>,
+    case: Mutex<Case>,
 }
 
 thread_local! {
@@ -26,35 +29,41 @@ thread_local! {
 }
 
 impl Pulse {
-    pub(crate) fn with_journal(journal: Option<PathBuf>) -> Self {
-        Self { journal, ..Self::default() }
+    /// A pulse that marks each case with `task` before it is fed.
+    #[cfg(feature = "proptest")]
+    pub(crate) fn marking(task: Option<Task>) -> Self {
+        Self { marks: task, ..Self::default() }
     }
 
-    /// Runs begun so far.
-    pub(crate) fn runs(&self) -> u64 {
-        self.runs.load(Ordering::Relaxed)
+    /// The number of runs begun.
+    pub(crate) fn runs(&self) -> &Progress {
+        &self.runs
     }
 
-    /// Events that the run in progress was given.
-    pub(crate) fn given(&self) -> usize {
-        self.given.load(Ordering::Relaxed)
+    /// The input and cuts of the current run.
+    pub(crate) fn case(&self) -> Case {
+        self.case.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The input and cuts of the run in progress.
-    pub(crate) fn now(&self) -> (Cutting, Vec<usize>) {
-        self.now.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The part of the current run that the subject was given.
+    pub(crate) fn fed(&self) -> Case {
+        let Case { input, cuts } = self.case();
+        let fed = input.cut(&cuts).take(self.given.load(Ordering::Relaxed));
+        let fed = Cutting::of(fed.filter_map(|(side, event)| Some((side, event.what()?))));
+        let cuts = cuts.iter().copied().filter(|cut| *cut < fed.len()).collect();
+        Case { input: fed, cuts }
     }
 }
 
-/// From here on this thread's runs are told to `pulse`.
+/// Reports the runs of this thread to `pulse` from now on.
 pub(crate) fn install(pulse: Arc<Pulse>) {
     PULSE.set(Some(pulse));
 }
 
-fn with(tell: impl FnOnce(&Pulse)) {
+fn with(report: impl FnOnce(&Pulse)) {
     PULSE.with_borrow(|pulse| {
         if let Some(pulse) = pulse {
-            tell(pulse);
+            report(pulse);
         }
     });
 }
@@ -62,37 +71,36 @@ fn with(tell: impl FnOnce(&Pulse)) {
 /// A run begins.
 pub(crate) fn beat() {
     with(|pulse| {
-        pulse.runs.fetch_add(1, Ordering::Relaxed);
+        pulse.runs.advance();
         pulse.given.store(0, Ordering::Relaxed);
-        if let Some(journal) = &pulse.journal {
-            let (input, cuts) = pulse.now();
-            // A journal that cannot be written names an earlier input.
-            let _ = std::fs::write(journal, Script::of(&input, &cuts).encode());
+        if let Some(task) = &pulse.marks {
+            let Case { input, cuts } = pulse.case();
+            task.mark(&Script::of(&input, &cuts).encode());
         }
     });
 }
 
-/// The run in progress is given one more event.
+/// The current run is given one more event.
 pub(crate) fn given() {
     with(|pulse| {
         pulse.given.fetch_add(1, Ordering::Relaxed);
     });
 }
 
-/// The runs that follow are of `input`.
+/// The runs that follow have this input.
 pub(crate) fn input(input: &Cutting) {
     with(|pulse| {
-        let mut now = pulse.now.lock().unwrap_or_else(PoisonError::into_inner);
-        now.0.clone_from(input);
-        now.1.clear();
+        let mut case = pulse.case.lock().unwrap_or_else(PoisonError::into_inner);
+        case.input.clone_from(input);
+        case.cuts.clear();
     });
 }
 
-/// The run that follows is cut so.
+/// The run that follows is cut here.
 pub(crate) fn cuts(cuts: &[usize]) {
     with(|pulse| {
-        let mut now = pulse.now.lock().unwrap_or_else(PoisonError::into_inner);
-        now.1.clear();
-        now.1.extend_from_slice(cuts);
+        let mut case = pulse.case.lock().unwrap_or_else(PoisonError::into_inner);
+        case.cuts.clear();
+        case.cuts.extend_from_slice(cuts);
     });
 }

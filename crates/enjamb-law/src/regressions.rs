@@ -1,10 +1,11 @@
-//! Inputs that broke a law once, kept beside the test as values: run first the next time.
+//! Inputs that broke a law once. They are kept beside the test and tried first the next time.
 //!
-//! One file each, `enjamb-regressions/NAME/LAW-HASH.txt` beside the source of the test, in the readable form of a [`Script`]: whoever opens it sees the stream and where
-//! it was cut, and any other tool of enjamb takes it.
+//! Each is a file `enjamb-regressions/NAME/LAW-HASH.txt` beside the source of the test, in the readable form of
+//! a script: a reader sees the stream and its cuts, and every tool of enjamb can read it. The hash is the
+//! 64-bit FNV-1a of the law, the cuts and the body, so a name does not change with the compiler. Any file with
+//! the ending `.txt` is read, whatever its name.
 
 use std::fs;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,7 @@ use crate::cutting::Cutting;
 use crate::law::Law;
 use crate::violation::Violation;
 
-/// Larger inputs are not kept: they would not be read.
+/// Larger inputs are not kept, since no person would read them. In bytes.
 const MOST_BYTES: usize = 16 << 10;
 
 /// An input that broke a law.
@@ -24,22 +25,23 @@ pub(crate) struct Regression {
     pub(crate) path: PathBuf,
     pub(crate) law: Law,
     pub(crate) input: Cutting,
-    /// The chunks, for laws that speak of messages.
+    /// The chunks, which are the messages for a law over messages.
     pub(crate) chunks: Vec<Vec<u8>>,
     pub(crate) cuts: Vec<usize>,
 }
 
-/// The folder for the regressions of `name`, whose test is in the source `file`. `file` is relative to some folder above the package.
+/// Returns the folder for the regressions of `name`, whose test is in the source `file`. That path is relative
+/// to a folder above the package.
 pub(crate) fn folder(file: &str, name: &str) -> Option<PathBuf> {
     let package = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR")?);
     let source = package.ancestors().map(|above| above.join(file)).find(|path| path.is_file())?;
     Some(source.parent()?.join("enjamb-regressions").join(name))
 }
 
-/// What lies in `folder`, in the order of the files' names; nothing where there is no folder.
+/// Reads the regressions in `folder`, in the order of the files' names. A folder that does not exist has none.
 ///
 /// # Errors
-/// A file that is not what it should be, with the reason.
+/// The path of a file that is not a regression, with the reason.
 pub(crate) fn load(folder: &Path) -> Result<Vec<Regression>, String> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Ok(Vec::new());
@@ -48,12 +50,12 @@ pub(crate) fn load(folder: &Path) -> Result<Vec<Regression>, String> {
     paths.retain(|path| path.extension().is_some_and(|end| end == "txt"));
     paths.sort();
     let read = |path: PathBuf| {
-        let fault = |what: String| format!("{}: {what}", path.display());
-        let text = fs::read_to_string(&path).map_err(|error| fault(error.to_string()))?;
-        let transcript = Transcript::parse(&text).map_err(|error| fault(error.to_string()))?;
+        let invalid = |reason: String| format!("{}: {reason}", path.display());
+        let text = fs::read_to_string(&path).map_err(|error| invalid(error.to_string()))?;
+        let transcript = Transcript::parse(&text).map_err(|error| invalid(error.to_string()))?;
         let law = text.lines().find_map(|line| line.strip_prefix("# law "));
-        let law = law.ok_or_else(|| fault("there is no line \"# law NAME\"".to_owned()))?;
-        let law = law.trim().parse().map_err(|error| fault(format!("{law}: {error}")))?;
+        let law = law.ok_or_else(|| invalid("there is no line \"# law NAME\"".to_owned()))?;
+        let law = law.trim().parse().map_err(|error| invalid(format!("{law}: {error}")))?;
         let chunks = transcript.entries.iter().filter_map(|entry| match &entry.content {
             Content::Chunk(bytes) => Some(bytes.clone()),
             Content::Gap(_) | Content::Close(_) => None,
@@ -64,7 +66,7 @@ pub(crate) fn load(folder: &Path) -> Result<Vec<Regression>, String> {
                 .split_whitespace()
                 .map(str::parse)
                 .collect::<Result<_, _>>()
-                .map_err(|_| fault(format!("cuts {cuts}: not numbers")))?,
+                .map_err(|_| invalid(format!("cuts {cuts}: not numbers")))?,
             None => edges(&chunks),
         };
         Ok(Regression { law, input: Cutting::from(&transcript), chunks, cuts, path })
@@ -82,7 +84,7 @@ fn edges(chunks: &[Vec<u8>]) -> Vec<usize> {
     ends
 }
 
-/// Keeps `violation` in `folder`, once. `None`: its input is too large to be read by anybody.
+/// Keeps `violation` in `folder`, once, and returns the path. `None`: its input is too large.
 ///
 /// # Errors
 /// The file cannot be written.
@@ -91,7 +93,7 @@ pub(crate) fn save(folder: &Path, violation: &Violation) -> io::Result<Option<Pa
     if input.len() > MOST_BYTES {
         return Ok(None);
     }
-    // For a law over messages the chunks are the messages, and the cuts stand by themselves.
+    // For a law over messages the chunks are the messages, and the cuts have a line of their own.
     let of_messages = messages.as_ref().map(|messages| {
         let ends = messages.iter().scan(0, |at, message| {
             *at += message.len();
@@ -107,13 +109,29 @@ pub(crate) fn save(folder: &Path, violation: &Violation) -> io::Result<Option<Pa
         None => (input.transcript(cuts).to_string(), String::new()),
     };
     let body = body.strip_prefix(HEADER).unwrap_or(&body).trim_start_matches('\n');
-    let mut hasher = DefaultHasher::new();
-    (law, body, &cuts_line).hash(&mut hasher);
-    let path = folder.join(format!("{law}-{:08x}.txt", hasher.finish() as u32));
+    let hash = fnv1a([law.name(), "\n", &cuts_line, body].into_iter().flat_map(str::bytes));
+    let path = folder.join(format!("{law}-{hash:016x}.txt"));
     let verdict = verdict.replace(['\n', '\r'], " ");
+    let text = format!("{HEADER}\n# law {law}\n{cuts_line}# {verdict}\n{body}");
+    if let Some(known) = same(folder, &text) {
+        return Ok(Some(known));
+    }
     fs::create_dir_all(folder)?;
-    fs::write(&path, format!("{HEADER}\n# law {law}\n{cuts_line}# {verdict}\n{body}"))?;
+    fs::write(&path, text)?;
     Ok(Some(path))
+}
+
+/// A file with this text, perhaps under a name that an earlier version of this crate gave it.
+fn same(folder: &Path, text: &str) -> Option<PathBuf> {
+    let paths = fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    paths.into_iter().find(|path| fs::read_to_string(path).is_ok_and(|known| known == text))
+}
+
+/// The 64-bit FNV-1a hash.
+fn fnv1a(bytes: impl Iterator<Item = u8>) -> u64 {
+    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0000_0100_0000_01b3;
+    bytes.fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
 }
 
 #[cfg(test)]
@@ -135,12 +153,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_found_again() {
+    fn a_kept_violation_is_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let messages = vec![b"ab\r\n".to_vec(), b"c\xff".to_vec()];
         let split = save(folder.path(), &violation(Law::Split, None, &[1, 3])).unwrap().unwrap();
         let prompt = save(folder.path(), &violation(Law::Prompt, Some(messages.clone()), &[2])).unwrap().unwrap();
         assert_eq!(save(folder.path(), &violation(Law::Split, None, &[1, 3])).unwrap().unwrap(), split, "once");
+        assert!(split.ends_with("split-46a31cf423c7760c.txt"), "{}", split.display());
 
         let found = load(folder.path()).unwrap();
         let [of_prompt, of_split] = &found[..] else { panic!("{found:?}") };
@@ -151,7 +170,24 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_regression_is_named_with_what_is_wrong() {
+    fn fnv1a_has_its_published_values() {
+        assert_eq!(fnv1a("".bytes()), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(fnv1a("a".bytes()), 0xaf63_dc4c_8601_ec8c);
+        assert_eq!(fnv1a("foobar".bytes()), 0x8594_4171_f739_67e8);
+    }
+
+    #[test]
+    fn a_file_with_an_old_name_is_read_and_not_kept_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = save(folder.path(), &violation(Law::Split, None, &[1])).unwrap().unwrap();
+        let old = folder.path().join("split-0a1b2c3d.txt");
+        fs::rename(&path, &old).unwrap();
+        assert_eq!(save(folder.path(), &violation(Law::Split, None, &[1])).unwrap().unwrap(), old);
+        assert_eq!(load(folder.path()).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_not_a_regression_is_named_with_the_reason() {
         let folder = tempfile::tempdir().unwrap();
         for (text, what) in [
             ("enjamb transcript 1\n", "there is no line \"# law NAME\""),

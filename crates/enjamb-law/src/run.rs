@@ -1,16 +1,15 @@
-//! One run of a subject: what it is fed, what it says, and when.
+//! One run of a subject: its input, its outputs, and when each is emitted.
 
-use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
 use enjamb::Side;
+use enjamb_isolate::catch_panic;
 
 use crate::cutting::{Cutting, Event};
-use crate::panics;
+use crate::output::{Breach, Output};
 use crate::pulse;
-use crate::subject::{Fault, Said, Subject};
 
-/// Where a subject gets its input, and where it says what it makes of it.
+/// The source of a subject's input and the receiver of its outputs.
 pub struct Run<'r, E, F> {
     input: &'r mut dyn Iterator<Item = (Side, Event<'r>)>,
     listener: &'r mut dyn Listener<E, F>,
@@ -18,40 +17,40 @@ pub struct Run<'r, E, F> {
     after_error: AfterError,
 }
 
-/// Who hears what a subject says.
+/// Receives the outputs of a subject.
 pub(crate) trait Listener<E, F> {
-    /// It says this.
-    fn hear(&mut self, said: Said<E, F>);
-    /// It has said all there is to say of what it was given, and asks for more.
+    /// The subject emitted this.
+    fn receive(&mut self, output: Output<E, F>);
+    /// The subject has emitted everything for its input so far, and asks for more.
     fn asked(&mut self) {}
-    /// It was given this.
+    /// The subject was given this.
     fn given(&mut self, event: Event<'_>) {
         let _ = event;
     }
-    /// This many events have begun, and may go on: they are said once it is known that they do not.
+    /// This many events have begun and may grow. They are emitted once it is certain that they do not.
     fn pending(&mut self, events: usize) {
         let _ = events;
     }
-    /// It holds this many bytes.
+    /// The subject holds this many bytes.
     fn holds(&mut self, bytes: usize) {
         let _ = bytes;
     }
 }
 
-/// What is asked of a subject that failed.
+/// How a run goes on after an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AfterError {
-    /// Nothing: its run is over.
+    /// The run is over.
     Stop,
-    /// The same as before: a subject that can be fed is fed.
+    /// A subject that can be fed is fed as before.
     GoOn,
 }
 
-/// How much may be said of so many bytes, before it is taken for endless.
+/// The number of outputs that so many bytes allow. A subject that exceeds it is endless.
 #[derive(Clone, Copy)]
 struct Budget {
     bytes: usize,
-    said: usize,
+    outputs: usize,
 }
 
 impl Budget {
@@ -60,30 +59,23 @@ impl Budget {
     }
 }
 
-/// What unwinds out of a subject that is stopped, and what it did where that was not said yet.
-struct Stopped(Option<Fault>);
+/// The payload that unwinds out of a subject which is stopped, with a breach that was not emitted yet.
+struct Stopped(Option<Breach>);
 
-/// Stops a subject from inside a call that it makes and that it would make for ever.
-pub(crate) fn stop(fault: Fault) -> ! {
-    resume_unwind(Box::new(Stopped(Some(fault))))
+/// Stops a subject from inside a call that it makes and would make forever.
+pub(crate) fn stop(breach: Breach) -> ! {
+    resume_unwind(Box::new(Stopped(Some(breach))))
 }
 
-/// Leaves a subject from inside a call that it makes: what it says is of no interest any more.
+/// Leaves a subject from inside a call that it makes, when its further outputs do not matter.
 pub(crate) fn leave() -> ! {
     resume_unwind(Box::new(Stopped(None)))
 }
 
 impl<'r, E, F> Run<'r, E, F> {
-    pub(crate) fn new(
-        input: &'r mut dyn Iterator<Item = (Side, Event<'r>)>,
-        listener: &'r mut dyn Listener<E, F>,
-        after_error: AfterError,
-    ) -> Self {
-        Self { input, listener, budget: Budget { bytes: 0, said: 0 }, after_error }
-    }
-
-    /// The next of the input; `None` when the stream has ended. Asking says: of what was given before, all has been said.
-    #[allow(clippy::should_implement_trait, reason = "it is asked, and the asking is told to the law")]
+    /// Returns the next part of the input, or `None` at the end of the stream. The call reports that
+    /// everything was emitted for the input so far.
+    #[allow(clippy::should_implement_trait, reason = "a call of it is an observation for the law")]
     pub fn next(&mut self) -> Option<(Side, Event<'r>)> {
         self.asked();
         let next = self.input.next();
@@ -93,18 +85,18 @@ impl<'r, E, F> Run<'r, E, F> {
         next
     }
 
-    /// What there still is, for a subject that cannot come back for it. It tells when it would have [asked](Self::asked) and what it was
-    /// [given](Self::given) then.
+    /// The rest of the input, for a subject that cannot call [`next`](Self::next). It reports with
+    /// [`asked`](Self::asked) and [`given`](Self::given) when it would have called it.
     pub(crate) fn rest(&mut self) -> &mut dyn Iterator<Item = (Side, Event<'r>)> {
         &mut *self.input
     }
 
-    /// More was asked for.
+    /// The subject asked for more.
     pub(crate) fn asked(&mut self) {
         self.listener.asked();
     }
 
-    /// This was given.
+    /// The subject was given this.
     pub(crate) fn given(&mut self, event: Event<'_>) {
         if let Event::Chunk(bytes) = event {
             self.budget.bytes += bytes.len();
@@ -113,8 +105,8 @@ impl<'r, E, F> Run<'r, E, F> {
         self.listener.given(event);
     }
 
-    /// The next of a subject that reads one stream: the bytes of a chunk, empty where it is only asked again. Gaps, and which side speaks, are not
-    /// told.
+    /// Returns the next chunk, for a subject that reads one stream. The chunk is empty where the subject is
+    /// only asked again. Gaps are skipped, and the sides are not told apart.
     pub fn next_chunk(&mut self) -> Option<&'r [u8]> {
         loop {
             match self.next()?.1 {
@@ -125,47 +117,48 @@ impl<'r, E, F> Run<'r, E, F> {
         }
     }
 
-    /// Says something. Does not return to a subject that says more than can come of what it was fed.
-    pub fn say(&mut self, said: Said<E, F>) {
-        self.budget.said += 1;
-        if self.budget.said > self.budget.most() {
-            let Budget { bytes, said } = self.budget;
-            self.listener.hear(Said::Broke(Fault::Endless { said, bytes }));
-            resume_unwind(Box::new(Stopped(None)));
+    /// Emits an output. Does not return to a subject that emits more than its input allows: 64 outputs and
+    /// 16 for each byte.
+    pub fn emit(&mut self, output: Output<E, F>) {
+        self.budget.outputs += 1;
+        if self.budget.outputs > self.budget.most() {
+            let Budget { bytes, outputs } = self.budget;
+            self.listener.receive(Output::Breach(Breach::Endless { outputs, bytes }));
+            leave();
         }
-        self.listener.hear(said);
+        self.listener.receive(output);
     }
 
-    /// Says an event.
+    /// Emits an event.
     pub fn event(&mut self, event: E) {
-        self.say(Said::Event(event));
+        self.emit(Output::Event(event));
     }
 
-    /// Says that it failed. `true`: it is to be fed on all the same, because a law wants to see what a failed subject says. A subject that cannot
-    /// be fed any more may end its run.
+    /// Emits an error. Returns whether the law wants to see what the subject emits after it. A subject that
+    /// cannot go on may end its run all the same.
     #[must_use]
-    pub fn failed(&mut self, error: F) -> bool {
-        self.say(Said::Failed(error));
+    pub fn fail(&mut self, error: F) -> bool {
+        self.emit(Output::Error(error));
         self.after_error == AfterError::GoOn
     }
 
-    /// Says what nothing may do.
-    pub fn broke(&mut self, fault: Fault) {
-        self.say(Said::Broke(fault));
+    /// Emits a breach.
+    pub fn breach(&mut self, breach: Breach) {
+        self.emit(Output::Breach(breach));
     }
 
-    /// Says how many bytes the subject holds on to now, in buffers at their capacity.
+    /// Reports how many bytes the subject holds now. A buffer counts with its capacity.
     pub fn holds(&mut self, bytes: usize) {
         self.listener.holds(bytes);
     }
 
-    /// A run of whose sayings `map` makes those that reach this one.
+    /// Runs `subject` with each of its outputs changed by `map`.
     pub(crate) fn through<E2, F2>(
         &mut self,
-        map: impl Fn(Said<E2, F2>, &mut dyn FnMut(Said<E, F>)),
+        map: impl Fn(Output<E2, F2>, &mut dyn FnMut(Output<E, F>)),
         subject: impl FnOnce(&mut Run<'_, E2, F2>),
     ) {
-        let mut listener = Through { listener: &mut *self.listener, map };
+        let mut listener = MapListener { listener: &mut *self.listener, map };
         let mut input = Shorter(&mut *self.input);
         subject(&mut Run {
             input: &mut input,
@@ -177,9 +170,9 @@ impl<'r, E, F> Run<'r, E, F> {
 }
 
 impl<E, F> Run<'_, E, F> {
-    /// A run whose adjacent events are one where `merge` makes them one; see [`Subject::merging`].
+    /// Runs `subject` with adjacent events joined by `merge`.
     pub(crate) fn merging(&mut self, merge: &dyn Fn(&mut E, E) -> Option<E>, subject: impl FnOnce(&mut Run<'_, E, F>)) {
-        let mut listener = Merged { listener: &mut *self.listener, merge, last: None };
+        let mut listener = MergeListener { listener: &mut *self.listener, merge, last: None };
         let mut input = Shorter(&mut *self.input);
         subject(&mut Run {
             input: &mut input,
@@ -187,37 +180,60 @@ impl<E, F> Run<'_, E, F> {
             budget: self.budget,
             after_error: self.after_error,
         });
-        listener.say_last();
+        listener.flush();
     }
 }
 
-struct Merged<'l, E, F> {
+struct MapListener<'l, E, F, M> {
+    listener: &'l mut dyn Listener<E, F>,
+    map: M,
+}
+
+impl<E, F, E2, F2, M: Fn(Output<E2, F2>, &mut dyn FnMut(Output<E, F>))> Listener<E2, F2> for MapListener<'_, E, F, M> {
+    fn receive(&mut self, output: Output<E2, F2>) {
+        (self.map)(output, &mut |output| self.listener.receive(output));
+    }
+    fn asked(&mut self) {
+        self.listener.asked();
+    }
+    fn given(&mut self, event: Event<'_>) {
+        self.listener.given(event);
+    }
+    fn pending(&mut self, events: usize) {
+        self.listener.pending(events);
+    }
+    fn holds(&mut self, bytes: usize) {
+        self.listener.holds(bytes);
+    }
+}
+
+struct MergeListener<'l, E, F> {
     listener: &'l mut dyn Listener<E, F>,
     merge: &'l dyn Fn(&mut E, E) -> Option<E>,
-    /// The last event, which the next may belong to.
+    /// The last event. The next one may belong to it.
     last: Option<E>,
 }
 
-impl<E, F> Merged<'_, E, F> {
-    fn say_last(&mut self) {
+impl<E, F> MergeListener<'_, E, F> {
+    fn flush(&mut self) {
         if let Some(event) = self.last.take() {
-            self.listener.hear(Said::Event(event));
+            self.listener.receive(Output::Event(event));
         }
     }
 }
 
-impl<E, F> Listener<E, F> for Merged<'_, E, F> {
-    fn hear(&mut self, said: Said<E, F>) {
-        let Said::Event(event) = said else {
-            self.say_last();
-            return self.listener.hear(said);
+impl<E, F> Listener<E, F> for MergeListener<'_, E, F> {
+    fn receive(&mut self, output: Output<E, F>) {
+        let Output::Event(event) = output else {
+            self.flush();
+            return self.listener.receive(output);
         };
         let next = match &mut self.last {
             Some(last) => (self.merge)(last, event),
             None => Some(event),
         };
         if let Some(next) = next {
-            self.say_last();
+            self.flush();
             self.last = Some(next);
         }
     }
@@ -247,106 +263,50 @@ impl<'s, 'i: 's, I: Iterator<Item = (Side, Event<'i>)> + ?Sized> Iterator for Sh
     }
 }
 
-struct Through<'l, E, F, M> {
-    listener: &'l mut dyn Listener<E, F>,
-    map: M,
-}
-
-impl<E, F, E2, F2, M: Fn(Said<E2, F2>, &mut dyn FnMut(Said<E, F>))> Listener<E2, F2> for Through<'_, E, F, M> {
-    fn hear(&mut self, said: Said<E2, F2>) {
-        (self.map)(said, &mut |said| self.listener.hear(said));
-    }
-    fn asked(&mut self) {
-        self.listener.asked();
-    }
-    fn given(&mut self, event: Event<'_>) {
-        self.listener.given(event);
-    }
-    fn pending(&mut self, events: usize) {
-        self.listener.pending(events);
-    }
-    fn holds(&mut self, bytes: usize) {
-        self.listener.holds(bytes);
-    }
-}
-
-/// Runs a fresh subject over `input`. A panic of the subject is the last thing it says.
-pub(crate) fn drive<'i, S: Subject + ?Sized>(
-    subject: &S,
+/// Calls `subject` with a run over `input`. A panic is the last output.
+pub(crate) fn drive<'i, E, F>(
+    subject: impl FnOnce(&mut Run<'_, E, F>),
     input: &mut impl Iterator<Item = (Side, Event<'i>)>,
-    listener: &mut dyn Listener<S::Event, S::Error>,
+    listener: &mut dyn Listener<E, F>,
     after_error: AfterError,
 ) {
     pulse::beat();
     let mut input = Shorter(input);
-    // The listener is used again after a panic: it is ours, and a call of it does not panic half-way.
-    let mut run = Run::new(&mut input, listener, after_error);
-    let outcome = panics::caught(AssertUnwindSafe(|| subject.run(&mut run)));
+    let budget = Budget { bytes: 0, outputs: 0 };
+    let mut run = Run { input: &mut input, listener, budget, after_error };
+    // The listener is used again after a panic. It is ours, and no call of it panics half-way.
+    let outcome = catch_panic(AssertUnwindSafe(|| subject(&mut run)));
     if let Err(panic) = outcome {
-        let fault = match panic.payload.downcast::<Stopped>() {
+        let message = panic.message().to_owned();
+        let breach = match panic.into_payload().downcast::<Stopped>() {
             Ok(stopped) => stopped.0,
-            Err(_) => Some(Fault::Panicked(panic.message)),
+            Err(_) => Some(Breach::Panicked(message)),
         };
-        if let Some(fault) = fault {
-            run.listener.hear(Said::Broke(fault));
+        if let Some(breach) = breach {
+            run.listener.receive(Output::Breach(breach));
         }
     }
 }
 
-/// Keeps all that is said.
-pub(crate) struct Recorder<E, F>(pub(crate) Vec<Said<E, F>>);
-
-impl<E, F> Listener<E, F> for Recorder<E, F> {
-    fn hear(&mut self, said: Said<E, F>) {
-        self.0.push(said);
-    }
-}
-
-/// All that a fresh subject says of `input`, cut at `cuts`.
-pub(crate) fn trace<S: Subject + ?Sized>(
-    subject: &S,
-    input: &Cutting,
-    cuts: &[usize],
-) -> Vec<Said<S::Event, S::Error>> {
-    pulse::cuts(cuts);
-    let mut recorder = Recorder(Vec::new());
-    drive(subject, &mut input.cut(cuts), &mut recorder, AfterError::Stop);
-    recorder.0
-}
-
-/// As it is printed.
-pub(crate) fn told<E: Debug, F: Debug>(trace: &[Said<E, F>]) -> Vec<String> {
-    trace.iter().map(Said::told).collect()
-}
-
-/// What a trace holds that nothing may do.
-pub(crate) fn fault<E, F>(trace: &[Said<E, F>]) -> Option<&Fault> {
-    trace.iter().find_map(|said| if let Said::Broke(fault) = said { Some(fault) } else { None })
-}
-
-/// Compares what is said with what is expected.
+/// Compares outputs with the expected ones.
 struct Comparer<'e, E, F> {
-    expected: std::slice::Iter<'e, Said<E, F>>,
+    expected: std::slice::Iter<'e, Output<E, F>>,
     same: bool,
 }
 
 impl<E: PartialEq, F: PartialEq> Listener<E, F> for Comparer<'_, E, F> {
-    fn hear(&mut self, said: Said<E, F>) {
-        self.same &= self.expected.next() == Some(&said);
+    fn receive(&mut self, output: Output<E, F>) {
+        self.same &= self.expected.next() == Some(&output);
     }
 }
 
-/// Does a fresh subject say `expected` and nothing else?
-pub(crate) fn agrees<S: Subject + ?Sized>(
-    subject: &S,
+/// Returns whether `subject` emits exactly `expected`.
+pub(crate) fn agrees<E: PartialEq, F: PartialEq>(
+    subject: impl FnOnce(&mut Run<'_, E, F>),
     input: &Cutting,
     cuts: &[usize],
-    expected: &[Said<S::Event, S::Error>],
-) -> bool
-where
-    S::Event: PartialEq,
-    S::Error: PartialEq,
-{
+    expected: &[Output<E, F>],
+) -> bool {
     pulse::cuts(cuts);
     let mut comparer = Comparer { expected: expected.iter(), same: true };
     drive(subject, &mut input.cut(cuts), &mut comparer, AfterError::Stop);

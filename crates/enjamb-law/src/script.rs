@@ -1,20 +1,23 @@
 //! Scripts: inputs as values.
 //!
-//! A script is a list of [`Item`]s: whole messages, damaged ones, parts of tokens, payloads, lengths right and wrong, and between them cuts. It has exact bytes under
-//! a [`Grammar`], and it has two written forms, either of which [`Script::read`] takes:
+//! A script is a list of [`Item`]s: whole messages, damaged ones, parts of tokens, payloads, lengths right and
+//! wrong, and cuts between them. A [`Grammar`] gives it exact bytes. It has two written forms, and
+//! [`Script::read`] takes either:
 //!
-//! * the *binary form* for fuzzers, of which every byte string is one, and in which most bytes are themselves. `FF` and a byte more is an item:
+//! * the *binary form* for fuzzers. Every byte string is a script in this form, and most bytes stand for
+//!   themselves. `FF` and one more byte is an item:
 //!
 //!   ```text
 //!   FF 00              cut                       FF 05 BYTE LL LL   LL LL times BYTE
 //!   FF 01 N            message N                 FF 06 N LL OFF     a length, OFF wrong, and LL bytes
-//!   FF 02 N            token N                   FF 07              the other side speaks
+//!   FF 02 N            token N                   FF 07              the other side sends
 //!   FF 03 N KEEP       the first KEEP of it      FF 08 HOW          it ends: closed, reset, lost
 //!   FF 04 N AT BYTE    BYTE in place of one      FF 09 LL LL LL LL  so many bytes are missing
 //!   FF FF              the byte FF
 //!   ```
 //!
-//!   `N` counts the messages and then the tokens, and wraps. Missing operands are 0, and other second bytes count modulo 10.
+//!   `N` counts the messages and then the tokens, and wraps. A missing operand is 0. Any other second byte counts
+//!   modulo 10.
 //! * the *readable form*: the text of a [`Transcript`], in which a chunk ends where the stream is cut.
 //!
 //! So one file is a seed for a fuzzer, a regression, a corpus entry, and an input for `enjamb replay`.
@@ -22,16 +25,15 @@
 use enjamb::transcript::{Content, HEADER};
 use enjamb::{Ending, Side, Transcript};
 
-use crate::cutting::{Cutting, Event};
+use crate::cutting::{Cutting, Event, ONLY};
 use crate::grammar::Grammar;
-use crate::subject::ONLY;
 
 /// One item of a script.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Item {
-    /// These bytes.
+    /// Bytes that stand for themselves.
     Bytes(Vec<u8>),
-    /// The stream is cut here.
+    /// A cut.
     Cut,
     /// A whole message, by its number.
     Message(u8),
@@ -39,67 +41,67 @@ pub enum Item {
     Token(u8),
     /// The first `keep` bytes of a message or token.
     Partial {
-        /// Which: messages first, then tokens.
+        /// The number of the message or token: messages first, then tokens.
         piece: u8,
-        /// How many bytes of it.
+        /// The number of bytes.
         keep: u8,
     },
     /// A message or token with one byte changed.
     Damaged {
-        /// Which: messages first, then tokens.
+        /// The number of the message or token: messages first, then tokens.
         piece: u8,
-        /// Which byte, modulo its length.
+        /// The index of the byte, modulo the length.
         at: u8,
-        /// What is there instead.
+        /// The new byte.
         byte: u8,
     },
-    /// A payload of one byte over and over.
+    /// A payload of one repeated byte.
     Run {
         /// The byte.
         byte: u8,
-        /// How many of it.
+        /// The number of repetitions.
         length: u16,
     },
     /// A length, right or wrong, and a payload.
     Prefixed {
-        /// How the length is written, by its number in the grammar.
+        /// The form of the length, by its number in the grammar.
         prefix: u8,
-        /// Bytes of payload.
+        /// The bytes of payload.
         length: u8,
-        /// What is added to the length that is written.
+        /// The error of the written length.
         off: i8,
     },
-    /// The other side speaks.
+    /// A change to the other side.
     Switch,
-    /// The side that speaks ends its stream, in this way.
+    /// The end of the stream of the current side.
     Close(Ending),
-    /// Bytes that are missing.
+    /// A gap of so many missing bytes.
     Gap(u32),
 }
 
-/// An input as a value: what arrives and how it is cut.
+/// An input as a value: the bytes that arrive, and their cuts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Script {
     items: Vec<Item>,
 }
 
-/// What a script comes to: an input and where it is cut.
+/// An input and its cuts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Case {
-    /// The input, glued.
+    /// The input, with its chunks glued.
     pub input: Cutting,
     /// Its cuts, in ascending order.
     pub cuts: Vec<usize>,
 }
 
-/// The byte that makes an item of the next one.
+/// The byte that introduces an item.
 const ESCAPE: u8 = 0xff;
 
-/// How many kinds of items there are beside plain bytes.
+/// The number of kinds of items, without plain bytes.
 const KINDS: u8 = 10;
 
 impl Script {
-    /// Of these items; neighbouring bytes are joined, so that equal inputs are equal values.
+    /// Makes a script of these items. Neighbouring bytes are joined, so that equal inputs are equal values.
     #[must_use]
     pub fn new(items: impl IntoIterator<Item = Item>) -> Self {
         let mut script = Self::default();
@@ -115,13 +117,13 @@ impl Script {
         }
     }
 
-    /// Its items, in order.
+    /// Returns the items, in order.
     #[must_use]
     pub fn items(&self) -> &[Item] {
         &self.items
     }
 
-    /// A script of exactly this input.
+    /// Makes a script of exactly this input.
     #[must_use]
     pub fn of(input: &Cutting, cuts: &[usize]) -> Self {
         let mut script = Self::default();
@@ -149,7 +151,7 @@ impl Script {
         script
     }
 
-    /// Reads either form: the readable one where `data` is that, and otherwise the binary one, of which every byte string is one.
+    /// Reads either form: the readable one if `data` is a transcript, and the binary one otherwise.
     #[must_use]
     pub fn read(data: &[u8]) -> Self {
         let text = data.starts_with(HEADER.as_bytes()).then(|| std::str::from_utf8(data).ok()).flatten();
@@ -159,7 +161,7 @@ impl Script {
         }
     }
 
-    /// Reads the binary form.
+    /// Reads the binary form. Every byte string is a script.
     #[must_use]
     pub fn decode(data: &[u8]) -> Self {
         let mut script = Self::default();
@@ -214,7 +216,7 @@ impl Script {
         data
     }
 
-    /// Its exact bytes under `grammar`, and its cuts.
+    /// Returns the exact bytes under `grammar`, and the cuts.
     #[must_use]
     pub fn case(&self, grammar: &Grammar) -> Case {
         let mut turns = Vec::new();
@@ -271,7 +273,7 @@ impl Script {
     }
 }
 
-/// Cuts and all; times are dropped.
+/// Keeps the cuts and drops the times.
 impl From<&Transcript> for Script {
     fn from(transcript: &Transcript) -> Self {
         let mut script = Self::default();

@@ -1,4 +1,4 @@
-//! Which cuts are tried.
+//! Families of cuts.
 
 use std::ops::ControlFlow;
 
@@ -12,40 +12,40 @@ pub struct Segmentations {
 }
 
 impl Segmentations {
-    /// Every byte for itself, every single cut, and every pair of cuts. For an input of n bytes these are about n²/2
-    /// runs of n bytes each.
+    /// Each byte as a chunk of its own, every single cut, and every pair of cuts. For an input of n bytes these are
+    /// about n²/2 runs of n bytes each.
     #[must_use]
     pub fn up_to_two_cuts() -> Self {
         Self { two_cuts: true, ..Self::up_to_one_cut() }
     }
 
-    /// Every byte for itself, and every single cut.
+    /// Each byte as a chunk of its own, and every single cut.
     #[must_use]
     pub fn up_to_one_cut() -> Self {
         Self { one_cut: true, two_cuts: false, every_byte: true, random: None }
     }
 
-    /// Every byte for itself.
+    /// Each byte as a chunk of its own.
     #[must_use]
     pub fn every_byte() -> Self {
         Self { one_cut: false, two_cuts: false, every_byte: true, random: None }
     }
 
-    /// Nothing but `count` segmentations by chance, repeatable by their `seed`: few cuts and many.
+    /// Only `count` random segmentations, with few cuts and with many. The same `seed` gives the same ones.
     #[must_use]
     pub fn random(seed: u64, count: usize) -> Self {
         Self { one_cut: false, two_cuts: false, every_byte: false, random: Some((seed, count)) }
     }
 
-    /// And `count` segmentations by chance, repeatable by their `seed`: few cuts and many.
+    /// Adds `count` random segmentations, with few cuts and with many. The same `seed` gives the same ones.
     #[must_use]
     pub fn and_random(mut self, seed: u64, count: usize) -> Self {
         self.random = Some((seed, count));
         self
     }
 
-    /// Gives each segmentation of `len` bytes to `check`, those with the fewest cuts first, the earliest of them first;
-    /// stops at the first break.
+    /// Passes each segmentation of `len` bytes to `check`: those with the fewest cuts first, and of those the
+    /// earliest. Stops at the first break.
     pub fn try_each<B>(&self, len: usize, mut check: impl FnMut(&[usize]) -> ControlFlow<B>) -> ControlFlow<B> {
         if self.one_cut {
             for cut in 1..len {
@@ -88,7 +88,7 @@ impl Chance {
         self.next() % bound.max(1)
     }
 
-    /// Each place is cut with one probability for the whole input, from rarely to nearly always.
+    /// One probability for the whole input, from rare to nearly always, decides at each place.
     fn cuts(&mut self, len: usize) -> Vec<usize> {
         let one_in = 1 << self.below(8);
         (1..len).filter(|_| self.below(one_in) == 0).collect()
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_of_one_and_two_cuts_are_tried_once() {
+    fn every_one_and_two_cuts_are_tried_once() {
         let mut seen = Vec::new();
         let _ = Segmentations::up_to_two_cuts().try_each(4, |cuts| {
             seen.push(cuts.to_vec());

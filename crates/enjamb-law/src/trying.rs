@@ -1,5 +1,6 @@
-//! How each law of a definition is tried: with which inputs, and how many.
+//! The inputs with which each law of a definition is tried, and how many.
 
+use std::cell::Cell;
 use std::fmt::Debug;
 use std::fs;
 use std::ops::ControlFlow;
@@ -7,30 +8,52 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::cutting::{Cutting, stream};
-use crate::definition::{Laws, Tried};
+use crate::definition::Laws;
 use crate::inputs::{self, Chance};
-use crate::isolate;
 use crate::law::Law;
 use crate::laws::{
     Bound, Growth, alone, awake, bounded, coalesce, end, fused, linear, prompt, quiet, round_trip, split,
     split_everywhere, total,
 };
+use crate::literal::literal;
+use crate::output::Output;
 use crate::pulse;
 use crate::regressions::{self, Regression};
-use crate::run::{AfterError, Listener, drive};
+use crate::run::{AfterError, Listener};
 use crate::script::{Case, Script};
 use crate::segmentations::Segmentations;
-use crate::subject::{Comparable, Fault, Said, Subject};
+use crate::subject::{Comparable, Subject};
+use crate::trace::drive;
+use crate::verdict::Tally;
 use crate::violation::Violation;
+
+/// How long inputs are tried that are long and deep.
+const EXTREMES_MAX: Duration = Duration::from_secs(3);
+
+/// The longest stream that is cut off behind each of its bytes, in bytes.
+const END_BYTES_MAX: usize = 64 << 10;
+
+/// Why a law was not found to hold.
+pub(crate) enum Failure {
+    Broken(Box<Violation>),
+    NotTried(String),
+    Unfit(String),
+}
+
+impl From<Box<Violation>> for Failure {
+    fn from(violation: Box<Violation>) -> Self {
+        Self::Broken(violation)
+    }
+}
 
 impl<S> Laws<S>
 where
     S: Subject<Event: Comparable, Error: Comparable> + Send + Sync + 'static,
 {
-    /// Tries a law that applies; with `extremes`, also with what may end the process.
-    pub(crate) fn tried(&self, law: Law, extremes: bool) -> Result<Tried, Failure> {
+    /// Tries a law that applies; with `extremes`, also with inputs that may end the process.
+    pub(crate) fn tried(&self, law: Law, extremes: bool) -> Result<Tally, Failure> {
         self.well_formed()?;
-        let mut tried = Tried::default();
+        let mut tried = Tally::default();
         for regression in self.regressions()? {
             if regression.law == law {
                 tried += self.regression(&regression)?;
@@ -53,19 +76,20 @@ where
         Ok(tried)
     }
 
-    /// A law over messages says nothing of a subject that refuses them. What it says at the end of the stream is the affair of the laws.
+    /// Refuses a definition whose subject refuses one of its messages: no law over messages would mean anything.
+    /// What the subject emits at the end of the stream is left to the laws.
     fn well_formed(&self) -> Result<(), Failure> {
         let alone = if self.dependent { 1 } else { usize::MAX };
         for (number, message) in self.grammar.messages.iter().enumerate().take(alone) {
             let input = stream(message);
             pulse::input(&input);
             pulse::cuts(&[]);
-            let mut refusal = Refusal::default();
-            drive(&self.subject, &mut input.cut(&[]), &mut refusal, AfterError::Stop);
-            if let Some(refused) = refusal.refused {
-                let message = self.grammar.describe(number);
+            let mut listener = RefusalListener::default();
+            drive(&self.subject, &mut input.cut(&[]), &mut listener, AfterError::Stop);
+            if let Some(refusal) = listener.refusal {
+                let message = literal(message);
                 return Err(Failure::Unfit(format!(
-                    "message {} of the definition, {message}, is not read: {refused}",
+                    "message {} of the definition, {message}, is not read: {refusal}",
                     number + 1
                 )));
             }
@@ -78,7 +102,7 @@ where
         folder.map_or(Ok(Vec::new()), |folder| regressions::load(&folder)).map_err(Failure::Unfit)
     }
 
-    fn regression(&self, Regression { law, input, chunks, cuts, .. }: &Regression) -> Result<Tried, Failure> {
+    fn regression(&self, Regression { law, input, chunks, cuts, .. }: &Regression) -> Result<Tally, Failure> {
         let subject = &self.subject;
         let messages: Vec<&[u8]> = chunks.iter().map(Vec::as_slice).collect();
         match law {
@@ -101,47 +125,48 @@ where
                     round_trip(subject, &input.bytes(), self.canonical, encode)?;
                 }
             }
-            // Its figures are not an input.
+            // It is broken by figures, which a file does not hold.
             Law::Linear => {}
         }
-        Ok(Tried::one(2))
+        Ok(Tally::one(2))
     }
 
-    /// What lies in the corpora.
+    /// The recorded inputs in the corpora.
     fn recorded(&self) -> Result<Vec<Case>, Failure> {
         let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
         let grammar = self.grammar();
         let mut cases = Vec::new();
         for folder in &self.corpora {
             let folder = package.join(folder);
-            let fault = |error: std::io::Error| Failure::Unfit(format!("the corpus {}: {error}", folder.display()));
+            let unreadable =
+                |error: std::io::Error| Failure::Unfit(format!("the corpus {}: {error}", folder.display()));
             let mut paths: Vec<PathBuf> = fs::read_dir(&folder)
-                .map_err(fault)?
+                .map_err(unreadable)?
                 .map(|entry| Ok(entry?.path()))
                 .collect::<Result<_, _>>()
-                .map_err(fault)?;
+                .map_err(unreadable)?;
             paths.retain(|path| path.is_file());
             paths.sort();
             if paths.is_empty() {
                 return Err(Failure::Unfit(format!("the corpus {} is empty", folder.display())));
             }
             for path in paths {
-                cases.push(Script::read(&fs::read(&path).map_err(fault)?).case(&grammar));
+                cases.push(Script::read(&fs::read(&path).map_err(unreadable)?).case(&grammar));
             }
         }
         Ok(cases)
     }
 
-    fn split(&self) -> Result<Tried, Failure> {
-        let mut tried = Tried::default();
+    fn split(&self) -> Result<Tally, Failure> {
+        let mut tried = Tally::default();
         let mut everywhere = |input: &Cutting, segmentations: &Segmentations| -> Result<(), Failure> {
-            tried += Tried::one(split_everywhere(&self.subject, input, segmentations)?.segmentations);
+            tried += Tally::one(split_everywhere(&self.subject, input, segmentations)?.segmentations);
             Ok(())
         };
         for input in inputs::streams(&self.grammar.messages) {
             everywhere(&input, &inputs::segmentations(input.len()))?;
         }
-        // The end gives the same verdict whatever the cuts, wherever it comes.
+        // The verdict on the end does not depend on the cuts, wherever the end comes.
         let all = inputs::within(&self.grammar.messages, 256).concat();
         for len in 1..all.len() {
             everywhere(&stream(&all[..len]), &Segmentations::every_byte().and_random(len as u64, 3))?;
@@ -160,7 +185,8 @@ where
         Ok(tried)
     }
 
-    /// Messages with a payload as long as the limit, a little shorter and a little longer: the verdict does not depend on the cuts.
+    /// Messages with a payload as long as the limit, a little shorter and a little longer. The verdict must not
+    /// depend on the cuts.
     fn over_long(&self) -> Vec<Cutting> {
         const LONGEST: usize = 8 << 10;
         let Some(Bound { limit, .. }) = self.bound.filter(|bound| bound.limit <= LONGEST) else {
@@ -181,28 +207,29 @@ where
         Chance::new(&self.name)
     }
 
-    /// A law of an input and its cuts, over all cases by chance.
-    fn over_cases(&self, law: impl Fn(&S, &Cutting, &[usize]) -> Result<(), Box<Violation>>) -> Result<Tried, Failure> {
-        let mut tried = Tried::default();
+    /// Tries a law of an input and its cuts with all random cases.
+    fn over_cases(&self, law: impl Fn(&S, &Cutting, &[usize]) -> Result<(), Box<Violation>>) -> Result<Tally, Failure> {
+        let mut tried = Tally::default();
         let mut chance = self.chance();
         for Case { input, cuts } in chance.cases(&self.grammar(), self.cases) {
             law(&self.subject, &input, &cuts)?;
             law(&self.subject, &input, &[])?;
-            tried += Tried::one(2);
+            tried += Tally::one(2);
         }
         for Case { input, cuts } in chance.noise(self.cases / 4) {
             law(&self.subject, &input, &cuts)?;
-            tried += Tried::one(1);
+            tried += Tally::one(1);
         }
         Ok(tried)
     }
 
-    /// A law of an input and its cuts, over streams of well-formed messages, each under every single cut, and then by chance.
+    /// Tries a law of an input and its cuts with streams of well-formed messages, each under every single cut,
+    /// and then with all random cases.
     fn over_streams(
         &self,
         law: impl Fn(&S, &Cutting, &[usize]) -> Result<(), Box<Violation>>,
-    ) -> Result<Tried, Failure> {
-        let mut tried = Tried::default();
+    ) -> Result<Tally, Failure> {
+        let mut tried = Tally::default();
         for input in inputs::streams(&self.grammar.messages) {
             let segmentations = match input.len() {
                 0..=512 => Segmentations::up_to_one_cut().and_random(2, 16),
@@ -217,52 +244,52 @@ where
             if let ControlFlow::Break(violation) = broken {
                 return Err(violation.into());
             }
-            tried += Tried::one(runs);
+            tried += Tally::one(runs);
         }
         tried += self.over_cases(law)?;
         Ok(tried)
     }
 
-    fn total(&self, extremes: bool) -> Result<Tried, Failure> {
+    fn total(&self, extremes: bool) -> Result<Tally, Failure> {
         let mut tried = self.over_streams(total)?;
         for Case { input, cuts } in self.chance().noise(self.cases) {
             let every: Vec<usize> = (1..input.len()).collect();
             total(&self.subject, &input, &cuts)?;
             total(&self.subject, &input, &every)?;
-            tried += Tried::one(2);
+            tried += Tally::one(2);
         }
         if extremes {
             let started = Instant::now();
-            // What is slow on long inputs is the affair of the linear law.
-            for extreme in inputs::extremes(&self.grammar()).iter().take_while(|_| started.elapsed() < ENOUGH) {
+            // A subject that is slow on long inputs is left to the linear law.
+            for extreme in inputs::extremes(&self.grammar()).iter().take_while(|_| started.elapsed() < EXTREMES_MAX) {
                 total(&self.subject, &stream(extreme), &[])?;
-                tried += Tried::one(1);
+                tried += Tally::one(1);
             }
         }
         Ok(tried)
     }
 
-    fn coalesce(&self) -> Result<Tried, Failure> {
+    fn coalesce(&self) -> Result<Tally, Failure> {
         let messages = &self.grammar.messages;
         let all = inputs::many(messages);
         coalesce(&self.subject, &all)?;
-        let mut tried = Tried { inputs: 1, runs: 4 };
+        let mut tried = Tally { inputs: 1, runs: 4 };
         if !self.dependent {
             for message in messages {
                 coalesce(&self.subject, &inputs::many(std::slice::from_ref(message)))?;
-                tried += Tried::one(4);
+                tried += Tally::one(4);
             }
         }
         Ok(tried)
     }
 
-    fn prompt(&self) -> Result<Tried, Failure> {
+    fn prompt(&self) -> Result<Tally, Failure> {
         let all = inputs::within(&self.grammar.messages, 4 << 10);
         let mut lists = vec![all.clone()];
         if !self.dependent {
             lists.extend(self.grammar.messages.iter().map(|message| vec![message.as_slice()]));
         }
-        let mut tried = Tried::default();
+        let mut tried = Tally::default();
         for messages in lists {
             let len = messages.concat().len();
             prompt(&self.subject, &messages, &[])?;
@@ -278,54 +305,61 @@ where
             if let ControlFlow::Break(violation) = broken {
                 return Err(violation.into());
             }
-            tried += Tried::one(runs);
+            tried += Tally::one(runs);
         }
         Ok(tried)
     }
 
-    fn end(&self) -> Result<Tried, Failure> {
+    fn end(&self) -> Result<Tally, Failure> {
         let all = inputs::within(&self.grammar.messages, 2 << 10);
+        // The law tries the message cut off behind each byte, so the time grows with the square of its length.
+        let length: usize = all.iter().map(|message| message.len()).sum();
+        if length > END_BYTES_MAX {
+            return Err(Failure::NotTried(format!(
+                "the first message has {length} bytes, and {END_BYTES_MAX} are the most: give a shorter one first"
+            )));
+        }
         end(&self.subject, &all)?;
-        Ok(Tried { inputs: 1, runs: all.concat().len() })
+        Ok(Tally { inputs: 1, runs: length })
     }
 
-    fn alone(&self) -> Result<Tried, Failure> {
+    fn alone(&self) -> Result<Tally, Failure> {
         const MOST: usize = 16;
         let messages: Vec<&[u8]> = self.grammar.messages.iter().take(MOST).map(Vec::as_slice).collect();
-        let mut tried = Tried::default();
+        let mut tried = Tally::default();
         for first in &messages {
             for second in &messages {
                 alone(&self.subject, &[first, second])?;
-                tried += Tried::one(3);
+                tried += Tally::one(3);
             }
         }
         alone(&self.subject, &messages)?;
-        tried += Tried::one(messages.len() + 1);
+        tried += Tally::one(messages.len() + 1);
         Ok(tried)
     }
 
-    fn bounded(&self) -> Result<Tried, Failure> {
+    fn bounded(&self) -> Result<Tally, Failure> {
         const CHUNK: usize = 1 << 10;
         let Some(bound) = self.bound else {
-            return Ok(Tried::default());
+            return Ok(Tally::default());
         };
         let length = 2 * bound.most() + 4 * CHUNK;
         let places = if length < 256 << 10 { 6 } else { 1 };
-        let mut tried = Tried::default();
+        let mut tried = Tally::default();
         for Growth { start, unit, .. } in inputs::floods(&self.grammar.messages, places) {
             let input = stream(&[&start[..], &unit.repeat(length)].concat());
             let cuts: Vec<usize> = (CHUNK..input.len()).step_by(CHUNK).collect();
             bounded(&self.subject, &input, &cuts, bound)?;
-            tried += Tried::one(1);
+            tried += Tally::one(1);
         }
         for Case { input, cuts } in self.chance().cases(&self.grammar(), self.cases / 2) {
             bounded(&self.subject, &input, &cuts, bound)?;
-            tried += Tried::one(1);
+            tried += Tally::one(1);
         }
         Ok(tried)
     }
 
-    fn linear(&self) -> Result<Tried, Failure> {
+    fn linear(&self) -> Result<Tally, Failure> {
         let messages = &self.grammar.messages;
         let repeated = messages.iter().take(3).filter(|message| !message.is_empty());
         let mut growths: Vec<Growth> = repeated
@@ -335,65 +369,49 @@ where
         for growth in &growths {
             linear(&self.subject, growth)?;
         }
-        Ok(Tried { inputs: growths.len(), runs: 4 * growths.len() })
+        Ok(Tally { inputs: growths.len(), runs: 4 * growths.len() })
     }
 
-    fn round_trip(&self) -> Result<Tried, Failure> {
+    fn round_trip(&self) -> Result<Tally, Failure> {
         let Some(encode) = &self.encode else {
-            return Ok(Tried::default());
+            return Ok(Tally::default());
         };
-        let mut tried = Tried::default();
+        let encoded = Cell::new(false);
+        let encode = |event: &S::Event| {
+            let bytes = encode(event);
+            encoded.set(encoded.get() || bytes.is_some());
+            bytes
+        };
+        let mut tried = Tally::default();
         for message in &self.grammar.messages {
             round_trip(&self.subject, message, self.canonical, encode)?;
-            tried += Tried::one(2);
+            tried += Tally::one(2);
         }
         for Case { input, .. } in self.chance().cases(&self.grammar(), self.cases) {
             round_trip(&self.subject, &input.bytes(), false, encode)?;
-            tried += Tried::one(2);
+            tried += Tally::one(2);
+        }
+        if !encoded.get() {
+            return Err(Failure::NotTried("the encoder encodes none of the events".to_owned()));
         }
         Ok(tried)
     }
 }
 
-/// Hears whether a message is refused before the stream has ended.
+/// Notes the error with which a message is refused before the stream has ended.
 #[derive(Default)]
-struct Refusal {
+struct RefusalListener {
     asked: usize,
-    refused: Option<String>,
+    refusal: Option<String>,
 }
 
-impl<E: Debug, F: Debug> Listener<E, F> for Refusal {
-    fn hear(&mut self, said: Said<E, F>) {
-        if self.asked < 2 && self.refused.is_none() && matches!(said, Said::Failed(_)) {
-            self.refused = Some(said.told());
+impl<E: Debug, F: Debug> Listener<E, F> for RefusalListener {
+    fn receive(&mut self, output: Output<E, F>) {
+        if self.asked < 2 && self.refusal.is_none() && matches!(output, Output::Error(_)) {
+            self.refusal = Some(output.text());
         }
     }
     fn asked(&mut self) {
         self.asked += 1;
     }
-}
-
-/// How long inputs are tried that are long and deep.
-const ENOUGH: Duration = Duration::from_secs(3);
-
-/// Why a law was not found to hold.
-pub(crate) enum Failure {
-    Broken(Box<Violation>),
-    Unfit(String),
-}
-
-impl From<Box<Violation>> for Failure {
-    fn from(violation: Box<Violation>) -> Self {
-        Self::Broken(violation)
-    }
-}
-
-/// The violation of a subject that ended its process, or its thread.
-pub(crate) fn died(fault: &Fault, Case { input, cuts }: Case, patience: Duration) -> Violation {
-    let verdict = match fault {
-        Fault::StackOverflow => format!("{fault}, of {} KiB", isolate::STACK >> 10),
-        Fault::Hung => format!("{fault} within {} s", patience.as_secs_f32()),
-        fault => fault.to_string(),
-    };
-    Violation::total(verdict, input, cuts)
 }

@@ -1,53 +1,55 @@
-//! A broken law, as a person sees it.
+//! A broken law, as a person reads it.
 
 use std::fmt::{self, Debug, Write as _};
 
-use enjamb::Ending;
 use enjamb::transcript::Content;
 
 use crate::cutting::{Cutting, payload};
 use crate::law::Law;
-use crate::run::told;
-use crate::subject::Said;
+use crate::literal::{escape, input_code};
+use crate::output::Output;
 
-/// The smallest input that was found to break a law, and what shows it.
+/// The smallest input that was found to break a law, and the evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Violation {
     /// The law that is broken.
     pub law: Law,
-    /// What is wrong, in a sentence.
+    /// The verdict, in a sentence.
     pub verdict: String,
-    /// The input, glued.
+    /// The input, with its chunks glued.
     pub input: Cutting,
-    /// The messages that the input is made of, for a law that speaks of messages.
+    /// The messages that the input consists of. `None` for a law that is not about messages.
     pub messages: Option<Vec<Vec<u8>>>,
-    /// Before which bytes of its payload it is cut.
+    /// The cuts: the payload is cut before each byte with one of these numbers.
     pub cuts: Vec<usize>,
-    /// What was expected, and what was said in its place; none for laws that compare nothing.
-    pub traces: Option<[Told; 2]>,
-    /// The call that shows it again, in which `subject` is the subject: Rust, with everything of this crate in scope.
+    /// The expected trace and the actual one. `None` for a law that compares no traces.
+    pub traces: Option<[Trace; 2]>,
+    /// The call that reproduces the violation, as Rust code. It needs everything of this crate in scope, and
+    /// calls the subject `subject`.
     pub call: String,
-    /// An expression for the subject, where it is known.
+    /// A Rust expression for the subject, where it is known.
     pub subject: Option<String>,
 }
 
-/// What a subject said, for people.
+/// The outputs of one run, as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
-    /// Of what it was said.
-    pub of: String,
-    /// What was said.
-    pub said: Vec<String>,
+pub struct Trace {
+    /// A short name of the run, such as `whole` or `cut`.
+    pub label: String,
+    /// The text of each output, in order.
+    pub outputs: Vec<String>,
 }
 
-impl Told {
-    pub(crate) fn new<E: Debug, F: Debug>(of: impl Into<String>, trace: &[Said<E, F>]) -> Self {
-        Self { of: of.into(), said: told(trace) }
+impl Trace {
+    pub(crate) fn new<E: Debug, F: Debug>(label: impl Into<String>, outputs: &[Output<E, F>]) -> Self {
+        Self { label: label.into(), outputs: outputs.iter().map(Output::text).collect() }
     }
 }
 
 impl Violation {
-    /// Of the [total](crate::total) law, by something that ended the thread or the process which would have said more.
+    /// A violation of the [total](crate::total) law without traces, for a subject that ended its thread or its
+    /// process.
     #[must_use]
     pub fn total(verdict: String, input: Cutting, cuts: Vec<usize>) -> Self {
         Self {
@@ -62,14 +64,17 @@ impl Violation {
         }
     }
 
-    /// The number of the first thing said differently, from 0.
+    /// The index of the first output that differs between the two traces.
     #[must_use]
     pub fn first_difference(&self) -> Option<usize> {
-        let [expected, said] = self.traces.as_ref()?;
-        Some(expected.said.iter().zip(&said.said).take_while(|(expected, said)| expected == said).count())
+        let [expected, actual] = self.traces.as_ref()?;
+        Some(expected.outputs.iter().zip(&actual.outputs).take_while(|(expected, actual)| expected == actual).count())
     }
 
     /// A test that fails as long as the law is broken, ready to paste.
+    ///
+    /// A law that was called directly does not know how its subject was made. The test then has a `todo!` in
+    /// place of the constructor, for the reader to fill in.
     #[must_use]
     pub fn as_test(&self) -> String {
         let subject = self.subject.as_deref().unwrap_or("todo!(\"the subject\")");
@@ -93,7 +98,8 @@ impl Violation {
     fn draw(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut offset = 0;
         let turns = self.input.turns();
-        let left_out = if turns.len() > DRAWN_TURNS { DRAWN_TURNS / 2..turns.len() - DRAWN_TURNS / 2 } else { 0..0 };
+        let left_out =
+            if turns.len() > DRAWN_TURNS_MAX { DRAWN_TURNS_MAX / 2..turns.len() - DRAWN_TURNS_MAX / 2 } else { 0..0 };
         for (at, (side, what)) in turns.iter().enumerate() {
             if left_out.contains(&at) {
                 if at == left_out.start {
@@ -121,36 +127,46 @@ impl fmt::Display for Violation {
             writeln!(f, "\nthe stream{}:", if self.cuts.is_empty() { "" } else { ", `|` where it is cut" })?;
             self.draw(f)?;
         }
-        if let (Some([expected, said]), Some(difference)) = (&self.traces, self.first_difference()) {
+        if let (Some([expected, actual]), Some(difference)) = (&self.traces, self.first_difference()) {
             writeln!(f)?;
-            side_by_side(f, expected, said, difference)?;
+            side_by_side(f, expected, actual, difference)?;
         }
-        writeln!(f, "\nas a test:\n")?;
+        match self.subject {
+            Some(_) => writeln!(f, "\nas a test:\n")?,
+            None => {
+                writeln!(
+                    f,
+                    "\nas a test (a law that is called directly cannot print your constructor: fill it in):\n"
+                )?;
+            }
+        }
         self.as_test().lines().try_for_each(|line| writeln!(f, "{}{line}", if line.is_empty() { "" } else { "    " }))
     }
 }
 
 impl std::error::Error for Violation {}
 
-/// Lines of a trace that are printed before and after the first difference.
-const AROUND: usize = 6;
+/// How many lines of a trace are printed before and after the first difference.
+const CONTEXT: usize = 6;
 
-fn side_by_side(f: &mut fmt::Formatter<'_>, left: &Told, right: &Told, difference: usize) -> fmt::Result {
-    let lines = left.said.len().max(right.said.len());
+fn side_by_side(f: &mut fmt::Formatter<'_>, left: &Trace, right: &Trace, difference: usize) -> fmt::Result {
+    let lines = left.outputs.len().max(right.outputs.len());
     if lines == 0 {
-        return writeln!(f, "  nothing is said either time ({} | {})", left.of, right.of);
+        return writeln!(f, "  neither run has an output ({} | {})", left.label, right.label);
     }
-    let shown = difference.saturating_sub(AROUND)..lines.min(difference + AROUND + 1);
-    let of = |told: &Told, at: usize| told.said.get(at).map_or_else(|| "(nothing)".to_owned(), |said| cut_short(said));
-    let width = shown.clone().map(|at| of(left, at).chars().count()).chain([left.of.chars().count()]).max();
+    let shown = difference.saturating_sub(CONTEXT)..lines.min(difference + CONTEXT + 1);
+    let line = |trace: &Trace, at: usize| {
+        trace.outputs.get(at).map_or_else(|| "(nothing)".to_owned(), |output| shortened(output))
+    };
+    let width = shown.clone().map(|at| line(left, at).chars().count()).chain([left.label.chars().count()]).max();
     let width = width.unwrap_or(0).clamp(20, 60);
-    writeln!(f, "  {:width$} | {}", left.of, right.of)?;
+    writeln!(f, "  {:width$} | {}", left.label, right.label)?;
     if shown.start > 0 {
         writeln!(f, "  ({} the same)", shown.start)?;
     }
     for at in shown.clone() {
         let mark = if at == difference { '>' } else { ' ' };
-        writeln!(f, "{mark} {:width$} | {}", of(left, at), of(right, at))?;
+        writeln!(f, "{mark} {:width$} | {}", line(left, at), line(right, at))?;
     }
     if shown.end < lines {
         writeln!(f, "  ({} more)", lines - shown.end)?;
@@ -158,29 +174,30 @@ fn side_by_side(f: &mut fmt::Formatter<'_>, left: &Told, right: &Told, differenc
     Ok(())
 }
 
-fn cut_short(said: &str) -> String {
-    const MOST: usize = 120;
-    match said.char_indices().nth(MOST) {
-        Some((at, _)) => format!("{}...", &said[..at]),
-        None => said.to_owned(),
+fn shortened(line: &str) -> String {
+    const CHARS_MAX: usize = 120;
+    match line.char_indices().nth(CHARS_MAX) {
+        Some((at, _)) => format!("{}...", &line[..at]),
+        None => line.to_owned(),
     }
 }
 
-pub(crate) fn counted(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+/// A number with its noun, in the plural where it needs one.
+pub(crate) fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-/// Bytes that are drawn at the most, around the first cut.
-const DRAWN: usize = 400;
+/// How many bytes of a chunk are drawn at most, around the first cut.
+const DRAWN_BYTES_MAX: usize = 400;
 
-/// Turns that are drawn at the most, half of them from the beginning and half from the end.
-const DRAWN_TURNS: usize = 40;
+/// How many turns are drawn at most, half of them from the beginning and half from the end.
+const DRAWN_TURNS_MAX: usize = 40;
 
-/// The bytes as a quoted string, with a bar before each byte that is cut off from the one before it.
+/// The bytes as a quoted string, with a bar at each cut.
 fn drawn(bytes: &[u8], offset: usize, cuts: &[usize]) -> String {
     let first = cuts.iter().find(|cut| (offset..offset + bytes.len()).contains(cut)).map_or(0, |cut| cut - offset);
-    let from = if bytes.len() > DRAWN { first.saturating_sub(DRAWN / 2) } else { 0 };
-    let to = bytes.len().min(from + DRAWN);
+    let from = if bytes.len() > DRAWN_BYTES_MAX { first.saturating_sub(DRAWN_BYTES_MAX / 2) } else { 0 };
+    let to = bytes.len().min(from + DRAWN_BYTES_MAX);
     let mut text = String::new();
     if from > 0 {
         let _ = write!(text, "({from} bytes) ");
@@ -199,92 +216,9 @@ fn drawn(bytes: &[u8], offset: usize, cuts: &[usize]) -> String {
     text
 }
 
-fn escape(byte: u8, text: &mut String) {
-    match byte {
-        b'\'' => text.push('\''),
-        byte => {
-            let _ = write!(text, "{}", std::ascii::escape_default(byte));
-        }
-    }
-}
-
-/// Bytes as a Rust expression that is a slice of them; what is repeated many times is written as such.
-pub(crate) fn literal(bytes: &[u8]) -> String {
-    const MUCH: usize = 64;
-    let literal = |bytes: &[u8]| {
-        let mut text = String::from("b\"");
-        bytes.iter().for_each(|&byte| escape(byte, &mut text));
-        text.push('"');
-        text
-    };
-    let repeated = (bytes.len() > MUCH).then(|| repetition(bytes)).flatten();
-    let Some((start, unit, times)) = repeated else {
-        return literal(bytes);
-    };
-    let rest = &bytes[start + unit * times..];
-    let repeat = format!("{}.repeat({times})", literal(&bytes[start..start + unit]));
-    match (start, rest) {
-        (0, []) => format!("&{repeat}"),
-        (_, []) => format!("&[{}.to_vec(), {repeat}].concat()", literal(&bytes[..start])),
-        (0, _) => format!("&[{repeat}, {}.to_vec()].concat()", literal(rest)),
-        _ => format!("&[{}.to_vec(), {repeat}, {}.to_vec()].concat()", literal(&bytes[..start]), literal(rest)),
-    }
-}
-
-/// Where a short unit begins that nearly all of `bytes` repeats, how long it is, and how often it comes.
-fn repetition(bytes: &[u8]) -> Option<(usize, usize, usize)> {
-    const LONGEST: usize = 32;
-    (0..LONGEST).flat_map(|start| (1..LONGEST).map(move |unit| (start, unit))).find_map(|(start, unit)| {
-        let first = bytes.get(start..start + unit)?;
-        let times = bytes[start..].chunks_exact(unit).take_while(|chunk| *chunk == first).count();
-        (times >= 8 && 4 * unit * times >= 3 * bytes.len()).then_some((start, unit, times))
-    })
-}
-
-/// The input as a Rust expression.
-pub(crate) fn input_code(input: &Cutting) -> String {
-    if let [(side, Content::Chunk(bytes))] = input.turns()
-        && *side == crate::subject::ONLY
-    {
-        return format!("stream({})", literal(bytes));
-    }
-    let turns = input.turns().iter().map(|(side, what)| {
-        let side = if *side == enjamb::Side::Client { "Client" } else { "Server" };
-        let what = match what {
-            Content::Chunk(bytes) => format!("enjamb::transcript::Content::Chunk({}.to_vec())", literal(bytes)),
-            Content::Gap(missing) => format!("enjamb::transcript::Content::Gap({missing})"),
-            Content::Close(ending) => {
-                let ending = match ending {
-                    Ending::Closed => "Closed",
-                    Ending::Reset => "Reset",
-                    Ending::Lost => "Lost",
-                };
-                format!("enjamb::transcript::Content::Close(enjamb::Ending::{ending})")
-            }
-        };
-        format!("(enjamb::Side::{side}, {what})")
-    });
-    format!("Cutting::of([{}])", turns.collect::<Vec<_>>().join(", "))
-}
-
-/// Messages that a violation keeps.
+/// The messages, for [`Violation::messages`].
 pub(crate) fn kept(messages: &[&[u8]]) -> Option<Vec<Vec<u8>>> {
     Some(messages.iter().map(|message| message.to_vec()).collect())
-}
-
-/// Messages as a Rust expression.
-pub(crate) fn messages_code(messages: &[&[u8]]) -> String {
-    let each = |message: &&[u8]| match literal(message) {
-        code if code.starts_with('&') => code,
-        code => format!("&{code}[..]"),
-    };
-    if let [first, rest @ ..] = messages
-        && rest.len() > 3
-        && rest.iter().all(|message| message == first)
-    {
-        return format!("&[{}; {}]", each(first), messages.len());
-    }
-    format!("&[{}]", messages.iter().map(each).collect::<Vec<_>>().join(", "))
 }
 
 #[cfg(test)]
@@ -292,25 +226,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn literals_are_rust() {
-        assert_eq!(literal(b"a\"\r\n'\xff"), r#"b"a\"\r\n'\xff""#);
-        let long = [b"x".as_slice(), &b"ab".repeat(300), b"\r\n"].concat();
-        assert_eq!(literal(&long), r#"&[b"x".to_vec(), b"ab".repeat(300), b"\r\n".to_vec()].concat()"#);
-        assert_eq!(messages_code(&[b"a", b"b"]), "&[&b\"a\"[..], &b\"b\"[..]]");
-        assert_eq!(messages_code(&[b"a".as_slice(); 20]), "&[&b\"a\"[..]; 20]");
-    }
-
-    #[test]
-    fn where_nothing_is_said_there_is_no_table() {
-        let told = |of: &str| Told { of: of.to_owned(), said: Vec::new() };
+    fn two_runs_without_outputs_have_no_table() {
+        let trace = |label: &str| Trace { label: label.to_owned(), outputs: Vec::new() };
         let mut violation = Violation::total("no".to_owned(), crate::cutting::stream(b"ab"), vec![1]);
-        violation.traces = Some([told("whole"), told("cut")]);
+        violation.traces = Some([trace("whole"), trace("cut")]);
         let text = violation.to_string();
-        assert!(text.contains("client: \"a|b\"\n\n  nothing is said either time (whole | cut)\n\nas a test"), "{text}");
+        assert!(text.contains("client: \"a|b\"\n\n  neither run has an output (whole | cut)\n\nas a test"), "{text}");
     }
 
     #[test]
-    fn of_many_turns_those_at_both_ends_are_drawn() {
+    fn many_turns_are_drawn_from_both_ends() {
         let turns = (0..100).map(|at| {
             let side = if at % 2 == 0 { enjamb::Side::Client } else { enjamb::Side::Server };
             (side, Content::Chunk(at.to_string().into_bytes()))

@@ -7,7 +7,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use enjamb::{End, Ending, FrameInfo, Framer, Handler, Machine, Next, Scanner, Step, Terminator, Token};
-use enjamb_law::asynchat::{Ended, Heard, Interpreter, Program, Setting, reference};
+use enjamb_law::asynchat::{Interpreter, Program, ProgramEvent, Setting, TerminatorKind, reference};
 use enjamb_law::{Machines, Segmentations, split, split_everywhere, stream};
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -58,11 +58,11 @@ fn setting(entry: &Entry) -> Setting {
     }
 }
 
-fn text((kind, text): &(String, String)) -> (Ended, Vec<u8>) {
+fn text((kind, text): &(String, String)) -> (TerminatorKind, Vec<u8>) {
     let ended = match kind.as_str() {
-        "delim" => Ended::Delimiter,
-        "count" => Ended::Length,
-        "none" => Ended::Close,
+        "delim" => TerminatorKind::Delimiter,
+        "count" => TerminatorKind::Length,
+        "none" => TerminatorKind::Close,
         other => panic!("unknown kind {other}"),
     };
     (ended, bytes(text))
@@ -89,8 +89,9 @@ fn the_engine_agrees_with_the_real_asynchat() {
         assert_eq!(framer.remaining(), result.remaining, "{}: remaining", case.id);
         framer.close(&mut |event| heard.push(event)).unwrap();
 
-        let mut expected: Vec<Heard> = result.messages.iter().map(|message| Heard::Message(text(message))).collect();
-        expected.push(Heard::Tail(text(&result.tail)));
+        let mut expected: Vec<ProgramEvent> =
+            result.messages.iter().map(|message| ProgramEvent::Message(text(message))).collect();
+        expected.push(ProgramEvent::Tail(text(&result.tail)));
         assert_eq!(heard, expected, "{}", case.id);
         assert_eq!(reference(&program, &chunks.concat()), expected, "{}: the naive reading", case.id);
 

@@ -28,7 +28,7 @@ fn captures(folder: &str) -> Vec<PathBuf> {
 fn transcripts(path: &Path) -> Vec<Transcript> {
     let mut collector = Collector::default();
     let report = enjamb_capture::open(path, &mut collector, &enjamb_capture::Options::default());
-    assert!(report.fault.is_none(), "{}: {:?}", path.display(), report.fault);
+    assert!(report.error.is_none(), "{}: {:?}", path.display(), report.error);
     let transcripts: Vec<Transcript> = collector.finish().map(|(_, transcript)| transcript).collect();
     assert!(!transcripts.is_empty(), "{} holds no connections", path.display());
     transcripts
@@ -50,7 +50,7 @@ fn obeys_the_split_law(folder: &str, protocol: &str, segmentations: &Segmentatio
             let checked = split_everywhere(&sessions, &input, segmentations)
                 .unwrap_or_else(|violation| panic!("{} as {}: {violation}", path.display(), protocol.name()));
             runs += checked.segmentations;
-            messages += checked.said;
+            messages += checked.outputs;
             seen.push(input);
         }
     }

@@ -1,7 +1,7 @@
 //! Each law catches planted bugs that no other law catches.
 
 use enjamb::End;
-use enjamb_law::{Comparable, Fault, Law, Laws, Run, Said, Subject, Verdict};
+use enjamb_law::{Breach, Comparable, Law, Laws, Output, Run, Subject, Verdict};
 
 /// A planted bug in a line reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl Subject for Lines {
                 chunk = &chunk[1..];
             }
             if bug == Bug::Spins && !chunk.is_empty() && !std::mem::replace(&mut spun, true) {
-                run.broke(Fault::Busy);
+                run.breach(Breach::Busy);
             }
             let mut lines = 0;
             for &byte in chunk {
@@ -100,7 +100,7 @@ impl Subject for Lines {
                 }
                 if byte == 0 || (self.limited() && byte != b'\n' && line.len() == LIMIT) {
                     let error = if byte == 0 { LineError::Nul } else { LineError::TooLong };
-                    if !run.failed(error) {
+                    if !run.fail(error) {
                         return;
                     }
                     if bug == Bug::GoesOnAfterAnError {
@@ -108,7 +108,7 @@ impl Subject for Lines {
                         continue;
                     }
                     while run.next_chunk().is_some() {
-                        if !run.failed(if byte == 0 { LineError::Nul } else { LineError::TooLong }) {
+                        if !run.fail(if byte == 0 { LineError::Nul } else { LineError::TooLong }) {
                             return;
                         }
                     }
@@ -146,7 +146,7 @@ impl Subject for Lines {
             _ if bug == Bug::EveryEndIsClean => End::Clean,
             have => End::Truncated { have: have as u64, missing: None },
         };
-        run.say(Said::End(end));
+        run.emit(Output::End(end));
     }
 
     fn fuses(&self) -> bool {
@@ -176,7 +176,7 @@ fn broken(bug: Bug) -> Vec<Law> {
             Some(law)
         }
         Verdict::Unfit(what) => panic!("{what}"),
-        Verdict::Holds(_) | Verdict::NotAsked(_) => None,
+        Verdict::Holds(_) | Verdict::NotTried(_) => None,
     });
     broken.collect()
 }

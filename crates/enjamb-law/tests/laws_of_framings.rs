@@ -34,7 +34,7 @@ fn every_framing_obeys_every_law() {
         for (law, verdict) in laws(spec, messages, 64).in_test("every_framing_obeys_every_law").check_all() {
             match verdict {
                 Verdict::Holds(_) => {}
-                Verdict::NotAsked(_) => {
+                Verdict::NotTried(_) => {
                     assert!(matches!(law, Law::Awake | Law::RoundTrip), "{spec}: {law} was not tried");
                 }
                 Verdict::Unfit(what) => panic!("{spec}: {what}"),

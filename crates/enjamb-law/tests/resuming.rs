@@ -9,12 +9,12 @@ fn a_different_error_at_the_same_byte_goes_on_and_the_same_error_ends_the_run() 
     // first one ended.
     let lines = Decoded::new(|| LinesCodec::new_with_max_length(4)).resumes();
     let checked = split_everywhere(&lines, &stream(b"\x9a\naaaaa\nb\n"), &Segmentations::up_to_two_cuts()).unwrap();
-    assert_eq!(checked.said, 3, "two errors, and the line after them");
+    assert_eq!(checked.outputs, 3, "two errors, and the line after them");
 
     fn refuse(_: &mut (), _: &mut Vec<u8>) -> Result<Option<()>, &'static str> {
         Err("no")
     }
     let refusing = Decoded::by(|| (), refuse, refuse).resumes();
     let checked = split_everywhere(&refusing, &stream(b"ab"), &Segmentations::up_to_one_cut()).unwrap();
-    assert_eq!(checked.said, 1);
+    assert_eq!(checked.outputs, 1);
 }

@@ -165,7 +165,7 @@ fn broken(bug: Bug, test: &str) -> Vec<Law> {
     let broken = verdicts.into_iter().filter_map(|(law, verdict)| match verdict {
         Verdict::Broken(_) => Some(law),
         Verdict::Unfit(what) => panic!("{bug:?}: {what}"),
-        Verdict::Holds(_) | Verdict::NotAsked(_) => None,
+        Verdict::Holds(_) | Verdict::NotTried(_) => None,
     });
     broken.collect()
 }

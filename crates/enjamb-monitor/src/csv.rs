@@ -1,25 +1,25 @@
-//! Records as CSV (RFC 4180): a header, then a row a record, all with the same columns.
+//! Records as CSV (RFC 4180): a header, then a row for each record, all with the same columns.
 //!
-//! The columns are the fields of [`Field::ALL`], and one that does not apply is empty. Control characters are escaped as in text, so that a row is a
-//! line.
+//! The columns are the fields of [`Field::ALL`]; a field that does not apply is empty. Control characters are escaped as
+//! in the text for people, so that a row is a line.
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
 
+use crate::escape::{push, push_address, push_number, push_plain, push_plain_display};
 use crate::field::Field;
-use crate::format::{push_address, push_value};
 use crate::record::{Record, Value, Visitor};
+use crate::time::Rfc3339;
 
 /// Writes records as CSV.
 pub struct CsvWriter<W: Write> {
     out: W,
-    /// The row in the making, and a value of it that has to be quoted.
+    /// The current row, and a value of it that has to be quoted. Kept for the next row.
     row: String,
     value: String,
 }
 
 impl<W: Write> CsvWriter<W> {
-    /// Writes the header to `out`.
+    /// Creates a writer and writes the header to `out`.
     ///
     /// # Errors
     /// `out` cannot be written to.
@@ -40,15 +40,17 @@ impl<W: Write> CsvWriter<W> {
         self.out.write_all(self.row.as_bytes())
     }
 
-    /// What was written up to now is in `out`, and `out` is flushed.
-    ///
-    /// # Errors
-    /// `out` cannot be written to.
-    pub fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
+    /// Returns the writer below, which has all rows: none is kept back.
+    pub fn out(&self) -> &W {
+        &self.out
     }
 
-    /// Everything is written.
+    /// Returns the writer below, which has all rows: none is kept back.
+    pub fn out_mut(&mut self) -> &mut W {
+        &mut self.out
+    }
+
+    /// Flushes `out` and ends the file.
     ///
     /// # Errors
     /// `out` cannot be written to.
@@ -57,36 +59,28 @@ impl<W: Write> CsvWriter<W> {
     }
 }
 
-/// A row, whose fields come in the order of the columns.
+/// A row that is being written. Its fields arrive in the order of the columns.
 struct Row<'a> {
-    /// The column that is filled next.
+    /// The column that was written last.
     column: usize,
     row: &'a mut String,
     value: &'a mut String,
 }
 
 impl Row<'_> {
-    /// Leaves the columns before this one empty.
-    fn reach(&mut self, name: &str) {
-        while let Some(field) = Field::ALL.get(self.column) {
-            if self.column > 0 {
-                self.row.push(',');
-            }
-            self.column += 1;
-            if field.name() == name {
-                break;
-            }
-        }
+    /// Goes to the column of `field`, and leaves those before it empty.
+    fn reach(&mut self, field: Field) {
+        let column = field as usize;
+        self.row.extend(std::iter::repeat_n(',', column.saturating_sub(self.column)));
+        self.column = column;
     }
 
     fn finish(self) {
-        for _ in self.column..Field::ALL.len() {
-            self.row.push(',');
-        }
+        self.row.extend(std::iter::repeat_n(',', Field::COUNT - 1 - self.column));
         self.row.push('\n');
     }
 
-    /// Puts what was written from `from` on into quotes, if it has to be. It has no line feed and no carriage return.
+    /// Quotes the text from `from` on, if it needs quotes. It contains no line feed and no carriage return.
     fn quote(&mut self, from: usize) {
         if !self.row.as_bytes()[from..].iter().fold(false, |found, byte| found | matches!(byte, b',' | b'"')) {
             return;
@@ -106,18 +100,26 @@ impl Row<'_> {
 }
 
 impl Visitor for Row<'_> {
-    fn field(&mut self, name: &'static str, value: Value<'_>) {
-        self.reach(name);
+    fn field(&mut self, field: Field, value: Value<'_>) {
+        self.reach(field);
         let from = self.row.len();
-        push_value(value, self.row);
         match value {
-            Value::Number(_) | Value::Time(_) => {}
-            Value::Text(_) | Value::Display(_) | Value::Payload(_) => self.quote(from),
+            Value::Word(word) => self.row.push_str(word),
+            Value::Number(number) => push_number(number, self.row),
+            Value::Time(time) => self.row.push_str(Rfc3339(time).text().as_str()),
+            Value::Address(address) => push_address(address, self.row),
+            Value::Text(text) => {
+                push_plain(text, self.row);
+                self.quote(from);
+            }
+            Value::Line(line) => {
+                push_plain_display(line, self.row);
+                self.quote(from);
+            }
+            Value::Payload(payload) => {
+                push(self.row, format_args!("{payload}"));
+                self.quote(from);
+            }
         }
-    }
-
-    fn address(&mut self, name: &'static str, address: &SocketAddr) {
-        self.reach(name);
-        push_address(address, self.row);
     }
 }

@@ -1,21 +1,23 @@
-//! Records as a dataset: a directory of Parquet files, partitioned by protocol as Hive has it.
+//! Records as a dataset: a directory of Parquet files, partitioned by protocol in the way of Hive.
 //!
 //! ```text
 //! DIR/protocol=http1/part-00000.parquet
 //! DIR/protocol=redis/part-00000.parquet
-//! DIR/protocol=__HIVE_DEFAULT_PARTITION__/part-00000.parquet    records without a protocol: what was opened, gaps
-//! DIR/_summary.json                                             the summary, when all is there
+//! DIR/protocol=__HIVE_DEFAULT_PARTITION__/part-00000.parquet    records without a protocol: opened connections, gaps
+//! DIR/_summary.json                                             the summary, when the dataset is complete
 //! ```
 //!
-//! Questions are mostly about one protocol, whose kinds and codes are words of its own, so its rows lie together. Within a file they lie in the order of the records, which is roughly that
-//! of time; with the least and the greatest of each row group and page in the footer, a time span is found without reading the rest. A partition by
-//! day would give a capture with wrong clocks as many files as it has days.
+//! Questions are mostly about one protocol, which has its own kinds and codes, so its rows are kept together. Within a
+//! file, rows are in the order of the records, which is roughly the order of time. The footer has the smallest and the
+//! largest value of each row group and page, so a reader finds a time span without reading the rest. A partition by day
+//! would give a capture with wrong clocks a file for each of its days.
 //!
-//! A file has a name that readers pass over until all are whole; then all are renamed, and the summary is written. So a run that was killed leaves
-//! nothing that is taken for a dataset, and a directory with [`SUMMARY_FILE`] is complete.
+//! Readers skip the names of the files until all are whole; then all are renamed, and the summary is written. So a run
+//! that was killed leaves nothing that looks like a dataset, and a directory with [`SUMMARY_FILE`] is complete.
 
 mod columns;
 mod partition;
+mod rows;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,40 +27,43 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
-use self::columns::Row;
-pub use self::columns::Rows;
-use self::partition::{Bounds, Form, Partition};
+use crate::dataset::columns::Table;
+use crate::dataset::partition::{Bounds, Form, Partition};
+use crate::dataset::rows::Head;
+pub use crate::dataset::rows::Rows;
+use crate::record::Record;
 
-/// The file in a dataset that says what was counted, and is written last.
+/// The file with the summary, which is written last.
 pub const SUMMARY_FILE: &str = "_summary.json";
 
-/// Its name until it is whole.
+/// The name of the summary until it is whole.
 const UNFINISHED_SUMMARY: &str = "._summary.json.unfinished";
 
-/// The partition of records without a protocol: the name that Hive has for it, and everybody after it.
+/// The partition of records without a protocol. Hive chose the name, and the other engines use it.
 const NO_PROTOCOL: &str = "__HIVE_DEFAULT_PARTITION__";
 
-/// How many partitions there may be. A transcript may name any framing.
+/// The largest number of partitions. A transcript may name any framing.
 const PARTITIONS_MAX: usize = 4096;
 
-/// How long the name of a partition's directory may be, in bytes: file systems take no more.
+/// The longest name of a partition's directory, in bytes: file systems allow no more.
 const FOLDER_MAX: usize = 255;
 
-/// Which connections are of which capture. Clones know the same.
+/// The captures of connections. Clones share the list.
 #[derive(Clone, Debug, Default)]
 pub struct Captures(Arc<Mutex<Vec<(u64, String)>>>);
 
 impl Captures {
-    /// The connections whose numbers are above `base` are of the capture `name`, until there is another. Captures come in the order of their numbers.
+    /// Begins the capture `name`: connections with numbers above `base` belong to it, until the next capture begins.
+    /// Captures begin in the order of their numbers.
     pub fn begin(&self, name: &str, base: u64) {
         let mut captures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // The one before had no connections, so nothing is said of it.
+        // The capture before had no connections.
         captures.pop_if(|(before, _)| *before == base);
         captures.push((base, name.to_owned()));
     }
 }
 
-/// The capture of a connection.
+/// Returns the capture of a connection.
 fn capture_of(captures: &[(u64, String)], number: u64) -> Option<&str> {
     let after = captures.partition_point(|(base, _)| *base < number);
     after.checked_sub(1).and_then(|at| captures.get(at)).map(|(_, name)| name.as_str())
@@ -76,11 +81,12 @@ pub struct DatasetWriter {
 }
 
 impl DatasetWriter {
-    /// Into the directory `folder`, which is made if it is not there. The column `capture` is told by `captures`.
+    /// Creates a dataset in the directory `folder`, which is created if it does not exist. The column `capture` is filled
+    /// from `captures`.
     ///
     /// # Errors
-    /// It cannot be made or looked into; it is not a directory ([`io::ErrorKind::NotADirectory`]); or there is something in it
-    /// ([`io::ErrorKind::DirectoryNotEmpty`]).
+    /// The directory cannot be created or read; it is not a directory ([`io::ErrorKind::NotADirectory`]); or it is not
+    /// empty ([`io::ErrorKind::DirectoryNotEmpty`]).
     pub fn create(folder: &Path, captures: Captures) -> io::Result<Self> {
         Self::within(Bounds::default(), folder, captures)
     }
@@ -93,14 +99,14 @@ impl DatasetWriter {
             Ok(_) => {
                 if let Some(entry) = fs::read_dir(folder)?.next() {
                     let name = entry?.file_name();
-                    let what = format!("it is not empty: there is {} in it", name.display());
+                    let what = format!("it is not empty: it contains {}", name.display());
                     return Err(io::Error::new(io::ErrorKind::DirectoryNotEmpty, what));
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => fs::create_dir_all(folder)?,
             Err(error) => return Err(error),
         }
-        // Whether it can be written to is known before the work.
+        // A directory that cannot be written to is an error before the work, not after it.
         let probe = folder.join(UNFINISHED_SUMMARY);
         fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe))?;
         Ok(Self {
@@ -113,45 +119,64 @@ impl DatasetWriter {
         })
     }
 
-    /// Writes [`Rows`].
+    /// Writes a record.
     ///
     /// # Errors
-    /// A file cannot be written. Nothing is to be written after that.
-    pub fn write(&mut self, mut rows: &[u8]) -> io::Result<()> {
-        let captures = self.captures.clone();
-        let captures = captures.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while !rows.is_empty() {
-            let (mut row, rest) = Row::next(rows)?;
-            rows = rest;
-            if let Some(name) = row.connection().and_then(|number| capture_of(&captures, number)) {
-                row.of_capture(name);
-            }
-            // One without a protocol is under the empty name.
-            let protocol = row.protocol.unwrap_or_default();
-            if !self.partitions.contains_key(protocol) {
-                let partition = self.partition(protocol)?;
-                self.partitions.insert(protocol.to_owned(), partition);
-            }
-            let Some(partition) = self.partitions.get_mut(protocol) else { continue };
-            self.rows += 1;
-            if partition.push(&row, &self.form.bounds) {
-                self.write_group(protocol)?;
-            }
-            self.make_room()?;
-        }
-        Ok(())
+    /// A file cannot be written, or there are too many protocols. Write nothing after an error.
+    pub fn write(&mut self, record: &Record<'_>) -> io::Result<()> {
+        let captures = Arc::clone(&self.captures.0);
+        let captures = captures.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = record.connection().map(|connection| connection.number);
+        let capture = number.and_then(|number| capture_of(&captures, number));
+        self.push(record.protocol().unwrap_or_default(), |table| table.push(record, capture))
     }
 
-    /// How many rows were written.
+    /// Writes the next `count` rows of a batch, or those that are left.
+    ///
+    /// # Errors
+    /// A file cannot be written, or there are too many protocols. Write nothing after an error.
+    pub fn write_rows(&mut self, rows: &mut Rows, count: usize) -> io::Result<()> {
+        let captures = Arc::clone(&self.captures.0);
+        let captures = captures.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut protocol = String::new();
+        let mut written = Ok(());
+        for _ in 0..count {
+            let Some(Head { connection, protocol: name }) = rows.head() else { break };
+            protocol.clear();
+            protocol.push_str(name);
+            let capture = connection.and_then(|number| capture_of(&captures, number));
+            written = self.push(&protocol, |table| rows.take(table, capture));
+            if written.is_err() {
+                break;
+            }
+        }
+        written
+    }
+
+    /// Appends a row to the partition of `protocol`, which is empty for a record without one.
+    fn push(&mut self, protocol: &str, push: impl FnOnce(&mut Table)) -> io::Result<()> {
+        if !self.partitions.contains_key(protocol) {
+            let partition = self.partition(protocol)?;
+            self.partitions.insert(protocol.to_owned(), partition);
+        }
+        let Some(partition) = self.partitions.get_mut(protocol) else { return Ok(()) };
+        self.rows += 1;
+        if partition.push(&self.form.bounds, push) {
+            self.write_group(protocol)?;
+        }
+        self.make_room()
+    }
+
+    /// Returns how many rows were written.
     #[must_use]
     pub fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// Completes the dataset: its files have their names, and `summary` is beside them.
+    /// Completes the dataset: gives the files their names, and writes `summary` beside them.
     ///
     /// # Errors
-    /// Something cannot be written.
+    /// A file cannot be written.
     pub fn finish(mut self, summary: &Value) -> io::Result<()> {
         for partition in self.partitions.values_mut() {
             partition.close(&self.form)?;
@@ -167,7 +192,7 @@ impl DatasetWriter {
     fn partition(&self, protocol: &str) -> io::Result<Partition> {
         let refuse = |why: String| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
         if self.partitions.len() >= PARTITIONS_MAX {
-            return refuse(format!("there are more than {PARTITIONS_MAX} protocols, each of which is a directory"));
+            return refuse(format!("there are more than {PARTITIONS_MAX} protocols, and each is a directory"));
         }
         let name = folder_name(protocol);
         if name.len() > FOLDER_MAX {
@@ -188,7 +213,7 @@ impl DatasetWriter {
         self.partitions.get_mut(protocol).map_or(Ok(()), |partition| partition.write_group(&self.form))
     }
 
-    /// Writes what is gathered of the largest partitions, until all that is gathered is within the bound.
+    /// Writes the gathered rows of the largest partitions, until all gathered rows are within the limit.
     fn make_room(&mut self) -> io::Result<()> {
         let Bounds { held, group_bytes, .. } = self.form.bounds;
         // Fewer partitions cannot gather as much.
@@ -203,7 +228,7 @@ impl DatasetWriter {
     }
 }
 
-/// What was not completed is taken away.
+/// Removes a dataset that was not completed.
 impl Drop for DatasetWriter {
     fn drop(&mut self) {
         if !self.done {
@@ -213,7 +238,8 @@ impl Drop for DatasetWriter {
     }
 }
 
-/// The name of a partition's directory. What has a meaning in paths and patterns is escaped as Hive does it, by its hexadecimal digits.
+/// Returns the name of a partition's directory. Characters with a meaning in paths and patterns are escaped in the way
+/// of Hive, by their hexadecimal digits.
 fn folder_name(protocol: &str) -> String {
     let mut name = "protocol=".to_owned();
     if protocol.is_empty() {
@@ -221,7 +247,7 @@ fn folder_name(protocol: &str) -> String {
     }
     for c in protocol.chars() {
         if c.is_ascii_control() || "\"#%'*/:=?\\{[]}^".contains(c) {
-            crate::format::push(&mut name, format_args!("%{:02X}", u32::from(c)));
+            crate::escape::push(&mut name, format_args!("%{:02X}", u32::from(c)));
         } else {
             name.push(c);
         }
@@ -236,11 +262,11 @@ mod tests {
     use enjamb::{Connection, Time};
     use serde_json::Value;
 
-    use super::{Bounds, Captures, DatasetWriter, Partition, Rows, capture_of, folder_name};
+    use super::{Bounds, Captures, DatasetWriter, Partition, capture_of, folder_name};
     use crate::record::Record;
 
     #[test]
-    fn a_protocol_is_a_directory_whatever_is_in_its_name() {
+    fn every_name_of_a_protocol_gives_a_directory() {
         for (protocol, name) in [
             ("redis", "protocol=redis"),
             ("", "protocol=__HIVE_DEFAULT_PARTITION__"),
@@ -252,8 +278,9 @@ mod tests {
             assert_eq!(folder_name(protocol), name);
         }
     }
+
     #[test]
-    fn a_connection_is_of_the_capture_before_it() {
+    fn a_connection_belongs_to_the_capture_that_began_before_it() {
         let captures = Captures::default();
         for (name, base) in [("a", 0), ("without connections", 3), ("b", 3), ("c", 4)] {
             captures.begin(name, base);
@@ -262,8 +289,9 @@ mod tests {
         let of = [0, 1, 3, 4, 5, 9].map(|number| capture_of(&captures, number));
         assert_eq!(of, [None, Some("a"), Some("a"), Some("b"), Some("c"), Some("c")]);
     }
-    /// Messages of so many protocols in turn, written within `bounds`: the files, how many rows there were at most at a time that were not written, and how
-    /// many files were open.
+
+    /// Writes `rows` records of `protocols` protocols in turn. Returns the files, the largest size of the gathered rows,
+    /// and the largest number of open files.
     fn written(bounds: Bounds, protocols: usize, rows: usize) -> (Vec<String>, usize, usize) {
         let folder = tempfile::tempdir().unwrap();
         let mut dataset = DatasetWriter::within(bounds, folder.path(), Captures::default()).unwrap();
@@ -271,11 +299,10 @@ mod tests {
         let connection = Connection { number: 1, client: end, server: end };
         let (mut held, mut open) = (0, 0);
         for row in 0..rows {
-            let mut encoded = Rows::default();
             let (time, sides) = (Time::default(), Default::default());
             let protocol = &format!("p{}", row % protocols);
-            encoded.push(&Record::Ended { connection: &connection, protocol, time, opened: time, sides });
-            dataset.write(encoded.as_bytes()).unwrap();
+            let record = Record::Ended { connection: &connection, protocol, time, opened: time, sides };
+            dataset.write(&record).unwrap();
             held = held.max(dataset.partitions.values().map(Partition::held).sum());
             open = open.max(dataset.partitions.values().filter(|partition| partition.is_open()).count());
         }
@@ -291,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_is_bounded_however_many_protocols_there_are() {
+    fn gathered_rows_are_limited_over_all_protocols() {
         let bounds = Bounds { group_rows: 1 << 20, group_bytes: 1 << 20, held: 64 << 10, ..Bounds::default() };
         let (files, held, _) = written(bounds, 5, 3000);
         assert_eq!(files.len(), 5);
@@ -299,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_bounded_and_few_are_open() {
+    fn row_groups_of_a_file_and_open_files_are_limited() {
         let bounds = Bounds { group_rows: 10, file_groups: 3, ..Bounds::default() };
         let (files, ..) = written(bounds, 1, 65);
         let expected = [0, 1, 2].map(|part| format!("protocol=p0/part-{part:05}.parquet"));
@@ -308,6 +335,6 @@ mod tests {
         let bounds = Bounds { group_rows: 1, open: 4, ..Bounds::default() };
         let (files, _, open) = written(bounds, 10, 20);
         assert_eq!(open, 4);
-        assert!(files.len() > 10, "some were closed before their protocols came again: {files:?}");
+        assert!(files.len() > 10, "files were closed before the next row of their protocol: {files:?}");
     }
 }

@@ -1,48 +1,110 @@
-//! The fields of a record: their names, their order, and what kind of value each has.
+//! The fields of a record: the one table from which every form of a record comes.
 //!
-//! `docs/records.md` says what they mean. One list serves all: the JSON writer, the text writer, the columns of the
-//! CSV, and the names that a filter knows.
+//! A row of the table is a field: its name, its type, the records that have it, and its meaning. From the rows come the
+//! JSON lines, the columns of the CSV and of the Parquet files, the names that a filter accepts, the fields of a
+//! `tracing` event, and the table in `docs/records.md` ([`field_table`]). Only the text for people is written by hand:
+//! it shows a record, not its fields.
 
-/// A field of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "the schema is docs/records.md")]
-pub enum Field {
-    Type,
-    Time,
-    Conn,
-    Client,
-    Server,
-    Protocol,
-    Event,
-    DurationUs,
-    ClientBytes,
-    ClientMessages,
-    ClientEnding,
-    ServerBytes,
-    ServerMessages,
-    ServerEnding,
-    Side,
-    Kind,
-    Offset,
-    Length,
-    Missing,
-    Outcome,
-    Code,
-    Reason,
-    LatencyUs,
-    Cuts,
-    Summary,
-    Payload,
-    PayloadHex,
-    PayloadMore,
+use std::fmt::Write as _;
+
+/// Calls the macro `$callback` with `$argument`s and all rows.
+///
+/// A row is `Variant "name" Type always [records] sometimes [records] "meaning";`.
+macro_rules! with_field_table {
+    ($callback:ident! { $($argument:tt)* }) => {
+        $callback! { $($argument)*
+            Type "type" Word always [Opened Ended Message Gap Error] sometimes []
+                "`connection`, `message`, `gap` or `error`";
+            Time "time" Time always [Opened Ended Message Gap Error] sometimes []
+                "When it happened. For a message: when the chunk arrived that completed it";
+            Conn "conn" Count always [Opened Ended Message Gap] sometimes [Error]
+                "The number of the connection. Numbers begin at 1 and follow the first packets, or the accepts of a \
+                 proxy. With several captures, the numbers of the next one follow those of the one before";
+            Client "client" Address always [Opened Ended Message Gap] sometimes [Error]
+                "The address of the client, `ip:port`";
+            Server "server" Address always [Opened Ended Message Gap] sometimes [Error]
+                "The address of the server, `ip:port`";
+            Protocol "protocol" Text always [Ended Message] sometimes []
+                "The name of the protocol, or the framing spec";
+            Event "event" Word always [Opened Ended] sometimes []
+                "`open` when the connection is opened or first seen, `end` when nothing more will come of it";
+            DurationUs "duration_us" Micros always [Ended] sometimes []
+                "The time since `open`";
+            ClientBytes "client_bytes" Bytes always [Ended] sometimes []
+                "The payload of the client that was seen";
+            ClientMessages "client_messages" Count always [Ended] sometimes []
+                "The messages of the client";
+            ClientEnding "client_ending" Word always [Ended] sometimes []
+                "How the client's stream ended: `closed` (a FIN), `reset`, or `lost` (the capture ends before the stream)";
+            ServerBytes "server_bytes" Bytes always [Ended] sometimes []
+                "The payload of the server that was seen";
+            ServerMessages "server_messages" Count always [Ended] sometimes []
+                "The messages of the server";
+            ServerEnding "server_ending" Word always [Ended] sometimes []
+                "How the server's stream ended";
+            Side "side" Word always [Message Gap] sometimes []
+                "Who sent the bytes: `client` or `server`";
+            Kind "kind" Text always [Message] sometimes []
+                "The type of the message in the protocol's words: `GET`, `reply`, `response`, `line`, `frame`. `opaque`: \
+                 bytes of another protocol that both sides agreed on. `unparsed`: bytes that could not be parsed after an error";
+            Offset "offset" Bytes always [Message Gap] sometimes []
+                "Where the message or the gap begins, counted from the first byte of the side's stream";
+            Length "length" Bytes always [Message] sometimes []
+                "The length of the message";
+            Missing "missing" Bytes always [Gap] sometimes []
+                "The length of the gap";
+            Outcome "outcome" Word always [Message] sometimes []
+                "`ok`; `failed`: whole, and an error that the peer reports; `malformed`: not the protocol; `incomplete`: \
+                 cut off by the end of the stream, by a gap, or by a session that panicked";
+            Code "code" Code always [] sometimes [Message]
+                "The protocol's code, if it has one: an HTTP status, the first word of a Redis error";
+            Reason "reason" Text always [Error] sometimes [Message]
+                "For a message: why it is malformed or incomplete, one of a small set of phrases. For an error: what went wrong";
+            LatencyUs "latency_us" Micros always [] sometimes [Message]
+                "On an answer: the time from the chunk that completed the request to the chunk that completed the answer. \
+                 Absent if the request was not seen, was not complete, or had waited behind too many others";
+            Cuts "cuts" Count always [Message] sometimes []
+                "The number of boundaries between chunks (captured segments, or reads of the proxy) inside the message";
+            Summary "summary" Line always [Message] sometimes []
+                "The message in one line, for people. It is cut to a length; do not parse it";
+            Payload "payload" Payload always [] sometimes [Message]
+                "With `--show payload`: the first bytes of the message, up to `--show-max` and to the first gap. Text stays \
+                 text. `\\n`, `\\r`, `\\t` and `\\\\` are escaped, and so is each byte of other control characters and of \
+                 invalid UTF-8, as `\\xNN`";
+            PayloadHex "payload_hex" Payload always [] sometimes [Message]
+                "With `--show hex`: the same bytes, two hexadecimal digits each";
+            PayloadMore "payload_more" Bytes always [] sometimes [Message]
+                "The bytes of the message that are not shown. Absent if all are";
+        }
+    };
+}
+pub(crate) use with_field_table;
+
+/// The kinds of records that differ in their fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RecordType {
+    /// A connection was opened, or seen for the first time.
+    Opened,
+    /// A connection is over.
+    Ended,
+    /// A message.
+    Message,
+    /// Bytes that were never seen.
+    Gap,
+    /// Something went wrong with the watching or the relaying.
+    Error,
 }
 
-/// What a field's value is, and so what it may be compared with.
+/// The type of a field's value. It decides how the value is written and what it may be compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FieldType {
-    /// A word or a phrase.
+    /// One of a few words that this crate defines.
+    Word,
+    /// Text, which may come from the wire.
     Text,
-    /// A word that may be a number: an HTTP status.
+    /// Text that may be a number: an HTTP status.
     Code,
     /// A count of things.
     Count,
@@ -52,94 +114,175 @@ pub enum FieldType {
     Micros,
     /// A point in time.
     Time,
+    /// An IP address and a port.
+    Address,
+    /// A line of text that is formatted when it is written.
+    Line,
+    /// The first bytes of a message.
+    Payload,
+}
+
+/// Defines [`Field`] from the rows of the table.
+macro_rules! define_fields {
+    ($($field:ident $name:literal $type:ident always [$($always:ident)*] sometimes [$($sometimes:ident)*] $meaning:literal;)*) => {
+        /// A field of a record.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum Field {
+            $(#[doc = concat!("`", $name, "`: ", $meaning, ".")] $field,)*
+        }
+
+        impl Field {
+            /// The number of fields.
+            pub const COUNT: usize = [$($name),*].len();
+
+            /// All fields, in the order in which a record has them.
+            pub const ALL: [Self; Self::COUNT] = [$(Self::$field),*];
+
+            /// Returns the name of the field in records.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$field => $name,)*
+                }
+            }
+
+            /// Returns the type of the field's values.
+            #[must_use]
+            pub const fn value_type(self) -> FieldType {
+                match self {
+                    $(Self::$field => FieldType::$type,)*
+                }
+            }
+
+            /// Returns the meaning of the field, in Markdown and without a full stop at its end.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$field => $meaning,)*
+                }
+            }
+
+            /// The records that always have the field.
+            const fn always(self) -> &'static [RecordType] {
+                match self {
+                    $(Self::$field => &[$(RecordType::$always),*],)*
+                }
+            }
+
+            /// The records that have the field if it applies.
+            const fn sometimes(self) -> &'static [RecordType] {
+                match self {
+                    $(Self::$field => &[$(RecordType::$sometimes),*],)*
+                }
+            }
+
+            /// The name as the key of a JSON object, with the comma before it.
+            pub(crate) const fn json_key(self) -> &'static str {
+                match self {
+                    $(Self::$field => concat!(",\"", $name, "\":"),)*
+                }
+            }
+        }
+    };
+}
+with_field_table!(define_fields! {});
+
+impl RecordType {
+    /// All types, in the order of `docs/records.md`.
+    pub const ALL: [Self; 5] = [Self::Opened, Self::Ended, Self::Message, Self::Gap, Self::Error];
+
+    /// Returns the value of the field `type`. A connection that opens and one that ends share the type `connection`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened | Self::Ended => "connection",
+            Self::Message => "message",
+            Self::Gap => "gap",
+            Self::Error => "error",
+        }
+    }
+
+    /// The name in the table of the documentation, which tells the two records of a connection apart.
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Opened => "open",
+            Self::Ended => "end",
+            _ => self.as_str(),
+        }
+    }
 }
 
 impl Field {
-    /// All of them, in the order in which a record has them.
-    pub const ALL: [Self; 28] = [
-        Self::Type,
-        Self::Time,
-        Self::Conn,
-        Self::Client,
-        Self::Server,
-        Self::Protocol,
-        Self::Event,
-        Self::DurationUs,
-        Self::ClientBytes,
-        Self::ClientMessages,
-        Self::ClientEnding,
-        Self::ServerBytes,
-        Self::ServerMessages,
-        Self::ServerEnding,
-        Self::Side,
-        Self::Kind,
-        Self::Offset,
-        Self::Length,
-        Self::Missing,
-        Self::Outcome,
-        Self::Code,
-        Self::Reason,
-        Self::LatencyUs,
-        Self::Cuts,
-        Self::Summary,
-        Self::Payload,
-        Self::PayloadHex,
-        Self::PayloadMore,
-    ];
-
-    /// Its name in records.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Type => "type",
-            Self::Time => "time",
-            Self::Conn => "conn",
-            Self::Client => "client",
-            Self::Server => "server",
-            Self::Protocol => "protocol",
-            Self::Event => "event",
-            Self::DurationUs => "duration_us",
-            Self::ClientBytes => "client_bytes",
-            Self::ClientMessages => "client_messages",
-            Self::ClientEnding => "client_ending",
-            Self::ServerBytes => "server_bytes",
-            Self::ServerMessages => "server_messages",
-            Self::ServerEnding => "server_ending",
-            Self::Side => "side",
-            Self::Kind => "kind",
-            Self::Offset => "offset",
-            Self::Length => "length",
-            Self::Missing => "missing",
-            Self::Outcome => "outcome",
-            Self::Code => "code",
-            Self::Reason => "reason",
-            Self::LatencyUs => "latency_us",
-            Self::Cuts => "cuts",
-            Self::Summary => "summary",
-            Self::Payload => "payload",
-            Self::PayloadHex => "payload_hex",
-            Self::PayloadMore => "payload_more",
-        }
-    }
-
-    /// What its value is.
-    #[must_use]
-    pub const fn value_type(self) -> FieldType {
-        match self {
-            Self::Time => FieldType::Time,
-            Self::Code => FieldType::Code,
-            Self::Conn | Self::ClientMessages | Self::ServerMessages | Self::Cuts => FieldType::Count,
-            Self::ClientBytes | Self::ServerBytes | Self::Offset | Self::Length | Self::Missing | Self::PayloadMore => {
-                FieldType::Bytes
-            }
-            Self::DurationUs | Self::LatencyUs => FieldType::Micros,
-            _ => FieldType::Text,
-        }
-    }
-
-    /// The field of this name.
+    /// Returns the field of this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|field| field.name() == name)
     }
+
+    /// Returns whether every record of this type has the field.
+    #[must_use]
+    pub const fn is_always_in(self, record: RecordType) -> bool {
+        contains(self.always(), record)
+    }
+
+    /// Returns whether records of this type may have the field.
+    #[must_use]
+    pub const fn is_in(self, record: RecordType) -> bool {
+        contains(self.always(), record) || contains(self.sometimes(), record)
+    }
+
+    /// Returns whether a filter may ask for the field. The payload is filled in only after the filter has selected a
+    /// record.
+    #[must_use]
+    pub const fn is_filterable(self) -> bool {
+        !matches!(self, Self::Payload | Self::PayloadHex | Self::PayloadMore)
+    }
+}
+
+const fn contains(list: &[RecordType], record: RecordType) -> bool {
+    let mut at = 0;
+    while at < list.len() {
+        if list[at] as u8 == record as u8 {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+impl FieldType {
+    /// The type in JSON, and the columns in Parquet, of a field of this name.
+    fn documented(self, name: &str) -> (&'static str, String) {
+        let column = |kind: &str| format!("`{name}` {kind}");
+        match self {
+            Self::Word | Self::Text | Self::Code | Self::Line | Self::Payload => ("string", column("string")),
+            Self::Count => ("integer", column("int64")),
+            Self::Bytes => ("integer, bytes", column("int64")),
+            Self::Micros => ("integer, microseconds", column("int64")),
+            Self::Time => ("string, RFC 3339", format!("`{name}` timestamp (microseconds), `{name}_nanos` int32")),
+            Self::Address => ("string", format!("`{name}_ip` string, `{name}_port` int32")),
+        }
+    }
+}
+
+/// Returns the table of all fields in `docs/records.md`, in Markdown.
+#[must_use]
+pub fn field_table() -> String {
+    let mut table = "| field | type | records | Parquet | meaning |\n|---|---|---|---|---|\n".to_owned();
+    for field in Field::ALL {
+        let (json, mut parquet) = field.value_type().documented(field.name());
+        if field == Field::Protocol {
+            parquet = "the partition".to_owned();
+        }
+        let records = if field.always().len() == RecordType::ALL.len() {
+            "all".to_owned()
+        } else {
+            let always = field.always().iter().map(|record| record.label().to_owned());
+            let sometimes = field.sometimes().iter().map(|record| format!("{}?", record.label()));
+            always.chain(sometimes).collect::<Vec<_>>().join(", ")
+        };
+        let _ = writeln!(table, "| `{}` | {json} | {records} | {parquet} | {} |", field.name(), field.meaning());
+    }
+    table
 }

@@ -1,64 +1,74 @@
-//! The bytes of messages, kept for as long as somebody may want to see them.
+//! The bytes of messages, kept as long as somebody may want to see them.
 //!
-//! A session says where its messages lie, not what is in them, and may say so only after more chunks have come: when it has found out
-//! which protocol it is. So the bytes of each side that no message has reached yet are kept, up to a bound: as many as are shown of a
-//! message, and at least [`KEPT_MIN`].
+//! A session reports where its messages lie, not what they contain, and may do so only after more chunks have arrived:
+//! once it has detected the protocol. So the bytes of each side that no message has reached yet are kept, up to a bound:
+//! the number of bytes that are shown of a message, and at least [`KEPT_MIN`].
 
 use std::fmt;
 
 use enjamb::Span;
 
-/// How many bytes are kept of what no message has reached, however few of each are shown: as much as `auto` keeps before it
-/// knows the protocol, and several messages may lie in that.
+/// The bytes that are kept at least of those that no message has reached. `auto` keeps as many before it knows the
+/// protocol, and they may contain several messages.
 const KEPT_MIN: usize = 64 << 10;
 
-/// What of a message's bytes is shown.
+/// The part of a message's bytes that is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Show {
-    /// How they are written.
+    /// The form in which the bytes are written.
     pub form: ShowForm,
-    /// How many of each message, from its beginning.
+    /// The number of bytes of each message, from its beginning.
     pub limit: usize,
 }
 
-/// How a message's bytes are written.
+/// The form in which a message's bytes are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShowForm {
-    /// As text; what is no text or a control character is escaped.
+    /// Text. Control characters and invalid UTF-8 are escaped.
     Text,
-    /// In hexadecimal.
+    /// Hexadecimal digits.
     Hex,
 }
 
 /// The first bytes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Payload<'a> {
-    /// How they are to be written.
+    /// The form in which they are to be written.
     pub form: ShowForm,
-    /// Where they lie in the side's stream.
+    /// Their offset in the side's stream.
     pub offset: u64,
-    /// The bytes: up to the limit, and to the first hole.
+    /// The bytes: up to the limit, and to the first gap.
     pub bytes: &'a [u8],
-    /// How many more the message has.
+    /// The number of further bytes that the message has.
     pub more: u64,
 }
 
 impl<'a> Payload<'a> {
-    /// The bytes as text, on one line.
+    /// Returns the bytes as text, on one line.
     #[must_use]
     pub fn text(self) -> impl fmt::Display + 'a {
         Escaped(self.bytes)
     }
 
-    /// The bytes as hexadecimal digits, two a byte.
+    /// Returns the bytes as hexadecimal digits, two for each byte.
     #[must_use]
     pub fn hex(self) -> impl fmt::Display + 'a {
         Hex(self.bytes)
     }
 }
 
-/// Bytes as text, of which the bytes can be told again: `\n`, `\r`, `\t`, `\\`, and `\xNN` for each byte of other control characters
-/// and of what is not UTF-8.
+/// The bytes in the form in which they are to be written.
+impl fmt::Display for Payload<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.form {
+            ShowForm::Text => self.text().fmt(f),
+            ShowForm::Hex => self.hex().fmt(f),
+        }
+    }
+}
+
+/// Bytes as text from which the bytes can be recovered: `\n`, `\r`, `\t`, `\\`, and `\xNN` for each byte of other control
+/// characters and of invalid UTF-8.
 struct Escaped<'a>(&'a [u8]);
 
 impl fmt::Display for Escaped<'_> {
@@ -91,18 +101,18 @@ impl fmt::Display for Hex<'_> {
     }
 }
 
-/// What is kept of one side's stream.
+/// The bytes of one side's stream that are kept.
 #[derive(Debug)]
 pub(crate) struct Kept {
     limit: usize,
-    /// Where the bytes lie that are kept. They have no hole between them.
+    /// The offset of the kept bytes. They have no gap between them.
     offset: u64,
     bytes: Vec<u8>,
-    /// Where the last message ended: nothing before it is needed.
-    told: u64,
+    /// The end of the last message. No byte before it is needed.
+    reported: u64,
 }
 
-/// A chunk that a session is being fed.
+/// The chunk that a session is being fed.
 #[derive(Clone, Copy)]
 pub(crate) struct Fed<'a> {
     pub(crate) offset: u64,
@@ -111,10 +121,10 @@ pub(crate) struct Fed<'a> {
 
 impl Kept {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, offset: 0, bytes: Vec::new(), told: 0 }
+        Self { limit, offset: 0, bytes: Vec::new(), reported: 0 }
     }
 
-    /// The first bytes of the message that was just said, while `fed` was fed.
+    /// Returns the first bytes of the message that the session reported while `fed` was fed.
     pub(crate) fn of<'s>(&'s mut self, span: Span, fed: Fed<'s>) -> &'s [u8] {
         self.pass(span);
         let limit = usize::try_from(span.length).unwrap_or(usize::MAX).min(self.limit);
@@ -131,25 +141,25 @@ impl Kept {
         &rest[..rest.len().min(limit)]
     }
 
-    /// Nothing before the end of `span` is needed any more.
+    /// Notes that no byte before the end of `span` is needed any more.
     pub(crate) fn pass(&mut self, span: Span) {
-        self.told = self.told.max(span.end());
+        self.reported = self.reported.max(span.end());
     }
 
-    /// The session has been fed `fed`, and has said what it had to say.
+    /// Keeps the bytes of `fed`, after the session has been fed them, that a later message may need.
     pub(crate) fn keep(&mut self, fed: Fed<'_>) {
-        if let Some(passed) = self.told.checked_sub(self.offset) {
+        if let Some(passed) = self.reported.checked_sub(self.offset) {
             let passed = usize::try_from(passed).unwrap_or(usize::MAX).min(self.bytes.len());
             self.bytes.drain(..passed);
             self.offset += passed as u64;
         }
         if self.bytes.is_empty() {
-            self.offset = self.told.max(fed.offset);
+            self.offset = self.reported.max(fed.offset);
         }
         self.extend(fed, self.limit.max(KEPT_MIN));
     }
 
-    /// Keeps of `fed` what follows on what is kept, up to `length` bytes in all. Behind a hole nothing does.
+    /// Appends the bytes of `fed` that follow the kept ones, up to `length` bytes in all. After a gap none do.
     fn extend(&mut self, fed: Fed<'_>, length: usize) {
         let end = self.offset + self.bytes.len() as u64;
         let Some(from) = end.checked_sub(fed.offset).and_then(|from| usize::try_from(from).ok()) else { return };
@@ -163,13 +173,13 @@ impl Kept {
 mod tests {
     use super::*;
 
-    /// What is shown of the message from `offset` to `end` that is said while the chunk from `at` on is fed.
+    /// The bytes shown of the message `span` that is reported while the chunk at offset `at` is fed.
     fn shown(kept: &mut Kept, span: (u64, u64), at: u64, bytes: &[u8]) -> Vec<u8> {
         kept.of(Span::between(span.0, span.1), Fed { offset: at, bytes }).to_vec()
     }
 
     #[test]
-    fn a_message_over_several_chunks_is_shown_whole_or_up_to_the_limit() {
+    fn a_message_in_several_chunks_is_shown_up_to_the_limit() {
         for (limit, expected) in [(100, "abcdefgh"), (8, "abcdefgh"), (7, "abcdefg"), (4, "abcd"), (0, "")] {
             let mut kept = Kept::new(limit);
             kept.keep(Fed { offset: 0, bytes: b"abc" });
@@ -181,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_said_late_are_all_there() {
+    fn messages_that_are_reported_late_are_shown_whole() {
         let mut kept = Kept::new(10);
         kept.keep(Fed { offset: 0, bytes: b"one\ntw" });
         assert_eq!(shown(&mut kept, (0, 4), 6, b"o\nthree\n"), b"one\n");
@@ -192,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_shown_up_to_a_hole_and_again_behind_it() {
+    fn bytes_are_shown_up_to_a_gap_and_again_after_it() {
         let mut kept = Kept::new(10);
         kept.keep(Fed { offset: 0, bytes: b"hal" });
         assert_eq!(shown(&mut kept, (0, 103), 103, b""), b"hal");
@@ -202,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded() {
+    fn kept_bytes_are_bounded() {
         let mut kept = Kept::new(1);
         for at in 0..100 {
             kept.keep(Fed { offset: at * 4096, bytes: &[0; 4096] });
@@ -211,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_as_text_can_be_told_again() {
+    fn text_from_which_the_bytes_can_be_recovered() {
         let text = Escaped("a\r\n\t\\é\u{85}\u{1b}\u{7f}".as_bytes()).to_string() + &Escaped(b"\xff\xc3").to_string();
         assert_eq!(text, "a\\r\\n\\t\\\\é\\xc2\\x85\\x1b\\x7f\\xff\\xc3");
     }

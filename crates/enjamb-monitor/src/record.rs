@@ -1,140 +1,175 @@
-//! What is written down: one record a connection, message, error or gap.
+//! Records: one for each connection, message, error or gap.
 //!
-//! A record is visited field by field, always in the same order: by the JSON writer, by the text writer, and by
-//! `tracing`. So a message reads the same wherever it comes from. `docs/records.md` is the schema.
+//! A record borrows what it describes, so making one costs nothing. A writer receives its fields as typed values, in
+//! the order of [`Field::ALL`]; nothing is turned into text before a writer needs text.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use enjamb::{Connection, Ending, Message, Side, Time};
 
-use crate::field::Field;
+use crate::field::{Field, RecordType, with_field_table};
 use crate::payload::{Payload, ShowForm};
+use crate::time::Rfc3339;
 
-/// Something to write down.
+/// An event of watched traffic.
 #[derive(Clone, Copy)]
+#[non_exhaustive]
 pub enum Record<'a> {
     /// A connection was opened, or seen for the first time.
     Opened {
-        /// Which.
+        /// The connection.
         connection: &'a Connection,
-        /// When.
+        /// The time of its first packet or of its accept.
         time: Time,
     },
     /// A connection is over.
     Ended {
-        /// Which.
+        /// The connection.
         connection: &'a Connection,
-        /// What it turned out to speak.
+        /// The name of the protocol that its session settled on.
         protocol: &'a str,
-        /// When.
+        /// The time of its end.
         time: Time,
-        /// When it was opened.
+        /// The time when it was opened.
         opened: Time,
-        /// What each side sent: the client's first.
+        /// The totals of the client and of the server, in this order.
         sides: [SideTotal; 2],
     },
     /// A message.
     Message {
-        /// On which connection.
+        /// The connection.
         connection: &'a Connection,
-        /// When its last byte was seen.
+        /// The time when its last byte was seen.
         time: Time,
         /// The message.
         message: &'a Message<'a>,
-        /// How long the other side took to answer, in microseconds.
+        /// The microseconds from the end of the request to the end of this answer.
         latency_us: Option<u64>,
-        /// How many chunk boundaries fell inside it.
+        /// The number of chunk boundaries inside the message.
         cuts: u64,
-        /// Its first bytes, where they are to be shown.
+        /// The first bytes of the message, if they are to be shown.
         payload: Option<Payload<'a>>,
     },
     /// Bytes that were never seen.
     Gap {
-        /// On which connection.
+        /// The connection.
         connection: &'a Connection,
-        /// When it was known.
+        /// The time when the gap was reported.
         time: Time,
-        /// Whose bytes.
+        /// The side whose bytes are missing.
         side: Side,
-        /// Where they are missing.
+        /// The offset of the gap in the side's stream.
         offset: u64,
-        /// How many.
+        /// The number of missing bytes.
         missing: u64,
     },
-    /// Something went wrong with the watching or the relaying, not with the messages.
+    /// Something went wrong with the watching or the relaying, not with a message.
     Error {
-        /// On which connection, if on one.
+        /// The connection, if the error concerns one.
         connection: Option<&'a Connection>,
-        /// When.
+        /// The time of the error.
         time: Time,
-        /// What went wrong.
+        /// A description of the error.
         reason: &'a str,
     },
 }
 
-/// What one side sent in all.
+/// The totals of one side of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SideTotal {
     /// Bytes of payload.
     pub bytes: u64,
     /// Messages.
     pub messages: u64,
-    /// How its stream ended. `None`: it had not.
+    /// The ending of the stream. `None`: it has not ended.
     pub ending: Option<Ending>,
 }
 
 impl SideTotal {
-    /// How its stream ended: lost, where nobody saw it end.
+    /// Returns the ending of the stream: [`Ending::Lost`] if nobody saw it end.
     #[must_use]
     pub fn ending(&self) -> Ending {
         self.ending.unwrap_or(Ending::Lost)
     }
 }
 
-/// A field's value.
+/// The value of a field.
 #[derive(Clone, Copy)]
+#[non_exhaustive]
 pub enum Value<'a> {
-    /// A word or a phrase.
+    /// A word of the schema, which needs no escaping.
+    Word(&'static str),
+    /// Text, which may hold anything that came from the wire.
     Text(&'a str),
     /// A number.
     Number(u64),
-    /// Something that writes itself.
-    Display(&'a dyn std::fmt::Display),
     /// A point in time.
     Time(Time),
-    /// Bytes of a message.
+    /// An IP address and a port.
+    Address(&'a SocketAddr),
+    /// A line of text that is formatted when it is written. It may hold anything that came from the wire.
+    Line(&'a dyn fmt::Display),
+    /// The first bytes of a message.
     Payload(Payload<'a>),
 }
 
-/// Takes the fields of a record, in order.
-pub trait Visitor {
-    /// The next field.
-    fn field(&mut self, name: &'static str, value: Value<'_>);
-
-    /// The next field, which is a word of the schema: there is nothing in it to escape.
-    fn word(&mut self, name: &'static str, word: &'static str) {
-        self.field(name, Value::Text(word));
-    }
-
-    /// The next field, which is an address.
-    fn address(&mut self, name: &'static str, address: &SocketAddr) {
-        self.field(name, Value::Display(address));
+/// The value as it is, without escapes.
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Word(word) => f.write_str(word),
+            Self::Text(text) => f.write_str(text),
+            Self::Number(number) => number.fmt(f),
+            Self::Time(time) => Rfc3339(*time).fmt(f),
+            Self::Address(address) => address.fmt(f),
+            Self::Line(line) => line.fmt(f),
+            Self::Payload(payload) => payload.fmt(f),
+        }
     }
 }
 
-impl Record<'_> {
-    /// The record's type, as the field `type` names it.
+impl<'a> Value<'a> {
+    /// Returns the text of a word or a text.
     #[must_use]
-    pub fn type_name(&self) -> &'static str {
+    pub fn as_str(self) -> Option<&'a str> {
         match self {
-            Record::Opened { .. } | Record::Ended { .. } => "connection",
-            Record::Message { .. } => "message",
-            Record::Gap { .. } => "gap",
-            Record::Error { .. } => "error",
+            Self::Word(word) => Some(word),
+            Self::Text(text) => Some(text),
+            _ => None,
         }
     }
 
-    /// The connection it is of.
+    /// Returns the number.
+    #[must_use]
+    pub fn as_number(self) -> Option<u64> {
+        match self {
+            Self::Number(number) => Some(number),
+            _ => None,
+        }
+    }
+}
+
+/// Receives the fields of a record, in order.
+pub trait Visitor {
+    /// Receives the next field that the record has.
+    fn field(&mut self, field: Field, value: Value<'_>);
+}
+
+impl Record<'_> {
+    /// Returns the type of the record, which decides its fields.
+    #[must_use]
+    pub const fn record_type(&self) -> RecordType {
+        match self {
+            Record::Opened { .. } => RecordType::Opened,
+            Record::Ended { .. } => RecordType::Ended,
+            Record::Message { .. } => RecordType::Message,
+            Record::Gap { .. } => RecordType::Gap,
+            Record::Error { .. } => RecordType::Error,
+        }
+    }
+
+    /// Returns the connection that the record belongs to.
     #[must_use]
     pub fn connection(&self) -> Option<&Connection> {
         match *self {
@@ -146,7 +181,7 @@ impl Record<'_> {
         }
     }
 
-    /// When it happened.
+    /// Returns the time of the record.
     #[must_use]
     pub fn time(&self) -> Time {
         match *self {
@@ -158,54 +193,76 @@ impl Record<'_> {
         }
     }
 
-    /// A field's value, if it applies.
+    /// Returns the name of the protocol, which records of messages and of ended connections have.
+    #[must_use]
+    pub fn protocol(&self) -> Option<&str> {
+        match self {
+            Record::Ended { protocol, .. } => Some(protocol),
+            Record::Message { message, .. } => Some(message.protocol),
+            _ => None,
+        }
+    }
+
+    /// Returns the side whose bytes the record is about.
+    #[must_use]
+    pub fn side(&self) -> Option<Side> {
+        match self {
+            Record::Message { message, .. } => Some(message.side),
+            Record::Gap { side, .. } => Some(*side),
+            _ => None,
+        }
+    }
+
+    /// Returns the value of a field, if the record has it.
     #[must_use]
     #[inline]
     pub fn get(&self, field: Field) -> Option<Value<'_>> {
         match field {
-            Field::Type => return Some(Value::Text(self.type_name())),
+            Field::Type => return Some(Value::Word(self.record_type().as_str())),
             Field::Time => return Some(Value::Time(self.time())),
             Field::Conn => return self.connection().map(|connection| Value::Number(connection.number)),
-            Field::Client => return self.connection().map(|connection| Value::Display(&connection.client)),
-            Field::Server => return self.connection().map(|connection| Value::Display(&connection.server)),
+            Field::Client => return self.connection().map(|connection| Value::Address(&connection.client)),
+            Field::Server => return self.connection().map(|connection| Value::Address(&connection.server)),
             _ => {}
         }
         match self {
             Record::Opened { .. } => match field {
-                Field::Event => Some(Value::Text("open")),
+                Field::Event => Some(Value::Word("open")),
                 _ => None,
             },
             Record::Ended { protocol, time, opened, sides: [client, server], .. } => match field {
                 Field::Protocol => Some(Value::Text(protocol)),
-                Field::Event => Some(Value::Text("end")),
+                Field::Event => Some(Value::Word("end")),
                 Field::DurationUs => Some(Value::Number(micros(*time, *opened))),
                 Field::ClientBytes => Some(Value::Number(client.bytes)),
                 Field::ClientMessages => Some(Value::Number(client.messages)),
-                Field::ClientEnding => Some(Value::Text(client.ending().as_str())),
+                Field::ClientEnding => Some(Value::Word(client.ending().as_str())),
                 Field::ServerBytes => Some(Value::Number(server.bytes)),
                 Field::ServerMessages => Some(Value::Number(server.messages)),
-                Field::ServerEnding => Some(Value::Text(server.ending().as_str())),
+                Field::ServerEnding => Some(Value::Word(server.ending().as_str())),
                 _ => None,
             },
             Record::Message { message, latency_us, cuts, payload, .. } => match field {
                 Field::Protocol => Some(Value::Text(message.protocol)),
-                Field::Side => Some(Value::Text(message.side.as_str())),
+                Field::Side => Some(Value::Word(message.side.as_str())),
                 Field::Kind => Some(Value::Text(message.kind)),
                 Field::Offset => Some(Value::Number(message.span.offset)),
                 Field::Length => Some(Value::Number(message.span.length)),
-                Field::Outcome => Some(Value::Text(message.outcome.as_str())),
+                Field::Outcome => Some(Value::Word(message.outcome.as_str())),
                 Field::Code => message.code.map(Value::Text),
                 Field::Reason => message.reason.map(Value::Text),
                 Field::LatencyUs => latency_us.map(Value::Number),
                 Field::Cuts => Some(Value::Number(*cuts)),
-                Field::Summary => Some(Value::Display(message.summary)),
+                Field::Summary => Some(Value::Line(message.summary)),
                 Field::Payload => payload.filter(|payload| payload.form == ShowForm::Text).map(Value::Payload),
                 Field::PayloadHex => payload.filter(|payload| payload.form == ShowForm::Hex).map(Value::Payload),
-                Field::PayloadMore => payload.filter(|payload| payload.more > 0).map(|it| Value::Number(it.more)),
+                Field::PayloadMore => {
+                    payload.filter(|payload| payload.more > 0).map(|payload| Value::Number(payload.more))
+                }
                 _ => None,
             },
             Record::Gap { side, offset, missing, .. } => match field {
-                Field::Side => Some(Value::Text(side.as_str())),
+                Field::Side => Some(Value::Word(side.as_str())),
                 Field::Offset => Some(Value::Number(*offset)),
                 Field::Missing => Some(Value::Number(*missing)),
                 _ => None,
@@ -217,62 +274,32 @@ impl Record<'_> {
         }
     }
 
-    /// Gives every field that applies to `visitor`, in the order of [`Field::ALL`].
+    /// Gives every field that the record has to `visitor`, in the order of [`Field::ALL`].
     pub fn visit<V: Visitor + ?Sized>(&self, visitor: &mut V) {
-        use Field::*;
-        visitor.word(Type.name(), self.type_name());
-        self.give(Time, visitor);
-        if let Some(connection) = self.connection() {
-            self.give(Conn, visitor);
-            visitor.address(Client.name(), &connection.client);
-            visitor.address(Server.name(), &connection.server);
-        }
+        // One arm for each type: the compiler leaves out the fields that the type does not have.
         match self {
-            Record::Opened { .. } => self.give(Event, visitor),
-            Record::Ended { .. } => {
-                self.give(Protocol, visitor);
-                self.give(Event, visitor);
-                self.give(DurationUs, visitor);
-                self.give(ClientBytes, visitor);
-                self.give(ClientMessages, visitor);
-                self.give(ClientEnding, visitor);
-                self.give(ServerBytes, visitor);
-                self.give(ServerMessages, visitor);
-                self.give(ServerEnding, visitor);
-            }
-            Record::Message { message, payload, .. } => {
-                self.give(Protocol, visitor);
-                visitor.word(Side.name(), message.side.as_str());
-                self.give(Kind, visitor);
-                self.give(Offset, visitor);
-                self.give(Length, visitor);
-                visitor.word(Outcome.name(), message.outcome.as_str());
-                self.give(Code, visitor);
-                self.give(Reason, visitor);
-                self.give(LatencyUs, visitor);
-                self.give(Cuts, visitor);
-                self.give(Summary, visitor);
-                if payload.is_some() {
-                    self.give(Payload, visitor);
-                    self.give(PayloadHex, visitor);
-                    self.give(PayloadMore, visitor);
-                }
-            }
-            Record::Gap { side, .. } => {
-                visitor.word(Side.name(), side.as_str());
-                self.give(Offset, visitor);
-                self.give(Missing, visitor);
-            }
-            Record::Error { .. } => self.give(Reason, visitor),
+            Record::Opened { .. } => self.visit_as::<{ RecordType::Opened as u8 }, V>(visitor),
+            Record::Ended { .. } => self.visit_as::<{ RecordType::Ended as u8 }, V>(visitor),
+            Record::Message { .. } => self.visit_as::<{ RecordType::Message as u8 }, V>(visitor),
+            Record::Gap { .. } => self.visit_as::<{ RecordType::Gap as u8 }, V>(visitor),
+            Record::Error { .. } => self.visit_as::<{ RecordType::Error as u8 }, V>(visitor),
         }
     }
 
-    /// One field, if it applies. What of it is known when this is compiled is not looked up again for each record.
     #[inline(always)]
-    fn give<V: Visitor + ?Sized>(&self, field: Field, visitor: &mut V) {
-        if let Some(value) = self.get(field) {
-            visitor.field(field.name(), value);
+    fn visit_as<const TYPE: u8, V: Visitor + ?Sized>(&self, visitor: &mut V) {
+        macro_rules! visit_fields {
+            ($($field:ident $name:literal $type:ident always $always:tt sometimes $sometimes:tt $meaning:literal;)*) => {
+                $(
+                    if const { Field::$field.is_in(RecordType::ALL[TYPE as usize]) }
+                        && let Some(value) = self.get(Field::$field)
+                    {
+                        visitor.field(Field::$field, value);
+                    }
+                )*
+            };
         }
+        with_field_table!(visit_fields! {});
     }
 }
 

@@ -1,19 +1,22 @@
-//! What was seen, counted: messages, bytes and errors by side and kind, latency, and how the streams were cut.
+//! Statistics: messages, bytes and errors by side and kind, latency, and how the streams were cut.
 //!
-//! Counting is on the way of every message and every chunk, so it is additions in small arrays: a kind has a number, sizes are
-//! counted by powers of two, and only what went wrong is looked up by its words.
+//! Every message and every chunk is counted, so counting is additions in small arrays: a kind has a number, sizes are
+//! counted in powers of two, and only messages that are not `ok` are looked up by their words.
 
 mod connections;
 mod distribution;
 mod errors;
 mod kinds;
+mod limits;
 mod names;
+mod summary;
 mod table;
 
-use enjamb::{Connection, Message, Outcome, Side, Time};
-use serde_json::{Value, json};
+use std::fmt;
 
-use crate::format::Rfc3339;
+use enjamb::{Connection, Message, Outcome, Side, Time};
+use serde_json::Value;
+
 use crate::record::SideTotal;
 use crate::statistics::connections::Connections;
 use crate::statistics::distribution::{LATENCY, LENGTH, Powers, Spread};
@@ -21,42 +24,38 @@ use crate::statistics::errors::Errors;
 use crate::statistics::kinds::Kinds;
 
 pub(crate) use crate::statistics::kinds::KindId;
+pub use crate::statistics::summary::{
+    Bucket, ChunkSummary, Distribution, EndingCount, ErrorCount, KindCount, KindLatency, LongConnection,
+    NoneOneSeveral, Outcomes, Quantiles, SideSummary, Summary,
+};
 
-/// How many kinds on a side, and how many reasons for errors, are told apart in a part of a work that several share.
-const PART_MAX: usize = 4096;
-
-/// What stands for all that is not told apart.
-const OTHER: &str = "other";
-
-const OUTCOMES: [Outcome; 4] = [Outcome::Ok, Outcome::Failed, Outcome::Malformed, Outcome::Incomplete];
-
-/// Everything that is counted. Adding two gives what one would have counted of both.
+/// Counters of all that was watched. [Adding](Self::add) two gives the counts of both.
 #[derive(Clone, Debug)]
 pub struct Statistics {
-    /// Are streams counted, and not only selected messages?
+    /// Streams are counted, and not only selected messages.
     whole_streams: bool,
     connections: Connections,
     span: Option<(Time, Time)>,
     sides: [SideStatistics; 2],
     errors: Errors,
     latency: Spread,
-    /// The step of what is counted now; see [`Statistics::step`].
+    /// The current step; see [`Statistics::step`].
     step: u64,
 }
 
-/// What one side sent.
+/// The counters of one side.
 #[derive(Clone, Debug)]
 struct SideStatistics {
     chunks: u64,
     bytes: u64,
     messages: u64,
-    outcomes: [u64; 4],
+    outcomes: Outcomes,
     kinds: Kinds,
     gaps: u64,
     missing: u64,
     messages_per_chunk: Powers,
     chunks_per_message: Powers,
-    /// Of messages, in bytes.
+    /// The lengths of messages, in bytes: for the quantiles, and exactly in powers of two.
     length: Spread,
     lengths: Powers,
 }
@@ -81,7 +80,7 @@ impl Default for SideStatistics {
             chunks: 0,
             bytes: 0,
             messages: 0,
-            outcomes: [0; 4],
+            outcomes: Outcomes::default(),
             kinds: Kinds::default(),
             gaps: 0,
             missing: 0,
@@ -94,14 +93,14 @@ impl Default for SideStatistics {
 }
 
 impl Statistics {
-    /// Counts of some of the messages. Chunks are not counted, since they belong to no message more than to another; bytes are
-    /// those of the messages, and connections those that have one.
+    /// Creates counters of selected messages. Chunks are not counted, since a chunk belongs to no message in particular.
+    /// Bytes are those of the messages, and connections those that have a selected record.
     #[must_use]
     pub fn of_selected() -> Self {
         Self { whole_streams: false, ..Self::default() }
     }
 
-    /// The number of a message's kind among those of its side.
+    /// Returns the number of a message's kind among those of its side.
     pub(crate) fn kind(&mut self, message: &Message<'_>) -> KindId {
         self.sides[message.side.index()].kinds.id(message.kind, self.step)
     }
@@ -123,7 +122,12 @@ impl Statistics {
         self.saw_stream(time);
     }
 
-    /// A connection is watched no longer, and nothing is known of its end.
+    /// Counts a connection whose session panicked.
+    pub(crate) fn count_panic(&mut self) {
+        self.connections.panicked += 1;
+    }
+
+    /// Counts a connection that is watched no longer, and whose end is not known.
     pub(crate) fn abandoned(&mut self) {
         self.connections.over += 1;
     }
@@ -145,7 +149,7 @@ impl Statistics {
         seen.missing = seen.missing.saturating_add(missing);
     }
 
-    /// A message of the kind `kind`, complete at `time`, and how long it took as an answer to a message of which kind.
+    /// Counts a message of the kind `kind`, complete at `time`. `latency` is its latency and the kind of its request.
     pub(crate) fn message(
         &mut self,
         message: &Message<'_>,
@@ -155,14 +159,13 @@ impl Statistics {
         time: Time,
     ) {
         let seen = &mut self.sides[message.side.index()];
-        let outcome = message.outcome as usize;
         let length = message.span.length;
         seen.messages += 1;
-        seen.outcomes[outcome] += 1;
+        seen.outcomes.count(message.outcome);
         seen.chunks_per_message.record(cuts.saturating_add(1));
         seen.length.record(length);
         seen.lengths.record(length);
-        seen.kinds.message(kind, length, outcome);
+        seen.kinds.message(kind, length, message.outcome);
         if !self.whole_streams {
             seen.bytes = seen.bytes.saturating_add(length);
             self.saw(time);
@@ -176,7 +179,7 @@ impl Statistics {
         }
     }
 
-    /// Something of a stream that is no message.
+    /// Notes the time of an event of a stream that is not a message.
     pub(crate) fn saw_stream(&mut self, time: Time) {
         if self.whole_streams {
             self.saw(time);
@@ -189,31 +192,37 @@ impl Statistics {
         *last = (*last).max(time);
     }
 
-    /// How many connections were opened or first seen.
+    /// Returns how many connections were opened or first seen.
     #[must_use]
     pub fn connections(&self) -> u64 {
         self.connections.opened
     }
 
-    /// How many messages one side sent.
+    /// Returns how many sessions panicked.
+    #[must_use]
+    pub fn panicked(&self) -> u64 {
+        self.connections.panicked
+    }
+
+    /// Returns how many messages one side sent.
     #[must_use]
     pub fn messages(&self, side: Side) -> u64 {
         self.sides[side.index()].messages
     }
 
-    /// How many messages of one side came out so.
+    /// Returns how many messages of one side had this outcome.
     #[must_use]
     pub fn outcome(&self, side: Side, outcome: Outcome) -> u64 {
-        self.sides[side.index()].outcomes[outcome as usize]
+        self.sides[side.index()].outcomes.of(outcome)
     }
 
-    /// How many bytes of payload one side sent.
+    /// Returns how many bytes of payload one side sent.
     #[must_use]
     pub fn bytes(&self, side: Side) -> u64 {
         self.sides[side.index()].bytes
     }
 
-    /// Counts a part of a work that several share, to be put together by [`of_parts`](Self::of_parts).
+    /// Makes these the counters of one of several workers, to be merged by [`of_parts`](Self::of_parts).
     #[must_use]
     pub fn as_part(mut self) -> Self {
         self.errors.widen();
@@ -221,13 +230,15 @@ impl Statistics {
         self
     }
 
-    /// What is counted from here on is of step `step` of a work that several share. Each step is done by one of them, in their order.
+    /// Begins step `step` of work that several workers share. A worker does its steps in their order, and each step is
+    /// done by one worker.
     pub fn step(&mut self, step: u64) {
         self.step = step;
     }
 
-    /// What one would have counted who had done all steps alone. [Adding](Self::add) the parts instead may tell other kinds apart where there are more
-    /// than are told apart. Exact as long as no part has seen more than 4096 kinds of one side, or reasons for errors.
+    /// Merges the counters of several workers into those that one worker would have after all steps. [Adding](Self::add)
+    /// the parts instead may count other kinds apart, if there are too many. Exact as long as no part has seen more than
+    /// 4096 kinds of one side, or errors.
     #[must_use]
     pub fn of_parts(parts: &[Self]) -> Self {
         let mut all = Self::default();
@@ -240,7 +251,7 @@ impl Statistics {
         all
     }
 
-    /// Adds what `other` has counted.
+    /// Adds the counts of `other`.
     pub fn add(&mut self, other: &Self) {
         self.whole_streams &= other.whole_streams;
         self.connections.add(&other.connections);
@@ -255,52 +266,53 @@ impl Statistics {
         self.latency.add(&other.latency);
     }
 
-    /// The record of type `summary`.
+    /// Returns what was counted, as plain data.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        self.summarize(false)
+    }
+
+    /// Returns the [`summary`](Self::summary) with the histograms of its quantiles, from which the quantiles of several
+    /// summaries can be computed.
+    #[must_use]
+    pub fn summary_with_histograms(&self) -> Summary {
+        self.summarize(true)
+    }
+
+    /// Returns the record of type `summary`.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        self.json(false)
+        self.summary().to_json()
     }
 
-    /// [`to_json`](Self::to_json) with the histograms that quantiles are of, so that those of several can be computed from them: beside the quantiles `histogram`, an array of
-    /// `[value, count]`.
-    #[must_use]
-    pub fn to_json_with_histograms(&self) -> Value {
-        self.json(true)
+    fn summarize(&self, histograms: bool) -> Summary {
+        let [client, server] = &self.sides;
+        let Connections { opened, over, panicked, ref duration, .. } = self.connections;
+        Summary {
+            connections: opened,
+            open: opened.saturating_sub(over),
+            panicked,
+            first: self.span.map(|(first, _)| first),
+            last: self.span.map(|(_, last)| last),
+            endings: self.connections.endings(),
+            duration_us: duration.quantiles(histograms),
+            longest: self.connections.longest(),
+            client: client.summarize(self.whole_streams, histograms),
+            server: server.summarize(self.whole_streams, histograms),
+            errors: self.errors.sorted(),
+            latency_us: self
+                .latency
+                .quantiles(histograms)
+                .map(|quantiles| Distribution { quantiles, distribution: self.latency.distribution() }),
+            latency_us_by_kind: client.kinds.latencies(histograms),
+        }
     }
+}
 
-    fn json(&self, histograms: bool) -> Value {
-        let mut record = json!({
-            "type": "summary",
-            "errors": self.errors.sorted().iter().map(|(key, count)| json!({
-                "side": key.side.as_str(),
-                "kind": key.kind,
-                "outcome": key.outcome.as_str(),
-                "why": key.why,
-                "count": count,
-            })).collect::<Vec<_>>(),
-        });
-        self.connections.to_json(&mut record, histograms);
-        if let Some((first, last)) = self.span {
-            record["first"] = Rfc3339(first).to_string().into();
-            record["last"] = Rfc3339(last).to_string().into();
-        }
-        for side in Side::BOTH {
-            record[side.as_str()] = self.sides[side.index()].to_json(self.whole_streams, histograms);
-        }
-        if !self.latency.is_empty() {
-            let mut latency = self.latency.to_json_with(histograms);
-            latency["distribution"] = self.latency.distribution();
-            record["latency_us"] = latency;
-            let by_kind = self.sides[Side::Client.index()].kinds.answered_sorted().into_iter();
-            record["latency_us_by_kind"] = by_kind
-                .map(|(kind, latency)| {
-                    let mut value = latency.to_json_with(histograms);
-                    value["kind"] = kind.into();
-                    value
-                })
-                .collect();
-        }
-        record
+/// The tables of the [`summary`](Statistics::summary).
+impl fmt::Display for Statistics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.summary().fmt(f)
     }
 }
 
@@ -311,7 +323,7 @@ impl SideStatistics {
         self.messages += more.messages;
         self.gaps += more.gaps;
         self.missing = self.missing.saturating_add(more.missing);
-        self.outcomes.iter_mut().zip(more.outcomes).for_each(|(to, more)| *to += more);
+        self.outcomes.add(more.outcomes);
         self.kinds.add(&more.kinds);
         self.messages_per_chunk.add(&more.messages_per_chunk);
         self.chunks_per_message.add(&more.chunks_per_message);
@@ -319,33 +331,28 @@ impl SideStatistics {
         self.lengths.add(&more.lengths);
     }
 
-    fn to_json(&self, whole_streams: bool, histograms: bool) -> Value {
-        // By cuts inside: one less than the chunks it lies in.
-        let [_, whole, more] = self.chunks_per_message.none_one_several();
-        let cut_once = self.chunks_per_message.buckets().find(|(from, ..)| *from == 2).map_or(0, |(.., count)| count);
-        let mut side = json!({
-            "bytes": self.bytes,
-            "messages": self.messages,
-            "messages_by_cuts": { "none": whole, "one": cut_once, "several": more - cut_once },
-            "chunks_per_message": self.chunks_per_message.to_json(),
-            "kinds": self.kinds.to_json(),
-            "gaps": self.gaps,
-            "missing": self.missing,
-        });
-        if whole_streams {
-            let [none, one, several] = self.messages_per_chunk.none_one_several();
-            side["chunks"] = self.chunks.into();
-            side["chunks_by_messages"] = json!({ "none": none, "one": one, "several": several });
-            side["messages_per_chunk"] = self.messages_per_chunk.to_json();
+    fn summarize(&self, whole_streams: bool, histograms: bool) -> SideSummary {
+        // A message has one cut less than the chunks that it lies in.
+        let NoneOneSeveral { one: whole, several: cut, .. } = self.chunks_per_message.none_one_several();
+        let cut_once = self.chunks_per_message.two();
+        SideSummary {
+            bytes: self.bytes,
+            messages: self.messages,
+            outcomes: self.outcomes,
+            gaps: self.gaps,
+            missing: self.missing,
+            kinds: self.kinds.sorted(),
+            length: self
+                .length
+                .quantiles(histograms)
+                .map(|quantiles| Distribution { quantiles, distribution: self.lengths.seen() }),
+            messages_by_cuts: NoneOneSeveral { none: whole, one: cut_once, several: cut - cut_once },
+            chunks_per_message: self.chunks_per_message.seen(),
+            chunks: whole_streams.then(|| ChunkSummary {
+                chunks: self.chunks,
+                chunks_by_messages: self.messages_per_chunk.none_one_several(),
+                messages_per_chunk: self.messages_per_chunk.seen(),
+            }),
         }
-        for outcome in OUTCOMES {
-            side[outcome.as_str()] = self.outcomes[outcome as usize].into();
-        }
-        if !self.length.is_empty() {
-            let mut length = self.length.to_json_with(histograms);
-            length["distribution"] = self.lengths.to_json();
-            side["length"] = length;
-        }
-        side
     }
 }

@@ -1,4 +1,4 @@
-//! A dataset holds what was written to it, and nothing is in sight before all is.
+//! A dataset has the records that were written to it, and nothing is visible before all of it is.
 
 #[path = "support/dataset.rs"]
 mod support;
@@ -12,12 +12,6 @@ use serde_json::{Value, json};
 
 fn connection(number: u64) -> Connection {
     Connection { number, client: "[fe80::1]:40112".parse().unwrap(), server: "127.0.0.1:6379".parse().unwrap() }
-}
-
-fn write(dataset: &mut DatasetWriter, record: &Record<'_>) {
-    let mut rows = Rows::default();
-    rows.push(record);
-    dataset.write(rows.as_bytes()).unwrap();
 }
 
 fn message<'a>(protocol: &'a str, offset: u64, summary: &'a str) -> Message<'a> {
@@ -35,7 +29,7 @@ fn message<'a>(protocol: &'a str, offset: u64, summary: &'a str) -> Message<'a> 
 }
 
 #[test]
-fn every_type_of_record_comes_back_as_it_is_in_json() {
+fn every_type_of_record_is_read_back_as_it_is_in_json() {
     let folder = tempfile::tempdir().unwrap();
     let captures = Captures::default();
     captures.begin("a \"capture\".pcap", 0);
@@ -64,7 +58,7 @@ fn every_type_of_record_comes_back_as_it_is_in_json() {
     ];
     let mut lines = String::new();
     for record in &records {
-        write(&mut dataset, record);
+        dataset.write(record).unwrap();
         Format::JsonLines.write(record, &mut lines);
     }
     dataset.finish(&json!({ "type": "summary" })).unwrap();
@@ -85,7 +79,7 @@ fn every_type_of_record_comes_back_as_it_is_in_json() {
 }
 
 #[test]
-fn row_groups_are_bounded_in_rows_and_in_bytes() {
+fn row_groups_are_limited_in_rows_and_in_bytes() {
     let long = "x".repeat(64 << 10);
     for (rows, summary, groups) in [
         (300_000, "short", vec![122_880, 122_880, 54_240]),
@@ -95,20 +89,18 @@ fn row_groups_are_bounded_in_rows_and_in_bytes() {
         let folder = tempfile::tempdir().unwrap();
         let mut dataset = DatasetWriter::create(folder.path(), Captures::default()).unwrap();
         let connection = connection(1);
-        let mut encoded = Rows::default();
         let message = message("redis", 0, summary);
         for number in 0..rows {
             let time = Time::from_nanos(number);
-            encoded.clear();
-            encoded.push(&Record::Message {
+            let record = Record::Message {
                 connection: &connection,
                 time,
                 message: &message,
                 latency_us: None,
                 cuts: number,
                 payload: None,
-            });
-            dataset.write(encoded.as_bytes()).unwrap();
+            };
+            dataset.write(&record).unwrap();
         }
         assert_eq!(dataset.rows(), rows);
         dataset.finish(&Value::Null).unwrap();
@@ -130,7 +122,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn nothing_is_in_sight_until_all_is_written() {
+fn nothing_is_visible_until_all_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("new/dataset");
     let mut dataset = DatasetWriter::create(&folder, Captures::default()).unwrap();
@@ -139,14 +131,14 @@ fn nothing_is_in_sight_until_all_is_written() {
     for _ in 0..122_880 {
         rows.push(&Record::Opened { connection: &connection, time: Time::from_nanos(0) });
     }
-    dataset.write(rows.as_bytes()).unwrap();
+    dataset.write_rows(&mut rows, usize::MAX).unwrap();
     let partition = folder.join("protocol=__HIVE_DEFAULT_PARTITION__");
-    assert_eq!(names(&partition), [".part-00000.parquet.unfinished"], "a row group of it is written");
+    assert_eq!(names(&partition), [".part-00000.parquet.unfinished"], "a row group is written");
     drop(dataset);
-    assert!(names(&folder).is_empty(), "given up, it leaves nothing: {:?}", names(&folder));
+    assert!(names(&folder).is_empty(), "an unfinished dataset leaves nothing: {:?}", names(&folder));
 
     let mut dataset = DatasetWriter::create(&folder, Captures::default()).unwrap();
-    write(&mut dataset, &Record::Opened { connection: &connection, time: Time::from_nanos(0) });
+    dataset.write(&Record::Opened { connection: &connection, time: Time::from_nanos(0) }).unwrap();
     dataset.finish(&json!({ "connections": 1 })).unwrap();
     assert_eq!(names(&folder), [SUMMARY_FILE, "protocol=__HIVE_DEFAULT_PARTITION__"]);
     assert_eq!(names(&partition), ["part-00000.parquet"]);
@@ -155,7 +147,7 @@ fn nothing_is_in_sight_until_all_is_written() {
 }
 
 #[test]
-fn only_a_directory_without_anything_in_it_is_taken() {
+fn only_an_empty_directory_is_accepted() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("file"), "").unwrap();
     let refused = |path: &Path| DatasetWriter::create(path, Captures::default()).err().unwrap().kind();

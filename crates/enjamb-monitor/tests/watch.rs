@@ -1,22 +1,17 @@
-//! A conversation under watch: what is written down and what is counted.
+//! A connection under watch: its records and its counts.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use enjamb::{Connection, Ending, Event, Side, Tap, Time};
-use enjamb_monitor::{
-    CsvWriter, Field, Filter, Format, Output, Record, Show, ShowForm, Statistics, Value as FieldValue, Visitor, Watch,
-    trace,
-};
+use enjamb_monitor::{CsvWriter, Field, Filter, Format, Output, Record, Show, ShowForm, Statistics, Watch};
 use enjamb_protocols::Registry;
 use serde_json::Value;
-use tracing_subscriber::layer::SubscriberExt;
 
 fn connection() -> Connection {
     Connection { number: 1, client: "127.0.0.1:40000".parse().unwrap(), server: "[::1]:6379".parse().unwrap() }
 }
 
-/// What happens, in microseconds.
+/// An event of the connection, at a time in microseconds.
 enum Act<'a> {
     Chunk(u64, Side, &'a str),
     Gap(u64, Side, u64),
@@ -96,7 +91,7 @@ fn a_message_is_written_as_the_schema_says() {
 
 /// Under `auto` a session keeps the first bytes until it knows what they are. The message was complete before that.
 #[test]
-fn a_message_has_the_time_of_its_last_byte_and_the_name_of_its_protocol_even_if_it_is_said_later() {
+fn a_message_that_is_reported_late_has_the_time_of_its_last_byte_and_the_name_of_its_protocol() {
     let acts = [
         Act::Chunk(10, Side::Client, "WATCH"),
         Act::Chunk(20, Side::Client, " key\r\n"),
@@ -128,7 +123,7 @@ fn a_cut_between_two_messages_is_in_neither() {
 }
 
 #[test]
-fn a_gap_is_a_record_and_offsets_go_on_behind_it() {
+fn a_gap_is_a_record_and_offsets_go_on_after_it() {
     let acts = [
         Act::Chunk(1, Side::Server, "whole\nhal"),
         Act::Gap(2, Side::Server, 100),
@@ -143,7 +138,7 @@ fn a_gap_is_a_record_and_offsets_go_on_behind_it() {
 }
 
 #[test]
-fn what_strangers_send_is_escaped() {
+fn control_characters_from_the_wire_are_escaped() {
     let acts = [Act::Chunk(1, Side::Client, "GET \x1b[31m\u{9b}\"\\\u{7f}\r\n")];
     for format in [Format::JsonLines, Format::Text { colour: false }] {
         let text = lines(format, "redis", &acts).concat();
@@ -154,14 +149,14 @@ fn what_strangers_send_is_escaped() {
 }
 
 #[test]
-fn text_without_colour_has_no_escapes_and_text_with_it_does() {
+fn only_text_with_colours_has_escape_sequences() {
     let escapes = |colour| lines(Format::Text { colour }, "redis", &PING).concat().matches('\x1b').count();
     assert_eq!(escapes(false), 0);
     assert!(escapes(true) > 0);
 }
 
 #[test]
-fn statistics_count_what_was_written_and_add_up() {
+fn statistics_count_the_records_and_add_up() {
     let acts = [
         Act::Chunk(1, Side::Client, "PING\r\nGET a\r\nGET b\r\n"),
         Act::Chunk(2, Side::Server, "+PONG\r\n-ERR no"),
@@ -203,7 +198,7 @@ fn statistics_count_what_was_written_and_add_up() {
     }
 }
 
-/// Only what a filter lets through.
+/// Wants only the records that a filter selects.
 struct Selected<F>(Filter, F);
 
 impl<F: FnMut(&Record<'_>)> Output for Selected<F> {
@@ -216,7 +211,7 @@ impl<F: FnMut(&Record<'_>)> Output for Selected<F> {
     }
 }
 
-/// Two requests, one of which fails, a gap, and something that is no Redis.
+/// Two requests, of which one fails, a gap, and bytes that are not Redis.
 const TALK: [Act<'_>; 6] = [
     Act::Chunk(10, Side::Client, "GET a\u{1}b\r\nLPUSH k v\r\n"),
     Act::Chunk(20, Side::Server, "$-1\r\n"),
@@ -234,7 +229,7 @@ fn selected(filter: &str) -> Vec<String> {
         seen.push(match record {
             Record::Message { message, .. } => format!("{} {}", message.side, message.kind),
             Record::Ended { .. } => "end".to_owned(),
-            other => other.type_name().to_owned(),
+            other => other.record_type().as_str().to_owned(),
         });
     };
     watched_by("redis", &TALK, Selected(filter, out), Watch::selecting);
@@ -242,7 +237,7 @@ fn selected(filter: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_filter_selects_what_it_says() {
+fn filters_select_records() {
     let all =
         ["connection", "client GET", "client LPUSH", "server reply", "server reply", "gap", "server unparsed", "end"];
     for (filter, wanted) in [
@@ -285,7 +280,7 @@ fn a_filter_selects_what_it_says() {
 }
 
 #[test]
-fn statistics_of_what_was_selected_count_only_that() {
+fn statistics_of_a_selection_count_only_selected_records() {
     let count = |filter: &str| {
         let filter = Filter::parse(filter).unwrap();
         watched_by("redis", &TALK, Selected(filter, |_: &Record<'_>| {}), Watch::selecting).to_json()
@@ -294,7 +289,7 @@ fn statistics_of_what_was_selected_count_only_that() {
     assert_eq!((&failed["connections"], &failed["client"]["messages"]), (&1.into(), &0.into()));
     assert_eq!((&failed["server"]["messages"], &failed["server"]["failed"]), (&1.into(), &1.into()));
     assert_eq!(failed["server"]["bytes"], "-WRONGTYPE not a list\r\n".len());
-    assert_eq!(failed["server"]["chunks"], Value::Null, "chunks belong to no message");
+    assert_eq!(failed["server"]["chunks"], Value::Null, "a chunk belongs to no message in particular");
     assert_eq!(failed["latency_us"]["count"], 1);
     assert_eq!(failed["latency_us_by_kind"][0]["kind"], "LPUSH", "the latency is that of the request, selected or not");
     assert_eq!(failed["first"], "2023-11-14T22:13:20.001510000Z");
@@ -302,40 +297,6 @@ fn statistics_of_what_was_selected_count_only_that() {
     let nothing = count("kind == \"nothing\"");
     assert_eq!((&nothing["connections"], &nothing["open"]), (&0.into(), &0.into()));
     assert_eq!(nothing["first"], Value::Null);
-}
-
-/// Collects the fields that a visit gives.
-struct Fields(Vec<(String, String)>);
-
-impl Visitor for Fields {
-    fn field(&mut self, name: &'static str, value: FieldValue<'_>) {
-        let value = match value {
-            FieldValue::Text(text) => text.to_owned(),
-            FieldValue::Number(number) => number.to_string(),
-            FieldValue::Display(display) => display.to_string(),
-            FieldValue::Time(time) => time.to_string(),
-            FieldValue::Payload(payload) => payload.hex().to_string(),
-        };
-        self.0.push((name.to_owned(), value));
-    }
-}
-
-#[test]
-fn a_record_is_visited_in_the_order_of_its_fields_and_none_is_left_out() {
-    let connection = connection();
-    let error = Record::Error { connection: Some(&connection), time: Time::from_nanos(1), reason: "why" };
-    let check = |record: &Record<'_>| {
-        let mut visited = Fields(Vec::new());
-        record.visit(&mut visited);
-        let visited: Vec<_> = visited.0.iter().map(|(name, _)| name.as_str()).collect();
-        let had: Vec<_> =
-            Field::ALL.into_iter().filter(|field| record.get(*field).is_some()).map(Field::name).collect();
-        assert_eq!(visited, had);
-        assert!(had.iter().all(|name| Field::named(name).is_some_and(|field| field.name() == *name)));
-    };
-    check(&error);
-    let show = Show { form: ShowForm::Hex, limit: 4 };
-    watched_by("redis", &TALK, |record: &Record<'_>| check(record), |watch| watch.showing(Some(show)));
 }
 
 /// The lines of a watch that shows messages.
@@ -351,7 +312,7 @@ fn shown(format: Format, protocol: &str, show: Show, acts: &[Act<'_>]) -> String
 }
 
 #[test]
-fn the_bytes_of_messages_are_shown_however_they_came() {
+fn the_bytes_of_messages_are_shown_however_they_were_cut() {
     let cuts: [&[Act<'_>]; 3] = [
         &[Act::Chunk(1, Side::Client, "WATCH key\r\nPING\r\n"), Act::Chunk(2, Side::Server, "+OK\r\n+PONG\r\n")],
         &[
@@ -386,7 +347,7 @@ fn the_bytes_of_messages_are_shown_however_they_came() {
 }
 
 #[test]
-fn bytes_in_text_stand_below_their_message() {
+fn bytes_in_text_follow_their_message() {
     let acts = [Act::Chunk(1, Side::Client, "GET \u{1b}[31m\r\n"), Act::Chunk(1, Side::Client, "GET k\r\n")];
     let text = shown(Format::Text { colour: false }, "redis", Show { form: ShowForm::Text, limit: 100 }, &acts);
     assert!(text.contains("\n      | GET \\x1b[31m\\r\\n\n"), "{text}");
@@ -433,9 +394,7 @@ fn a_line_is_cut_to_the_terminal_in_its_summary() {
             watched("redis", &acts, |record| {
                 let Record::Message { .. } = record else { return };
                 let mut line = String::new();
-                let mut writer = Format::Text { colour }.writer(&mut line).within(Some(columns));
-                record.visit(&mut writer);
-                writer.finish();
+                Format::Text { colour }.write_within(record, Some(columns), &mut line);
                 let plain = ["\u{1b}[2m", "\u{1b}[31m", "\u{1b}[33m", "\u{1b}[0m"]
                     .iter()
                     .fold(line.clone(), |line, paint| line.replace(paint, ""));
@@ -452,44 +411,7 @@ fn a_line_is_cut_to_the_terminal_in_its_summary() {
     }
 }
 
-/// Where `tracing` writes to in the next test.
-#[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-#[test]
-fn records_by_way_of_tracing_are_the_same_lines() {
-    let acts = [
-        Act::Chunk(10, Side::Client, "GET \x1b\"key\"\r\nLPUSH k v\r\n"),
-        Act::Chunk(20, Side::Server, "$-1\r\n-WRONGTYPE not a list\r\n"),
-        Act::Gap(30, Side::Server, 5),
-        Act::Chunk(40, Side::Server, "?"),
-    ];
-    for format in [Format::JsonLines, Format::Text { colour: false }, Format::Text { colour: true }] {
-        let shared = Shared::default();
-        let subscriber = tracing_subscriber::registry().with(trace::RecordLayer::new(format, shared.clone()));
-        tracing::subscriber::with_default(subscriber, || watched("redis", &acts, trace::emit));
-        let traced = String::from_utf8(shared.0.lock().unwrap().clone()).unwrap();
-        let direct = lines(format, "redis", &acts).concat();
-        if format == Format::JsonLines {
-            let parse =
-                |text: &str| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>();
-            assert_eq!(parse(&traced), parse(&direct));
-        }
-        assert_eq!(traced, direct);
-    }
-}
-
-/// More kinds and errors than are told apart, on several connections at a time: which are, depends on which come first.
+/// More kinds and errors than are counted apart, on several connections at a time: the first ones are counted apart.
 #[test]
 fn statistics_of_parts_are_those_of_the_whole() {
     let open = || {
@@ -526,7 +448,7 @@ fn statistics_of_parts_are_those_of_the_whole() {
 }
 
 #[test]
-fn a_connection_in_which_nothing_was_said_has_no_session() {
+fn a_connection_without_payload_opens_no_session() {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     let opened = Arc::new(AtomicUsize::new(0));

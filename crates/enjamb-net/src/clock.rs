@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use enjamb::Time;
 
-/// The clock of one connection: the system's may be set back, and this one then stands still.
+/// The clock of one connection. When the system's clock is set back, this one stands still.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Clock {
     last: Time,
@@ -21,7 +21,7 @@ impl Clock {
         self.last
     }
 
-    /// What it showed last.
+    /// The time that it showed last.
     pub(crate) fn last(&self) -> Time {
         self.last
     }

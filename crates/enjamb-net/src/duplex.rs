@@ -1,8 +1,8 @@
 //! Both directions of one connection, in one task.
 //!
-//! The two flows take turns, a read at a time, until neither can do anything without waiting. A side that is not being read (it
-//! has ended its stream, or the other does not take what it sent) is watched for a reset, which would
-//! otherwise not be seen until somebody writes to it.
+//! The two flows alternate, a read at a time, until neither can do anything without waiting. A side may not be read at the
+//! moment, because it has ended its stream, or because the other side does not take its bytes. It is watched for a reset,
+//! which would otherwise show only when somebody writes to it.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -14,23 +14,23 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::flow::{Flow, Turn};
+use crate::flow::{Flow, Progress};
 use crate::observers::Observers;
 
-/// How a connection ended.
+/// The way a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// Both sides ended their streams, and both ends were passed on.
     Closed,
-    /// This side's connection was reset, or broke in another way.
+    /// The connection of this side was reset, or broke in another way.
     Reset(Side),
-    /// Nothing was sent for as long as it may.
+    /// Neither side sent anything for this time.
     Idle(Duration),
     /// The relay stops.
     Stopped,
 }
 
-/// Relays until the connection ends, and leaves it to the caller to let go of the sockets as the end demands.
+/// Relays until the connection ends. The caller closes or resets the sockets, by how it ended.
 pub(crate) async fn relay(
     client: &mut TcpStream,
     server: &mut TcpStream,
@@ -45,20 +45,20 @@ pub(crate) async fn relay(
 
     let (client_fails, server_fails) = (pin!(client.ready(Interest::ERROR)), pin!(server.ready(Interest::ERROR)));
     let mut alarms = [Alarm::new(client, client_fails), Alarm::new(server, server_fails)];
-    let mut patience = idle.map(|limit| (limit, Instant::now(), Box::pin(sleep(limit))));
+    let mut idling = idle.map(|limit| (limit, Instant::now(), Box::pin(sleep(limit))));
     let mut stopped = pin!(stopped);
 
     poll_fn(|cx| {
         let mut moved = false;
         loop {
-            let turns = [flows[0].turn(cx, observers), flows[1].turn(cx, observers)];
-            for turn in turns {
-                if let Turn::Broken(side) = turn {
+            let steps = [flows[0].step(cx, observers), flows[1].step(cx, observers)];
+            for step in steps {
+                if let Progress::Broken(side) = step {
                     flows[side.index()].salvage(observers);
                     return Poll::Ready(End::Reset(side));
                 }
             }
-            if turns == [Turn::Waiting; 2] {
+            if steps == [Progress::Waiting; 2] {
                 break;
             }
             moved = true;
@@ -71,7 +71,7 @@ pub(crate) async fn relay(
                 return Poll::Ready(End::Reset(side));
             }
         }
-        if let Some((limit, last, timer)) = &mut patience
+        if let Some((limit, last, timer)) = &mut idling
             && has_run_out(cx, moved, *limit, last, timer.as_mut())
         {
             return Poll::Ready(End::Idle(*limit));
@@ -100,7 +100,7 @@ impl<'a, F: Future> Alarm<'a, F> {
             return false;
         }
         self.fails = None;
-        // Without an error left in the socket somebody else has been given it.
+        // No error is left in the socket if somebody else has taken it.
         !matches!(self.socket.take_error(), Ok(None))
     }
 }
@@ -115,7 +115,7 @@ fn has_run_out(
     if moved {
         *last = Instant::now();
     }
-    // The timer is not set anew for every read, but when it runs out, to where it should have stood.
+    // Setting the timer for every read would be costly. It is set anew when it runs out, to where it should stand.
     while timer.as_mut().poll(cx).is_ready() {
         let due = *last + limit;
         if due <= Instant::now() {

@@ -1,40 +1,45 @@
-//! The relay under the enjamb proxy: bytes first, then the tap.
+//! The relay under `enjamb proxy`: bytes first, then the taps.
 //!
-//! A relay stands between clients and one server. What one side sends reaches the other byte for byte and in order, an
-//! end of stream as an end of stream, a reset as a reset; and every [`Tap`](enjamb::Tap) is told of all of it. No protocol is known here,
-//! and nothing that a tap does or fails to do changes what is relayed.
+//! A relay stands between clients and one server. Bytes of one side reach the other unchanged and in order; the end of a
+//! stream arrives as the end of a stream, and a reset as a reset. Every [`Tap`](enjamb::Tap) receives all of it. The relay
+//! does not know any protocol, and no failure of a tap changes what is relayed.
 //!
 //! * [`serve`] accepts connections and relays each to an [upstream server](Upstream), within the limits of its [`Options`].
-//! * [`Taps`] makes the taps of a connection, and hears of [`Trouble`].
+//! * [`Taps`] makes the taps of a connection, and receives each [`RelayError`].
 //! * [`Stop`] ends a relay: gently, or at once.
 //!
-//! Beside the relay there is [`play`]: one side of a recorded conversation, played to a live peer.
+//! Beside the relay there is [`play`]: it plays one side of a recorded conversation to a live peer.
 //!
-//! # What a tap may rely on
+//! # Guarantees to taps
 //!
-//! Both directions of a connection are one task. For each read that task makes one attempt to write the bytes to the other side, without
-//! waiting; then it tells the taps, still without waiting; and only then, if the other side did not take all of them, does it wait until it does.
-//! Two things follow:
+//! Both directions of a connection are one task. For each read that task makes one attempt to write the bytes to the other
+//! side, without waiting. Then it gives them to the taps, still without waiting. Only then, if the other side did not take
+//! all of them, does it wait. Two things follow:
 //!
-//! * **Bytes first.** Nothing is parsed before the kernel has been offered the bytes. A tap costs the next read its time, never this one.
-//! * **Cause before effect.** A tap is told of a request before it is told of any answer to it, however fast the server is: an answer is read by this same task, which comes to
-//!   read again only when the taps have returned. Had it waited for the rest of a long request to be written before it told them, a server that
-//!   answers from the beginning of a request would be heard first.
+//! * **Bytes first.** Nothing is parsed before the kernel has been offered the bytes. The time that a tap takes delays the
+//!   next read, never this one. So a tap must return soon: it runs on a thread that other connections need too.
+//! * **Cause before effect.** A tap receives a request before it receives any answer to it, however fast the server is: an
+//!   answer is read by the same task, which reads again only when the taps have returned. If the task waited for the rest
+//!   of a long request to be written first, the answer of a server that replies early would come before its request.
 //!
-//! The times that a tap is told are those of the reads. They never run backwards within a connection, and connections are numbered from 1 in the order, and
-//! by the time, of their [`open`](enjamb::Tap::open).
+//! The times of events are those of the reads. They never run backwards within a connection. Connections are numbered from
+//! 1, in the order and by the time of their [opening](enjamb::Event::Open).
 
 mod clock;
 mod duplex;
+mod error;
 mod flow;
 mod observers;
 mod play;
 mod serve;
+mod step_order;
 mod stop;
 mod taps;
 
+pub use error::RelayError;
 pub use flow::LONGEST_READ;
-pub use play::{Act, Interrupted, Part, Playing, Step, Turns, play};
-pub use serve::{Options, Served, Upstream, serve};
+pub use play::{Action, PlayError, PlayObserver, PlayOptions, Step, play};
+pub use serve::{Options, RelayReport, Upstream, serve};
+pub use step_order::StepOrder;
 pub use stop::Stop;
-pub use taps::{Taps, Trouble};
+pub use taps::Taps;

@@ -10,32 +10,35 @@ use std::task::Poll;
 use std::time::Duration;
 
 use enjamb::Ending;
+use enjamb::units::format_duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::duplex::{End, relay};
+use crate::error::RelayError;
 use crate::observers::{Observatory, Observers};
 use crate::stop::{Phase, Stop};
-use crate::taps::{Taps, Trouble};
+use crate::taps::Taps;
 
-/// How long a relay waits to accept again, once the process or the system has run out of something.
+/// How long a relay waits before it accepts again, once the process or the system has run out of something.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long connections that were told to end at once may take.
+/// How long connections may take to end when the relay stops at once. They take longer only if a tap does not return.
 const END_GRACE: Duration = Duration::from_secs(1);
 
-/// The limits of a relay.
+/// The limits of a relay. Start from the [default](Self::default) and change fields.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Options {
-    /// How many connections may be open at a time; further clients wait to be accepted. 4,096 by default.
+    /// The number of connections that may be open at a time. Further clients wait to be accepted. 4,096 by default.
     pub max_connections: NonZeroUsize,
-    /// How long the server may take to accept a connection. 10 seconds by default.
+    /// The time that the server may take to accept a connection. 10 seconds by default.
     pub connect_timeout: Duration,
-    /// How long a connection may be open without a byte from either side. No limit by default.
+    /// The time that a connection may be open without a byte from either side. No limit by default.
     pub idle_timeout: Option<Duration>,
-    /// How long open connections may go on when the relay stops. 5 seconds by default.
+    /// The time that open connections may go on when the relay stops. 5 seconds by default.
     pub drain: Duration,
 }
 
@@ -53,7 +56,7 @@ impl Default for Options {
 
 const MAX_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
-/// The server that is relayed to: `HOST:PORT`. A name is looked up for every connection.
+/// The server behind a relay: `HOST:PORT`. A name is looked up for every connection.
 #[derive(Clone, Debug)]
 pub struct Upstream {
     text: String,
@@ -61,10 +64,10 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Looks the address up once, to know that it is one.
+    /// Checks an address by looking it up once.
     ///
     /// # Errors
-    /// It is not `HOST:PORT`, or the host is not known.
+    /// The text is not `HOST:PORT`, or the host is not known.
     pub async fn resolve(address: impl Into<String>) -> io::Result<Self> {
         let address = address.into();
         let first = tokio::net::lookup_host(&address).await?.next();
@@ -74,40 +77,41 @@ impl Upstream {
         }
     }
 
-    /// As it was given.
+    /// Returns the address as it was given.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The first address that was found.
+    /// Returns the first address that was found.
     #[must_use]
     pub fn first(&self) -> SocketAddr {
         self.first
     }
 }
 
-/// What a relay did.
+/// The counts of a relay that has ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Served {
+#[non_exhaustive]
+pub struct RelayReport {
     /// Connections that were relayed.
     pub connections: u64,
     /// Taps that panicked.
     pub panics: u64,
-    /// Connections that were reset since the relay stopped.
+    /// Connections that were still open when the relay stopped, and were reset.
     pub stopped: u64,
 }
 
-/// Relays every connection to `listeners` to `upstream`, until `stop` says to stop and the connections have ended or been ended.
+/// Relays every connection to `listeners` to `upstream`, until it is stopped by `stop` and no connection is open.
 ///
-/// To drop the future ends all connections at once; their taps are told that they are done.
+/// Dropping the future ends all connections at once. Their taps receive [`Event::Done`](enjamb::Event::Done).
 pub async fn serve(
     listeners: Vec<TcpListener>,
     upstream: Upstream,
     options: Options,
     taps: Arc<dyn Taps>,
     stop: &Stop,
-) -> Served {
+) -> RelayReport {
     let observatory = Arc::new(Observatory::new(taps));
     let over = Stop::new();
     let relaying = Arc::new(Relaying {
@@ -133,14 +137,14 @@ pub async fn serve(
         }
     };
     if timeout(END_GRACE, rest).await.is_err() {
-        // A tap that does not return.
+        // A tap does not return.
         stopped += tasks.len() as u64;
         tasks.abort_all();
     }
-    Served { connections: observatory.opened(), panics: observatory.panics(), stopped }
+    RelayReport { connections: observatory.opened(), panics: observatory.panics(), stopped }
 }
 
-/// Accepts until it is time to stop. The listeners are closed then.
+/// Accepts until the relay stops, and closes the listeners then.
 async fn accept(listeners: Vec<TcpListener>, relaying: &Arc<Relaying>, tasks: &mut JoinSet<Option<End>>, stop: &Stop) {
     let room = Arc::new(Semaphore::new(relaying.options.max_connections.get().min(Semaphore::MAX_PERMITS)));
     let mut draining = pin!(stop.reached(Phase::Draining));
@@ -159,10 +163,10 @@ async fn accept(listeners: Vec<TcpListener>, relaying: &Arc<Relaying>, tasks: &m
                     end
                 });
             }
-            // That one client had gone already.
+            // The client had gone already.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                relaying.observatory.trouble(&Trouble::Accept(error));
+                relaying.observatory.error(&RelayError::Accept(error));
                 tokio::select! {
                     () = &mut draining => return,
                     () = sleep(ACCEPT_PAUSE) => {}
@@ -172,7 +176,7 @@ async fn accept(listeners: Vec<TcpListener>, relaying: &Arc<Relaying>, tasks: &m
     }
 }
 
-/// The next client, once there is room for one.
+/// Waits for room, and then for the next client.
 async fn next(
     listeners: &[TcpListener],
     room: &Arc<Semaphore>,
@@ -188,17 +192,17 @@ async fn next(
     Ok((client, address, room))
 }
 
-/// What every connection of a relay needs.
+/// The part of a relay that all connections share.
 struct Relaying {
     upstream: Upstream,
     options: Options,
     observatory: Arc<Observatory>,
-    /// The end, for every connection that is still open.
+    /// Ends every connection that is still open.
     over: Stop,
 }
 
 impl Relaying {
-    /// All of a connection's life. `None`: it was not opened.
+    /// Relays one connection, from the connect to the end. `None`: it was not opened.
     async fn connection(&self, mut client: TcpStream, address: SocketAddr) -> Option<End> {
         let connected = tokio::select! {
             connected = self.connect() => connected,
@@ -209,10 +213,10 @@ impl Relaying {
         };
         let (mut server, server_address) = match connected {
             Ok(connected) => connected,
-            Err(error) => {
+            Err(source) => {
                 reset(client);
                 let upstream = self.upstream.text.clone();
-                self.observatory.trouble(&Trouble::Connect { client: address, upstream, error });
+                self.observatory.error(&RelayError::Connect { client: address, upstream, source });
                 return None;
             }
         };
@@ -225,7 +229,7 @@ impl Relaying {
         let end = relay(&mut client, &mut server, &mut observers, self.options.idle_timeout, stopped).await;
 
         if end != End::Closed {
-            // Were they closed, their peers would take what was cut off for the whole.
+            // After a mere close their peers would take a stream that was cut off for a whole one.
             reset(client);
             reset(server);
         }
@@ -236,8 +240,8 @@ impl Relaying {
                 observers.close(time, by, Ending::Reset);
                 observers.close(time, !by, Ending::Reset);
             }
-            End::Idle(limit) => observers.trouble(&Trouble::Idle(limit)),
-            End::Stopped => observers.trouble(&Trouble::Stopped),
+            End::Idle(limit) => observers.error(&RelayError::Idle(limit)),
+            End::Stopped => observers.error(&RelayError::Stopped),
         }
         Some(end)
     }
@@ -247,8 +251,8 @@ impl Relaying {
         let server = match timeout(limit, TcpStream::connect(self.upstream.as_str())).await {
             Ok(connected) => connected?,
             Err(_) => {
-                let what = format!("no answer within {} seconds", limit.as_secs_f64());
-                return Err(io::Error::new(io::ErrorKind::TimedOut, what));
+                let reason = format!("no answer within {}", format_duration(limit));
+                return Err(io::Error::new(io::ErrorKind::TimedOut, reason));
             }
         };
         let address = server.peer_addr()?;
@@ -256,7 +260,7 @@ impl Relaying {
     }
 }
 
-/// Ends a connection by a reset: what was not sent yet is dropped, and the peer is told that it was.
+/// Resets a connection: bytes that were not sent yet are dropped, and the peer learns of it.
 fn reset(socket: TcpStream) {
     // Fails on a socket that is broken already.
     let _ = socket.set_zero_linger();

@@ -1,14 +1,14 @@
-//! How a relay ends.
+//! How a relay is stopped.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// Stops the relays that it was given to: gently, then at once. A clone stops the same ones.
+/// Stops the relays that it was given to: gently, then at once. A clone stops the same relays.
 #[derive(Clone, Debug)]
 pub struct Stop(Arc<watch::Sender<Phase>>);
 
-/// Only ever moves on to a later one.
+/// The phase of a relay. It only ever moves on to a later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
     Serving,
@@ -17,33 +17,33 @@ pub(crate) enum Phase {
 }
 
 impl Stop {
-    /// Nothing is stopped yet.
+    /// A handle that has stopped nothing yet.
     #[must_use]
     pub fn new() -> Self {
         Self(Arc::new(watch::Sender::new(Phase::Serving)))
     }
 
-    /// No connection is accepted any more; those that are open may end, within [`Options::drain`](crate::Options::drain).
+    /// Stops gently: no connection is accepted any more. Those that are open may end within the relay's drain time.
     pub fn drain(&self) {
         self.advance(Phase::Draining);
     }
 
-    /// As [`drain`](Self::drain), and connections that are open are reset now.
+    /// Stops at once: as [`drain`](Self::drain), and connections that are open are reset now.
     pub fn now(&self) {
         self.advance(Phase::Over);
     }
 
     fn advance(&self, to: Phase) {
         self.0.send_if_modified(|phase| {
-            let later = to > *phase;
+            let is_later = to > *phase;
             *phase = to.max(*phase);
-            later
+            is_later
         });
     }
 
     /// Waits for `phase` or a later one.
     pub(crate) async fn reached(&self, phase: Phase) {
-        // The sender lives as long as `self`, so that this fails never.
+        // It cannot fail: the sender lives as long as `self`.
         let _ = self.0.subscribe().wait_for(|now| *now >= phase).await;
     }
 }

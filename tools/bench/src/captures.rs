@@ -73,7 +73,7 @@ const SLOW_DIVISOR: u64 = 10;
 pub(crate) fn run_subprocess() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     match arguments.next()?.to_str()? {
-        "replay" => Some(enjamb_cli::main(&enjamb_protocols::Registry::builtin())),
+        "replay" => Some(enjamb_cli::Program::new("enjamb", env!("CARGO_PKG_VERSION")).run()),
         "reassemble" => Some(reassemble::run(&arguments.next()?)),
         _ => None,
     }

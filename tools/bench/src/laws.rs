@@ -103,7 +103,7 @@ fn whole_run(row: &str, rounds: u32, out: &mut impl Write) -> anyhow::Result<()>
         for (law, verdict) in verdicts {
             match verdict {
                 Verdict::Holds(tried) => runs += tried.runs,
-                Verdict::NotAsked(_) => {}
+                Verdict::NotTried(_) => {}
                 Verdict::Broken(violation) => anyhow::bail!("{violation}"),
                 Verdict::Unfit(what) => anyhow::bail!("{law}: {what}"),
             }

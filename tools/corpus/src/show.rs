@@ -1,30 +1,28 @@
-//! `enjamb corpus show`: what is in a corpus, a line a transcript.
+//! `enjamb corpus show`: a line for each transcript.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
 use enjamb::Outcome;
 use enjamb::transcript::Content;
-use enjamb_law::{Lost, survive};
+use enjamb_isolate::{Failure, supervise};
 use enjamb_protocols::Registry;
-use enjamb_replay::transcripts::Text;
-use enjamb_replay::{Input, Inputs};
+use enjamb_sources::{Exit, Input, Inputs, Notices, TranscriptFile};
 
-use crate::pieces::says;
-use crate::{FOUND_WANTING, NOTHING_READ, ShowArguments};
+use crate::arguments::ShowArguments;
+use crate::parse::parse;
 
 /// How long a session may take over a transcript.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Kinds of messages that are listed of one transcript.
-const MOST_KINDS: usize = 6;
+/// How many kinds of messages are listed for one transcript.
+const KINDS_MAX: usize = 6;
 
-/// What is in one transcript.
+/// The line of one transcript.
 struct Row {
     file: String,
     protocol: String,
@@ -35,24 +33,24 @@ struct Row {
     kinds: String,
 }
 
-/// Lists transcripts on standard output. Those that cannot be read are told on standard error, and the others go on.
-pub(crate) fn run(arguments: &ShowArguments, registry: &Registry) -> anyhow::Result<ExitCode> {
+/// Lists transcripts on standard output. A transcript that cannot be read costs a message on standard error.
+pub(crate) fn run(arguments: &ShowArguments, registry: &Registry, notices: &Notices) -> anyhow::Result<Exit> {
     let Inputs { captures, unreadable, .. } = Inputs::find(&arguments.files);
-    let mut faults: Vec<String> = unreadable.iter().map(|(name, error)| format!("{name}: {error}")).collect();
+    unreadable.iter().for_each(|unreadable| notices.notice(unreadable));
     let (mut rows, mut failed) = (Vec::new(), 0);
     for input in &captures {
         match row(input, registry) {
             Ok(row) => rows.push(row),
-            Err(Wrong::Unreadable(why)) => faults.push(format!("{}: {why}", input.name())),
-            Err(Wrong::Fails(why)) => {
-                failed += 1;
-                faults.push(format!("{}: {why}", input.name()));
+            Err(error) => {
+                failed += usize::from(matches!(error, RowError::SessionFailed(_)));
+                let (RowError::Unreadable(reason) | RowError::SessionFailed(reason)) = error;
+                notices.notice(format_args!("{input}: {reason}"));
             }
         }
     }
-    faults.iter().for_each(|fault| eprintln!("enjamb corpus: {fault}"));
     if captures.is_empty() {
-        eprintln!("enjamb corpus: there are no transcripts to show: `enjamb corpus extract` makes some");
+        let program = notices.program();
+        notices.notice(format_args!("there are no transcripts to show: `{program} corpus extract` makes some"));
     }
     match io::stdout().lock().write_all(table(&rows).as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -61,44 +59,49 @@ pub(crate) fn run(arguments: &ShowArguments, registry: &Registry) -> anyhow::Res
         _ => {}
     }
     Ok(match (failed, rows.is_empty()) {
-        (0, true) => ExitCode::from(NOTHING_READ),
-        (0, false) => ExitCode::SUCCESS,
-        _ => ExitCode::from(FOUND_WANTING),
+        (0, true) => Exit::Unavailable,
+        (0, false) => Exit::Done,
+        _ => Exit::FoundWanting,
     })
 }
 
-/// Why there is no row of a transcript.
-enum Wrong {
-    /// It cannot be read, or nobody knows what it speaks.
+/// Why there is no row for a transcript.
+enum RowError {
+    /// It cannot be read, or its protocol is not known.
     Unreadable(String),
     /// Its session panics or hangs.
-    Fails(String),
+    SessionFailed(String),
 }
 
-fn row(input: &Input, registry: &Registry) -> Result<Row, Wrong> {
+fn row(input: &Input, registry: &Registry) -> Result<Row, RowError> {
     let Input::File(path) = input else {
-        return Err(Wrong::Unreadable("only files are listed".to_owned()));
+        return Err(RowError::Unreadable("only files are listed".to_owned()));
     };
-    let file = File::open(path).map_err(|error| Wrong::Unreadable(error.to_string()))?;
-    let transcript = Text::read(file).map_err(Wrong::Unreadable)?.transcript;
+    let file = File::open(path).map_err(|error| RowError::Unreadable(error.to_string()))?;
+    let file = TranscriptFile::read(file).map_err(|error| RowError::Unreadable(error.to_string()))?;
+    let transcript = file.transcript;
     let name = transcript.protocol.clone().unwrap_or_else(|| "auto".to_owned());
-    let protocol = registry.resolve(&name).map_err(|error| Wrong::Unreadable(error.to_string()))?;
+    let protocol = registry.resolve(&name).map_err(|error| RowError::Unreadable(error.to_string()))?;
     let bytes = transcript.payload_len();
     let chunks = transcript.entries.iter().filter(|entry| matches!(entry.content, Content::Chunk(_))).count();
-    let work = move || says(protocol.session(protocol.ports().first().copied()).as_mut(), &transcript, true).0;
-    let said = survive(&input.name(), PATIENCE, work).map_err(|lost| {
-        Wrong::Fails(match lost {
-            Lost::Panicked(message) => format!("its session panicked: {message}"),
-            Lost::Hung(_) => format!("its session did not come back within {} s", PATIENCE.as_secs()),
+    let work = move || {
+        let mut session = protocol.session(protocol.ports().first().copied());
+        parse(session.as_mut(), &transcript, true).messages
+    };
+    let messages = supervise(&input.to_string(), PATIENCE, work).map_err(|failure| {
+        RowError::SessionFailed(match failure {
+            Failure::Panicked(panic) => format!("its session panicked: {panic}"),
+            Failure::Hung(patience) => format!("its session did not return within {} s", patience.as_secs()),
+            other => other.to_string(),
         })
     })?;
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
-    for message in &said {
+    for message in &messages {
         *kinds.entry(&message.kind).or_default() += 1;
     }
     let mut listed: Vec<String> =
-        kinds.iter().take(MOST_KINDS).map(|(kind, count)| format!("{count} {}", kind.escape_debug())).collect();
-    if kinds.len() > MOST_KINDS {
+        kinds.iter().take(KINDS_MAX).map(|(kind, count)| format!("{count} {}", kind.escape_debug())).collect();
+    if kinds.len() > KINDS_MAX {
         listed.push("...".to_owned());
     }
     Ok(Row {
@@ -106,8 +109,8 @@ fn row(input: &Input, registry: &Registry) -> Result<Row, Wrong> {
         protocol: name,
         bytes,
         chunks,
-        messages: said.len(),
-        not_ok: said.iter().filter(|message| message.outcome != Outcome::Ok).count(),
+        messages: messages.len(),
+        not_ok: messages.iter().filter(|message| message.outcome != Outcome::Ok).count(),
         kinds: listed.join(", "),
     })
 }
@@ -117,10 +120,10 @@ fn table(rows: &[Row]) -> String {
     if rows.is_empty() {
         return text;
     }
-    let longest = |of: fn(&Row) -> &str, least, most| {
+    let width = |of: fn(&Row) -> &str, least, most| {
         rows.iter().map(|row| of(row).chars().count()).max().unwrap_or_default().clamp(least, most)
     };
-    let (files, protocols) = (longest(|row| &row.file, 4, 60), longest(|row| &row.protocol, 8, 30));
+    let (files, protocols) = (width(|row| &row.file, 4, 60), width(|row| &row.protocol, 8, 30));
     let _ = writeln!(
         text,
         "{:files$}  {:protocols$} {:>8} {:>8} {:>8} {:>8}  kinds",

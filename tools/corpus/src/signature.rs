@@ -1,16 +1,18 @@
-//! What a conversation exercises, as a text that is equal for conversations which exercise the same.
+//! The signature of a conversation: a text that is equal for conversations which exercise the same code.
 //!
-//! One *step* is a message, a hole or an end, as a parser meets it: the side, the kind, the outcome, the protocol's code and the reason where there are any, the class
-//! of its size, and how it was cut. The signature is the sequence of steps, in which what is repeated is written once:
+//! One *step* is a message, a gap or an end, as a parser meets it: the side, the kind, the outcome, the
+//! protocol's code and the reason if there are any, the class of its size, and how it was cut. The signature is
+//! the sequence of steps, with repetitions written once:
 //!
 //! ```text
 //! client GET ok <64; (server response ok 200 <256 cut; client GET ok <64)+; server response ok 200 <256 cut; client closed
 //! ```
 //!
-//! * The class of a size is the next power of four, from 16 on: a parser seldom tells 70 bytes from 90.
-//! * How it was cut: nothing where it came whole, `cut` where one boundary of chunks is inside, `cut+` where there are more; and `glued` where its first byte came in
-//!   one chunk with the end of the message before it.
-//! * A run of one to [`LONGEST_PERIOD`] steps that comes twice or more in a row is written once, as `(...)+`.
+//! * The class of a size is the next power of four, from 16 on: a parser seldom treats 70 bytes and 90 bytes
+//!   differently.
+//! * How it was cut: nothing if it came in one chunk, `cut` if one boundary of chunks is inside it, `cut+` if
+//!   there are more. `glued` means that its first byte came in one chunk with the end of the message before it.
+//! * A run of one to [`LONGEST_PERIOD`] steps that comes at least twice in a row is written once, as `(...)+`.
 
 use enjamb::{Message, Outcome, OwnedMessage, Side};
 
@@ -20,13 +22,13 @@ pub(crate) const LONGEST_PERIOD: usize = 8;
 /// How a message was cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cut {
-    /// Boundaries of chunks inside it.
+    /// How many boundaries of chunks are inside it.
     pub(crate) inside: usize,
-    /// Does its first byte share a chunk with the last byte of the message before it?
+    /// Whether its first byte shares a chunk with the last byte of the message before it.
     pub(crate) glued: bool,
 }
 
-/// What a message is, however large it is and however it was cut: the side, the kind, the outcome, the code and the reason.
+/// Returns a message without its size and its cuts: the side, the kind, the outcome, the code and the reason.
 pub(crate) fn kind(message: &OwnedMessage) -> String {
     let OwnedMessage { side, kind, outcome, code, reason, .. } = message;
     words(*side, kind, *outcome, code.as_deref(), reason.as_deref()).join(" ")
@@ -39,7 +41,7 @@ fn words(side: Side, kind: &str, outcome: Outcome, code: Option<&str>, reason: O
     words
 }
 
-/// A message as a step.
+/// Returns a message as a step.
 pub(crate) fn step(message: &Message<'_>, cut: Cut) -> String {
     let mut words = words(message.side, message.kind, message.outcome, message.code, message.reason);
     words.push(format!("<{}", size_class(message.span.length)));
@@ -54,9 +56,9 @@ pub(crate) fn step(message: &Message<'_>, cut: Cut) -> String {
     words.join(" ")
 }
 
-/// A hole or an end as a step.
-pub(crate) fn event(side: Side, what: &str) -> String {
-    format!("{side} {what}")
+/// Returns a gap or an end as a step.
+pub(crate) fn event(side: Side, name: &str) -> String {
+    format!("{side} {name}")
 }
 
 fn size_class(length: u64) -> u64 {
@@ -67,7 +69,7 @@ fn size_class(length: u64) -> u64 {
     class
 }
 
-/// The parts of the signature of these steps: each a step, or a run of steps that is repeated.
+/// Returns the parts of a signature: each is a step, or a run of steps that is repeated.
 pub(crate) fn collapsed(steps: &[String]) -> Vec<String> {
     let mut collapsed: Vec<String> = Vec::new();
     let mut at = 0;
@@ -80,7 +82,8 @@ pub(crate) fn collapsed(steps: &[String]) -> Vec<String> {
     collapsed
 }
 
-/// The shortest run that `steps` begin with and that is repeated at once, and how often it comes; one step, once, where none is.
+/// Returns the length of the shortest run that `steps` begin with and that is repeated at once, and how often it
+/// comes. Returns one step, once, if there is no such run.
 fn repetition(steps: &[String]) -> (usize, usize) {
     (1..=LONGEST_PERIOD.min(steps.len() / 2))
         .map(|period| {
@@ -91,7 +94,8 @@ fn repetition(steps: &[String]) -> (usize, usize) {
         .unwrap_or((1, 1))
 }
 
-/// The pairs of one step and the next, the beginning and the end included: what is new in a conversation is a pair that no other has.
+/// Returns the pairs of one step and the next, including the beginning and the end. A conversation exercises
+/// something new if it has a pair that no other has.
 pub(crate) fn transitions(steps: &[String]) -> impl Iterator<Item = (String, String)> {
     let before = std::iter::once("").chain(steps.iter().map(String::as_str));
     let after = steps.iter().map(String::as_str).chain(std::iter::once(""));
@@ -111,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_repeated_is_written_once() {
+    fn repeated_steps_are_written_once() {
         for (text, expected) in [
             ("", ""),
             ("a", "a"),
@@ -123,7 +127,11 @@ mod tests {
         ] {
             assert_eq!(signature(&steps(text)), expected, "{text}");
         }
-        assert_eq!(signature(&steps("a b a b")), signature(&steps("a b a b a b a b")), "twice is as good as often");
+        assert_eq!(
+            signature(&steps("a b a b")),
+            signature(&steps("a b a b a b a b")),
+            "the number of repetitions does not matter"
+        );
     }
 
     #[test]

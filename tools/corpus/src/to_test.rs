@@ -1,7 +1,7 @@
 //! `enjamb corpus to-test`: the Rust test of a transcript.
 //!
-//! The test asks two things: that the split law holds of the conversation, and that it says the messages which it says today. The conversation is in the
-//! test itself, so that whoever reads the test sees it and no file can get lost.
+//! The test asserts that the split law holds for the conversation, and that its messages are those of today. The
+//! conversation is part of the test, so that whoever reads the test sees it and no file can get lost.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -9,40 +9,40 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
 use enjamb::Transcript;
-use enjamb_law::{Cutting, Lost, Sessions, split, survive};
+use enjamb_isolate::{Failure, supervise};
+use enjamb_law::{Cutting, Sessions, split};
 use enjamb_protocols::{Protocol, Registry};
-use enjamb_replay::transcripts::Text;
+use enjamb_sources::{Exit, Notices, TranscriptFile};
 
-use crate::pieces::says;
-use crate::{FOUND_WANTING, NOTHING_READ, ToTestArguments, WRONG_USAGE};
+use crate::arguments::ToTestArguments;
+use crate::parse::parse;
 
-/// The most payload of a test, in bytes: it is to be read.
-const MOST_PAYLOAD: usize = 64 << 10;
+/// How many bytes of payload a test has at most. People read it.
+const PAYLOAD_MAX: usize = 64 << 10;
 
-/// Up to this payload every two cuts are tried, in bytes; about a second's work.
-const TWO_CUTS: usize = 1200;
+/// Up to this payload, in bytes, all pairs of cuts are tried. That takes about a second.
+const TWO_CUTS_MAX: usize = 1200;
 
-/// Up to this payload every single cut is tried, in bytes.
-const ONE_CUT: usize = 8 << 10;
+/// Up to this payload, in bytes, all single cuts are tried.
+const ONE_CUT_MAX: usize = 8 << 10;
 
 /// How long a session may take over a transcript.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Writes the tests of all files to standard output.
-pub(crate) fn run(arguments: &ToTestArguments, registry: &Registry) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(arguments: &ToTestArguments, registry: &Registry, notices: &Notices) -> anyhow::Result<Exit> {
     let mut tests = Vec::new();
     let mut names = HashSet::new();
     for path in &arguments.files {
-        match test(path, arguments, registry, &mut names) {
+        match test(path, arguments, registry, &mut names, notices.program()) {
             Ok(test) => tests.push(test),
-            Err((code, error)) => {
-                eprintln!("enjamb corpus: {}: {error}", path.display());
-                return Ok(ExitCode::from(code));
+            Err(TestError { exit, reason }) => {
+                notices.notice(format_args!("{}: {reason}", path.display()));
+                return Ok(exit);
             }
         }
     }
@@ -55,7 +55,19 @@ pub(crate) fn run(arguments: &ToTestArguments, registry: &Registry) -> anyhow::R
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(error).context("cannot write to standard output")
         }
-        _ => Ok(ExitCode::SUCCESS),
+        _ => Ok(Exit::Done),
+    }
+}
+
+/// Why there is no test for a transcript.
+struct TestError {
+    exit: Exit,
+    reason: String,
+}
+
+impl TestError {
+    fn new(exit: Exit, reason: &dyn ToString) -> Self {
+        Self { exit, reason: reason.to_string() }
     }
 }
 
@@ -64,83 +76,86 @@ fn test(
     arguments: &ToTestArguments,
     registry: &Registry,
     names: &mut HashSet<String>,
-) -> Result<String, (u8, String)> {
-    let unreadable = |error: String| (NOTHING_READ, error);
-    let text = Text::read(File::open(path).map_err(|error| unreadable(error.to_string()))?).map_err(unreadable)?;
-    let transcript = text.transcript;
-    let wrong = |error: String| (WRONG_USAGE, error);
-    if transcript.payload_len() > MOST_PAYLOAD {
-        let payload = transcript.payload_len();
-        return Err(wrong(format!(
-            "{payload} bytes of payload, and {MOST_PAYLOAD} are the most for a test: `enjamb corpus extract` makes small ones of it"
+    program: &str,
+) -> Result<String, TestError> {
+    let file = File::open(path).map_err(|error| TestError::new(Exit::Unavailable, &error))?;
+    let file = TranscriptFile::read(file).map_err(|error| TestError::new(Exit::Unavailable, &error))?;
+    let transcript = file.transcript;
+    let usage = |reason: String| TestError::new(Exit::WrongUsage, &reason);
+    let payload = transcript.payload_len();
+    if payload > PAYLOAD_MAX {
+        return Err(usage(format!(
+            "it has {payload} bytes of payload, and a test has at most {PAYLOAD_MAX}: `{program} corpus extract` cuts it into small pieces"
         )));
     }
-    if transcript.payload_len() == 0 {
-        return Err(wrong("it has no byte of payload, so there is nothing to test".to_owned()));
+    if payload == 0 {
+        return Err(usage("it has no byte of payload, so there is nothing to test".to_owned()));
     }
     let Some(protocol) = arguments.protocol.as_ref().or(transcript.protocol.as_ref()) else {
-        return Err(wrong("it does not say which protocol it is: --protocol does".to_owned()));
+        return Err(usage("it does not name its protocol: use --protocol".to_owned()));
     };
     let resolved = registry
         .resolve(protocol)
-        .map_err(|error| wrong(format!("its protocol is not known; --protocol says another\n{error}")))?;
-    let (opened, session) = match &arguments.session {
+        .map_err(|error| usage(format!("its protocol is not known: use --protocol to name another\n{error}")))?;
+    let (setup, session) = match &arguments.session {
         Some(expression) => (String::new(), expression.clone()),
         None if Registry::builtin().resolve(protocol).is_ok() => (
             format!("    let protocol = enjamb_protocols::Registry::builtin().resolve({protocol:?}).unwrap();\n"),
             "protocol.session(None)".to_owned(),
         ),
         None => {
-            return Err(wrong(format!(
-                "{protocol} is not a protocol of enjamb's own: --session says how your crate opens one, as in --session 'Box::new(my_crate::MySession::default())'"
+            return Err(usage(format!(
+                "{protocol} is not a protocol of enjamb's own: use --session for an expression that opens a session, as in --session 'Box::new(my_crate::MySession::default())'"
             )));
         }
     };
     let name = unique(&identifier(path), names);
-    let work = move || written(&name, &transcript, &resolved, &opened, &session);
-    survive(&path.display().to_string(), PATIENCE, work).map_err(|lost| {
-        let why = match lost {
-            Lost::Panicked(message) => format!("its session panicked: {message}"),
-            Lost::Hung(_) => format!("its session does not come back within {} s", PATIENCE.as_secs()),
+    let work = move || write_test(&name, &transcript, &resolved, &setup, &session);
+    supervise(&path.display().to_string(), PATIENCE, work).map_err(|failure| {
+        let reason = match failure {
+            Failure::Panicked(panic) => format!("its session panicked: {panic}"),
+            Failure::Hung(patience) => format!("its session did not return within {} s", patience.as_secs()),
+            other => other.to_string(),
         };
-        (FOUND_WANTING, format!("{why}; `enjamb replay --recut coalesce` shows what of"))
+        TestError::new(Exit::FoundWanting, &format!("{reason}; `{program} replay --recut coalesce` shows the input"))
     })
 }
 
-fn written(name: &str, transcript: &Transcript, protocol: &Protocol, opened: &str, session: &str) -> String {
+fn write_test(name: &str, transcript: &Transcript, protocol: &Protocol, setup: &str, session: &str) -> String {
     let sessions = Sessions(|| protocol.session(None));
     let input = Cutting::from(transcript);
     let cuts = match input.len() {
-        len if len <= TWO_CUTS => "Segmentations::up_to_two_cuts()",
-        len if len <= ONE_CUT => "Segmentations::up_to_one_cut().and_random(1, 100)",
+        len if len <= TWO_CUTS_MAX => "Segmentations::up_to_two_cuts()",
+        len if len <= ONE_CUT_MAX => "Segmentations::up_to_one_cut().and_random(1, 100)",
         _ => "Segmentations::every_byte().and_random(1, 100)",
     };
-    // A transcript may be here because its messages differ from cut to cut; those of the whole are meant.
+    // The messages may depend on the cuts, which is why somebody keeps the transcript. Those of the uncut
+    // stream are the expected ones.
     let whole = Transcript { protocol: transcript.protocol.clone(), ..input.transcript(&[]) };
-    let said = catch_unwind(AssertUnwindSafe(|| says(protocol.session(None).as_mut(), &whole, false).0));
+    let messages = catch_unwind(AssertUnwindSafe(|| parse(protocol.session(None).as_mut(), &whole, false).messages));
     let mut test = format!(
         "#[test]\nfn {name}() {{\n    use enjamb_law::{{Cutting, Segmentations, Sessions, split_everywhere}};\n\n"
     );
     if split(&sessions, &input, &every_byte(&input)).is_err() {
-        test = format!("// The split law does not hold of this today.\n{test}");
+        test = format!("// Today the split law does not hold for this conversation.\n{test}");
     }
     let text = transcript.to_string();
     let hashes = hashes(&text);
     let _ = write!(
         test,
-        "    let transcript = enjamb::Transcript::parse(\n        r{hashes}\"{text}\"{hashes},\n    )\n    .unwrap();\n{opened}    \
+        "    let transcript = enjamb::Transcript::parse(\n        r{hashes}\"{text}\"{hashes},\n    )\n    .unwrap();\n{setup}    \
          let session = || -> Box<dyn enjamb::Session> {{ {session} }};\n    let input = Cutting::from(&transcript);\n    \
          if let Err(violation) = split_everywhere(&Sessions(session), &input, &{cuts}) {{\n        panic!(\"{{violation}}\");\n    }}\n"
     );
-    // What panics today says nothing that could be expected of it.
-    if let Ok(said) = said {
-        let messages: String = said.iter().map(|message| format!("\n        {:?},", message.to_string())).collect();
-        let end = if said.is_empty() { "" } else { "\n    " };
+    // If the session panics today there are no messages to expect.
+    if let Ok(messages) = messages {
+        let expected: String = messages.iter().map(|message| format!("\n        {:?},", message.to_string())).collect();
+        let end = if messages.is_empty() { "" } else { "\n    " };
         let _ = write!(
             test,
-            "\n    let mut said = Vec::new();\n    let whole = input.transcript(&[]);\n    \
-             whole.play(session().as_mut(), &mut |message| said.push(message.to_owned().to_string()));\n    \
-             let expected: &[&str] = &[{messages}{end}];\n    assert_eq!(said, expected);\n"
+            "\n    let mut messages = Vec::new();\n    let whole = input.transcript(&[]);\n    \
+             whole.play(session().as_mut(), &mut |message| messages.push(message.to_owned().to_string()));\n    \
+             let expected: &[&str] = &[{expected}{end}];\n    assert_eq!(messages, expected);\n"
         );
     }
     test.push_str("}\n");
@@ -151,7 +166,7 @@ fn every_byte(input: &Cutting) -> Vec<usize> {
     (1..input.len()).collect()
 }
 
-/// As many hashes as a raw string of this text needs.
+/// Returns as many hashes as a raw string of this text needs.
 fn hashes(text: &str) -> String {
     let mut hashes = "#".to_owned();
     while text.contains(&format!("\"{hashes}")) {
@@ -160,7 +175,7 @@ fn hashes(text: &str) -> String {
     hashes
 }
 
-/// The file's name as the name of a function.
+/// Returns a name for a function, made of the name of the file.
 fn identifier(path: &Path) -> String {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
     let words = stem.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
@@ -184,7 +199,7 @@ mod tests {
     use super::{hashes, identifier, unique};
 
     #[test]
-    fn files_become_names_of_functions_each_its_own() {
+    fn every_file_gets_a_function_name_of_its_own() {
         let mut names = HashSet::new();
         let names = ["redis-3f2a.txt", "a/redis-3F2a.txt", "1.txt", "ß.txt", "fn.txt"]
             .map(|path| unique(&identifier(Path::new(path)), &mut names));
@@ -195,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_raw_string_is_never_ended_by_its_text() {
+    fn the_text_never_ends_its_raw_string() {
         for (text, expected) in [("a", "#"), ("\"#", "##"), ("\"## \"#", "###")] {
             assert_eq!(hashes(text), expected);
         }

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use enjamb_protocols::Registry;
+use enjamb_cli::Program;
 
 fn main() -> ExitCode {
-    enjamb_cli::main(&Registry::builtin())
+    Program::new("enjamb", env!("CARGO_PKG_VERSION")).run()
 }

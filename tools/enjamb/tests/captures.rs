@@ -1,24 +1,20 @@
 //! `enjamb replay` on captures that others recorded, against what tshark counted in each direction of each stream.
 //!
-//! The captures are not part of this project: they are found in `$ENJAMB_CAPTURES`, or beside it. Without them the tests say
-//! so and pass, except in CI.
+//! The captures are not part of this project: they are in `$ENJAMB_CAPTURES`, or beside the project. Without
+//! them the tests are ignored.
+
+#[path = "../../../crates/enjamb-capture/tests/requirements/mod.rs"]
+mod requirements;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
+use requirements::trials;
 use serde_json::Value;
 
-fn captures() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/captures");
-    let folder = std::env::var_os("ENJAMB_CAPTURES").map_or(beside, PathBuf::from);
-    if folder.join("golden").is_dir() {
-        return Some(folder);
-    }
-    let message = format!("skipped: no captures at {} (set ENJAMB_CAPTURES)", folder.display());
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "{message}");
-    eprintln!("{message}");
-    None
+trials! {
+    requires requirements::captures: [http_messages_equal_those_of_tshark, redis_messages_equal_those_of_tshark, the_overlap_policy_decides_conflicts, a_directory_replays_all_captures_in_it];
 }
 
 /// What one direction of one stream held.
@@ -102,9 +98,7 @@ const HTTP_DIFFERENCES: &[(&str, u64, u64, &str)] = &[
     ),
 ];
 
-#[test]
-fn http_messages_are_those_that_tshark_saw() {
-    let Some(folder) = captures() else { return };
+fn http_messages_equal_those_of_tshark(folder: &Path) {
     let names = [
         "cassandra_mixed_frame.pcap",
         "four_ipv6_http_streams.pcap",
@@ -134,8 +128,8 @@ fn http_messages_are_those_that_tshark_saw() {
     ];
     let mut wrong = Vec::new();
     for name in names {
-        let golden = golden(&folder, name);
-        let seen = messages(&replay(&folder, name, "auto"), has_a_head);
+        let golden = golden(folder, name);
+        let seen = messages(&replay(folder, name, "auto"), has_a_head);
         for (stream, directions) in golden.iter().enumerate() {
             for (from, counts) in directions {
                 let expected: u64 =
@@ -193,17 +187,15 @@ fn element<'a>(bytes: &'a [u8], elements: &mut BTreeMap<char, u64>) -> Option<&'
 }
 
 /// tshark counts elements, nested ones too; we count messages. A naive reading of the whole streams counts both, and stands between.
-#[test]
-fn redis_messages_are_those_whose_elements_tshark_saw() {
-    let Some(folder) = captures() else { return };
+fn redis_messages_equal_those_of_tshark(folder: &Path) {
     for name in
         ["redis-bulk-loading.pcap", "redis-pipelining-example.pcap", "redis-pubsub-resp3.pcap", "redis_session.pcap"]
     {
         let mut collector = enjamb::transcript::Collector::default();
         let report = enjamb_capture::open(folder.join(name), &mut collector, &enjamb_capture::Options::default());
-        assert!(report.fault.is_none());
-        let golden = golden(&folder, name);
-        let seen = messages(&replay(&folder, name, "redis"), |_| true);
+        assert!(report.error.is_none());
+        let golden = golden(folder, name);
+        let seen = messages(&replay(folder, name, "redis"), |_| true);
         for (stream, (connection, transcript)) in collector.finish().enumerate() {
             for side in enjamb::Side::BOTH {
                 let from = if side == enjamb::Side::Client { connection.client } else { connection.server };
@@ -240,9 +232,7 @@ fn redis_messages_are_those_whose_elements_tshark_saw() {
     }
 }
 
-#[test]
-fn a_conflict_is_named_and_the_last_copy_counts_if_so_asked() {
-    let Some(folder) = captures() else { return };
+fn the_overlap_policy_decides_conflicts(folder: &Path) {
     for (overlap, kept, dropped) in [("first", "GOOD", "EVIL"), ("last", "EVIL", "GOOD")] {
         let output = Command::new(env!("CARGO_BIN_EXE_enjamb"))
             .args(["replay", "--format", "jsonl", "--protocol", "fixed:4", "--overlap", overlap])
@@ -259,11 +249,9 @@ fn a_conflict_is_named_and_the_last_copy_counts_if_so_asked() {
     }
 }
 
-#[test]
-fn a_folder_is_all_captures_in_it() {
-    let Some(folder) = captures() else { return };
+fn a_directory_replays_all_captures_in_it(folder: &Path) {
     let output =
-        Command::new(env!("CARGO_BIN_EXE_enjamb")).args(["replay", "--summary"]).arg(&folder).output().unwrap();
+        Command::new(env!("CARGO_BIN_EXE_enjamb")).args(["replay", "--summary"]).arg(folder).output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     // One has a section of a version that does not exist.
     let count = out.split(' ').next().and_then(|count| count.parse::<u32>().ok());

@@ -46,7 +46,7 @@ fn file(body: &str) -> (tempfile::TempDir, String) {
 }
 
 #[test]
-fn what_is_written_reads_as_seed_as_transcript_and_as_capture() {
+fn an_extracted_file_is_a_seed_a_transcript_and_a_replay_input() {
     let folder = tempfile::tempdir().unwrap();
     let (files, said) = extract_into(folder.path(), &["corpora/redis", "corpora/http1"]);
     assert!(files.len() > 50, "{} files", files.len());
@@ -61,7 +61,7 @@ fn what_is_written_reads_as_seed_as_transcript_and_as_capture() {
     }
     let (again, said) = extract_into(folder.path(), &["corpora/redis", "corpora/http1"]);
     assert_eq!(again, files);
-    assert!(said.contains(": 0 files written") && said.contains("files there already and left alone"), "{said}");
+    assert!(said.contains(": 0 files written") && said.contains("files that existed, and was not changed"), "{said}");
 
     // They replay, under other cuts too, and what is extracted from them is themselves.
     let folder = folder.path().to_str().unwrap();
@@ -82,7 +82,7 @@ fn the_order_of_the_captures_makes_no_difference() {
 
 /// Every message of the captures is in some file: its side, kind, outcome and code.
 #[test]
-fn nothing_that_was_said_in_the_captures_is_missing() {
+fn every_kind_of_message_in_the_captures_is_extracted() {
     let kinds = |capture: &str| -> BTreeSet<String> {
         let ran = enjamb(&["replay", "--format", "jsonl", capture]);
         let records = text(&ran.stdout);
@@ -102,7 +102,7 @@ fn nothing_that_was_said_in_the_captures_is_missing() {
 }
 
 #[test]
-fn a_long_conversation_becomes_a_few_that_stand_by_themselves() {
+fn a_long_conversation_becomes_a_few_independent_pieces() {
     let mut body = String::from("protocol redis\n");
     for at in 0..500 {
         let (command, reply) = if at % 100 == 99 { ("GET k", "$-1") } else { ("PING", "+PONG") };
@@ -119,19 +119,17 @@ fn a_long_conversation_becomes_a_few_that_stand_by_themselves() {
 }
 
 #[test]
-fn what_makes_no_sense_alone_is_left_out_and_told() {
+fn pieces_that_depend_on_others_are_left_out_and_counted() {
     let ping = "@1 client\n  \"PING\\r\\n\"\n@1 server\n  \"+PONG\\r\\n\"\n";
     let large = format!("@2 client\n  \"SET k {}\\r\\n\"\n@2 server\n  \"+OK\\r\\n\"\n", "x".repeat(300));
     let (_kept, path) = file(&format!("protocol redis\n{ping}{large}{ping}"));
     let (files, said) = extract(&["--max-size", "100", &path]);
-    assert!(said.contains("1 part of more than 100 bytes") && said.contains("--max-size"), "{said}");
+    assert!(said.contains("1 part with more than 100 bytes") && said.contains("--max-size"), "{said}");
     assert_eq!(files.len(), 1, "the pings before and after it are the same: {files:#?}");
-    assert!(said.contains("  1 piece with the signature of another, of which the smallest is kept\n"), "{said}");
+    assert!(said.contains("  1 piece with the signature of another one, which is smaller\n"), "{said}");
     // What is lost with it is named, and what others have is not.
     assert!(
-        said.contains(
-            "  1 kind of message in none of the files, since what has them was left out:\n    client SET ok\n"
-        ),
+        said.contains("  1 kind of message in the captures but in none of the files:\n    client SET ok\n"),
         "{said}"
     );
     let (_, said) = extract(&["--max-size", "1000", &path]);
@@ -139,16 +137,13 @@ fn what_makes_no_sense_alone_is_left_out_and_told() {
 
     let (_kept, path) = file("@0 client\n  \"\\x00\\x01nobody\"\n@0 client closed\n@0 server closed\n");
     let (files, said) = extract(&[&path]);
-    assert!(
-        files.is_empty() && said.contains("1 conversation in no protocol that is known: --protocol says one"),
-        "{said}"
-    );
+    assert!(files.is_empty() && said.contains("1 conversation of no known protocol: --protocol names one"), "{said}");
     let (files, _) = extract(&["--protocol", "client=fixed:2 server=u8", &path]);
     assert!(files.keys().all(|name| name.starts_with("client-fixed-2-server-u8-")) && files.len() == 1, "{files:#?}");
 }
 
 #[test]
-fn a_hole_in_a_conversation_stays_one_to_the_test_of_it() {
+fn a_gap_is_kept_in_the_transcript_and_in_its_test() {
     let body = "protocol redis\n@1 client\n  \"GET k\\r\\n\"\n@1 server\n  \"$100\\r\\n\"\n@2 server gap 90\n@2 server\n  \"0123456789\\r\\n\"\n@3 client closed\n@3 server closed\n";
     let (_kept, path) = file(body);
     let (files, said) = extract(&[&path]);
@@ -166,7 +161,7 @@ fn a_hole_in_a_conversation_stays_one_to_the_test_of_it() {
 }
 
 #[test]
-fn a_corpus_is_listed() {
+fn show_lists_a_corpus() {
     let folder = tempfile::tempdir().unwrap();
     let (files, _) = extract_into(folder.path(), &["corpora/redis/errors.pcap", "corpora/http1/errors.pcap"]);
     let shown = enjamb(&["corpus", "show", folder.path().to_str().unwrap()]);
@@ -191,7 +186,7 @@ fn a_corpus_is_listed() {
 }
 
 #[test]
-fn errors_name_the_place_and_the_way_out() {
+fn errors_name_the_place_and_the_remedy() {
     let (kept, wrong) = file("@0 nobody\n");
     let (_kept, unnamed) = file("@0 client\n  \"x\"\n");
     let (_kept, unknown) = file("protocol mymq\n@0 client\n  \"x\"\n");
@@ -215,8 +210,8 @@ fn errors_name_the_place_and_the_way_out() {
         (&["to-test", &silent], 2, "it has no byte of payload, so there is nothing to test"),
         (&["to-test", "nowhere.txt"], 3, "nowhere.txt: "),
         (&["to-test", &wrong], 3, "conversation.txt: line 2, column 1: the side is not"),
-        (&["to-test", &unnamed], 2, "--protocol does"),
-        (&["to-test", &unknown], 2, "--protocol says another"),
+        (&["to-test", &unnamed], 2, "it does not name its protocol: use --protocol"),
+        (&["to-test", &unknown], 2, "use --protocol to name another"),
         (&["to-test", "corpora/redis/errors.pcap"], 3, "line 1, column "),
     ] {
         let ran = enjamb(&[&["corpus"], arguments].concat());

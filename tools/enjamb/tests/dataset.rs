@@ -81,7 +81,7 @@ fn every_record_of_the_json_lines_is_in_the_dataset() {
 }
 
 #[test]
-fn the_column_capture_names_the_file_that_the_connection_is_in() {
+fn the_column_capture_names_the_file_of_the_connection() {
     let captures = ["corpora/redis/errors.pcap", "corpora/http1/chunked.pcap", "corpora/redis/monitor.pcap"];
     for jobs in ["1", "3"] {
         captures_are_named(jobs, &captures);
@@ -109,7 +109,7 @@ fn captures_are_named(jobs: &str, captures: &[&str]) {
 }
 
 #[test]
-fn the_files_are_the_same_however_many_threads_there_are() {
+fn the_files_do_not_depend_on_the_number_of_threads() {
     // Several rounds of what the threads are given.
     let captures = ["corpora"; 12];
     let written = |jobs: &str| {
@@ -156,7 +156,7 @@ fn the_histograms_add_up_to_the_quantiles() {
 }
 
 #[test]
-fn a_dataset_goes_where_nothing_is() {
+fn a_dataset_needs_a_new_or_empty_directory() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("notes.txt"), "mine").unwrap();
     let occupied = folder.path().to_str().unwrap();
@@ -182,7 +182,7 @@ fn a_dataset_goes_where_nothing_is() {
 }
 
 #[test]
-fn a_disk_that_is_full_leaves_no_dataset() {
+fn a_full_disk_leaves_no_dataset() {
     let folder = tempfile::tempdir().unwrap();
     // What may be written to a file is less than there is to write.
     let script = "ulimit -f 8; trap '' XFSZ; exec \"$@\"";
@@ -200,7 +200,7 @@ fn a_disk_that_is_full_leaves_no_dataset() {
 }
 
 #[test]
-fn what_would_be_read_is_listed() {
+fn list_writes_the_names_of_the_inputs() {
     let listed = out(&["--list", "corpora"]);
     let names: Vec<&str> = listed.lines().collect();
     assert_eq!(names.len(), 41);

@@ -1,5 +1,8 @@
-//! `enjamb replay --against` and `--serve`: a side of a capture, played to real servers and clients, and to some that misbehave.
+//! `enjamb replay --against` and `--serve`: one side of a capture, played to real servers and clients, and to
+//! some that misbehave.
 
+#[path = "../../../crates/enjamb-capture/tests/requirements/mod.rs"]
+mod requirements;
 mod support;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -9,8 +12,16 @@ use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use requirements::trials;
 use serde_json::Value;
-use support::{Proxy, enjamb, free_port, have, nginx, of_type, redis, said};
+use support::{Proxy, enjamb, free_port, nginx, of_type, redis, said};
+
+trials! {
+    always: [a_request_that_followed_an_answer_waits_for_the_answer, a_silent_server_is_waited_for_until_the_timeout, a_server_that_disconnects_or_sends_too_much_is_a_difference, every_kind_of_wrong_answer_is_reported, concurrent_limits_the_number_of_connections, the_recorded_pace_is_kept_only_where_it_is_asked_for, unreachable_servers_and_unplayable_captures_are_reported, wrong_silent_and_surplus_clients_are_reported];
+    requires support::installed::redis_server: [a_real_redis_gives_the_recorded_answers_across_connections];
+    requires support::installed::redis: [a_redis_with_other_data_differs, a_redis_key_expires_at_the_recorded_pace, redis_cli_talks_to_a_recording];
+    requires support::installed::nginx: [nginx_gives_the_recorded_answers_except_volatile_fields, nginx_gives_the_recorded_answers_on_concurrent_connections, curl_talks_to_a_recording_until_an_interrupt];
+}
 
 struct Ran {
     code: i32,
@@ -48,11 +59,7 @@ fn record(server: SocketAddr, folder: &Path, converse: impl FnOnce(u16)) -> Path
     recording
 }
 
-#[test]
-fn redis_answers_as_it_was_recorded_also_across_connections() {
-    if !have(&["redis-server"]) {
-        return;
-    }
+fn a_real_redis_gives_the_recorded_answers_across_connections(&(): &()) {
     let (_server, address) = redis();
     for capture in ["inline-commands.pcap", "pubsub-resp2.pcap", "protocol-errors.pcap", "pipeline-benchmark.pcapng"] {
         let ran = against(address, &[&format!("corpora/redis/{capture}")]);
@@ -68,11 +75,7 @@ fn redis_answers_as_it_was_recorded_also_across_connections() {
     }
 }
 
-#[test]
-fn a_redis_that_holds_something_else_is_found_out() {
-    if !have(&["redis-server", "redis-cli"]) {
-        return;
-    }
+fn a_redis_with_other_data_differs(&(): &()) {
     let (_server, address) = redis();
     let folder = tempfile::tempdir().unwrap();
     let cli = |port: u16, arguments: &[&str]| {
@@ -103,11 +106,7 @@ fn a_redis_that_holds_something_else_is_found_out() {
     assert_eq!(records.last().unwrap()["same"], 3);
 }
 
-#[test]
-fn nginx_answers_as_it_was_recorded_but_for_what_changes() {
-    if !have(&["nginx", "curl"]) {
-        return;
-    }
+fn nginx_gives_the_recorded_answers_except_volatile_fields(&(): &()) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("verse.txt"), "Thou still unravish'd bride of quietness,\nThou foster-child\n")
         .unwrap();
@@ -171,8 +170,7 @@ fn read_exactly(socket: &mut std::net::TcpStream, bytes: &[u8]) {
     assert_eq!(read, bytes);
 }
 
-#[test]
-fn what_was_sent_after_an_answer_is_sent_after_an_answer() {
+fn a_request_that_followed_an_answer_waits_for_the_answer() {
     let folder = tempfile::tempdir().unwrap();
     // By messages where they are known, whatever their length; by bytes where they are not.
     for (protocol, first, rest) in [("lines", "longer", "\n"), ("opaque", "he", "re\n")] {
@@ -196,8 +194,7 @@ fn what_was_sent_after_an_answer_is_sent_after_an_answer() {
     }
 }
 
-#[test]
-fn a_server_that_does_not_answer_is_waited_for_so_long_and_no_longer() {
+fn a_silent_server_is_waited_for_until_the_timeout() {
     let folder = tempfile::tempdir().unwrap();
     let entries = "@1 client\n  \"a\\n\"\n@2 server\n  \"x\\n\"\n@3 client\n  \"b\\n\"\n@4 server\n  \"y\\n\"\n@5 client closed\n@6 server closed\n";
     let conversation = transcript(folder.path(), "lines", entries);
@@ -212,7 +209,7 @@ fn a_server_that_does_not_answer_is_waited_for_so_long_and_no_longer() {
     thread.join().unwrap();
     assert_eq!(ran.code, 1, "{}", ran.out);
     assert!(ran.out.contains("answer 1 is missing:\n  - line \"x\"\n"), "{}", ran.out);
-    assert!(ran.out.contains("once what the recording has next did not come in time"), "{}", ran.out);
+    assert!(ran.out.contains("once the peer's next message did not come within the timeout"), "{}", ran.out);
 
     let (address, thread) = server(|mut socket| {
         let mut all = Vec::new();
@@ -223,8 +220,7 @@ fn a_server_that_does_not_answer_is_waited_for_so_long_and_no_longer() {
     assert!(ran.code == 1 && ran.out.contains("is missing"), "{}", ran.out);
 }
 
-#[test]
-fn a_server_that_goes_away_or_says_too_much_is_a_difference() {
+fn a_server_that_disconnects_or_sends_too_much_is_a_difference() {
     let folder = tempfile::tempdir().unwrap();
     let entries = "@1 client\n  \"a\\n\"\n@2 server\n  \"x\\n\"\n@3 client\n  \"b\\n\"\n@4 server\n  \"y\\n\"\n";
     let conversation = transcript(folder.path(), "lines", entries);
@@ -247,8 +243,7 @@ fn a_server_that_goes_away_or_says_too_much_is_a_difference() {
     assert!(ran.out.contains("the peer sent more than 16777"), "{}", ran.out);
 }
 
-#[test]
-fn whatever_a_server_says_in_its_place_is_told() {
+fn every_kind_of_wrong_answer_is_reported() {
     const ENTRIES: &str = "@1 client\n  \"PING\\r\\n\"\n@2 server\n  \"+PONG\\r\\n\"\n@3 client\n  \"PING\\r\\n\"\n@4 server\n  \"+PONG\\r\\n\"\n@5 client closed\n@6 server closed\n";
     // What it answers to the first and to the second request, and how it ends.
     type Answers = (&'static [u8], &'static [u8], bool);
@@ -320,8 +315,7 @@ fn together_server(connections: usize, together: usize) -> (SocketAddr, JoinHand
     (address, thread)
 }
 
-#[test]
-fn so_many_connections_are_played_at_a_time_and_no_more() {
+fn concurrent_limits_the_number_of_connections() {
     let folder = tempfile::tempdir().unwrap();
     for number in 0..6 {
         let entries = "@1 client\n  \"line\\n\"\n@2 server\n  \"line\\n\"\n@3 client closed\n@4 server closed\n";
@@ -339,8 +333,7 @@ fn so_many_connections_are_played_at_a_time_and_no_more() {
     }
 }
 
-#[test]
-fn at_the_recorded_pace_nothing_is_earlier_than_it_was_and_otherwise_nothing_is_waited_for() {
+fn the_recorded_pace_is_kept_only_where_it_is_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let entries = |gap: &str| {
         format!(
@@ -374,11 +367,7 @@ fn at_the_recorded_pace_nothing_is_earlier_than_it_was_and_otherwise_nothing_is_
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
 }
 
-#[test]
-fn what_expires_in_redis_has_expired_at_the_recorded_pace() {
-    if !have(&["redis-server", "redis-cli"]) {
-        return;
-    }
+fn a_redis_key_expires_at_the_recorded_pace(&(): &()) {
     let (_server, address) = redis();
     let folder = tempfile::tempdir().unwrap();
     let recording = record(address, folder.path(), |port| {
@@ -392,11 +381,7 @@ fn what_expires_in_redis_has_expired_at_the_recorded_pace() {
     assert!(ran.out.contains("2 answers from the server in the recording, 2 the same"), "{}", ran.out);
 }
 
-#[test]
-fn nginx_answers_many_connections_at_a_time_as_it_answered_one_after_the_other() {
-    if !have(&["nginx", "curl"]) {
-        return;
-    }
+fn nginx_gives_the_recorded_answers_on_concurrent_connections(&(): &()) {
     let folder = tempfile::tempdir().unwrap();
     let verse = "Thou still unravish'd bride of quietness,\n".repeat(500);
     std::fs::write(folder.path().join("verse.txt"), verse).unwrap();
@@ -413,8 +398,7 @@ fn nginx_answers_many_connections_at_a_time_as_it_answered_one_after_the_other()
     assert!(ran.out.contains("20 answers from the server in the recording, 20 the same"), "{}", ran.out);
 }
 
-#[test]
-fn what_cannot_be_played_or_reached_is_told() {
+fn unreachable_servers_and_unplayable_captures_are_reported() {
     let nobody = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let ran = against(nobody, &["corpora/redis/errors.pcap"]);
     assert_eq!(ran.code, 3);
@@ -454,11 +438,7 @@ fn serve(arguments: &[&str]) -> (Child, u16) {
     (child, address.unwrap_or_else(|| panic!("the first line does not say where it listens: {line}")).port())
 }
 
-#[test]
-fn redis_cli_talks_to_a_recording() {
-    if !have(&["redis-server", "redis-cli"]) {
-        return;
-    }
+fn redis_cli_talks_to_a_recording(&(): &()) {
     let (server, address) = redis();
     let folder = tempfile::tempdir().unwrap();
     let converse = |port: u16, key: &str| {
@@ -483,8 +463,7 @@ fn redis_cli_talks_to_a_recording() {
     assert!(ran.out.contains("- \"poem\\r\\n\"\n      + \"song\\r\\n\""), "{}", ran.out);
 }
 
-#[test]
-fn clients_that_say_something_else_or_too_little_or_are_too_many_are_told() {
+fn wrong_silent_and_surplus_clients_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let entries = "@1 client\n  \"a\\n\"\n@2 server\n  \"x\\n\"\n@3 client\n  \"b\\n\"\n@4 server\n  \"y\\n\"\n@5 client closed\n@6 server closed\n";
     let conversation = transcript(folder.path(), "lines", entries);
@@ -524,7 +503,7 @@ fn clients_that_say_something_else_or_too_little_or_are_too_many_are_told() {
     assert_eq!(everything(&mut silent), "x\ny\n");
     drop(silent);
     let ran = ended(child);
-    assert!(ran.code == 1 && ran.out.contains("did not come in time, and was not waited for"), "{}", ran.out);
+    assert!(ran.code == 1 && ran.out.contains("did not come within the timeout"), "{}", ran.out);
 
     // While the one recorded connection is served, others are turned away.
     let (child, port) = serve(&["--timeout", "20", &conversation]);
@@ -540,11 +519,7 @@ fn clients_that_say_something_else_or_too_little_or_are_too_many_are_told() {
     assert!(ran.code == 0 && ran.out.contains("1 client turned away: all recorded connections"), "{}", ran.out);
 }
 
-#[test]
-fn curl_talks_to_a_recording_and_an_interrupt_ends_it() {
-    if !have(&["nginx", "curl"]) {
-        return;
-    }
+fn curl_talks_to_a_recording_until_an_interrupt(&(): &()) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("verse.txt"), "Thou still unravish'd bride of quietness\n").unwrap();
     let (server, address) = nginx(folder.path(), "");

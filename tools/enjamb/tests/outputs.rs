@@ -1,5 +1,7 @@
 //! What `enjamb replay` writes: what of it, in which form, to whom.
 
+#[path = "../../../crates/enjamb-capture/tests/requirements/mod.rs"]
+mod requirements;
 mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -8,8 +10,14 @@ use std::process::{Output, Stdio};
 
 use enjamb::{Connection, Ending, Event, Side, Tap, Time};
 use enjamb_capture::Recorder;
+use requirements::trials;
 use serde_json::Value;
-use support::{enjamb, have, of_type, root};
+use support::{enjamb, of_type, root};
+
+trials! {
+    always: [a_filter_writes_and_counts_what_it_selects, connections_and_sides_are_selected, an_error_in_a_filter_is_shown_with_its_place, show_writes_the_bytes_of_the_stream, csv_has_a_row_for_each_record, colour_follows_the_option_and_the_environment, a_reader_of_the_first_lines_ends_the_replay_quietly, reading_stops_when_nobody_reads_the_output, json_and_jsonl_have_the_same_summary, the_parts_of_a_summary_add_up];
+    requires support::installed::terminal: [a_terminal_gets_colours_and_lines_that_fit, a_progress_bar_is_drawn_only_on_a_terminal_and_for_long_work];
+}
 
 fn ran(arguments: &[&str]) -> Output {
     enjamb().arg("replay").args(arguments).env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").output().unwrap()
@@ -29,7 +37,6 @@ fn records(arguments: &[&str]) -> Vec<Value> {
 const ERRORS: &str = "corpora/redis/errors.pcap";
 const CHUNKED: &str = "corpora/http1/chunked.pcap";
 
-#[test]
 fn a_filter_writes_and_counts_what_it_selects() {
     let all = records(&[ERRORS]);
     let wanted: Vec<Value> =
@@ -45,7 +52,6 @@ fn a_filter_writes_and_counts_what_it_selects() {
     assert!(text.contains("only what was selected: --filter 'kind == \"SET\"'"), "{text}");
 }
 
-#[test]
 fn connections_and_sides_are_selected() {
     let all = records(&[CHUNKED, ERRORS]);
     let some = records(&["--conn", "2,4-5", CHUNKED, ERRORS]);
@@ -64,8 +70,7 @@ fn connections_and_sides_are_selected() {
     assert_eq!(server.last().unwrap()["client"]["messages"], 0);
 }
 
-#[test]
-fn a_wrong_filter_is_shown_where_it_is_wrong() {
+fn an_error_in_a_filter_is_shown_with_its_place() {
     let output = ran(&["--filter", "kind == \"GET\" && latency > 5", CHUNKED]);
     assert_eq!(output.status.code(), Some(2));
     let err = String::from_utf8(output.stderr).unwrap();
@@ -84,8 +89,7 @@ fn a_wrong_filter_is_shown_where_it_is_wrong() {
     }
 }
 
-#[test]
-fn the_bytes_shown_are_those_of_the_stream() {
+fn show_writes_the_bytes_of_the_stream() {
     let shown = records(&["--show", "hex", "--show-max", "16", "--side", "client", "--conn", "1", CHUNKED]);
     let first = &shown[0];
     let hex = b"GET /page.ssi HT".iter().map(|byte| format!("{byte:02x}")).collect::<String>();
@@ -95,8 +99,7 @@ fn the_bytes_shown_are_those_of_the_stream() {
     assert!(text.contains("\n      | GET /page.ssi HTTP/1.1\\r\\n\n      | Host: 127.0.0.1:8080\\r\\n\n"), "{text}");
 }
 
-#[test]
-fn the_csv_has_a_row_for_each_record() {
+fn csv_has_a_row_for_each_record() {
     let records = records(&[ERRORS]);
     let text = out(&["--format", "csv", ERRORS]);
     let mut rows = csv::Reader::from_reader(text.as_bytes());
@@ -114,8 +117,7 @@ fn the_csv_has_a_row_for_each_record() {
     assert_eq!(count, records.len() - 1, "all but the summary");
 }
 
-#[test]
-fn colour_is_for_those_who_want_it() {
+fn colour_follows_the_option_and_the_environment() {
     let coloured = |arguments: &[&str], variables: &[(&str, &str)]| {
         let mut command = enjamb();
         command.args(["replay", ERRORS]).args(arguments).env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
@@ -148,11 +150,7 @@ fn on_a_terminal(command: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-#[test]
-fn on_a_terminal_there_are_colours_and_lines_fit() {
-    if !have(&["script", "stty"]) {
-        return;
-    }
+fn a_terminal_gets_colours_and_lines_that_fit(&(): &()) {
     let capture = "corpora/redis/strings-and-hashes.pcapng";
     let text = on_a_terminal(&format!("enjamb {capture}"));
     assert!(text.contains("\u{1b}[2m"), "{text}");
@@ -169,11 +167,7 @@ fn on_a_terminal_there_are_colours_and_lines_fit() {
 }
 
 /// The wait is the tool's reason to draw a bar: it waits for its input for longer than that.
-#[test]
-fn a_bar_is_drawn_on_a_terminal_for_long_work_and_only_there() {
-    if !have(&["script", "stty"]) {
-        return;
-    }
+fn a_progress_bar_is_drawn_only_on_a_terminal_and_for_long_work(&(): &()) {
     let slow = format!("(head -c 200 {ERRORS}; sleep 1; tail -c +201 {ERRORS})");
     let drawn = on_a_terminal(&format!("{slow} | enjamb --summary -"));
     assert!(drawn.contains("B read, "), "{drawn:?}");
@@ -187,8 +181,7 @@ fn a_bar_is_drawn_on_a_terminal_for_long_work_and_only_there() {
     }
 }
 
-#[test]
-fn who_reads_only_the_beginning_ends_it_quietly() {
+fn a_reader_of_the_first_lines_ends_the_replay_quietly() {
     for format in ["text", "jsonl", "csv"] {
         let mut child = enjamb()
             .args(["replay", "--format", format, "--show", "hex"])
@@ -226,8 +219,7 @@ fn many_connections(count: u16) -> Vec<u8> {
     recorder.finish().unwrap()
 }
 
-#[test]
-fn a_reader_that_went_away_stops_the_reading() {
+fn reading_stops_when_nobody_reads_the_output() {
     let capture = many_connections(5000);
     let mut child = enjamb()
         .args(["replay", "--format", "jsonl", "-"])
@@ -245,8 +237,7 @@ fn a_reader_that_went_away_stops_the_reading() {
     assert!(child.wait().unwrap().success() && err.is_empty(), "{err}");
 }
 
-#[test]
-fn the_summary_is_the_same_on_one_line_and_on_many() {
+fn json_and_jsonl_have_the_same_summary() {
     let json: Value = serde_json::from_str(&out(&["--summary", "--format", "json", CHUNKED, ERRORS])).unwrap();
     let line: Value = serde_json::from_str(&out(&["--summary", "--format", "jsonl", CHUNKED, ERRORS])).unwrap();
     assert_eq!(json, line);
@@ -254,7 +245,6 @@ fn the_summary_is_the_same_on_one_line_and_on_many() {
 }
 
 /// What is counted in total and what is counted in parts is the same.
-#[test]
 fn the_parts_of_a_summary_add_up() {
     for capture in [ERRORS, CHUNKED, "corpora/redis/pipeline-benchmark.pcapng", "corpora/redis/truncated.pcap"] {
         let records = records(&[capture]);

@@ -1,22 +1,20 @@
-//! `enjamb replay -j`: the same bytes, however many threads there are.
+//! `enjamb replay --jobs`: the same output for any number of threads.
+
+#[path = "../../../crates/enjamb-capture/tests/requirements/mod.rs"]
+mod requirements;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// The captures of this project, and those that others recorded where they are: in `$ENJAMB_CAPTURES`, or beside the project.
-fn captures() -> Vec<PathBuf> {
-    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let mut captures = vec![project.join("corpora")];
-    let beside = project.join("../shared/captures");
-    let others = std::env::var_os("ENJAMB_CAPTURES").map_or(beside, PathBuf::from);
-    if others.is_dir() {
-        captures.push(others);
-    } else {
-        let message = format!("skipped in part: no captures at {} (set ENJAMB_CAPTURES)", others.display());
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "{message}");
-        eprintln!("{message}");
-    }
-    captures
+use requirements::trials;
+
+trials! {
+    always: [the_corpora_give_the_same_output_on_any_number_of_threads, zero_threads_are_wrong_usage];
+    requires requirements::captures: [captures_of_others_give_the_same_output_on_any_number_of_threads];
+}
+
+fn corpora() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpora")
 }
 
 fn replay(jobs: &str, arguments: &[&str], captures: &[PathBuf]) -> Output {
@@ -24,9 +22,15 @@ fn replay(jobs: &str, arguments: &[&str], captures: &[PathBuf]) -> Output {
     command.args(["replay", "--jobs", jobs]).args(arguments).args(captures).output().unwrap()
 }
 
-#[test]
-fn however_many_threads_there_are_the_same_bytes_are_written() {
-    let captures = captures();
+fn the_corpora_give_the_same_output_on_any_number_of_threads() {
+    compare_outputs(&[corpora()]);
+}
+
+fn captures_of_others_give_the_same_output_on_any_number_of_threads(captures: &Path) {
+    compare_outputs(&[captures.to_owned()]);
+}
+
+fn compare_outputs(captures: &[PathBuf]) {
     for arguments in [
         &["--format", "text"][..],
         &["--format", "jsonl"],
@@ -36,10 +40,10 @@ fn however_many_threads_there_are_the_same_bytes_are_written() {
         &["--filter", "side == \"server\" && length > 100", "--show", "hex"],
         &["--protocol", "lines", "--summary", "--format", "jsonl"],
     ] {
-        let alone = replay("1", arguments, &captures);
+        let alone = replay("1", arguments, captures);
         assert!(alone.stdout.len() > 500, "{arguments:?}: {}", String::from_utf8_lossy(&alone.stderr));
         for jobs in ["2", "4", "7"] {
-            let shared = replay(jobs, arguments, &captures);
+            let shared = replay(jobs, arguments, captures);
             assert_eq!(shared.status, alone.status, "{arguments:?}");
             assert!(shared.stderr == alone.stderr, "{arguments:?}: {}", String::from_utf8_lossy(&shared.stderr));
             if shared.stdout != alone.stdout {
@@ -51,7 +55,6 @@ fn however_many_threads_there_are_the_same_bytes_are_written() {
     }
 }
 
-#[test]
-fn no_threads_at_all_is_wrong_usage() {
-    assert_eq!(replay("0", &[], &captures()).status.code(), Some(2));
+fn zero_threads_are_wrong_usage() {
+    assert_eq!(replay("0", &[], &[corpora()]).status.code(), Some(2));
 }

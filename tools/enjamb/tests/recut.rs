@@ -1,12 +1,17 @@
-//! `enjamb replay --recut` and transcripts as input, with the built-in protocols and with a bad one of somebody's own. With arguments, this
-//! program is `enjamb` with that protocol.
+//! `enjamb replay --recut` and transcripts as input, with the built-in protocols and with bad ones of somebody's
+//! own. With `replay` or `corpus` as its first argument this program is `enjamb` with those protocols.
+
+#[path = "../../../crates/enjamb-capture/tests/requirements/mod.rs"]
+mod requirements;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use enjamb::transcript::Collector;
 use enjamb::{Ending, Message, Outcome, Session, Side, Span};
-use enjamb_protocols::{Protocol, Registry};
+use enjamb_cli::Program;
+use enjamb_protocols::Protocol;
+use libtest_mimic::Trial;
 use serde_json::Value;
 
 /// Lines by somebody who looks for `\r\n` in each chunk for itself: a line whose end is cut in two is glued to the next one.
@@ -139,26 +144,33 @@ impl Session for Endless {
 }
 
 fn main() -> ExitCode {
-    let tests: [(&str, fn()); 16] = [
+    let tests: [(&str, fn()); 17] = [
+        ("a_panic_costs_its_own_connection_on_any_number_of_threads", a_panic_costs_its_own_connection_on_any_number_of_threads),
         ("a_transcript_replays_like_its_capture", a_transcript_replays_like_its_capture),
-        ("a_transcript_that_is_wrong_is_told_with_its_place", a_transcript_that_is_wrong_is_told_with_its_place),
-        ("built_in_protocols_say_the_same_under_all_cuts", built_in_protocols_say_the_same_under_all_cuts),
-        ("every_kind_of_cuts_that_can_finds_the_planted_fault", every_kind_of_cuts_that_can_finds_the_planted_fault),
-        ("a_difference_is_shown_as_the_law_shows_it", a_difference_is_shown_as_the_law_shows_it),
+        ("an_error_in_a_transcript_is_reported_with_its_place", an_error_in_a_transcript_is_reported_with_its_place),
+        (
+            "built_in_protocols_emit_the_same_messages_under_all_cuts",
+            built_in_protocols_emit_the_same_messages_under_all_cuts,
+        ),
+        (
+            "every_family_of_cuts_finds_the_planted_bug_it_can_find",
+            every_family_of_cuts_finds_the_planted_bug_it_can_find,
+        ),
+        ("a_difference_is_written_like_a_violation", a_difference_is_written_like_a_violation),
         ("a_panic_under_another_cut_is_a_difference", a_panic_under_another_cut_is_a_difference),
         ("a_long_conversation_gives_a_small_difference", a_long_conversation_gives_a_small_difference),
-        ("what_is_not_tried_is_told", what_is_not_tried_is_told),
-        (
-            "what_is_too_long_for_all_cuts_is_tried_under_weaker_ones",
-            what_is_too_long_for_all_cuts_is_tried_under_weaker_ones,
-        ),
+        ("bytes_that_are_not_tried_are_reported", bytes_that_are_not_tried_are_reported),
+        ("a_long_conversation_is_tried_under_weaker_cuts", a_long_conversation_is_tried_under_weaker_cuts),
         ("a_session_that_fails_costs_its_own_conversation", a_session_that_fails_costs_its_own_conversation),
-        ("what_ends_the_process_costs_its_own_conversation", what_ends_the_process_costs_its_own_conversation),
-        ("of_what_hangs_the_last_turns_are_shown", of_what_hangs_the_last_turns_are_shown),
-        ("after_a_few_that_hang_nothing_more_is_tried", after_a_few_that_hang_nothing_more_is_tried),
-        ("extract_survives_what_fails_and_names_it", extract_survives_what_fails_and_names_it),
-        ("only_the_connections_that_are_asked_for_are_tried", only_the_connections_that_are_asked_for_are_tried),
-        ("cuts_that_do_not_exist_are_refused", cuts_that_do_not_exist_are_refused),
+        (
+            "a_session_that_ends_the_process_costs_its_own_conversation",
+            a_session_that_ends_the_process_costs_its_own_conversation,
+        ),
+        ("a_hang_is_shown_with_the_last_turns", a_hang_is_shown_with_the_last_turns),
+        ("nothing_more_is_tried_after_three_hangs", nothing_more_is_tried_after_three_hangs),
+        ("extract_names_sessions_that_fail", extract_names_sessions_that_fail),
+        ("conn_limits_the_connections_that_are_tried", conn_limits_the_connections_that_are_tried),
+        ("unknown_cuts_are_refused", unknown_cuts_are_refused),
     ];
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.first().is_some_and(|first| first == "replay" || first == "corpus") {
@@ -166,16 +178,20 @@ fn main() -> ExitCode {
         let brittle = Protocol::new("brittle", || Box::new(Brittle(Hasty::default())));
         let endless = Protocol::new("endless", || Box::new(Endless(Hasty { of: Some("endless"), ..Hasty::default() })));
         let stillborn = Protocol::new("stillborn", || panic!("no session can be opened"));
-        return enjamb_cli::main(&Registry::builtin().with(hasty).with(brittle).with(endless).with(stillborn));
+        return Program::new("bad-protocols", "1.2.3")
+            .register(hasty)
+            .register(brittle)
+            .register(endless)
+            .register(stillborn)
+            .run();
     }
-    let filter = arguments.iter().find(|argument| !argument.starts_with('-'));
-    for (name, test) in tests {
-        if filter.is_none_or(|filter| name.contains(filter.as_str())) {
+    let trials = tests.into_iter().map(|(name, test)| {
+        Trial::test(name, move || {
             test();
-            println!("test {name} ... ok");
-        }
-    }
-    ExitCode::SUCCESS
+            Ok(())
+        })
+    });
+    requirements::run(trials.collect())
 }
 
 fn root() -> PathBuf {
@@ -225,7 +241,7 @@ fn a_transcript_replays_like_its_capture() {
     ] {
         let mut collector = Collector::default();
         let report = enjamb_capture::open(root().join(capture), &mut collector, &enjamb_capture::Options::default());
-        assert!(report.fault.is_none());
+        assert!(report.error.is_none());
         let texts = collector.finish().map(|(_, transcript)| {
             let protocol = Some(protocol.to_owned());
             enjamb::Transcript { protocol, ..transcript }.to_string()
@@ -264,13 +280,13 @@ fn a_transcript_replays_like_its_capture() {
     assert!(asked.out.contains("@1+1"), "what is asked for is what counts: {}", asked.out);
 }
 
-fn a_transcript_that_is_wrong_is_told_with_its_place() {
+fn an_error_in_a_transcript_is_reported_with_its_place() {
     for (text, place) in [
         ("enjamb transcript 1\n@0 client\n  \"a\\q\"\n", "a.txt: line 3, column 5: an escape is one of"),
         ("enjamb transcript 7\n", "a.txt: line 1, column 19: the first line is"),
         (
             "enjamb transcript 1\nprotocol nobody\n",
-            "a.txt: the protocol that it names is not known; --protocol says another",
+            "a.txt: the protocol that the transcript names is not known; --protocol takes another one",
         ),
     ] {
         let (_kept, path) = folder(&[("a.txt", text)]);
@@ -289,7 +305,7 @@ fn a_transcript_that_is_wrong_is_told_with_its_place() {
     );
 }
 
-fn built_in_protocols_say_the_same_under_all_cuts() {
+fn built_in_protocols_emit_the_same_messages_under_all_cuts() {
     let captures = ["corpora/redis/inline-commands.pcap", "corpora/http1/expect-continue.pcap"];
     for cuts in ["every-byte", "coalesce", "one-cut", "all-two-cuts", "random:5"] {
         for protocol in ["auto", "client=lines server=u8"] {
@@ -307,7 +323,7 @@ fn built_in_protocols_say_the_same_under_all_cuts() {
     }
 }
 
-fn every_kind_of_cuts_that_can_finds_the_planted_fault() {
+fn every_family_of_cuts_finds_the_planted_bug_it_can_find() {
     let whole = "enjamb transcript 1\n@0 client\n  \"one\\r\\ntwo\\r\\n\"\n@1 server\n  \"three\\r\\n\"\n";
     let cut = "enjamb transcript 1\n@0 client\n  \"one\\r\"\n@1 client\n  \"\\ntwo\\r\\n\"\n";
     for (text, cuts, found) in [
@@ -325,7 +341,7 @@ fn every_kind_of_cuts_that_can_finds_the_planted_fault() {
     }
 }
 
-fn a_difference_is_shown_as_the_law_shows_it() {
+fn a_difference_is_written_like_a_violation() {
     let arguments = ["--protocol", "hasty", "--recut", "every-byte", "corpora/redis/errors.pcap"];
     let ran = replay(&arguments);
     assert_eq!(ran.code, 1, "{}", ran.err);
@@ -336,7 +352,7 @@ fn a_difference_is_shown_as_the_law_shows_it() {
         "> server line at 0+2 ok: \\\\r\\\\n | server line at 0+2 incomplete (the capture ends inside it): \\\\r\\\\n\n",
         "todo!(\"a session of hasty\")",
         "#[test]",
-        "\nrecut every-byte: 6 connections, 6 say something else when they are cut in another way\n",
+        "\nrecut every-byte: 6 connections, 6 emit other messages under other cuts\n",
         "\nthe same on #2, #3, #4, #5, #6\n",
     ] {
         assert!(ran.out.contains(part), "{part} in {}", ran.out);
@@ -369,13 +385,13 @@ fn a_long_conversation_gives_a_small_difference() {
     assert_eq!((code, &said[0]["bytes"], &said[1]["short"]), (1, &2.into(), &Value::Array(vec![])));
 }
 
-fn what_is_not_tried_is_told() {
+fn bytes_that_are_not_tried_are_reported() {
     let arguments = ["--recut", "every-byte", "--recut-max", "100", "corpora/redis/errors.pcap"];
     let ran = replay(&arguments);
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert!(
         ran.out.contains(
-            "not tried: 792 bytes behind the first 100 of a conversation, on #1, #4, #6; --recut-max takes more"
+            "not tried: 792 bytes after the first 100 of a conversation, on #1, #4, #6; --recut-max takes more"
         ),
         "{}",
         ran.out
@@ -386,7 +402,7 @@ fn what_is_not_tried_is_told() {
     assert_eq!(said[0]["bytes"], 540);
 }
 
-fn what_is_too_long_for_all_cuts_is_tried_under_weaker_ones() {
+fn a_long_conversation_is_tried_under_weaker_cuts() {
     // It takes cuts on both sides of the line feed, which is behind the first 2 KiB.
     let pings = "@0 client\n  \"x\\n\"\n@0 server\n  \"y\\n\"\n".repeat(600);
     let brittle = format!("enjamb transcript 1\nprotocol brittle\n@0 client\n  \"{}ab\\ncd\"\n", "x".repeat(2100));
@@ -422,6 +438,49 @@ fn among_others(lines: &[&str]) -> (tempfile::TempDir, String) {
     folder(&files)
 }
 
+/// In plain replay, too.
+fn a_panic_costs_its_own_connection_on_any_number_of_threads() {
+    let transcript = |protocol: &str, chunks: &[&str]| {
+        let chunks: String = chunks.iter().map(|chunk| format!("@0 client\n  \"{chunk}\"\n")).collect();
+        format!("enjamb transcript 1\nprotocol {protocol}\n{chunks}")
+    };
+    let whole = transcript("hasty", &["one\\r\\n", "two\\r\\n"]);
+    let broken = transcript("brittle", &["one", "\\n", "three"]);
+    let unopened = transcript("stillborn", &["one"]);
+    let files = [("a.txt", &*whole), ("b.txt", &*broken), ("c.txt", &*whole), ("d.txt", &*unopened), ("e.txt", &*whole)];
+    let (_kept, path) = folder(&files);
+    let alone = replay(&["--format", "jsonl", "-j", "1", &path]);
+    let shared = replay(&["--format", "jsonl", "-j", "2", &path]);
+    assert_eq!((alone.code, &alone.err[..]), (0, ""), "the panic is a record, and not a line on the terminal");
+    assert_eq!((shared.code, &shared.err, &shared.out), (alone.code, &alone.err, &alone.out));
+
+    let records: Vec<Value> = alone.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of_type = |name: &str| records.iter().filter(|record| record["type"] == name).collect::<Vec<_>>();
+    let errors: Vec<_> = of_type("error").iter().map(|error| (&error["conn"], error["reason"].as_str().unwrap())).collect();
+    assert_eq!(errors.len(), 2, "{errors:?}");
+    for ((conn, reason), (number, message)) in
+        errors.iter().zip([(2, "a chunk of nothing but a line feed"), (4, "no session can be opened")])
+    {
+        assert_eq!(**conn, number);
+        assert!(reason.starts_with(&format!("its session panicked: {message}")), "{reason}");
+        assert!(reason.ends_with("the rest of the connection is not parsed"), "{reason}");
+    }
+    let messages: Vec<_> = of_type("message")
+        .iter()
+        .map(|it| (it["conn"].as_u64().unwrap(), it["kind"].as_str().unwrap(), it["length"].as_u64().unwrap()))
+        .collect();
+    let line = |conn| (conn, "line", 5);
+    let unparsed = [(2, "unparsed", 9), (4, "unparsed", 3)];
+    assert_eq!(messages, [line(1), line(1), unparsed[0], line(3), line(3), unparsed[1], line(5), line(5)]);
+    let ends: Vec<_> = of_type("connection").iter().filter(|it| it["event"] == "end").map(|it| it["client_bytes"].as_u64().unwrap()).collect();
+    assert_eq!(ends, [10, 9, 10, 3, 10]);
+    let summary = records.last().unwrap();
+    assert_eq!((&summary["connections"], &summary["open"], &summary["panicked"]), (&5.into(), &0.into(), &2.into()));
+
+    assert_eq!(replay(&["--strict", "-j", "1", &path]).code, 1);
+    assert_eq!(replay(&["--strict", "-j", "2", "--summary", &path]).code, 1);
+}
+
 fn a_session_that_fails_costs_its_own_conversation() {
     let (_kept, path) = among_others(&["a loop", "a panic"]);
     let arguments = ["--recut", "coalesce", "--hung-after", "0.5", &path];
@@ -431,7 +490,7 @@ fn a_session_that_fails_costs_its_own_conversation() {
         "/b0.txt, endless: the total law is broken: 7 bytes, not cut\na call did not return within 0.5 s\n",
         "/b1.txt, endless: the split law is broken: 6 bytes, not cut\nthe session fails, however the stream is cut\n",
         "it panicked: a line that says so",
-        "\nrecut coalesce: 5 connections, 1 fails however it is cut, 1 hangs\n  the others: 3 messages, the same under 3 segmentations\n",
+        "\nrecut coalesce: 5 connections, 1 fails under any cuts, 1 hangs\n  the others: 3 messages, the same under 3 segmentations\n",
     ] {
         assert!(ran.out.contains(part), "{part} in {}", ran.out);
     }
@@ -445,22 +504,22 @@ fn a_session_that_fails_costs_its_own_conversation() {
     let (_kept, path) = among_others(&["e", "once"]);
     let ran = replay(&["--recut", "every-byte", "--hung-after", "60", &path]);
     assert_eq!(ran.code, 1, "{}", ran.out);
-    assert!(ran.out.contains("it went on for ever: it was stopped after it had said"), "{}", ran.out);
-    assert!(ran.out.contains("4 fail however they are cut"), "all but two have an e: {}", ran.out);
+    assert!(ran.out.contains("it does not end: it was stopped after"), "{}", ran.out);
+    assert!(ran.out.contains("4 fail under any cuts"), "all but two have an e: {}", ran.out);
 
     let (_kept, path) = folder(&[("a.txt", "enjamb transcript 1\nprotocol stillborn\n@0 client\n  \"a\"\n")]);
     let ran = replay(&["--recut", "coalesce", &path]);
     assert!(ran.code == 1 && ran.out.contains("it panicked: no session can be opened"), "{}{}", ran.out, ran.err);
 }
 
-fn what_ends_the_process_costs_its_own_conversation() {
+fn a_session_that_ends_the_process_costs_its_own_conversation() {
     let (kept, path) = among_others(&["a deep", "a panic", "so deep"]);
     let ran = replay(&["--recut", "coalesce", &path]);
     assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
     for part in [
         "/b0.txt, endless: the total law is broken: 7 bytes, not cut\nit overflowed the stack\n",
         "/b2.txt, endless: the total law is broken: 8 bytes, not cut\nit overflowed the stack\n",
-        "recut coalesce: 6 connections, 1 fails however it is cut, 2 end the process\n  the others: 3 messages",
+        "recut coalesce: 6 connections, 1 fails under any cuts, 2 end the process\n  the others: 3 messages",
     ] {
         assert!(ran.out.contains(part), "{part} in {}", ran.out);
     }
@@ -497,7 +556,7 @@ fn what_ends_the_process_costs_its_own_conversation() {
     );
 }
 
-fn of_what_hangs_the_last_turns_are_shown() {
+fn a_hang_is_shown_with_the_last_turns() {
     let turns = "@0 client\n  \"ask\\n\"\n@0 server\n  \"tell\\n\"\n".repeat(3000);
     let text =
         format!("enjamb transcript 1\nprotocol endless\n{turns}@0 client\n  \"loop\\n\"\n@1 server\n  \"never\"\n");
@@ -508,27 +567,23 @@ fn of_what_hangs_the_last_turns_are_shown() {
     assert!(transcript.ends_with("client\n  \"loop\\n\"\n"), "{transcript}");
 }
 
-fn after_a_few_that_hang_nothing_more_is_tried() {
+fn nothing_more_is_tried_after_three_hangs() {
     let (_kept, path) = among_others(&["1 loop", "2 loop", "3 loop", "4 loop"]);
     let ran = replay(&["--recut", "coalesce", "--hung-after", "0.3", &path]);
     assert_eq!(ran.code, 1);
     assert!(ran.out.contains("7 connections, 3 hang\n"), "{}", ran.out);
-    assert!(
-        ran.out.contains("  3 not tried, since 3 sessions that hang keep this machine busy as it is\n"),
-        "{}",
-        ran.out
-    );
+    assert!(ran.out.contains("  3 not tried, because 3 sessions hang and keep the processor busy\n"), "{}", ran.out);
 }
 
-fn extract_survives_what_fails_and_names_it() {
+fn extract_names_sessions_that_fail() {
     let (kept, path) = among_others(&["a loop", "a panic"]);
     let out = kept.path().join("out");
     let ran = enjamb(&["corpus", "extract", "--hung-after", "1", "--out", out.to_str().unwrap(), &path]);
     assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
     for part in [
-        "5 conversations, 3 pieces that stand by themselves, 1 signature: 1 file written",
-        "  2 conversations left out where the session failed; `enjamb replay --recut coalesce` shows what it failed on:\n",
-        "/b0.txt: its session did not come back within 1 s\n",
+        "5 conversations, 3 pieces with messages of their own, 1 signature: 1 file written",
+        "  2 conversations left out where the session failed; `bad-protocols replay --recut coalesce` shows the input:\n",
+        "/b0.txt: its session did not return within 1s\n",
         "/b1.txt: its session panicked: a line that says so (",
     ] {
         assert!(ran.out.contains(part), "{part} in {}", ran.out);
@@ -537,7 +592,7 @@ fn extract_survives_what_fails_and_names_it() {
     let panics = format!("{path}/b1.txt");
     let ran = enjamb(&["corpus", "to-test", "--session", "Box::new(Endless::default())", &panics]);
     assert!(
-        ran.code == 0 && ran.out.contains("// The split law does not hold of this today."),
+        ran.code == 0 && ran.out.contains("// Today the split law does not hold for this conversation."),
         "{}{}",
         ran.out,
         ran.err
@@ -546,7 +601,7 @@ fn extract_survives_what_fails_and_names_it() {
     assert_eq!(ran.code, 1, "{}", ran.out);
 }
 
-fn only_the_connections_that_are_asked_for_are_tried() {
+fn conn_limits_the_connections_that_are_tried() {
     let (_kept, path) = among_others(&["a panic"]);
     for (numbers, code, connections) in [("1", 0, 1), ("1,3-4", 0, 3), ("2", 1, 1), ("9", 0, 0)] {
         let (came, said) = records(&["--recut", "coalesce", "--conn", numbers, &path]);
@@ -558,13 +613,13 @@ fn only_the_connections_that_are_asked_for_are_tried() {
     }
 }
 
-fn cuts_that_do_not_exist_are_refused() {
+fn unknown_cuts_are_refused() {
     for (arguments, what) in [
         (&["--recut", "thrice"][..], "expected every-byte, coalesce, one-cut, all-two-cuts or random:SEED[,COUNT]"),
         (&["--recut", "random:x"], "the seed is a number"),
         (&["--recut", "random:1,0"], "the count is a number"),
         (&["--recut-max", "1k"], "--recut"),
-        (&["--recut", "coalesce", "--hung-after", "0"], "expected 0.01 seconds or more"),
+        (&["--recut", "coalesce", "--hung-after", "0"], "expected a duration from 10ms to 24h"),
     ] {
         let ran = replay(&[arguments, &["corpora/redis/errors.pcap"]].concat());
         assert_eq!(ran.code, 2);

@@ -105,7 +105,7 @@ fn a_framing_spec_replays_any_capture() {
 }
 
 #[test]
-fn the_text_is_for_people_and_has_no_control_characters() {
+fn text_has_no_control_characters() {
     let ran = enjamb(&["replay", "corpora/redis/binary-values.pcap"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert!(ran.out.chars().all(|c| c == '\n' || !c.is_control()), "{}", ran.out.escape_debug());
@@ -113,7 +113,7 @@ fn the_text_is_for_people_and_has_no_control_characters() {
 }
 
 #[test]
-fn a_wrong_spec_is_shown_where_it_is_wrong() {
+fn an_error_in_a_spec_is_shown_with_its_place() {
     let ran = enjamb(&["replay", "--protocol", "client=lines server=u16", "corpora/redis/errors.pcap"]);
     assert_eq!(ran.code, 2);
     assert!(ran.err.contains("\n  client=lines server=u16\n                      ^"), "{}", ran.err);
@@ -121,7 +121,7 @@ fn a_wrong_spec_is_shown_where_it_is_wrong() {
 }
 
 #[test]
-fn what_cannot_be_read_is_named_and_the_others_go_on() {
+fn an_unreadable_capture_is_named_and_the_others_are_replayed() {
     let ran = enjamb(&["replay", "--summary", "nowhere.pcap", "corpora/redis/errors.pcap"]);
     assert_eq!(ran.code, 0);
     assert!(ran.err.contains("nowhere.pcap"), "{}", ran.err);
@@ -135,7 +135,7 @@ fn what_cannot_be_read_is_named_and_the_others_go_on() {
 }
 
 #[test]
-fn a_capture_that_is_cut_gives_what_is_whole_and_says_at_which_byte_it_broke() {
+fn a_truncated_capture_is_replayed_up_to_the_damage() {
     let whole = std::fs::read(root().join("corpora/redis/errors.pcap")).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cut.pcap");
@@ -147,7 +147,7 @@ fn a_capture_that_is_cut_gives_what_is_whole_and_says_at_which_byte_it_broke() {
 }
 
 #[test]
-fn strict_finds_malformed_messages_wanting() {
+fn strict_fails_on_malformed_messages() {
     let malformed = enjamb(&["replay", "--summary", "--strict", "corpora/redis/protocol-errors.pcap"]);
     assert_eq!(malformed.code, 1, "{}", malformed.out);
     let sound = enjamb(&["replay", "--summary", "--strict", "corpora/redis/errors.pcap"]);
@@ -180,7 +180,7 @@ fn the_commands_in_the_guide_run() {
 }
 
 #[test]
-fn a_directory_without_captures_and_a_link_type_that_is_not_read_are_told() {
+fn empty_directories_and_unknown_link_types_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("notes.txt"), "nothing to replay").unwrap();
     let ran = enjamb(&["replay", "--summary", folder.path().to_str().unwrap()]);

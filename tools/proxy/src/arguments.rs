@@ -6,17 +6,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use enjamb::units::{DurationError, parse_duration};
 use enjamb_monitor::Format;
 use enjamb_net::Options;
 use enjamb_protocols::Registry;
 
-use crate::proxy::{Configuration, LogTo};
+use crate::configuration::{Configuration, HANDLER_TIMEOUT, LogTarget};
 
-/// What `enjamb proxy` is told.
+/// The arguments of `enjamb proxy`.
 #[derive(Args, Clone, Debug)]
+#[non_exhaustive]
 pub struct Arguments {
-    /// Where clients connect: HOST:PORT. With port 0 the system chooses one, which the first line on standard error tells. May be
-    /// given more than once.
+    /// The address where clients connect: HOST:PORT. With port 0 the system chooses a port, which is printed as the first
+    /// line on standard error. May be given more than once.
     #[arg(long, short, required = true, value_name = "ADDR")]
     pub listen: Vec<String>,
 
@@ -24,45 +26,55 @@ pub struct Arguments {
     #[arg(long, short, value_name = "ADDR")]
     pub upstream: String,
 
-    /// What the connections speak: a name, `auto`, or a framing spec such as "u32be max=1M".
+    /// The protocol of the connections: a name, `auto`, or a framing spec such as "u32be max=1M".
     #[arg(long, short, default_value = "auto", value_name = "NAME|SPEC")]
     pub protocol: String,
 
-    /// Where records are written: a file, which is replaced, or `-` for standard output.
+    /// Write records to this file, which is replaced, or to standard output with `-`.
     #[arg(long, default_value = "-", value_name = "FILE")]
     pub log: PathBuf,
 
-    /// How records are written. [default: text, but jsonl to a FILE.jsonl]
+    /// The format of the records. [default: text, but jsonl to a FILE.jsonl]
     #[arg(long, short, value_enum)]
     pub format: Option<OutputFormat>,
 
-    /// Write no records, only what was counted, to standard error.
+    /// Write no records, only statistics, to standard error.
     #[arg(long, short, conflicts_with_all = ["log", "format"])]
     pub quiet: bool,
 
-    /// Record what passes as a capture, for `enjamb replay` and Wireshark. The file is replaced.
+    /// Record the traffic as a capture, for `enjamb replay` and Wireshark. The file is replaced.
     #[arg(long, value_name = "FILE.pcapng")]
     pub record: Option<PathBuf>,
 
-    /// How many connections may be open at a time; further clients wait.
+    /// The number of connections that may be open at a time. Further clients wait.
     #[arg(long, value_name = "N", default_value_t = Options::default().max_connections)]
     pub max_connections: NonZeroUsize,
 
-    /// How many seconds the server may take to accept a connection.
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    /// The time that the server may take to accept a connection: `10s`, `250ms`, `2m`, or a number of seconds.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
     pub connect_timeout: Duration,
 
-    /// Reset connections after so many seconds without a byte from either side. [default: never]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    /// Reset connections after this time without a byte from either side. [default: never]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub idle_timeout: Option<Duration>,
 
-    /// How many seconds open connections may go on after a signal to end. A second signal ends them at once.
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    /// The time that open connections may go on after a signal to end. A second signal ends them at once.
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration)]
     pub drain: Duration,
+
+    /// The time that one call of a protocol handler may take. After that its connection is relayed without being parsed.
+    /// `never`: no limit. It concerns only protocols that are not built in.
+    #[arg(long, value_name = "TIME|never", default_value = "5s", value_parser = HandlerTimeout::parse)]
+    pub handler_timeout: HandlerTimeout,
+
+    /// The name of the program in its messages. `None`: the name that it was started by, and `proxy`.
+    #[arg(skip)]
+    pub program: Option<String>,
 }
 
-/// How records are written.
+/// The format of the records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[non_exhaustive]
 pub enum OutputFormat {
     /// A line a record, for people.
     Text,
@@ -70,55 +82,80 @@ pub enum OutputFormat {
     Jsonl,
 }
 
-/// A number of seconds, perhaps with decimals.
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+/// The time that one call of a handler may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HandlerTimeout {
+    /// This time.
+    After(Duration),
+    /// Any time.
+    Never,
+}
+
+impl HandlerTimeout {
+    fn parse(text: &str) -> Result<Self, DurationError> {
+        if text == "never" { Ok(Self::Never) } else { parse_duration(text).map(Self::After) }
+    }
+}
+
+impl Default for HandlerTimeout {
+    fn default() -> Self {
+        Self::After(HANDLER_TIMEOUT)
+    }
 }
 
 impl Arguments {
-    /// What the arguments come to.
+    /// Returns the configuration that the arguments ask for.
     ///
     /// # Errors
-    /// They do not make sense; what to tell whoever wrote them.
+    /// The arguments do not make sense. The text is for whoever wrote them.
     pub fn configuration(&self, registry: &Registry) -> Result<Configuration, String> {
         let protocol = registry.resolve(&self.protocol).map_err(|error| format!("--protocol: {error}"))?;
         if self.record.as_ref() == Some(&self.log) {
             return Err("--record and --log are the same file".to_owned());
         }
-        let log = match (self.quiet, self.log.as_os_str() == "-") {
-            (true, _) => LogTo::Nowhere,
-            (false, true) => LogTo::Stdout,
-            (false, false) => LogTo::File(self.log.clone()),
+        let mut configuration = Configuration::new(self.upstream.clone(), protocol);
+        configuration.program = self.program();
+        configuration.listen.clone_from(&self.listen);
+        configuration.log = match (self.quiet, self.log.as_os_str() == "-") {
+            (true, _) => LogTarget::Nowhere,
+            (false, true) => LogTarget::Stdout,
+            (false, false) => LogTarget::File(self.log.clone()),
         };
-        Ok(Configuration {
-            listen: self.listen.clone(),
-            upstream: self.upstream.clone(),
-            protocol,
-            format: self.format(&log),
-            log,
-            record: self.record.clone(),
-            options: Options {
-                max_connections: self.max_connections,
-                connect_timeout: self.connect_timeout,
-                idle_timeout: self.idle_timeout,
-                drain: self.drain,
-            },
-        })
+        configuration.format = self.format(&configuration.log);
+        configuration.record.clone_from(&self.record);
+        configuration.handler_timeout = match self.handler_timeout {
+            HandlerTimeout::After(limit) => Some(limit),
+            HandlerTimeout::Never => None,
+        };
+        let options = &mut configuration.options;
+        options.max_connections = self.max_connections;
+        options.connect_timeout = self.connect_timeout;
+        options.idle_timeout = self.idle_timeout;
+        options.drain = self.drain;
+        Ok(configuration)
     }
 
-    fn format(&self, log: &LogTo) -> Format {
-        let jsonl = |file: &Path| file.extension().is_some_and(|extension| extension == "jsonl");
+    /// Returns the name of the program in its messages.
+    pub(crate) fn program(&self) -> String {
+        let started_as = || {
+            let path = std::env::args_os().next()?;
+            Path::new(&path).file_name().map(|name| format!("{} proxy", name.to_string_lossy()))
+        };
+        self.program.clone().or_else(started_as).unwrap_or_else(|| "enjamb proxy".to_owned())
+    }
+
+    fn format(&self, log: &LogTarget) -> Format {
+        let is_jsonl = |file: &Path| file.extension().is_some_and(|extension| extension == "jsonl");
         match (self.format, log) {
             (Some(OutputFormat::Jsonl), _) => Format::JsonLines,
-            (None, LogTo::File(file)) if jsonl(file) => Format::JsonLines,
-            (_, LogTo::Stdout) => Format::Text { colour: is_coloured() },
+            (None, LogTarget::File(file)) if is_jsonl(file) => Format::JsonLines,
+            (_, LogTarget::Stdout) => Format::Text { colour: is_coloured() },
             _ => Format::Text { colour: false },
         }
     }
 }
 
-/// On a terminal, unless its user does not want it (<https://no-color.org>).
+/// Returns whether standard output is a terminal whose user has nothing against colours (<https://no-color.org>).
 fn is_coloured() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

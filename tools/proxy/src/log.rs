@@ -1,129 +1,175 @@
-//! The log: records by way of `tracing`, a bounded queue, and a thread that writes.
+//! The log: lines by way of a bounded queue to a thread that writes them.
 //!
-//! Lines are counted on both ends of the queue. So it is known how many were dropped, and when all others have been
-//! written: the end of the log, with what was dropped, is written after that, and cannot be dropped itself.
+//! The queue is a pair of buffers: connections append the lines of a read to one while the thread writes the other. Lines
+//! that there is no room for are dropped and counted, and a record in the log says how many, where they are missing.
 
-use std::io::{self, BufWriter, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use enjamb_monitor::{Format, trace};
-use tracing::Dispatch;
-use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::layer::SubscriberExt;
+use enjamb_monitor::{Format, Record};
 
-use crate::notices::notice;
+use crate::clock::now;
+use crate::notices::Notices;
+use crate::settling::Deadline;
 
-/// How many lines may wait to be written. What is beyond is dropped.
-const LINES_WAITING_MAX: usize = 1 << 17;
+/// The number of lines that may wait to be written.
+const LINES_WAITING_MAX: u64 = 1 << 17;
 
-/// How long the end of the log waits for the lines before it.
-const SETTLE_MAX: Duration = Duration::from_secs(5);
+/// The number of bytes that may wait to be written; as many may be being written.
+const BYTES_WAITING_MAX: usize = 64 << 20;
 
-/// How many bytes are given to the file at once. With nothing waiting, all are.
-const BUFFER: usize = 1 << 16;
+/// The number of bytes that a buffer keeps in reserve.
+const BYTES_RESERVED: usize = 1 << 20;
 
-/// Where records are written.
+/// A log in progress.
 pub(crate) struct Log {
-    /// Not the process's: two proxies may run in one.
-    dispatch: Dispatch,
-    sent: Sent,
-    written: Arc<AtomicU64>,
-    /// Writes what is waiting when it is dropped.
-    _worker: WorkerGuard,
+    queue: LogQueue,
 }
 
 impl Log {
-    pub(crate) fn new(format: Format, out: impl Write + Send + 'static) -> Self {
-        let written = Arc::new(AtomicU64::new(0));
-        let out = Written { out: BufWriter::with_capacity(BUFFER, out), written: Arc::clone(&written), failed: false };
-        let (queue, worker) = NonBlockingBuilder::default()
-            .buffered_lines_limit(LINES_WAITING_MAX)
-            .lossy(true)
-            .thread_name("enjamb-log")
-            .finish(out);
-        let sent = Sent { queue, lines: Arc::new(AtomicU64::new(0)) };
-        let layer = trace::RecordLayer::new(format, sent.clone());
-        let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));
-        Self { dispatch, sent, written, _worker: worker }
+    /// Starts the thread that writes to `out`.
+    pub(crate) fn start(format: Format, out: impl Write + Send + 'static, notices: Notices) -> io::Result<Self> {
+        let queue = LogQueue { shared: Arc::default(), format };
+        let shared = Arc::clone(&queue.shared);
+        let writer = Writer { out, notices, has_failed: false };
+        std::thread::Builder::new().name("enjamb-log".to_owned()).spawn(move || shared.write_all(writer))?;
+        Ok(Self { queue })
     }
 
-    /// How records get here.
-    pub(crate) fn dispatch(&self) -> &Dispatch {
-        &self.dispatch
+    /// The end of the queue where lines are appended.
+    pub(crate) fn queue(&self) -> LogQueue {
+        self.queue.clone()
     }
 
-    /// Writes a line that is no record.
-    pub(crate) fn line(&mut self, line: &str) {
-        // Fails never: what there is no room for is counted.
-        let _ = self.sent.write_all(line.as_bytes());
+    /// Waits until every line is written. Returns the number of lines that were dropped.
+    pub(crate) fn settle(&self, deadline: &Deadline) -> u64 {
+        let shared = &self.queue.shared;
+        deadline.wait_until(|| {
+            let state = shared.lock();
+            state.waiting.is_empty() && !state.is_writing
+        });
+        shared.lock().dropped
     }
 
-    /// How many lines were dropped.
-    pub(crate) fn dropped(&self) -> u64 {
-        self.sent.queue.error_counter().dropped_lines() as u64
-    }
-
-    /// Waits until every line that was not dropped is written. A writer that is stuck is not waited for for long.
-    pub(crate) fn settle(&self) {
-        let end = Instant::now() + SETTLE_MAX;
-        let waiting = || {
-            let done = self.written.load(Ordering::Acquire).saturating_add(self.dropped());
-            done < self.sent.lines.load(Ordering::Acquire)
-        };
-        while waiting() && Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+    /// Writes the last lines, whether there is room for them or not, and waits until they are written. A writer that is
+    /// stuck is left behind. Returns whether everything was written in time.
+    pub(crate) fn finish(self, last: &str, deadline: &Deadline) -> bool {
+        let shared = &self.queue.shared;
+        let mut state = shared.lock();
+        state.fill_hole(self.queue.format);
+        state.waiting.push_str(last);
+        state.ended = true;
+        drop(state);
+        shared.wake.notify_one();
+        deadline.wait_until(|| shared.lock().finished)
     }
 }
 
-/// The near end of the queue. Counts lines.
+/// Appends lines to the log. Clones append to the same one.
 #[derive(Clone)]
-struct Sent {
-    queue: NonBlocking,
-    lines: Arc<AtomicU64>,
+pub(crate) struct LogQueue {
+    shared: Arc<Shared>,
+    format: Format,
 }
 
-impl Write for Sent {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.lines.fetch_add(1, Ordering::AcqRel);
-        self.queue.write(line)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.queue.flush()
-    }
-}
-
-/// The far end of the queue. Counts lines, and tells once of a file that cannot be written.
-struct Written<W: Write> {
-    out: BufWriter<W>,
-    written: Arc<AtomicU64>,
-    failed: bool,
-}
-
-impl<W: Write> Written<W> {
-    fn tell(&mut self, result: io::Result<()>) {
-        if let Err(error) = result
-            && !std::mem::replace(&mut self.failed, true)
-        {
-            notice(format_args!("the log cannot be written, and lacks records from here on: {error}"));
+impl LogQueue {
+    /// Appends `count` lines, or drops all of them.
+    pub(crate) fn append(&self, lines: &str, count: u64) {
+        let mut state = self.shared.lock();
+        let was_empty = state.waiting.is_empty();
+        if state.lines + count > LINES_WAITING_MAX || state.waiting.len() + lines.len() > BYTES_WAITING_MAX {
+            state.dropped += count;
+            state.hole += count;
+            return;
+        }
+        state.fill_hole(self.format);
+        state.waiting.push_str(lines);
+        state.lines += count;
+        drop(state);
+        if was_empty {
+            self.shared.wake.notify_one();
         }
     }
 }
 
-impl<W: Write> Write for Written<W> {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let result = self.out.write_all(line);
-        self.tell(result);
-        self.written.fetch_add(1, Ordering::AcqRel);
-        Ok(line.len())
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: String,
+    /// The number of lines that wait.
+    lines: u64,
+    is_writing: bool,
+    /// The number of lines dropped since the last one that was appended.
+    hole: u64,
+    /// The number of lines dropped in all.
+    dropped: u64,
+    /// No lines are appended any more.
+    ended: bool,
+    /// The thread has written all of them.
+    finished: bool,
+}
+
+impl State {
+    /// Writes where lines are missing, and how many.
+    fn fill_hole(&mut self, format: Format) {
+        let hole = std::mem::take(&mut self.hole);
+        if hole > 0 {
+            let reason = &format!("{hole} records are missing here: the log was not written as fast as they came");
+            format.write(&Record::Error { connection: None, time: now(), reason }, &mut self.waiting);
+            self.lines += 1;
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it holds the lock; if it did, the buffer would still be whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        let result = self.out.flush();
-        self.tell(result);
-        Ok(())
+    /// The thread.
+    fn write_all(&self, mut writer: Writer<impl Write>) {
+        let mut lines = String::new();
+        while self.take(&mut lines) {
+            writer.write(&lines);
+            lines.clear();
+            lines.shrink_to(BYTES_RESERVED);
+        }
+        self.lock().finished = true;
+    }
+
+    /// Waits for something to write. `false`: nothing is left, and nothing comes any more.
+    fn take(&self, lines: &mut String) -> bool {
+        let mut state = self.lock();
+        state.is_writing = false;
+        let is_idle = |state: &mut State| state.waiting.is_empty() && !state.ended;
+        let mut state = self.wake.wait_while(state, is_idle).unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(lines, &mut state.waiting);
+        state.lines = 0;
+        state.is_writing = !lines.is_empty();
+        state.is_writing
+    }
+}
+
+/// Writes lines, and reports once that they cannot be written.
+struct Writer<W> {
+    out: W,
+    notices: Notices,
+    has_failed: bool,
+}
+
+impl<W: Write> Writer<W> {
+    fn write(&mut self, lines: &str) {
+        let result = self.out.write_all(lines.as_bytes()).and_then(|()| self.out.flush());
+        if let Err(error) = result
+            && !std::mem::replace(&mut self.has_failed, true)
+        {
+            self.notices.notice(format_args!("the log cannot be written, and lacks records from here on: {error}"));
+        }
     }
 }

@@ -1,40 +1,57 @@
-//! What is said on standard error.
+//! The lines on standard error.
 
 use std::fmt::{Arguments, Display};
 use std::io::Write;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Something that went wrong with the proxy itself.
-pub(crate) fn notice(line: Arguments<'_>) {
-    say(format_args!("enjamb proxy: {line}"));
+/// The least time between two notices that are [limited](Notices::limited).
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Writes notices about the proxy itself, under the name of the program. Clones share the limit.
+#[derive(Clone)]
+pub(crate) struct Notices {
+    program: Arc<str>,
+    limited: Arc<Mutex<Limited>>,
 }
 
-/// A line.
-pub(crate) fn say(line: Arguments<'_>) {
-    // Whoever closed standard error does not want to know: `eprintln` would panic.
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
-}
-
-/// Notices of something that may happen very often: one a second at most.
 #[derive(Default)]
-pub(crate) struct Seldom(Mutex<(Option<Instant>, u64)>);
+struct Limited {
+    last: Option<Instant>,
+    /// The number of notices since then that were not written.
+    unwritten: u64,
+}
 
-const SELDOM: Duration = Duration::from_secs(1);
+impl Notices {
+    pub(crate) fn new(program: &str) -> Self {
+        Self { program: program.into(), limited: Arc::default() }
+    }
 
-impl Seldom {
-    /// Says it, or counts it.
-    pub(crate) fn notice(&self, what: &dyn Display) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (last, unsaid) = &mut *state;
-        if last.is_some_and(|last| last.elapsed() < SELDOM) {
-            *unsaid += 1;
+    /// Writes a notice.
+    pub(crate) fn notice(&self, text: Arguments<'_>) {
+        print(format_args!("{}: {text}", self.program));
+    }
+
+    /// Writes a notice of something that may happen very often, at most one a second. The others are counted, and the next
+    /// notice gives their number.
+    pub(crate) fn limited(&self, text: &dyn Display) {
+        let mut limited = self.limited.lock().unwrap_or_else(PoisonError::into_inner);
+        if limited.last.is_some_and(|last| last.elapsed() < INTERVAL) {
+            limited.unwritten += 1;
             return;
         }
-        *last = Some(Instant::now());
-        match std::mem::take(unsaid) {
-            0 => notice(format_args!("{what}")),
-            more => notice(format_args!("{what} (and {more} other troubles since the last line)")),
+        limited.last = Some(Instant::now());
+        let unwritten = std::mem::take(&mut limited.unwritten);
+        drop(limited);
+        match unwritten {
+            0 => self.notice(format_args!("{text}")),
+            more => self.notice(format_args!("{text} (and {more} more errors since the last line)")),
         }
     }
+}
+
+/// Writes a line.
+pub(crate) fn print(line: Arguments<'_>) {
+    // `eprintln` would panic when standard error is closed.
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

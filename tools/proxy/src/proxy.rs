@@ -1,4 +1,4 @@
-//! A proxy that runs: from its configuration to its report.
+//! A running proxy, from its configuration to its report.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -6,226 +6,293 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use enjamb::Time;
-use enjamb_monitor::{Format, Record, Statistics, trace};
-use enjamb_net::{Options, Served, Stop, Upstream, serve};
-use enjamb_protocols::Protocol;
+use enjamb_monitor::{Format, Record, Statistics};
+use enjamb_net::{RelayReport, Stop, Upstream, serve};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::clock::now;
+use crate::configuration::{Configuration, LogTarget};
+use crate::handler_report::HandlerReport;
+use crate::journal::Journal;
 use crate::log::Log;
-use crate::recording::{Lacking, Recording};
-use crate::watching::Watching;
+use crate::notices::Notices;
+use crate::recording::{Recording, RecordingLosses};
+use crate::settling::{Deadline, SETTLE_MAX};
+use crate::shared::Shared;
+use crate::taps::ProxyTaps;
+use crate::workers::Workers;
 
-/// What a proxy is to do.
-#[derive(Clone, Debug)]
-pub struct Configuration {
-    /// Where clients connect: `HOST:PORT`, at least one. Port 0 is one that the system chooses.
-    pub listen: Vec<String>,
-    /// The server: `HOST:PORT`.
-    pub upstream: String,
-    /// What the connections speak.
-    pub protocol: Arc<Protocol>,
-    /// Where records are written.
-    pub log: LogTo,
-    /// How they are.
-    pub format: Format,
-    /// The capture that is made of what passes.
-    pub record: Option<PathBuf>,
-    /// The relay's limits.
-    pub options: Options,
-}
-
-/// Where records are written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LogTo {
-    /// Nowhere: they are counted only.
-    Nowhere,
-    /// To standard output.
-    Stdout,
-    /// To this file, which is replaced.
-    File(PathBuf),
-}
-
-/// Why a proxy cannot begin. Nothing was written then: files are replaced last.
+/// Why a proxy cannot start. No file has been replaced then: files are opened last.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum StartError {
-    /// What was asked for makes no sense.
+    /// The configuration makes no sense.
     Usage(String),
-    /// It could not be had: an address, a file.
+    /// An address or a file cannot be used, or the system gives no threads: what was tried, and the reason.
     Io(String, io::Error),
 }
 
 impl std::fmt::Display for StartError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Usage(what) => f.write_str(what),
-            Self::Io(what, error) => write!(f, "{what}: {error}"),
+            Self::Usage(text) => f.write_str(text),
+            Self::Io(text, error) => write!(f, "{text}: {error}"),
         }
     }
 }
 
-impl std::error::Error for StartError {}
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Usage(_) => None,
+            Self::Io(_, error) => Some(error),
+        }
+    }
+}
 
 impl StartError {
-    /// An address that is none is wrong usage; one that cannot be had is not.
-    fn address(what: String, error: io::Error) -> Self {
+    /// Text that is not an address is wrong usage; an address that is taken is not.
+    fn address(text: String, error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::InvalidInput => Self::Usage(format!("{what}: not HOST:PORT")),
-            _ => Self::Io(what, error),
+            io::ErrorKind::InvalidInput => Self::Usage(format!("{text}: not HOST:PORT")),
+            _ => Self::Io(text, error),
         }
     }
 }
 
-/// A proxy that runs.
+/// A running proxy.
 pub struct Proxy {
     addresses: Vec<SocketAddr>,
     stop: Stop,
-    serving: JoinHandle<Served>,
-    watching: Arc<Watching>,
+    serving: JoinHandle<RelayReport>,
+    status: Status,
+    shutdown: Shutdown,
+}
+
+/// The counts of a proxy, while it runs and afterwards. Reading them waits for no handler.
+#[derive(Clone)]
+pub struct Status(Arc<Shared>);
+
+impl Status {
+    /// Returns the statistics so far.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.0.journal.statistics()
+    }
+
+    /// Returns the counts of handlers that failed or were too slow so far.
+    #[must_use]
+    pub fn handlers(&self) -> HandlerReport {
+        self.0.counts.report()
+    }
+}
+
+/// The work of a proxy that is left when the relay has ended.
+pub struct Shutdown {
+    status: Status,
+    workers: Option<Arc<Workers>>,
     log: Option<Log>,
     format: Format,
     recording: Option<Recording>,
+    deadline: Arc<Deadline>,
 }
 
-/// What a proxy did, once it has ended.
+/// The result of a proxy that has ended.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Report {
-    /// What the relay did.
-    pub served: Served,
-    /// What was counted.
+    /// The counts of the relay.
+    pub relay: RelayReport,
+    /// The statistics of the traffic.
     pub statistics: Statistics,
-    /// Records that the log lacks, since it was not written as fast as they came.
+    /// The counts of handlers that failed or were too slow.
+    pub handlers: HandlerReport,
+    /// The number of records that the log lacks, since it was not written as fast as they came.
     pub log_dropped: u64,
-    /// What the recording lacks, and why it could not be written: each a phrase for people.
+    /// The log was still not written to its end when the proxy ended.
+    pub is_log_cut: bool,
+    /// What the recording lacks, and why it could not be written: phrases for people.
     pub recording: Vec<String>,
 }
 
 impl Proxy {
-    /// Listens, opens the log and the recording, and begins to relay.
+    /// Listens, opens the log and the recording, and starts to relay.
     ///
     /// # Errors
     /// [`StartError`]; the proxy does not run then.
     pub async fn start(configuration: Configuration) -> Result<Self, StartError> {
-        let Configuration { listen, upstream, protocol, log, format, record, options } = configuration;
+        let Configuration { program, listen, upstream, protocol, log, format, record, handler_timeout, options } =
+            configuration;
         let upstream = Upstream::resolve(upstream.as_str())
             .await
             .map_err(|error| StartError::address(format!("the server {upstream}"), error))?;
-        let mut listeners = Vec::with_capacity(listen.len());
-        let mut addresses = Vec::with_capacity(listen.len());
-        for address in listen {
-            let failed = |error| StartError::address(format!("cannot listen on {address}"), error);
-            let listener = TcpListener::bind(&address).await.map_err(failed)?;
-            addresses.push(listener.local_addr().map_err(failed)?);
-            listeners.push(listener);
+        if listen.is_empty() {
+            return Err(StartError::Usage("there is no address to listen on".to_owned()));
         }
+        let (listeners, addresses) = bind(listen).await?;
         if let Some(address) = addresses.iter().find(|address| upstream.first() == **address) {
             return Err(StartError::Usage(format!("it would relay to itself: it listens on {address}")));
         }
-        let create = |path: &PathBuf| {
-            File::create(path).map_err(|error| StartError::Io(format!("cannot write {}", path.display()), error))
-        };
-        let log = match &log {
-            LogTo::Nowhere => None,
-            LogTo::Stdout => Some(Log::new(format, io::stdout())),
-            LogTo::File(path) => Some(Log::new(format, create(path)?)),
-        };
+        let notices = Notices::new(&program);
+        let log = open_log(&log, format, &notices)?;
         let recording = match &record {
             None => None,
             Some(path) => {
-                let failed = |error| StartError::Io("cannot begin the recording".to_owned(), error);
-                Some(Recording::begin(create(path)?).map_err(failed)?)
+                let failed = |error| StartError::Io("cannot start the recording".to_owned(), error);
+                Some(Recording::start(create(path)?).map_err(failed)?)
             }
         };
-        let dispatch = log.as_ref().map(|log| log.dispatch().clone());
-        let watching = Arc::new(Watching::new(protocol, dispatch, recording.as_ref().map(Recording::recorders)));
+        let is_builtin = protocol.is_builtin();
+        let shared = Shared::new(protocol, Journal::new(format, log.as_ref().map(Log::queue)), notices);
+        let workers = if is_builtin {
+            None
+        } else {
+            let failed = |error| StartError::Io("cannot start the threads for handlers".to_owned(), error);
+            Some(Workers::start(Arc::clone(&shared), handler_timeout).map_err(failed)?)
+        };
+        let taps = ProxyTaps::new(Arc::clone(&shared), workers.clone(), recording.as_ref().map(Recording::queue));
         let stop = Stop::new();
         let serving = tokio::spawn({
-            let (taps, stop) = (Arc::clone(&watching), stop.clone());
-            async move { serve(listeners, upstream, options, taps, &stop).await }
+            let stop = stop.clone();
+            async move { serve(listeners, upstream, options, Arc::new(taps), &stop).await }
         });
-        Ok(Self { addresses, stop, serving, watching, log, format, recording })
+        let status = Status(shared);
+        let deadline = Arc::new(Deadline::unset());
+        let shutdown = Shutdown { status: status.clone(), workers, log, format, recording, deadline };
+        Ok(Self { addresses, stop, serving, status, shutdown })
     }
 
-    /// Where clients connect.
+    /// The addresses where clients connect.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// Stops it: gently, then at once.
+    /// Returns a handle that stops the relay: gently, then at once.
     #[must_use]
     pub fn stop(&self) -> Stop {
         self.stop.clone()
     }
 
-    /// What was counted so far.
+    /// Returns a handle that reads the counts.
     #[must_use]
-    pub fn statistics(&self) -> Statistics {
-        self.watching.statistics()
+    pub fn status(&self) -> Status {
+        self.status.clone()
     }
 
     /// Waits until the relay has ended, which it does when it is [stopped](Self::stop).
-    pub async fn ended(&mut self) -> Served {
-        // A relay that panicked has relayed what it has relayed.
+    pub async fn ended(&mut self) -> RelayReport {
+        // The counts of a relay that panicked are not known.
         (&mut self.serving).await.unwrap_or_default()
     }
 
-    /// Writes the ends of the recording and of the log. Blocks until they are written.
+    /// Returns the rest of the work, to be done once the relay has ended.
     #[must_use]
-    pub fn finish(self, served: Served) -> Report {
-        let Self { watching, log, format, recording, .. } = self;
-        let statistics = watching.statistics();
-        let recording = recording.map(Recording::finish);
-        let recording: Vec<_> = recording.map(|(lacking, result)| shortcomings(lacking, result)).unwrap_or_default();
-        let log_dropped = log.map_or(0, |log| end_log(log, format, &statistics, &recording));
-        Report { served, statistics, log_dropped, recording }
+    pub fn into_shutdown(self) -> Shutdown {
+        self.shutdown
+    }
+
+    /// Waits for handlers, and writes the ends of the recording and of the log. Blocks for 2 seconds at most; see
+    /// [`Shutdown::finish`].
+    #[must_use]
+    pub fn finish(self, relay: RelayReport) -> Report {
+        self.shutdown.finish(relay)
     }
 }
 
-/// Writes what the log and the recording lack, and the summary. How many records were dropped.
-fn end_log(mut log: Log, format: Format, statistics: &Statistics, recording: &[String]) -> u64 {
-    log.settle();
-    let dropped = log.dropped();
+impl Shutdown {
+    /// Returns a function that ends [`finish`](Self::finish) early.
+    pub fn hurry(&self) -> impl Fn() + Send + Sync + use<> {
+        let deadline = Arc::clone(&self.deadline);
+        move || deadline.hurry()
+    }
+
+    /// Waits for handlers, and writes the ends of the recording and of the log. Blocks until that is done, 2 seconds at
+    /// most: a handler, a log or a recording that hangs is left behind, and the report says so.
+    #[must_use]
+    pub fn finish(self, relay: RelayReport) -> Report {
+        let Self { status, workers, log, format, recording, deadline } = self;
+        deadline.set(SETTLE_MAX);
+        if let Some(workers) = workers {
+            workers.finish(&deadline);
+        }
+        let (statistics, handlers) = (status.statistics(), status.handlers());
+        let recording = recording.map(|recording| recording.finish(&deadline));
+        let recording: Vec<_> = recording.map(|(losses, result)| phrases(losses, result)).unwrap_or_default();
+        let (log_dropped, is_log_cut) =
+            log.map_or((0, false), |log| end_log(log, format, &statistics, &recording, &deadline));
+        Report { relay, statistics, handlers, log_dropped, is_log_cut, recording }
+    }
+}
+
+async fn bind(listen: Vec<String>) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), StartError> {
+    let mut listeners = Vec::with_capacity(listen.len());
+    let mut addresses = Vec::with_capacity(listen.len());
+    for address in listen {
+        let failed = |error| StartError::address(format!("cannot listen on {address}"), error);
+        let listener = TcpListener::bind(&address).await.map_err(failed)?;
+        addresses.push(listener.local_addr().map_err(failed)?);
+        listeners.push(listener);
+    }
+    Ok((listeners, addresses))
+}
+
+fn open_log(target: &LogTarget, format: Format, notices: &Notices) -> Result<Option<Log>, StartError> {
+    let started = match target {
+        LogTarget::Nowhere => return Ok(None),
+        LogTarget::Stdout => Log::start(format, io::stdout(), notices.clone()),
+        LogTarget::File(path) => Log::start(format, create(path)?, notices.clone()),
+    };
+    started.map(Some).map_err(|error| StartError::Io("cannot start the log".to_owned(), error))
+}
+
+fn create(path: &PathBuf) -> Result<File, StartError> {
+    File::create(path).map_err(|error| StartError::Io(format!("cannot write {}", path.display()), error))
+}
+
+/// Writes what the log and the recording lack, and the summary. Returns how many records were dropped, and whether the
+/// end of the log could not be written in time.
+fn end_log(
+    log: Log,
+    format: Format,
+    statistics: &Statistics,
+    recording: &[String],
+    deadline: &Deadline,
+) -> (u64, bool) {
+    let dropped = log.settle(deadline);
     let lacks =
         (dropped > 0).then(|| format!("the log lacks {dropped} records: it was not written as fast as they came"));
-    tracing::dispatcher::with_default(log.dispatch(), || {
-        for reason in lacks.iter().chain(recording) {
-            trace::emit(&Record::Error { connection: None, time: now(), reason });
-        }
-    });
+    let mut last = String::new();
+    for reason in lacks.iter().chain(recording) {
+        format.write(&Record::Error { connection: None, time: now(), reason }, &mut last);
+    }
     if format == Format::JsonLines {
         let mut summary = statistics.to_json();
         if dropped > 0 {
             summary["log_dropped"] = dropped.into();
         }
-        log.line(&format!("{summary}\n"));
+        // Writing to a `String` does not fail.
+        let _ = writeln!(last, "{summary}");
     }
-    log.settle();
-    log.dropped()
+    (dropped, !log.finish(&last, deadline))
 }
 
-/// In which ways the recording is not what passed.
-fn shortcomings(lacking: Lacking, result: io::Result<()>) -> Vec<String> {
+/// Returns phrases for people: in which ways the recording is not what passed.
+fn phrases(losses: RecordingLosses, result: io::Result<()>) -> Vec<String> {
     let mut all = Vec::new();
     if let Err(error) = result {
         all.push(format!("the recording could not be written: {error}"));
     }
-    if lacking != Lacking::default() {
-        let Lacking { chunks, bytes, connections, ends } = lacking;
-        let mut lacks = format!("the recording lacks {chunks} chunks of {bytes} bytes");
-        // Writing to a `String` does not fail.
-        let _ = write!(lacks, ", {connections} connections and {ends} ends: it was not written as fast as they came");
-        all.push(lacks);
+    if losses != RecordingLosses::default() {
+        let RecordingLosses { chunks, bytes, connections, ends } = losses;
+        all.push(format!(
+            "the recording lacks {chunks} chunks of {bytes} bytes, {connections} connections and {ends} ends: it was \
+             not written as fast as they came"
+        ));
     }
     all
-}
-
-fn now() -> Time {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Time::from_nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -234,12 +301,12 @@ mod tests {
 
     use super::*;
 
-    /// A file that stands still until it is told to go on, and gives its bytes.
-    struct Stuck(mpsc::Receiver<()>, Arc<Mutex<Vec<u8>>>);
+    /// A file that blocks until its channel is closed, and keeps its bytes.
+    struct BlockedFile(mpsc::Receiver<()>, Arc<Mutex<Vec<u8>>>);
 
-    impl io::Write for Stuck {
+    impl io::Write for BlockedFile {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            // A closed channel is one that goes on for ever.
+            // An error is a closed channel.
             let _ = self.0.recv();
             self.1.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
@@ -251,25 +318,43 @@ mod tests {
     }
 
     #[test]
-    fn what_the_log_lacks_stands_in_the_log() {
-        const LINES: usize = 200_000;
+    fn dropped_lines_are_counted_where_they_are_missing_and_at_the_end() {
+        const BATCHES: usize = 50_000;
+        const LINES: u64 = 4;
         let (go_on, waits) = mpsc::channel();
         let written = Arc::new(Mutex::new(Vec::new()));
-        let mut log = Log::new(Format::JsonLines, Stuck(waits, Arc::clone(&written)));
-        for _ in 0..LINES {
-            log.line("{\"type\":\"message\"}\n");
+        let file = BlockedFile(waits, Arc::clone(&written));
+        let log = Log::start(Format::JsonLines, file, Notices::new("test")).unwrap();
+        let (queue, batch) = (log.queue(), "{\"type\":\"message\"}\n".repeat(LINES as usize));
+        for _ in 0..BATCHES {
+            queue.append(&batch, LINES);
         }
         drop(go_on);
+        log.settle(&Deadline::after(SETTLE_MAX));
+        queue.append(&batch, LINES);
         let recording = ["the recording lacks something".to_owned()];
-        let dropped = end_log(log, Format::JsonLines, &Statistics::default(), &recording);
-        assert!(dropped > 0);
+        let deadline = Deadline::after(SETTLE_MAX);
+        let (dropped, is_cut) = end_log(log, Format::JsonLines, &Statistics::default(), &recording, &deadline);
+        assert!(dropped > 0 && !is_cut);
 
         let written = String::from_utf8(written.lock().unwrap().clone()).unwrap();
         let lines: Vec<_> = written.lines().collect();
-        let (messages, [first, second, summary]) = lines.split_last_chunk().unwrap();
-        assert_eq!(messages.len() as u64 + dropped, LINES as u64);
+        let (records, [first, second, summary]) = lines.split_last_chunk().unwrap();
+        assert_eq!(records.len() as u64 - 1 + dropped, (BATCHES as u64 + 1) * LINES);
+        let hole = records[records.len() - 1 - LINES as usize];
+        assert!(hole.contains(&format!("{dropped} records are missing here")), "{hole}");
         assert!(first.contains(&format!("the log lacks {dropped} records")), "{first}");
         assert!(second.contains(&recording[0]), "{second}");
         assert!(summary.contains(&format!("\"log_dropped\":{dropped}")), "{summary}");
+    }
+
+    #[test]
+    fn a_log_that_is_never_written_is_left_behind_at_the_deadline() {
+        let (_blocked, waits) = mpsc::channel();
+        let file = BlockedFile(waits, Arc::default());
+        let log = Log::start(Format::JsonLines, file, Notices::new("test")).unwrap();
+        log.queue().append("{}\n", 1);
+        let deadline = Deadline::after(std::time::Duration::from_millis(20));
+        assert_eq!(end_log(log, Format::JsonLines, &Statistics::default(), &[], &deadline), (0, true));
     }
 }

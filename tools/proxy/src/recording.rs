@@ -1,52 +1,55 @@
-//! The recording: what passed, by way of a bounded queue, to a thread that writes it as a capture.
+//! The recording: traffic by way of a bounded queue to a thread that writes it as a capture.
 //!
-//! The queue is a pair of buffers: taps append to one while the thread writes the other, so that in the long run nothing is allocated, and a
-//! chunk costs one copy under a lock. A chunk that there is no room for is dropped and counted, and stands in the recording
-//! as a gap of its size where it was: what is recorded stays true. The thread flushes the file after each buffer.
+//! The queue is a pair of buffers: taps append to one while the thread writes the other, so that in the long run nothing is
+//! allocated, and a chunk costs one copy under a lock. A chunk that there is no room for is dropped and counted, and stands
+//! in the recording as a gap of its size where it was: what is recorded stays true. The thread flushes the file after each
+//! buffer.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use enjamb::{Batch, Connection, Event, Side, Tap, Time};
+use enjamb::{Batch, Connection, Event, Tap, Time};
 use enjamb_capture::Recorder;
 
-/// How many bytes of chunks may wait to be written, and as many may be being written.
+use crate::event_queue::{EventQueue, Missing, QueueLimits, miss};
+use crate::settling::Deadline;
+
+/// The number of bytes of chunks that may wait to be written; as many may be being written.
 const BYTES_WAITING_MAX: usize = 64 << 20;
 
-/// How many events may wait for chunks to be taken still.
+/// The number of events up to which chunks are queued.
 const EVENTS_WAITING_MAX: usize = 1 << 17;
 
-/// And how many for anything else: with it goes a connection, or an end.
-const ENDS_WAITING_MAX: usize = 2 * EVENTS_WAITING_MAX;
+/// The limits of the queue.
+const LIMITS: QueueLimits =
+    QueueLimits { events_max: EVENTS_WAITING_MAX, ends_max: 2 * EVENTS_WAITING_MAX, bytes_max: BYTES_WAITING_MAX };
 
-/// How long the thread lets a buffer fill before it writes it: what a proxy that is killed may owe its recording.
+/// How long the thread lets a buffer fill before it writes it. A proxy that is killed loses what it recorded since.
 const GATHER: Duration = Duration::from_millis(20);
 
-/// How many events, and how many bytes, are not left to gather.
+/// The number of events, and of bytes, that are written without waiting for more.
 const EVENTS_GATHERED: usize = EVENTS_WAITING_MAX / 8;
 const BYTES_GATHERED: usize = BYTES_WAITING_MAX / 8;
 
-/// How many bytes a buffer keeps in reserve.
-const BYTES_KEPT: usize = 1 << 20;
+/// The number of bytes that a buffer keeps in reserve.
+const BYTES_RESERVED: usize = 1 << 20;
 
 // One read is one packet.
 const _: () = assert!(enjamb_net::LONGEST_READ <= enjamb_capture::LONGEST_CHUNK);
 
 /// A recording in progress.
 pub(crate) struct Recording {
-    queue: Arc<Queue>,
-    thread: JoinHandle<io::Result<()>>,
+    shared: Arc<Shared>,
 }
 
-/// What the recording lacks.
+/// Counts of what the recording lacks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Lacking {
-    /// Chunks there was no room for; they stand in the recording as gaps.
+pub(crate) struct RecordingLosses {
+    /// Chunks there was no room for. They stand in the recording as gaps.
     pub(crate) chunks: u64,
-    /// Their bytes.
+    /// The bytes of those chunks.
     pub(crate) bytes: u64,
     /// Connections that are missing as a whole.
     pub(crate) connections: u64,
@@ -55,65 +58,79 @@ pub(crate) struct Lacking {
 }
 
 impl Recording {
-    /// Begins to write to `file`.
-    pub(crate) fn begin(file: File) -> io::Result<Self> {
+    /// Starts to write to `file`.
+    pub(crate) fn start(file: File) -> io::Result<Self> {
         Self::write_to(BufWriter::with_capacity(1 << 16, file))
     }
 
     fn write_to(out: impl Write + Send + 'static) -> io::Result<Self> {
-        let queue = Arc::new(Queue::default());
-        let thread = std::thread::Builder::new().name("enjamb-record".to_owned()).spawn({
-            let queue = Arc::clone(&queue);
-            move || queue.write_all(Recorder::new(out))
+        let shared = Arc::new(Shared::default());
+        std::thread::Builder::new().name("enjamb-record".to_owned()).spawn({
+            let shared = Arc::clone(&shared);
+            move || {
+                let result = shared.write_all(Recorder::new(out));
+                shared.lock().result = Some(result);
+            }
         })?;
-        Ok(Self { queue, thread })
+        Ok(Self { shared })
     }
 
-    /// What makes taps for it.
-    pub(crate) fn recorders(&self) -> Recorders {
-        Recorders(Arc::clone(&self.queue))
+    /// The queue, which makes taps.
+    pub(crate) fn queue(&self) -> RecordingQueue {
+        RecordingQueue(Arc::clone(&self.shared))
     }
 
-    /// Writes what is waiting. What is lacking, and why the file could not be written.
-    pub(crate) fn finish(self) -> (Lacking, io::Result<()>) {
-        self.queue.lock().ended = true;
-        self.queue.wake.notify_one();
-        let result = self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the recorder panicked")));
-        (self.queue.lock().lacking, result)
+    /// Waits until everything is written, at most up to the deadline. Returns what the recording lacks, and why the file
+    /// could not be written.
+    pub(crate) fn finish(self, deadline: &Deadline) -> (RecordingLosses, io::Result<()>) {
+        self.shared.lock().ended = true;
+        self.shared.wake.notify_one();
+        deadline.wait_until(|| self.shared.lock().result.is_some());
+        let mut state = self.shared.lock();
+        let late = || Err(io::Error::new(io::ErrorKind::TimedOut, "its end was not written in time"));
+        (state.losses, state.result.take().unwrap_or_else(late))
     }
 }
 
 /// Makes the taps that record.
-pub(crate) struct Recorders(Arc<Queue>);
+pub(crate) struct RecordingQueue(Arc<Shared>);
 
-impl Recorders {
+impl RecordingQueue {
     /// A tap that records one connection.
     pub(crate) fn tap(&self) -> Box<dyn Tap + Send> {
-        Box::new(Recorded { queue: Arc::clone(&self.0), missing: [0; 2], is_open: false })
+        Box::new(RecordingTap { shared: Arc::clone(&self.0), missing: Missing::default(), is_open: false })
     }
 }
 
 #[derive(Default)]
-struct Queue {
+struct Shared {
     state: Mutex<State>,
     wake: Condvar,
 }
 
-#[derive(Default)]
 struct State {
-    waiting: Batch,
-    lacking: Lacking,
+    queue: EventQueue,
+    losses: RecordingLosses,
     ended: bool,
-    /// The file cannot be written: nothing is taken any more.
+    /// The file cannot be written, so that nothing is queued any more.
     broken: bool,
+    /// The result of the thread, once it has ended.
+    result: Option<io::Result<()>>,
 }
 
-/// Is there enough to write that waiting for more gains nothing?
+impl Default for State {
+    fn default() -> Self {
+        let (queue, losses) = (EventQueue::new(LIMITS), RecordingLosses::default());
+        Self { queue, losses, ended: false, broken: false, result: None }
+    }
+}
+
+/// Returns whether there is enough to write that waiting for more gains nothing.
 fn is_ripe(batch: &Batch) -> bool {
     batch.len() >= EVENTS_GATHERED || batch.payload_len() >= BYTES_GATHERED
 }
 
-impl Queue {
+impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing panics while it holds the lock; if it did, the buffers would still be whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -121,14 +138,14 @@ impl Queue {
 
     /// The thread.
     fn write_all<W: Write>(&self, mut recorder: Recorder<W>) -> io::Result<()> {
-        // The beginning of the file, so that it is one from the beginning.
+        // The header first, so that the file is a capture from the beginning.
         recorder.flush();
         let mut batch = Batch::default();
         while recorder.error().is_none() && self.take(&mut batch) {
             batch.play(&mut recorder);
             recorder.flush();
             batch.clear();
-            batch.shrink_to(EVENTS_GATHERED, BYTES_KEPT);
+            batch.shrink_to(EVENTS_GATHERED, BYTES_RESERVED);
         }
         self.lock().broken = true;
         recorder.finish().map(drop)
@@ -137,100 +154,67 @@ impl Queue {
     /// Waits for something to write. `false`: nothing is left, and nothing comes any more.
     fn take(&self, batch: &mut Batch) -> bool {
         let state = self.lock();
-        let idle = |state: &mut State| state.waiting.is_empty() && !state.ended;
+        let idle = |state: &mut State| state.queue.waiting.is_empty() && !state.ended;
         let state = self.wake.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
-        let gathering = |state: &mut State| !is_ripe(&state.waiting) && !state.ended;
+        let gathering = |state: &mut State| !is_ripe(&state.queue.waiting) && !state.ended;
         let (mut state, _) =
             self.wake.wait_timeout_while(state, GATHER, gathering).unwrap_or_else(PoisonError::into_inner);
-        std::mem::swap(batch, &mut state.waiting);
+        std::mem::swap(batch, &mut state.queue.waiting);
         !batch.is_empty()
     }
 
-    /// Lets something be appended, and wakes the thread where that makes a difference to it: it sleeps without end when nothing is
-    /// waiting, and for a moment when not much is.
-    fn append<T>(&self, what: impl FnOnce(&mut State) -> T) -> T {
+    /// Queues an event, and wakes the thread where that makes a difference to it: it sleeps without end when nothing is
+    /// waiting, and for a moment when not much is. Returns whether there was room.
+    fn push(&self, connection: &Connection, time: Time, event: Event<'_>, missing: &mut Missing) -> bool {
         let mut state = self.lock();
-        let before = (state.waiting.is_empty(), is_ripe(&state.waiting));
-        let result = what(&mut state);
-        let after = (state.waiting.is_empty(), is_ripe(&state.waiting));
+        let progress = |state: &State| (state.queue.waiting.is_empty(), is_ripe(&state.queue.waiting));
+        let before = progress(&state);
+        let is_queued = if state.broken {
+            miss(event, missing);
+            false
+        } else {
+            state.queue.push(connection, time, event, missing)
+        };
+        if !is_queued {
+            state.losses.add(event);
+        }
+        let after = progress(&state);
         drop(state);
         if before != after {
             self.wake.notify_one();
         }
-        result
+        is_queued
     }
 }
 
-impl State {
-    fn open(&mut self, connection: &Connection, time: Time) -> bool {
-        let room = self.has_room_for_ends();
-        if room {
-            self.waiting.event(connection, time, Event::Open);
-        } else {
-            self.lacking.connections += 1;
-        }
-        room
-    }
-
-    fn chunk(&mut self, connection: &Connection, time: Time, side: Side, bytes: &[u8], missing: &mut u64) {
-        let fits =
-            self.waiting.len() < EVENTS_WAITING_MAX && self.waiting.payload_len() + bytes.len() <= BYTES_WAITING_MAX;
-        if fits && !self.broken {
-            self.gap(connection, time, side, missing);
-            self.waiting.event(connection, time, Event::Chunk { side, bytes });
-        } else {
-            *missing += bytes.len() as u64;
-            self.lacking.chunks += 1;
-            self.lacking.bytes += bytes.len() as u64;
-        }
-    }
-
-    /// What is missing of a side goes in before anything else of it.
-    fn gap(&mut self, connection: &Connection, time: Time, side: Side, missing: &mut u64) {
-        match std::mem::take(missing) {
-            0 => {}
-            missing => self.waiting.event(connection, time, Event::Gap { side, missing }),
-        }
-    }
-
-    /// The end of a side, or of the connection: what is missing up to there is recorded before it.
-    fn end(&mut self, connection: &Connection, time: Time, end: Event<'_>, missing: &mut [u64; 2]) {
-        if self.has_room_for_ends() {
-            for side in Side::BOTH {
-                self.gap(connection, time, side, &mut missing[side.index()]);
+impl RecordingLosses {
+    fn add(&mut self, event: Event<'_>) {
+        match event {
+            Event::Open => self.connections += 1,
+            Event::Chunk { bytes, .. } => {
+                self.chunks += 1;
+                self.bytes += bytes.len() as u64;
             }
-            self.waiting.event(connection, time, end);
-        } else {
-            self.lacking.ends += 1;
+            // It is queued with the next event of its side.
+            Event::Gap { .. } => {}
+            Event::Close { .. } | Event::Done => self.ends += 1,
         }
-    }
-
-    fn has_room_for_ends(&self) -> bool {
-        self.waiting.len() < ENDS_WAITING_MAX && !self.broken
     }
 }
 
-/// The tap of one connection.
-struct Recorded {
-    queue: Arc<Queue>,
-    /// Bytes of each side that were dropped, and for which no gap has been recorded yet.
-    missing: [u64; 2],
-    /// Its beginning was recorded: without one nothing is.
+/// Records one connection.
+struct RecordingTap {
+    shared: Arc<Shared>,
+    missing: Missing,
+    /// Its opening was queued. Without one nothing is.
     is_open: bool,
 }
 
-impl Tap for Recorded {
+impl Tap for RecordingTap {
     fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
-        let missing = &mut self.missing;
-        match event {
-            Event::Open => self.is_open = self.queue.append(|state| state.open(connection, time)),
-            _ if !self.is_open => {}
-            Event::Chunk { side, bytes } => {
-                let missing = &mut missing[side.index()];
-                self.queue.append(|state| state.chunk(connection, time, side, bytes, missing));
-            }
-            Event::Gap { side, missing: more } => missing[side.index()] += more,
-            Event::Close { .. } | Event::Done => self.queue.append(|state| state.end(connection, time, event, missing)),
+        if event == Event::Open || self.is_open {
+            let is_queued = self.shared.push(connection, time, event, &mut self.missing);
+            self.is_open |= is_queued;
         }
     }
 }
@@ -239,22 +223,23 @@ impl Tap for Recorded {
 mod tests {
     use std::sync::mpsc;
 
-    use enjamb::Ending;
     use enjamb::transcript::{Content, Entry};
+    use enjamb::{Ending, Side};
     use enjamb_capture::{Options, read};
 
     use super::*;
+    use crate::settling::SETTLE_MAX;
 
     fn connection() -> Connection {
         Connection { number: 1, client: "127.0.0.1:40000".parse().unwrap(), server: "127.0.0.1:6379".parse().unwrap() }
     }
 
-    /// A file that stands still until it is told to go on.
-    struct Stuck(mpsc::Receiver<()>, mpsc::Sender<Vec<u8>>, Vec<u8>);
+    /// A file that blocks until its channel is closed, and sends its bytes when it is dropped.
+    struct BlockedFile(mpsc::Receiver<()>, mpsc::Sender<Vec<u8>>, Vec<u8>);
 
-    impl Write for Stuck {
+    impl Write for BlockedFile {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            // A closed channel is one that goes on for ever.
+            // An error is a closed channel.
             let _ = self.0.recv();
             self.2.extend_from_slice(bytes);
             Ok(bytes.len())
@@ -265,7 +250,7 @@ mod tests {
         }
     }
 
-    impl Drop for Stuck {
+    impl Drop for BlockedFile {
         fn drop(&mut self) {
             self.1.send(std::mem::take(&mut self.2)).unwrap();
         }
@@ -284,12 +269,12 @@ mod tests {
     }
 
     #[test]
-    fn what_there_is_no_room_for_is_counted_and_is_a_gap_of_its_size() {
+    fn a_chunk_without_room_is_counted_and_recorded_as_a_gap_of_its_size() {
         const CHUNK: usize = 60_000;
         let (go_on, waits) = mpsc::channel();
         let (file, files) = mpsc::channel();
-        let recording = Recording::write_to(Stuck(waits, file, Vec::new())).unwrap();
-        let mut tap = recording.recorders().tap();
+        let recording = Recording::write_to(BlockedFile(waits, file, Vec::new())).unwrap();
+        let mut tap = recording.queue().tap();
         tap.event(&connection(), Time::from_nanos(1), Event::Open);
         let chunks = 2 * BYTES_WAITING_MAX / CHUNK + 100;
         for at in 0..chunks {
@@ -303,15 +288,15 @@ mod tests {
         tap.event(&connection(), Time::from_nanos(1 << 40), closed);
         tap.event(&connection(), Time::from_nanos(1 << 40), Event::Done);
         drop(go_on);
-        let (lacking, result) = recording.finish();
+        let (losses, result) = recording.finish(&Deadline::after(10 * SETTLE_MAX));
         result.unwrap();
-        assert!(lacking.chunks > 0 && lacking.bytes == lacking.chunks * CHUNK as u64);
-        assert_eq!((lacking.connections, lacking.ends), (0, 0));
+        assert!(losses.chunks > 0 && losses.bytes == losses.chunks * CHUNK as u64);
+        assert_eq!((losses.connections, losses.ends), (0, 0));
 
         let file = files.recv().unwrap();
         let mut entries = Entries::default();
         let report = read(&file[..], &mut entries, &Options::default());
-        assert!(report.fault.is_none());
+        assert!(report.error.is_none());
         let (mut bytes, mut missing) = (0, 0);
         for Entry { content, .. } in &entries.0 {
             match content {
@@ -323,12 +308,12 @@ mod tests {
                 Content::Close(ending) => assert_eq!(*ending, Ending::Closed),
             }
         }
-        assert_eq!((bytes + missing, missing), ((chunks * CHUNK) as u64, lacking.bytes));
+        assert_eq!((bytes + missing, missing), ((chunks * CHUNK) as u64, losses.bytes));
         assert!(bytes >= BYTES_WAITING_MAX as u64 - CHUNK as u64);
     }
 
     #[test]
-    fn a_file_that_cannot_be_written_ends_the_recording_and_nothing_else() {
+    fn a_file_that_cannot_be_written_ends_the_recording_with_its_error() {
         struct Full;
         impl Write for Full {
             fn write(&mut self, _: &[u8]) -> io::Result<usize> {
@@ -339,13 +324,13 @@ mod tests {
             }
         }
         let recording = Recording::write_to(Full).unwrap();
-        let mut tap = recording.recorders().tap();
+        let mut tap = recording.queue().tap();
         tap.event(&connection(), Time::from_nanos(1), Event::Open);
         for _ in 0..10 {
             tap.event(&connection(), Time::from_nanos(2), Event::Chunk { side: Side::Client, bytes: b"bytes" });
         }
         tap.event(&connection(), Time::from_nanos(3), Event::Done);
-        let (_, result) = recording.finish();
+        let (_, result) = recording.finish(&Deadline::after(SETTLE_MAX));
         assert_eq!(result.unwrap_err().kind(), io::ErrorKind::StorageFull);
     }
 }

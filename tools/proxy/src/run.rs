@@ -3,74 +3,102 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
+use enjamb_net::RelayReport;
 use enjamb_protocols::Registry;
+use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::Arguments;
-use crate::notices::{notice, say};
-use crate::proxy::{Proxy, Report, StartError};
+use crate::notices::{Notices, print};
+use crate::proxy::{Proxy, Report, StartError, Status};
 
-/// Exit code for wrong usage.
+/// The exit code for wrong usage.
 const WRONG_USAGE: u8 = 2;
 
-/// Exit code when it could not listen, or could not open a file.
+/// The exit code when the proxy could not listen, or could not open a file.
 const COULD_NOT_START: u8 = 3;
 
-/// Relays until SIGINT or SIGTERM, and gives 0 then; 2 is wrong usage, 3 is an address or a file that could not be had. SIGUSR1
-/// shows the statistics.
+/// Relays until SIGINT or SIGTERM, then returns 0. Returns 2 for wrong usage, and 3 when an address or a file cannot be
+/// used. On SIGUSR1 it prints the statistics.
+///
+/// Signals have a thread of their own: they are answered even if every thread of the relay hangs.
 ///
 /// # Errors
 /// The system gives no threads or no signals.
 pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCode> {
+    let notices = Notices::new(&arguments.program());
     let configuration = match arguments.configuration(registry) {
         Ok(configuration) => configuration,
         Err(error) => {
-            notice(format_args!("{error}"));
+            notices.notice(format_args!("{error}"));
             return Ok(ExitCode::from(WRONG_USAGE));
         }
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting threads")?;
+    let relay = Builder::new_multi_thread().enable_all().build().context("starting threads")?;
+    let control = Builder::new_current_thread().enable_all().build().context("starting threads")?;
     let upstream = configuration.upstream.clone();
-    runtime.block_on(async {
+    let code = control.block_on(async {
         let mut signals = Signals::new().context("listening to signals")?;
-        let mut proxy = match Proxy::start(configuration).await {
+        let started = relay.spawn(Proxy::start(configuration)).await.context("starting the proxy")?;
+        let mut proxy = match started {
             Ok(proxy) => proxy,
             Err(error) => {
-                notice(format_args!("{error}"));
+                notices.notice(format_args!("{error}"));
                 let code = if matches!(error, StartError::Usage(_)) { WRONG_USAGE } else { COULD_NOT_START };
                 return Ok(ExitCode::from(code));
             }
         };
         for address in proxy.addresses() {
-            say(format_args!("listening on {address}, relaying to {upstream}"));
+            print(format_args!("listening on {address}, relaying to {upstream}"));
         }
-        let served = signals.obey(&mut proxy).await;
-        show(&proxy.finish(served));
+        let report = signals.relay_until_stopped(&mut proxy).await;
+        let report = signals.finish(proxy, report).await;
+        print_report(&report, &notices);
         Ok(ExitCode::SUCCESS)
-    })
+    });
+    // Threads that hang are left behind.
+    relay.shutdown_background();
+    control.shutdown_background();
+    code
 }
 
-fn show(report: &Report) {
-    let Report { served, statistics, log_dropped, recording } = report;
-    say(format_args!("{statistics}"));
-    if served.stopped > 0 {
-        notice(format_args!("{} connections were reset, since they were open still", served.stopped));
+fn print_report(report: &Report, notices: &Notices) {
+    let Report { relay, statistics, handlers, log_dropped, is_log_cut, recording } = report;
+    print(format_args!("{statistics}"));
+    if relay.stopped > 0 {
+        notices.notice(format_args!("connections that were still open, and were reset: {}", relay.stopped));
     }
-    if served.panics > 0 {
-        notice(format_args!("the watching of {} connections failed", served.panics));
+    if relay.panics > 0 {
+        notices.notice(format_args!("taps that panicked: {}", relay.panics));
+    }
+    for phrase in handlers.phrases() {
+        notices.notice(format_args!("{phrase}"));
     }
     if *log_dropped > 0 {
-        notice(format_args!("the log lacks {log_dropped} records: it was not written as fast as they came"));
+        notices.notice(format_args!("the log lacks {log_dropped} records: it was not written as fast as they came"));
     }
-    for shortcoming in recording {
-        notice(format_args!("{shortcoming}"));
+    if *is_log_cut {
+        notices.notice(format_args!("the end of the log was not written in time"));
+    }
+    for phrase in recording {
+        notices.notice(format_args!("{phrase}"));
     }
 }
 
+fn print_status(status: &Status) {
+    print(format_args!("{}", status.statistics()));
+    for phrase in status.handlers().phrases() {
+        print(format_args!("{phrase}"));
+    }
+}
+
+/// The signals that the proxy listens to.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    show: Signal,
+    status: Signal,
+    /// The number of signals to end.
+    stops: u32,
 }
 
 impl Signals {
@@ -78,28 +106,50 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-            show: signal(SignalKind::user_defined1())?,
+            status: signal(SignalKind::user_defined1())?,
+            stops: 0,
         })
     }
 
-    /// Until the proxy has ended.
-    async fn obey(&mut self, proxy: &mut Proxy) -> enjamb_net::Served {
-        let stop = proxy.stop();
-        let mut stopping = false;
+    /// Waits for the next signal to end, and prints the status for each SIGUSR1 before it.
+    async fn stop(&mut self, status: &Status) {
         loop {
             tokio::select! {
-                served = proxy.ended() => return served,
-                _ = self.show.recv() => {
-                    say(format_args!("{}", proxy.statistics()));
-                    continue;
-                }
-                _ = self.interrupt.recv() => {}
-                _ = self.terminate.recv() => {}
+                _ = self.status.recv() => print_status(status),
+                _ = self.interrupt.recv() => break,
+                _ = self.terminate.recv() => break,
             }
-            if std::mem::replace(&mut stopping, true) {
-                stop.now();
-            } else {
-                stop.drain();
+        }
+        self.stops += 1;
+    }
+
+    /// Waits until the relay has ended: gently at the first signal, at once at the second.
+    async fn relay_until_stopped(&mut self, proxy: &mut Proxy) -> RelayReport {
+        let (stop, status) = (proxy.stop(), proxy.status());
+        loop {
+            tokio::select! {
+                report = proxy.ended() => return report,
+                () = self.stop(&status) => if self.stops > 1 { stop.now() } else { stop.drain() },
+            }
+        }
+    }
+
+    /// Finishes the proxy. A further signal ends the waiting.
+    async fn finish(&mut self, proxy: Proxy, report: RelayReport) -> Report {
+        let status = proxy.status();
+        let shutdown = proxy.into_shutdown();
+        let hurry = shutdown.hurry();
+        if self.stops > 1 {
+            hurry();
+        }
+        let mut finished = tokio::task::spawn_blocking(move || shutdown.finish(report));
+        loop {
+            tokio::select! {
+                finished = &mut finished => match finished {
+                    Ok(report) => return report,
+                    Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+                },
+                () = self.stop(&status) => hurry(),
             }
         }
     }

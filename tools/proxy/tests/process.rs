@@ -1,4 +1,7 @@
-//! The command as a process: its signals, its exit codes, its files. This program is both: the tests, and, called with `proxy`, the command.
+//! The command as a process: its signals, its exit codes, its files. This program is the tests, and, when called with
+//! `proxy`, the command.
+
+mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,7 +12,9 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use enjamb::{Connection, Event, Tap, Time};
+use enjamb_protocols::Registry;
 use enjamb_proxy::Arguments;
+use support::{Trap, trapped_lines};
 
 #[derive(Parser)]
 struct Cli {
@@ -21,13 +26,22 @@ fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().collect();
     if arguments.get(1).is_some_and(|word| word == "proxy") {
         let Cli { arguments } = Cli::parse_from(&arguments[1..]);
-        return enjamb_proxy::run(&arguments, &enjamb_protocols::Registry::builtin()).unwrap();
+        return enjamb_proxy::run(&arguments, &Registry::builtin().with(trapped_lines(Trap::Feed))).unwrap();
     }
-    let tests: [(&str, fn()); 5] = [
+    let tests: [(&str, fn()); 8] = [
         ("a_signal_ends_it_with_a_summary", a_signal_ends_it_with_a_summary),
         ("a_second_signal_ends_open_connections", a_second_signal_ends_open_connections),
         ("a_proxy_that_is_killed_leaves_its_recording", a_proxy_that_is_killed_leaves_its_recording),
-        ("exit_codes_tell_wrong_usage_from_what_cannot_be_had", exit_codes_tell_wrong_usage_from_what_cannot_be_had),
+        ("exit_codes_tell_wrong_usage_from_other_failures", exit_codes_tell_wrong_usage_from_other_failures),
+        (
+            "a_handler_that_never_returns_costs_only_its_log_lines",
+            a_handler_that_never_returns_costs_only_its_log_lines,
+        ),
+        ("hung_handlers_without_a_timeout_do_not_delay_the_end", hung_handlers_without_a_timeout_do_not_delay_the_end),
+        (
+            "a_second_signal_ends_a_proxy_with_hung_handlers_at_once",
+            a_second_signal_ends_a_proxy_with_hung_handlers_at_once,
+        ),
         ("a_log_that_nobody_reads_costs_no_connection", a_log_that_nobody_reads_costs_no_connection),
     ];
     for (name, test) in tests {
@@ -66,7 +80,7 @@ impl Running {
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
-    /// Its exit code, once it has ended, and the rest of what it said.
+    /// Waits for its end. Returns its exit code and the rest of its standard error.
     fn end(mut self) -> (Option<i32>, String) {
         let end = Instant::now() + Duration::from_secs(20);
         let status = loop {
@@ -136,18 +150,18 @@ fn a_signal_ends_it_with_a_summary() {
 fn a_second_signal_ends_open_connections() {
     let running = Running::start(&["--drain", "3600", "--quiet"]);
     let mut client = TcpStream::connect(running.address).unwrap();
-    echo(&mut client, b"I stay\n");
+    echo(&mut client, b"before the signal\n");
     running.signal("TERM");
     sleep(Duration::from_millis(200));
-    echo(&mut client, b"and am served\n");
+    echo(&mut client, b"after the signal\n");
     running.signal("TERM");
     let (code, said) = running.end();
     assert_eq!(code, Some(0));
-    assert!(said.contains("1 connections were reset, since they were open still"), "{said}");
+    assert!(said.contains("connections that were still open, and were reset: 1"), "{said}");
     assert_eq!(client.read(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
 }
 
-/// Counts bytes by side.
+/// The bytes of each side.
 #[derive(Default)]
 struct Bytes([Vec<u8>; 2]);
 
@@ -167,7 +181,7 @@ fn recorded(file: &Path) -> [Vec<u8>; 2] {
     let mut bytes = Bytes::default();
     let file = std::fs::File::open(file).unwrap();
     let report = enjamb_capture::read(file, &mut bytes, &enjamb_capture::Options::default());
-    assert!(report.fault.is_none());
+    assert!(report.error.is_none());
     bytes.0
 }
 
@@ -186,7 +200,7 @@ fn a_proxy_that_is_killed_leaves_its_recording() {
     assert!(recorded(&file).iter().all(|side| *side == said));
 }
 
-fn exit_codes_tell_wrong_usage_from_what_cannot_be_had() {
+fn exit_codes_tell_wrong_usage_from_other_failures() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     let folder = tempfile::tempdir().unwrap();
@@ -212,6 +226,9 @@ fn exit_codes_tell_wrong_usage_from_what_cannot_be_had() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
         assert!(said.contains(says), "{arguments:?}: {said}");
+        let program = std::env::current_exe().unwrap();
+        let program = format!("{} proxy: ", program.file_name().unwrap().to_string_lossy());
+        assert!(said.starts_with(&program) || said.starts_with("error: "), "{arguments:?}: {said}");
     }
     assert_eq!(std::fs::read_to_string(kept).unwrap(), "precious", "nothing is replaced before it listens");
 }
@@ -229,4 +246,102 @@ fn a_log_that_nobody_reads_costs_no_connection() {
     let (code, said) = running.end();
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(said.matches("the log cannot be written").count(), 1, "{said}");
+}
+
+/// The longest that a proxy may take to end beyond its drain time: the settle time, and a margin for a busy machine.
+const END_MAX: Duration = Duration::from_millis(2_000 + 3_000);
+
+/// Reads standard error up to a line with `text`.
+fn read_until(running: &mut Running, text: &str) -> String {
+    let mut read = String::new();
+    while !read.lines().any(|line| line.contains(text)) {
+        assert_ne!(running.stderr.read_line(&mut read).unwrap(), 0, "it ended without {text}: {read}");
+    }
+    read
+}
+
+/// Waits for the end of the proxy. Returns the time that it took, the exit code, and the rest of standard error.
+fn timed_end(running: Running) -> (Duration, Option<i32>, String) {
+    let started = Instant::now();
+    let (code, said) = running.end();
+    (started.elapsed(), code, said)
+}
+
+fn a_handler_that_never_returns_costs_only_its_log_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log.jsonl");
+    let mut running = Running::start(&[
+        "--protocol=trapped",
+        "--handler-timeout=500ms",
+        "--drain=1s",
+        "--log",
+        log.to_str().unwrap(),
+    ]);
+    let mut hung = TcpStream::connect(running.address).unwrap();
+    echo(&mut hung, b"before\n");
+    echo(&mut hung, b"trap\n");
+    // The handler hangs by now, or will in a moment. Its connection and twelve later ones go on.
+    let mut later: Vec<_> = (0..12).map(|_| TcpStream::connect(running.address).unwrap()).collect();
+    let block = b"a line of thirty-two bytes here\n".repeat(64);
+    for _ in 0..10 {
+        echo(&mut hung, &block);
+        later.iter_mut().for_each(|client| echo(client, &block));
+    }
+    running.signal("USR1");
+    let mut said = read_until(&mut running, "messages");
+    if !said.contains("connection #1") {
+        said += &read_until(&mut running, "connection #1");
+    }
+    assert!(said.contains("connection #1: the handler did not return from feed within 500ms"), "{said}");
+    running.signal("USR1");
+    read_until(&mut running, "handlers that did not return in time: 1");
+    echo(&mut hung, b"after\n");
+    running.signal("TERM");
+    let (elapsed, code, said) = timed_end(running);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(elapsed < Duration::from_secs(1) + END_MAX, "{elapsed:?}");
+    assert!(said.contains("handlers that did not return in time: 1"), "{said}");
+
+    let log = std::fs::read_to_string(&log).unwrap();
+    let records: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let reason = "the handler did not return from feed within 500ms";
+    assert!(
+        records.iter().any(|record| record["type"] == "error" && record["conn"] == 1 && record["reason"] == reason)
+    );
+    for number in 2..=13 {
+        let lines = records.iter().filter(|record| record["conn"] == number && record["kind"] == "line").count();
+        assert_eq!(lines, 2 * 10 * 64, "connection {number}");
+    }
+    let summary = records.last().unwrap();
+    assert_eq!((&summary["type"], &summary["connections"]), (&"summary".into(), &13.into()));
+    assert!(summary["errors"].to_string().contains("the handler did not return"), "{summary}");
+    assert_eq!(summary["client"]["bytes"], 7 + 5 + 6 + 13 * 10 * block.len(), "every byte is counted");
+}
+
+fn hung_handlers_without_a_timeout_do_not_delay_the_end() {
+    let mut running = Running::start(&["--protocol=trapped", "--handler-timeout=never", "--drain=300ms", "--quiet"]);
+    let mut clients: Vec<_> = (0..8).map(|_| TcpStream::connect(running.address).unwrap()).collect();
+    for _ in 0..3 {
+        clients.iter_mut().for_each(|client| echo(client, b"trap\n"));
+    }
+    running.signal("USR1");
+    read_until(&mut running, "connections");
+    running.signal("TERM");
+    let (elapsed, code, said) = timed_end(running);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(elapsed < Duration::from_millis(300) + END_MAX, "{elapsed:?}");
+    assert!(said.contains("handlers that had not parsed all of their connection when the proxy ended: 8"), "{said}");
+}
+
+fn a_second_signal_ends_a_proxy_with_hung_handlers_at_once() {
+    let running = Running::start(&["--protocol=trapped", "--handler-timeout=never", "--drain=3600s", "--quiet"]);
+    let mut client = TcpStream::connect(running.address).unwrap();
+    echo(&mut client, b"trap\n");
+    running.signal("TERM");
+    sleep(Duration::from_millis(200));
+    echo(&mut client, b"still served\n");
+    running.signal("TERM");
+    let (elapsed, code, said) = timed_end(running);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(elapsed < Duration::from_secs(2), "{elapsed:?}: {said}");
 }

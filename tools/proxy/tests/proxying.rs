@@ -1,15 +1,14 @@
-//! What the proxy says of what it relays.
+//! The log, the statistics and the recording of the proxy, in one process with it.
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use enjamb::{Ending, Message, Session, Side};
+use enjamb::{Ending, Side};
 use enjamb_monitor::{Format, Record, Watch};
-use enjamb_net::Options;
 use enjamb_protocols::{Protocol, Registry};
-use enjamb_proxy::{Configuration, LogTo, Proxy, Report, StartError};
+use enjamb_proxy::{Configuration, LogTarget, Proxy, Report, StartError};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -29,23 +28,24 @@ async fn echo_server() -> SocketAddr {
     address
 }
 
-async fn start(protocol: Arc<Protocol>, log: LogTo, record: Option<&Path>) -> Proxy {
-    let configuration = Configuration {
-        listen: vec!["127.0.0.1:0".to_owned()],
-        upstream: echo_server().await.to_string(),
-        protocol,
-        log,
-        format: Format::JsonLines,
-        record: record.map(Into::into),
-        options: Options::default(),
-    };
+fn configuration(upstream: SocketAddr, protocol: Arc<Protocol>, log: LogTarget) -> Configuration {
+    let mut configuration = Configuration::new(upstream.to_string(), protocol);
+    configuration.listen = vec!["127.0.0.1:0".to_owned()];
+    configuration.log = log;
+    configuration.format = Format::JsonLines;
+    configuration
+}
+
+async fn start(protocol: Arc<Protocol>, log: LogTarget, record: Option<&Path>) -> Proxy {
+    let mut configuration = configuration(echo_server().await, protocol, log);
+    configuration.record = record.map(Into::into);
     Proxy::start(configuration).await.unwrap()
 }
 
 async fn end(mut proxy: Proxy) -> Report {
     proxy.stop().drain();
-    let served = tokio::time::timeout(Duration::from_secs(20), proxy.ended()).await.unwrap();
-    tokio::task::spawn_blocking(move || proxy.finish(served)).await.unwrap()
+    let relay = tokio::time::timeout(Duration::from_secs(20), proxy.ended()).await.unwrap();
+    tokio::task::spawn_blocking(move || proxy.finish(relay)).await.unwrap()
 }
 
 async fn echo(client: &mut TcpStream, bytes: &[u8]) {
@@ -69,7 +69,7 @@ fn read_log(log: &Path) -> Vec<Value> {
 async fn the_log_has_the_connection_its_messages_and_the_summary() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log.jsonl");
-    let proxy = start(lines(), LogTo::File(log.clone()), None).await;
+    let proxy = start(lines(), LogTarget::File(log.clone()), None).await;
     let mut client = TcpStream::connect(proxy.addresses()[0]).await.unwrap();
     let client_address = client.local_addr().unwrap().to_string();
     for chunk in ["en", "jamb\na\x1b\nb\n", "end"] {
@@ -133,18 +133,18 @@ fn replay(recording: &Path, protocol: Arc<Protocol>) -> Vec<Value> {
     let mut watch = Watch::new(opener, |record: &Record<'_>| Format::JsonLines.write(record, &mut log));
     let file = std::fs::File::open(recording).unwrap();
     let report = enjamb_capture::read(file, &mut watch, &enjamb_capture::Options::default());
-    assert!(report.fault.is_none());
+    assert!(report.error.is_none());
     drop(watch);
     log.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_recording_that_is_replayed_gives_the_very_log() {
+async fn a_replayed_recording_gives_the_same_log() {
     for spec in ["lines", "u16be", "auto"] {
         let protocol = || Registry::builtin().resolve(spec).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let (log, recording) = (folder.path().join("log.jsonl"), folder.path().join("recording.pcapng"));
-        let proxy = start(protocol(), LogTo::File(log.clone()), Some(&recording)).await;
+        let proxy = start(protocol(), LogTarget::File(log.clone()), Some(&recording)).await;
         let address = proxy.addresses()[0];
         let clients: Vec<_> = (0..40_u64)
             .map(|seed| {
@@ -198,61 +198,12 @@ async fn a_recording_that_is_replayed_gives_the_very_log() {
     }
 }
 
-/// Panics when it sees an exclamation mark.
-struct Shy(Box<dyn Session>);
-
-impl Session for Shy {
-    fn protocol(&self) -> &str {
-        "shy"
-    }
-    fn feed(&mut self, side: Side, chunk: &[u8], out: &mut dyn FnMut(&Message<'_>)) {
-        assert!(!chunk.contains(&b'!'), "somebody shouts");
-        self.0.feed(side, chunk, out);
-    }
-    fn gap(&mut self, side: Side, missing: u64, out: &mut dyn FnMut(&Message<'_>)) {
-        self.0.gap(side, missing, out);
-    }
-    fn close(&mut self, side: Side, ending: Ending, out: &mut dyn FnMut(&Message<'_>)) {
-        self.0.close(side, ending, out);
-    }
-    fn held(&self) -> usize {
-        self.0.held()
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_protocol_that_panics_costs_its_log_lines_and_neither_the_connection_nor_the_recording() {
-    let folder = tempfile::tempdir().unwrap();
-    let (log, recording) = (folder.path().join("log"), folder.path().join("recording.pcapng"));
-    let shy = Arc::new(Protocol::new("shy", || Box::new(Shy(lines().session(None)))));
-    let proxy = start(shy, LogTo::File(log.clone()), Some(&recording)).await;
-    for _ in 0..2 {
-        let mut client = TcpStream::connect(proxy.addresses()[0]).await.unwrap();
-        for line in [&b"quiet\n"[..], b"LOUD!\n", b"quiet\n"] {
-            echo(&mut client, line).await;
-        }
-    }
-    let report = end(proxy).await;
-    assert_eq!((report.served.panics, report.served.stopped), (2, 0));
-    let counted = report.statistics.to_json();
-    assert_eq!((&counted["connections"], &counted["open"]), (&2.into(), &0.into()));
-    let records = read_log(&log);
-    let of = |kind: &str| records.iter().filter(|record| record["type"] == kind).collect::<Vec<_>>();
-    assert_eq!(of("message").len(), 4, "two from before it, for each connection");
-    let reasons: Vec<_> =
-        of("error").iter().map(|record| (record["conn"].as_u64(), record["reason"].as_str())).collect();
-    let reason = Some("the watching of this connection failed and has ended: somebody shouts");
-    assert_eq!(reasons, [(Some(1), reason), (Some(2), reason)]);
-    let again = replay(&recording, lines());
-    assert_eq!(again.iter().filter(|record| record["type"] == "message").count(), 12);
-}
-
 #[tokio::test]
-async fn a_quiet_proxy_counts_all_the_same() {
-    let proxy = start(lines(), LogTo::Nowhere, None).await;
+async fn a_proxy_without_a_log_counts() {
+    let proxy = start(lines(), LogTarget::Nowhere, None).await;
     let mut client = TcpStream::connect(proxy.addresses()[0]).await.unwrap();
     echo(&mut client, b"one\ntwo\n").await;
-    assert_eq!(proxy.statistics().messages(Side::Client), 2);
+    assert_eq!(proxy.status().statistics().messages(Side::Client), 2);
     drop(client);
     assert_eq!(end(proxy).await.statistics.messages(Side::Server), 2);
 }
@@ -262,16 +213,7 @@ async fn a_server_that_is_not_there_is_a_record() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let configuration = Configuration {
-        listen: vec!["127.0.0.1:0".to_owned()],
-        upstream: nobody.to_string(),
-        protocol: lines(),
-        log: LogTo::File(log.clone()),
-        format: Format::JsonLines,
-        record: None,
-        options: Options::default(),
-    };
-    let proxy = Proxy::start(configuration).await.unwrap();
+    let proxy = Proxy::start(configuration(nobody, lines(), LogTarget::File(log.clone()))).await.unwrap();
     let mut client = TcpStream::connect(proxy.addresses()[0]).await.unwrap();
     assert!(client.read(&mut [0]).await.is_err());
     end(proxy).await;
@@ -283,16 +225,9 @@ async fn a_server_that_is_not_there_is_a_record() {
 #[tokio::test]
 async fn a_proxy_does_not_relay_to_itself() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
+    let address = listener.local_addr().unwrap();
     drop(listener);
-    let configuration = Configuration {
-        listen: vec![address.clone()],
-        upstream: address,
-        protocol: lines(),
-        log: LogTo::Nowhere,
-        format: Format::JsonLines,
-        record: None,
-        options: Options::default(),
-    };
+    let mut configuration = configuration(address, lines(), LogTarget::Nowhere);
+    configuration.listen = vec![address.to_string()];
     assert!(matches!(Proxy::start(configuration).await, Err(StartError::Usage(_))));
 }

@@ -1,15 +1,16 @@
-//! Which records are written and counted.
+//! The selection of the records that are written and counted.
 
 use std::fmt::{self, Write as _};
 
-use enjamb_monitor::{Field, Filter, FilterError, Record, Value};
+use enjamb_monitor::{Filter, FilterError, Record};
+use enjamb_sources::ConnectionNumbers;
 use serde_json::{Map, Value as Json};
 
-use crate::arguments::{Numbers, OutputArguments, SideName};
+use crate::output_arguments::{OutputArguments, SideName};
 
-/// What was asked for with `--conn`, `--side` and `--filter`.
+/// The selection by `--conn`, `--side` and `--filter`.
 pub(crate) struct Selection {
-    pub(crate) numbers: Option<Numbers>,
+    pub(crate) numbers: Option<ConnectionNumbers>,
     side: Option<SideName>,
     filter: Option<(Filter, String)>,
 }
@@ -20,18 +21,19 @@ impl Selection {
         Ok(Self { numbers: arguments.conn.clone(), side: arguments.side, filter: filter.transpose()? })
     }
 
-    /// Is anything left out of the connections that are read?
+    /// Returns whether some records of the selected connections are left out.
     pub(crate) fn selects_records(&self) -> bool {
         self.side.is_some() || self.filter.is_some()
     }
 
-    /// Is this record of such a connection wanted? `--side client` is `--filter 'side == "client"'`.
+    /// Returns whether this record of a selected connection is selected. `--side client` means `--filter 'side ==
+    /// "client"'`.
     pub(crate) fn wants(&self, record: &Record<'_>) -> bool {
-        let of_side = |side: SideName| matches!(record.get(Field::Side), Some(Value::Text(sender)) if sender == side.side().as_str());
-        self.side.is_none_or(of_side) && self.filter.as_ref().is_none_or(|(filter, _)| filter.matches(record))
+        self.side.is_none_or(|side| record.side() == Some(side.side()))
+            && self.filter.as_ref().is_none_or(|(filter, _)| filter.matches(record))
     }
 
-    /// The field `selected` of the summary.
+    /// Returns the field `selected` of the summary.
     pub(crate) fn to_json(&self) -> Option<Json> {
         let mut selected = Map::new();
         if let Some(numbers) = &self.numbers {
@@ -47,11 +49,11 @@ impl Selection {
     }
 }
 
-/// The line that says what is counted. Nothing, if everything is.
+/// The line that names the selection. Empty if everything is selected.
 impl fmt::Display for Selection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(selected) = self.to_json() else { return Ok(()) };
-        f.write_str("counted below is only what was selected:")?;
+        f.write_str("only the selected records are counted below:")?;
         for (name, value) in selected.as_object().into_iter().flatten() {
             let quote = if name == "filter" { "'" } else { "" };
             write!(f, " --{name} {quote}")?;

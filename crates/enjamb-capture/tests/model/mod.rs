@@ -1,4 +1,5 @@
-//! What reassembly should give, by a map of bytes that knows nothing of order: for tests, and for the fuzzer.
+//! The expected result of reassembly, from a map of bytes that ignores order. Tests and the fuzzer
+//! use it.
 
 use std::net::SocketAddr;
 
@@ -6,47 +7,48 @@ use arbitrary::Arbitrary;
 use enjamb::{Connection, Ending, Event, Side, Tap, Time};
 use enjamb_capture::{Options, Overlap, Reassembler, Segment, Summary};
 
-/// How long a stream is at most: all of it is still compared with its repetitions.
+/// The longest stream, in bytes. All of it is still compared with retransmissions.
 const LONGEST: usize = 1500;
 
-/// How many segments there are at most: so few that a stream that is joined late takes all of them into account.
+/// The largest number of segments. It is so low that a stream that is joined late waits for all of
+/// them.
 const MOST: usize = 60;
 
-/// What one side sent, as it was captured.
+/// The captured packets of one side.
 #[derive(Arbitrary, Clone, Debug)]
 pub(crate) struct Case {
     /// The sequence number of the SYN: it may wrap soon.
     pub(crate) first: u32,
-    /// The SYN was captured.
+    /// Whether the SYN was captured.
     pub(crate) handshake: bool,
-    /// The last copy counts.
+    /// Whether the last copy counts.
     pub(crate) last: bool,
     pub(crate) events: Vec<Action>,
 }
 
 #[derive(Arbitrary, Clone, Debug)]
 pub(crate) enum Action {
-    /// So many bytes, and 2 more. Copies of different flavours differ in some bytes.
+    /// `length` and 2 more bytes. Copies of different flavours differ in some bytes.
     Data { at: u16, length: u8, flavour: u8 },
-    /// Of which the capture has only the first ones.
+    /// A packet of which only the first bytes were captured.
     Cut { at: u16, length: u8, captured: u8 },
-    /// The other side acknowledges so many bytes.
+    /// The other side acknowledges this many bytes.
     Acknowledge { bytes: u16 },
-    /// The stream ends where it is longest.
+    /// The stream ends at its greatest length.
     Finish,
 }
 
-/// The byte that a copy of a flavour has in a place.
+/// Returns the byte that a copy of a flavour has in a place.
 fn byte(at: usize, flavour: u8) -> u8 {
     let plain = (at * 31 + at / 256) as u8;
-    // Most places are the same in all flavours.
+    // Most bytes are the same in all flavours.
     if flavour != 0 && (at / 3).is_multiple_of(usize::from(flavour % 7) + 2) { plain ^ flavour } else { plain }
 }
 
 #[derive(Clone, Copy, PartialEq)]
 enum Place {
     Unseen,
-    /// A packet that was cut had it.
+    /// It was in a packet that the capture truncated.
     Lost,
     Byte(u8),
 }
@@ -56,7 +58,7 @@ struct Model {
     places: Vec<Place>,
     last: bool,
     acknowledged: usize,
-    /// All before is final: everything there was seen, or is known to be lost.
+    /// All places before this one were seen or are known to be lost.
     final_to: usize,
     ended: bool,
     conflicts: u64,
@@ -88,7 +90,8 @@ impl Model {
         }
     }
 
-    /// Nothing before the first place that was neither seen nor lost changes any more. Only asked where the first copy counts.
+    /// Makes all places before the first one that was neither seen nor lost final. Called only if
+    /// the first copy counts.
     fn settle(&mut self) {
         while self.final_to < self.places.len() && self.places[self.final_to] != Place::Unseen {
             self.final_to += 1;
@@ -96,15 +99,15 @@ impl Model {
     }
 }
 
-/// What the tap was told of the client's side.
+/// A tap that collects the client's stream.
 #[derive(Default)]
-struct Told {
+struct ClientStream {
     stream: Vec<Option<u8>>,
     ending: Option<Ending>,
     chunks: u64,
 }
 
-impl Tap for Told {
+impl Tap for ClientStream {
     fn event(&mut self, _: &Connection, _: Time, event: Event<'_>) {
         match event {
             Event::Chunk { side, bytes } => {
@@ -122,21 +125,21 @@ impl Tap for Told {
     }
 }
 
-/// The events that count. Which bytes of packets that were cut are lost for ever depends on what was delivered; where that depends
-/// on more than what was seen of the stream, they are left out.
+/// Returns the events that count. The lost bytes of truncated packets depend on what was delivered.
+/// Where that depends on more than the packets seen, truncated packets are left out.
 fn events(case: &Case) -> impl Iterator<Item = &Action> {
     let exact = case.handshake && !case.last;
     case.events.iter().take(MOST).filter(move |event| exact || !matches!(event, Action::Cut { .. }))
 }
 
-/// Reassembles what a case says, with patience without end and memory enough.
-fn reassemble(case: &Case) -> (Told, Summary) {
+/// Reassembles a case with unlimited patience and enough memory.
+fn reassemble(case: &Case) -> (ClientStream, Summary) {
     let overlap = if case.last { Overlap::Last } else { Overlap::First };
     let options = Options { overlap, patience: u32::MAX, patience_one_sided: u32::MAX, ..Options::default() };
-    let (mut reassembler, mut told, mut now) = (Reassembler::new(options), Told::default(), 0);
+    let (mut reassembler, mut found, mut now) = (Reassembler::new(options), ClientStream::default(), 0);
     let mut push = |segment: &Segment<'_>| {
         now += 1000;
-        reassembler.push(Time::from_nanos(now), segment, &mut told);
+        reassembler.push(Time::from_nanos(now), segment, &mut found);
     };
     let (client, server) = (SocketAddr::from(([192, 0, 2, 1], 40_000)), SocketAddr::from(([192, 0, 2, 2], 80)));
     let sequence = |at: usize| case.first.wrapping_add(1).wrapping_add(at as u32);
@@ -177,9 +180,9 @@ fn reassemble(case: &Case) -> (Told, Summary) {
             Action::Finish => push(&Segment { sequence: sequence(LONGEST), fin: true, ..empty }),
         }
     }
-    reassembler.finish(&mut told);
+    reassembler.finish(&mut found);
     assert_eq!(reassembler.held(), 0, "nothing is held at the end");
-    (told, reassembler.summary().clone())
+    (found, reassembler.summary().clone())
 }
 
 fn range(at: u16, length: u8) -> (usize, usize) {
@@ -189,11 +192,11 @@ fn range(at: u16, length: u8) -> (usize, usize) {
 
 fn cut(at: u16, length: u8, captured: u8) -> (usize, usize, usize) {
     let (at, end) = range(at, length);
-    // Two bytes at least: one is taken for a keep-alive probe.
+    // At least two bytes, because one byte is taken for a keep-alive probe.
     (at, end, (at + 2 + usize::from(captured)).min(end))
 }
 
-/// What is reassembled is what the map says: every byte and hole, the end, and how many copies disagree.
+/// Compares reassembly with the map: every byte and gap, the end, and the number of conflicts.
 pub(crate) fn check(case: &Case) {
     let mut model = Model {
         places: vec![Place::Unseen; LONGEST],
@@ -233,21 +236,22 @@ pub(crate) fn check(case: &Case) {
         .map(|place| if let Place::Byte(byte) = place { Some(*byte) } else { None })
         .collect();
     if !model.ended {
-        // Nothing says that there is more.
+        // Without a FIN, the stream ends with the last byte seen.
         let last = model.places[begins..].iter().rposition(|place| *place != Place::Unseen);
         expected.truncate(last.map_or(0, |last| last + 1));
     }
-    let (told, summary) = reassemble(case);
-    let first = told.stream.iter().zip(&expected).position(|(found, expected)| found != expected);
+    let (client, summary) = reassemble(case);
+    let first = client.stream.iter().zip(&expected).position(|(found, expected)| found != expected);
     assert_eq!(
-        (first, told.stream.len()),
+        (first, client.stream.len()),
         (None, expected.len()),
         "the first place that differs, and the length: {case:?}"
     );
-    assert_eq!(told.ending, model.ended.then_some(Ending::Closed), "{case:?}");
+    assert_eq!(client.ending, model.ended.then_some(Ending::Closed), "{case:?}");
     assert_eq!(summary.payload, expected.iter().flatten().count() as u64, "{case:?}");
     assert_eq!(summary.gap_bytes, expected.iter().filter(|byte| byte.is_none()).count() as u64, "{case:?}");
-    // Behind a gap nothing before it is compared, and gaps come early only where packets were cut.
+    // Bytes before a gap are not compared after it. Gaps come early only where packets were
+    // truncated.
     let cut = events(case).any(|event| matches!(event, Action::Cut { .. }));
     if !cut {
         let found = (summary.conflicts, summary.conflicting_bytes);

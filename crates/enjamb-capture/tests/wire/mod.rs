@@ -1,13 +1,13 @@
-//! Segments of one connection, made by their place in its streams.
+//! Segments of one connection, by their offset in its streams.
 
 #![allow(dead_code, reason = "every test file uses another part of it")]
 
 use enjamb::{Side, Time};
 use enjamb_capture::{Options, Reassembler, Segment, Summary};
 
-use crate::told::Conversations;
+use crate::conversations::Conversations;
 
-/// One connection, one segment after the other.
+/// The segments of one connection, and their reassembly.
 pub(crate) struct Wire {
     pub(crate) reassembler: Reassembler,
     pub(crate) tap: Conversations,
@@ -66,12 +66,12 @@ impl Wire {
     }
 }
 
-/// Waits for ever.
+/// Returns options with unlimited patience.
 pub(crate) fn patient() -> Options {
     Options { patience: u32::MAX, patience_one_sided: u32::MAX, ..Options::default() }
 }
 
-/// Plays segments after a handshake.
+/// Processes segments after a handshake.
 pub(crate) fn play(options: Options, make: impl Fn(&Wire) -> Vec<Segment<'static>>) -> Conversations {
     let mut wire = Wire::new(1000, options);
     wire.handshake();

@@ -3,8 +3,9 @@
 use std::fmt::Debug;
 
 use crate::kind::Kind;
+use crate::output::Breach;
 use crate::run::Run;
-use crate::subject::{Fault, Subject};
+use crate::subject::Subject;
 
 /// The [`Subject`] of an accumulator: a parser that takes a chunk and returns the rest of it.
 ///
@@ -25,8 +26,8 @@ use crate::subject::{Fault, Subject};
 /// ```
 ///
 /// The accumulator is fed the rest that it returns, until it returns an empty one. A rest that is
-/// not the end of the chunk is a [breach](Fault::WrongRest). So is a rest that is the whole chunk
-/// when [no event](Fault::Stuck) came with it. An error ends the run, unless the adapter
+/// not the end of the chunk is a [breach](Breach::WrongRest). So is a rest that is the whole chunk
+/// when [no event](Breach::Stuck) came with it. An error ends the run, unless the adapter
 /// [`resumes`](Self::resumes).
 ///
 /// When it is [called again](crate::Event::Again) without new bytes, it is fed an empty chunk.
@@ -75,7 +76,7 @@ where
                     None => {}
                     Some(Ok(event)) => run.event(event),
                     Some(Err(error)) => {
-                        let goes_on = run.failed(Kind::of(&error));
+                        let goes_on = run.fail(Kind::of(&error));
                         if !self.resumes && goes_on {
                             break;
                         }
@@ -85,14 +86,14 @@ where
                     }
                 }
                 if !is_end_of(rest, chunk) {
-                    run.broke(Fault::WrongRest { rest: rest.len(), of: chunk.len() });
+                    run.breach(Breach::WrongRest { rest: rest.len(), of: chunk.len() });
                     return;
                 }
                 if rest.is_empty() {
                     break;
                 }
                 if !has_outcome && rest.len() == chunk.len() {
-                    run.broke(Fault::Stuck);
+                    run.breach(Breach::Stuck);
                     return;
                 }
                 chunk = rest;

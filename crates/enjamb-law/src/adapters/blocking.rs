@@ -11,8 +11,9 @@ use enjamb::End;
 
 use crate::kind::Kind;
 use crate::measure::uncounted;
+use crate::output::{Breach, Output};
 use crate::run::Run;
-use crate::subject::{Fault, Said, Subject};
+use crate::subject::Subject;
 
 use super::incoming::{Incoming, RequestReporter};
 
@@ -27,7 +28,7 @@ use super::incoming::{Incoming, RequestReporter};
 /// ```
 ///
 /// The reader is called until it returns `None` or an error. A reader that reads the end of the
-/// stream 10,000 times is [`Hung`](Fault::Hung).
+/// stream 10,000 times is [`Hung`](Breach::Hung).
 ///
 /// A blocking reader cannot be [called again](crate::Event::Again) before its call returns, so it
 /// does not notice such an event; with [`interrupted`](Self::interrupted), a read then fails with
@@ -147,7 +148,7 @@ impl<M, F, N> Blocking<M, F, N> {
                 Ok(Some(event)) => run.event(event),
                 Ok(None) => {
                     if end_seen {
-                        run.say(Said::End(End::Clean));
+                        run.emit(Output::End(End::Clean));
                     }
                     return;
                 }
@@ -155,13 +156,13 @@ impl<M, F, N> Blocking<M, F, N> {
                     // Without a read in between, it returns the same error for ever.
                     let calls = incoming.calls();
                     if calls == calls_before {
-                        run.broke(Fault::Asleep);
+                        run.breach(Breach::Asleep);
                         return;
                     }
                     calls_before = calls;
                 }
                 Err(error) => {
-                    let goes_on = run.failed(Kind::of(&error));
+                    let goes_on = run.fail(Kind::of(&error));
                     if end_seen || !(self.resumes || goes_on && incoming.skip()) {
                         return;
                     }

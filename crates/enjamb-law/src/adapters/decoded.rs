@@ -9,8 +9,9 @@
 use enjamb::End;
 
 use crate::kind::Kind;
+use crate::output::Output;
 use crate::run::Run;
-use crate::subject::{Said, Subject};
+use crate::subject::Subject;
 
 use super::driver::{ByHand, Driver};
 
@@ -153,7 +154,7 @@ where
         }
         if self.verdict || self.driver.tells_leftover() {
             let left = buffer.as_ref().len();
-            run.say(Said::End(if left == 0 { End::Clean } else { End::Leftover(left as u64) }));
+            run.emit(Output::End(if left == 0 { End::Clean } else { End::Leftover(left as u64) }));
         }
     }
 }
@@ -186,7 +187,7 @@ impl<M, V> Decoded<M, V> {
                     if failed.as_ref() == Some(&this) {
                         return false;
                     }
-                    let goes_on = run.failed(this.0.clone());
+                    let goes_on = run.fail(this.0.clone());
                     if !self.resumes {
                         return goes_on;
                     }

@@ -2,10 +2,12 @@
 
 use crate::cutting::stream;
 use crate::law::Law;
+use crate::literal::literal;
 use crate::minimise;
-use crate::run::trace;
-use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Told, Violation, literal};
+use crate::output::Output;
+use crate::subject::{Comparable, Subject};
+use crate::trace::trace;
+use crate::violation::{Trace, Violation};
 
 /// Encodes `items` with `encoder`, one after the other into one buffer, as `FramedWrite` does.
 ///
@@ -62,8 +64,8 @@ where
     let difference = |events: &[S::Event]| {
         let bytes = encode(events)?;
         let decoded = trace(subject, &stream(&bytes), &[]);
-        let expected: Vec<_> = events.iter().cloned().map(Said::<_, S::Error>::Event).collect();
-        let without_end = decoded.iter().filter(|said| !matches!(said, Said::End(_)));
+        let expected: Vec<_> = events.iter().cloned().map(Output::<_, S::Error>::Event).collect();
+        let without_end = decoded.iter().filter(|said| !matches!(said, Output::End(_)));
         (!without_end.eq(&expected)).then_some((bytes, expected, decoded))
     };
     if difference(events).is_none() {
@@ -77,7 +79,7 @@ where
         law: Law::RoundTrip,
         verdict: format!("encoded as {} and decoded again, the output is different", literal(&bytes)),
         call: format!("reads_back(&subject, &{fewest:?}, encode)"),
-        traces: Some([Told::new("encoded", &expected), Told::new("decoded", &decoded)]),
+        traces: Some([Trace::new("encoded", &expected), Trace::new("decoded", &decoded)]),
         input: stream(&bytes),
         messages: None,
         cuts: Vec::new(),

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
+use crate::output::Breach;
 use crate::run::Run;
-use crate::subject::Fault;
 
 use super::feed::Feed;
 
@@ -81,14 +81,14 @@ impl Executor {
             if self.flag.woken.swap(false, Ordering::Acquire) {
                 idle_wakes = if self.feed.progress() == progress { idle_wakes + 1 } else { 0 };
                 if idle_wakes > IDLE_WAKES_MAX {
-                    run.broke(Fault::Busy);
+                    run.breach(Breach::Busy);
                     return None;
                 }
                 continue;
             }
             idle_wakes = 0;
             if self.feed.has_unread() || matches!(self.deliver(run), Delivery::Asleep) {
-                run.broke(Fault::Asleep);
+                run.breach(Breach::Asleep);
                 return None;
             }
         }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::measure::uncounted;
+use crate::output::Breach;
 use crate::run;
-use crate::subject::Fault;
 
 /// The law's end of a [`Chunks`](crate::Chunks), an [`Outgoing`](crate::Outgoing) or a `Body`. The
 /// constructors of async subjects take it.
@@ -126,7 +126,7 @@ impl Feed {
             state.ends_read += 1;
             if state.ends_read > ENDS_READ_MAX {
                 drop(state);
-                run::stop(Fault::Hung);
+                run::stop(Breach::Hung);
             }
             return Poll::Ready(false);
         }

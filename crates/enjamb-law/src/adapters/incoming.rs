@@ -4,8 +4,8 @@ use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::cutting::Event;
+use crate::output::Breach;
 use crate::run::{self, Run};
-use crate::subject::Fault;
 
 /// A connection whose bytes arrive as the law cuts them: a `Read`, and a `BufRead` over its own
 /// chunks.
@@ -104,7 +104,7 @@ impl Incoming {
                     state.ends_read += 1;
                     if state.ends_read > ENDS_READ_MAX {
                         drop(state);
-                        run::stop(Fault::Hung);
+                        run::stop(Breach::Hung);
                     }
                     break;
                 }

@@ -6,8 +6,9 @@ use std::fmt::Debug;
 use enjamb::End;
 
 use crate::kind::Kind;
+use crate::output::{Breach, Output};
 use crate::run::Run;
-use crate::subject::{Fault, Said, Subject};
+use crate::subject::Subject;
 
 use super::parsed::Parsed;
 
@@ -25,7 +26,7 @@ use super::parsed::Parsed;
 ///
 /// Whenever bytes arrive, the function is called with all bytes from the start of the next message
 /// on, and never with none. Bytes that are left when the stream ends are a truncated message. A
-/// [`Parsed::Done`] that used no byte, or more than there are, is a [breach](Fault::Miscounted).
+/// [`Parsed::Done`] that used no byte, or more than there are, is a [breach](Breach::Miscounted).
 ///
 /// A message in n chunks is parsed n times from its start, so a parse function
 /// [rescans](Subject::rescans) and the law [`linear`](crate::linear) does not apply. It does apply
@@ -112,13 +113,13 @@ impl<M, F, A> Parsing<M, F, A> {
                 Parsed::Done(message, used) => {
                     run.event(message);
                     if used == 0 || used > rest.len() {
-                        run.broke(Fault::Miscounted { used, of: rest.len() });
+                        run.breach(Breach::Miscounted { used, of: rest.len() });
                         return None;
                     }
                     at += used;
                 }
                 Parsed::Failed(error) => {
-                    let goes_on = run.failed(Kind::of(&error));
+                    let goes_on = run.fail(Kind::of(&error));
                     if self.resumes {
                         at += 1;
                     } else if goes_on {
@@ -160,7 +161,7 @@ where
             };
             unread.drain(..used);
         }
-        run.say(Said::End(match unread.len() {
+        run.emit(Output::End(match unread.len() {
             0 => End::Clean,
             have => End::Truncated { have: have as u64, missing: None },
         }));

@@ -121,7 +121,7 @@ impl<M, F, A, T, E> Pushing<M, F, A, T, E> {
             _ if failed => {}
             Ok(event) => run.event(event),
             Err(error) => {
-                let fed_on = run.failed(Kind::of(&error));
+                let fed_on = run.fail(Kind::of(&error));
                 if !self.resumes {
                     failed = true;
                     goes_on = fed_on;

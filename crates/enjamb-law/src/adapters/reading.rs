@@ -6,8 +6,9 @@ use std::pin::pin;
 use enjamb::End;
 
 use crate::kind::Kind;
+use crate::output::Output;
 use crate::run::Run;
-use crate::subject::{Said, Subject};
+use crate::subject::Subject;
 
 use super::chunks::Chunks;
 use super::executor::Executor;
@@ -35,10 +36,10 @@ use super::feed::Feed;
 ///
 /// The next chunk arrives only when the reader waits for it. Three kinds of reader commit a breach:
 ///
-/// * [`Asleep`](crate::Fault::Asleep): it is not woken then, because it left no waker, or another
+/// * [`Asleep`](crate::Breach::Asleep): it is not woken then, because it left no waker, or another
 ///   waker than the one that it was polled with;
-/// * [`Busy`](crate::Fault::Busy): it wakes itself again and again, and reads nothing;
-/// * [`Hung`](crate::Fault::Hung): it reads the end of the stream 10,000 times in one call.
+/// * [`Busy`](crate::Breach::Busy): it wakes itself again and again, and reads nothing;
+/// * [`Hung`](crate::Breach::Hung): it reads the end of the stream 10,000 times in one call.
 ///
 /// When it is [called again](crate::Event::Again) without new bytes, the task is polled without a
 /// wake-up.
@@ -168,12 +169,12 @@ where
                     // A reader that stops by itself before the end of the stream gives no verdict
                     // on the end.
                     if feed.end_seen() {
-                        run.say(Said::End(End::Clean));
+                        run.emit(Output::End(End::Clean));
                     }
                     return;
                 }
                 Err(error) => {
-                    let goes_on = run.failed(Kind::of(&error));
+                    let goes_on = run.fail(Kind::of(&error));
                     if feed.end_seen() || !(self.resumes || goes_on && executor.go_on(run)) {
                         return;
                     }

@@ -11,8 +11,10 @@ use std::pin::pin;
 
 use crate::cutting::{Cutting, stream};
 use crate::kind::Kind;
-use crate::run::{self, AfterError, Listener, Run};
-use crate::subject::{Said, Subject};
+use crate::output::Output;
+use crate::run::{AfterError, Listener, Run};
+use crate::subject::Subject;
+use crate::trace::drive;
 
 use super::executor::Executor;
 use super::feed::Feed;
@@ -37,8 +39,8 @@ use super::outgoing::{Log, Outgoing};
 /// Its one event, emitted when all items are written, holds all bytes that were written. At a cut
 /// of the input a write takes no more, and the next is `Pending`. After the end of the input, the
 /// connection takes every write whole. A writer that is not woken when there is room again is
-/// [`Asleep`](crate::Fault::Asleep), and one that keeps waking itself is
-/// [`Busy`](crate::Fault::Busy), as for [`Reading`](crate::Reading).
+/// [`Asleep`](crate::Breach::Asleep), and one that keeps waking itself is
+/// [`Busy`](crate::Breach::Busy), as for [`Reading`](crate::Reading).
 ///
 /// The laws that apply to it are [`split`](crate::split), [`quiet`](crate::quiet),
 /// [`awake`](crate::awake) and [`total`](crate::total).
@@ -108,14 +110,14 @@ impl<M, T, F, A> Writing<M, T, F, A> {
     {
         struct Length(usize);
         impl<F> Listener<WrittenBytes, F> for Length {
-            fn hear(&mut self, said: Said<WrittenBytes, F>) {
-                if let Said::Event(WrittenBytes(bytes)) = said {
+            fn receive(&mut self, said: Output<WrittenBytes, F>) {
+                if let Output::Event(WrittenBytes(bytes)) = said {
                     self.0 = bytes.len();
                 }
             }
         }
         let mut length = Length(0);
-        run::drive(self, &mut std::iter::empty(), &mut length, AfterError::Stop);
+        drive(self, &mut std::iter::empty(), &mut length, AfterError::Stop);
         stream(&vec![0; length.0])
     }
 }
@@ -161,7 +163,7 @@ where
         };
         run.event(WrittenBytes(std::mem::take(&mut log.bytes())));
         if let Err(error) = outcome {
-            let _ = run.failed(Kind::of(&error));
+            let _ = run.fail(Kind::of(&error));
         }
     }
 }

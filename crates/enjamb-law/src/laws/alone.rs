@@ -6,11 +6,13 @@
 
 use crate::cutting::stream;
 use crate::law::Law;
+use crate::literal::messages_code;
 use crate::minimise;
+use crate::output::Output;
 use crate::pulse;
-use crate::run::trace;
-use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Told, Violation, kept, messages_code};
+use crate::subject::{Comparable, Subject};
+use crate::trace::trace;
+use crate::violation::{Trace, Violation, kept};
 
 /// Holds when all `messages` together give the events that they give one by one, each fed to a
 /// fresh subject.
@@ -25,7 +27,7 @@ where
     if alone == together { Ok(()) } else { Err(violation(subject, messages)) }
 }
 
-type Events<S> = Vec<Said<<S as Subject>::Event, <S as Subject>::Error>>;
+type Events<S> = Vec<Output<<S as Subject>::Event, <S as Subject>::Error>>;
 
 /// Returns the events of the messages alone, and together. The verdict on the end of the stream is
 /// left out, and so are breaches, which other laws report.
@@ -37,9 +39,9 @@ where
         let input = stream(bytes);
         pulse::input(&input);
         let said =
-            trace(subject, &input, &[]).into_iter().filter(|said| !matches!(said, Said::End(_) | Said::Broke(_)));
+            trace(subject, &input, &[]).into_iter().filter(|said| !matches!(said, Output::End(_) | Output::Breach(_)));
         said.map(move |said| match said {
-            Said::Event(event) => Said::Event(subject.displaced(event, offset)),
+            Output::Event(event) => Output::Event(subject.displaced(event, offset)),
             said => said,
         })
         .collect::<Vec<_>>()
@@ -66,7 +68,7 @@ where
         law: Law::Alone,
         verdict: "a message gives different events after another message than alone".to_owned(),
         call: format!("alone(&subject, {})", messages_code(&fewest)),
-        traces: Some([Told::new("one fresh subject each", &alone), Told::new("together", &together)]),
+        traces: Some([Trace::new("one fresh subject each", &alone), Trace::new("together", &together)]),
         input: stream(&fewest.concat()),
         cuts: Vec::new(),
         messages: kept(&fewest),

@@ -8,9 +8,10 @@
 
 use crate::cutting::Cutting;
 use crate::law::Law;
+use crate::output::breach;
 use crate::pulse;
-use crate::run::{fault, trace};
 use crate::subject::{Comparable, Subject};
+use crate::trace::trace;
 use crate::violation::Violation;
 
 use super::total;
@@ -24,8 +25,8 @@ where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
     pulse::input(input);
-    match fault(&trace(subject, input, cuts)) {
-        Some(fault) if total::law_broken_by(fault) == Law::Awake => {
+    match breach(&trace(subject, input, cuts)) {
+        Some(found) if total::law_broken_by(found) == Law::Awake => {
             Err(total::violation(subject, input, cuts, Law::Awake))
         }
         _ => Ok(()),

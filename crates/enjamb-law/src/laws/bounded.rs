@@ -6,12 +6,15 @@
 
 use crate::cutting::Cutting;
 use crate::law::Law;
+use crate::literal::input_code;
 use crate::measure;
 use crate::minimise::{self, Trial};
+use crate::output::Output;
 use crate::pulse;
-use crate::run::{AfterError, Listener, drive};
-use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Violation, counted, input_code};
+use crate::run::{AfterError, Listener};
+use crate::subject::{Comparable, Subject};
+use crate::trace::drive;
+use crate::violation::{Violation, counted};
 
 /// The number of bytes that a subject may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +66,7 @@ struct PeakHeld {
 }
 
 impl<E, F> Listener<E, F> for PeakHeld {
-    fn hear(&mut self, _: Said<E, F>) {}
+    fn receive(&mut self, _: Output<E, F>) {}
     fn holds(&mut self, bytes: usize) {
         self.bytes = self.bytes.max(bytes);
     }

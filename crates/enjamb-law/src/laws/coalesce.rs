@@ -6,11 +6,13 @@
 
 use crate::cutting::{Cutting, stream};
 use crate::law::Law;
+use crate::literal::messages_code;
 use crate::minimise;
+use crate::output::Output;
 use crate::pulse;
-use crate::run::trace;
-use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Told, Violation, kept, messages_code};
+use crate::subject::{Comparable, Subject};
+use crate::trace::trace;
+use crate::violation::{Trace, Violation, kept};
 
 use super::boundaries::boundaries;
 
@@ -33,8 +35,8 @@ where
 struct Difference<E, F> {
     input: Cutting,
     cuts: Vec<usize>,
-    apart: Vec<Said<E, F>>,
-    joined: Vec<Said<E, F>>,
+    apart: Vec<Output<E, F>>,
+    joined: Vec<Output<E, F>>,
 }
 
 fn difference<S>(subject: &S, messages: &[&[u8]]) -> Option<Difference<S::Event, S::Error>>
@@ -70,7 +72,7 @@ where
             if cuts.is_empty() { "in one chunk" } else { "two to a chunk" }
         ),
         call: format!("coalesce(&subject, {})", messages_code(&fewest)),
-        traces: Some([Told::new("one to a chunk", &apart), Told::new("together", &joined)]),
+        traces: Some([Trace::new("one to a chunk", &apart), Trace::new("together", &joined)]),
         input,
         cuts,
         messages: kept(&fewest),

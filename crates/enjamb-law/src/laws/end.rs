@@ -8,11 +8,13 @@
 
 use crate::cutting::stream;
 use crate::law::Law;
+use crate::literal::messages_code;
 use crate::minimise;
+use crate::output::{Output, breach};
 use crate::pulse;
-use crate::run::{fault, trace};
-use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Told, Violation, kept, messages_code};
+use crate::subject::{Comparable, Subject};
+use crate::trace::trace;
+use crate::violation::{Trace, Violation, kept};
 use enjamb::End;
 
 use super::boundaries::boundaries;
@@ -37,7 +39,7 @@ struct MisreportedEnd<E, F> {
     /// The number of bytes of the messages that arrived.
     have: usize,
     verdict: String,
-    traces: [(String, Vec<Said<E, F>>); 2],
+    traces: [(String, Vec<Output<E, F>>); 2],
 }
 
 fn misreported_end<S>(subject: &S, messages: &[&[u8]]) -> Option<MisreportedEnd<S::Event, S::Error>>
@@ -57,7 +59,7 @@ where
     for end in ends {
         for have in start + 1..end {
             let output = output_of_first(have);
-            if output == before && fault(&output).is_none() {
+            if output == before && breach(&output).is_none() {
                 let verdict = format!(
                     "the stream ends {} bytes into a message of {}, and nothing reports it: the bytes are lost silently",
                     have - start,
@@ -72,8 +74,8 @@ where
             }
         }
         let whole = output_of_first(end);
-        let unclean = |said: &Said<S::Event, S::Error>| {
-            matches!(said, Said::Failed(_) | Said::End(End::Truncated { .. } | End::Leftover(_)))
+        let unclean = |said: &Output<S::Event, S::Error>| {
+            matches!(said, Output::Error(_) | Output::End(End::Truncated { .. } | End::Leftover(_)))
         };
         if whole.iter().any(unclean) {
             let verdict = format!("the stream ends between two messages, at byte {end}, and is reported as unclean");
@@ -104,7 +106,7 @@ where
         law: Law::End,
         verdict,
         call: format!("end(&subject, {})", messages_code(&fewest)),
-        traces: Some([Told::new(expected_label, &expected), Told::new(actual_label, &actual)]),
+        traces: Some([Trace::new(expected_label, &expected), Trace::new(actual_label, &actual)]),
         input: stream(&fewest.concat()[..have]),
         cuts: Vec::new(),
         messages: kept(&fewest),

@@ -4,13 +4,16 @@
 //! up. This is the contract of [`Machine`](enjamb::Machine). It does not bind a codec whose errors
 //! concern one message and which finds the next message by itself.
 
-use crate::cutting::{Cutting, Event};
+use crate::cutting::{Cutting, Event, ONLY};
 use crate::law::Law;
+use crate::literal::input_code;
 use crate::minimise::{self, Trial};
+use crate::output::Output;
 use crate::pulse;
-use crate::run::{AfterError, Recorder, drive};
-use crate::subject::{Comparable, ONLY, Said, Subject};
-use crate::violation::{Told, Violation, input_code};
+use crate::run::AfterError;
+use crate::subject::{Comparable, Subject};
+use crate::trace::{Recorder, drive};
+use crate::violation::{Trace, Violation};
 
 /// Holds when the subject, once it has failed on `input` cut at `cuts`, returns only that error:
 /// when it is called again without new bytes, and when it is fed all of `input` once more.
@@ -29,7 +32,7 @@ struct FusedTrial<'s, S>(&'s S);
 
 impl<S: Subject<Event: Comparable, Error: Comparable>> FusedTrial<'_, S> {
     /// Returns the output of `input`, of calls without new bytes, and of `input` once more.
-    fn output(&self, input: &Cutting, cuts: &[usize]) -> Vec<Said<S::Event, S::Error>> {
+    fn output(&self, input: &Cutting, cuts: &[usize]) -> Vec<Output<S::Event, S::Error>> {
         pulse::cuts(cuts);
         let once_more = input.bytes();
         let more = [(ONLY, Event::Again), (ONLY, Event::Chunk(&once_more)), (ONLY, Event::Again)];
@@ -40,8 +43,8 @@ impl<S: Subject<Event: Comparable, Error: Comparable>> FusedTrial<'_, S> {
 
     /// Returns the index of the first error of a trace, and that of the first entry after it that
     /// is not that error.
-    fn unfused(said: &[Said<S::Event, S::Error>]) -> Option<(usize, usize)> {
-        let failed = said.iter().position(|said| matches!(said, Said::Failed(_)))?;
+    fn unfused(said: &[Output<S::Event, S::Error>]) -> Option<(usize, usize)> {
+        let failed = said.iter().position(|said| matches!(said, Output::Error(_)))?;
         let other = said[failed..].iter().position(|other| *other != said[failed])?;
         Some((failed, failed + other))
     }
@@ -66,14 +69,14 @@ where
     let (input, cuts) = minimise::smallest(&FusedTrial(subject), input, cuts);
     let output = FusedTrial(subject).output(&input, &cuts);
     let (failed, other) = FusedTrial::<S>::unfused(&output).unwrap_or((0, 0));
-    let actual = Told::new("actual", &output);
-    let mut expected = Told { of: "expected".to_owned(), said: actual.said.clone() };
-    for at in other..actual.said.len() {
-        expected.said[at].clone_from(&actual.said[failed]);
+    let actual = Trace::new("actual", &output);
+    let mut expected = Trace { label: "expected".to_owned(), outputs: actual.outputs.clone() };
+    for at in other..actual.outputs.len() {
+        expected.outputs[at].clone_from(&actual.outputs[failed]);
     }
     Box::new(Violation {
         law: Law::Fused,
-        verdict: format!("after its error it was called and fed again, and gave output: {}", actual.said[other]),
+        verdict: format!("after its error it was called and fed again, and gave output: {}", actual.outputs[other]),
         call: format!("fused(&subject, &{}, &{cuts:?})", input_code(&input)),
         traces: Some([expected, actual]),
         input,

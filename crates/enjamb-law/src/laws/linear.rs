@@ -11,11 +11,14 @@ use std::time::Duration;
 
 use crate::cutting::stream;
 use crate::law::Law;
+use crate::literal::literal;
 use crate::measure::{self, Work};
+use crate::output::Output;
 use crate::pulse;
-use crate::run::{AfterError, Listener, drive};
-use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Violation, literal};
+use crate::run::{AfterError, Listener};
+use crate::subject::{Comparable, Subject};
+use crate::trace::drive;
+use crate::violation::Violation;
 
 /// A stream of any length: `start` once, then `unit` again and again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +102,7 @@ fn quadratic(small: &Work, large: &Work, times: u64) -> Option<Resource> {
 struct NullListener;
 
 impl<E, F> Listener<E, F> for NullListener {
-    fn hear(&mut self, _: Said<E, F>) {}
+    fn receive(&mut self, _: Output<E, F>) {}
 }
 
 fn violation(growth: &Growth, resource: Resource, [first, second, third]: [&Work; 3]) -> Box<Violation> {

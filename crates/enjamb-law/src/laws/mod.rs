@@ -25,5 +25,5 @@ pub use linear::{Growth, linear};
 pub use prompt::prompt;
 pub use quiet::quiet;
 pub use round_trip::round_trip;
-pub use split::{Checked, split, split_everywhere};
+pub use split::{Coverage, split, split_everywhere};
 pub use total::total;

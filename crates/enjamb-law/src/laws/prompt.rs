@@ -8,11 +8,14 @@
 
 use crate::cutting::{Event, stream};
 use crate::law::Law;
+use crate::literal::messages_code;
 use crate::minimise;
+use crate::output::Output;
 use crate::pulse;
-use crate::run::{AfterError, Listener, drive, trace};
-use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Told, Violation, kept, messages_code};
+use crate::run::{AfterError, Listener};
+use crate::subject::{Comparable, Subject};
+use crate::trace::{drive, trace};
+use crate::violation::{Trace, Violation, kept};
 
 use super::boundaries::boundaries;
 
@@ -54,8 +57,8 @@ struct EventCounter {
 }
 
 impl<E, F> Listener<E, F> for EventCounter {
-    fn hear(&mut self, said: Said<E, F>) {
-        self.events += usize::from(matches!(said, Said::Event(_)));
+    fn receive(&mut self, said: Output<E, F>) {
+        self.events += usize::from(matches!(said, Output::Event(_)));
     }
     fn asked(&mut self) {
         self.requests.push((self.at, self.events + self.pending));
@@ -87,10 +90,10 @@ where
         // The first request for more after the whole message was given.
         let &(_, events) = counter.requests.iter().find(|(at, _)| *at >= end)?;
         let due = trace(subject, &stream(&bytes[..end]), &[]);
-        if due.iter().any(|said| matches!(said, Said::Failed(_) | Said::Broke(_))) {
+        if due.iter().any(|said| matches!(said, Output::Error(_) | Output::Breach(_))) {
             return None;
         }
-        let due: Vec<String> = due.iter().filter(|said| matches!(said, Said::Event(_))).map(Said::told).collect();
+        let due: Vec<String> = due.iter().filter(|said| matches!(said, Output::Event(_))).map(Output::text).collect();
         if events < due.len() {
             let emitted = due[..events].to_vec();
             return Some(LateMessage { end, due, emitted });
@@ -139,8 +142,8 @@ where
         verdict: format!("a message was complete at byte {}, and was not emitted before more was requested", late.end),
         call: format!("prompt(&subject, {}, &{cuts:?})", messages_code(&fewest)),
         traces: Some([
-            Told { of: "emitted when the stream ends there".to_owned(), said: late.due },
-            Told { of: "emitted before more was requested".to_owned(), said: late.emitted },
+            Trace { label: "emitted when the stream ends there".to_owned(), outputs: late.due },
+            Trace { label: "emitted before more was requested".to_owned(), outputs: late.emitted },
         ]),
         input: stream(&fewest.concat()),
         cuts,

@@ -5,13 +5,16 @@
 
 use enjamb::Side;
 
-use crate::cutting::{Cutting, Event};
+use crate::cutting::{Cutting, Event, ONLY};
 use crate::law::Law;
+use crate::literal::input_code;
 use crate::minimise::{self, Trial};
+use crate::output::Output;
 use crate::pulse;
-use crate::run::{AfterError, Listener, Recorder, drive, trace};
-use crate::subject::{Comparable, ONLY, Said, Subject};
-use crate::violation::{Told, Violation, input_code};
+use crate::run::{AfterError, Listener};
+use crate::subject::{Comparable, Subject};
+use crate::trace::{Recorder, drive, trace};
+use crate::violation::{Trace, Violation};
 
 /// Holds when `input`, cut at `cuts`, gives the same output if the subject is called again before
 /// the first chunk and after each chunk.
@@ -44,13 +47,13 @@ struct UnpromptedRecorder<E, F> {
 }
 
 impl<E, F> Listener<E, F> for UnpromptedRecorder<E, F> {
-    fn hear(&mut self, said: Said<E, F>) {
+    fn receive(&mut self, said: Output<E, F>) {
         // Other laws report breaches.
-        let counts = !matches!(said, Said::Broke(_));
+        let counts = !matches!(said, Output::Breach(_));
         if counts && self.called_again && self.first_unprompted.is_none() {
             self.first_unprompted = Some(self.recorder.0.len());
         }
-        self.recorder.hear(said);
+        self.recorder.receive(said);
     }
     fn asked(&mut self) {
         // Output after the last request concerns the end of the stream.
@@ -64,7 +67,7 @@ impl<E, F> Listener<E, F> for UnpromptedRecorder<E, F> {
 struct QuietTrial<'s, S>(&'s S);
 
 /// The output, and the index of the first of it that came without new bytes.
-type UnpromptedOutput<E, F> = (Vec<Said<E, F>>, Option<usize>);
+type UnpromptedOutput<E, F> = (Vec<Output<E, F>>, Option<usize>);
 
 impl<S: Subject<Event: Comparable, Error: Comparable>> QuietTrial<'_, S> {
     fn output(&self, input: &Cutting, cuts: &[usize]) -> UnpromptedOutput<S::Event, S::Error> {
@@ -97,14 +100,14 @@ where
     let expected = trace(subject, &input, &cuts);
     let (output, unprompted) = QuietTrial(subject).output(&input, &cuts);
     let verdict = match unprompted.and_then(|at| output.get(at)) {
-        Some(said) => format!("a call without new bytes gave output: {}", said.told()),
+        Some(said) => format!("a call without new bytes gave output: {}", said.text()),
         None => "the output changes when it is called again between the chunks".to_owned(),
     };
     Box::new(Violation {
         law: Law::Quiet,
         verdict,
         call: format!("quiet(&subject, &{}, &{cuts:?})", input_code(&input)),
-        traces: Some([Told::new("called once", &expected), Told::new("called again after each chunk", &output)]),
+        traces: Some([Trace::new("called once", &expected), Trace::new("called again after each chunk", &output)]),
         input,
         cuts,
         messages: None,

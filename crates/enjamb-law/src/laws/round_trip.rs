@@ -5,10 +5,12 @@ use enjamb::End;
 
 use crate::cutting::stream;
 use crate::law::Law;
+use crate::literal::literal;
+use crate::output::Output;
 use crate::pulse;
-use crate::run::trace;
-use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Told, Violation, literal};
+use crate::subject::{Comparable, Subject};
+use crate::trace::trace;
+use crate::violation::{Trace, Violation};
 
 /// Holds when the events of `message`, encoded by `encode` and decoded again, are the same events;
 /// and, for a message that is `canonical`, when their encoding is the message.
@@ -33,13 +35,13 @@ where
     let mut encoded = Vec::new();
     for said in &decoded {
         match said {
-            Said::Event(event) => match encode(event) {
+            Output::Event(event) => match encode(event) {
                 Some(bytes) => encoded.extend(bytes),
                 None => return Ok(()),
             },
-            Said::End(End::Clean) => {}
+            Output::End(End::Clean) => {}
             // The law concerns whole messages only.
-            Said::End(_) | Said::Failed(_) | Said::Broke(_) => return Ok(()),
+            Output::End(_) | Output::Error(_) | Output::Breach(_) => return Ok(()),
         }
     }
     let again = trace(subject, &stream(&encoded), &[]);
@@ -54,7 +56,7 @@ where
         law: Law::RoundTrip,
         verdict,
         call: format!("round_trip(&subject, {}, {canonical}, encode)", literal(message)),
-        traces: Some([Told::new("decoded", &decoded), Told::new("encoded and decoded again", &again)]),
+        traces: Some([Trace::new("decoded", &decoded), Trace::new("encoded and decoded again", &again)]),
         input,
         cuts: Vec::new(),
         messages: None,

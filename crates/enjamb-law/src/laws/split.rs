@@ -4,22 +4,25 @@ use std::ops::ControlFlow;
 
 use crate::cutting::Cutting;
 use crate::law::Law;
+use crate::literal::input_code;
 use crate::minimise::{self, Trial};
+use crate::output::Output;
 use crate::pulse;
-use crate::run::trace;
 use crate::segmentations::Segmentations;
-use crate::subject::{Comparable, Said, Subject};
-use crate::violation::{Told, Violation, input_code};
+use crate::subject::{Comparable, Subject};
+use crate::trace::trace;
+use crate::violation::{Trace, Violation};
 
 /// The amount of work that [`split_everywhere`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Checked {
+#[non_exhaustive]
+pub struct Coverage {
     /// The number of segmentations that were run. One or two cuts at the edge of a turn change
     /// nothing and are left out.
     pub segmentations: usize,
     /// The number of entries in the output of the uncut input: events, errors, and the verdict on
     /// the end.
-    pub said: usize,
+    pub outputs: usize,
 }
 
 /// Holds when `input` gives the same output cut at `cuts` as in one chunk: every event, the error,
@@ -44,13 +47,13 @@ pub fn split_everywhere<S>(
     subject: &S,
     input: &Cutting,
     segmentations: &Segmentations,
-) -> Result<Checked, Box<Violation>>
+) -> Result<Coverage, Box<Violation>>
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
     pulse::input(input);
     let whole = trace(subject, input, &[]);
-    let mut checked = Checked { segmentations: 0, said: whole.len() };
+    let mut checked = Coverage { segmentations: 0, outputs: whole.len() };
     let edges = input.edges();
     let broken = segmentations.try_each(input.len(), |cuts| {
         // The same cuts without the one at the edge are a segmentation of their own.
@@ -69,7 +72,7 @@ where
 struct SplitTrial<'s, S>(&'s S);
 
 impl<S: Subject<Event: Comparable, Error: Comparable>> Trial for SplitTrial<'_, S> {
-    type Reference = Vec<Said<S::Event, S::Error>>;
+    type Reference = Vec<Output<S::Event, S::Error>>;
 
     fn reference(&self, input: &Cutting) -> Self::Reference {
         pulse::input(input);
@@ -92,7 +95,7 @@ where
         law: Law::Split,
         verdict: "the output depends on where the stream is cut".to_owned(),
         call: format!("split(&subject, &{}, &{cuts:?})", input_code(&input)),
-        traces: Some([Told::new("whole", &whole), Told::new("cut", &cut)]),
+        traces: Some([Trace::new("whole", &whole), Trace::new("cut", &cut)]),
         input,
         cuts,
         messages: None,

@@ -6,13 +6,15 @@
 
 use crate::cutting::Cutting;
 use crate::law::Law;
+use crate::literal::input_code;
 use crate::minimise::{self, Trial};
+use crate::output::{Breach, breach};
 use crate::pulse;
-use crate::run::{fault, trace};
-use crate::subject::{Comparable, Fault, Subject};
-use crate::violation::{Told, Violation, input_code};
+use crate::subject::{Comparable, Subject};
+use crate::trace::trace;
+use crate::violation::{Trace, Violation};
 
-/// Holds when the subject commits no [breach](Fault) over `input`, cut at `cuts`.
+/// Holds when the subject commits no [breach](Breach) over `input`, cut at `cuts`.
 ///
 /// # Errors
 /// A [`Violation`], minimised. A reader that sleeps or spins breaks the law [`awake`](crate::awake)
@@ -22,16 +24,16 @@ where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
     pulse::input(input);
-    match fault(&trace(subject, input, cuts)) {
-        Some(fault) if law_broken_by(fault) == Law::Total => Err(violation(subject, input, cuts, Law::Total)),
+    match breach(&trace(subject, input, cuts)) {
+        Some(found) if law_broken_by(found) == Law::Total => Err(violation(subject, input, cuts, Law::Total)),
         _ => Ok(()),
     }
 }
 
 /// Returns the law that a breach breaks.
-pub(super) fn law_broken_by(fault: &Fault) -> Law {
-    match fault {
-        Fault::Asleep | Fault::Busy => Law::Awake,
+pub(super) fn law_broken_by(breach: &Breach) -> Law {
+    match breach {
+        Breach::Asleep | Breach::Busy => Law::Awake,
         _ => Law::Total,
     }
 }
@@ -49,7 +51,7 @@ impl<S: Subject<Event: Comparable, Error: Comparable>> Trial for TotalTrial<'_, 
     }
 
     fn fails(&self, input: &Cutting, (): &(), cuts: &[usize]) -> bool {
-        fault(&trace(self.subject, input, cuts)).is_some_and(|fault| law_broken_by(fault) == self.law)
+        breach(&trace(self.subject, input, cuts)).is_some_and(|found| law_broken_by(found) == self.law)
     }
 }
 
@@ -59,15 +61,16 @@ where
 {
     let (input, cuts) = minimise::smallest(&TotalTrial { subject, law }, input, cuts);
     let output = trace(subject, &input, &cuts);
-    let verdict = fault(&output)
+    let verdict = breach(&output)
         .map_or_else(|| "it does not repeat: the same input passed the next time".to_owned(), ToString::to_string);
-    let actual = Told::new("actual", &output);
+    let actual = Trace::new("actual", &output);
     Box::new(Violation {
         law,
         verdict,
         call: format!("{}(&subject, &{}, &{cuts:?})", law.name(), input_code(&input)),
-        traces: (actual.said.len() > 1).then(|| {
-            let before = Told { of: "expected".to_owned(), said: actual.said[..actual.said.len() - 1].to_vec() };
+        traces: (actual.outputs.len() > 1).then(|| {
+            let before =
+                Trace { label: "expected".to_owned(), outputs: actual.outputs[..actual.outputs.len() - 1].to_vec() };
             [before, actual]
         }),
         input,

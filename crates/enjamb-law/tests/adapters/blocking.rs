@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 
 use enjamb_law::{
-    Blocking, Fault, Incoming, Law, Segmentations, awake, prompt, quiet, split_everywhere, stream, total,
+    Blocking, Breach, Incoming, Law, Segmentations, awake, prompt, quiet, split_everywhere, stream, total,
 };
 
 use crate::laws::{broken, hold, hold_but, output};
@@ -125,7 +125,7 @@ fn a_reader_that_never_reads_again_after_would_block_is_caught() {
     )
     .would_block(|error: &io::Error| error.kind() == ErrorKind::WouldBlock);
     let violation = awake(&stuck, &stream(b"a"), &[]).unwrap_err();
-    assert_eq!(violation.verdict, Fault::Asleep.to_string());
+    assert_eq!(violation.verdict, Breach::Asleep.to_string());
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_reader_that_never_checks_for_the_end_is_caught() {
         Ok(Some(line))
     };
     let violation = total(&Blocking::new(line), &stream(b"a\nb"), &[]).unwrap_err();
-    assert_eq!(violation.verdict, Fault::Hung.to_string());
+    assert_eq!(violation.verdict, Breach::Hung.to_string());
 }
 
 #[test]

@@ -223,7 +223,7 @@ fn planted_bugs_are_caught() {
     let violation = prompt(&frames(Bug::WaitsForMore), &messages, &[4]).unwrap_err();
     assert_eq!(violation.verdict, "a message was complete at byte 2, and was not emitted before more was requested");
     let violation = total(&frames(Bug::NeverTakes), &input, &[]).unwrap_err();
-    assert_eq!(violation.verdict, "it went on for ever: it was stopped after it had said 81 things of 1 bytes");
+    assert_eq!(violation.verdict, "it does not end: it was stopped after 81 outputs from 1 bytes");
     let violation = total(&frames(Bug::Panics), &input, &[1]).unwrap_err();
     assert!(violation.verdict.starts_with("it panicked: index out of bounds"), "{violation}");
 }

@@ -101,9 +101,9 @@ fn the_reported_number_of_used_bytes_is_checked() {
     let messages: [&[u8]; 3] = [b"\x02ab", b"\0", b"\x01c"];
     hold(&Parsing::new(|bytes| frame(bytes, |used| used)), &messages);
     for (used, verdict) in [
-        (0, "it says that it used 0 bytes, of 1 that were there"),
-        (9, "it says that it used 9 bytes, of 1 that were there"),
-        (usize::MAX, "it says that it used 18446744073709551615 bytes, of 1 that were there"),
+        (0, "it reports 0 bytes as used, of 1 that were there"),
+        (9, "it reports 9 bytes as used, of 1 that were there"),
+        (usize::MAX, "it reports 18446744073709551615 bytes as used, of 1 that were there"),
     ] {
         let violation = total(&Parsing::new(|bytes| frame(bytes, |_| used)), &stream(b"\0"), &[]).unwrap_err();
         assert_eq!(violation.verdict, verdict);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use enjamb_law::{
-    Chunks, Fault, Law, Reading, Segmentations, Subject, awake, end, quiet, split, split_everywhere, stream, total,
+    Breach, Chunks, Law, Reading, Segmentations, Subject, awake, end, quiet, split, split_everywhere, stream, total,
 };
 use futures_util::TryStreamExt as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, ReadBuf};
@@ -137,11 +137,11 @@ fn buggy(bug: Bug) -> impl Subject<Event = Vec<u8>, Error = enjamb_law::Kind> {
 #[test]
 fn lost_wake_ups_are_caught() {
     for (bug, fault, cuts) in [
-        (Bug::NoopWaker, Fault::Asleep, &[][..]),
-        (Bug::PendingWithoutRead, Fault::Asleep, &[]),
-        (Bug::Spins, Fault::Busy, &[]),
+        (Bug::NoopWaker, Breach::Asleep, &[][..]),
+        (Bug::PendingWithoutRead, Breach::Asleep, &[]),
+        (Bug::Spins, Breach::Busy, &[]),
         // At the first chunk the kept waker is the current one; at the second it is not.
-        (Bug::KeepsWaker, Fault::Asleep, &[1]),
+        (Bug::KeepsWaker, Breach::Asleep, &[1]),
     ] {
         let violation = awake(&buggy(bug), &stream(b"\x01a\x02bc"), cuts).unwrap_err();
         assert_eq!((violation.law, violation.verdict), (Law::Awake, fault.to_string()), "{bug:?}");
@@ -190,7 +190,7 @@ fn a_reader_that_keeps_the_waker_of_an_earlier_poll_is_caught() {
     let reading = Reading::with(|reader| WokenOnlyReader { reader, left: None }, frame);
     awake(&reading, &stream(b"\x02ab"), &[1, 2]).unwrap();
     let violation = quiet(&reading, &stream(b"\x02ab"), &[]).unwrap_err();
-    assert_eq!(violation.traces.unwrap()[1].said, [Fault::Asleep.to_string()]);
+    assert_eq!(violation.traces.unwrap()[1].outputs, [Breach::Asleep.to_string()]);
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn a_reader_that_never_checks_for_the_end_is_caught() {
         Ok(Some(line))
     }
     let violation = total(&Reading::new(line), &stream(b"a\nb"), &[]).unwrap_err();
-    assert_eq!(violation.verdict, Fault::Hung.to_string());
+    assert_eq!(violation.verdict, Breach::Hung.to_string());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
-use enjamb_law::{Body, Fault, Law, Never, Segmentations, Streaming, awake, split_everywhere, stream};
+use enjamb_law::{Body, Breach, Law, Never, Segmentations, Streaming, awake, split_everywhere, stream};
 use eventsource_stream::Eventsource as _;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream as streams};
 
@@ -93,7 +93,7 @@ fn a_transformer_that_leaves_no_waker_is_caught() {
         }
     }
     let violation = awake(&Streaming::new(NoopWakerStream), &stream(b"abc"), &[]).unwrap_err();
-    assert_eq!(violation.verdict, Fault::Asleep.to_string());
+    assert_eq!(violation.verdict, Breach::Asleep.to_string());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use enjamb_law::{Fault, Outgoing, Segmentations, Subject, Writing, awake, quiet, split, split_everywhere, stream};
+use enjamb_law::{Breach, Outgoing, Segmentations, Subject, Writing, awake, quiet, split, split_everywhere, stream};
 use futures_util::SinkExt as _;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _, BufWriter};
 use tokio_util::codec::{FramedWrite, LengthDelimitedCodec};
@@ -20,7 +20,7 @@ where
     let input = writing.input();
     assert_eq!(input.len(), bytes.len());
     let checked = split_everywhere(writing, &input, &Segmentations::up_to_two_cuts());
-    assert_eq!(checked.unwrap_or_else(|violation| panic!("{violation}")).said, 1);
+    assert_eq!(checked.unwrap_or_else(|violation| panic!("{violation}")).outputs, 1);
     let every: Vec<usize> = (1..input.len()).collect();
     awake(writing, &input, &every).unwrap();
     quiet(writing, &input, &every).unwrap();
@@ -61,7 +61,7 @@ fn a_writer_that_ignores_how_much_was_written_is_caught() {
     let violation = split_everywhere(&careless, &careless.input(), &Segmentations::up_to_one_cut()).unwrap_err();
     let [whole, cut] = violation.traces.clone().unwrap();
     assert_eq!((violation.input.len(), violation.cuts), (2, vec![1]));
-    assert_eq!((whole.said, cut.said), (vec![r#""ontwo""#.to_owned()], vec![r#""ot""#.to_owned()]));
+    assert_eq!((whole.outputs, cut.outputs), (vec![r#""ontwo""#.to_owned()], vec![r#""ot""#.to_owned()]));
 }
 
 #[test]
@@ -105,7 +105,7 @@ impl AsyncWrite for NoopWakerWriter {
 
 #[test]
 fn lost_wake_ups_are_caught() {
-    for (spins, fault) in [(false, Fault::Asleep), (true, Fault::Busy)] {
+    for (spins, fault) in [(false, Breach::Asleep), (true, Breach::Busy)] {
         let lost = Writing::with(
             move |outgoing| NoopWakerWriter { outgoing, spins },
             vec!["abc"],

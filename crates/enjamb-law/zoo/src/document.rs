@@ -15,7 +15,7 @@ pub fn document(all: &[EntryReport<'_>]) -> String {
     let failing = all.iter().filter(broken).count();
     let failures: usize = all.iter().map(|report| failed_laws(report).count()).sum();
     let tried = all.iter().flat_map(|report| &report.outcomes);
-    let tried = tried.filter(|(_, outcome)| !matches!(outcome, Outcome::NotAsked(_))).count();
+    let tried = tried.filter(|(_, outcome)| !matches!(outcome, Outcome::NotTried(_))).count();
     let _ = writeln!(
         text,
         "The zoo has {} decoders with {tried} verdicts. {failures} of these are failures, in {failing} decoders.\n",
@@ -282,7 +282,7 @@ mod tests {
         let row = row.unwrap_or_else(|| panic!("the table has no row {entry}"));
         let cells = row.trim_end_matches('|').split('|').skip(3).map(str::trim);
         let outcome = |law, cell| match cell {
-            "" => Outcome::NotAsked(String::new()),
+            "" => Outcome::NotTried(String::new()),
             "holds" => Outcome::Holds,
             _ if law == Law::Linear => Outcome::Fails { verdict: String::new(), picture: String::new() },
             _ => Outcome::Fails { verdict: String::new(), picture: "a picture".to_owned() },

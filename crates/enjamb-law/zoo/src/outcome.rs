@@ -13,7 +13,7 @@ pub enum Outcome {
         verdict: String,
         picture: String,
     },
-    NotAsked(String),
+    NotTried(String),
     Unfit(String),
 }
 
@@ -27,10 +27,10 @@ impl Outcome {
             }
             // A crash or a hang counts for one law only. The other laws come to no verdict.
             Verdict::Broken(violation) if violation.law != law => {
-                Self::NotAsked(format!("there is no verdict: {}", violation.verdict))
+                Self::NotTried(format!("there is no verdict: {}", violation.verdict))
             }
             Verdict::Holds(_) => Self::Holds,
-            Verdict::NotAsked(reason) => Self::NotAsked(reason),
+            Verdict::NotTried(reason) => Self::NotTried(reason),
             Verdict::Unfit(what) => Self::Unfit(what),
             Verdict::Broken(violation) => Self::of(&violation),
         }
@@ -38,7 +38,7 @@ impl Outcome {
 
     fn of(violation: &Violation) -> Self {
         let text = violation.to_string();
-        let shown = text.split("\nas a test:").next().unwrap_or(&text);
+        let shown = text.split("\nas a test").next().unwrap_or(&text);
         let picture: Vec<String> = shown.lines().filter(|line| *line != violation.verdict).map(shortened).collect();
         Self::Fails { verdict: violation.verdict.clone(), picture: picture.join("\n").trim_end().to_owned() }
     }

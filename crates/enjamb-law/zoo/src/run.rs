@@ -99,7 +99,7 @@ fn summary(outcomes: &[(Law, Outcome)]) -> String {
     for (law, outcome) in outcomes {
         match outcome {
             Outcome::Holds => holds += 1,
-            Outcome::NotAsked(_) => {}
+            Outcome::NotTried(_) => {}
             Outcome::Fails { .. } => others.push(law.name().to_owned()),
             Outcome::Unfit(what) => others.push(format!("{law} (unusable definition: {what})")),
         }
@@ -144,7 +144,7 @@ fn discrepancy(entry: &Entry, law: Law, outcome: &Outcome) -> Option<String> {
         (Outcome::Holds, Some(FindingKind::Accepted)) => {
             format!("{law} holds for {name}, which has an accepted failure of it")
         }
-        (Outcome::NotAsked(reason), Some(_)) => {
+        (Outcome::NotTried(reason), Some(_)) => {
             format!("{law} was not tried on {name}, which has a finding that it fails: {reason}")
         }
         (Outcome::Unfit(what), _) => format!("the definition of {name} cannot be used for {law}: {what}"),

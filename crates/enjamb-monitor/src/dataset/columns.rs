@@ -1,115 +1,86 @@
-//! The columns of a dataset, and records as rows of them.
+//! The columns of a dataset, and records as typed values in them.
 //!
-//! A row is made in two steps, so that the first can be done by many threads and the second, in order, by the one that writes: [`Rows`] takes the
-//! fields of records as plain bytes, [`Row::next`] finds them again.
+//! The columns follow from the table of fields: a field is one column, but for a time and an address, which are two, and
+//! for the protocol, which is the partition that a file is in. The first column, `capture`, is not a field: only the
+//! writer knows it.
 
-use std::io;
 use std::sync::Arc;
+use std::sync::LazyLock;
 
 use parquet::basic::{LogicalType, Repetition, TimeUnit, Type as PhysicalType};
 use parquet::errors::Result as ParquetResult;
 use parquet::schema::types::{Type, TypePtr};
 
-use crate::field::{Field, FieldType};
-use crate::format::push;
-use crate::payload::ShowForm;
-use crate::record::{Record, Value};
+use crate::escape::push;
+use crate::field::{Field, FieldType, RecordType};
+use crate::record::{Record, Value, Visitor};
 
 /// A column of the files.
 pub(super) struct Column {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) kind: Kind,
-    /// Has every row a value?
+    /// Every row has a value.
     pub(super) required: bool,
-    source: Source,
 }
 
-/// What the values of a column are.
+/// The type of a column's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// UTF-8.
     Text,
-    /// A number of up to 63 bits: all that is counted, in bytes or messages or microseconds, is far from that.
+    /// A number of up to 63 bits. Counts of bytes, messages and microseconds are far from that.
     Integer,
     /// A number of up to 31 bits.
     Small,
-    /// Microseconds since the beginning of 1970, in UTC.
+    /// Microseconds since the beginning of 1970, in UTC. Some engines read no timestamps with nanoseconds.
     Timestamp,
 }
 
-/// Where a value comes from.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Source {
-    /// Known to the writer: the capture whose connection it is.
-    Capture,
-    /// Of the record's time, the microseconds and the nanoseconds beyond them. There are engines that read no timestamps with nanoseconds.
-    Micros,
-    Nanos,
-    ClientAddress,
-    ClientPort,
-    ServerAddress,
-    ServerPort,
-    Field(Field),
-}
-
-const fn column(name: &'static str, kind: Kind, required: bool, source: Source) -> Column {
-    Column { name, kind, required, source }
-}
-
-/// A column that is a field of the record.
-const fn field(field: Field) -> Column {
-    let kind = match field.value_type() {
-        FieldType::Text | FieldType::Code | FieldType::Time => Kind::Text,
-        FieldType::Count | FieldType::Bytes | FieldType::Micros => Kind::Integer,
-    };
-    column(field.name(), kind, matches!(field, Field::Type), Source::Field(field))
-}
-
-/// How many columns there are.
-pub(super) const COLUMNS_COUNT: usize = 31;
-
-/// All columns but `protocol`, which is the partition that a file is in.
-pub(super) const COLUMNS: [Column; COLUMNS_COUNT] = [
-    column("capture", Kind::Text, false, Source::Capture),
-    field(Field::Type),
-    column("time", Kind::Timestamp, true, Source::Micros),
-    column("time_nanos", Kind::Small, true, Source::Nanos),
-    field(Field::Conn),
-    column("client_ip", Kind::Text, false, Source::ClientAddress),
-    column("client_port", Kind::Small, false, Source::ClientPort),
-    column("server_ip", Kind::Text, false, Source::ServerAddress),
-    column("server_port", Kind::Small, false, Source::ServerPort),
-    field(Field::Event),
-    field(Field::DurationUs),
-    field(Field::ClientBytes),
-    field(Field::ClientMessages),
-    field(Field::ClientEnding),
-    field(Field::ServerBytes),
-    field(Field::ServerMessages),
-    field(Field::ServerEnding),
-    field(Field::Side),
-    field(Field::Kind),
-    field(Field::Offset),
-    field(Field::Length),
-    field(Field::Missing),
-    field(Field::Outcome),
-    field(Field::Code),
-    field(Field::Reason),
-    field(Field::LatencyUs),
-    field(Field::Cuts),
-    field(Field::Summary),
-    field(Field::Payload),
-    field(Field::PayloadHex),
-    field(Field::PayloadMore),
-];
-
-/// Where `capture` is, which only the writer can fill in, and `conn`, by which it does.
+/// The place of the column `capture`.
 const CAPTURE: usize = 0;
-const CONN: usize = 4;
 
-/// The schema of the files.
+/// All columns, and for each field the place of its first one.
+struct Layout {
+    columns: Vec<Column>,
+    places: [usize; Field::COUNT],
+}
+
+static LAYOUT: LazyLock<Layout> = LazyLock::new(|| {
+    let mut columns = vec![Column { name: "capture".to_owned(), kind: Kind::Text, required: false }];
+    let places = Field::ALL.map(|field| {
+        let place = columns.len();
+        let required = RecordType::ALL.into_iter().all(|record| field.is_always_in(record));
+        let mut column = |suffix: &str, kind| {
+            columns.push(Column { name: format!("{}{suffix}", field.name()), kind, required });
+        };
+        match field.value_type() {
+            _ if field == Field::Protocol => {}
+            FieldType::Word | FieldType::Text | FieldType::Code | FieldType::Line | FieldType::Payload => {
+                column("", Kind::Text);
+            }
+            FieldType::Count | FieldType::Bytes | FieldType::Micros => column("", Kind::Integer),
+            FieldType::Time => {
+                column("", Kind::Timestamp);
+                column("_nanos", Kind::Small);
+            }
+            FieldType::Address => {
+                column("_ip", Kind::Text);
+                column("_port", Kind::Small);
+            }
+        }
+        place
+    });
+    Layout { columns, places }
+});
+
+/// Returns all columns.
+pub(super) fn columns() -> &'static [Column] {
+    &LAYOUT.columns
+}
+
+/// Returns the schema of the files.
 pub(super) fn schema() -> ParquetResult<TypePtr> {
-    let fields = COLUMNS.iter().map(|column| {
+    let fields = columns().iter().map(|column| {
         let (physical, logical) = match column.kind {
             Kind::Text => (PhysicalType::BYTE_ARRAY, Some(LogicalType::String)),
             Kind::Integer => (PhysicalType::INT64, None),
@@ -117,180 +88,238 @@ pub(super) fn schema() -> ParquetResult<TypePtr> {
             Kind::Timestamp => (PhysicalType::INT64, Some(LogicalType::timestamp(true, TimeUnit::MICROS))),
         };
         let repetition = if column.required { Repetition::REQUIRED } else { Repetition::OPTIONAL };
-        let field = Type::primitive_type_builder(column.name, physical);
+        let field = Type::primitive_type_builder(&column.name, physical);
         field.with_logical_type(logical).with_repetition(repetition).build().map(Arc::new)
     });
     let fields = fields.collect::<ParquetResult<Vec<_>>>()?;
     Type::group_type_builder("record").with_fields(fields).build().map(Arc::new)
 }
 
-/// Stands before the record's protocol, where other values have the number of their column.
-const PROTOCOL: u8 = 0xfe;
-
-/// Stands behind a row.
-const END: u8 = 0xff;
-
-/// Records as rows, to be [written](super::DatasetWriter::write) in order.
-#[derive(Debug, Default)]
-pub struct Rows {
-    /// Of each row the values that it has: the number of a column, and a number of eight bytes or the length of a text and that.
-    bytes: Vec<u8>,
-    text: String,
+/// The values of a column, without those that are absent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Values {
+    Small(Vec<i32>),
+    Integer(Vec<i64>),
+    /// One text after the other, and the end of each.
+    Text(String, Vec<usize>),
 }
 
-impl Rows {
-    /// Appends a row.
-    pub fn push(&mut self, record: &Record<'_>) {
-        if let Some(protocol) = record.get(Field::Protocol) {
-            self.bytes.push(PROTOCOL);
-            self.value(protocol);
-        }
-        for (number, column) in (0..).zip(&COLUMNS) {
-            let value = match (column.source, record.connection()) {
-                (Source::Micros, _) => Some(Value::Number(record.time().nanos() / 1000)),
-                (Source::Nanos, _) => Some(Value::Number(record.time().nanos() % 1000)),
-                (Source::Field(field), _) => record.get(field),
-                (Source::ClientPort, Some(connection)) => Some(Value::Number(connection.client.port().into())),
-                (Source::ServerPort, Some(connection)) => Some(Value::Number(connection.server.port().into())),
-                (Source::ClientAddress, Some(connection)) => {
-                    self.display(number, &connection.client.ip());
-                    None
-                }
-                (Source::ServerAddress, Some(connection)) => {
-                    self.display(number, &connection.server.ip());
-                    None
-                }
-                _ => None,
-            };
-            if let Some(value) = value {
-                self.bytes.push(number);
-                self.value(value);
-            }
-        }
-        self.bytes.push(END);
-    }
+/// The cells of a column.
+#[derive(Clone, Debug)]
+pub(super) struct Cells {
+    pub(super) values: Values,
+    /// For a column whose values may be absent: 1 for each row that has a value, 0 for each that has none. These are the
+    /// definition levels of Parquet.
+    pub(super) levels: Option<Vec<i16>>,
+}
 
-    /// The rows so far, as bytes that may be put behind those of other rows.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
-    }
+/// Rows by column.
+#[derive(Clone, Debug)]
+pub(super) struct Table {
+    pub(super) cells: Vec<Cells>,
+    pub(super) rows: usize,
+    /// The estimated size in bytes.
+    pub(super) bytes: usize,
+}
 
-    /// No rows any more.
-    pub fn clear(&mut self) {
-        self.bytes.clear();
-    }
+/// The estimate for the level of a cell, and for a value besides the bytes of its text.
+const LEVEL_BYTES: usize = 2;
+const VALUE_BYTES: usize = 8;
 
-    fn display(&mut self, number: u8, value: &dyn std::fmt::Display) {
-        self.bytes.push(number);
-        self.value(Value::Display(value));
-    }
-
-    fn value(&mut self, value: Value<'_>) {
-        let mut text = std::mem::take(&mut self.text);
-        text.clear();
-        match value {
-            Value::Number(number) => {
-                self.bytes.extend(number.to_le_bytes());
-                self.text = text;
-                return;
-            }
-            Value::Text(value) => text.push_str(value),
-            Value::Display(value) => push(&mut text, format_args!("{value}")),
-            Value::Time(time) => push(&mut text, format_args!("{}", crate::format::Rfc3339(time))),
-            Value::Payload(payload) => match payload.form {
-                ShowForm::Text => push(&mut text, format_args!("{}", payload.text())),
-                ShowForm::Hex => push(&mut text, format_args!("{}", payload.hex())),
+impl Default for Table {
+    fn default() -> Self {
+        let cells = columns().iter().map(|column| Cells {
+            values: match column.kind {
+                Kind::Small => Values::Small(Vec::new()),
+                Kind::Integer | Kind::Timestamp => Values::Integer(Vec::new()),
+                Kind::Text => Values::Text(String::new(), Vec::new()),
             },
-        }
-        self.bytes.extend((text.len() as u64).to_le_bytes());
-        self.bytes.extend_from_slice(text.as_bytes());
-        self.text = text;
+            levels: (!column.required).then(Vec::new),
+        });
+        Self { cells: cells.collect(), rows: 0, bytes: 0 }
     }
 }
 
-/// A value of a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cell<'a> {
-    Number(i64),
-    Text(&'a [u8]),
-}
+impl Table {
+    /// Appends a row. `capture` is the name of the capture with the record's connection.
+    pub(super) fn push(&mut self, record: &Record<'_>, capture: Option<&str>) {
+        let mut row = Row { table: self, column: CAPTURE };
+        if let Some(capture) = capture {
+            row.text(|text| text.push_str(capture));
+        }
+        record.visit(&mut row);
+        row.skip_to(columns().len());
+        self.rows += 1;
+    }
 
-/// The values of a row, by column.
-pub(super) struct Row<'a> {
-    pub(super) protocol: Option<&'a str>,
-    pub(super) cells: [Option<Cell<'a>>; COLUMNS_COUNT],
-}
-
-impl<'a> Row<'a> {
-    /// The next row of those that [`Rows`] made, and what is behind it.
-    pub(super) fn next(mut bytes: &'a [u8]) -> io::Result<(Self, &'a [u8])> {
-        let mut row = Self { protocol: None, cells: [None; COLUMNS_COUNT] };
-        loop {
-            let (&number, rest) = bytes.split_first().ok_or_else(no_row)?;
-            if number == END {
-                return Ok((row, rest));
-            }
-            let (value, rest) = rest.split_first_chunk().ok_or_else(no_row)?;
-            let value = u64::from_le_bytes(*value);
-            let kind = COLUMNS.get(usize::from(number)).map_or(Kind::Text, |column| column.kind);
-            if kind != Kind::Text {
-                row.cells[usize::from(number)] = Some(Cell::Number(i64::try_from(value).unwrap_or(i64::MAX)));
-                bytes = rest;
+    /// Appends the row of `from` that `at` is at, and moves `at` to the next one. The column `capture` is set to
+    /// `capture`.
+    pub(super) fn push_row(&mut self, from: &Self, at: &mut Cursor, capture: Option<&str>) {
+        let mut row = Row { table: self, column: CAPTURE };
+        if let Some(capture) = capture {
+            row.text(|text| text.push_str(capture));
+        }
+        row.skip_to(CAPTURE + 1);
+        for (cells, place) in from.cells.iter().zip(&mut at.places).skip(CAPTURE + 1) {
+            if cells.levels.as_ref().is_some_and(|levels| levels.get(at.row) != Some(&1)) {
+                row.skip_to(row.column + 1);
                 continue;
             }
-            let length = usize::try_from(value).map_err(|_| no_row())?;
-            let (text, rest) = rest.split_at_checked(length).ok_or_else(no_row)?;
-            match row.cells.get_mut(usize::from(number)) {
-                Some(cell) => *cell = Some(Cell::Text(text)),
-                None => row.protocol = Some(std::str::from_utf8(text).map_err(|_| no_row())?),
+            match &cells.values {
+                Values::Small(values) => row.small(values[*place]),
+                Values::Integer(values) => row.integer(values[*place]),
+                Values::Text(text, ends) => {
+                    let start = place.checked_sub(1).map_or(0, |before| ends[before]);
+                    row.text(|to| to.push_str(&text[start..ends[*place]]));
+                }
             }
-            bytes = rest;
+            *place += 1;
         }
-    }
-
-    /// The number of the connection, where there is one.
-    pub(super) fn connection(&self) -> Option<u64> {
-        match self.cells[CONN] {
-            Some(Cell::Number(number)) => u64::try_from(number).ok(),
-            _ => None,
-        }
-    }
-
-    /// It is of this capture.
-    pub(super) fn of_capture(&mut self, name: &'a str) {
-        self.cells[CAPTURE] = Some(Cell::Text(name.as_bytes()));
+        at.row += 1;
+        self.rows += 1;
     }
 }
 
-fn no_row() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "these are no rows")
+/// A place in a table that is read row by row.
+#[derive(Clone, Debug)]
+pub(super) struct Cursor {
+    pub(super) row: usize,
+    /// For each column the place of the next value that is there.
+    places: Vec<usize>,
+}
+
+impl Default for Cursor {
+    fn default() -> Self {
+        Self { row: 0, places: vec![0; columns().len()] }
+    }
+}
+
+/// A row that is being appended. Its values arrive in the order of the columns.
+struct Row<'a> {
+    table: &'a mut Table,
+    /// The next column.
+    column: usize,
+}
+
+impl Row<'_> {
+    /// Leaves the columns before `column` without a value.
+    fn skip_to(&mut self, column: usize) {
+        while self.column < column {
+            if let Some(levels) = &mut self.table.cells[self.column].levels {
+                levels.push(0);
+            }
+            self.table.bytes += LEVEL_BYTES;
+            self.column += 1;
+        }
+    }
+
+    /// The values of the next column, to which one is added.
+    fn next(&mut self) -> &mut Values {
+        let cells = &mut self.table.cells[self.column];
+        if let Some(levels) = &mut cells.levels {
+            levels.push(1);
+        }
+        self.table.bytes += LEVEL_BYTES + VALUE_BYTES;
+        self.column += 1;
+        &mut cells.values
+    }
+
+    fn small(&mut self, number: i32) {
+        if let Values::Small(values) = self.next() {
+            values.push(number);
+        }
+    }
+
+    fn integer(&mut self, number: i64) {
+        if let Values::Integer(values) = self.next() {
+            values.push(number);
+        }
+    }
+
+    fn text(&mut self, write: impl FnOnce(&mut String)) {
+        let mut length = 0;
+        if let Values::Text(text, ends) = self.next() {
+            let start = text.len();
+            write(text);
+            length = text.len() - start;
+            ends.push(text.len());
+        }
+        self.table.bytes += length;
+    }
+}
+
+impl Visitor for Row<'_> {
+    fn field(&mut self, field: Field, value: Value<'_>) {
+        if field == Field::Protocol {
+            return;
+        }
+        self.skip_to(LAYOUT.places[field as usize]);
+        match value {
+            Value::Number(number) => self.integer(integer(number)),
+            Value::Time(time) => {
+                self.integer(integer(time.nanos() / 1000));
+                self.small((time.nanos() % 1000) as i32);
+            }
+            Value::Address(address) => {
+                self.text(|text| push(text, format_args!("{}", address.ip())));
+                self.small(address.port().into());
+            }
+            Value::Word(word) => self.text(|text| text.push_str(word)),
+            Value::Text(value) => self.text(|text| text.push_str(value)),
+            Value::Line(line) => self.text(|text| push(text, format_args!("{line}"))),
+            Value::Payload(payload) => self.text(|text| push(text, format_args!("{payload}"))),
+        }
+    }
+}
+
+fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{CAPTURE, COLUMNS, CONN, Row, schema};
+    use enjamb::{Connection, Side, Time};
+
+    use super::{Cursor, LAYOUT, Table, columns, schema};
     use crate::field::Field;
+    use crate::record::Record;
 
     #[test]
-    fn every_field_of_a_record_is_a_column_or_in_some() {
-        let columns: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
-        for field in Field::ALL {
-            match field {
-                Field::Protocol => assert!(!columns.contains(&"protocol"), "it is the partition"),
-                Field::Client => assert!(columns.contains(&"client_ip") && columns.contains(&"client_port")),
-                Field::Server => assert!(columns.contains(&"server_ip") && columns.contains(&"server_port")),
-                field => assert!(columns.contains(&field.name()), "{}", field.name()),
-            }
+    fn columns_follow_the_fields_in_order() {
+        let names: Vec<&str> = columns().iter().map(|column| &*column.name).collect();
+        assert_eq!(names[..7], ["capture", "type", "time", "time_nanos", "conn", "client_ip", "client_port"]);
+        assert!(!names.contains(&"protocol"), "it is the partition");
+        let required: Vec<&str> = columns().iter().filter(|column| column.required).map(|it| &*it.name).collect();
+        assert_eq!(required, ["type", "time", "time_nanos"]);
+        for field in Field::ALL.into_iter().filter(|field| *field != Field::Protocol) {
+            assert!(names[LAYOUT.places[field as usize]].starts_with(field.name()));
         }
-        assert_eq!([COLUMNS[CAPTURE].name, COLUMNS[CONN].name], ["capture", "conn"]);
-        assert_eq!(schema().unwrap().get_fields().len(), COLUMNS.len());
+        assert_eq!(schema().unwrap().get_fields().len(), columns().len());
     }
 
     #[test]
-    fn bytes_that_are_no_rows_are_refused() {
-        for bytes in [&b""[..], b"\x00", b"\x00\x05\0\0\0\0\0\0\0abc", b"\x04\0\0", b"\xfe\x01\0\0\0\0\0\0\0\xff\xff"] {
-            assert!(Row::next(bytes).is_err(), "{bytes:?}");
+    fn rows_that_are_copied_are_those_that_were_pushed() {
+        let (client, server) = ("192.0.2.1:40000".parse().unwrap(), "[::1]:80".parse().unwrap());
+        let connection = &Connection { number: 7, client, server };
+        let time = Time::from_nanos(1_234_567);
+        let records = [
+            Record::Opened { connection, time },
+            Record::Gap { connection, time, side: Side::Client, offset: 5, missing: 6 },
+            Record::Error { connection: None, time, reason: "why" },
+            Record::Ended { connection, protocol: "lines", time, opened: time, sides: Default::default() },
+        ];
+        let (mut pushed, mut batch, mut copied) = (Table::default(), Table::default(), Table::default());
+        for record in &records {
+            pushed.push(record, record.connection().map(|_| "a.pcap"));
+            batch.push(record, None);
+        }
+        let mut at = Cursor::default();
+        for record in &records {
+            copied.push_row(&batch, &mut at, record.connection().map(|_| "a.pcap"));
+        }
+        assert_eq!((copied.rows, copied.bytes), (pushed.rows, pushed.bytes));
+        for (copied, pushed) in copied.cells.iter().zip(&pushed.cells) {
+            assert_eq!((&copied.values, &copied.levels), (&pushed.values, &pushed.levels));
         }
     }
 }

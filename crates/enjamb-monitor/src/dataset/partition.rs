@@ -1,7 +1,7 @@
 //! The files of one partition.
 //!
-//! Rows are gathered by column until a row group is full: Parquet writes a column of it after the other. What is gathered is bounded in rows and in bytes, and
-//! so is what a file makes its writer remember for its footer, by the number of its row groups.
+//! Rows are gathered by column until a row group is full, since Parquet writes one column of it after the other. A row
+//! group is limited in rows and in bytes. A file is limited in row groups, and so is the footer that its writer keeps.
 
 use std::fs::File;
 use std::io;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::basic::{Compression, Encoding};
 use parquet::column::writer::ColumnWriter;
 use parquet::data_type::ByteArray;
 use parquet::errors::{ParquetError, Result as ParquetResult};
@@ -18,20 +18,20 @@ use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnPath, TypePtr};
 
-use super::columns::{COLUMNS, Cell, Kind, Row, schema};
+use crate::dataset::columns::{Cells, Table, Values, schema};
 
-/// What is held of the rows that are not written yet.
+/// The limits of what is gathered and of a file.
 #[derive(Clone, Copy)]
 pub(super) struct Bounds {
-    /// How many rows a row group has at most. Engines share row groups out among their threads.
+    /// The rows of a row group. Engines share row groups out among their threads.
     pub(super) group_rows: usize,
-    /// At how many bytes of values, before they are encoded, it is full.
+    /// The bytes of values, before they are encoded, at which a row group is full.
     pub(super) group_bytes: usize,
-    /// How many row groups a file has at most.
+    /// The row groups of a file.
     pub(super) file_groups: usize,
-    /// How many bytes of values are gathered for all row groups together.
+    /// The bytes of values that are gathered for all partitions together.
     pub(super) held: usize,
-    /// How many files are open at a time.
+    /// The files that are open at a time.
     pub(super) open: usize,
 }
 
@@ -41,14 +41,7 @@ impl Default for Bounds {
     }
 }
 
-/// What is reckoned for whether a column has a value, and for the value besides the bytes of its text.
-const LEVEL_BYTES: usize = 2;
-const VALUE_BYTES: usize = 8;
-
-/// The level of zstd: its own default.
-const ZSTD_LEVEL: i32 = 3;
-
-/// How the files of a dataset are written.
+/// The form in which the files of a dataset are written.
 #[derive(Clone)]
 pub(super) struct Form {
     schema: TypePtr,
@@ -60,9 +53,9 @@ impl Form {
     pub(super) fn new(bounds: Bounds) -> io::Result<Self> {
         let form = || {
             let mut properties = WriterProperties::builder()
-                .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
+                .set_compression(Compression::LZ4_RAW)
                 .set_key_value_metadata(Some(vec![KeyValue::new("enjamb.dataset".to_owned(), "1".to_owned())]));
-            // These grow from row to row, so that no value is there twice, and the differences are small.
+            // These grow from row to row: a dictionary would not find a value twice, and the differences are small.
             for name in ["time", "offset"] {
                 let path = || ColumnPath::new(vec![name.to_owned()]);
                 properties = properties
@@ -75,82 +68,46 @@ impl Form {
     }
 }
 
-/// The values of a column that are not written yet.
-enum Values {
-    Small(Vec<i32>),
-    Integer(Vec<i64>),
-    /// One text behind the other, and where each ends.
-    Text(Vec<u8>, Vec<usize>),
-}
-
-struct Gathered {
-    values: Values,
-    /// Of a column that may lack values: 1 for each row that has one, 0 for each that has none.
-    levels: Option<Vec<i16>>,
-}
-
 /// A file that is not whole yet.
 struct Part {
     file: SerializedFileWriter<File>,
     groups: usize,
 }
 
-/// The files of one partition: one after the other, each under another name until all are whole.
+/// The files of one partition, written one after the other. Each has another name until all are whole.
 pub(super) struct Partition {
     folder: PathBuf,
-    gathered: Vec<Gathered>,
-    rows: usize,
-    bytes: usize,
+    gathered: Table,
     part: Option<Part>,
-    /// How many files there are.
+    /// The number of files.
     parts: usize,
 }
 
 impl Partition {
-    /// In `folder`, which is there.
+    /// Creates a partition in `folder`, which exists.
     pub(super) fn new(folder: PathBuf) -> Self {
-        let mut partition = Self { folder, gathered: Vec::new(), rows: 0, bytes: 0, part: None, parts: 0 };
-        partition.clear();
-        partition
+        Self { folder, gathered: Table::default(), part: None, parts: 0 }
     }
 
-    /// How many bytes are gathered, by estimate.
+    /// Returns the estimated size of the gathered rows in bytes.
     pub(super) fn held(&self) -> usize {
-        self.bytes
+        self.gathered.bytes
     }
 
-    /// Is a file open?
+    /// Returns whether a file is open.
     pub(super) fn is_open(&self) -> bool {
         self.part.is_some()
     }
 
-    /// Appends a row. Is a row group full?
-    pub(super) fn push(&mut self, row: &Row<'_>, bounds: &Bounds) -> bool {
-        for (gathered, cell) in self.gathered.iter_mut().zip(&row.cells) {
-            if let Some(levels) = &mut gathered.levels {
-                levels.push(i16::from(cell.is_some()));
-            }
-            self.bytes += LEVEL_BYTES + if cell.is_some() { VALUE_BYTES } else { 0 };
-            match (&mut gathered.values, cell) {
-                (Values::Small(values), Some(Cell::Number(number))) => {
-                    values.push(i32::try_from(*number).unwrap_or(i32::MAX));
-                }
-                (Values::Integer(values), Some(Cell::Number(number))) => values.push(*number),
-                (Values::Text(bytes, ends), Some(Cell::Text(text))) => {
-                    bytes.extend_from_slice(text);
-                    ends.push(bytes.len());
-                    self.bytes += text.len();
-                }
-                _ => {}
-            }
-        }
-        self.rows += 1;
-        self.rows >= bounds.group_rows || self.bytes >= bounds.group_bytes
+    /// Appends a row by `push`. Returns whether a row group is full.
+    pub(super) fn push(&mut self, bounds: &Bounds, push: impl FnOnce(&mut Table)) -> bool {
+        push(&mut self.gathered);
+        self.gathered.rows >= bounds.group_rows || self.gathered.bytes >= bounds.group_bytes
     }
 
-    /// Writes what is gathered as a row group.
+    /// Writes the gathered rows as a row group.
     pub(super) fn write_group(&mut self, form: &Form) -> io::Result<()> {
-        if self.rows == 0 {
+        if self.gathered.rows == 0 {
             return Ok(());
         }
         if self.part.is_none() {
@@ -161,12 +118,10 @@ impl Partition {
         }
         let Some(part) = &mut self.part else { return Ok(()) };
         part.write(std::mem::take(&mut self.gathered)).map_err(io_error)?;
-        let full = part.groups >= form.bounds.file_groups;
-        self.clear();
-        if full { self.close(form) } else { Ok(()) }
+        if part.groups >= form.bounds.file_groups { self.close(form) } else { Ok(()) }
     }
 
-    /// Completes the file that is open, with all that is gathered.
+    /// Writes the gathered rows and completes the open file.
     pub(super) fn close(&mut self, form: &Form) -> io::Result<()> {
         self.write_group(form)?;
         let Some(part) = self.part.take() else { return Ok(()) };
@@ -174,12 +129,12 @@ impl Partition {
         file.sync_all()
     }
 
-    /// Gives the files their names. All of them are whole.
+    /// Gives the files, which are all whole, their names.
     pub(super) fn publish(&self) -> io::Result<()> {
         (0..self.parts).try_for_each(|part| std::fs::rename(self.path(part, true), self.path(part, false)))
     }
 
-    /// Takes the files away, as far as that can be.
+    /// Removes the files, as far as possible.
     pub(super) fn discard(&mut self) {
         self.part = None;
         for part in 0..self.parts {
@@ -190,30 +145,17 @@ impl Partition {
         let _ = std::fs::remove_dir(&self.folder);
     }
 
-    /// The name of a file: one that readers pass over, as long as it is `unfinished`.
+    /// Returns the path of a file. Readers skip the name of an `unfinished` one.
     fn path(&self, part: usize, unfinished: bool) -> PathBuf {
         let name = format!("part-{part:05}.parquet");
         self.folder.join(if unfinished { format!(".{name}.unfinished") } else { name })
     }
-
-    fn clear(&mut self) {
-        (self.rows, self.bytes) = (0, 0);
-        let gathered = COLUMNS.iter().map(|column| Gathered {
-            values: match column.kind {
-                Kind::Small => Values::Small(Vec::new()),
-                Kind::Integer | Kind::Timestamp => Values::Integer(Vec::new()),
-                Kind::Text => Values::Text(Vec::new(), Vec::new()),
-            },
-            levels: (!column.required).then(Vec::new),
-        });
-        self.gathered = gathered.collect();
-    }
 }
 
 impl Part {
-    fn write(&mut self, gathered: Vec<Gathered>) -> ParquetResult<()> {
+    fn write(&mut self, gathered: Table) -> ParquetResult<()> {
         let mut group = self.file.next_row_group()?;
-        for Gathered { values, levels } in gathered {
+        for Cells { values, levels } in gathered.cells {
             let Some(mut column) = group.next_column()? else { break };
             let levels = levels.as_deref();
             match (column.untyped(), values) {
@@ -223,8 +165,8 @@ impl Part {
                 (ColumnWriter::Int64ColumnWriter(column), Values::Integer(values)) => {
                     column.write_batch(&values, levels, None)?;
                 }
-                (ColumnWriter::ByteArrayColumnWriter(column), Values::Text(bytes, ends)) => {
-                    let (bytes, mut start) = (Bytes::from(bytes), 0);
+                (ColumnWriter::ByteArrayColumnWriter(column), Values::Text(text, ends)) => {
+                    let (bytes, mut start) = (Bytes::from(text.into_bytes()), 0);
                     let texts = ends.into_iter().map(|end| {
                         let text = bytes.slice(start..end);
                         start = end;
@@ -232,7 +174,7 @@ impl Part {
                     });
                     column.write_batch(&texts.collect::<Vec<_>>(), levels, None)?;
                 }
-                _ => return Err(ParquetError::General("the columns are not those of the schema".to_owned())),
+                _ => return Err(ParquetError::General("a column does not have the type of the schema".to_owned())),
             }
             column.close()?;
         }
@@ -242,7 +184,7 @@ impl Part {
     }
 }
 
-/// The error of the file below, as it is.
+/// Returns the error of the file, if there is one inside.
 fn io_error(error: ParquetError) -> io::Error {
     match error {
         ParquetError::External(error) => match error.downcast::<io::Error>() {

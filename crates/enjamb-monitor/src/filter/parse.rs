@@ -1,25 +1,23 @@
-//! The text of a filter, read. Total: every text gives an expression or an error with a place.
+//! The parser of filters. Every text gives an expression or an error with a place.
 
 use enjamb::Time;
+use enjamb::units::{self, DurationError, SizeError};
 use regex::RegexBuilder;
 
 use crate::field::{Field, FieldType};
-use crate::filter::{Expression, FilterError, Order, TextTest};
+use crate::filter::error::FilterError;
+use crate::filter::expression::{Expression, Order, TextTest};
 
-/// How deeply an expression may be nested.
+/// The deepest nesting of an expression.
 const DEPTH_MAX: usize = 64;
 
-/// How many bytes a regular expression may take when compiled.
+/// The largest size of a compiled regular expression, in bytes.
 const REGEX_SIZE_MAX: usize = 1 << 20;
 
-/// How deeply a regular expression may be nested.
+/// The deepest nesting of a regular expression.
 const REGEX_DEPTH_MAX: u32 = 64;
 
-/// The fields that a filter may ask for: not the payload, which is filled in only for records that are wanted.
-pub(super) fn fields() -> impl Iterator<Item = Field> {
-    Field::ALL.into_iter().filter(|field| !matches!(field, Field::Payload | Field::PayloadHex | Field::PayloadMore))
-}
-
+/// Parses the text of a filter.
 pub(super) fn parse(text: &str) -> Result<Expression, FilterError> {
     let mut parser = Parser { text, at: 0 };
     let expression = parser.any(0)?;
@@ -32,13 +30,13 @@ struct Parser<'a> {
     at: usize,
 }
 
-/// A string as it stands, without its quotes, and where it begins.
+/// A string as it is written, without its quotes, and the place where it begins.
 struct Quoted<'a> {
     raw: &'a str,
     at: usize,
 }
 
-/// What stands between a field and a value.
+/// The operator between a field and a value.
 enum Comparison {
     Order(Order),
     Matches,
@@ -69,16 +67,16 @@ impl<'a> Parser<'a> {
         &rest[..length]
     }
 
-    fn fail(&self, what: impl Into<String>) -> FilterError {
-        self.fail_at(self.at, what)
+    fn fail(&self, reason: impl Into<String>) -> FilterError {
+        self.fail_at(self.at, reason)
     }
 
-    fn fail_at(&self, at: usize, what: impl Into<String>) -> FilterError {
-        FilterError { text: self.text.to_owned(), at, what: what.into(), list_fields: false }
+    fn fail_at(&self, at: usize, reason: impl Into<String>) -> FilterError {
+        FilterError::new(self.text, at, reason)
     }
 
-    fn no_field(&self, at: usize, what: impl Into<String>) -> FilterError {
-        FilterError { list_fields: true, ..self.fail_at(at, what) }
+    fn no_field(&self, at: usize, reason: impl Into<String>) -> FilterError {
+        self.fail_at(at, reason).listing_fields()
     }
 
     fn any(&mut self, depth: usize) -> Result<Expression, FilterError> {
@@ -118,11 +116,11 @@ impl<'a> Parser<'a> {
             return if self.take(")") { Ok(inner) } else { Err(self.fail("expected \")\", or && or ||")) };
         }
         let name = self.take_while(|c| c.is_ascii_alphanumeric() || c == '_');
-        let field = fields().find(|field| field.name() == name);
+        let field = Field::named(name).filter(|field| field.is_filterable());
         match field {
             Some(field) => self.comparison(field),
             None if name.is_empty() => Err(self.no_field(at, "expected a field, \"!\" or \"(\"")),
-            None => Err(self.no_field(at, "there is no such field")),
+            None => Err(self.no_field(at, "no field has this name")),
         }
     }
 
@@ -169,9 +167,16 @@ impl<'a> Parser<'a> {
 
     fn only_text(&self, field: Field, at: usize, operator: &str) -> Result<(), FilterError> {
         match field.value_type() {
-            FieldType::Text | FieldType::Code => Ok(()),
+            FieldType::Word
+            | FieldType::Text
+            | FieldType::Code
+            | FieldType::Address
+            | FieldType::Line
+            | FieldType::Payload => Ok(()),
             FieldType::Time => Err(self.fail_at(at, format!("{operator} is for text, and {} is a time", field.name()))),
-            _ => Err(self.fail_at(at, format!("{operator} is for text, and {} is a number", field.name()))),
+            FieldType::Count | FieldType::Bytes | FieldType::Micros => {
+                Err(self.fail_at(at, format!("{operator} is for text, and {} is a number", field.name())))
+            }
         }
     }
 
@@ -183,13 +188,21 @@ impl<'a> Parser<'a> {
                 Ok(Expression::Number(field, order, self.number(field)?))
             }
             FieldType::Code if number => Ok(Expression::Number(field, order, self.number(field)?)),
-            FieldType::Code | FieldType::Text => {
+            FieldType::Code
+            | FieldType::Word
+            | FieldType::Text
+            | FieldType::Address
+            | FieldType::Line
+            | FieldType::Payload => {
                 let test = match order {
                     Order::Equal => TextTest::Equal,
                     Order::Unequal => TextTest::Unequal,
-                    _ if field == Field::Code => return Err(self.fail("expected a number to compare a code with")),
+                    _ if field == Field::Code => {
+                        return Err(self.fail("expected a number: a code is ordered only as a number"));
+                    }
                     _ => {
-                        return Err(self.fail_at(at, format!("{} is text: ==, !=, =~ or contains", field.name())));
+                        let reason = format!("{} is text: use ==, !=, =~ or contains", field.name());
+                        return Err(self.fail_at(at, reason));
                     }
                 };
                 Ok(Expression::Text(field, test(self.string()?)))
@@ -197,47 +210,62 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// A number in the unit of `field`.
+    /// A number in the unit of `field`: bytes or microseconds, or a count.
     fn number(&mut self, field: Field) -> Result<u64, FilterError> {
         let at = self.at;
-        let whole = self.take_while(|c| c.is_ascii_digit());
-        if whole.is_empty() {
-            return Err(self.fail(format!("expected a number: {} is one", field.name())));
+        if !self.rest().starts_with(|c: char| c.is_ascii_digit()) {
+            return Err(self.fail(format!("expected a number to compare {} with", field.name())));
         }
-        let fraction = if self.take(".") { self.take_while(|c| c.is_ascii_digit()) } else { "" };
-        if self.text.as_bytes().get(self.at.wrapping_sub(1)) == Some(&b'.') {
-            return Err(self.fail("expected a digit"));
+        let text = self.take_while(|c| c.is_alphanumeric() || c == '.');
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        match field.value_type() {
+            FieldType::Bytes => match units::parse_size(text) {
+                Ok(size) => Ok(size),
+                Err(SizeError::Fraction { .. }) => self.fraction_of_size(text, at),
+                Err(error) => Err(self.fail_at(at + error.at(), error.to_string())),
+            },
+            FieldType::Micros if digits < text.len() => {
+                let duration = units::parse_duration(text).map_err(|error| {
+                    let place = if let DurationError::UnknownUnit { at } = error { at } else { 0 };
+                    self.fail_at(at + place, error.to_string())
+                })?;
+                let nanos = duration.as_nanos();
+                if !text.ends_with(char::is_alphabetic) || nanos % 1000 != 0 {
+                    return Err(self.fail_at(at, "this is not a whole number of microseconds"));
+                }
+                u64::try_from(nanos / 1000).map_err(|_| self.fail_at(at, "the number is too large"))
+            }
+            _ if text[digits..].starts_with('.') => Err(self.fail_at(at, "expected a whole number")),
+            _ if digits < text.len() => Err(self.fail_at(at + digits, format!("{} has no unit", field.name()))),
+            _ => text.parse().map_err(|_| self.fail_at(at, "the number is too large")),
         }
-        let unit_at = self.at;
-        let unit = self.take_while(char::is_alphanumeric);
-        let factor: u128 = match (field.value_type(), unit) {
-            (_, "") | (FieldType::Micros, "us") => 1,
-            (FieldType::Micros, "ms") => 1000,
-            (FieldType::Micros, "s") => 1_000_000,
-            (FieldType::Micros, "min") => 60_000_000,
-            (FieldType::Micros, "h") => 3_600_000_000,
-            (FieldType::Bytes, "k") => 1 << 10,
-            (FieldType::Bytes, "M") => 1 << 20,
-            (FieldType::Bytes, "G") => 1 << 30,
-            (FieldType::Micros, _) => return Err(self.fail_at(unit_at, "a time is in us, ms, s, min or h")),
-            (FieldType::Bytes, _) => return Err(self.fail_at(unit_at, "bytes are in k, M or G, or in none")),
-            _ => return Err(self.fail_at(unit_at, format!("{} has no unit", field.name()))),
+    }
+
+    /// A size such as `1.5k`, which is a whole number of bytes.
+    fn fraction_of_size(&self, text: &str, at: usize) -> Result<u64, FilterError> {
+        let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
+        let length = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (decimals, unit) = rest.split_at(length);
+        if decimals.is_empty() {
+            return Err(self.fail_at(at + whole.len() + 1, "expected a digit"));
+        }
+        let size = |digits: &str| {
+            let unit_at = text.len() - unit.len();
+            units::parse_size(&format!("{digits}{unit}")).map_err(|error| {
+                let place = if let SizeError::UnknownUnit { .. } = error { unit_at } else { 0 };
+                self.fail_at(at + place, error.to_string())
+            })
         };
-        let too_large = || self.fail_at(at, "the number is too large");
-        // As a fraction with a power of ten below it: nothing is rounded.
-        let digits = u32::try_from(fraction.len()).ok().filter(|digits| *digits <= 18).ok_or_else(too_large)?;
-        let below = 10_u128.pow(digits);
-        let above = format!("{whole}{fraction}").parse::<u128>().ok().and_then(|above| above.checked_mul(factor));
-        let above = above.ok_or_else(too_large)?;
-        if above % below != 0 {
-            let what = match field.value_type() {
-                FieldType::Micros => "this is no whole number of microseconds",
-                FieldType::Bytes => "this is no whole number of bytes",
-                _ => "expected a whole number",
-            };
-            return Err(self.fail_at(at, what));
+        let (whole, factor) = (size(whole)?, size("1")?);
+        let too_long = || self.fail_at(at, "the number has too many decimals");
+        let scale = u32::try_from(length).ok().and_then(|length| 10_u128.checked_pow(length)).ok_or_else(too_long)?;
+        let decimals = decimals.parse::<u128>().ok().and_then(|decimals| decimals.checked_mul(factor.into()));
+        let decimals = decimals.ok_or_else(too_long)?;
+        if decimals % scale != 0 {
+            return Err(self.fail_at(at, "this is not a whole number of bytes"));
         }
-        u64::try_from(above / below).map_err(|_| too_large())
+        let part = u64::try_from(decimals / scale).ok();
+        part.and_then(|part| whole.checked_add(part)).ok_or_else(|| self.fail_at(at, "the number is too large"))
     }
 
     fn time(&mut self, order: Order) -> Result<Expression, FilterError> {
@@ -245,13 +273,13 @@ impl<'a> Parser<'a> {
         let text = self.string()?;
         if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
             let nanos = u64::try_from(timestamp.as_nanosecond());
-            let nanos = nanos.map_err(|_| self.fail_at(at, "captures are from between 1970 and 2554"))?;
+            let nanos = nanos.map_err(|_| self.fail_at(at, "times lie between 1970 and 2554"))?;
             return Ok(Expression::Time(order, Time::from_nanos(nanos)));
         }
         let Ok(time) = text.parse::<jiff::civil::Time>() else {
-            let what =
+            let reason =
                 "expected a time such as \"2026-11-23T23:30:51.5Z\", or a time of day in UTC such as \"23:30:51.5\"";
-            return Err(self.fail_at(at, what));
+            return Err(self.fail_at(at, reason));
         };
         let seconds = (i64::from(time.hour()) * 60 + i64::from(time.minute())) * 60 + i64::from(time.second());
         let nanos = seconds * 1_000_000_000 + i64::from(time.subsec_nanosecond());
@@ -311,15 +339,17 @@ impl<'a> Parser<'a> {
         let Quoted { raw, at } = quoted;
         let mut syntax = regex_syntax::ParserBuilder::new();
         if let Err(error) = syntax.nest_limit(REGEX_DEPTH_MAX).build().parse(raw) {
-            let (what, offset) = match &error {
+            let (reason, offset) = match &error {
                 regex_syntax::Error::Parse(error) => (error.kind().to_string(), error.span().start.offset),
                 regex_syntax::Error::Translate(error) => (error.kind().to_string(), error.span().start.offset),
                 _ => ("this is not a regular expression".to_owned(), 0),
             };
-            return Err(self.fail_at(at + offset.min(raw.len()), what));
+            return Err(self.fail_at(at + offset.min(raw.len()), reason));
         }
         let regex = RegexBuilder::new(raw).size_limit(REGEX_SIZE_MAX).nest_limit(REGEX_DEPTH_MAX).build();
-        regex.map_err(|_| self.fail_at(*at, format!("compiled this takes more than {REGEX_SIZE_MAX} bytes")))
+        regex.map_err(|_| {
+            self.fail_at(*at, format!("this expression takes more than {REGEX_SIZE_MAX} bytes when compiled"))
+        })
     }
 }
 
@@ -327,10 +357,10 @@ impl<'a> Parser<'a> {
 mod tests {
     use proptest::prelude::*;
 
-    use crate::filter::Filter;
+    use super::parse;
 
     #[test]
-    fn a_wrong_filter_is_refused_with_a_caret_under_the_fault() {
+    fn a_wrong_filter_is_refused_with_a_caret_under_the_error() {
         for (text, caret) in [
             ("", 0),
             ("  ", 2),
@@ -358,6 +388,7 @@ mod tests {
             ("length > 0.3k", 9),
             ("length > 1.", 11),
             ("length > 1.k", 11),
+            ("length > 1.5q", 12),
             ("length > 99999999999999999999", 9),
             ("length > 18446744073709551615G", 9),
             ("conn == 5k", 9),
@@ -373,7 +404,7 @@ mod tests {
             ("payload", 0),
             ("kind == \"\u{e9}\" or", 13),
         ] {
-            let error = Filter::parse(text).expect_err(text);
+            let error = parse(text).expect_err(text);
             assert_eq!(error.at(), caret, "{text}: {error}");
             let shown = error.to_string();
             let mut lines = shown.lines().skip(1);
@@ -381,20 +412,20 @@ mod tests {
             let column = lines.next().unwrap().chars().position(|c| c == '^').unwrap();
             assert_eq!(column, 2 + text[..caret].chars().count());
         }
-        let unknown = Filter::parse("kinds == \"GET\"").unwrap_err().to_string();
-        assert!(unknown.contains("kind, offset, length"), "it lists the fields: {unknown}");
+        let unknown = parse("kinds == \"GET\"").unwrap_err().to_string();
+        assert!(unknown.contains("kind, offset, length"), "the fields are listed: {unknown}");
     }
 
     #[test]
-    fn it_is_nested_so_deep_and_no_deeper() {
+    fn nesting_is_limited_and_chains_are_not_nested() {
         for (open, close) in [("(", ")"), ("!", "")] {
             let nested = |depth: usize| open.repeat(depth) + "reason" + &close.repeat(depth);
-            assert!(Filter::parse(&nested(64)).is_ok());
-            assert_eq!(Filter::parse(&nested(65)).unwrap_err().at(), 65);
-            assert_eq!(Filter::parse(&nested(1_000_000)).unwrap_err().at(), 65);
+            assert!(parse(&nested(64)).is_ok());
+            assert_eq!(parse(&nested(65)).unwrap_err().at(), 65);
+            assert_eq!(parse(&nested(1_000_000)).unwrap_err().at(), 65);
         }
         let chain = vec!["reason"; 100_000].join(" && ");
-        assert!(Filter::parse(&chain).is_ok(), "a chain is not nested");
+        assert!(parse(&chain).is_ok(), "a chain is not nested");
     }
 
     proptest! {
@@ -410,7 +441,7 @@ mod tests {
             noise in ".{0,8}",
         ) {
             let text = words.concat() + &noise;
-            if let Err(error) = Filter::parse(&text) {
+            if let Err(error) = parse(&text) {
                 prop_assert!(text.is_char_boundary(error.at()));
                 prop_assert!(error.to_string().contains('^'));
             }

@@ -1,46 +1,55 @@
-//! What is counted of connections: how they ended, how long they lasted, which lasted longest.
+//! Counts of connections: their endings, their durations, and those that lasted longest.
 
 use std::cmp::Reverse;
 
-use enjamb::{Connection, Ending, Side, Time};
-use serde_json::{Value, json};
+use enjamb::{Connection, Ending, Time};
 
 use crate::record::{SideTotal, micros};
 use crate::statistics::distribution::{DURATION, Spread};
+use crate::statistics::summary::{EndingCount, LongConnection};
 
-/// How many of those that lasted longest are kept.
+/// The connections that are kept of those that lasted longest.
 const LONGEST_MAX: usize = 10;
 
 const ENDINGS: [Ending; 3] = [Ending::Closed, Ending::Reset, Ending::Lost];
 
-/// The connections that are over, and those that are not.
+/// The counts of all connections.
 #[derive(Clone, Debug)]
-pub(crate) struct Connections {
-    pub(crate) opened: u64,
-    pub(crate) over: u64,
+pub(super) struct Connections {
+    pub(super) opened: u64,
+    /// Connections that have ended, or are watched no longer.
+    pub(super) over: u64,
+    pub(super) panicked: u64,
     /// By the client's ending and the server's.
     endings: [[u64; 3]; 3],
-    pub(crate) duration: Spread,
-    pub(crate) longest: Vec<Lasted>,
+    pub(super) duration: Spread,
+    longest: Vec<Lasted>,
 }
 
-/// A connection that is over.
+/// A connection that has ended.
 #[derive(Clone, Debug)]
-pub(crate) struct Lasted {
-    pub(crate) connection: Connection,
-    pub(crate) protocol: Box<str>,
-    pub(crate) duration_us: u64,
-    pub(crate) sides: [SideTotal; 2],
+struct Lasted {
+    connection: Connection,
+    protocol: Box<str>,
+    duration_us: u64,
+    sides: [SideTotal; 2],
 }
 
 impl Default for Connections {
     fn default() -> Self {
-        Self { opened: 0, over: 0, endings: [[0; 3]; 3], duration: Spread::new(DURATION), longest: Vec::new() }
+        Self {
+            opened: 0,
+            over: 0,
+            panicked: 0,
+            endings: [[0; 3]; 3],
+            duration: Spread::new(DURATION),
+            longest: Vec::new(),
+        }
     }
 }
 
 impl Connections {
-    pub(crate) fn ended(
+    pub(super) fn ended(
         &mut self,
         connection: &Connection,
         protocol: &str,
@@ -61,9 +70,10 @@ impl Connections {
         }
     }
 
-    pub(crate) fn add(&mut self, more: &Self) {
+    pub(super) fn add(&mut self, more: &Self) {
         self.opened += more.opened;
         self.over += more.over;
+        self.panicked += more.panicked;
         for (to, more) in self.endings.iter_mut().flatten().zip(more.endings.iter().flatten()) {
             *to += more;
         }
@@ -77,31 +87,26 @@ impl Connections {
         self.longest.truncate(LONGEST_MAX);
     }
 
-    /// How the client's stream ended, how the server's, and of how many connections; the most frequent first.
-    pub(crate) fn endings(&self) -> Vec<(Ending, Ending, u64)> {
+    /// The ways in which connections ended, the most frequent first.
+    pub(super) fn endings(&self) -> Vec<EndingCount> {
         let both = ENDINGS.iter().flat_map(|client| ENDINGS.map(|server| (*client, server)));
-        let counted = both.map(|(client, server)| (client, server, self.endings[index(client)][index(server)]));
-        let mut endings: Vec<_> = counted.filter(|(.., count)| *count > 0).collect();
-        endings.sort_by_key(|(.., count)| std::cmp::Reverse(*count));
+        let counted = both.map(|(client, server)| {
+            let count = self.endings[index(client)][index(server)];
+            EndingCount { client, server, count }
+        });
+        let mut endings: Vec<_> = counted.filter(|ending| ending.count > 0).collect();
+        endings.sort_by_key(|ending| Reverse(ending.count));
         endings
     }
 
-    /// The fields of the summary that are about connections.
-    pub(crate) fn to_json(&self, record: &mut Value, histograms: bool) {
-        record["connections"] = self.opened.into();
-        record["open"] = self.opened.saturating_sub(self.over).into();
-        let endings = self.endings().into_iter();
-        record["endings"] = endings
-            .map(|(client, server, count)| json!({ "client": client.as_str(), "server": server.as_str(), "count": count }))
-            .collect();
-        if !self.duration.is_empty() {
-            record["duration_us"] = self.duration.to_json_with(histograms);
-        }
-        record["longest"] = self.longest.iter().map(Lasted::to_json).collect();
+    /// The connections that lasted longest, the longest first.
+    pub(super) fn longest(&self) -> Vec<LongConnection> {
+        self.longest.iter().map(Lasted::summary).collect()
     }
 }
 
-/// Those that lasted longest come first, and of two that lasted as long the one that was opened first, whichever was over first.
+/// The order of connections: those that lasted longest come first. Of two that lasted equally long, the one that was
+/// opened first comes first, whichever ended first.
 fn rank(duration_us: u64, connection: &Connection) -> (Reverse<u64>, u64) {
     (Reverse(duration_us), connection.number)
 }
@@ -111,21 +116,21 @@ impl Lasted {
         rank(self.duration_us, &self.connection)
     }
 
-    fn to_json(&self) -> Value {
-        let mut value = json!({
-            "conn": self.connection.number,
-            "client": self.connection.client.to_string(),
-            "server": self.connection.server.to_string(),
-            "protocol": self.protocol,
-            "duration_us": self.duration_us,
-        });
-        for side in Side::BOTH {
-            let total = &self.sides[side.index()];
-            value[format!("{side}_bytes")] = total.bytes.into();
-            value[format!("{side}_messages")] = total.messages.into();
-            value[format!("{side}_ending")] = total.ending().as_str().into();
+    fn summary(&self) -> LongConnection {
+        let [client, server] = &self.sides;
+        LongConnection {
+            conn: self.connection.number,
+            client: self.connection.client.to_string(),
+            server: self.connection.server.to_string(),
+            protocol: self.protocol.to_string(),
+            duration_us: self.duration_us,
+            client_bytes: client.bytes,
+            client_messages: client.messages,
+            client_ending: client.ending(),
+            server_bytes: server.bytes,
+            server_messages: server.messages,
+            server_ending: server.ending(),
         }
-        value
     }
 }
 

@@ -1,14 +1,15 @@
-//! Distributions: of small counts in powers of two, and of times in a histogram.
+//! Distributions: sizes in powers of two, times in a histogram.
 
 use hdrhistogram::Histogram;
-use serde_json::{Value, json};
 
-/// How many buckets there are: 0, 1, 2, 3 to 4, 5 to 8, and so on. The last one takes everything from 2^40 on.
+use crate::statistics::summary::{Bucket, NoneOneSeveral, Quantiles};
+
+/// The number of buckets: 0, 1, 2, 3 to 4, 5 to 8, and so on. The last one takes everything above 2^40.
 const BUCKETS: usize = 43;
 
-/// How often each size was seen: 0, 1, 2, 3 to 4, 5 to 8, 9 to 16, and so on. Exact, and cheap to count.
+/// Sizes in powers of two: 0, 1, 2, 3 to 4, 5 to 8, 9 to 16, and so on. Exact, and cheap to count.
 #[derive(Clone, Debug)]
-pub(crate) struct Powers([u64; BUCKETS]);
+pub(super) struct Powers([u64; BUCKETS]);
 
 impl Default for Powers {
     fn default() -> Self {
@@ -17,7 +18,7 @@ impl Default for Powers {
 }
 
 impl Powers {
-    pub(crate) fn record(&mut self, size: u64) {
+    pub(super) fn record(&mut self, size: u64) {
         let bucket = match size {
             0 | 1 => size as usize,
             _ => (u64::BITS - (size - 1).leading_zeros()) as usize + 1,
@@ -25,76 +26,75 @@ impl Powers {
         self.0[bucket.min(BUCKETS - 1)] += 1;
     }
 
-    pub(crate) fn add(&mut self, more: &Self) {
+    pub(super) fn add(&mut self, more: &Self) {
         self.0.iter_mut().zip(more.0).for_each(|(to, more)| *to += more);
     }
 
-    /// How many had size 0, 1, and more.
-    pub(crate) fn none_one_several(&self) -> [u64; 3] {
-        [self.0[0], self.0[1], self.0[2..].iter().sum()]
+    /// How many values were 0, 1, and more.
+    pub(super) fn none_one_several(&self) -> NoneOneSeveral {
+        NoneOneSeveral { none: self.0[0], one: self.0[1], several: self.0[2..].iter().sum() }
     }
 
-    /// The smallest and the largest size of a bucket, and how often it was seen.
-    pub(crate) fn buckets(&self) -> impl Iterator<Item = (u64, u64, u64)> {
+    /// How many values were 2.
+    pub(super) fn two(&self) -> u64 {
+        self.0[2]
+    }
+
+    /// All buckets, in order of size.
+    fn buckets(&self) -> impl Iterator<Item = Bucket> {
         self.0.iter().enumerate().map(|(bucket, count)| {
             let (from, to) = match bucket {
                 0 | 1 => (bucket as u64, bucket as u64),
                 _ => ((1 << (bucket - 2)) + 1, 1 << (bucket - 1)),
             };
-            (from, if bucket == BUCKETS - 1 { u64::MAX } else { to }, *count)
+            Bucket { from, to: if bucket == BUCKETS - 1 { u64::MAX } else { to }, count: *count }
         })
     }
 
-    pub(crate) fn to_json(&self) -> Value {
-        listed(self.buckets())
+    /// The buckets that are not empty.
+    pub(super) fn seen(&self) -> Vec<Bucket> {
+        self.buckets().filter(|bucket| bucket.count > 0).collect()
     }
 }
 
-/// The buckets that are not empty, for a record.
-fn listed(buckets: impl Iterator<Item = (u64, u64, u64)>) -> Value {
-    let seen = buckets.filter(|(.., count)| *count > 0);
-    seen.map(|(from, to, count)| json!({ "from": from, "to": to, "count": count })).collect()
-}
-
-/// How large a histogram's values may be, and to how many digits it knows them.
+/// The largest value of a histogram, and its precision in significant digits.
 #[derive(Clone, Copy)]
-pub(crate) struct Bounds {
-    pub(crate) highest: u64,
-    pub(crate) digits: u8,
+pub(super) struct Bounds {
+    pub(super) highest: u64,
+    pub(super) digits: u8,
 }
 
 /// Latencies, in microseconds up to an hour.
-pub(crate) const LATENCY: Bounds = Bounds { highest: 3_600_000_000, digits: 3 };
+pub(super) const LATENCY: Bounds = Bounds { highest: 3_600_000_000, digits: 3 };
 
 /// Lengths of messages, in bytes up to a terabyte.
-pub(crate) const LENGTH: Bounds = Bounds { highest: 1 << 40, digits: 2 };
+pub(super) const LENGTH: Bounds = Bounds { highest: 1 << 40, digits: 2 };
 
-/// How long connections lasted, in microseconds up to a hundred days.
-pub(crate) const DURATION: Bounds = Bounds { highest: 8_640_000_000_000, digits: 2 };
+/// Durations of connections, in microseconds up to a hundred days.
+pub(super) const DURATION: Bounds = Bounds { highest: 8_640_000_000_000, digits: 2 };
 
-/// Values below this have counters of their own in a [`Spread`].
+/// Values below this have their own counters in a [`Spread`].
 const SMALL: usize = 128;
 
-/// A histogram of numbers that are known to a few significant digits. It grows with the largest one.
+/// A histogram of numbers to a few significant digits. It grows with the largest number.
 ///
-/// To find a value's place in an HDR histogram takes longer than all else that is counted of a message. But most messages are small, and those
-/// that came in one packet and were asked for in one packet all took the same time: these are counted at once.
+/// Finding the place of a value in an HDR histogram takes longer than everything else that is counted of a message. But
+/// most messages are small, and the answers in one packet to requests in one packet all took the same time: small values
+/// have their own counters, and a repeated value is added in one step.
 #[derive(Clone, Debug)]
-pub(crate) struct Spread {
+pub(super) struct Spread {
     small: Box<[u64; SMALL]>,
-    /// The last value that was not small, and how often it came that is not in the histogram yet.
+    /// The last value that was not small, and how often it was seen since it was last added to the histogram.
     last: (u64, u64),
     histogram: Histogram<u64>,
     highest: u64,
 }
 
-pub(crate) const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999)];
-
-/// Where the buckets that latencies are listed in begin, within a decade: about equally wide on a logarithmic scale.
+/// The beginnings of the buckets of latencies within a decade: about equally wide on a logarithmic scale.
 const STEPS: [u64; 6] = [10, 15, 22, 33, 47, 68];
 
 impl Spread {
-    pub(crate) fn new(bounds: Bounds) -> Self {
+    pub(super) fn new(bounds: Bounds) -> Self {
         match Histogram::new(bounds.digits) {
             Ok(histogram) => Self { small: Box::new([0; SMALL]), last: (0, 0), histogram, highest: bounds.highest },
             Err(error) => panic!("the digits are constants that hdrhistogram takes: {error}"),
@@ -102,7 +102,7 @@ impl Spread {
     }
 
     #[inline]
-    pub(crate) fn record(&mut self, value: u64) {
+    pub(super) fn record(&mut self, value: u64) {
         if let Some(count) = usize::try_from(value).ok().and_then(|value| self.small.get_mut(value)) {
             *count += 1;
         } else if value == self.last.0 {
@@ -115,18 +115,18 @@ impl Spread {
 
     fn settle(&mut self, value: u64, count: u64) {
         if count > 0 {
-            // Cannot fail: it grows, and the highest is a constant that it can grow to.
+            // Cannot fail: the histogram can grow up to the highest value, which is a constant.
             let _ = self.histogram.record_n(value.min(self.highest), count);
         }
     }
 
-    pub(crate) fn add(&mut self, more: &Self) {
+    pub(super) fn add(&mut self, more: &Self) {
         self.small.iter_mut().zip(more.small.iter()).for_each(|(to, more)| *to += more);
         self.settle(more.last.0, more.last.1);
         let _ = self.histogram.add(&more.histogram);
     }
 
-    /// All that was counted.
+    /// The histogram of all values.
     fn histogram(&self) -> Histogram<u64> {
         let mut all = self.clone();
         for (value, count) in self.small.iter().enumerate() {
@@ -136,57 +136,49 @@ impl Spread {
         all.histogram
     }
 
-    pub(crate) fn count(&self) -> u64 {
+    pub(super) fn count(&self) -> u64 {
         self.small.iter().sum::<u64>() + self.last.1 + self.histogram.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.count() == 0
     }
 
-    /// p50, p90, p99, p999 and the largest.
-    pub(crate) fn quantiles(&self) -> [u64; 5] {
-        let histogram = self.histogram();
-        let [p50, p90, p99, p999] = QUANTILES.map(|(_, quantile)| histogram.value_at_quantile(quantile));
-        [p50, p90, p99, p999, histogram.max()]
-    }
-
-    /// `count` and the quantiles.
-    pub(crate) fn to_json(&self) -> Value {
-        let [p50, p90, p99, p999, max] = self.quantiles();
-        json!({ "count": self.count(), "p50": p50, "p90": p90, "p99": p99, "p999": p999, "max": max })
-    }
-
-    /// [`to_json`](Self::to_json), and with `histograms` also what it takes to merge it with others: the values as far as they are known, the greatest that each
-    /// may be, and how often they were seen.
-    pub(crate) fn to_json_with(&self, histograms: bool) -> Value {
-        let mut value = self.to_json();
-        if histograms {
-            let histogram = self.histogram();
-            value["histogram"] = histogram
-                .iter_recorded()
-                .map(|it| json!([histogram.highest_equivalent(it.value_iterated_to()), it.count_at_value()]))
-                .collect();
+    /// The quantiles, and with `histogram` the histogram too. `None` if there are no values.
+    ///
+    /// The histogram has the greatest value of each bucket of the HDR histogram, which is what the quantiles are.
+    pub(super) fn quantiles(&self, with_histogram: bool) -> Option<Quantiles> {
+        if self.is_empty() {
+            return None;
         }
-        value
+        let histogram = self.histogram();
+        let [p50, p90, p99, p999] = [0.5, 0.9, 0.99, 0.999].map(|quantile| histogram.value_at_quantile(quantile));
+        let listed = with_histogram.then(|| {
+            let values = histogram.iter_recorded();
+            values
+                .map(|value| (histogram.highest_equivalent(value.value_iterated_to()), value.count_at_value()))
+                .collect()
+        });
+        Some(Quantiles { count: self.count(), p50, p90, p99, p999, max: histogram.max(), histogram: listed })
     }
 
-    /// How often values from 0, 1, 2, 3, 5, 7, 10, 15, 22, 33, 47, 68, 100 and so on were seen, up to the one before the next.
-    pub(crate) fn distribution(&self) -> Value {
-        let mut buckets: Vec<(u64, u64, u64)> = Vec::new();
+    /// The values in buckets that begin at 0, 1, 2, 3, 5, 7, 10, 15, 22, 33, 47, 68, 100 and so on.
+    pub(super) fn distribution(&self) -> Vec<Bucket> {
+        let mut buckets: Vec<Bucket> = Vec::new();
         let histogram = self.histogram();
         for value in histogram.iter_recorded() {
             let (from, to) = bucket(histogram.lowest_equivalent(value.value_iterated_to()));
+            let count = value.count_since_last_iteration();
             match buckets.last_mut() {
-                Some((last, _, count)) if *last == from => *count += value.count_since_last_iteration(),
-                _ => buckets.push((from, to, value.count_since_last_iteration())),
+                Some(last) if last.from == from => last.count += count,
+                _ => buckets.push(Bucket { from, to, count }),
             }
         }
-        listed(buckets.into_iter())
+        buckets
     }
 }
 
-/// The bucket that a value lies in.
+/// The bucket of a value.
 fn bucket(value: u64) -> (u64, u64) {
     let mut starts = starts();
     let mut from = starts.next().unwrap_or_default();
@@ -199,7 +191,7 @@ fn bucket(value: u64) -> (u64, u64) {
     (from, u64::MAX)
 }
 
-/// Where the buckets begin, up to 10^13.
+/// The beginnings of the buckets, up to 10^13.
 fn starts() -> impl Iterator<Item = u64> {
     let decades = (1..=12_u32).flat_map(|decade| STEPS.map(|step| step * 10_u64.pow(decade - 1)));
     [0, 1, 2, 3, 5, 7].into_iter().chain(decades)
@@ -210,19 +202,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_size_is_in_the_bucket_that_says_so() {
+    fn every_size_is_counted_in_its_bucket() {
         for size in (0..5000).chain([1 << 20, (1 << 20) + 1, (1 << 40) + 1, u64::MAX]) {
             let mut powers = Powers::default();
             powers.record(size);
-            let (from, to, _) = powers.buckets().find(|(.., count)| *count == 1).unwrap();
+            let Bucket { from, to, .. } = powers.seen()[0];
             assert!(from <= size && size <= to, "{size} in {from} to {to}");
         }
-        let bounds: Vec<_> = Powers::default().buckets().map(|(from, to, _)| (from, to)).collect();
+        let bounds: Vec<_> = Powers::default().buckets().map(|bucket| (bucket.from, bucket.to)).collect();
         assert!(bounds.windows(2).all(|pair| pair[0].1 + 1 == pair[1].0), "{bounds:?}");
     }
 
     #[test]
-    fn it_says_what_a_histogram_of_the_same_values_says() {
+    fn a_spread_equals_a_plain_histogram_of_the_same_values() {
         let bounds = Bounds { highest: 1 << 25, digits: 2 };
         let mut parts = [Spread::new(bounds), Spread::new(bounds)];
         let mut plain: Histogram<u64> = Histogram::new(bounds.digits).unwrap();
@@ -238,17 +230,15 @@ mod tests {
     }
 
     #[test]
-    fn every_latency_is_in_a_bucket_and_they_add_up() {
+    fn every_latency_is_counted_in_its_bucket() {
         let mut spread = Spread::new(LATENCY);
         for value in 0..2000 {
             spread.record(value);
         }
-        let listed = spread.distribution();
-        let listed = listed.as_array().unwrap();
-        for bucket in listed {
-            let [from, to, count] = ["from", "to", "count"].map(|name| bucket[name].as_u64().unwrap());
-            assert_eq!(count, to.min(1999) - from + 1, "{bucket}");
+        let buckets = spread.distribution();
+        for Bucket { from, to, count } in &buckets {
+            assert_eq!(*count, to.min(&1999) - from + 1);
         }
-        assert_eq!(listed.iter().map(|bucket| bucket["count"].as_u64().unwrap()).sum::<u64>(), 2000);
+        assert_eq!(buckets.iter().map(|bucket| bucket.count).sum::<u64>(), 2000);
     }
 }

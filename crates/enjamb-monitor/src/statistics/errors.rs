@@ -1,30 +1,28 @@
-//! Messages that were not well, by side, kind, outcome and reason.
+//! Counts of the messages that were not `ok`, by side, kind, outcome and reason.
 
 use std::collections::HashMap;
 
 use enjamb::{Message, Outcome, Side};
 
-use crate::statistics::{OTHER, PART_MAX};
+use crate::statistics::limits::{ERRORS_MAX, OTHER, PART_MAX};
+use crate::statistics::summary::ErrorCount;
 
-/// How many are told apart. What is beyond is counted as `other`: strangers choose some of the words.
-const ERRORS_MAX: usize = 256;
-
-/// How many of them are looked at before their names are hashed. Most connections know one or two.
-const LOOKED_AT: usize = 4;
+/// The errors that are compared one by one before the words are hashed. Most traffic has one or two.
+const COMPARED_MAX: usize = 4;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct ErrorKey {
-    pub(crate) side: Side,
-    pub(crate) kind: Box<str>,
-    pub(crate) outcome: Outcome,
-    /// The code of a failure, the reason of what is malformed or incomplete.
-    pub(crate) why: Box<str>,
+struct ErrorKey {
+    side: Side,
+    kind: Box<str>,
+    outcome: Outcome,
+    /// The code of a failure, or the reason of a malformed or incomplete message.
+    why: Box<str>,
 }
 
-/// How often each was seen.
+/// The errors that were seen.
 #[derive(Clone, Debug)]
-pub(crate) struct Errors {
-    /// How many are told apart.
+pub(super) struct Errors {
+    /// How many are counted apart.
     most: usize,
     list: Vec<Counted>,
     places: HashMap<ErrorKey, usize, foldhash::fast::RandomState>,
@@ -34,7 +32,7 @@ pub(crate) struct Errors {
 struct Counted {
     key: ErrorKey,
     count: u64,
-    /// At which step it was first seen.
+    /// The step at which it was first seen.
     first: u64,
 }
 
@@ -45,18 +43,18 @@ impl Default for Errors {
 }
 
 impl Errors {
-    /// Those of a part tell more apart, as [`Kinds::widen`](super::kinds::Kinds::widen) says.
-    pub(crate) fn widen(&mut self) {
+    /// Counts more errors apart, as one of several workers does.
+    pub(super) fn widen(&mut self) {
         self.most = PART_MAX;
     }
 
-    /// A message that is not well, seen at `step`.
-    pub(crate) fn message(&mut self, message: &Message<'_>, step: u64) {
+    /// Counts a message that is not `ok`, seen at `step`.
+    pub(super) fn message(&mut self, message: &Message<'_>, step: u64) {
         let why = message.reason.or(message.code).unwrap_or_default();
         let is_it = |Counted { key, .. }: &&mut Counted| {
             key.side == message.side && key.outcome == message.outcome && *key.why == *why && *key.kind == *message.kind
         };
-        if let Some(counted) = self.list.iter_mut().take(LOOKED_AT).find(is_it) {
+        if let Some(counted) = self.list.iter_mut().take(COMPARED_MAX).find(is_it) {
             counted.count += 1;
             return;
         }
@@ -78,12 +76,12 @@ impl Errors {
         }
     }
 
-    pub(crate) fn add(&mut self, more: &Self) {
+    pub(super) fn add(&mut self, more: &Self) {
         more.list.iter().for_each(|counted| self.count(counted.clone()));
     }
 
-    /// What one would have counted who had seen all steps: see [`Kinds::of_parts`](super::kinds::Kinds::of_parts).
-    pub(crate) fn of_parts(parts: &[&Self]) -> Self {
+    /// The counts of all parts, as one worker would have counted them: the errors that were seen first are counted apart.
+    pub(super) fn of_parts(parts: &[&Self]) -> Self {
         let mut errors: Vec<&Counted> = parts.iter().flat_map(|part| &part.list).collect();
         errors.sort_by_key(|counted| counted.first);
         let mut all = Self::default();
@@ -91,10 +89,17 @@ impl Errors {
         all
     }
 
-    /// The most frequent first.
-    pub(crate) fn sorted(&self) -> Vec<(&ErrorKey, u64)> {
-        let mut errors: Vec<_> = self.list.iter().map(|counted| (&counted.key, counted.count)).collect();
-        errors.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
-        errors
+    /// All errors, the most frequent first.
+    pub(super) fn sorted(&self) -> Vec<ErrorCount> {
+        let mut errors: Vec<&Counted> = self.list.iter().collect();
+        errors.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.key.cmp(&b.key)));
+        let summary = |Counted { key, count, .. }: &Counted| ErrorCount {
+            side: key.side,
+            kind: key.kind.to_string(),
+            outcome: key.outcome,
+            why: key.why.to_string(),
+            count: *count,
+        };
+        errors.into_iter().map(summary).collect()
     }
 }

@@ -1,16 +1,11 @@
-//! What is counted of each kind of message.
-//!
-//! Strangers choose some of the kinds, so there are only so many; the others are counted together. A kind has a number, so that
-//! what is known of a message once need not be looked up again.
+//! Counts of the kinds of messages. A kind has a number, so that it is looked up once for a message.
 
-use serde_json::{Value, json};
+use enjamb::Outcome;
 
 use crate::statistics::distribution::{LATENCY, Spread};
+use crate::statistics::limits::{KINDS_MAX, OTHER, PART_MAX};
 use crate::statistics::names::Names;
-use crate::statistics::{OTHER, OUTCOMES, PART_MAX};
-
-/// How many kinds of messages are told apart on one side.
-const KINDS_MAX: usize = 256;
+use crate::statistics::summary::{KindCount, KindLatency, Outcomes};
 
 /// The number of a kind among those of its side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,24 +13,24 @@ pub(crate) struct KindId(u16);
 
 /// The kinds of one side.
 #[derive(Clone, Debug)]
-pub(crate) struct Kinds {
-    /// How many are told apart.
+pub(super) struct Kinds {
+    /// How many are counted apart.
     most: usize,
     names: Names,
-    /// By the number of the name.
+    /// In the order of the names' numbers.
     list: Vec<Kind>,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Kind {
-    pub(crate) name: Box<str>,
-    /// At which step it was first seen.
+struct Kind {
+    name: Box<str>,
+    /// The step at which it was first seen.
     first: u64,
-    pub(crate) messages: u64,
-    pub(crate) bytes: u64,
-    pub(crate) outcomes: [u64; 4],
-    /// How long messages of this kind were waiting for their answers.
-    pub(crate) latency: Option<Box<Spread>>,
+    messages: u64,
+    bytes: u64,
+    outcomes: Outcomes,
+    /// How long messages of this kind waited for their answers.
+    latency: Option<Box<Spread>>,
 }
 
 impl Default for Kinds {
@@ -45,14 +40,14 @@ impl Default for Kinds {
 }
 
 impl Kinds {
-    /// Those of a part tell more apart: which of them count in the whole is not known yet.
-    pub(crate) fn widen(&mut self) {
+    /// Counts more kinds apart, as one of several workers does.
+    pub(super) fn widen(&mut self) {
         self.most = PART_MAX;
     }
 
-    /// The number of a kind. Where it was not seen before, `step` says when it is.
+    /// Returns the number of a kind. If it is new, it was first seen at `step`.
     #[inline]
-    pub(crate) fn id(&mut self, name: &str, step: u64) -> KindId {
+    pub(super) fn id(&mut self, name: &str, step: u64) -> KindId {
         let number = match self.names.find(name) {
             Some(number) => number,
             None => self.begin(name, step),
@@ -64,27 +59,34 @@ impl Kinds {
     fn begin(&mut self, name: &str, step: u64) -> usize {
         let name = if self.list.len() < self.most { name } else { OTHER };
         self.names.find(name).unwrap_or_else(|| {
-            let kind = Kind { name: name.into(), first: step, messages: 0, bytes: 0, outcomes: [0; 4], latency: None };
+            let kind = Kind {
+                name: name.into(),
+                first: step,
+                messages: 0,
+                bytes: 0,
+                outcomes: Outcomes::default(),
+                latency: None,
+            };
             self.list.push(kind);
             self.names.add(name)
         })
     }
 
-    pub(crate) fn message(&mut self, id: KindId, length: u64, outcome: usize) {
+    pub(super) fn message(&mut self, id: KindId, length: u64, outcome: Outcome) {
         if let Some(kind) = self.list.get_mut(usize::from(id.0)) {
             kind.messages += 1;
             kind.bytes += length;
-            kind.outcomes[outcome] += 1;
+            kind.outcomes.count(outcome);
         }
     }
 
-    pub(crate) fn answered(&mut self, id: KindId, latency_us: u64) {
+    pub(super) fn answered(&mut self, id: KindId, latency_us: u64) {
         if let Some(kind) = self.list.get_mut(usize::from(id.0)) {
             kind.latency().record(latency_us);
         }
     }
 
-    pub(crate) fn add(&mut self, more: &Self) {
+    pub(super) fn add(&mut self, more: &Self) {
         for counted in &more.list {
             self.add_kind(counted);
         }
@@ -95,52 +97,50 @@ impl Kinds {
         let kind = &mut self.list[usize::from(id)];
         kind.messages += counted.messages;
         kind.bytes += counted.bytes;
-        kind.outcomes.iter_mut().zip(counted.outcomes).for_each(|(to, more)| *to += more);
+        kind.outcomes.add(counted.outcomes);
         if let Some(latency) = &counted.latency {
             kind.latency().add(latency);
         }
     }
 
-    /// What one would have counted who had seen all steps: those that are told apart are the first ones. Exact where no part saw more than [`PART_MAX`].
-    pub(crate) fn of_parts(parts: &[&Self]) -> Self {
+    /// The counts of all parts, as one worker would have counted them: the kinds that were seen first are counted apart.
+    /// Exact if no part saw more than [`PART_MAX`].
+    pub(super) fn of_parts(parts: &[&Self]) -> Self {
         let mut kinds: Vec<&Kind> = parts.iter().flat_map(|part| &part.list).collect();
-        // Stable: those of one step are of one part, in the order in which it saw them.
+        // Stable: the kinds of one step belong to one part, which saw them in this order.
         kinds.sort_by_key(|kind| kind.first);
         let mut all = Self::default();
         kinds.into_iter().for_each(|kind| all.add_kind(kind));
         all
     }
 
-    /// Those of which there were messages, the most frequent first.
-    pub(crate) fn sorted(&self) -> Vec<&Kind> {
-        let mut kinds: Vec<_> = self.list.iter().filter(|kind| kind.messages > 0).collect();
+    /// The kinds of which there were messages, the most frequent first.
+    pub(super) fn sorted(&self) -> Vec<KindCount> {
+        let mut kinds: Vec<&Kind> = self.list.iter().filter(|kind| kind.messages > 0).collect();
         kinds.sort_by(|a, b| b.messages.cmp(&a.messages).then_with(|| a.name.cmp(&b.name)));
-        kinds
+        let summary = |kind: &Kind| KindCount {
+            kind: kind.name.to_string(),
+            messages: kind.messages,
+            bytes: kind.bytes,
+            outcomes: kind.outcomes,
+        };
+        kinds.into_iter().map(summary).collect()
     }
 
-    /// Those that were answered, the most frequently answered first.
-    pub(crate) fn answered_sorted(&self) -> Vec<(&str, &Spread)> {
-        let latencies = self.list.iter().filter_map(|kind| Some((&*kind.name, kind.latency.as_deref()?)));
-        let mut latencies: Vec<_> = latencies.collect();
-        latencies.sort_by(|a, b| b.1.count().cmp(&a.1.count()).then_with(|| a.0.cmp(b.0)));
-        latencies
-    }
-
-    pub(crate) fn to_json(&self) -> Value {
-        self.sorted().into_iter().map(Kind::to_json).collect()
+    /// The latencies of the kinds that were answered, the most frequently answered first.
+    pub(super) fn latencies(&self, with_histograms: bool) -> Vec<KindLatency> {
+        let answered = self.list.iter().filter_map(|kind| {
+            let latency_us = kind.latency.as_ref()?.quantiles(with_histograms)?;
+            Some(KindLatency { kind: kind.name.to_string(), latency_us })
+        });
+        let mut answered: Vec<_> = answered.collect();
+        answered.sort_by(|a, b| b.latency_us.count.cmp(&a.latency_us.count).then_with(|| a.kind.cmp(&b.kind)));
+        answered
     }
 }
 
 impl Kind {
     fn latency(&mut self) -> &mut Spread {
         self.latency.get_or_insert_with(|| Box::new(Spread::new(LATENCY)))
-    }
-
-    fn to_json(&self) -> Value {
-        let mut value = json!({ "kind": self.name, "messages": self.messages, "bytes": self.bytes });
-        for outcome in OUTCOMES {
-            value[outcome.as_str()] = self.outcomes[outcome as usize].into();
-        }
-        value
     }
 }

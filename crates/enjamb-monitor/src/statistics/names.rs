@@ -1,25 +1,25 @@
-//! Names that come again and again, by number.
+//! Numbers for names that are seen again and again.
 //!
-//! A message has a kind, and there are millions of messages and a few kinds: what is counted of a kind must be found without hashing its name each
-//! time. A name of up to 16 bytes fits into two words and its length, exactly; so a name that was seen before is found in a small table by comparing
-//! three numbers. The hash map behind it knows all of them.
+//! There are millions of messages and a few kinds, so the counters of a kind must be found without hashing its name each
+//! time. Two words and the length hold a name of up to 16 bytes exactly. So a small table finds a name that was seen
+//! before by comparing three numbers; the hash map behind it holds all names.
 
 use std::collections::HashMap;
 
-/// The longest name that is found at once, in bytes.
+/// The longest name in the small table, in bytes.
 const SHORT_MAX: usize = 16;
 
-/// How many places the table in front has: a power of two. Names that share a place push each other out of it, no more.
+/// The places of the small table: a power of two. Names that share a place replace each other.
 const PLACES: usize = 64;
 
 /// Names, numbered from 0 in the order in which they were added.
 #[derive(Clone, Debug)]
-pub(crate) struct Names {
+pub(super) struct Names {
     all: HashMap<Box<str>, usize, foldhash::fast::RandomState>,
     recent: Box<[Option<(Short, usize)>; PLACES]>,
 }
 
-/// All of a short name.
+/// A short name, whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Short {
     length: usize,
@@ -34,9 +34,9 @@ impl Default for Names {
 }
 
 impl Names {
-    /// The number of a name that was added.
+    /// Returns the number of a name that was added.
     #[inline]
-    pub(crate) fn find(&mut self, name: &str) -> Option<usize> {
+    pub(super) fn find(&mut self, name: &str) -> Option<usize> {
         let Some(short) = Short::of(name.as_bytes()) else {
             return self.all.get(name).copied();
         };
@@ -51,8 +51,8 @@ impl Names {
         }
     }
 
-    /// Adds a name that is not there: its number.
-    pub(crate) fn add(&mut self, name: &str) -> usize {
+    /// Adds a new name and returns its number.
+    pub(super) fn add(&mut self, name: &str) -> usize {
         let number = self.all.len();
         self.all.insert(name.into(), number);
         number
@@ -60,7 +60,8 @@ impl Names {
 }
 
 impl Short {
-    /// The first and the last bytes of a name, which meet or overlap: with its length they are all of it. `None`: it is too long.
+    /// Takes the first and the last bytes of a name, which meet or overlap: with the length they are the whole name.
+    /// `None`: the name is too long.
     #[inline]
     fn of(name: &[u8]) -> Option<Self> {
         let length = name.len();
@@ -81,7 +82,7 @@ impl Short {
 
     #[inline]
     fn place(self) -> usize {
-        // Multiplication mixes upwards: the upper bits depend on all of them (Fibonacci hashing).
+        // Multiplication mixes upwards: the upper bits depend on all bits (Fibonacci hashing).
         let mixed = (self.first ^ self.last.rotate_left(29) ^ self.length as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         (mixed >> (u64::BITS - PLACES.trailing_zeros())) as usize
     }
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_keeps_its_number_however_many_there_are() {
+    fn a_name_keeps_its_number_among_many() {
         let mut names = Names::default();
         let all: Vec<String> =
             (0..500).map(|number| format!("{number}{}", "-and-more-of-it".repeat(number % 3))).collect();

@@ -1,190 +1,180 @@
-//! Statistics as tables, for people.
+//! A summary as tables for people.
 
 use std::fmt::{self, Formatter, Write as _};
 
 use enjamb::{Outcome, Side};
 
-use crate::format::push_duration;
-use crate::statistics::connections::Connections;
-use crate::statistics::distribution::{Powers, QUANTILES, Spread};
-use crate::statistics::errors::ErrorKey;
-use crate::statistics::{OUTCOMES, SideStatistics, Statistics};
+use crate::statistics::summary::{Bucket, Quantiles, SideSummary, Summary};
+use crate::time::push_duration;
 
-/// How many lines a list has. The record has all that is counted.
+/// The longest list. The record has all that was counted.
 const LISTED_MAX: usize = 20;
 
-/// How many of the connections that lasted longest are listed.
+/// The connections that are listed of those that lasted longest.
 const LONGEST_MAX: usize = 5;
 
-/// How wide a name is, and a number.
+/// The columns of a name at the left.
 const NAME: usize = 24;
 
-impl fmt::Display for Statistics {
+impl fmt::Display for Summary {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let opened = self.connections.opened;
-        let open = opened.saturating_sub(self.connections.over);
-        write!(f, "{opened} connection{}", if opened == 1 { "" } else { "s" })?;
-        if open > 0 {
-            write!(f, ", {open} of them open")?;
+        write!(f, "{} connection{}", self.connections, if self.connections == 1 { "" } else { "s" })?;
+        if self.open > 0 {
+            write!(f, ", {} of them open", self.open)?;
         }
-        if let Some((first, last)) = self.span {
+        if self.panicked > 0 {
+            write!(f, ", {} of them parsed only until the session panicked", self.panicked)?;
+        }
+        if let (Some(first), Some(last)) = (self.first, self.last) {
             let mut within = String::new();
             push_duration(u64::try_from(last.since(first).as_micros()).unwrap_or(u64::MAX), &mut within);
             write!(f, " within {within}")?;
         }
         writeln!(f)?;
-        self.sides(f)?;
-        self.kinds(f)?;
-        self.errors(f)?;
-        self.latency(f)?;
-        self.lengths(f)?;
-        if self.whole_streams {
-            self.distribution(f, "chunks by messages that end in them", |side| &side.messages_per_chunk)?;
+        sides(self, f)?;
+        kinds(self, f)?;
+        errors(self, f)?;
+        latency(self, f)?;
+        lengths(self, f)?;
+        if let (Some(client), Some(server)) = (&self.client.chunks, &self.server.chunks) {
+            let title = "chunks by messages that end in them";
+            buckets(title, &client.messages_per_chunk, &server.messages_per_chunk, f)?;
         }
-        self.distribution(f, "messages by chunks they lie in", |side| &side.chunks_per_message)?;
-        connections(&self.connections, f)
+        let title = "messages by chunks they lie in";
+        buckets(title, &self.client.chunks_per_message, &self.server.chunks_per_message, f)?;
+        connections(self, f)
     }
 }
 
-impl Statistics {
-    fn sides(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let [client, server] = &self.sides;
-        writeln!(f, "\n{:NAME$}{:>14}{:>14}", "", "client", "server")?;
-        let mut row = |name: &str, value: &dyn Fn(&SideStatistics) -> u64, always: bool| {
-            let (client, server) = (value(client), value(server));
-            if always || client + server > 0 { writeln!(f, "{name:NAME$}{client:>14}{server:>14}") } else { Ok(()) }
+fn sides(summary: &Summary, f: &mut Formatter<'_>) -> fmt::Result {
+    writeln!(f, "\n{:NAME$}{:>14}{:>14}", "", "client", "server")?;
+    let mut row = |name: &str, value: &dyn Fn(&SideSummary) -> u64, always: bool| {
+        let (client, server) = (value(&summary.client), value(&summary.server));
+        if always || client + server > 0 { writeln!(f, "{name:NAME$}{client:>14}{server:>14}") } else { Ok(()) }
+    };
+    row("bytes", &|side| side.bytes, true)?;
+    let has_chunks = summary.client.chunks.is_some();
+    row("chunks", &|side| side.chunks.as_ref().map_or(0, |chunks| chunks.chunks), has_chunks)?;
+    row("messages", &|side| side.messages, true)?;
+    for (outcome, _) in summary.client.outcomes.all() {
+        row(&format!("  {outcome}"), &|side| side.outcomes.of(outcome), outcome == Outcome::Ok)?;
+    }
+    row("gaps", &|side| side.gaps, false)?;
+    row("  bytes missing", &|side| side.missing, false)
+}
+
+fn kinds(summary: &Summary, f: &mut Formatter<'_>) -> fmt::Result {
+    for side in Side::BOTH {
+        let kinds = &summary.side(side).kinds;
+        if kinds.is_empty() {
+            continue;
+        }
+        let title = format!("{side} messages");
+        writeln!(f, "\n{title:NAME$}{:>14}{:>14}{:>11}{:>11}", "count", "bytes", "failed", "broken")?;
+        for kind in kinds.iter().take(LISTED_MAX) {
+            let name = kind.kind.escape_debug().to_string();
+            let broken = kind.outcomes.malformed + kind.outcomes.incomplete;
+            let (messages, bytes, failed) = (kind.messages, kind.bytes, kind.outcomes.failed);
+            writeln!(f, "  {name:22}{messages:>14}{bytes:>14}{failed:>11}{broken:>11}")?;
+        }
+        more(kinds.len(), "kinds", f)?;
+    }
+    Ok(())
+}
+
+fn errors(summary: &Summary, f: &mut Formatter<'_>) -> fmt::Result {
+    if !summary.errors.is_empty() {
+        writeln!(f, "\nerrors")?;
+    }
+    for error in summary.errors.iter().take(LISTED_MAX) {
+        let (kind, why) = (error.kind.escape_debug(), error.why.escape_debug());
+        writeln!(f, "  {:>8}  {} {kind} {}: {why}", error.count, error.side, error.outcome)?;
+    }
+    more(summary.errors.len(), "errors", f)
+}
+
+fn latency(summary: &Summary, f: &mut Formatter<'_>) -> fmt::Result {
+    let Some(latency) = &summary.latency_us else { return Ok(()) };
+    quantiles_title("latency, microseconds", f)?;
+    quantiles("all answers", &latency.quantiles, f)?;
+    for kind in summary.latency_us_by_kind.iter().take(LISTED_MAX) {
+        quantiles(&format!("to {}", kind.kind.escape_debug()), &kind.latency_us, f)?;
+    }
+    more(summary.latency_us_by_kind.len(), "kinds", f)
+}
+
+fn lengths(summary: &Summary, f: &mut Formatter<'_>) -> fmt::Result {
+    if Side::BOTH.iter().all(|side| summary.side(*side).length.is_none()) {
+        return Ok(());
+    }
+    quantiles_title("length, bytes", f)?;
+    for side in Side::BOTH {
+        if let Some(length) = &summary.side(side).length {
+            quantiles(side.as_str(), &length.quantiles, f)?;
+        }
+    }
+    Ok(())
+}
+
+/// Two distributions over the same buckets, side by side.
+fn buckets(title: &str, client: &[Bucket], server: &[Bucket], f: &mut Formatter<'_>) -> fmt::Result {
+    let mut bounds: Vec<(u64, u64)> = client.iter().chain(server).map(|bucket| (bucket.from, bucket.to)).collect();
+    bounds.sort_unstable();
+    bounds.dedup();
+    if bounds.is_empty() {
+        return Ok(());
+    }
+    writeln!(f, "\n{title}")?;
+    for (from, to) in bounds {
+        let name = match to {
+            to if from == to => from.to_string(),
+            u64::MAX => format!("{from} or more"),
+            to => format!("{from} to {to}"),
         };
-        row("bytes", &|side| side.bytes, true)?;
-        row("chunks", &|side| side.chunks, self.whole_streams)?;
-        row("messages", &|side| side.messages, true)?;
-        for outcome in OUTCOMES {
-            let name = format!("  {outcome}");
-            row(&name, &|side| side.outcomes[outcome as usize], outcome == Outcome::Ok)?;
-        }
-        row("gaps", &|side| side.gaps, false)?;
-        row("  bytes missing", &|side| side.missing, false)
+        let count = |buckets: &[Bucket]| buckets.iter().find(|bucket| bucket.from == from).map_or(0, |it| it.count);
+        writeln!(f, "  {name:22}{:>14}{:>14}", count(client), count(server))?;
     }
-
-    fn kinds(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        for side in Side::BOTH {
-            let kinds = self.sides[side.index()].kinds.sorted();
-            if kinds.is_empty() {
-                continue;
-            }
-            let title = format!("{side} messages");
-            writeln!(f, "\n{title:NAME$}{:>14}{:>14}{:>11}{:>11}", "count", "bytes", "failed", "broken")?;
-            for kind in kinds.iter().take(LISTED_MAX) {
-                let name = kind.name.escape_debug().to_string();
-                let [_, failed, malformed, incomplete] = kind.outcomes;
-                let broken = malformed + incomplete;
-                writeln!(f, "  {name:22}{:>14}{:>14}{failed:>11}{broken:>11}", kind.messages, kind.bytes)?;
-            }
-            more(f, kinds.len(), "kinds")?;
-        }
-        Ok(())
-    }
-
-    fn errors(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let errors = self.errors.sorted();
-        if !errors.is_empty() {
-            writeln!(f, "\nerrors")?;
-        }
-        for (key, count) in errors.iter().take(LISTED_MAX) {
-            let ErrorKey { side, kind, outcome, why } = key;
-            writeln!(f, "  {count:>8}  {side} {} {outcome}: {}", kind.escape_debug(), why.escape_debug())?;
-        }
-        more(f, errors.len(), "errors")
-    }
-
-    fn latency(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if self.latency.is_empty() {
-            return Ok(());
-        }
-        quantiles_title("latency, microseconds", f)?;
-        quantiles("all answers", &self.latency, f)?;
-        let by_kind = self.sides[Side::Client.index()].kinds.answered_sorted();
-        for (name, latency) in by_kind.iter().take(LISTED_MAX) {
-            quantiles(&format!("to {}", name.escape_debug()), latency, f)?;
-        }
-        more(f, by_kind.len(), "kinds")
-    }
-
-    fn lengths(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if self.sides.iter().all(|side| side.length.is_empty()) {
-            return Ok(());
-        }
-        quantiles_title("length, bytes", f)?;
-        for side in Side::BOTH {
-            quantiles(side.as_str(), &self.sides[side.index()].length, f)?;
-        }
-        Ok(())
-    }
-
-    fn distribution(&self, f: &mut Formatter<'_>, title: &str, of: fn(&SideStatistics) -> &Powers) -> fmt::Result {
-        let [client, server] = &self.sides;
-        let rows = of(client).buckets().zip(of(server).buckets());
-        let mut rows = rows.filter(|((.., client), (.., server))| client + server > 0).peekable();
-        if rows.peek().is_none() {
-            return Ok(());
-        }
-        writeln!(f, "\n{title}")?;
-        for ((from, to, client), (.., server)) in rows {
-            let name = match (from, to) {
-                (from, to) if from == to => from.to_string(),
-                (from, u64::MAX) => format!("{from} or more"),
-                (from, to) => format!("{from} to {to}"),
-            };
-            writeln!(f, "  {name:22}{client:>14}{server:>14}")?;
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
-fn connections(connections: &Connections, f: &mut Formatter<'_>) -> fmt::Result {
-    let endings = connections.endings();
-    if endings.is_empty() {
+fn connections(summary: &Summary, f: &mut Formatter<'_>) -> fmt::Result {
+    if summary.endings.is_empty() {
         return Ok(());
     }
     writeln!(f, "\nconnections, by how the client's stream ended and the server's")?;
-    for (client, server, count) in endings {
-        let name = format!("{}, {}", client.as_str(), server.as_str());
-        writeln!(f, "  {name:22}{count:>14}")?;
+    for ending in &summary.endings {
+        let name = format!("{}, {}", ending.client.as_str(), ending.server.as_str());
+        writeln!(f, "  {name:22}{:>14}", ending.count)?;
     }
     quantiles_title("duration, microseconds", f)?;
-    quantiles("all that ended", &connections.duration, f)?;
+    if let Some(duration) = &summary.duration_us {
+        quantiles("all that ended", duration, f)?;
+    }
     writeln!(f, "\nthe longest, microseconds")?;
-    for lasted in connections.longest.iter().take(LONGEST_MAX) {
-        let [client, server] = &lasted.sides;
-        let name = format!("#{}", lasted.connection.number);
-        write!(
-            f,
-            "  {name:22}{:>14}  {} -> {}",
-            lasted.duration_us, lasted.connection.client, lasted.connection.server
-        )?;
-        writeln!(f, ", {} and {} messages", client.messages, server.messages)?;
+    for connection in summary.longest.iter().take(LONGEST_MAX) {
+        let name = format!("#{}", connection.conn);
+        write!(f, "  {name:22}{:>14}  {} -> {}", connection.duration_us, connection.client, connection.server)?;
+        writeln!(f, ", {} and {} messages", connection.client_messages, connection.server_messages)?;
     }
     Ok(())
 }
 
 fn quantiles_title(title: &str, f: &mut Formatter<'_>) -> fmt::Result {
     write!(f, "\n{title:NAME$}{:>14}", "count")?;
-    for name in QUANTILES.map(|(name, _)| name).into_iter().chain(["max"]) {
+    for name in ["p50", "p90", "p99", "p999", "max"] {
         write!(f, "{name:>11}")?;
     }
     f.write_char('\n')
 }
 
-fn quantiles(name: &str, spread: &Spread, f: &mut Formatter<'_>) -> fmt::Result {
-    if spread.is_empty() {
-        return Ok(());
-    }
-    write!(f, "  {name:22}{:>14}", spread.count())?;
-    for value in spread.quantiles() {
+fn quantiles(name: &str, quantiles: &Quantiles, f: &mut Formatter<'_>) -> fmt::Result {
+    write!(f, "  {name:22}{:>14}", quantiles.count)?;
+    for (_, value) in quantiles.named() {
         write!(f, "{value:>11}")?;
     }
     f.write_char('\n')
 }
 
-fn more(f: &mut Formatter<'_>, count: usize, what: &str) -> fmt::Result {
-    if count > LISTED_MAX { writeln!(f, "  and {} {what} more", count - LISTED_MAX) } else { Ok(()) }
+fn more(count: usize, noun: &str, f: &mut Formatter<'_>) -> fmt::Result {
+    if count > LISTED_MAX { writeln!(f, "  and {} {noun} more", count - LISTED_MAX) } else { Ok(()) }
 }

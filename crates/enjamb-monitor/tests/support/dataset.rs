@@ -1,4 +1,4 @@
-//! Reads a dataset back, as the JSON lines that its records would be.
+//! Reads a dataset back, as the JSON lines of its records.
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
@@ -12,10 +12,10 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use serde_json::{Map, Value};
 
-/// A record, and the capture that it is of.
+/// The name of a capture, and a record of it.
 pub(crate) type Captured = (Option<String>, Value);
 
-/// The records of a dataset by protocol: those of one protocol in the order in which they were written.
+/// Returns the records of a dataset by protocol, in the order in which they were written.
 pub(crate) fn read(dataset: &Path) -> Vec<(Option<String>, Vec<Captured>)> {
     let mut partitions = Vec::new();
     for folder in sorted(dataset) {
@@ -35,7 +35,7 @@ pub(crate) fn read(dataset: &Path) -> Vec<(Option<String>, Vec<Captured>)> {
     partitions
 }
 
-/// The files of a dataset, and how many rows each of their row groups has.
+/// Returns the files of a dataset and the numbers of rows of their row groups.
 pub(crate) fn groups(dataset: &Path) -> Vec<(String, Vec<i64>)> {
     let mut files = Vec::new();
     for file in sorted(dataset).into_iter().filter(|path| path.is_dir()).flat_map(|folder| sorted(&folder)) {
@@ -46,7 +46,7 @@ pub(crate) fn groups(dataset: &Path) -> Vec<(String, Vec<i64>)> {
     files
 }
 
-/// `records` as [`read`] gives them, without their captures.
+/// Returns `records` as [`read`] returns them, without their captures.
 pub(crate) fn by_protocol(records: impl IntoIterator<Item = Value>) -> Vec<(Option<String>, Vec<Value>)> {
     let mut partitions = std::collections::BTreeMap::<String, (Option<String>, Vec<Value>)>::new();
     for record in records {

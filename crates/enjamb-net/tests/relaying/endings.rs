@@ -1,9 +1,9 @@
-//! How connections end, and that the other side learns how.
+//! Connections end in several ways, and the other side learns how.
 
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use crate::world::{Memory, Told, World, relay_to, within};
+use crate::world::{Memory, Received, World, options, relay_to, within};
 use enjamb::{Ending, Side};
 use enjamb_net::Options;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
@@ -38,13 +38,13 @@ async fn a_reset_is_passed_on_as_a_reset() {
         assert!(is_reset(&mut other).await, "{side}");
         world.end().await;
         let expected = [
-            Told::Open,
-            Told::Chunk(side, b"half a mess".to_vec()),
-            Told::Close(side, Ending::Reset),
-            Told::Close(!side, Ending::Reset),
-            Told::Done,
+            Received::Open,
+            Received::Chunk(side, b"half a mess".to_vec()),
+            Received::Close(side, Ending::Reset),
+            Received::Close(!side, Ending::Reset),
+            Received::Done,
         ];
-        assert_eq!(memory.told(), expected);
+        assert_eq!(memory.received(), expected);
     }
 }
 
@@ -60,7 +60,10 @@ async fn a_side_that_has_ended_its_stream_can_still_reset_the_connection() {
         within(10, other.ready(Interest::ERROR)).await.unwrap();
         assert!(other.take_error().unwrap().is_some(), "{side}");
         world.end().await;
-        assert_eq!(memory.told()[1..3], [Told::Close(side, Ending::Closed), Told::Close(!side, Ending::Reset)]);
+        assert_eq!(
+            memory.received()[1..3],
+            [Received::Close(side, Ending::Closed), Received::Close(!side, Ending::Reset)]
+        );
     }
 }
 
@@ -87,17 +90,17 @@ async fn an_answer_from_the_middle_of_a_request_arrives_before_the_reset_that_fo
         let writing = tokio::spawn(async move {
             let block = vec![b'x'; 1 << 16];
             while writes.write_all(&block).await.is_ok() {}
-            // Dropped only here: it would end the stream.
+            // Dropped only here: a drop ends the stream.
             writes
         });
         server.read_exact(&mut [0; 100]).await.unwrap();
         server.write_all(b"413").await.unwrap();
-        // There is more to read: the kernel answers what it does not want with a reset.
+        // Bytes are left unread, so that the kernel answers them with a reset.
         drop(server);
         let mut answer = [0; 3];
         within(10, reads.read_exact(&mut answer)).await.unwrap();
         assert_eq!(&answer, b"413");
-        // The error is given once, to whoever asks first: the one who reads, or the one who writes.
+        // The kernel reports the error once, to the next read or write.
         let end = within(10, reads.read(&mut answer)).await;
         assert!(matches!(&end, Ok(0)) || end.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset));
         within(10, writing).await.unwrap();
@@ -107,7 +110,7 @@ async fn an_answer_from_the_middle_of_a_request_arrives_before_the_reset_that_fo
 }
 
 #[tokio::test]
-async fn a_client_of_a_server_that_is_not_there_is_reset_and_the_trouble_is_reported() {
+async fn a_client_of_a_server_that_is_not_there_is_reset_and_the_error_is_reported() {
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let memory = Memory::default();
     let (address, stop, served) = relay_to(nobody, Options::default(), memory.clone()).await;
@@ -116,16 +119,16 @@ async fn a_client_of_a_server_that_is_not_there_is_reset_and_the_trouble_is_repo
     assert!(is_reset(&mut client).await);
     stop.drain();
     assert_eq!(within(10, served).await.unwrap().connections, 0);
-    assert_eq!(memory.told(), []);
-    let troubles = memory.troubles();
+    assert_eq!(memory.received(), []);
+    let errors = memory.errors();
     let expected = format!("#0 cannot connect to {nobody} for client {client_address}: ");
-    assert!(troubles.len() == 1 && troubles[0].starts_with(&expected), "{troubles:?}");
+    assert!(errors.len() == 1 && errors[0].starts_with(&expected), "{errors:?}");
 }
 
 #[tokio::test]
 async fn a_connection_without_a_byte_for_too_long_is_reset() {
     let memory = Memory::default();
-    let options = Options { idle_timeout: Some(Duration::from_millis(400)), ..Options::default() };
+    let options = options(|options| options.idle_timeout = Some(Duration::from_millis(400)));
     let world = World::with(options, memory.clone()).await;
     let (mut client, mut server) = world.connect().await;
     for _ in 0..4 {
@@ -133,11 +136,11 @@ async fn a_connection_without_a_byte_for_too_long_is_reset() {
         client.write_all(b".").await.unwrap();
         server.read_exact(&mut [0]).await.unwrap();
     }
-    assert_eq!(memory.troubles(), [""; 0]);
+    assert_eq!(memory.errors(), [""; 0]);
     assert!(is_reset(&mut client).await && is_reset(&mut server).await);
     world.end().await;
-    assert_eq!(memory.troubles(), ["#1 reset after 0.4 seconds without a byte"]);
-    assert_eq!(memory.told().last(), Some(&Told::Done));
+    assert_eq!(memory.errors(), ["#1 reset after 400ms without a byte"]);
+    assert_eq!(memory.received().last(), Some(&Received::Done));
 }
 
 #[tokio::test]
@@ -153,7 +156,7 @@ async fn a_relay_that_drains_accepts_nobody_and_serves_those_who_are_there() {
     drop((client, server));
     let served = within(10, world.served).await.unwrap();
     assert_eq!((served.connections, served.stopped), (1, 0));
-    assert_eq!(memory.told().last(), Some(&Told::Done));
+    assert_eq!(memory.received().last(), Some(&Received::Done));
 }
 
 #[tokio::test]
@@ -161,9 +164,9 @@ async fn connections_that_outlast_the_drain_are_reset_and_done() {
     for at_once in [false, true] {
         let memory = Memory::default();
         let drain = Duration::from_millis(if at_once { 60_000 } else { 300 });
-        let world = World::with(Options { drain, ..Options::default() }, memory.clone()).await;
+        let world = World::with(options(|options| options.drain = drain), memory.clone()).await;
         let (mut client, mut server) = world.connect().await;
-        memory.until(Told::Open).await;
+        memory.until(Received::Open).await;
         world.stop.drain();
         if at_once {
             world.stop.now();
@@ -171,17 +174,17 @@ async fn connections_that_outlast_the_drain_are_reset_and_done() {
         assert!(is_reset(&mut client).await && is_reset(&mut server).await);
         let served = within(10, world.served).await.unwrap();
         assert_eq!((served.connections, served.stopped), (1, 1));
-        assert_eq!(memory.told(), [Told::Open, Told::Done]);
-        assert_eq!(memory.troubles(), ["#1 reset, since the relay stops"]);
+        assert_eq!(memory.received(), [Received::Open, Received::Done]);
+        assert_eq!(memory.errors(), ["#1 reset, since the relay stops"]);
     }
 }
 
 #[tokio::test]
-async fn taps_of_a_relay_that_is_dropped_are_told_that_they_are_done() {
+async fn taps_of_a_relay_that_is_dropped_receive_the_end() {
     let memory = Memory::default();
     let world = World::new(memory.clone()).await;
     let (_client, _server) = world.connect().await;
-    memory.until(Told::Open).await;
+    memory.until(Received::Open).await;
     world.served.abort();
-    memory.until(Told::Done).await;
+    memory.until(Received::Done).await;
 }

@@ -1,10 +1,10 @@
-//! What is relayed is what was sent.
+//! The bytes that arrive are the bytes that were sent.
 
 use std::time::Duration;
 
-use crate::world::{Memory, Random, Told, World, within};
+use crate::world::{Memory, Random, Received, World, within};
 use enjamb::{Ending, Side, Time};
-use enjamb_net::{LONGEST_READ, Options};
+use enjamb_net::LONGEST_READ;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
 
@@ -44,7 +44,7 @@ async fn read_raggedly(mut from: impl AsyncReadExt + Unpin, mut random: Random) 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn random_bytes_both_ways_arrive_unchanged_and_are_told_unchanged() {
+async fn random_bytes_both_ways_arrive_unchanged_at_the_peer_and_at_the_tap() {
     for seed in 0..6 {
         let memory = Memory::default();
         let world = World::new(memory.clone()).await;
@@ -66,22 +66,22 @@ async fn random_bytes_both_ways_arrive_unchanged_and_are_told_unchanged() {
         let served = world.end().await;
         assert_eq!((served.connections, served.stopped), (1, 0));
         assert!(memory.bytes(Side::Client) == sent[0] && memory.bytes(Side::Server) == sent[1], "seed {seed}");
-        let told = memory.told.lock().unwrap();
-        let (first, last) = (told.first().unwrap(), told.last().unwrap());
-        assert_eq!((&first.2, &last.2), (&Told::Open, &Told::Done));
-        assert!(told.is_sorted_by_key(|(_, time, _)| *time) && first.1 > Time::from_nanos(0));
-        for (connection, _, what) in told.iter() {
+        let received = memory.received.lock().unwrap();
+        let (first, last) = (received.first().unwrap(), received.last().unwrap());
+        assert_eq!((&first.2, &last.2), (&Received::Open, &Received::Done));
+        assert!(received.is_sorted_by_key(|(_, time, _)| *time) && first.1 > Time::from_nanos(0));
+        for (connection, _, what) in received.iter() {
             assert_eq!(connection, &first.0);
-            if let Told::Chunk(_, bytes) = what {
+            if let Received::Chunk(_, bytes) = what {
                 assert!(!bytes.is_empty() && bytes.len() <= LONGEST_READ);
             }
         }
-        let closes = told.iter().filter(|(_, _, what)| matches!(what, Told::Close(_, Ending::Closed))).count();
+        let closes = received.iter().filter(|(_, _, what)| matches!(what, Received::Close(_, Ending::Closed))).count();
         assert_eq!(closes, 2);
     }
 }
 
-/// What the kernel may hold on the four sockets of a connection on loopback, generously.
+/// The most bytes that the kernel may hold on the four sockets of a connection on loopback, with a margin.
 const KERNEL_HOLDS_MAX: usize = 64 << 20;
 
 #[tokio::test]
@@ -97,8 +97,8 @@ async fn a_server_that_does_not_read_stops_its_client_and_nothing_is_lost() {
         sent += wrote.unwrap();
         assert!(sent < KERNEL_HOLDS_MAX, "the relay takes bytes that the server does not");
     }
-    let told = memory.bytes(Side::Client).len();
-    assert!(told <= sent);
+    let received = memory.bytes(Side::Client).len();
+    assert!(received <= sent);
 
     client.shutdown().await.unwrap();
     let mut at = 0;
@@ -141,18 +141,18 @@ async fn a_client_that_has_ended_its_stream_is_answered_long_after() {
     assert_eq!(answer, b"answer");
     world.end().await;
     let expected = [
-        Told::Open,
-        Told::Chunk(Side::Client, b"question".to_vec()),
-        Told::Close(Side::Client, Ending::Closed),
-        Told::Chunk(Side::Server, b"answer".to_vec()),
-        Told::Close(Side::Server, Ending::Closed),
-        Told::Done,
+        Received::Open,
+        Received::Chunk(Side::Client, b"question".to_vec()),
+        Received::Close(Side::Client, Ending::Closed),
+        Received::Chunk(Side::Server, b"answer".to_vec()),
+        Received::Close(Side::Server, Ending::Closed),
+        Received::Done,
     ];
-    assert_eq!(memory.told(), expected);
+    assert_eq!(memory.received(), expected);
 }
 
 #[tokio::test]
-async fn a_server_that_has_ended_its_stream_is_told_more_long_after() {
+async fn a_server_that_has_ended_its_stream_receives_more_long_after() {
     let memory = Memory::default();
     let world = World::new(memory.clone()).await;
     let (mut client, mut server) = world.connect().await;
@@ -172,8 +172,8 @@ async fn a_server_that_has_ended_its_stream_is_told_more_long_after() {
     drop(client);
     assert_eq!(within(10, server.read(&mut [0; 8])).await.unwrap(), 0);
     world.end().await;
-    assert_eq!(memory.count(&Told::Close(Side::Client, Ending::Closed)), 1);
-    assert_eq!(memory.told().last(), Some(&Told::Done));
+    assert_eq!(memory.count(&Received::Close(Side::Client, Ending::Closed)), 1);
+    assert_eq!(memory.received().last(), Some(&Received::Done));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -216,15 +216,18 @@ async fn two_hundred_connections_at_a_time_are_kept_apart() {
     }
     stop.drain();
     assert_eq!(within(10, served).await.unwrap().connections, CONNECTIONS);
-    let told = memory.told.lock().unwrap();
-    let opened: Vec<_> =
-        told.iter().filter(|(_, _, what)| *what == Told::Open).map(|(connection, _, _)| connection.number).collect();
+    let received = memory.received.lock().unwrap();
+    let opened: Vec<_> = received
+        .iter()
+        .filter(|(_, _, what)| *what == Received::Open)
+        .map(|(connection, _, _)| connection.number)
+        .collect();
     assert_eq!(opened, (1..=CONNECTIONS).collect::<Vec<_>>(), "numbered in the order of their opens");
     for number in opened {
         let of = |wanted: Side| {
-            told.iter().filter(|(connection, _, _)| connection.number == number).filter_map(move |(_, _, what)| {
+            received.iter().filter(|(connection, _, _)| connection.number == number).filter_map(move |(_, _, what)| {
                 match what {
-                    Told::Chunk(side, bytes) if *side == wanted => Some(bytes.as_slice()),
+                    Received::Chunk(side, bytes) if *side == wanted => Some(bytes.as_slice()),
                     _ => None,
                 }
             })
@@ -236,8 +239,8 @@ async fn two_hundred_connections_at_a_time_are_kept_apart() {
 }
 
 #[tokio::test]
-async fn more_clients_than_there_is_room_for_wait_until_there_is() {
-    let options = Options { max_connections: 2.try_into().unwrap(), ..Options::default() };
+async fn clients_wait_until_there_is_room_for_them() {
+    let options = crate::world::options(|options| options.max_connections = 2.try_into().unwrap());
     let world = World::with(options, Memory::default()).await;
     let (first, first_server) = world.connect().await;
     let _second = world.connect().await;

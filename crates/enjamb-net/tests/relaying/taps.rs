@@ -1,46 +1,46 @@
-//! What taps are told, in which order, and that they do no harm.
+//! Taps receive events in order, and do no harm.
 
 use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
 
-use crate::world::{Memory, Told, World, within};
+use crate::world::{Memory, Received, World, within};
 use enjamb::{Connection, Event, Side, Tap, Time};
-use enjamb_net::{Taps, Trouble};
+use enjamb_net::{RelayError, Taps};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Answers are counts: how many bytes the server had received when it sent them. Whatever a server can know of, the tap must have
-/// been told of before.
+/// Each answer is a count: the number of bytes that the server had received. The tap must have received as many before the
+/// answer.
 #[derive(Clone, Default)]
-struct Causality(Arc<Mutex<Known>>);
+struct AnswerCounter(Arc<Mutex<Counts>>);
 
 #[derive(Default)]
-struct Known {
-    told: u64,
+struct Counts {
+    received: u64,
     answer: Vec<u8>,
     answers: u64,
     early: u64,
 }
 
-impl Taps for Causality {
+impl Taps for AnswerCounter {
     fn taps(&self, _: &Connection) -> Vec<Box<dyn Tap + Send>> {
         vec![Box::new(self.clone())]
     }
 }
 
-impl Tap for Causality {
+impl Tap for AnswerCounter {
     fn event(&mut self, _: &Connection, _: Time, event: Event<'_>) {
         match event {
             Event::Chunk { side, bytes } => {
-                let mut known = self.0.lock().unwrap();
+                let mut counts = self.0.lock().unwrap();
                 if side == Side::Client {
-                    known.told += bytes.len() as u64;
+                    counts.received += bytes.len() as u64;
                     return;
                 }
-                known.answer.extend_from_slice(bytes);
-                while let Some(count) = known.answer.first_chunk().copied().map(u64::from_be_bytes) {
-                    known.early += u64::from(count > known.told);
-                    known.answers += 1;
-                    known.answer.drain(..8);
+                counts.answer.extend_from_slice(bytes);
+                while let Some(count) = counts.answer.first_chunk().copied().map(u64::from_be_bytes) {
+                    counts.early += u64::from(count > counts.received);
+                    counts.answers += 1;
+                    counts.answer.drain(..8);
                 }
             }
             Event::Open | Event::Gap { .. } | Event::Close { .. } | Event::Done => {}
@@ -49,11 +49,11 @@ impl Tap for Causality {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_answer_is_told_before_the_bytes_it_answers() {
-    let causality = Causality::default();
-    let world = World::new(causality.clone()).await;
+async fn no_answer_reaches_a_tap_before_its_request() {
+    let counter = AnswerCounter::default();
+    let world = World::new(counter.clone()).await;
     let (client, server) = world.connect().await;
-    // Not on the runtime's threads, so that it answers while the relay is still busy.
+    // On a thread of its own, so that it answers while the relay is still busy.
     let mut server = server.into_std().unwrap();
     server.set_nonblocking(false).unwrap();
     let answering = std::thread::spawn(move || {
@@ -71,7 +71,7 @@ async fn no_answer_is_told_before_the_bytes_it_answers() {
     let (mut reads, mut writes) = client.into_split();
     let reading = tokio::spawn(async move { tokio::io::copy(&mut reads, &mut tokio::io::sink()).await.unwrap() });
     for round in 0..5_000 {
-        // Ping and pong mostly, and now and then more than the sockets take at once.
+        // Mostly ping and pong; now and then more than the sockets take at once.
         let length = if round % 500 == 499 { 8 << 20 } else { 64 };
         writes.write_all(&vec![b'x'; length]).await.unwrap();
         if round % 7 == 0 {
@@ -83,13 +83,13 @@ async fn no_answer_is_told_before_the_bytes_it_answers() {
     answering.join().unwrap();
     drop(writes);
     world.end().await;
-    let known = causality.0.lock().unwrap();
-    assert!(known.answers > 1_000, "only {} answers", known.answers);
-    assert_eq!(known.early, 0, "of {} answers", known.answers);
+    let counts = counter.0.lock().unwrap();
+    assert!(counts.answers > 1_000, "only {} answers", counts.answers);
+    assert_eq!(counts.early, 0, "of {} answers", counts.answers);
 }
 
 #[tokio::test]
-async fn thousands_of_pings_and_pongs_are_told_in_turn() {
+async fn thousands_of_pings_and_pongs_reach_a_tap_in_order() {
     const ROUNDS: usize = 5_000;
     let memory = Memory::default();
     let world = World::new(memory.clone()).await;
@@ -105,16 +105,16 @@ async fn thousands_of_pings_and_pongs_are_told_in_turn() {
     .await;
     drop((client, server));
     world.end().await;
-    let told = memory.told();
-    let chunks: Vec<_> = told.iter().filter(|told| matches!(told, Told::Chunk(..))).collect();
+    let received = memory.received();
+    let chunks: Vec<_> = received.iter().filter(|received| matches!(received, Received::Chunk(..))).collect();
     assert_eq!(chunks.len(), 2 * ROUNDS);
     for pair in chunks.chunks(2) {
-        assert_eq!(pair[0], &Told::Chunk(Side::Client, b"ping".to_vec()));
-        assert_eq!(pair[1], &Told::Chunk(Side::Server, b"pong".to_vec()));
+        assert_eq!(pair[0], &Received::Chunk(Side::Client, b"ping".to_vec()));
+        assert_eq!(pair[1], &Received::Chunk(Side::Server, b"pong".to_vec()));
     }
 }
 
-/// When a tap panics.
+/// The place where a tap panics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     Made,
@@ -125,46 +125,46 @@ enum At {
     Dropped,
 }
 
-/// Panics at one place, and has a memory beside it that does not.
+/// Makes a tap that panics at one place, and a memory that does not.
 #[derive(Clone)]
-struct Clumsy(At, Memory);
+struct PanickingTaps(At, Memory);
 
-impl Clumsy {
-    fn stumble(&self, at: At) {
-        assert!(self.0 != at, "stumbled at {at:?}");
+impl PanickingTaps {
+    fn panic_at(&self, at: At) {
+        assert!(self.0 != at, "panicked at {at:?}");
     }
 }
 
-impl Taps for Clumsy {
+impl Taps for PanickingTaps {
     fn taps(&self, connection: &Connection) -> Vec<Box<dyn Tap + Send>> {
-        self.stumble(At::Made);
+        self.panic_at(At::Made);
         let mut taps = self.1.taps(connection);
-        taps.insert(0, Box::new(Stumbling(self.clone())));
+        taps.insert(0, Box::new(PanickingTap(self.clone())));
         taps
     }
 
-    fn trouble(&self, time: Time, connection: Option<&Connection>, trouble: &Trouble) {
-        self.1.trouble(time, connection, trouble);
+    fn error(&self, time: Time, connection: Option<&Connection>, error: &RelayError) {
+        self.1.error(time, connection, error);
     }
 }
 
-struct Stumbling(Clumsy);
+struct PanickingTap(PanickingTaps);
 
-impl Tap for Stumbling {
+impl Tap for PanickingTap {
     fn event(&mut self, _: &Connection, _: Time, event: Event<'_>) {
         match event {
-            Event::Open => self.0.stumble(At::Open),
-            Event::Chunk { .. } => self.0.stumble(At::Chunk),
-            Event::Close { .. } => self.0.stumble(At::Close),
-            Event::Done => self.0.stumble(At::Done),
+            Event::Open => self.0.panic_at(At::Open),
+            Event::Chunk { .. } => self.0.panic_at(At::Chunk),
+            Event::Close { .. } => self.0.panic_at(At::Close),
+            Event::Done => self.0.panic_at(At::Done),
             Event::Gap { .. } => {}
         }
     }
 }
 
-impl Drop for Stumbling {
+impl Drop for PanickingTap {
     fn drop(&mut self) {
-        self.0.stumble(At::Dropped);
+        self.0.panic_at(At::Dropped);
     }
 }
 
@@ -172,7 +172,7 @@ impl Drop for Stumbling {
 async fn a_tap_that_panics_hurts_neither_the_connection_nor_other_taps() {
     for at in [At::Made, At::Open, At::Chunk, At::Close, At::Done, At::Dropped] {
         let memory = Memory::default();
-        let world = World::new(Clumsy(at, memory.clone())).await;
+        let world = World::new(PanickingTaps(at, memory.clone())).await;
         let (mut client, mut server) = world.connect().await;
         for _ in 0..3 {
             client.write_all(b"ping").await.unwrap();
@@ -186,11 +186,11 @@ async fn a_tap_that_panics_hurts_neither_the_connection_nor_other_taps() {
         let served = world.end().await;
         assert_eq!((served.connections, served.stopped), (1, 0), "{at:?}");
         assert_eq!(served.panics, u64::from(at != At::Dropped), "{at:?}");
-        let expected = format!("#1 the watching of this connection failed and has ended: stumbled at {at:?}");
-        assert_eq!(memory.troubles(), vec![expected; usize::from(at != At::Dropped)]);
+        let expected = format!("#1 the watching of this connection failed and has ended: panicked at {at:?}");
+        assert_eq!(memory.errors(), vec![expected; usize::from(at != At::Dropped)]);
         if at != At::Made {
             assert_eq!(memory.bytes(Side::Client), b"pingpingping");
-            assert_eq!(memory.told().last(), Some(&Told::Done));
+            assert_eq!(memory.received().last(), Some(&Received::Done));
         }
     }
 }

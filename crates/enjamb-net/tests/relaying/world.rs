@@ -1,17 +1,17 @@
-//! A relay between clients and a server that the tests play, and a tap that remembers what it was told.
+//! A relay between clients and a server that the tests play, and a tap that remembers its events.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use enjamb::{Connection, Ending, Event, Side, Tap, Time};
-use enjamb_net::{Options, Served, Stop, Taps, Trouble, Upstream, serve};
+use enjamb_net::{Options, RelayError, RelayReport, Stop, Taps, Upstream, serve};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// What a tap was told.
+/// An event that a tap received.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum Received {
     Open,
     Chunk(Side, Vec<u8>),
     Close(Side, Ending),
@@ -20,34 +20,34 @@ pub(crate) enum Told {
 
 #[derive(Clone, Default)]
 pub(crate) struct Memory {
-    pub(crate) told: Arc<Mutex<Vec<(Connection, Time, Told)>>>,
-    pub(crate) troubles: Arc<Mutex<Vec<String>>>,
+    pub(crate) received: Arc<Mutex<Vec<(Connection, Time, Received)>>>,
+    pub(crate) errors: Arc<Mutex<Vec<String>>>,
 }
 
 impl Memory {
-    pub(crate) fn told(&self) -> Vec<Told> {
-        self.told.lock().unwrap().iter().map(|(_, _, told)| told.clone()).collect()
+    pub(crate) fn received(&self) -> Vec<Received> {
+        self.received.lock().unwrap().iter().map(|(_, _, received)| received.clone()).collect()
     }
 
     /// All bytes of a side.
     pub(crate) fn bytes(&self, side: Side) -> Vec<u8> {
-        let chunks = self.told().into_iter().filter_map(|told| match told {
-            Told::Chunk(of, bytes) if of == side => Some(bytes),
+        let chunks = self.received().into_iter().filter_map(|received| match received {
+            Received::Chunk(of, bytes) if of == side => Some(bytes),
             _ => None,
         });
         chunks.flatten().collect()
     }
 
-    pub(crate) fn troubles(&self) -> Vec<String> {
-        self.troubles.lock().unwrap().clone()
+    pub(crate) fn errors(&self) -> Vec<String> {
+        self.errors.lock().unwrap().clone()
     }
 
-    pub(crate) fn count(&self, wanted: &Told) -> usize {
-        self.told().iter().filter(|told| *told == wanted).count()
+    pub(crate) fn count(&self, wanted: &Received) -> usize {
+        self.received().iter().filter(|received| *received == wanted).count()
     }
 
-    /// Waits until something is told.
-    pub(crate) async fn until(&self, wanted: Told) {
+    /// Waits until an event is received.
+    pub(crate) async fn until(&self, wanted: Received) {
         within(10, async {
             while self.count(&wanted) == 0 {
                 tokio::time::sleep(Duration::from_millis(2)).await;
@@ -62,36 +62,43 @@ impl Taps for Memory {
         vec![Box::new(self.clone())]
     }
 
-    fn trouble(&self, _: Time, connection: Option<&Connection>, trouble: &Trouble) {
+    fn error(&self, _: Time, connection: Option<&Connection>, error: &RelayError) {
         let number = connection.map_or(0, |connection| connection.number);
-        self.troubles.lock().unwrap().push(format!("#{number} {trouble}"));
+        self.errors.lock().unwrap().push(format!("#{number} {error}"));
     }
 }
 
 impl Memory {
-    fn push(&self, connection: &Connection, time: Time, told: Told) {
-        self.told.lock().unwrap().push((*connection, time, told));
+    fn push(&self, connection: &Connection, time: Time, received: Received) {
+        self.received.lock().unwrap().push((*connection, time, received));
     }
 }
 
 impl Tap for Memory {
     fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
         match event {
-            Event::Open => self.push(connection, time, Told::Open),
-            Event::Chunk { side, bytes } => self.push(connection, time, Told::Chunk(side, bytes.to_vec())),
+            Event::Open => self.push(connection, time, Received::Open),
+            Event::Chunk { side, bytes } => self.push(connection, time, Received::Chunk(side, bytes.to_vec())),
             Event::Gap { .. } => panic!("a relay loses nothing"),
-            Event::Close { side, ending } => self.push(connection, time, Told::Close(side, ending)),
-            Event::Done => self.push(connection, time, Told::Done),
+            Event::Close { side, ending } => self.push(connection, time, Received::Close(side, ending)),
+            Event::Done => self.push(connection, time, Received::Done),
         }
     }
 }
 
-/// A relay that runs.
+/// Changes some of the default options.
+pub(crate) fn options(change: impl FnOnce(&mut Options)) -> Options {
+    let mut options = Options::default();
+    change(&mut options);
+    options
+}
+
+/// A running relay.
 pub(crate) struct World {
     pub(crate) address: SocketAddr,
     pub(crate) server: TcpListener,
     pub(crate) stop: Stop,
-    pub(crate) served: JoinHandle<Served>,
+    pub(crate) served: JoinHandle<RelayReport>,
 }
 
 impl World {
@@ -106,7 +113,7 @@ impl World {
         Self { address, server, stop, served }
     }
 
-    /// A client, and the server's end of its connection.
+    /// Connects a client. Returns its end and the server's end of the connection.
     pub(crate) async fn connect(&self) -> (TcpStream, TcpStream) {
         let client = TcpStream::connect(self.address).await.unwrap();
         let (server, _) = within(10, self.server.accept()).await.unwrap();
@@ -114,7 +121,7 @@ impl World {
     }
 
     /// Stops gently and waits.
-    pub(crate) async fn end(self) -> Served {
+    pub(crate) async fn end(self) -> RelayReport {
         self.stop.drain();
         within(20, self.served).await.unwrap()
     }
@@ -124,7 +131,7 @@ pub(crate) async fn relay_to(
     upstream: SocketAddr,
     options: Options,
     taps: impl Taps + 'static,
-) -> (SocketAddr, Stop, JoinHandle<Served>) {
+) -> (SocketAddr, Stop, JoinHandle<RelayReport>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let upstream = Upstream::resolve(upstream.to_string()).await.unwrap();
@@ -137,8 +144,8 @@ pub(crate) async fn relay_to(
 }
 
 /// Fails a test that hangs.
-pub(crate) async fn within<T>(seconds: u64, what: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(seconds), what).await.expect("the test hangs")
+pub(crate) async fn within<T>(seconds: u64, act: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(seconds), act).await.expect("the test hangs")
 }
 
 /// xorshift64*: random enough for bytes and chunk sizes, and the same in every run.

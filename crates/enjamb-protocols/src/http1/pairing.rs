@@ -23,9 +23,9 @@ use super::method::Method;
 ///
 /// A run is any number of requests in a row that need the same kind of response, so a server that
 /// never answers costs one run, unless the client mixes `HEAD` or `CONNECT` with other methods. A
-/// run takes 16 bytes: at most 2 KiB a connection, and 128 MiB for the 65,536 connections that a
+/// run takes 16 bytes: at most 8 KiB a connection, and 512 MiB for the 65,536 connections that a
 /// capture follows by default. The requests after the last run are not paired.
-pub const OUTSTANDING_RUNS_MAX: usize = 128;
+pub const OUTSTANDING_RUNS_MAX: usize = 512;
 
 /// The requests that wait for their answers.
 #[derive(Debug, Default)]

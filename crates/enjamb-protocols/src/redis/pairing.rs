@@ -30,9 +30,9 @@ use super::reply::ReplyHandler;
 ///
 /// A run is any number of commands in a row that get the same kind of reply, so a server that never
 /// replies costs one run, unless the client mixes subscriptions and other commands. A run takes 24
-/// bytes: at most 1.5 KiB a connection, and 96 MiB for the 65,536 connections that a capture
+/// bytes: at most 12 KiB a connection, and 768 MiB for the 65,536 connections that a capture
 /// follows by default. Pairing is lost beyond the last run.
-pub const OUTSTANDING_RUNS_MAX: usize = 64;
+pub const OUTSTANDING_RUNS_MAX: usize = 512;
 
 /// The commands that wait for their replies.
 #[derive(Clone, Debug, Default)]

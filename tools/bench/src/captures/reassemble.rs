@@ -22,5 +22,5 @@ pub(crate) fn run(capture: &OsStr) -> ExitCode {
     let mut payload = PayloadSum::default();
     let report = enjamb_capture::open(capture, &mut payload, &enjamb_capture::Options::default());
     println!(r#"{{"payload":{}}}"#, payload.0);
-    if report.fault.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if report.error.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -22,15 +22,45 @@ pub(crate) fn enjamb() -> Command {
     command
 }
 
-/// Are these programs there? Where one is missing the test says so and is passed over, except in CI.
+/// Requirements of tests: programs that may be absent. Their tests are then ignored, except in CI, where they
+/// fail.
+pub(crate) mod installed {
+    use std::path::Path;
+
+    pub(crate) fn redis_server() -> Result<(), String> {
+        programs(&["redis-server"])
+    }
+
+    pub(crate) fn redis() -> Result<(), String> {
+        programs(&["redis-server", "redis-cli"])
+    }
+
+    pub(crate) fn nginx() -> Result<(), String> {
+        programs(&["nginx", "curl"])
+    }
+
+    pub(crate) fn chromium() -> Result<(), String> {
+        programs(&["chromium"])
+    }
+
+    /// The programs that run a command on a terminal.
+    pub(crate) fn terminal() -> Result<(), String> {
+        programs(&["script", "stty"])
+    }
+
+    pub(crate) fn programs(names: &[&str]) -> Result<(), String> {
+        let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+        let is_there = |name: &str| path.split(':').any(|folder| Path::new(folder).join(name).exists());
+        let Some(missing) = names.iter().find(|name| !is_there(name)) else { return Ok(()) };
+        let reason = format!("{missing} is not installed");
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{reason}");
+        Err(reason)
+    }
+}
+
+/// Returns whether these programs are installed.
 pub(crate) fn have(programs: &[&str]) -> bool {
-    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
-    let missing =
-        programs.iter().find(|program| !path.split(':').any(|folder| Path::new(folder).join(program).exists()));
-    let Some(missing) = missing else { return true };
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing} is not installed");
-    eprintln!("skipped: {missing} is not installed");
-    false
+    installed::programs(programs).inspect_err(|reason| eprintln!("skipped: {reason}")).is_ok()
 }
 
 /// A process that ends with the test.

@@ -1,17 +1,21 @@
 //! Plots as SVG. Colours come from the page's classes, so that they suit light and dark.
 //!
-//! A mark's `title` says its numbers: the browser shows it, and the page's script in its place, sooner.
+//! The `title` of a mark has its numbers, which browsers show as a tooltip.
 
-use std::fmt::Write as _;
+use enjamb_monitor::Bucket;
+use maud::{Markup, PreEscaped, Render, html};
 
-use crate::html::text::{compact, duration, escaped, grouped, short};
+use crate::html::text::{compact, duration, grouped, short};
 
-/// A drawing in the making, in units of about a pixel.
-pub(crate) struct Plot {
-    svg: String,
+/// A drawing, in units of about a pixel.
+pub(super) struct Plot {
+    /// The sentence that describes the plot to those who cannot see it.
+    about: String,
+    /// The elements so far.
+    marks: String,
     width: f64,
     height: f64,
-    /// Room for what is written around the plot.
+    /// The room for the text around the plot.
     left: f64,
     bottom: f64,
     top: f64,
@@ -20,73 +24,73 @@ pub(crate) struct Plot {
 const RIGHT: f64 = 26.0;
 
 /// Columns side by side for each of several sizes.
-pub(crate) struct Series<'a> {
-    /// What it is of, and its class.
-    pub(crate) name: &'a str,
-    /// One for each bucket.
-    pub(crate) counts: Vec<u64>,
+pub(super) struct Series<'a> {
+    /// Its name and its class.
+    pub(super) name: &'a str,
+    /// A count for each bucket.
+    pub(super) counts: Vec<u64>,
 }
 
 impl Plot {
-    pub(crate) fn new(width: f64, height: f64, left: f64, about: &str) -> Self {
-        let about = escaped(about);
-        let svg = format!("<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{about}\">");
-        Self { svg, width, height, left, bottom: 44.0, top: 28.0 }
+    pub(super) fn new(width: f64, height: f64, left: f64, about: &str) -> Self {
+        Self { about: about.to_owned(), marks: String::new(), width, height, left, bottom: 44.0, top: 28.0 }
     }
 
-    pub(crate) fn without_axis_below(mut self) -> Self {
+    pub(super) fn without_axis_below(mut self) -> Self {
         self.bottom = 6.0;
         self
     }
 
-    pub(crate) fn finish(mut self) -> String {
-        self.svg.push_str("</svg>");
-        self.svg
+    pub(super) fn finish(self) -> Markup {
+        let Self { about, marks, width, height, .. } = self;
+        html! {
+            svg viewBox=(format_args!("0 0 {width} {height}")) role="img" aria-label=(about) { (PreEscaped(marks)) }
+        }
     }
 
-    pub(crate) fn x_span(&self) -> f64 {
+    fn mark(&mut self, mark: &Markup) {
+        mark.render_to(&mut self.marks);
+    }
+
+    pub(super) fn x_span(&self) -> f64 {
         self.width - self.left - RIGHT
     }
 
-    pub(crate) fn y_span(&self) -> f64 {
+    pub(super) fn y_span(&self) -> f64 {
         self.height - self.top - self.bottom
     }
 
-    /// The place of a share of the width, and of the height from below.
-    pub(crate) fn x(&self, share: f64) -> f64 {
+    /// Returns the place of a share of the width.
+    pub(super) fn x(&self, share: f64) -> f64 {
         self.left + share * self.x_span()
     }
 
-    pub(crate) fn y(&self, share: f64) -> f64 {
+    /// Returns the place of a share of the height, from below.
+    pub(super) fn y(&self, share: f64) -> f64 {
         self.top + (1.0 - share) * self.y_span()
     }
 
-    pub(crate) fn text(&mut self, x: f64, y: f64, anchor: &str, class: &str, text: &str) {
-        let text = escaped(text);
-        let _ = write!(
-            self.svg,
-            "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" class=\"{class}\">{text}</text>"
-        );
+    pub(super) fn text(&mut self, x: f64, y: f64, anchor: &str, class: &str, text: &str) {
+        let (x, y) = (format_args!("{x:.1}"), format_args!("{y:.1}"));
+        self.mark(&html! { text x=(x) y=(y) text-anchor=(anchor) class=(class) { (text) } });
     }
 
-    pub(crate) fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) {
-        let ((x1, y1), (x2, y2)) = (from, to);
-        let _ =
-            write!(self.svg, "<line class=\"{class}\" x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"/>");
+    pub(super) fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) {
+        let [x1, y1, x2, y2] = [from.0, from.1, to.0, to.1].map(|place| format!("{place:.1}"));
+        self.mark(&html! { line class=(class) x1=(x1) y1=(y1) x2=(x2) y2=(y2) {} });
     }
 
-    /// A bar with what it says.
-    pub(crate) fn bar(&mut self, class: &str, x: f64, y: f64, width: f64, height: f64, title: &str) {
-        let title = escaped(title);
-        let (width, height) = (width.max(0.5), height.max(0.0));
-        let _ = write!(
-            self.svg,
-            "<rect class=\"{class}\" x=\"{x:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" height=\"{height:.2}\"><title>{title}</title></rect>"
-        );
+    /// A bar with a tooltip.
+    pub(super) fn bar(&mut self, class: &str, x: f64, y: f64, width: f64, height: f64, title: &str) {
+        let [x, y, width, height] = [x, y, width.max(0.5), height.max(0.0)].map(|size| format!("{size:.2}"));
+        self.mark(&html! {
+            rect class=(class) x=(x) y=(y) width=(width) height=(height) { title { (title) } }
+        });
     }
 
-    /// Grid lines and numbers at the left for values up to `most`, from below or, `mirrored`, from the middle both ways.
-    pub(crate) fn y_axis(&mut self, most: f64, mirrored: bool, label: &str) {
+    /// Grid lines and numbers at the left for values up to `most`: from below or, if `mirrored`, from the middle both
+    /// ways.
+    pub(super) fn y_axis(&mut self, most: f64, mirrored: bool, label: &str) {
         let step = nice_step(most, if mirrored { 3.0 } else { 4.0 });
         let mut value = 0.0;
         while value <= most * 1.0001 {
@@ -102,8 +106,8 @@ impl Plot {
         self.text(4.0, 12.0, "start", "label", label);
     }
 
-    /// Ticks below at round times since the first. `span` is the whole width in microseconds.
-    pub(crate) fn time_axis(&mut self, span: f64, label: &str) {
+    /// Ticks below at round times. `span` is the whole width in microseconds.
+    pub(super) fn time_axis(&mut self, span: f64, label: &str) {
         let step = nice_step(span, 8.0);
         let base = self.height - self.bottom;
         let mut at = 0.0;
@@ -116,14 +120,14 @@ impl Plot {
         self.x_label(label);
     }
 
-    pub(crate) fn x_label(&mut self, label: &str) {
+    pub(super) fn x_label(&mut self, label: &str) {
         self.text(self.x(0.5), self.height - 8.0, "middle", "label", label);
     }
 
-    /// The axis line below, and names in the middle of equal parts of it.
+    /// Names below, in the middle of equal parts of the axis.
     fn names_below(&mut self, names: &[String], label: &str) {
         let base = self.height - self.bottom;
-        // Every one that there is room for.
+        // As many as there is room for.
         let part = self.x_span() / names.len().max(1) as f64;
         let widest = names.iter().map(|name| name.chars().count()).max().unwrap_or(1) as f64 * 7.0 + 6.0;
         let every = (widest / part).ceil().max(1.0) as usize;
@@ -134,15 +138,15 @@ impl Plot {
     }
 }
 
-/// Grouped columns: what share of each series lies in each bucket. `names` are those of the buckets.
-pub(crate) fn columns(
+/// Grouped columns: the share of each series in each bucket. `names` are the names of the buckets.
+pub(super) fn columns(
     about: &str,
     names: &[String],
     x_label: &str,
     y_label: &str,
-    what: &str,
+    noun: &str,
     series: &[Series<'_>],
-) -> String {
+) -> Markup {
     let mut plot = Plot::new(560.0, 260.0, 44.0, about);
     let totals: Vec<u64> = series.iter().map(|series| series.counts.iter().sum()).collect();
     let share =
@@ -160,7 +164,7 @@ pub(crate) fn columns(
             let percent = share(i, *count) * 100.0;
             let height = percent / most * plot.y_span();
             let x = plot.left + bucket as f64 * group + margin + i as f64 * column;
-            let title = format!("{name}, {}: {} {what}, {} %", names[bucket], grouped(*count), short(percent));
+            let title = format!("{name}, {}: {} {noun}, {} %", names[bucket], grouped(*count), short(percent));
             plot.bar(name, x, plot.y(0.0) - height, column - 1.0, height, &title);
         }
     }
@@ -168,17 +172,17 @@ pub(crate) fn columns(
     plot.finish()
 }
 
-/// Counts over a logarithmic scale of microseconds: `buckets` are from, to and count; `marks` are values with a name.
-pub(crate) fn logarithmic(about: &str, buckets: &[(u64, u64, u64)], marks: &[(&str, u64)], what: &str) -> String {
+/// Counts over a logarithmic scale of microseconds. `marks` are values with a name.
+pub(super) fn logarithmic(about: &str, buckets: &[Bucket], marks: &[(&str, u64)], noun: &str) -> Markup {
     let mut plot = Plot::new(560.0, 260.0, 52.0, about);
-    // 0 has no logarithm: it stands to the left of 1.
+    // 0 has no logarithm: it is drawn to the left of 1.
     let log = |value: u64| if value == 0 { -0.3 } else { (value as f64).log10() };
     let end = |to: u64| log(to.saturating_add(1));
-    let first = buckets.first().map_or(0.0, |(from, ..)| log(*from)).floor();
-    let last = buckets.last().map_or(1.0, |(_, to, _)| end(*to)).ceil().max(first + 1.0);
+    let first = buckets.first().map_or(0.0, |bucket| log(bucket.from)).floor();
+    let last = buckets.last().map_or(1.0, |bucket| end(bucket.to)).ceil().max(first + 1.0);
     let place = |log: f64| (log - first) / (last - first);
-    let most = round_up(buckets.iter().map(|(.., count)| *count).max().unwrap_or(1) as f64 * 1.2);
-    plot.y_axis(most, false, what);
+    let most = round_up(buckets.iter().map(|bucket| bucket.count).max().unwrap_or(1) as f64 * 1.2);
+    plot.y_axis(most, false, noun);
     let base = plot.height - plot.bottom;
     let mut decade = first.max(0.0);
     while decade <= last {
@@ -187,13 +191,13 @@ pub(crate) fn logarithmic(about: &str, buckets: &[(u64, u64, u64)], marks: &[(&s
         plot.text(x, base + 17.0, "middle", "tick", &duration(10_f64.powf(decade)));
         decade += 1.0;
     }
-    for (from, to, count) in buckets {
+    for Bucket { from, to, count, .. } in buckets {
         let (left, right) = (plot.x(place(log(*from))), plot.x(place(end(*to))));
         let height = *count as f64 / most * plot.y_span();
-        let title = format!("{} to {}: {} {what}", duration(*from as f64), duration(*to as f64 + 1.0), grouped(*count));
+        let title = format!("{} to {}: {} {noun}", duration(*from as f64), duration(*to as f64 + 1.0), grouped(*count));
         plot.bar("server", left + 0.5, plot.y(0.0) - height, right - left - 1.0, height, &title);
     }
-    // Names that would lie over each other stand in rows.
+    // Names that would overlap are put in rows.
     let mut taken: Vec<f64> = Vec::new();
     for (_, value) in marks {
         let x = plot.x(place(log(*value)).clamp(0.0, 1.0));
@@ -215,8 +219,8 @@ pub(crate) fn logarithmic(about: &str, buckets: &[(u64, u64, u64)], marks: &[(&s
     plot.finish()
 }
 
-/// Bars to the right, with their names before them: a name, a class, a count.
-pub(crate) fn bars(about: &str, rows: &[(String, &str, u64)]) -> String {
+/// Bars to the right, with their names above them: a name, a class, a count.
+pub(super) fn bars(about: &str, rows: &[(String, &str, u64)]) -> Markup {
     const ROW: f64 = 34.0;
     let mut plot = Plot::new(560.0, rows.len() as f64 * ROW + 12.0, 8.0, about).without_axis_below();
     let most = rows.iter().map(|(.., count)| *count).max().unwrap_or(1).max(1) as f64;
@@ -232,8 +236,8 @@ pub(crate) fn bars(about: &str, rows: &[(String, &str, u64)]) -> String {
     plot.finish()
 }
 
-/// Ranges on a logarithmic scale of microseconds: a name, how many, and p50, p90 and p99.
-pub(crate) fn ranges(about: &str, rows: &[(String, u64, [u64; 3])]) -> String {
+/// Ranges on a logarithmic scale of microseconds: a name, a count, and p50, p90 and p99.
+pub(super) fn ranges(about: &str, rows: &[(String, u64, [u64; 3])]) -> Markup {
     const ROW: f64 = 24.0;
     let mut plot = Plot::new(560.0, rows.len() as f64 * ROW + 56.0, 118.0, about);
     plot.top = 8.0;
@@ -266,7 +270,7 @@ pub(crate) fn ranges(about: &str, rows: &[(String, u64, [u64; 3])]) -> String {
     plot.finish()
 }
 
-/// A round number between which and 0 there are about `parts` steps.
+/// Returns a round step of which there are about `parts` up to `most`.
 fn nice_step(most: f64, parts: f64) -> f64 {
     let rough = (most / parts).max(f64::MIN_POSITIVE);
     let power = 10_f64.powf(rough.log10().floor());
@@ -274,8 +278,8 @@ fn nice_step(most: f64, parts: f64) -> f64 {
     step * power
 }
 
-/// The next number that the largest column does not quite reach.
-pub(crate) fn round_up(most: f64) -> f64 {
+/// Returns the next round number that is not smaller than `most`.
+pub(super) fn round_up(most: f64) -> f64 {
     if most <= 0.0 {
         return 1.0;
     }

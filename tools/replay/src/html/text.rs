@@ -1,36 +1,30 @@
-//! Text in a page: escaped, and numbers as people read them.
+//! Text in a page: visible control characters, and numbers as people read them.
 
 use std::fmt::Write as _;
 
-/// Text as HTML, in an element or an attribute in double quotes. Control characters are escaped as elsewhere, so that they are seen.
-pub(crate) fn escaped(text: &str) -> String {
-    let mut html = String::with_capacity(text.len());
+use maud::{Markup, html};
+
+/// Returns text with its control characters escaped, so that they are visible. The templates escape markup.
+pub(super) fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        match c {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '"' => html.push_str("&quot;"),
-            '\'' => html.push_str("&#39;"),
-            c if c.is_control() => html.extend(c.escape_default()),
-            c => html.push(c),
-        }
+        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
     }
-    html
+    shown
 }
 
-/// Text from the wire: it does not change the direction of what is around it.
-pub(crate) fn foreign(text: &str) -> String {
-    format!("<bdi>{}</bdi>", escaped(text))
+/// Text from the wire. It does not change the writing direction of the text around it.
+pub(super) fn foreign(text: &str) -> Markup {
+    html! { bdi { (visible(text)) } }
 }
 
-/// JSON inside of a `script` element, which nothing in it can end.
-pub(crate) fn json_in_script(value: &serde_json::Value) -> String {
+/// JSON inside a `script` element, which no text in it can end.
+pub(super) fn json_in_script(value: &serde_json::Value) -> String {
     value.to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
 
-/// A count, with its thousands apart.
-pub(crate) fn grouped(number: u64) -> String {
+/// A count with separators between thousands.
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3 + 1);
     for (place, digit) in digits.chars().enumerate() {
@@ -42,8 +36,13 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
-/// A number to three digits or so, without zeros at its end.
-pub(crate) fn short(number: f64) -> String {
+/// A count and a noun whose plural ends in `s`.
+pub(super) fn counted(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
+}
+
+/// A number to about three digits, without zeros at its end.
+pub(super) fn short(number: f64) -> String {
     let size = number.abs();
     let places = match size {
         _ if size == 0.0 || size >= 100.0 => 0,
@@ -60,7 +59,7 @@ pub(crate) fn short(number: f64) -> String {
 }
 
 /// A number with `k`, `M` and so on for powers of a thousand.
-pub(crate) fn compact(number: f64) -> String {
+pub(super) fn compact(number: f64) -> String {
     match number.abs() {
         size if size >= 1e12 => short(number / 1e12) + "T",
         size if size >= 1e9 => short(number / 1e9) + "G",
@@ -71,7 +70,7 @@ pub(crate) fn compact(number: f64) -> String {
 }
 
 /// Microseconds, in the unit that suits them.
-pub(crate) fn duration(micros: f64) -> String {
+pub(super) fn duration(micros: f64) -> String {
     match micros {
         _ if micros < 1e3 => short(micros) + " \u{b5}s",
         _ if micros < 1e6 => short(micros / 1e3) + " ms",
@@ -82,7 +81,7 @@ pub(crate) fn duration(micros: f64) -> String {
 }
 
 /// Bytes, in powers of 1024.
-pub(crate) fn bytes(bytes: u64) -> String {
+pub(super) fn bytes(bytes: u64) -> String {
     let size = bytes as f64;
     match bytes {
         0..=1023 => format!("{bytes} B"),
@@ -97,10 +96,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_from_the_wire_is_markup() {
+    fn no_text_from_the_wire_is_markup() {
         assert_eq!(
-            escaped("<b a=\"1\" c='2'>&\u{1b}[31m\n"),
-            "&lt;b a=&quot;1&quot; c=&#39;2&#39;&gt;&amp;\\u{1b}[31m\\n"
+            foreign("<b a=\"1\" c='2'>&\u{1b}[31m\n").into_string(),
+            "<bdi>&lt;b a=&quot;1&quot; c='2'&gt;&amp;\\u{1b}[31m\\n</bdi>"
         );
         let json = json_in_script(&serde_json::json!({ "why": "</script><!--&" }));
         assert!(!json.contains(['<', '>', '&']));
@@ -108,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_read_well() {
+    fn numbers_have_few_digits_and_a_unit() {
         assert_eq!([0, 7, 999, 1000, 1_234_567].map(grouped), ["0", "7", "999", "1,000", "1,234,567"]);
         assert_eq!([0.0, 0.05, 1.5, 12.34, 999.0].map(short), ["0", "0.05", "1.5", "12.3", "999"]);
         assert_eq!([577.0, 1430.0, 2e6, 300e6].map(duration), ["577 \u{b5}s", "1.43 ms", "2 s", "5 min"]);

@@ -1,10 +1,10 @@
-//! When messages came, in all and on the first connections.
+//! Messages over time, in all and on the first connections.
 //!
-//! How long a capture lasts is known only when it is over. So time is counted in steps that begin small, and when there are too
-//! many of them each two become one: at the end there are nearly half as many as there may be at least, however long it lasted.
+//! The length of a capture is known only at its end. So time is counted in steps that begin small, and when there are
+//! too many steps, each two become one. At the end their number is between about a half of [`BINS_MAX`] and all of it.
 //!
-//! Nor is it known when it began: of several captures the first one read need not be the first one recorded. So steps are numbered
-//! from the beginning of time, and a number is halved where a step is doubled.
+//! The beginning is not known either: the first of several captures that is read need not be the first that was
+//! recorded. So steps are numbered from the beginning of time, and the numbers are halved when the step is doubled.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -12,34 +12,34 @@ use enjamb::{Connection, Outcome, Side, Time};
 use enjamb_monitor::{Record, Rfc3339};
 use serde_json::{Value, json};
 
-/// How many steps there are at most.
+/// The largest number of steps.
 pub(crate) const BINS_MAX: usize = 512;
 
-/// How many connections are drawn: the first ones.
+/// The number of connections that are drawn: the first ones.
 pub(crate) const DRAWN_MAX: usize = 48;
 
-/// What one step is at first, in nanoseconds.
+/// The first length of a step, in nanoseconds.
 const STEP_MIN: u64 = 1000;
 
-/// When messages came.
+/// Messages over time.
 #[derive(Default)]
 pub(crate) struct Timeline {
-    /// How long a step is, in nanoseconds; 0 before the first record.
+    /// The length of a step in nanoseconds. 0 before the first record.
     step: u64,
     /// The number of the first step of `bins`.
     first: u64,
     bins: VecDeque<Counts>,
     drawn: Vec<Drawn>,
-    /// Where in `drawn` a connection is.
+    /// The places of connections in `drawn`.
     places: HashMap<u64, usize>,
 }
 
-/// What came in one step.
+/// The messages of one step.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Counts {
     /// Messages of each side.
     pub(crate) messages: [u64; 2],
-    /// Those of them that were not `ok`.
+    /// The messages of each side that were not `ok`.
     pub(crate) errors: [u64; 2],
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct Drawn {
     pub(crate) connection: Connection,
     pub(crate) from: Time,
     pub(crate) to: Time,
-    /// What came in which step, by its number, in order.
+    /// The messages by the number of the step, in order.
     pub(crate) ticks: Vec<(u64, Counts)>,
     pub(crate) totals: Counts,
 }
@@ -91,7 +91,7 @@ impl Timeline {
         }
     }
 
-    /// The number of the step that a time lies in, which is there then.
+    /// Returns the number of the step of a time, after making room for it.
     fn bin(&mut self, time: Time) -> u64 {
         let time = time.nanos();
         if self.bins.is_empty() {
@@ -115,7 +115,7 @@ impl Timeline {
         time / self.step
     }
 
-    /// Makes one step of each two.
+    /// Joins each two steps.
     fn halve(&mut self) {
         let odd = (self.first % 2) as usize;
         let mut halved = VecDeque::with_capacity(BINS_MAX);
@@ -153,34 +153,34 @@ impl Timeline {
         })
     }
 
-    /// When the first step begins.
+    /// Returns the beginning of the first step.
     pub(crate) fn origin(&self) -> Time {
         Time::from_nanos(self.first * self.step)
     }
 
-    /// How long a step is, in nanoseconds.
+    /// Returns the length of a step in nanoseconds.
     pub(crate) fn step(&self) -> u64 {
         self.step.max(STEP_MIN)
     }
 
-    /// What came in each step, and how long one is, in at most `most` steps.
+    /// Returns the messages in at most `most` steps, and the length of such a step in nanoseconds.
     pub(crate) fn bins(&self, most: usize) -> (Vec<Counts>, u64) {
         let by = self.bins.len().div_ceil(most.max(1)).max(1);
         let bins: Vec<Counts> = self.bins.iter().copied().collect();
         (merged(&bins, by), self.step().saturating_mul(by as u64))
     }
 
-    /// How many nanoseconds after the first step the one with this number begins.
+    /// Returns the nanoseconds from the beginning of the first step to the beginning of this one.
     pub(crate) fn since_origin(&self, bin: u64) -> u64 {
         bin.saturating_sub(self.first) * self.step
     }
 
-    /// The connections that are drawn, in the order in which they were seen.
+    /// Returns the connections that are drawn, in the order in which they were seen.
     pub(crate) fn connections(&self) -> &[Drawn] {
         &self.drawn
     }
 
-    /// What it is drawn from.
+    /// Returns the counts of all steps.
     pub(crate) fn to_json(&self) -> Value {
         let (origin, step) = (self.origin(), self.step());
         let list = |of: &dyn Fn(&Counts) -> u64| self.bins.iter().map(of).collect::<Vec<_>>();
@@ -208,8 +208,8 @@ fn merged(bins: &[Counts], by: usize) -> Vec<Counts> {
 mod tests {
     use super::*;
 
-    /// One message, of either side by its number; each tenth failed.
-    fn tell(timeline: &mut Timeline, nanos: u64, number: u64) {
+    /// Adds a message. Its number decides the side, and each tenth has failed.
+    fn add(timeline: &mut Timeline, nanos: u64, number: u64) {
         let message = enjamb::Message {
             protocol: "",
             side: if number.is_multiple_of(2) { Side::Client } else { Side::Server },
@@ -233,12 +233,12 @@ mod tests {
     }
 
     #[test]
-    fn what_came_later_may_have_been_recorded_earlier() {
+    fn a_capture_that_is_read_later_may_begin_earlier() {
         let second = 1_000_000_000;
-        // Three captures: the second one was recorded first.
+        // Three captures, of which the second was recorded first.
         let mut timeline = Timeline::default();
         for (number, at) in (0..).zip([50, 51, 7, 8, 9, 100, 0]) {
-            tell(&mut timeline, at * second, number);
+            add(&mut timeline, at * second, number);
         }
         let (bins, step) = timeline.bins(BINS_MAX);
         assert_eq!(timeline.origin(), Time::from_nanos(0));
@@ -255,12 +255,12 @@ mod tests {
     }
 
     #[test]
-    fn however_long_it_lasts_nothing_is_lost_and_the_steps_are_so_many() {
+    fn no_message_is_lost_and_steps_are_limited_however_long_it_lasts() {
         for last in [0_u64, 1, 1000, 511_999, 512_000, 10_u64.pow(9), 10_u64.pow(15), u64::MAX / 2] {
             let mut timeline = Timeline::default();
             let start = 1_000_000;
             for part in 0..=1000_u64 {
-                tell(&mut timeline, start + (u128::from(last) * u128::from(part) / 1000) as u64, part);
+                add(&mut timeline, start + (u128::from(last) * u128::from(part) / 1000) as u64, part);
             }
             let (bins, step) = timeline.bins(BINS_MAX);
             assert!(

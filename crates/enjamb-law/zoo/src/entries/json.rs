@@ -4,7 +4,7 @@ use actson::feeder::PushJsonFeeder;
 use actson::options::JsonParserOptionsBuilder;
 use actson::{JsonEvent, JsonParser};
 use asynchronous_codec::{CborCodec, FramedRead, JsonCodec};
-use enjamb_law::{Kind, Pushing, Reading, Shown};
+use enjamb_law::{Kind, Pushing, Reading, DebugText};
 use serde_json::Value;
 
 use super::{ASYNC, OLD_DECODER, PUSH};
@@ -63,7 +63,7 @@ fn json_parser() -> JsonParser<PushJsonFeeder> {
     JsonParser::new_with_options(PushJsonFeeder::new(), options)
 }
 
-fn read_json(parser: &mut JsonParser<PushJsonFeeder>, mut chunk: &[u8], out: &mut dyn FnMut(Result<Shown, Kind>)) {
+fn read_json(parser: &mut JsonParser<PushJsonFeeder>, mut chunk: &[u8], out: &mut dyn FnMut(Result<DebugText, Kind>)) {
     loop {
         match parser.next_event() {
             Ok(None) => return,
@@ -74,8 +74,8 @@ fn read_json(parser: &mut JsonParser<PushJsonFeeder>, mut chunk: &[u8], out: &mu
             }
             Ok(Some(
                 event @ (JsonEvent::FieldName | JsonEvent::ValueString | JsonEvent::ValueInt | JsonEvent::ValueFloat),
-            )) => out(Ok(Shown(format!("{event:?} {:?}", parser.current_str().ok())))),
-            Ok(Some(event)) => out(Ok(Shown(format!("{event:?}")))),
+            )) => out(Ok(DebugText(format!("{event:?} {:?}", parser.current_str().ok())))),
+            Ok(Some(event)) => out(Ok(DebugText(format!("{event:?}")))),
             Err(error) => {
                 out(Err(Kind::of(&error)));
                 return;

@@ -1,6 +1,6 @@
 //! Multipart bodies.
 
-use enjamb_law::{Shown, Streaming, Subject as _};
+use enjamb_law::{DebugText, Streaming, Subject as _};
 use futures::{Stream, StreamExt as _};
 
 use super::STREAM;
@@ -13,9 +13,9 @@ const STREAMED: &[u8] = b"--B\r\nContent-Length: 5\r\n\r\nhello\r\n";
 
 /// Makes an event of a head, and one of each byte of a body, since the pieces of a body follow the
 /// cuts.
-fn bytes(head: Option<String>, body: &[u8]) -> Vec<Shown> {
-    let bytes = body.iter().map(|byte| Shown(format!("body {}", byte.escape_ascii())));
-    head.map(Shown).into_iter().chain(bytes).collect()
+fn bytes(head: Option<String>, body: &[u8]) -> Vec<DebugText> {
+    let bytes = body.iter().map(|byte| DebugText(format!("body {}", byte.escape_ascii())));
+    head.map(DebugText).into_iter().chain(bytes).collect()
 }
 
 macro_rules! mpart {

@@ -2,7 +2,7 @@
 //! MIDI.
 
 use atat::{DigestResult, Digester as _};
-use enjamb_law::{Accumulating, Decoded, Kind, Law, Never, Pushing, Shown};
+use enjamb_law::{Accumulating, Decoded, Kind, Law, Never, Pushing, DebugText};
 use postcard::accumulator::{CobsAccumulator, FeedResult};
 
 use super::{BUFFER, DECODER, PUSH};
@@ -72,7 +72,7 @@ pub fn entries() -> Vec<Entry> {
             any(Pushing::new(uf_crsf::CrsfParser::new, |parser, mut chunk, out| {
                 while let Some(packet) = parser.next_raw_packet(&mut chunk) {
                     match packet {
-                        Ok(packet) => out(Ok(Shown(format!("{packet:?}")))),
+                        Ok(packet) => out(Ok(DebugText(format!("{packet:?}")))),
                         Err(error) => out(Err(Kind::of(&error))),
                     }
                 }
@@ -100,7 +100,7 @@ pub fn entries() -> Vec<Entry> {
                 let mut packets = parser.consume_ubx(chunk);
                 while let Some(packet) = packets.next() {
                     match packet {
-                        Ok(packet) => out(Ok(Shown(format!("{packet:?}").chars().take(60).collect()))),
+                        Ok(packet) => out(Ok(DebugText(format!("{packet:?}").chars().take(60).collect()))),
                         Err(error) => out(Err(Kind::of(&error))),
                     }
                 }
@@ -115,11 +115,11 @@ pub fn entries() -> Vec<Entry> {
         Entry::new("midly 0.5.3", "MIDI", PUSH, || {
             any(Pushing::new(
                 midly::stream::MidiStream::new,
-                |stream, chunk, out: &mut dyn FnMut(Result<Shown, Never>)| {
-                    stream.feed(chunk, |event| out(Ok(Shown(format!("{event:?}")))));
+                |stream, chunk, out: &mut dyn FnMut(Result<DebugText, Never>)| {
+                    stream.feed(chunk, |event| out(Ok(DebugText(format!("{event:?}")))));
                 },
             )
-            .at_end(|stream, out| stream.flush(|event| out(Ok(Shown(format!("{event:?}")))))))
+            .at_end(|stream, out| stream.flush(|event| out(Ok(DebugText(format!("{event:?}")))))))
         })
         .messages([&b"\x90\x40\x7f"[..], b"\xf8", b"\xc0\x05", b"\x80\x40\x00"])
         .tokens([&b"\xf0"[..], b"\xf7", b"\x40\x00"]),
@@ -203,10 +203,10 @@ impl atat::Parser for Unsolicited {
     }
 }
 
-fn digested(digester: &mut atat::AtDigester<Unsolicited>, buffer: &mut Vec<u8>) -> Result<Option<Shown>, Never> {
+fn digested(digester: &mut atat::AtDigester<Unsolicited>, buffer: &mut Vec<u8>) -> Result<Option<DebugText>, Never> {
     loop {
         let (result, used) = digester.digest(buffer);
-        let event = (!matches!(result, DigestResult::None)).then(|| Shown(format!("{result:?}")));
+        let event = (!matches!(result, DigestResult::None)).then(|| DebugText(format!("{result:?}")));
         buffer.drain(..used);
         if event.is_some() || used == 0 || buffer.is_empty() {
             return Ok(event);

@@ -1,6 +1,6 @@
 //! Telnet.
 
-use enjamb_law::{Decoded, Never, Pushing, Shown, Subject as _};
+use enjamb_law::{Decoded, Never, Pushing, DebugText, Subject as _};
 
 use super::{DECODER, OLD_DECODER, PUSH};
 use crate::entry::Entry;
@@ -10,8 +10,8 @@ use crate::subject::any;
 const COMMANDS: [&[u8]; 4] = [b"\xff\xfd\x01", b"\xff\xfa\x1f\x00\x50\x00\x18\xff\xf0", b"\xff\xf1", b"a\xff\xffb"];
 
 /// Makes an event of each byte of data, since the pieces of data follow the cuts.
-fn data(bytes: &[u8]) -> Vec<Shown> {
-    bytes.iter().map(|byte| Shown(format!("data {}", byte.escape_ascii()))).collect()
+fn data(bytes: &[u8]) -> Vec<DebugText> {
+    bytes.iter().map(|byte| DebugText(format!("data {}", byte.escape_ascii()))).collect()
 }
 
 macro_rules! telnet {
@@ -27,20 +27,20 @@ macro_rules! telnet {
                 Ok::<_, Never>(parser.receive(chunk).into_iter().map(|event| match event {
                     $telnet::events::TelnetEvents::DataReceive(bytes) => data(&bytes),
                     $telnet::events::TelnetEvents::DataSend(bytes) => {
-                        vec![Shown(format!("send {}", bytes.escape_ascii()))]
+                        vec![DebugText(format!("send {}", bytes.escape_ascii()))]
                     }
-                    $telnet::events::TelnetEvents::IAC(iac) => vec![Shown(format!("command {}", iac.command))],
+                    $telnet::events::TelnetEvents::IAC(iac) => vec![DebugText(format!("command {}", iac.command))],
                     $telnet::events::TelnetEvents::Negotiation(negotiation) => {
-                        vec![Shown(format!("negotiation {} {}", negotiation.command, negotiation.option))]
+                        vec![DebugText(format!("negotiation {} {}", negotiation.command, negotiation.option))]
                     }
                     $telnet::events::TelnetEvents::Subnegotiation(subnegotiation) => {
-                        vec![Shown(format!(
+                        vec![DebugText(format!(
                             "subnegotiation {} {}",
                             subnegotiation.option,
                             subnegotiation.buffer.escape_ascii()
                         ))]
                     }
-                    _ => vec![Shown("another".to_owned())],
+                    _ => vec![DebugText("another".to_owned())],
                 }))
             },
         )
@@ -58,7 +58,7 @@ pub fn entries() -> Vec<Entry> {
             let telnet = old_decoder!(tokio_util_06, bytes, || telnet_codec::TelnetCodec::new(64));
             any(telnet.flat_map(|event| match event {
                 telnet_codec::TelnetEvent::Data(bytes) => data(&bytes),
-                event => vec![Shown(format!("{event:?}"))],
+                event => vec![DebugText(format!("{event:?}"))],
             }))
         })
         .messages([&b"\xff\xfd\x01"[..], b"\xff\xfa\x1f\x00\x50\x00\x18\xff\xf0", b"\xff\xff", b"\xff\xf1", b"abc"])

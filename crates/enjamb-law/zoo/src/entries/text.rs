@@ -1,6 +1,6 @@
 //! Characters, terminals, and encodings with text around them.
 
-use enjamb_law::{Blocking, Never, Parsed, Parsing, Pushing, Shown, Subject as _};
+use enjamb_law::{Blocking, Never, Parsed, Parsing, Pushing, DebugText, Subject as _};
 use std::io::{BufRead as _, Read as _};
 
 use super::{BLOCKING, PARSE, PUSH};
@@ -87,34 +87,34 @@ pub fn entries() -> Vec<Entry> {
 
 /// The actions that a terminal was asked to perform.
 #[derive(Default)]
-struct TerminalLog(Vec<Shown>);
+struct TerminalLog(Vec<DebugText>);
 
 macro_rules! perform {
     ($vte:ident) => {
         impl $vte::Perform for TerminalLog {
             fn print(&mut self, c: char) {
-                self.0.push(Shown(format!("print {c}")));
+                self.0.push(DebugText(format!("print {c}")));
             }
             fn execute(&mut self, byte: u8) {
-                self.0.push(Shown(format!("execute {byte:#04x}")));
+                self.0.push(DebugText(format!("execute {byte:#04x}")));
             }
             fn hook(&mut self, params: &$vte::Params, intermediates: &[u8], ignore: bool, action: char) {
-                self.0.push(Shown(format!("hook {params:?} {intermediates:?} {ignore} {action}")));
+                self.0.push(DebugText(format!("hook {params:?} {intermediates:?} {ignore} {action}")));
             }
             fn put(&mut self, byte: u8) {
-                self.0.push(Shown(format!("put {byte:#04x}")));
+                self.0.push(DebugText(format!("put {byte:#04x}")));
             }
             fn unhook(&mut self) {
-                self.0.push(Shown("unhook".to_owned()));
+                self.0.push(DebugText("unhook".to_owned()));
             }
             fn osc_dispatch(&mut self, params: &[&[u8]], bell: bool) {
-                self.0.push(Shown(format!("osc {params:?} {bell}")));
+                self.0.push(DebugText(format!("osc {params:?} {bell}")));
             }
             fn csi_dispatch(&mut self, params: &$vte::Params, intermediates: &[u8], ignore: bool, action: char) {
-                self.0.push(Shown(format!("csi {params:?} {intermediates:?} {ignore} {action}")));
+                self.0.push(DebugText(format!("csi {params:?} {intermediates:?} {ignore} {action}")));
             }
             fn esc_dispatch(&mut self, intermediates: &[u8], ignore: bool, byte: u8) {
-                self.0.push(Shown(format!("esc {intermediates:?} {ignore} {byte:#04x}")));
+                self.0.push(DebugText(format!("esc {intermediates:?} {ignore} {byte:#04x}")));
             }
         }
     };

@@ -1,6 +1,6 @@
 //! XML.
 
-use enjamb_law::{Blocking, Kind, Pushing, Reading, Shown, Subject as _};
+use enjamb_law::{Blocking, Kind, Pushing, Reading, DebugText, Subject as _};
 use rxml::Parse as _;
 
 use super::{ASYNC, BLOCKING, PUSH};
@@ -17,7 +17,7 @@ macro_rules! quick_xml {
             any(Blocking::with($quick_xml::Reader::from_reader, |reader| {
                 match reader.read_event_into(&mut Vec::new())? {
                     $quick_xml::events::Event::Eof => Ok::<_, $quick_xml::Error>(None),
-                    event => Ok(Some(Shown(format!("{event:?}")))),
+                    event => Ok(Some(DebugText(format!("{event:?}")))),
                 }
             }))
         })
@@ -38,7 +38,7 @@ pub fn entries() -> Vec<Entry> {
                 |chunks| quick_xml::Reader::from_reader(tokio::io::BufReader::new(chunks)),
                 async |reader| match reader.read_event_into_async(&mut Vec::new()).await? {
                     quick_xml::events::Event::Eof => Ok::<_, quick_xml::Error>(None),
-                    event => Ok(Some(Shown(format!("{event:?}")))),
+                    event => Ok(Some(DebugText(format!("{event:?}")))),
                 },
             ))
         })
@@ -47,7 +47,7 @@ pub fn entries() -> Vec<Entry> {
         Entry::new("rxml 0.14.0", "XML", PUSH, || {
             any(Pushing::new(Document::default, |document: &mut Document, chunk, out| document.read(chunk, false, out))
                 .at_end(|document, out| document.read(b"", true, out))
-                .flat_map(|events: Vec<Shown>| events))
+                .flat_map(|events: Vec<DebugText>| events))
         })
         // A parser reads one document.
         .messages([&b"<?xml version='1.0'?><a b='c' xmlns='u'>text<e/>&amp;\xc3\xa9<![CDATA[y]]></a>"[..]])
@@ -64,7 +64,7 @@ struct Document {
 }
 
 impl Document {
-    fn read(&mut self, chunk: &[u8], at_end: bool, out: &mut dyn FnMut(Result<Vec<Shown>, Kind>)) {
+    fn read(&mut self, chunk: &[u8], at_end: bool, out: &mut dyn FnMut(Result<Vec<DebugText>, Kind>)) {
         self.unread.extend_from_slice(chunk);
         while !self.ended {
             let mut rest = &self.unread[..];
@@ -74,14 +74,14 @@ impl Document {
             match result {
                 // The pieces of text follow the cuts, so they are compared character by character.
                 Ok(Some(rxml::Event::Text(_, text))) => {
-                    out(Ok(text.chars().map(|c| Shown(format!("text {c:?}"))).collect()));
+                    out(Ok(text.chars().map(|c| DebugText(format!("text {c:?}"))).collect()));
                 }
                 Ok(Some(rxml::Event::StartElement(_, name, attributes))) => {
-                    out(Ok(vec![Shown(format!("start {name:?} {attributes:?}"))]));
+                    out(Ok(vec![DebugText(format!("start {name:?} {attributes:?}"))]));
                 }
-                Ok(Some(rxml::Event::EndElement(_))) => out(Ok(vec![Shown("end".to_owned())])),
+                Ok(Some(rxml::Event::EndElement(_))) => out(Ok(vec![DebugText("end".to_owned())])),
                 Ok(Some(rxml::Event::XmlDeclaration(_, version))) => {
-                    out(Ok(vec![Shown(format!("declaration {version:?}"))]));
+                    out(Ok(vec![DebugText(format!("declaration {version:?}"))]));
                 }
                 Ok(None) => self.ended = true,
                 Err(rxml::error::EndOrError::NeedMoreData) => return,

@@ -1,0 +1,237 @@
+//! The walk from a packet's first header to its TCP segment.
+//!
+//! The IP header states the length of the datagram. Bytes after the datagram in an Ethernet frame
+//! are padding or a frame check sequence, not data. If the capture truncated a packet, the segment
+//! holds the bytes that are there and counts the others.
+
+use std::net::{IpAddr, SocketAddr};
+
+use etherparse::{IpNumber, Ipv6ExtensionSlice, LaxIpSlice, LenSource, TcpSlice};
+
+use crate::decode::fragments::{DatagramKey, Fragments};
+use crate::decode::layer::{Inner, Layer, ip_protocol};
+use crate::decode::network::Network;
+use crate::decode::{ether_type, link, tunnel, wireless, wrapper};
+use crate::ignored::Ignored;
+use crate::packet::Packet;
+use crate::segment::Segment;
+
+/// The limit for headers of a packet before its TCP header.
+const LAYERS_MAX: usize = 32;
+
+/// Finds TCP segments in packets. It keeps fragments of datagrams until they are complete.
+#[derive(Default)]
+pub struct Decoder {
+    fragments: Fragments,
+    /// The payload of the last datagram that was reassembled, and of the last one that was
+    /// reassembled inside of it.
+    outer: Vec<u8>,
+    nested: Vec<u8>,
+}
+
+/// The content of a packet, with all headers before it stripped.
+enum Content<'a> {
+    Segment(Segment<'a>),
+    Fragment { datagram: DatagramKey, offset: etherparse::IpFragOffset, more: bool, payload: &'a [u8] },
+}
+
+impl Decoder {
+    /// Creates a decoder that has seen no fragments.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Returns the segment in `packet`, or in the datagram that `packet` completes.
+    ///
+    /// # Errors
+    /// The reason why there is no segment.
+    pub fn decode<'a>(&'a mut self, packet: &Packet<'a>) -> Result<Segment<'a>, Ignored> {
+        let layer = Layer::of(packet.link).ok_or(Ignored::UnknownLink)?;
+        let truncated = packet.original.saturating_sub(packet.bytes.len() as u64);
+        let mut network = Network::default();
+        let mut content = packet_content(layer, packet.bytes, truncated, &mut network)?;
+        // A tunnel's datagrams may be fragments, and may be carried in fragments.
+        for whole in [&mut self.outer, &mut self.nested] {
+            let Content::Fragment { datagram, offset, more, payload } = content else {
+                break;
+            };
+            let datagram = DatagramKey { network, ..datagram };
+            *whole = self.fragments.add(packet.time, datagram, offset, more, payload).ok_or(Ignored::Fragment)?;
+            let addresses = (datagram.source, datagram.destination);
+            content = datagram_content(datagram.protocol, addresses, whole, 0, 0, &mut network)?;
+        }
+        match content {
+            Content::Segment(segment) => Ok(Segment { dropped: packet.dropped, network: network.0, ..segment }),
+            Content::Fragment { .. } => Err(Ignored::TooDeep),
+        }
+    }
+
+    /// Returns how many fragmented datagrams gave nothing: their fragments contradicted each other,
+    /// there were too many datagrams at a time, or some fragments have not come.
+    #[must_use]
+    pub fn given_up(&self) -> u64 {
+        self.fragments.given_up()
+    }
+
+    /// Returns how many bytes are held for fragmented datagrams. It is never more than 16 MiB after
+    /// a call.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.fragments.held()
+    }
+}
+
+/// Strips one header, and notes the network that it names. IP and TCP are not stripped here: the
+/// walk ends at them.
+fn strip<'a>(layer: Layer, bytes: &'a [u8], network: &mut Network) -> Result<Inner<'a>, Ignored> {
+    match layer {
+        Layer::Ethernet => link::strip_ethernet(bytes),
+        Layer::LinuxSll => link::strip_linux_sll(bytes),
+        Layer::LinuxSll2 => link::strip_linux_sll2(bytes),
+        Layer::Loopback => link::strip_loopback(bytes),
+        Layer::CiscoHdlc => link::strip_cisco_hdlc(bytes),
+        Layer::FrameRelay => link::strip_frame_relay(bytes),
+        Layer::Llc => link::strip_llc(bytes),
+        Layer::Ppp => link::strip_ppp(bytes),
+        Layer::Wrapper(kind) => wrapper::strip(kind, bytes),
+        Layer::Radio(kind) => wireless::strip_radio(kind, bytes),
+        Layer::Wireless { padded } => wireless::strip(padded, bytes),
+        Layer::Mpls => tunnel::strip_mpls(bytes),
+        Layer::EtherType(number) => ether_type::strip(number, bytes, network),
+        Layer::IpProtocol(number) => tunnel::strip_ip_protocol(number, bytes, network),
+        Layer::Ip => Ok((layer, bytes)),
+    }
+}
+
+/// Strips headers up to a segment or a fragment. The capture has `truncated` bytes less of the
+/// packet than the wire had.
+fn packet_content<'a>(
+    mut layer: Layer,
+    mut bytes: &'a [u8],
+    truncated: u64,
+    network: &mut Network,
+) -> Result<Content<'a>, Ignored> {
+    for _ in 0..LAYERS_MAX {
+        (layer, bytes) = strip(layer, bytes, network)?;
+        if layer == Layer::Ip {
+            return ip_content(bytes, truncated, 0, network);
+        }
+    }
+    Err(Ignored::TooDeep)
+}
+
+/// The content of a datagram that is carried in `depth` other datagrams.
+fn ip_content<'a>(
+    bytes: &'a [u8],
+    truncated: u64,
+    depth: usize,
+    network: &mut Network,
+) -> Result<Content<'a>, Ignored> {
+    if depth == LAYERS_MAX {
+        return Err(Ignored::TooDeep);
+    }
+    let (ip, stop) = match LaxIpSlice::from_slice(bytes) {
+        Ok(sliced) => sliced,
+        Err(etherparse::err::ip::LaxHeaderSliceError::Len(_)) => return Err(Ignored::Truncated),
+        Err(_) => return Err(Ignored::Malformed),
+    };
+    let payload = ip.payload().clone();
+    if stop.is_some() {
+        return Err(if payload.incomplete { Ignored::Truncated } else { Ignored::Malformed });
+    }
+    let claimed = match &ip {
+        LaxIpSlice::Ipv4(ip) => u64::from(ip.header().total_len()),
+        LaxIpSlice::Ipv6(ip) => u64::from(ip.header().payload_length()) + 40,
+    };
+    let missing = if payload.incomplete {
+        // If nothing was truncated, the header claims too much, and the payload is whole.
+        claimed.saturating_sub(bytes.len() as u64).min(truncated)
+    } else if payload.len_source == LenSource::Slice {
+        // A length of zero: a jumbogram, or a packet captured before segmentation offload wrote its
+        // length. The packet's own length applies.
+        truncated
+    } else {
+        0
+    };
+    let addresses = (ip.source_addr(), ip.destination_addr());
+    let IpNumber(protocol) = payload.ip_number;
+    if payload.fragmented {
+        if missing > 0 {
+            return Err(Ignored::Truncated);
+        }
+        let (identification, offset, more) = match &ip {
+            LaxIpSlice::Ipv4(ip) => {
+                let header = ip.header();
+                (u32::from(header.identification()), header.fragments_offset(), header.more_fragments())
+            }
+            LaxIpSlice::Ipv6(ip) => {
+                let fragment = ip.extensions().clone().into_iter().find_map(|extension| match extension {
+                    Ipv6ExtensionSlice::Fragment(fragment) => Some(fragment),
+                    _ => None,
+                });
+                let fragment = fragment.ok_or(Ignored::Malformed)?;
+                (fragment.identification(), fragment.fragment_offset(), fragment.more_fragments())
+            }
+        };
+        let (source, destination) = addresses;
+        let datagram = DatagramKey { source, destination, identification, protocol, network: *network };
+        return Ok(Content::Fragment { datagram, offset, more, payload: payload.payload });
+    }
+    datagram_content(protocol, addresses, payload.payload, missing, depth, network)
+}
+
+/// The content of a datagram's payload, of which `missing` bytes were not captured.
+fn datagram_content<'a>(
+    protocol: u8,
+    addresses: (IpAddr, IpAddr),
+    payload: &'a [u8],
+    missing: u64,
+    depth: usize,
+    network: &mut Network,
+) -> Result<Content<'a>, Ignored> {
+    if protocol == ip_protocol::TCP {
+        return tcp_segment(addresses, payload, missing).map(Content::Segment);
+    }
+    let (mut layer, mut bytes) = (Layer::IpProtocol(protocol), payload);
+    for _ in 0..LAYERS_MAX {
+        (layer, bytes) = strip(layer, bytes, network)?;
+        if layer == Layer::Ip {
+            return ip_content(bytes, missing, depth + 1, network);
+        }
+    }
+    Err(Ignored::TooDeep)
+}
+
+fn tcp_segment((source, destination): (IpAddr, IpAddr), bytes: &[u8], missing: u64) -> Result<Segment<'_>, Ignored> {
+    let tcp = match TcpSlice::from_slice(bytes) {
+        Ok(tcp) => tcp,
+        Err(etherparse::err::tcp::HeaderSliceError::Len(_)) if missing > 0 => return Err(Ignored::Truncated),
+        Err(_) => return Err(Ignored::Malformed),
+    };
+    let checksum = match (source, destination) {
+        _ if missing > 0 => None,
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            tcp.calc_checksum_ipv4(source.octets(), destination.octets()).ok()
+        }
+        (IpAddr::V6(source), IpAddr::V6(destination)) => {
+            tcp.calc_checksum_ipv6(source.octets(), destination.octets()).ok()
+        }
+        _ => None,
+    };
+    Ok(Segment {
+        source: SocketAddr::new(source, tcp.source_port()),
+        destination: SocketAddr::new(destination, tcp.destination_port()),
+        sequence: tcp.sequence_number(),
+        acknowledgement: tcp.ack().then(|| tcp.acknowledgment_number()),
+        syn: tcp.syn(),
+        fin: tcp.fin(),
+        rst: tcp.rst(),
+        urgent: tcp.urg(),
+        network: 0,
+        payload: tcp.payload(),
+        missing,
+        dropped: 0,
+        bad_checksum: checksum.is_some_and(|checksum| checksum != tcp.checksum()),
+    })
+}

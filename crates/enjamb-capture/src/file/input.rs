@@ -1,0 +1,114 @@
+//! The bytes of a capture: a window over a reader that returns pieces of any size, decompressed
+//! where needed.
+//!
+//! The block parsers of `pcap-parser` take a slice that holds a whole block. The readers of that
+//! crate give up when the first read is short, as it is from a pipe. So this crate has a window of
+//! its own: it is filled until a block is whole, grows for a long block up to [`LONGEST_BLOCK`],
+//! and counts its offset in the file.
+
+use std::io::{self, Read};
+
+use crate::error::{CaptureError, CaptureErrorKind};
+use crate::file::compression::Source;
+
+/// The longest block or packet that is read: 16 MiB. A greater length is taken for damage. The
+/// longest real packets (IPv6 jumbograms of segmentation offload) have some hundred KiB.
+pub const LONGEST_BLOCK: usize = 16 << 20;
+
+/// The number of bytes that are read at once.
+const WINDOW: usize = 128 << 10;
+
+/// The number of bytes that tell whether a file is compressed.
+const MAGIC: u64 = 4;
+
+pub(crate) struct Input<R: Read> {
+    source: Source<R>,
+    window: Vec<u8>,
+    start: usize,
+    end: usize,
+    offset: u64,
+}
+
+impl<R: Read> Input<R> {
+    /// Reads the first bytes of `source`, and decompresses the rest if they are those of a
+    /// compressed file.
+    pub(crate) fn new(mut source: R) -> Result<Self, CaptureError> {
+        let mut first = Vec::with_capacity(MAGIC as usize);
+        let read = source.by_ref().take(MAGIC).read_to_end(&mut first);
+        read.map_err(|error| CaptureError::new(0, CaptureErrorKind::Io(error)))?;
+        Ok(Self { source: Source::new(first, source), window: vec![0; WINDOW], start: 0, end: 0, offset: 0 })
+    }
+
+    /// The bytes in the window.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.window[self.start..self.end]
+    }
+
+    /// Removes the first `length` bytes from the window, which must hold as many.
+    pub(crate) fn consume(&mut self, length: usize) {
+        let length = length.min(self.end - self.start);
+        self.start += length;
+        self.offset += length as u64;
+    }
+
+    /// Fills the window with at least `length` bytes of `part`. Returns `false` if the file ends
+    /// before.
+    pub(crate) fn fill(&mut self, length: usize, part: &'static str) -> Result<bool, CaptureError> {
+        if length > LONGEST_BLOCK {
+            return Err(self.error(CaptureErrorKind::TooLong { part, length: length as u64 }));
+        }
+        while self.end - self.start < length {
+            if self.start > 0 && self.window.len() - self.start < length.max(WINDOW / 2) {
+                self.window.copy_within(self.start..self.end, 0);
+                self.end -= self.start;
+                self.start = 0;
+            }
+            // The window grows as bytes arrive, so that a damaged length costs no more memory than
+            // the file has bytes.
+            if self.end == self.window.len() {
+                let grown = (self.window.len() * 2).min(LONGEST_BLOCK + WINDOW);
+                self.window.resize(grown, 0);
+            }
+            match self.source.read(&mut self.window[self.end..]) {
+                Ok(0) => return Ok(false),
+                Ok(read) => self.end += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.offset += (self.end - self.start) as u64;
+                    return Err(self.error(self.source.explain(error)));
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Fills the window with `length` bytes of `part`. A file that ends before is truncated.
+    pub(crate) fn require(&mut self, length: usize, part: &'static str) -> Result<(), CaptureError> {
+        if self.fill(length, part)? {
+            return Ok(());
+        }
+        let found = (self.end - self.start) as u64;
+        Err(self.error(CaptureErrorKind::Truncated { part, expected: length as u64, found }))
+    }
+
+    /// Skips `length` bytes, in the window or not, without holding them.
+    pub(crate) fn skip(&mut self, length: u64, part: &'static str) -> Result<(), CaptureError> {
+        let begin = self.offset;
+        let mut left = length;
+        while left > 0 {
+            if self.start == self.end && !self.fill(1, part)? {
+                let kind = CaptureErrorKind::Truncated { part, expected: length, found: length - left };
+                return Err(CaptureError::new(begin, kind));
+            }
+            let now = left.min((self.end - self.start) as u64);
+            self.consume(now as usize);
+            left -= now;
+        }
+        Ok(())
+    }
+
+    /// An error at the beginning of the window.
+    pub(crate) fn error(&self, kind: CaptureErrorKind) -> CaptureError {
+        CaptureError::new(self.offset, kind)
+    }
+}

@@ -1,0 +1,35 @@
+//! The context that a flow and its streams get from the reassembler with each packet.
+
+use enjamb::{Tap, Time};
+
+use crate::incident::Incidents;
+use crate::options::Options;
+use crate::reassembly::clock::CaptureClock;
+use crate::reassembly::progress::Progress;
+use crate::summary::Summary;
+
+/// The surroundings of a flow.
+pub(super) struct FlowContext<'a> {
+    pub(super) options: &'a Options,
+    pub(super) summary: &'a mut Summary,
+    pub(super) incidents: &'a mut Incidents,
+    pub(super) tap: &'a mut dyn Tap,
+    /// The time at which the packet was captured.
+    pub(super) now: Time,
+    /// The time of the capture, which does not run backwards.
+    pub(super) clock: CaptureClock,
+    /// Whether there is memory to keep delivered bytes for comparison.
+    pub(super) room: bool,
+}
+
+/// The surroundings of a stream.
+#[derive(Clone, Copy)]
+pub(super) struct StreamContext<'a> {
+    pub(super) options: &'a Options,
+    /// The progress of the other side's stream.
+    pub(super) other: Progress,
+    /// Whether there is memory to keep delivered bytes for comparison.
+    pub(super) room: bool,
+    /// The time at which the packet was captured.
+    pub(super) now: Time,
+}

@@ -1,0 +1,411 @@
+//! One connection: its two streams, who opened it, and how it ends.
+
+use std::time::Duration;
+
+use enjamb::{Connection, Ending, Event, Side, Tap, Time};
+
+use crate::incident::IncidentKind;
+use crate::reassembly::clock::Deadline;
+use crate::reassembly::context::{FlowContext, StreamContext};
+use crate::reassembly::held_data::SegmentInfo;
+use crate::reassembly::hold::HoldReason;
+use crate::reassembly::reset::{Reset, is_acceptable};
+use crate::reassembly::stream::{DeliveredRange, Delivery, JOIN_MAX, Payload, Stream};
+use crate::segment::Segment;
+use crate::summary::Summary;
+
+pub(super) struct Flow {
+    pub(super) connection: Connection,
+    streams: [Stream; 2],
+    closed: [bool; 2],
+    reset: Option<Reset>,
+    /// The time stamp of the last packet, and the latest time stamp of each side.
+    last_packet: Time,
+    latest_packets: [Time; 2],
+    /// The time of the last event for the tap.
+    last_event: Time,
+    /// The reassembler's count of uses when this flow was last used, and when it was last queued by
+    /// use.
+    pub(super) used: u64,
+    pub(super) queued: u64,
+    /// Whether it is in the queue of lingering flows.
+    pub(super) lingers: bool,
+    /// Whether it is in the queue of waiting flows.
+    pub(super) waits: bool,
+    /// The network in which the first packet of each side was captured.
+    networks: [Option<u64>; 2],
+}
+
+impl Flow {
+    /// Creates the flow that begins with `segment`.
+    pub(super) fn new(number: u64, segment: &Segment<'_>) -> Self {
+        let (source, destination) = (segment.source, segment.destination);
+        let source_is_client = if segment.syn {
+            segment.acknowledgement.is_none()
+        } else {
+            // The server usually has the lower port. If the ports are equal, the first sender is
+            // taken for the client.
+            source.port() >= destination.port()
+        };
+        let (client, server) = if source_is_client { (source, destination) } else { (destination, source) };
+        Self {
+            connection: Connection { number, client, server },
+            streams: Default::default(),
+            closed: [false; 2],
+            reset: None,
+            last_packet: Time::default(),
+            latest_packets: Default::default(),
+            last_event: Time::default(),
+            used: 0,
+            queued: 0,
+            lingers: false,
+            waits: false,
+            networks: [None; 2],
+        }
+    }
+
+    pub(super) fn open(&mut self, time: Time, tap: &mut dyn Tap) {
+        self.last_event = time;
+        tap.event(&self.connection, time, Event::Open);
+    }
+
+    fn side(&self, segment: &Segment<'_>) -> Side {
+        if segment.source == self.connection.client { Side::Client } else { Side::Server }
+    }
+
+    /// Returns whether `segment`, captured `now`, opens another connection between the same
+    /// endpoints.
+    pub(super) fn is_over_with(&self, segment: &Segment<'_>, now: Time) -> bool {
+        let side = self.side(segment);
+        let [stream, other] = [&self.streams[side.index()], &self.streams[(!side).index()]];
+        segment.syn
+            && stream.is_opened_anew(segment.sequence.wrapping_add(1), now)
+            && segment.acknowledgement.is_none_or(|acknowledged| other.is_opened_anew(acknowledged, now))
+    }
+
+    /// Returns whether `segment`, with the same endpoints but from another network than the flow's
+    /// key, belongs to this flow. That happens if each direction has tags of its own, or if packets
+    /// are captured both with their tag and without.
+    pub(super) fn takes(&self, segment: &Segment<'_>) -> bool {
+        let side = self.side(segment);
+        let [stream, other] = [&self.streams[side.index()], &self.streams[(!side).index()]];
+        let near = |stream: &Stream, sequence: u32| {
+            let near = |offset: i64| (offset - stream.next as i64).unsigned_abs() <= JOIN_MAX;
+            stream.offset(sequence).map(near)
+        };
+        let answers = segment.acknowledgement.map(|acknowledged| near(other, acknowledged));
+        match self.networks[side.index()] {
+            None => answers.is_some_and(|answers| answers != Some(false)),
+            Some(network) => {
+                let possible = network == segment.network || network == 0 || segment.network == 0;
+                let first = segment.sequence.wrapping_add(u32::from(segment.syn));
+                possible && near(stream, first) == Some(true) && answers.is_none_or(|answers| answers != Some(false))
+            }
+        }
+    }
+
+    pub(super) fn delivered_ranges(&self) -> [Option<DeliveredRange>; 2] {
+        [self.streams[0].delivered_range(), self.streams[1].delivered_range()]
+    }
+
+    /// Returns the memory that held data of both streams takes, in bytes.
+    pub(super) fn weight(&self) -> usize {
+        self.streams[0].weight() + self.streams[1].weight()
+    }
+
+    /// Returns the memory that both streams keep for comparison, in bytes.
+    pub(super) fn recent_weight(&self) -> usize {
+        self.streams[0].recent_weight() + self.streams[1].recent_weight()
+    }
+
+    /// Returns when the flow ends because of a reset, if there was one.
+    pub(super) fn lingers_until(&self) -> Option<Deadline> {
+        self.reset.as_ref().map(Reset::deadline)
+    }
+
+    /// Returns until when it holds data back, if it does.
+    pub(super) fn waits_until(&self, patience: Duration) -> Option<Deadline> {
+        self.streams.iter().filter_map(|stream| Some(stream.hold?.deadline(patience))).min()
+    }
+
+    /// Processes a segment. Returns whether both sides are closed.
+    pub(super) fn segment(&mut self, segment: &Segment<'_>, context: &mut FlowContext<'_>) -> bool {
+        self.last_packet = context.now;
+        let side = self.side(segment);
+        // Compared within one side, because two interfaces may have clocks of their own.
+        let latest = &mut self.latest_packets[side.index()];
+        let in_order = context.now >= *latest;
+        *latest = context.now.max(*latest);
+        self.networks[side.index()].get_or_insert(segment.network);
+        if segment.rst {
+            self.reset(side, segment, context);
+        } else {
+            self.acknowledge(side, segment, context.now);
+            self.payload(side, segment, context);
+            self.streams[side.index()].note_time(context.now);
+        }
+        self.advance(side, context);
+        for side in Side::BOTH {
+            let surroundings = self.stream_context(side, context);
+            if let Some(reason) = self.streams[side.index()].wait(&surroundings, &context.clock, in_order) {
+                self.give_up(side, reason, context);
+            }
+            while self.streams[side.index()].weight() > context.options.held_per_stream {
+                if !self.give_up_for_memory(side, context) {
+                    break;
+                }
+            }
+        }
+        self.close_ended(side, context);
+        self.is_closed()
+    }
+
+    fn acknowledge(&mut self, side: Side, segment: &Segment<'_>, now: Time) {
+        let [stream, other] = pair(&mut self.streams, side);
+        if segment.syn {
+            stream.synchronise(segment.sequence.wrapping_add(1), now);
+            if let Some(acknowledged) = segment.acknowledgement {
+                // It acknowledges a SYN, and the data of a fast open with it (RFC 7413). So this
+                // counts only if that SYN was not captured.
+                other.synchronise(acknowledged, now);
+            }
+        }
+        stream.join(segment.sequence);
+        if let Some(acknowledged) = segment.acknowledgement {
+            other.acknowledge(acknowledged);
+        }
+    }
+
+    fn payload(&mut self, side: Side, segment: &Segment<'_>, context: &mut FlowContext<'_>) {
+        let first = segment.sequence.wrapping_add(u32::from(segment.syn));
+        let Some(offset) = self.streams[side.index()].offset(first) else {
+            return;
+        };
+        let length = segment.payload.len() as u64;
+        let end = offset.saturating_add_unsigned(length.saturating_add(segment.missing));
+        if let Some(Reset { by, offset: Some(reset), .. }) = self.reset
+            && by == side
+            && length > 0
+            && end > reset
+        {
+            self.reset = None;
+            context.summary.resets_ignored += 1;
+        }
+        let info = SegmentInfo { time: context.now, acknowledgement: segment.acknowledgement };
+        let payload = Payload { bytes: segment.payload, missing: segment.missing, info };
+        self.with_stream(side, context, |stream, context, summary, deliver| {
+            if segment.dropped > 0 {
+                stream.give_up_to(offset, context, summary, deliver);
+            }
+            if segment.fin || length + segment.missing > 0 {
+                stream.extend_back_to(offset, context.now);
+            }
+            if segment.fin {
+                stream.finish(end);
+            }
+            if length + segment.missing > 0 || !(segment.syn || segment.fin) {
+                stream.receive(offset, &payload, context, summary, deliver);
+            }
+        });
+    }
+
+    fn reset(&mut self, side: Side, segment: &Segment<'_>, context: &mut FlowContext<'_>) {
+        let [stream, other] = pair(&mut self.streams, side);
+        if !is_acceptable(segment, stream, other) {
+            context.summary.resets_ignored += 1;
+        } else if self.reset.is_none() {
+            let offset = stream.offset(segment.sequence);
+            self.reset = Some(Reset { by: side, offset, since: context.clock.latest });
+            self.last_event = context.now.max(self.last_event);
+        }
+    }
+
+    fn stream_context<'a>(&self, side: Side, context: &FlowContext<'a>) -> StreamContext<'a> {
+        StreamContext {
+            options: context.options,
+            other: self.streams[(!side).index()].progress(),
+            room: context.room,
+            now: context.now,
+        }
+    }
+
+    /// Calls `act` with a stream and a callback that passes deliveries to the tap.
+    fn with_stream<T>(
+        &mut self,
+        side: Side,
+        context: &mut FlowContext<'_>,
+        act: impl FnOnce(&mut Stream, &StreamContext<'_>, &mut Summary, &mut dyn FnMut(Time, Delivery<'_>)) -> T,
+    ) -> T {
+        let surroundings = self.stream_context(side, context);
+        let Self { connection, streams, last_event, .. } = self;
+        let FlowContext { summary, incidents, tap, .. } = context;
+        act(&mut streams[side.index()], &surroundings, summary, &mut |time, delivery| {
+            *last_event = time.max(*last_event);
+            match delivery {
+                Delivery::Chunk(bytes) => tap.event(connection, time, Event::Chunk { side, bytes }),
+                Delivery::Gap(missing) => tap.event(connection, time, Event::Gap { side, missing }),
+                Delivery::Conflict(conflict) => {
+                    let (kept, dropped) = (conflict.kept, conflict.dropped);
+                    let (offset, bytes) = (conflict.offset, conflict.bytes);
+                    incidents.add(connection, time, IncidentKind::Conflict { side, offset, bytes, kept, dropped });
+                }
+            }
+        })
+    }
+
+    /// Delivers all data of both sides that may be delivered. Data of one side may be what the
+    /// other side waits for.
+    fn advance(&mut self, first: Side, context: &mut FlowContext<'_>) {
+        while !self.streams.iter().all(|stream| stream.held.is_empty()) {
+            let mut delivered = false;
+            for side in [first, !first] {
+                delivered |= self.with_stream(side, context, |stream, context, summary, deliver| {
+                    stream.settle(context, summary, deliver)
+                });
+            }
+            if delivered {
+                continue;
+            }
+            // Each side may wait for the other one, if a request was captured only when it was sent
+            // again.
+            let waits = |side: Side| {
+                self.streams[side.index()].hold_reason(&self.stream_context(side, context)) == Some(HoldReason::Order)
+            };
+            if !(waits(Side::Client) && waits(Side::Server)) {
+                break;
+            }
+            self.streams[Side::Client.index()].unordered_at = Some(self.streams[Side::Server.index()].next);
+        }
+    }
+
+    fn give_up(&mut self, side: Side, reason: HoldReason, context: &mut FlowContext<'_>) -> bool {
+        let surroundings = self.stream_context(side, context);
+        if reason == HoldReason::Order && self.streams[side.index()].undelivered_before(&surroundings) > 1 {
+            // One byte may be a FIN that was not captured.
+            context.summary.order_given_up += 1;
+            let offset = self.streams[side.index()].position();
+            context.incidents.add(&self.connection, context.now, IncidentKind::OrderGivenUp { side, offset });
+        }
+        let gave_up = self.with_stream(side, context, |stream, context, summary, deliver| {
+            stream.give_up(reason, context, summary, deliver)
+        });
+        self.advance(side, context);
+        gave_up
+    }
+
+    /// Ends the waits whose deadline has passed.
+    pub(super) fn give_up_overdue(&mut self, context: &mut FlowContext<'_>) {
+        for side in Side::BOTH {
+            let stream = &mut self.streams[side.index()];
+            let patience = context.options.patience_time;
+            if !stream.hold.is_some_and(|hold| hold.deadline(patience).has_passed(&context.clock)) {
+                continue;
+            }
+            stream.hold = None;
+            let surroundings = self.stream_context(side, context);
+            if let Some(reason) = self.streams[side.index()].hold_reason(&surroundings) {
+                let missing = matches!(reason, HoldReason::Hole | HoldReason::Order);
+                context.summary.waits_timed_out += u64::from(missing);
+                self.give_up(side, reason, context);
+                let surroundings = self.stream_context(side, context);
+                self.streams[side.index()].wait(&surroundings, &context.clock, false);
+            }
+        }
+        self.close_ended(Side::Client, context);
+    }
+
+    /// Ends the first wait of the side that holds more data. Returns `false` if nothing is held.
+    pub(super) fn give_up_heavier(&mut self, context: &mut FlowContext<'_>) -> bool {
+        let heavier = if self.streams[0].weight() >= self.streams[1].weight() { Side::Client } else { Side::Server };
+        let gave_up = self.give_up_for_memory(heavier, context);
+        self.close_ended(Side::Client, context);
+        gave_up
+    }
+
+    fn give_up_for_memory(&mut self, side: Side, context: &mut FlowContext<'_>) -> bool {
+        let surroundings = self.stream_context(side, context);
+        let Some(reason) = self.streams[side.index()].hold_reason(&surroundings) else {
+            return false;
+        };
+        if reason == HoldReason::Hole {
+            context.summary.gaps_for_memory += 1;
+            let offset = self.streams[side.index()].position();
+            context.incidents.add(&self.connection, context.now, IncidentKind::GapForMemory { side, offset });
+        }
+        self.give_up(side, reason, context)
+    }
+
+    /// Reports the end of streams whose FIN was reached, that of side `first` first.
+    fn close_ended(&mut self, first: Side, context: &mut FlowContext<'_>) {
+        for side in [first, !first] {
+            if !self.closed[side.index()] && self.streams[side.index()].ended() {
+                self.closed[side.index()] = true;
+                self.last_event = context.now.max(self.last_event);
+                context.tap.event(&self.connection, context.now, Event::Close { side, ending: Ending::Closed });
+            }
+        }
+    }
+
+    /// Returns the time stamp of the last packet in the file.
+    pub(super) fn last_packet(&self) -> Time {
+        self.last_packet
+    }
+
+    /// Returns the latest time stamp of all packets.
+    pub(super) fn latest_packet(&self) -> Time {
+        self.latest_packets[0].max(self.latest_packets[1])
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed == [true; 2]
+    }
+
+    /// Returns whether both sides were closed by a FIN.
+    pub(super) fn has_closed(&self) -> bool {
+        self.is_closed() && self.reset.is_none()
+    }
+
+    /// Ends the flow: delivers all held data, then reports the end of both sides and of the
+    /// connection.
+    pub(super) fn end(&mut self, context: &mut FlowContext<'_>) {
+        let over = self.is_closed() || self.reset.is_some();
+        context.now = if over { self.last_event } else { self.last_packet };
+        while let Some((side, reason)) = self.first_to_give_up(context) {
+            if !self.give_up(side, reason, context) {
+                break;
+            }
+        }
+        self.close_ended(Side::Client, context);
+        if let Some(Reset { by, .. }) = self.reset {
+            for side in [by, !by] {
+                if !self.closed[side.index()] {
+                    self.closed[side.index()] = true;
+                    context.tap.event(&self.connection, context.now, Event::Close { side, ending: Ending::Reset });
+                }
+            }
+        }
+        context.tap.event(&self.connection, context.now, Event::Done);
+    }
+
+    /// The reason to give up first at the end: a certain one, and one that the other side may wait
+    /// for.
+    fn first_to_give_up(&self, context: &FlowContext<'_>) -> Option<(Side, HoldReason)> {
+        let reason =
+            |side: Side| Some((side, self.streams[side.index()].hold_reason(&self.stream_context(side, context))?));
+        Side::BOTH.into_iter().filter_map(reason).min_by_key(|(_, reason)| match reason {
+            HoldReason::Beginning => 0,
+            HoldReason::Unacknowledged => 1,
+            HoldReason::Hole => 2,
+            HoldReason::Order => 3,
+        })
+    }
+}
+
+/// Returns the stream of `side`, and the other one.
+fn pair(streams: &mut [Stream; 2], side: Side) -> [&mut Stream; 2] {
+    let [client, server] = streams;
+    match side {
+        Side::Client => [client, server],
+        Side::Server => [server, client],
+    }
+}

@@ -1,0 +1,190 @@
+//! The data that a stream has captured and cannot deliver yet.
+//!
+//! There are pieces of payload, which do not overlap, and ranges that are lost because the capture
+//! truncated a packet. Both are ordered by offset.
+
+use std::collections::BTreeMap;
+
+use enjamb::Time;
+
+use crate::options::Overlap;
+
+/// The bytes that a held piece costs besides its payload: its place in the tree and the allocator's
+/// share.
+const PIECE: usize = 128;
+
+/// The time and the acknowledgement of the segment that a payload came in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SegmentInfo {
+    /// The time at which it was captured.
+    pub(super) time: Time,
+    /// The sequence number up to which its sender had received the other side's bytes.
+    pub(super) acknowledgement: Option<u32>,
+}
+
+pub(super) struct Piece {
+    pub(super) bytes: Box<[u8]>,
+    pub(super) info: SegmentInfo,
+}
+
+#[derive(Default)]
+pub(super) struct HeldData {
+    pieces: BTreeMap<u64, Piece>,
+    /// From the key to the value.
+    lost: BTreeMap<u64, u64>,
+    /// The greatest end of all ranges so far.
+    lost_to: u64,
+    weight: usize,
+}
+
+/// Two copies of the same bytes that differ.
+pub(super) struct Conflict {
+    pub(super) offset: u64,
+    pub(super) kept: Vec<u8>,
+    pub(super) dropped: Vec<u8>,
+    /// The number of bytes that differ.
+    pub(super) bytes: u64,
+}
+
+impl HeldData {
+    pub(super) fn is_empty(&self) -> bool {
+        // Every piece and range has a weight. This is called for every segment, so it reads one
+        // field only.
+        self.weight == 0
+    }
+
+    /// Returns the memory it takes, in bytes.
+    pub(super) fn weight(&self) -> usize {
+        self.weight
+    }
+
+    /// Returns where the first piece or lost range begins.
+    pub(super) fn start(&self) -> Option<u64> {
+        let piece = self.pieces.first_key_value().map(|(&start, _)| start);
+        let lost = self.lost.first_key_value().map(|(&start, _)| start);
+        [piece, lost].into_iter().flatten().min()
+    }
+
+    /// Returns the first piece and its offset.
+    pub(super) fn first(&self) -> Option<(u64, &Piece)> {
+        self.pieces.first_key_value().map(|(&start, piece)| (start, piece))
+    }
+
+    /// Returns where the last piece or lost range ends.
+    pub(super) fn end(&self) -> u64 {
+        let piece = self.pieces.last_key_value().map(|(start, piece)| start + piece.bytes.len() as u64);
+        self.lost_to.max(piece.unwrap_or(0))
+    }
+
+    /// Returns where the pieces end that follow each other without a hole from `offset` on.
+    pub(super) fn contiguous(&self, mut offset: u64) -> u64 {
+        for (&start, piece) in self.pieces.range(offset..) {
+            if start != offset {
+                break;
+            }
+            offset += piece.bytes.len() as u64;
+        }
+        offset
+    }
+
+    /// Returns how many bytes from `offset` on are in one piece (`true`), or in no piece (`false`).
+    pub(super) fn run(&self, offset: u64) -> (u64, bool) {
+        if let Some((&start, piece)) = self.pieces.range(..=offset).next_back()
+            && start + piece.bytes.len() as u64 > offset
+        {
+            return (start + piece.bytes.len() as u64 - offset, true);
+        }
+        (self.pieces.range(offset..).next().map_or(u64::MAX, |(&start, _)| start - offset), false)
+    }
+
+    /// Holds `bytes`. Nothing may be held in their place.
+    pub(super) fn insert(&mut self, offset: u64, bytes: &[u8], info: SegmentInfo) {
+        self.weight += PIECE + bytes.len();
+        self.pieces.insert(offset, Piece { bytes: bytes.into(), info });
+    }
+
+    /// Compares another copy of bytes with the piece that holds all of them. With
+    /// [`Overlap::Last`], the new copy replaces the old one.
+    pub(super) fn overlap(&mut self, offset: u64, bytes: &[u8], overlap: Overlap) -> Option<Conflict> {
+        let (&start, piece) = self.pieces.range_mut(..=offset).next_back()?;
+        let place = (offset - start) as usize;
+        let before = piece.bytes.get_mut(place..place + bytes.len())?;
+        let conflict = differing(offset, before, &[], bytes);
+        if conflict.is_some() && overlap == Overlap::Last {
+            let conflict = conflict.map(|Conflict { offset, kept, dropped, bytes }| Conflict {
+                offset,
+                kept: dropped,
+                dropped: kept,
+                bytes,
+            });
+            before.copy_from_slice(bytes);
+            return conflict;
+        }
+        conflict
+    }
+
+    /// Removes the piece at `offset` and returns it.
+    pub(super) fn take(&mut self, offset: u64) -> Option<Piece> {
+        let piece = self.pieces.remove(&offset)?;
+        self.weight -= PIECE + piece.bytes.len();
+        Some(piece)
+    }
+
+    /// Marks a range as lost.
+    pub(super) fn lose(&mut self, start: u64, end: u64) {
+        self.lost_to = self.lost_to.max(end);
+        match self.lost.get_mut(&start) {
+            Some(known) => *known = end.max(*known),
+            None => {
+                self.lost.insert(start, end);
+                self.weight += PIECE;
+            }
+        }
+    }
+
+    /// Returns where the lost range around `offset` ends. `None` if the byte at `offset` is not
+    /// known to be lost.
+    pub(super) fn lost(&mut self, offset: u64) -> Option<u64> {
+        loop {
+            let entry = self.lost.first_entry()?;
+            let (&start, &end) = (entry.key(), entry.get());
+            if start > offset {
+                return None;
+            }
+            // If a piece from another copy lies inside the range, the range is needed again after
+            // that piece.
+            let piece = self.pieces.first_key_value().map_or(u64::MAX, |(&start, _)| start);
+            if end <= piece {
+                entry.remove();
+                self.weight -= PIECE;
+            }
+            let end = end.min(piece);
+            if end > offset {
+                return Some(end);
+            }
+            if end == piece {
+                return None;
+            }
+        }
+    }
+}
+
+/// The number of bytes of a conflict that are reported.
+const SHOWN: usize = 16;
+
+/// Returns how `bytes` at `offset` differ from the bytes that are there, which are in two parts.
+pub(super) fn differing(offset: u64, head: &[u8], tail: &[u8], bytes: &[u8]) -> Option<Conflict> {
+    let split = head.len().min(bytes.len());
+    let (one, other) = bytes.split_at(split);
+    if head[..split] == *one && tail.iter().zip(other).all(|(a, b)| a == b) {
+        return None;
+    }
+    let pairs = || head.iter().chain(tail).zip(bytes);
+    let first = pairs().position(|(a, b)| a != b)?;
+    Some(Conflict {
+        offset: offset + first as u64,
+        kept: pairs().skip(first).take(SHOWN).map(|(a, _)| *a).collect(),
+        dropped: pairs().skip(first).take(SHOWN).map(|(_, b)| *b).collect(),
+        bytes: pairs().filter(|(a, b)| a != b).count() as u64,
+    })
+}

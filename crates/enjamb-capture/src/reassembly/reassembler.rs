@@ -1,0 +1,307 @@
+//! All connections of a capture at the same time.
+//!
+//! Everything is bounded: how many connections are followed, how much data is held in each stream
+//! and in all, how long missing bytes are waited for. A connection that has ended leaves a record,
+//! so that its last acknowledgements and repeated FINs do not open another one. The number of
+//! records is bounded too.
+//!
+//! Packets that are in the file in another order than they were captured in must not make anything
+//! be given up: see [`CaptureClock`](crate::reassembly::clock).
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use enjamb::{Tap, Time};
+
+use crate::incident::{Incident, IncidentKind, Incidents};
+use crate::options::Options;
+use crate::reassembly::clock::{CaptureClock, later};
+use crate::reassembly::context::FlowContext;
+use crate::reassembly::deadlines::DeadlineQueue;
+use crate::reassembly::endpoints::FlowKey;
+use crate::reassembly::flow::Flow;
+use crate::reassembly::flow_table::{EndedFlow, FlowState, FlowTable};
+use crate::segment::Segment;
+use crate::summary::Summary;
+
+/// The limit for remembered connections that have ended. Those that ended first are forgotten
+/// first.
+const ENDED_MAX: usize = 65_536;
+
+/// The time after the end of a connection in which a segment without SYN cannot open another one
+/// between the same endpoints, in capture time. Most systems take this time for TIME-WAIT (RFC
+/// 9293, section 3.6.1 asks for twice the lifetime of a segment).
+const TIME_WAIT: Duration = Duration::from_secs(60);
+
+/// The limit for delivered bytes that are kept for comparison with retransmissions, in all streams.
+/// Beyond that they are not compared.
+const RECENT_IN_ALL: usize = 32 << 20;
+
+/// Puts segments in order and reports connections to a tap. Pass the same tap to every call.
+pub struct Reassembler {
+    options: Options,
+    flows: FlowTable,
+    /// Open flows, in about the order in which they were last used.
+    by_use: BTreeMap<u64, FlowKey>,
+    /// Flows that were reset.
+    lingering: DeadlineQueue,
+    /// Flows that hold data back.
+    waiting: DeadlineQueue,
+    /// Flows that have ended, in the order of their ends.
+    ended: VecDeque<(FlowKey, u64)>,
+    /// The number of bytes that all streams hold.
+    held: usize,
+    /// The number of bytes that all streams keep for comparison.
+    recent: usize,
+    /// Counts uses of flows.
+    uses: u64,
+    clock: CaptureClock,
+    summary: Summary,
+    incidents: Incidents,
+}
+
+/// Makes the context of a flow from the fields of a reassembler. A method would borrow the flow
+/// too.
+macro_rules! context {
+    ($self:ident, $now:expr, $tap:expr) => {
+        &mut FlowContext {
+            options: &$self.options,
+            summary: &mut $self.summary,
+            incidents: &mut $self.incidents,
+            tap: $tap,
+            now: $now,
+            clock: $self.clock,
+            room: $self.recent < RECENT_IN_ALL,
+        }
+    };
+}
+
+impl Reassembler {
+    /// Creates a reassembler that has seen no segments.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        Self {
+            options,
+            flows: FlowTable::default(),
+            by_use: BTreeMap::new(),
+            lingering: DeadlineQueue::default(),
+            waiting: DeadlineQueue::default(),
+            ended: VecDeque::new(),
+            held: 0,
+            recent: 0,
+            uses: 0,
+            clock: CaptureClock::default(),
+            summary: Summary::default(),
+            incidents: Incidents::default(),
+        }
+    }
+
+    /// Returns the counts so far.
+    #[must_use]
+    pub fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    /// Returns what was given up or is contradictory: the first 16 incidents of each kind, in the
+    /// order in which they were seen.
+    #[must_use]
+    pub fn incidents(&self) -> &[Incident] {
+        self.incidents.list()
+    }
+
+    /// Returns how many bytes are held because of holes, with their overhead. It is never more than
+    /// [`Options::held_in_all`] after a call.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
+    pub(crate) fn summary_mut(&mut self) -> &mut Summary {
+        &mut self.summary
+    }
+
+    /// Processes the next segment of the capture.
+    pub fn push(&mut self, time: Time, segment: &Segment<'_>, tap: &mut dyn Tap) {
+        self.summary.segments += 1;
+        self.summary.bad_checksums += u64::from(segment.bad_checksum);
+        self.summary.urgent += u64::from(segment.urgent);
+        self.clock.advance(time);
+        self.end_lingering(tap);
+        self.end_waiting(tap);
+
+        let key = self.flows.key(segment, self.by_use.len());
+        let is_open = match self.flows.get_mut(&key) {
+            None => false,
+            Some(FlowState::Open(flow)) => {
+                let is_over = flow.is_over_with(segment, time);
+                if is_over {
+                    self.end(key, tap);
+                }
+                !is_over
+            }
+            Some(FlowState::Ended(ended)) => {
+                let EndedFlow { delivered, closed, reopens, last_packet, since, .. } = &mut **ended;
+                let first = Some(segment.sequence.wrapping_add(1));
+                let again = delivered.iter().any(|range| range.map(|range| range.first) == first);
+                let opens = match segment.acknowledgement {
+                    None => segment.syn && !again,
+                    // An answer to a SYN with the numbers of the last connection shows that this
+                    // SYN was not captured late.
+                    Some(_) => segment.syn && *reopens,
+                };
+                // A SYN that was captured twice, perhaps on two interfaces, comes after the end in
+                // the file, but not in time.
+                *reopens |= *closed && segment.syn && again && segment.acknowledgement.is_none() && time > *last_packet;
+                if !opens && self.clock.settled() < later(*since, TIME_WAIT) {
+                    let length = segment.payload.len() as u64;
+                    let sequence = segment.sequence.wrapping_add(u32::from(segment.syn));
+                    if delivered.iter().flatten().any(|range| range.contains(sequence, length)) {
+                        self.summary.retransmitted += length;
+                    } else {
+                        self.summary.late_segments += u64::from(length > 0);
+                        self.summary.stray_bytes += length;
+                    }
+                    return;
+                }
+                false
+            }
+        };
+        if !is_open {
+            self.open(key, time, segment, tap);
+        }
+
+        let Some(flow) = self.flows.open_mut(&key) else {
+            return;
+        };
+        self.uses += 1;
+        flow.used = self.uses;
+        let before = flow.weight();
+        let recent = flow.recent_weight();
+        let context = context!(self, time, tap);
+        let mut over = flow.segment(segment, context);
+        // The flow that exceeds the limit for all flows gives up its own holes.
+        while !over && self.held - before + flow.weight() > self.options.held_in_all {
+            if !flow.give_up_heavier(context) {
+                break;
+            }
+            over = flow.is_closed();
+        }
+        self.held = self.held - before + flow.weight();
+        self.recent = self.recent - recent + flow.recent_weight();
+        if let Some(deadline) = flow.lingers_until()
+            && !flow.lingers
+        {
+            flow.lingers = true;
+            self.lingering.push(deadline, key, flow.connection.number);
+        }
+        if !flow.waits
+            && let Some(deadline) = flow.waits_until(self.options.patience_time)
+        {
+            flow.waits = true;
+            self.waiting.push(deadline, key, flow.connection.number);
+        }
+        if over {
+            self.end(key, tap);
+        }
+    }
+
+    /// Ends the capture: delivers all held data, reports holes as gaps, and ends all connections in
+    /// the order of their numbers.
+    pub fn finish(&mut self, tap: &mut dyn Tap) {
+        let mut open: Vec<(u64, FlowKey)> = self.flows.open_flows().collect();
+        open.sort_unstable_by_key(|(number, _)| *number);
+        for (_, key) in open {
+            self.end(key, tap);
+        }
+    }
+
+    fn open(&mut self, key: FlowKey, time: Time, segment: &Segment<'_>, tap: &mut dyn Tap) {
+        while self.by_use.len() >= self.options.connections.max(1)
+            && let Some((queued, oldest)) = self.by_use.pop_first()
+        {
+            let Some(flow) = self.flows.open_mut(&oldest) else {
+                continue;
+            };
+            if flow.used > queued {
+                flow.queued = flow.used;
+                self.by_use.insert(flow.used, oldest);
+            } else {
+                self.summary.connections_given_up += 1;
+                self.incidents.add(&flow.connection, time, IncidentKind::ConnectionGivenUp);
+                self.end(oldest, tap);
+            }
+        }
+        self.summary.connections += 1;
+        self.uses += 1;
+        let mut flow = Box::new(Flow::new(self.summary.connections, segment));
+        (flow.used, flow.queued) = (self.uses, self.uses);
+        flow.open(time, tap);
+        self.by_use.insert(self.uses, key);
+        self.flows.open(key, flow);
+    }
+
+    /// Ends an open flow, and leaves a record of it.
+    fn end(&mut self, key: FlowKey, tap: &mut dyn Tap) {
+        let Some(flow) = self.flows.open_mut(&key) else {
+            return;
+        };
+        let number = flow.connection.number;
+        self.held -= flow.weight();
+        self.recent -= flow.recent_weight();
+        self.by_use.remove(&flow.queued);
+        let context = context!(self, Time::default(), tap);
+        self.flows.end(&key, |flow| {
+            flow.end(context);
+            EndedFlow {
+                number,
+                delivered: flow.delivered_ranges(),
+                closed: flow.has_closed(),
+                reopens: false,
+                last_packet: flow.latest_packet(),
+                since: context.clock.latest,
+            }
+        });
+        self.ended.push_back((key, number));
+        if self.ended.len() > ENDED_MAX
+            && let Some((oldest, number)) = self.ended.pop_front()
+        {
+            self.flows.forget(&oldest, number);
+        }
+    }
+
+    /// Ends flows that were reset long enough ago.
+    fn end_lingering(&mut self, tap: &mut dyn Tap) {
+        while let Some(key) = self.lingering.pop_due(&self.flows, self.by_use.len(), &self.clock) {
+            let Some(flow) = self.flows.open_mut(&key) else {
+                continue;
+            };
+            match flow.lingers_until() {
+                // The reset was forged, and there was none after it.
+                None => flow.lingers = false,
+                Some(deadline) if deadline.has_passed(&self.clock) => self.end(key, tap),
+                Some(deadline) => self.lingering.push(deadline, key, flow.connection.number),
+            }
+        }
+    }
+
+    /// Ends waits that have lasted too long, also of connections that have no more packets.
+    fn end_waiting(&mut self, tap: &mut dyn Tap) {
+        while let Some(key) = self.waiting.pop_due(&self.flows, self.by_use.len(), &self.clock) {
+            let Some(flow) = self.flows.open_mut(&key) else {
+                continue;
+            };
+            let (before, recent) = (flow.weight(), flow.recent_weight());
+            let now = flow.last_packet();
+            flow.give_up_overdue(context!(self, now, tap));
+            self.held = self.held - before + flow.weight();
+            self.recent = self.recent - recent + flow.recent_weight();
+            match flow.waits_until(self.options.patience_time) {
+                None => flow.waits = false,
+                Some(deadline) => self.waiting.push(deadline, key, flow.connection.number),
+            }
+            if flow.is_closed() {
+                self.end(key, tap);
+            }
+        }
+    }
+}

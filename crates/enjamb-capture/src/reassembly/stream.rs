@@ -1,0 +1,320 @@
+//! The byte stream of one side, put in order.
+//!
+//! Sequence numbers have 32 bits and wrap. Offsets have 64 bits and do not. A sequence number is
+//! read as the offset nearest to `next`, the offset of the next byte to deliver. That is right if
+//! segments are less than 2 GiB out of place (RFC 9293, section 3.4). `ORIGIN` is the offset of the
+//! byte after the SYN, or of the first byte seen if the capture joined later. Bytes that turn out
+//! to come before it have a smaller offset.
+//!
+//! ```text
+//!         delivered          |   hole   |  held  |  hole  | held |
+//!  ──┬───────────────────────┼──────────┼────────┼────────┼──────┼──
+//!  first                    next                                fin?
+//! ```
+//!
+//! A byte before `next` is a repetition. It is dropped, and compared with the last bytes delivered.
+//! A byte after `next` is held, in pieces that do not overlap. The bytes that fill the first hole
+//! are delivered, then the pieces after it, each as it came.
+//!
+//! Holes are not the only [reason](HoldReason) to hold data. None is given up because of an
+//! acknowledgement alone: captures do contain acknowledgements before the bytes that they
+//! acknowledge. See [`Stream::wait`].
+//!
+//! This file has the state of a stream, and the delivery of its data. The rest is in [`beginning`],
+//! which finds the first byte, [`receive`], which takes payload in, and [`patience`], which decides
+//! how long to wait.
+
+mod beginning;
+mod patience;
+mod receive;
+
+use std::collections::VecDeque;
+
+use enjamb::Time;
+
+use crate::options::Overlap;
+use crate::reassembly::context::StreamContext;
+use crate::reassembly::held_data::{Conflict, HeldData, SegmentInfo};
+use crate::reassembly::hold::{Hold, HoldReason};
+use crate::reassembly::progress::{Progress, WINDOW_MAX, sequence_at};
+use crate::reassembly::recent_bytes::RecentBytes;
+use crate::summary::Summary;
+
+/// The distance before the first byte seen at which a byte still counts as an earlier part of the
+/// stream that was captured late, whatever its time stamp.
+pub(super) const JOIN_MAX: u64 = 1 << 20;
+
+/// Something that a stream gives to its flow.
+pub(super) enum Delivery<'a> {
+    Chunk(&'a [u8]),
+    /// A gap of 0 bytes: any number of bytes may be missing before the first one that was seen.
+    Gap(u64),
+    Conflict(Conflict),
+}
+
+pub(super) type Deliver<'d> = &'d mut dyn FnMut(Time, Delivery<'_>);
+
+/// The payload of a segment.
+#[derive(Clone, Copy)]
+pub(super) struct Payload<'a> {
+    pub(super) bytes: &'a [u8],
+    /// The number of bytes after them that were not captured.
+    pub(super) missing: u64,
+    pub(super) info: SegmentInfo,
+}
+
+#[derive(Default)]
+pub(super) struct Stream {
+    /// The sequence number of offset `ORIGIN`.
+    base: Option<u32>,
+    /// Whether a handshake defines the beginning, and not the place where the capture joined.
+    synchronised: bool,
+    /// Whether the first byte of the stream is known.
+    settled: bool,
+    /// Whether a segment of this side was captured.
+    seen: bool,
+    /// The earliest time stamp of this side's segments.
+    earliest: Option<Time>,
+    /// The offset of the first byte.
+    first: u64,
+    pub(super) next: u64,
+    pub(super) held: HeldData,
+    /// Kept by [`frontier`](Self::frontier), so that no piece is visited twice.
+    frontier: u64,
+    /// The offset of the end of the stream.
+    fin: Option<u64>,
+    /// The greatest offset that the other side acknowledged.
+    pub(super) acked: u64,
+    /// The greatest sequence number that it acknowledged before anything of this side was known.
+    acked_early: Option<u32>,
+    /// Whether any acknowledgement of the other side was captured.
+    acknowledged: bool,
+    /// Up to this offset, delivery does not wait for an acknowledgement.
+    released: u64,
+    /// While the other side's stream is at this offset, nothing waits for it.
+    pub(super) unordered_at: Option<u64>,
+    pub(super) hold: Option<Hold>,
+    /// The time at which the last chunk was captured. `None` after a gap.
+    last: Option<Time>,
+    recent: RecentBytes,
+    /// The last gaps that were reported: from, to.
+    gaps: VecDeque<(u64, u64)>,
+}
+
+/// The limit for remembered gaps of a stream.
+const GAPS_MAX: usize = 16;
+
+/// The sequence numbers of a stream that were delivered or reported as gaps.
+#[derive(Clone, Copy)]
+pub(super) struct DeliveredRange {
+    /// The sequence number of the first byte.
+    pub(super) first: u32,
+    /// Capped to 32 bits, since many of these are kept.
+    length: u32,
+}
+
+impl DeliveredRange {
+    /// Returns whether all of these bytes are in the range. In a stream of 4 GiB, every byte may
+    /// be.
+    pub(super) fn contains(self, sequence: u32, length: u64) -> bool {
+        let end = u64::from(sequence.wrapping_sub(self.first)) + length;
+        self.length == u32::MAX || end <= u64::from(self.length)
+    }
+}
+
+impl Stream {
+    pub(super) fn delivered_range(&self) -> Option<DeliveredRange> {
+        let length = u32::try_from(self.next - self.first).unwrap_or(u32::MAX);
+        Some(DeliveredRange { first: self.first_sequence()?, length })
+    }
+
+    /// Returns the sequence number of the first byte.
+    fn first_sequence(&self) -> Option<u32> {
+        Some(sequence_at(self.base?, self.first))
+    }
+
+    pub(super) fn synchronised(&self) -> bool {
+        self.synchronised
+    }
+
+    /// Returns the offset of the first byte.
+    pub(super) fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// Returns how many bytes were delivered or reported as gaps.
+    pub(super) fn position(&self) -> u64 {
+        self.next - self.first
+    }
+
+    /// Returns the memory that held data takes, in bytes.
+    pub(super) fn weight(&self) -> usize {
+        self.held.weight()
+    }
+
+    /// Returns the memory that is kept for comparison, in bytes.
+    pub(super) fn recent_weight(&self) -> usize {
+        self.recent.weight()
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        let beginning_unknown = !self.settled && !self.held.is_empty();
+        Progress::new(self.base.filter(|_| self.seen), self.next, self.fin, beginning_unknown)
+    }
+
+    /// Returns whether the FIN was seen, and all bytes before it were delivered or given up.
+    pub(super) fn ended(&self) -> bool {
+        self.settled && self.fin.is_some_and(|fin| fin <= self.next)
+    }
+
+    /// Returns whether a byte was delivered or given up.
+    fn begun(&self) -> bool {
+        self.next > self.first
+    }
+
+    /// Returns the offset of a sequence number. `None` as long as nothing of the stream is known.
+    pub(super) fn offset(&self, sequence: u32) -> Option<i64> {
+        let expected = sequence_at(self.base?, self.next);
+        let ahead = sequence.wrapping_sub(expected) as i32;
+        Some(self.next as i64 + i64::from(ahead))
+    }
+
+    /// Returns where the bytes end that were delivered, or are held with no hole before them.
+    fn frontier(&mut self) -> u64 {
+        if !self.settled {
+            // The beginning moves with every earlier segment, so no piece can be skipped for good.
+            return self.next;
+        }
+        self.frontier = self.held.contiguous(self.frontier.max(self.next));
+        self.frontier
+    }
+
+    /// Notes that the other side acknowledged everything before `sequence`.
+    pub(super) fn acknowledge(&mut self, sequence: u32) {
+        self.acknowledged = true;
+        if self.base.is_none() && self.acked_early.is_none_or(|before| sequence.wrapping_sub(before) as i32 > 0) {
+            self.acked_early = Some(sequence);
+        }
+        if let Some(offset) = self.offset(sequence)
+            && offset <= self.next as i64 + WINDOW_MAX
+            && let Ok(offset) = u64::try_from(offset)
+        {
+            self.acked = self.acked.max(offset);
+        }
+    }
+
+    /// Ends the stream at `offset`. If there are several ends, the first counts.
+    pub(super) fn finish(&mut self, offset: i64) {
+        if self.fin.is_none()
+            && offset <= self.next as i64 + WINDOW_MAX
+            && let Ok(offset) = u64::try_from(offset)
+            && offset >= self.next
+            && self.held.end() <= offset
+        {
+            self.fin = Some(offset);
+        }
+    }
+
+    /// Returns why held data, or the end of the stream, is held back. `None` if nothing is.
+    pub(super) fn hold_reason(&self, context: &StreamContext<'_>) -> Option<HoldReason> {
+        if self.held.is_empty() && self.fin.is_none_or(|fin| fin <= self.next && self.settled) {
+            return None;
+        }
+        if !self.settled {
+            return Some(HoldReason::Beginning);
+        }
+        match self.held.first() {
+            Some((start, piece)) if start == self.next => {
+                Some(if self.is_in_order(piece.info.acknowledgement, context) {
+                    HoldReason::Unacknowledged
+                } else {
+                    HoldReason::Order
+                })
+            }
+            _ => Some(HoldReason::Hole),
+        }
+    }
+
+    /// Returns whether bytes up to `end` may be delivered now.
+    fn may_deliver(&self, acknowledgement: Option<u32>, end: u64, context: &StreamContext<'_>) -> bool {
+        self.settled
+            && (context.options.overlap == Overlap::First || end <= self.acked.max(self.released))
+            && self.is_in_order(acknowledgement, context)
+    }
+
+    fn is_in_order(&self, acknowledgement: Option<u32>, context: &StreamContext<'_>) -> bool {
+        context.other.covers(acknowledgement) || self.unordered_at == Some(context.other.next())
+    }
+
+    /// Returns how many bytes of the other side the first held piece acknowledges that were not
+    /// delivered.
+    pub(super) fn undelivered_before(&self, context: &StreamContext<'_>) -> u64 {
+        self.held.first().map_or(0, |(_, piece)| context.other.undelivered(piece.info.acknowledgement))
+    }
+
+    /// Delivers all held data that may be delivered now: pieces, and gaps where bytes are known to
+    /// be lost. Returns `false` if there is none.
+    pub(super) fn settle(&mut self, context: &StreamContext<'_>, summary: &mut Summary, deliver: Deliver<'_>) -> bool {
+        let mut delivered = false;
+        while self.settled && !self.held.is_empty() {
+            if let Some((start, piece)) = self.held.first()
+                && start == self.next
+            {
+                let end = start + piece.bytes.len() as u64;
+                if !self.may_deliver(piece.info.acknowledgement, end, context) {
+                    break;
+                }
+                let Some(piece) = self.held.take(start) else {
+                    break;
+                };
+                // Bytes after a hole were not usable before the hole was filled.
+                let time = self.last.map_or(piece.info.time, |last| last.max(piece.info.time));
+                self.deliver(&piece.bytes, time, context, summary, deliver);
+            } else if let Some(end) = self.held.lost(self.next) {
+                self.report_gap(end, context, summary, deliver);
+            } else {
+                break;
+            }
+            delivered = true;
+        }
+        delivered
+    }
+
+    fn deliver(
+        &mut self,
+        bytes: &[u8],
+        time: Time,
+        context: &StreamContext<'_>,
+        summary: &mut Summary,
+        deliver: Deliver<'_>,
+    ) {
+        summary.payload += bytes.len() as u64;
+        self.recent.push(self.next, bytes, context.room);
+        self.next += bytes.len() as u64;
+        self.last = Some(time);
+        deliver(time, Delivery::Chunk(bytes));
+    }
+
+    /// Reports the bytes up to `end` as a gap.
+    fn report_gap(&mut self, end: u64, context: &StreamContext<'_>, summary: &mut Summary, deliver: Deliver<'_>) {
+        let missing = end - self.next;
+        summary.gaps += 1;
+        summary.gap_bytes += missing;
+        if self.gaps.len() == GAPS_MAX {
+            self.gaps.pop_front();
+        }
+        self.gaps.push_back((self.next, end));
+        self.next = end;
+        self.last = None;
+        let time = match self.held.first() {
+            Some((start, piece)) if start == end => piece.info.time,
+            _ => context.now,
+        };
+        deliver(time, Delivery::Gap(missing));
+    }
+
+    /// Returns how many of the bytes from `start` to `end` were reported as missing.
+    fn reported_missing(&self, start: u64, end: u64) -> u64 {
+        self.gaps.iter().map(|&(from, to)| to.min(end).saturating_sub(from.max(start))).sum()
+    }
+}

@@ -1,0 +1,91 @@
+//! The beginning of a stream.
+//!
+//! A handshake states the first sequence number. If the capture joins later, the stream begins with
+//! the lowest byte that comes before the wait for earlier ones is over.
+
+use enjamb::Time;
+
+use crate::reassembly::progress::{ORIGIN, WINDOW_MAX};
+use crate::reassembly::stream::{Deliver, Delivery, JOIN_MAX, Stream};
+
+impl Stream {
+    /// Returns how far before the first byte seen a byte may be that is captured now. A byte that
+    /// was sent before all bytes seen may be at any distance.
+    fn join_max(&self, now: Time) -> u64 {
+        if self.earliest.is_some_and(|earliest| now < earliest) { WINDOW_MAX.unsigned_abs() } else { JOIN_MAX }
+    }
+
+    /// Returns whether a handshake at `now`, with `sequence` as the first byte's number, belongs to
+    /// another stream.
+    pub(in crate::reassembly) fn is_opened_anew(&self, sequence: u32, now: Time) -> bool {
+        let Some(base) = self.first_sequence() else {
+            return false;
+        };
+        if self.synchronised { base != sequence } else { u64::from(base.wrapping_sub(sequence)) > self.join_max(now) }
+    }
+
+    /// Begins the stream at `sequence`, which a handshake states as the first byte's number. If
+    /// there are several handshakes, the first counts.
+    pub(in crate::reassembly) fn synchronise(&mut self, sequence: u32, now: Time) {
+        // A side of which only acknowledgements were seen may be one of an earlier connection
+        // between the same endpoints (RFC 9293, section 3.5.1: the answer to an unexpected SYN).
+        let is_empty = !self.synchronised && !self.begun() && self.held.is_empty() && self.fin.is_none();
+        let offset = self.offset(sequence).filter(|&offset| !is_empty || offset == self.first as i64);
+        let Some(offset) = offset else {
+            (self.base, self.first, self.next) = (Some(sequence), ORIGIN, ORIGIN);
+            (self.synchronised, self.settled, self.acked) = (true, true, 0);
+            return;
+        };
+        let before = self.first as i64 - offset;
+        let before = u64::try_from(before).ok().filter(|before| *before <= self.join_max(now));
+        if !self.synchronised && !self.begun() && !self.ended() && before.is_some() {
+            self.begin_at(offset as u64);
+            (self.synchronised, self.settled) = (true, true);
+        }
+    }
+
+    /// Notes a segment of this side. If nothing is known of the stream yet, the capture joins it
+    /// here.
+    pub(in crate::reassembly) fn join(&mut self, sequence: u32) {
+        self.seen = true;
+        if self.base.is_none() {
+            (self.base, self.first, self.next) = (Some(sequence), ORIGIN, ORIGIN);
+        }
+        if let Some(acknowledged) = self.acked_early.take() {
+            self.acknowledge(acknowledged);
+        }
+    }
+
+    /// Notes the time stamp of a segment that was processed.
+    pub(in crate::reassembly) fn note_time(&mut self, now: Time) {
+        self.earliest = Some(self.earliest.map_or(now, |earliest| earliest.min(now)));
+    }
+
+    /// Moves the beginning back to `offset`, where something of the stream was seen, unless the
+    /// beginning is certain.
+    pub(in crate::reassembly) fn extend_back_to(&mut self, offset: i64, now: Time) {
+        let Ok(at) = u64::try_from(offset) else {
+            return;
+        };
+        if !self.settled && at < self.first && self.first - at <= self.join_max(now) {
+            self.begin_at(at);
+        }
+    }
+
+    /// Takes the lowest byte seen so far for the first byte of the stream.
+    pub(super) fn settle_beginning(&mut self, deliver: Deliver<'_>) {
+        self.settled = true;
+        // If the capture began with a keep-alive probe, its byte repeats one that was sent before.
+        if self.held.start() == Some(self.first + 1) {
+            self.begin_at(self.first + 1);
+        }
+        // Nobody knows how much was sent before. That is reported if any data follows.
+        if let Some((_, piece)) = self.held.first() {
+            deliver(piece.info.time, Delivery::Gap(0));
+        }
+    }
+
+    fn begin_at(&mut self, offset: u64) {
+        (self.first, self.next, self.frontier) = (offset, offset, offset);
+    }
+}

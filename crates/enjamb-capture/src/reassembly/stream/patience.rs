@@ -1,0 +1,131 @@
+//! The patience of a stream: the limits of its waits.
+//!
+//! | reason | waits for | until |
+//! |---|---|---|
+//! | the beginning | bytes sent before the first ones that were captured | some packets of the connection, or some bytes held |
+//! | a hole, acknowledged | the bytes: acknowledgements are captured early, packets out of order | `patience` packets |
+//! | a hole, not acknowledged | a retransmission | `patience_time` |
+//! | a hole, other side not captured | the bytes or a retransmission | `patience_one_sided` packets |
+//! | order | the other side's bytes: they were acknowledged, so they had been sent before | `patience` packets |
+//! | a later copy | the acknowledgement | `patience_one_sided` packets, if no acknowledgement is ever captured |
+//!
+//! Every wait ends when `patience_time` has passed in the capture, when too much is held, and at
+//! the end of the capture.
+//!
+//! A packet is evidence that earlier packets were not captured only if the file is in the order of
+//! time. So a packet whose time stamp is before another one of its side counts against the packets
+//! that are in order. Most files have no such packet. In a shuffled file, nearly all are.
+
+use crate::reassembly::clock::CaptureClock;
+use crate::reassembly::context::StreamContext;
+use crate::reassembly::hold::{Hold, HoldReason};
+use crate::reassembly::progress::WINDOW_MAX;
+use crate::reassembly::stream::{Deliver, Stream};
+use crate::summary::Summary;
+
+/// For how many packets of its connection a stream that the capture joins late waits for earlier
+/// bytes. Each time some come, the wait begins again, since a file may be in any order.
+const JOIN_PACKETS: u32 = 64;
+
+/// The limit for additional held bytes during that wait after half of the packets have come.
+const JOIN_BYTES: usize = 32 << 10;
+
+impl Stream {
+    /// Counts another packet of the connection, which came `in_order` with those of its side or
+    /// not. Returns the reason to hold data back if it has been waited for long enough.
+    pub(in crate::reassembly) fn wait(
+        &mut self,
+        context: &StreamContext<'_>,
+        clock: &CaptureClock,
+        in_order: bool,
+    ) -> Option<HoldReason> {
+        let Some(reason) = self.hold_reason(context) else {
+            self.hold = None;
+            return None;
+        };
+        let hold = match &mut self.hold {
+            Some(hold) if hold.reason == reason && hold.at == self.next => hold,
+            hold => hold.insert(Hold::new(reason, self.next, self.held.weight(), clock)),
+        };
+        let options = context.options;
+        let patience = match reason {
+            HoldReason::Beginning if self.held.weight().saturating_sub(hold.weight) > JOIN_BYTES => JOIN_PACKETS / 2,
+            HoldReason::Beginning => JOIN_PACKETS,
+            HoldReason::Order => options.patience,
+            HoldReason::Hole if self.acked > self.next => options.patience,
+            HoldReason::Hole | HoldReason::Unacknowledged if !self.acknowledged => options.patience_one_sided,
+            HoldReason::Hole | HoldReason::Unacknowledged => return None,
+        };
+        hold.packets = if in_order { hold.packets.saturating_add(1) } else { hold.packets.saturating_sub(1) };
+        (hold.packets > patience).then_some(reason)
+    }
+
+    /// Stops waiting, and delivers all data that may be delivered then. Returns `false` if nothing
+    /// is held back.
+    pub(in crate::reassembly) fn give_up(
+        &mut self,
+        reason: HoldReason,
+        context: &StreamContext<'_>,
+        summary: &mut Summary,
+        deliver: Deliver<'_>,
+    ) -> bool {
+        match reason {
+            HoldReason::Beginning => self.settle_beginning(deliver),
+            HoldReason::Hole => return self.give_up_hole(context, summary, deliver),
+            HoldReason::Order => self.unordered_at = Some(context.other.next()),
+            HoldReason::Unacknowledged => self.released = self.frontier(),
+        }
+        self.settle(context, summary, deliver);
+        true
+    }
+
+    /// Reports the first hole as a gap. Returns `false` if there is none.
+    fn give_up_hole(&mut self, context: &StreamContext<'_>, summary: &mut Summary, deliver: Deliver<'_>) -> bool {
+        match self.hole_end() {
+            Some(end) if end > self.next => {
+                self.report_gap(end, context, summary, deliver);
+                self.settle(context, summary, deliver);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Reports all holes before `offset` as gaps: the capturing system has lost the packets that
+    /// would have filled them.
+    pub(in crate::reassembly) fn give_up_to(
+        &mut self,
+        offset: i64,
+        context: &StreamContext<'_>,
+        summary: &mut Summary,
+        deliver: Deliver<'_>,
+    ) {
+        let offset = u64::try_from(offset.min(self.next as i64 + WINDOW_MAX)).unwrap_or(0);
+        // Nothing is missing after the end of the stream.
+        let offset = self.fin.map_or(offset, |fin| fin.min(offset));
+        while self.settled && self.next < offset {
+            if self.held.first().is_some_and(|(start, _)| start == self.next) {
+                // The next bytes are there, and wait for another reason.
+                return self.lose_holes(offset);
+            }
+            let end = self.hole_end().map_or(offset, |end| end.min(offset));
+            self.report_gap(end, context, summary, deliver);
+            self.settle(context, summary, deliver);
+        }
+    }
+
+    /// Returns where the hole at `next` ends: at the first byte after it that was seen or is known
+    /// to be lost, or at the end of the stream.
+    fn hole_end(&self) -> Option<u64> {
+        let fin = self.fin.filter(|&fin| fin > self.next);
+        [self.held.start(), fin].into_iter().flatten().min()
+    }
+
+    /// Marks everything from the first hole to `offset` as lost. Pieces that are held there stay.
+    fn lose_holes(&mut self, offset: u64) {
+        let end = self.frontier();
+        if end < offset {
+            self.held.lose(end, offset);
+        }
+    }
+}

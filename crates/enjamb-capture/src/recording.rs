@@ -1,0 +1,4 @@
+//! The way back: from conversations to a capture file.
+
+mod packets;
+pub(crate) mod recorder;

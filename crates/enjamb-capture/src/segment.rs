@@ -1,0 +1,36 @@
+//! A TCP segment, from the packet decoder to the reassembler.
+
+use std::net::SocketAddr;
+
+/// A TCP segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment<'a> {
+    /// The sender.
+    pub source: SocketAddr,
+    /// The receiver.
+    pub destination: SocketAddr,
+    /// The sequence number: of the SYN if there is one, else of the first byte of payload.
+    pub sequence: u32,
+    /// The acknowledgement number. `None` if the ACK flag is not set.
+    pub acknowledgement: Option<u32>,
+    /// The SYN flag: the sender opens its stream.
+    pub syn: bool,
+    /// The FIN flag: the sender's stream ends after this payload.
+    pub fin: bool,
+    /// The RST flag: the sender aborts the connection.
+    pub rst: bool,
+    /// The URG flag: the segment has urgent data.
+    pub urgent: bool,
+    /// The network it was captured in, since several networks may use the same addresses: a number
+    /// made from VLAN, VXLAN, GENEVE and similar identifiers. It is 0 if there are none.
+    pub network: u64,
+    /// The payload that was captured.
+    pub payload: &'a [u8],
+    /// The number of bytes of payload that were not captured.
+    pub missing: u64,
+    /// The number of packets that the capturing system reports as lost directly before this one.
+    pub dropped: u64,
+    /// Whether the checksum is wrong. That is common where packets are captured at their sender,
+    /// whose network card inserts the checksum later.
+    pub bad_checksum: bool,
+}

@@ -1,0 +1,106 @@
+//! Inputs as Rust expressions, for the test that a violation prints.
+
+use std::fmt::Write as _;
+
+use enjamb::Ending;
+use enjamb::transcript::Content;
+
+use crate::cutting::{Cutting, ONLY};
+
+/// One byte as it stands in a byte string literal.
+pub(crate) fn escape(byte: u8, text: &mut String) {
+    match byte {
+        b'\'' => text.push('\''),
+        byte => {
+            let _ = write!(text, "{}", std::ascii::escape_default(byte));
+        }
+    }
+}
+
+/// Bytes as a Rust expression for a slice. Many repetitions of one unit are written with `repeat`.
+pub(crate) fn literal(bytes: &[u8]) -> String {
+    const MUCH: usize = 64;
+    let literal = |bytes: &[u8]| {
+        let mut text = String::from("b\"");
+        bytes.iter().for_each(|&byte| escape(byte, &mut text));
+        text.push('"');
+        text
+    };
+    let repeated = (bytes.len() > MUCH).then(|| repetition(bytes)).flatten();
+    let Some((start, unit, times)) = repeated else {
+        return literal(bytes);
+    };
+    let rest = &bytes[start + unit * times..];
+    let repeat = format!("{}.repeat({times})", literal(&bytes[start..start + unit]));
+    match (start, rest) {
+        (0, []) => format!("&{repeat}"),
+        (_, []) => format!("&[{}.to_vec(), {repeat}].concat()", literal(&bytes[..start])),
+        (0, _) => format!("&[{repeat}, {}.to_vec()].concat()", literal(rest)),
+        _ => format!("&[{}.to_vec(), {repeat}, {}.to_vec()].concat()", literal(&bytes[..start]), literal(rest)),
+    }
+}
+
+/// The start, the length and the count of a short unit that most of `bytes` repeats.
+fn repetition(bytes: &[u8]) -> Option<(usize, usize, usize)> {
+    const LONGEST: usize = 32;
+    (0..LONGEST).flat_map(|start| (1..LONGEST).map(move |unit| (start, unit))).find_map(|(start, unit)| {
+        let first = bytes.get(start..start + unit)?;
+        let times = bytes[start..].chunks_exact(unit).take_while(|chunk| *chunk == first).count();
+        (times >= 8 && 4 * unit * times >= 3 * bytes.len()).then_some((start, unit, times))
+    })
+}
+
+/// The input as a Rust expression.
+pub(crate) fn input_code(input: &Cutting) -> String {
+    if let [(side, Content::Chunk(bytes))] = input.turns()
+        && *side == ONLY
+    {
+        return format!("stream({})", literal(bytes));
+    }
+    let turns = input.turns().iter().map(|(side, what)| {
+        let side = if *side == enjamb::Side::Client { "Client" } else { "Server" };
+        let what = match what {
+            Content::Chunk(bytes) => format!("enjamb::transcript::Content::Chunk({}.to_vec())", literal(bytes)),
+            Content::Gap(missing) => format!("enjamb::transcript::Content::Gap({missing})"),
+            Content::Close(ending) => {
+                let ending = match ending {
+                    Ending::Closed => "Closed",
+                    Ending::Reset => "Reset",
+                    Ending::Lost => "Lost",
+                };
+                format!("enjamb::transcript::Content::Close(enjamb::Ending::{ending})")
+            }
+        };
+        format!("(enjamb::Side::{side}, {what})")
+    });
+    format!("Cutting::of([{}])", turns.collect::<Vec<_>>().join(", "))
+}
+
+/// Messages as a Rust expression.
+pub(crate) fn messages_code(messages: &[&[u8]]) -> String {
+    let each = |message: &&[u8]| match literal(message) {
+        code if code.starts_with('&') => code,
+        code => format!("&{code}[..]"),
+    };
+    if let [first, rest @ ..] = messages
+        && rest.len() > 3
+        && rest.iter().all(|message| message == first)
+    {
+        return format!("&[{}; {}]", each(first), messages.len());
+    }
+    format!("&[{}]", messages.iter().map(each).collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literals_are_rust() {
+        assert_eq!(literal(b"a\"\r\n'\xff"), r#"b"a\"\r\n'\xff""#);
+        let long = [b"x".as_slice(), &b"ab".repeat(300), b"\r\n"].concat();
+        assert_eq!(literal(&long), r#"&[b"x".to_vec(), b"ab".repeat(300), b"\r\n".to_vec()].concat()"#);
+        assert_eq!(messages_code(&[b"a", b"b"]), "&[&b\"a\"[..], &b\"b\"[..]]");
+        assert_eq!(messages_code(&[b"a".as_slice(); 20]), "&[&b\"a\"[..]; 20]");
+    }
+}

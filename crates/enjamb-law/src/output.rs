@@ -1,0 +1,147 @@
+//! What a subject emits in a run: events, errors, the verdict on the end of the stream, and breaches.
+
+use std::fmt::{self, Debug};
+
+use enjamb::End;
+use enjamb_isolate::Crash;
+
+/// One output of a subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output<E, F> {
+    /// An event that it read from the stream.
+    Event(E),
+    /// An error.
+    Error(F),
+    /// Its verdict on the end of the stream. A subject without such a verdict emits nothing when the stream
+    /// ends.
+    End(End),
+    /// It did something that no subject may do, whatever the input.
+    Breach(Breach),
+}
+
+impl<E, F> Output<E, F> {
+    pub(crate) fn map<E2, F2>(self, event: impl FnOnce(E) -> E2, error: impl FnOnce(F) -> F2) -> Output<E2, F2> {
+        match self {
+            Self::Event(value) => Output::Event(event(value)),
+            Self::Error(value) => Output::Error(error(value)),
+            Self::End(end) => Output::End(end),
+            Self::Breach(breach) => Output::Breach(breach),
+        }
+    }
+}
+
+impl<E: Debug, F: Debug> Output<E, F> {
+    /// The text that a violation prints.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::Event(event) => format!("{event:?}"),
+            Self::Error(error) => format!("failed: {error:?}"),
+            Self::End(end) => end_text(*end),
+            Self::Breach(breach) => breach.to_string(),
+        }
+    }
+}
+
+fn end_text(end: End) -> String {
+    match end {
+        End::Clean => "end: clean".to_owned(),
+        End::Truncated { have, missing: None } => format!("end: truncated, {have} bytes of a frame were there"),
+        End::Truncated { have, missing: Some(missing) } => {
+            format!("end: truncated, {have} bytes of a frame were there and {missing} were not")
+        }
+        End::Leftover(bytes) => format!("end: {bytes} bytes left over"),
+    }
+}
+
+/// The first breach among `outputs`.
+pub(crate) fn breach<E, F>(outputs: &[Output<E, F>]) -> Option<&Breach> {
+    outputs.iter().find_map(|output| if let Output::Breach(breach) = output { Some(breach) } else { None })
+}
+
+/// Something that no subject may do, whatever the input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Breach {
+    /// It panicked, with this message.
+    Panicked(String),
+    /// It emits more than can come from so few bytes, so it would never end.
+    Endless {
+        /// The number of outputs when it was stopped.
+        outputs: usize,
+        /// The number of bytes that it had been given.
+        bytes: usize,
+    },
+    /// It leaves bytes in the chunk and emits nothing, so its driver would call it without end.
+    Stuck,
+    /// It reports that it used more bytes than there were, or that an event used none.
+    Miscounted {
+        /// The number of bytes that it reports as used.
+        used: usize,
+        /// The number of bytes that it was given.
+        of: usize,
+    },
+    /// It returns bytes that are not the end of its input.
+    WrongRest {
+        /// The number of bytes that it returns.
+        rest: usize,
+        /// The number of bytes that it was given.
+        of: usize,
+    },
+    /// It was not woken when bytes arrived, so it waits forever.
+    Asleep,
+    /// It wakes itself again and again although nothing arrives, so it keeps a processor busy.
+    Busy,
+    /// A call did not return.
+    Hung,
+    /// It overflowed its stack.
+    StackOverflow,
+    /// It ran out of memory: it allocates by a length that the peer wrote, or buffers without bound.
+    OutOfMemory,
+    /// Its process died, with this exit status.
+    Died(String),
+}
+
+impl From<Crash> for Breach {
+    fn from(crash: Crash) -> Self {
+        match crash {
+            Crash::StackOverflow => Self::StackOverflow,
+            Crash::OutOfMemory => Self::OutOfMemory,
+            Crash::Signal(status) | Crash::Exit(status) => Self::Died(status.to_string()),
+            other => Self::Died(other.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Panicked(message) => write!(f, "it panicked: {message}"),
+            Self::Endless { outputs, bytes } => {
+                write!(f, "it does not end: it was stopped after {outputs} outputs from {bytes} bytes")
+            }
+            Self::Stuck => f.write_str("it left bytes in the chunk and emitted nothing: no call will ever take them"),
+            Self::Miscounted { used, of } => write!(f, "it reports {used} bytes as used, of {of} that were there"),
+            Self::WrongRest { rest, of } => {
+                write!(f, "it returns {rest} bytes that are not the end of the {of} it was given")
+            }
+            Self::Asleep => f.write_str("bytes arrived and it was not woken: it waits for what is there"),
+            Self::Busy => f.write_str("it wakes itself again and again although nothing arrives"),
+            Self::Hung => f.write_str("a call did not return"),
+            Self::StackOverflow => f.write_str("it overflowed the stack"),
+            Self::OutOfMemory => f.write_str("it asked for more memory than there is"),
+            Self::Died(status) => write!(f, "the process died: {status}"),
+        }
+    }
+}
+
+impl std::error::Error for Breach {}
+
+/// A text that stands for a value: it is compared, and printed without quotes.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DebugText(pub String);
+
+impl Debug for DebugText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,185 @@
+//! The pieces of a line: escaped text, numbers, addresses.
+//!
+//! Text from the wire ends up in logs and on terminals. JSON escapes it by its own rules (RFC 8259, section 7). Text for
+//! people escapes every control character, so that a message can neither draw on a terminal nor begin a line.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+/// Appends formatted text. Writing to a `String` does not fail; a `Display` that reports an error has written what it
+/// could.
+pub(crate) fn push(out: &mut impl fmt::Write, arguments: fmt::Arguments<'_>) {
+    let _ = out.write_fmt(arguments);
+}
+
+/// Escapes everything that is written to it.
+struct Escaping<'a>(&'a mut String, fn(&str, &mut String));
+
+impl fmt::Write for Escaping<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        (self.1)(text, self.0);
+        Ok(())
+    }
+}
+
+/// Appends what `display` writes, as the inside of a JSON string.
+pub(crate) fn push_json_display(display: &dyn fmt::Display, line: &mut String) {
+    push(&mut Escaping(line, push_json), format_args!("{display}"));
+}
+
+/// Appends what `display` writes, with its control characters escaped.
+pub(crate) fn push_plain_display(display: &dyn fmt::Display, line: &mut String) {
+    push(&mut Escaping(line, push_plain), format_args!("{display}"));
+}
+
+/// Appends a number in decimal digits.
+pub(crate) fn push_number(number: u64, line: &mut String) {
+    line.push_str(itoa::Buffer::new().format(number));
+}
+
+/// Appends a count and a noun whose plural ends in `s`.
+pub(crate) fn push_counted(number: u64, noun: &str, line: &mut String) {
+    push_number(number, line);
+    line.push(' ');
+    line.push_str(noun);
+    line.push_str(if number == 1 { "" } else { "s" });
+}
+
+/// Appends an address as its `Display` writes it. Every record has two of them, so IPv4 addresses are written without the
+/// detour of a `Display`.
+pub(crate) fn push_address(address: &SocketAddr, line: &mut String) {
+    let SocketAddr::V4(address) = address else { return push(line, format_args!("{address}")) };
+    // An octet takes at most three digits and the character after it, a port five digits.
+    let mut text = [0; 4 * 4 + 5];
+    let mut end = 0;
+    let mut put = |byte| {
+        text[end] = byte;
+        end += 1;
+    };
+    for (octet, follows) in address.ip().octets().into_iter().zip(*b"...:") {
+        if octet >= 100 {
+            put(b'0' + octet / 100);
+        }
+        if octet >= 10 {
+            put(b'0' + octet / 10 % 10);
+        }
+        put(b'0' + octet % 10);
+        put(follows);
+    }
+    for byte in itoa::Buffer::new().format(address.port()).bytes() {
+        put(byte);
+    }
+    // All of it is ASCII.
+    line.push_str(std::str::from_utf8(&text[..end]).unwrap_or_default());
+}
+
+/// Appends the inside of a JSON string (RFC 8259, section 7). DEL and the C1 controls are escaped too, though JSON allows
+/// them.
+pub(crate) fn push_json(text: &str, line: &mut String) {
+    const SUSPECTS: [bool; 256] = suspects(b"\"\\");
+    let is_plain = |byte| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
+    push_runs(text, line, &SUSPECTS, is_plain, |c, line| match c {
+        '"' => line.push_str("\\\""),
+        '\\' => line.push_str("\\\\"),
+        '\n' => line.push_str("\\n"),
+        '\r' => line.push_str("\\r"),
+        '\t' => line.push_str("\\t"),
+        c if c.is_control() => push(line, format_args!("\\u{:04x}", u32::from(c))),
+        c => line.push(c),
+    });
+}
+
+/// Appends text with its control characters escaped: `\n`, `\u{1b}`.
+pub(crate) fn push_plain(text: &str, line: &mut String) {
+    const SUSPECTS: [bool; 256] = suspects(b"");
+    let is_plain = |byte| matches!(byte, b' '..=b'~');
+    push_runs(text, line, &SUSPECTS, is_plain, |c, line| {
+        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+    });
+}
+
+/// The bytes that a character to be escaped may begin with: `others`, and the first bytes of control characters. The C1
+/// controls, U+0080 to U+009F, begin with C2 in UTF-8, as some other characters do.
+const fn suspects(others: &[u8]) -> [bool; 256] {
+    let mut suspects = [false; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        suspects[byte] = true;
+        byte += 1;
+    }
+    suspects[0x7f] = true;
+    suspects[0xc2] = true;
+    let mut at = 0;
+    while at < others.len() {
+        suspects[others[at] as usize] = true;
+        at += 1;
+    }
+    suspects
+}
+
+/// The number of bytes that are checked together.
+const BLOCK: usize = 16;
+
+/// Returns the place of the first suspect. Most text has none, and a block without one takes a few instructions.
+#[inline(always)]
+fn first_suspect(text: &[u8], suspects: &[bool; 256], is_plain: impl Fn(u8) -> bool) -> Option<usize> {
+    let (blocks, _) = text.as_chunks::<BLOCK>();
+    // The whole block, not up to the first suspect: so the compiler uses vector instructions.
+    let plain = blocks.iter().take_while(|block| block.iter().fold(true, |plain, byte| plain & is_plain(*byte)));
+    let from = plain.count() * BLOCK;
+    text[from..].iter().position(|byte| suspects[usize::from(*byte)]).map(|at| from + at)
+}
+
+/// Copies `text`. A character that begins with a suspect is given to `escape` instead. `is_plain` must be false for every
+/// suspect.
+#[inline(always)]
+fn push_runs(
+    text: &str,
+    line: &mut String,
+    suspects: &[bool; 256],
+    is_plain: impl Fn(u8) -> bool,
+    escape: impl Fn(char, &mut String),
+) {
+    let mut rest = text;
+    while let Some(at) = first_suspect(rest.as_bytes(), suspects, &is_plain) {
+        // A suspect is always the first byte of a character.
+        let (run, from) = rest.split_at(at);
+        line.push_str(run);
+        let mut chars = from.chars();
+        if let Some(c) = chars.next() {
+            escape(c, line);
+        }
+        rest = chars.as_str();
+    }
+    line.push_str(rest);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_escaped_and_nothing_else_is() {
+        for c in '\0'..=char::MAX {
+            // Behind a block, across two, and in one.
+            let text = format!("é{c}\u{a0}{c}, sixteen and more{c} of them at a time and{c}");
+            let (mut json, mut plain) = (String::new(), String::new());
+            push_json(&text, &mut json);
+            push_plain(&text, &mut plain);
+            assert_eq!(serde_json::from_str::<String>(&format!("\"{json}\"")).unwrap(), text);
+            assert_eq!(json.len() > text.len(), c.is_control() || matches!(c, '"' | '\\'), "{c:?}");
+            assert!(!plain.chars().any(char::is_control), "{c:?}");
+            assert_eq!(plain == text, !c.is_control(), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_written_as_their_display_writes_them() {
+        for address in ["0.0.0.0:0", "10.200.3.255:65535", "[::1]:80", "[fe80::1%3]:443", "[::ffff:1.2.3.4]:9"] {
+            let address: SocketAddr = address.parse().unwrap();
+            let mut written = String::new();
+            push_address(&address, &mut written);
+            assert_eq!(written, address.to_string());
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Errors in the text of a filter.
+
+use std::fmt;
+
+use crate::field::Field;
+
+/// An error in the text of a filter, with its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilterError {
+    text: String,
+    at: usize,
+    reason: String,
+    /// The error is the name of a field, so the fields are listed.
+    lists_fields: bool,
+}
+
+impl FilterError {
+    /// An error at byte `at` of `text`.
+    pub(super) fn new(text: &str, at: usize, reason: impl Into<String>) -> Self {
+        Self { text: text.to_owned(), at, reason: reason.into(), lists_fields: false }
+    }
+
+    /// Adds a list of all fields to the message.
+    pub(super) fn listing_fields(self) -> Self {
+        Self { lists_fields: true, ..self }
+    }
+
+    /// Returns the place of the error, in bytes from the beginning of the text.
+    #[must_use]
+    pub fn at(&self) -> usize {
+        self.at
+    }
+}
+
+impl fmt::Display for FilterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // On one line, and one column for each character, so that the caret is in the right place.
+        let shown = |text: &str| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
+        let column = self.text[..self.at].chars().count();
+        writeln!(f, "{}", self.reason)?;
+        writeln!(f, "  {}", shown(&self.text))?;
+        write!(f, "  {:column$}^", "")?;
+        if self.lists_fields {
+            let fields = Field::ALL.into_iter().filter(|field| field.is_filterable());
+            let names = fields.map(Field::name).collect::<Vec<_>>().join(", ");
+            write!(f, "\nThe fields are: {names}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for FilterError {}

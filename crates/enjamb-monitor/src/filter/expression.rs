@@ -1,0 +1,92 @@
+//! The expression that a filter evaluates.
+
+use enjamb::Time;
+use regex::Regex;
+
+use crate::field::Field;
+use crate::record::{Record, Value};
+
+/// An expression. Chains are flat, so it is nested only as deeply as its text.
+#[derive(Clone, Debug)]
+pub(super) enum Expression {
+    All(Vec<Expression>),
+    Any(Vec<Expression>),
+    Not(Box<Expression>),
+    /// True if the record has the field.
+    Has(Field),
+    Number(Field, Order, u64),
+    Time(Order, Time),
+    /// A time of day, in nanoseconds since midnight.
+    TimeOfDay(Order, u64),
+    Text(Field, TextTest),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    Equal,
+    Unequal,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum TextTest {
+    Equal(String),
+    Unequal(String),
+    Contains(String),
+    Matches(Regex),
+}
+
+const NANOS_PER_DAY: u64 = 86_400_000_000_000;
+
+impl Expression {
+    /// Returns whether the expression is true of `record`.
+    pub(super) fn holds(&self, record: &Record<'_>) -> bool {
+        match self {
+            Self::All(terms) => terms.iter().all(|term| term.holds(record)),
+            Self::Any(terms) => terms.iter().any(|term| term.holds(record)),
+            Self::Not(term) => !term.holds(record),
+            Self::Has(field) => record.get(*field).is_some(),
+            Self::Number(field, order, number) => record.get(*field).is_some_and(|value| match value {
+                Value::Number(value) => order.holds(&value, number),
+                // A code that is not a number is neither small nor large.
+                Value::Text(text) => text.parse().is_ok_and(|value: u64| order.holds(&value, number)),
+                _ => false,
+            }),
+            Self::Time(order, time) => order.holds(&record.time(), time),
+            Self::TimeOfDay(order, of_day) => order.holds(&(record.time().nanos() % NANOS_PER_DAY), of_day),
+            Self::Text(field, test) => record.get(*field).is_some_and(|value| match value {
+                Value::Word(word) => test.holds(word),
+                Value::Text(text) => test.holds(text),
+                Value::Address(_) | Value::Line(_) => test.holds(&value.to_string()),
+                _ => false,
+            }),
+        }
+    }
+}
+
+impl Order {
+    fn holds<T: Ord>(self, value: &T, other: &T) -> bool {
+        match self {
+            Self::Equal => value == other,
+            Self::Unequal => value != other,
+            Self::Less => value < other,
+            Self::LessOrEqual => value <= other,
+            Self::Greater => value > other,
+            Self::GreaterOrEqual => value >= other,
+        }
+    }
+}
+
+impl TextTest {
+    fn holds(&self, text: &str) -> bool {
+        match self {
+            Self::Equal(other) => text == other,
+            Self::Unequal(other) => text != other,
+            Self::Contains(part) => text.contains(part.as_str()),
+            Self::Matches(regex) => regex.is_match(text),
+        }
+    }
+}

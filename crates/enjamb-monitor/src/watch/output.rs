@@ -1,0 +1,24 @@
+//! The receiver of records.
+
+use crate::record::Record;
+
+/// Receives records.
+///
+/// A closure that takes a record is an output that wants all of them.
+pub trait Output {
+    /// Returns whether this record is wanted. A record that is not wanted is neither written nor counted. The payload of
+    /// a message is not filled in yet.
+    fn wants(&mut self, record: &Record<'_>) -> bool {
+        let _ = record;
+        true
+    }
+
+    /// Receives a record.
+    fn record(&mut self, record: &Record<'_>);
+}
+
+impl<F: FnMut(&Record<'_>)> Output for F {
+    fn record(&mut self, record: &Record<'_>) {
+        self(record);
+    }
+}

@@ -1,0 +1,287 @@
+//! One connection under watch.
+
+use std::panic::AssertUnwindSafe;
+
+use enjamb::{Connection, Ending, Event, Message, Session, Side, Time};
+use enjamb_isolate::{Panic, catch_panic, uncaught};
+
+use crate::payload::{Fed, Kept, Show};
+use crate::record::Record;
+use crate::statistics::Statistics;
+use crate::watch::account::{Account, Place};
+use crate::watch::output::Output;
+use crate::watch::unparsed::{Rest, Unparsed};
+use crate::watch::waiting::Waiting;
+
+/// One connection under watch, for a source that keeps its connections apart.
+///
+/// A session that panics costs its own connection only. An error record names the connection, [`Statistics`] counts it,
+/// and the connection goes on: its bytes, gaps and endings are counted, and its bytes are messages of kind `unparsed`.
+pub struct Watched {
+    connection: Connection,
+    session: Box<dyn Session>,
+    account: Account,
+}
+
+/// A connection that has not sent anything yet, and has no session. A port scan opens a million of them, so it holds only
+/// what cannot be made later.
+pub(super) struct Pending {
+    opened: Time,
+    /// Something of the connection was wanted, so the connection is counted.
+    counted: bool,
+}
+
+impl Pending {
+    pub(super) fn open(connection: &Connection, time: Time, statistics: &mut Statistics, out: &mut dyn Output) -> Self {
+        let record = Record::Opened { connection, time };
+        let counted = out.wants(&record);
+        if counted {
+            statistics.opened(time);
+            out.record(&record);
+        }
+        Self { opened: time, counted }
+    }
+
+    /// Opens a session by `open`, which may panic as the session may.
+    pub(super) fn open_session(
+        &self,
+        connection: &Connection,
+        open: impl FnOnce() -> Box<dyn Session>,
+        time: Time,
+        statistics: &mut Statistics,
+        out: &mut dyn Output,
+    ) -> Watched {
+        let mut account = Account::new(self.opened, self.counted);
+        let session = caught(open).unwrap_or_else(|panic| {
+            account.panicked(connection, time, &panic, statistics, out);
+            Box::new(Unparsed::new(String::new(), [Rest { start: 0, fed: 0 }; 2]))
+        });
+        Watched { connection: *connection, session, account }
+    }
+}
+
+/// Runs `work` of a session, and returns its panic. What it has borrowed is thrown away after a panic, or good in any state:
+/// the session is replaced, and counts are counts.
+fn caught<R>(work: impl FnOnce() -> R) -> Result<R, Panic> {
+    catch_panic(AssertUnwindSafe(work))
+}
+
+/// A call of a session.
+#[derive(Clone, Copy)]
+enum Call<'a> {
+    Feed(Side, &'a [u8]),
+    Gap(Side, u64),
+    Close(Side, Ending),
+}
+
+impl Call<'_> {
+    fn make(self, session: &mut dyn Session, out: &mut dyn FnMut(&Message<'_>)) {
+        match self {
+            Self::Feed(side, bytes) => session.feed(side, bytes, out),
+            Self::Gap(side, missing) => session.gap(side, missing, out),
+            Self::Close(side, ending) => session.close(side, ending, out),
+        }
+    }
+}
+
+impl Watched {
+    /// Begins to watch `connection`.
+    pub fn open(
+        connection: &Connection,
+        session: Box<dyn Session>,
+        time: Time,
+        statistics: &mut Statistics,
+        out: &mut dyn Output,
+    ) -> Self {
+        let pending = Pending::open(connection, time, statistics, out);
+        pending.open_session(connection, || session, time, statistics, out)
+    }
+
+    /// Gives the first bytes of each message to the output. To be called before the first chunk.
+    #[must_use]
+    pub fn showing(mut self, show: Option<Show>) -> Self {
+        self.account.shown = show.map(|show| (show, [Kept::new(show.limit), Kept::new(show.limit)]));
+        self
+    }
+
+    /// Receives an event of the connection, which is open already. Nothing comes after [`Event::Done`].
+    pub fn event(&mut self, time: Time, event: Event<'_>, statistics: &mut Statistics, out: &mut dyn Output) {
+        match event {
+            Event::Open => {}
+            Event::Chunk { side, bytes } => self.chunk(time, side, bytes, statistics, out),
+            Event::Gap { side, missing } => self.gap(time, side, missing, statistics, out),
+            Event::Close { side, ending } => self.close(time, side, ending, statistics, out),
+            Event::Done => self.done(time, statistics, out),
+        }
+    }
+
+    /// Stops watching before the connection has ended.
+    pub fn abandon(self, statistics: &mut Statistics) {
+        if self.account.counted {
+            statistics.abandoned();
+        }
+    }
+
+    /// Returns the connection that is watched.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The requests that wait for their answers.
+    pub(super) fn waiting(&mut self) -> &mut Waiting {
+        &mut self.account.waiting
+    }
+
+    fn chunk(&mut self, time: Time, side: Side, bytes: &[u8], statistics: &mut Statistics, out: &mut dyn Output) {
+        let before = self.offsets();
+        let account = &mut self.account.sides[side.index()];
+        let fed = Fed { offset: account.offset, bytes };
+        account.chunk(time, bytes.len() as u64);
+        let messages = self.call(Call::Feed(side, bytes), Some((side, fed)), before, time, statistics, out);
+        statistics.chunk(time, side, bytes.len() as u64, messages);
+    }
+
+    fn gap(&mut self, time: Time, side: Side, missing: u64, statistics: &mut Statistics, out: &mut dyn Output) {
+        let before = self.offsets();
+        let account = &mut self.account.sides[side.index()];
+        let offset = account.offset;
+        account.offset = account.offset.saturating_add(missing);
+        let fed = Fed { offset: account.offset, bytes: &[] };
+        let record = Record::Gap { connection: &self.connection, time, side, offset, missing };
+        // A gap of 0 bytes is for the session alone: the capture joined the stream in its middle.
+        if missing > 0 && out.wants(&record) {
+            self.account.count(statistics, time);
+            out.record(&record);
+            statistics.gap(side, missing);
+        }
+        self.call(Call::Gap(side, missing), Some((side, fed)), before, time, statistics, out);
+    }
+
+    fn close(&mut self, time: Time, side: Side, ending: Ending, statistics: &mut Statistics, out: &mut dyn Output) {
+        let total = &mut self.account.sides[side.index()].total;
+        if total.ending.is_none() {
+            total.ending = Some(ending);
+            statistics.saw_stream(time);
+            self.call(Call::Close(side, ending), None, self.offsets(), time, statistics, out);
+        }
+    }
+
+    /// Ends the connection. Sides that were not closed are lost.
+    fn done(&mut self, time: Time, statistics: &mut Statistics, out: &mut dyn Output) {
+        for side in Side::BOTH {
+            self.close(time, side, Ending::Lost, statistics, out);
+        }
+        if let Err(panic) = caught(|| {
+            self.session.protocol();
+        }) {
+            self.replace(&panic, self.offsets(), time, statistics, out);
+        }
+        let Self { connection, session, account } = self;
+        let (opened, sides) = (account.opened, [account.sides[0].total, account.sides[1].total]);
+        let record = Record::Ended { connection, protocol: session.protocol(), time, opened, sides };
+        let wanted = out.wants(&record);
+        if wanted {
+            account.count(statistics, time);
+        }
+        if account.counted {
+            statistics.ended(connection, session.protocol(), opened, time, &sides);
+        }
+        if wanted {
+            out.record(&record);
+        }
+    }
+
+    fn offsets(&self) -> [u64; 2] {
+        [self.account.sides[0].offset, self.account.sides[1].offset]
+    }
+
+    /// Calls the session, writes and counts its messages, and returns their number. `fed` is the chunk or the gap that
+    /// it is fed, and `before` has the offsets of both sides before that.
+    fn call(
+        &mut self,
+        call: Call<'_>,
+        fed: Option<(Side, Fed<'_>)>,
+        before: [u64; 2],
+        time: Time,
+        statistics: &mut Statistics,
+        out: &mut dyn Output,
+    ) -> u64 {
+        let mut messages = 0;
+        let called = caught(|| self.call_once(call, fed, &mut messages, statistics, out));
+        if let Err(panic) = called {
+            self.replace(&panic, before, time, statistics, out);
+            self.call_once(call, fed, &mut messages, statistics, out);
+        }
+        self.account.keep(fed);
+        messages
+    }
+
+    fn call_once(
+        &mut self,
+        call: Call<'_>,
+        fed: Option<(Side, Fed<'_>)>,
+        messages: &mut u64,
+        statistics: &mut Statistics,
+        out: &mut dyn Output,
+    ) {
+        let Self { connection, session, account } = self;
+        call.make(session.as_mut(), &mut |message| {
+            uncaught(|| {
+                *messages += 1;
+                let kind = statistics.kind(message);
+                let Place { time, latency, cuts } = account.place(message, kind);
+                let latency_us = latency.map(|(latency_us, _)| latency_us);
+                let record = Record::Message { connection, time, message, latency_us, cuts, payload: None };
+                if !out.wants(&record) {
+                    account.pass(message);
+                    return;
+                }
+                account.count(statistics, time);
+                statistics.message(message, kind, latency, cuts, time);
+                let payload = account.payload(message, fed);
+                out.record(&Record::Message { connection, time, message, latency_us, cuts, payload });
+            });
+        });
+    }
+
+    /// Puts a session that parses nothing in the place of one that panicked. `before` has the offsets of both sides
+    /// before the call.
+    fn replace(
+        &mut self,
+        panic: &Panic,
+        before: [u64; 2],
+        time: Time,
+        statistics: &mut Statistics,
+        out: &mut dyn Output,
+    ) {
+        let Self { connection, session, account } = self;
+        account.panicked(connection, time, panic, statistics, out);
+        // The session may panic here too: then the protocol has no name, and what it holds is leaked or gone.
+        let protocol = caught(|| session.protocol().to_owned()).unwrap_or_default();
+        let rest = |side: usize| Rest { start: account.sides[side].reported, fed: before[side] };
+        let broken = std::mem::replace(session, Box::new(Unparsed::new(protocol, [rest(0), rest(1)])));
+        let _ = caught(|| drop(broken));
+    }
+}
+
+impl Account {
+    /// Writes and counts the panic of a session.
+    fn panicked(
+        &mut self,
+        connection: &Connection,
+        time: Time,
+        panic: &Panic,
+        statistics: &mut Statistics,
+        out: &mut dyn Output,
+    ) {
+        let reason = &format!("its session panicked: {panic}; the rest of the connection is not parsed");
+        let record = Record::Error { connection: Some(connection), time, reason };
+        if out.wants(&record) {
+            self.count(statistics, time);
+            out.record(&record);
+        }
+        statistics.count_panic();
+        // No answer will be paired with them.
+        self.waiting.clear();
+    }
+}

@@ -1,0 +1,155 @@
+//! Command line arguments that several tools share.
+//!
+//! [`ReassemblyArguments`] are the limits of reassembly. [`size`], [`size_within`], [`duration`] and
+//! [`duration_within`] are parsers for clap, so that every flag has the one syntax of
+//! [`enjamb::units`].
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use enjamb::units::{format_duration, format_size, parse_duration, parse_size};
+use enjamb_capture::{Options, Overlap};
+
+/// The limits of memory and of waiting, and the choice between copies that differ.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Reassembly")]
+pub struct ReassemblyArguments {
+    /// Which copy counts when bytes were captured twice and differ.
+    #[arg(long, value_enum, default_value_t = OverlapPolicy::First)]
+    overlap: OverlapPolicy,
+
+    /// How many bytes all connections together may hold while they wait for missing bytes, such as
+    /// 512k, 64M or 1G. The connection that exceeds this gives up what it waits for, which is counted.
+    #[arg(long, value_parser = size, default_value = "256M", value_name = "SIZE")]
+    max_held: usize,
+
+    /// How many bytes one direction of one connection may hold while it waits for missing bytes.
+    #[arg(long, value_parser = size, default_value = "64M", value_name = "SIZE")]
+    max_held_per_stream: usize,
+
+    /// How many connections are followed at a time. A further one replaces the connection that was
+    /// silent for longest.
+    #[arg(long, default_value_t = Options::default().connections, value_name = "COUNT")]
+    max_connections: usize,
+
+    /// How many more packets of a connection to wait for bytes that were acknowledged but not yet
+    /// captured. After that the bytes are a gap.
+    #[arg(long, default_value_t = Options::default().patience, value_name = "PACKETS")]
+    patience: u32,
+
+    /// The same where only one direction of the connection was captured, so that there are no
+    /// acknowledgements.
+    #[arg(long, default_value_t = Options::default().patience_one_sided, value_name = "PACKETS")]
+    patience_one_sided: u32,
+
+    /// How long to wait for missing bytes, in time of the capture: 90, 90s, 250ms, 2m. A bare number is
+    /// seconds.
+    #[arg(long, value_parser = duration, default_value = "60s", value_name = "TIME")]
+    patience_time: Duration,
+}
+
+/// The copy of a byte that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum OverlapPolicy {
+    /// The copy that was captured first, as RFC 9293 has it.
+    First,
+    /// The last copy that was captured before its acknowledgement.
+    Last,
+}
+
+impl ReassemblyArguments {
+    /// Returns the limits for [`enjamb_capture`].
+    #[must_use]
+    pub fn options(&self) -> Options {
+        Options {
+            overlap: match self.overlap {
+                OverlapPolicy::First => Overlap::First,
+                OverlapPolicy::Last => Overlap::Last,
+            },
+            patience: self.patience,
+            patience_one_sided: self.patience_one_sided,
+            patience_time: self.patience_time,
+            held_per_stream: self.max_held_per_stream,
+            held_in_all: self.max_held,
+            connections: self.max_connections,
+        }
+    }
+}
+
+/// Parses a size in bytes that fits into memory: `65536`, `512k`, `64M`, `1G`.
+///
+/// # Errors
+/// The reason, as a phrase for people.
+pub fn size(text: &str) -> Result<usize, String> {
+    let bytes = parse_size(text).map_err(|error| error.to_string())?;
+    usize::try_from(bytes).map_err(|_| "the size is too large for this machine".to_owned())
+}
+
+/// Parses a size in bytes within `limits`.
+///
+/// # Errors
+/// The reason, as a phrase for people.
+pub fn size_within(text: &str, limits: &RangeInclusive<usize>) -> Result<usize, String> {
+    let bytes = size(text)?;
+    if limits.contains(&bytes) {
+        return Ok(bytes);
+    }
+    let [least, most] = [*limits.start(), *limits.end()].map(|bytes| format_size(bytes as u64));
+    Err(format!("expected a size from {least} to {most}"))
+}
+
+/// Parses a duration: `90` (seconds), `5s`, `250ms`, `2m`, `1h`.
+///
+/// # Errors
+/// The reason, as a phrase for people.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map_err(|error| error.to_string())
+}
+
+/// Parses a duration within `limits`.
+///
+/// # Errors
+/// The reason, as a phrase for people.
+pub fn duration_within(text: &str, limits: &RangeInclusive<Duration>) -> Result<Duration, String> {
+    let duration = duration(text)?;
+    if limits.contains(&duration) {
+        return Ok(duration);
+    }
+    Err(format!("expected a duration from {} to {}", format_duration(*limits.start()), format_duration(*limits.end())))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, FromArgMatches as _};
+
+    use super::*;
+
+    fn options(arguments: &[&str]) -> Options {
+        let command = ReassemblyArguments::augment_args(clap::Command::new("replay"));
+        let matches = command.get_matches_from([&["replay"], arguments].concat());
+        ReassemblyArguments::from_arg_matches(&matches).expect("valid arguments").options()
+    }
+
+    #[test]
+    fn without_arguments_the_limits_are_those_of_the_library() {
+        assert_eq!(options(&[]), Options::default());
+    }
+
+    #[test]
+    fn limits_have_units() {
+        let options = options(&["--max-held", "3K", "--max-held-per-stream", "2M", "--patience-time", "250ms"]);
+        assert_eq!((options.held_in_all, options.held_per_stream), (3 << 10, 2 << 20));
+        assert_eq!(options.patience_time, Duration::from_millis(250));
+    }
+
+    #[test]
+    fn a_value_outside_its_limits_is_refused_with_the_limits() {
+        let limits = Duration::from_millis(10)..=Duration::from_secs(86_400);
+        assert_eq!(duration_within("20", &limits), Ok(Duration::from_secs(20)));
+        assert_eq!(duration_within("5ms", &limits), Err("expected a duration from 10ms to 24h".to_owned()));
+        assert_eq!(size_within("64M", &(0..=64 << 20)), Ok(64 << 20));
+        assert_eq!(size_within("65M", &(1..=64 << 20)), Err("expected a size from 1 to 64M".to_owned()));
+        assert!(size("x").is_err() && duration("x").is_err());
+    }
+}

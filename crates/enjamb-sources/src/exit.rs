@@ -1,0 +1,45 @@
+//! The exit codes of all tools.
+
+use std::process::ExitCode;
+
+/// How a command ended, as its exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: the command did what it was asked to do.
+    Done,
+    /// 1: what was asked for was found wanting: a difference, a malformed message under `--strict`, a
+    /// session that failed.
+    FoundWanting,
+    /// 2: the command line is wrong. Nothing was done.
+    WrongUsage,
+    /// 3: something could not be read, written or connected to.
+    Unavailable,
+}
+
+impl Exit {
+    /// The four codes in a line each, for the end of a help text.
+    pub const HELP: &str = "\
+Exit codes:
+  0  done
+  1  what was asked for was found wanting: a difference, a malformed message under --strict,
+     a session that failed
+  2  wrong usage
+  3  something could not be read, written or connected to";
+
+    /// Returns the number.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::FoundWanting => 1,
+            Self::WrongUsage => 2,
+            Self::Unavailable => 3,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}

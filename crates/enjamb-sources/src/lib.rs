@@ -1,0 +1,52 @@
+//! Where transcripts come from.
+//!
+//! A tool that works on recorded traffic has several kinds of input: packet captures, transcripts in
+//! their text form, directories and patterns of both, and standard input. This crate turns all of
+//! them into one stream of events for one [`Tap`](enjamb::Tap), with every connection numbered on
+//! from one input to the next.
+//!
+//! * [`Inputs`] finds the files that the paths on a command line stand for.
+//! * [`SourceReader`] reads them one after the other, within the limits of
+//!   [`enjamb_capture::Options`], and counts what it reads in [`CaptureTotals`].
+//! * [`ProtocolChoice`] holds the protocol of each connection: the one a person asked for, or the one
+//!   a transcript names.
+//! * [`TranscriptFile`] is the text form of a transcript, with line numbers for messages.
+//! * [`read_conversations`] keeps whole [`Conversation`]s, for tools that need each more than once.
+//! * [`Progress`] draws a bar for somebody who waits, and [`Notices`] writes to standard error under
+//!   the program's name.
+//! * [`Exit`] is the one set of exit codes.
+//! * `arguments`, behind the feature `clap`, has the command line arguments for the limits, and the
+//!   parsers of sizes and durations.
+//!
+//! An example that reads a capture into a tap of its own is in `examples/own_tap.rs`.
+
+#[cfg(feature = "clap")]
+pub mod arguments;
+mod connection_numbers;
+mod conversations;
+mod error;
+mod exit;
+mod input;
+mod inputs;
+mod notices;
+mod numbering;
+mod progress;
+mod protocol_choice;
+mod reader;
+mod stop;
+mod totals;
+mod transcript_file;
+
+pub use connection_numbers::ConnectionNumbers;
+pub use conversations::{Conversation, connection_title, read_conversations};
+pub use error::{SourceError, TranscriptError};
+pub use exit::Exit;
+pub use input::Input;
+pub use inputs::{Inputs, UnreadableInput};
+pub use notices::Notices;
+pub use progress::Progress;
+pub use protocol_choice::ProtocolChoice;
+pub use reader::{SourceReader, SourceReport};
+pub use stop::Stop;
+pub use totals::CaptureTotals;
+pub use transcript_file::{LARGEST_TRANSCRIPT, NO_ADDRESS, TranscriptFile};

@@ -1,0 +1,143 @@
+//! Inputs, read one after the other into one tap.
+
+use std::io::Read;
+
+use enjamb::Tap;
+use enjamb_capture::Options;
+
+use crate::connection_numbers::ConnectionNumbers;
+use crate::error::SourceError;
+use crate::input::Input;
+use crate::inputs::Inputs;
+use crate::numbering::Numbering;
+use crate::progress::Progress;
+use crate::protocol_choice::ProtocolChoice;
+use crate::stop::Stop;
+use crate::totals::CaptureTotals;
+use crate::transcript_file::{self, TranscriptFile};
+
+/// Reads captures and transcripts into a tap.
+///
+/// An input that cannot be read costs a notice on standard error, and the others are still read.
+#[derive(Clone)]
+pub struct SourceReader<'a> {
+    inputs: &'a Inputs,
+    protocols: &'a ProtocolChoice,
+    progress: &'a Progress<'a>,
+    options: Options,
+    only: Option<&'a ConnectionNumbers>,
+    stop: Stop,
+}
+
+/// What a reader has read.
+#[derive(Debug, Default)]
+pub struct SourceReport {
+    /// The counts of all captures together.
+    pub totals: CaptureTotals,
+    /// The problems, one a line, each with the name of its input. Notices about them were written.
+    pub problems: Vec<String>,
+}
+
+impl<'a> SourceReader<'a> {
+    /// Creates a reader of `inputs`, with the default limits of reassembly.
+    ///
+    /// Protocols that transcripts name are entered into `protocols`. Notices go through `progress`.
+    #[must_use]
+    pub fn new(inputs: &'a Inputs, protocols: &'a ProtocolChoice, progress: &'a Progress<'a>) -> Self {
+        Self { inputs, protocols, progress, options: Options::default(), only: None, stop: Stop::default() }
+    }
+
+    /// Sets the limits of reassembly.
+    #[must_use]
+    pub fn options(self, options: Options) -> Self {
+        Self { options, ..self }
+    }
+
+    /// Delivers the events of these connections only. `None`: of all.
+    #[must_use]
+    pub fn only(self, only: Option<&'a ConnectionNumbers>) -> Self {
+        Self { only, ..self }
+    }
+
+    /// Ends reading when `stop` is requested.
+    #[must_use]
+    pub fn stop(self, stop: Stop) -> Self {
+        Self { stop, ..self }
+    }
+
+    /// Reads all inputs into `tap`.
+    ///
+    /// Calls `next` before each input, with the number of connections before it.
+    pub fn read<T: Tap>(&self, tap: &mut T, mut next: impl FnMut(&mut T, &Input, u64)) -> SourceReport {
+        let mut report = SourceReport::default();
+        for unreadable in &self.inputs.unreadable {
+            self.problem(&mut report, unreadable.to_string());
+            report.totals.unreadable += 1;
+        }
+        if let Some(line) = self.inputs.passed_over() {
+            self.progress.notice(line);
+        }
+        let mut base = 0;
+        for input in &self.inputs.captures {
+            next(tap, input, base);
+            let mut numbering = Numbering { base, highest: base, only: self.only, tap };
+            if let Err(error) = self.read_one(input, &mut numbering, &mut report)
+                && !self.stop.is_requested()
+            {
+                self.problem(&mut report, format!("{input}: {error}"));
+                report.totals.unreadable += 1;
+            }
+            base = numbering.highest;
+            if self.stop.is_requested() {
+                break;
+            }
+        }
+        report
+    }
+
+    fn problem(&self, report: &mut SourceReport, line: String) {
+        self.progress.notice(&line);
+        report.problems.push(line);
+    }
+
+    fn read_one<T: Tap>(
+        &self,
+        input: &Input,
+        numbering: &mut Numbering<'_, T>,
+        report: &mut SourceReport,
+    ) -> Result<(), SourceError> {
+        let base = numbering.base;
+        let source = self.progress.count(input.open()?, self.stop.clone());
+        let (is_transcript, source) = transcript_file::peek(source)?;
+        if is_transcript {
+            return self.read_transcript(input, source, numbering, report);
+        }
+        let read = enjamb_capture::read(source, numbering, &self.options);
+        if let Some(error) = &read.error
+            // A stopped reading is no damage of the capture.
+            && !self.stop.is_requested()
+        {
+            self.problem(report, format!("{input}: {error}"));
+        }
+        report.totals.add(&read, base);
+        Ok(())
+    }
+
+    fn read_transcript<T: Tap>(
+        &self,
+        input: &Input,
+        source: impl Read,
+        numbering: &mut Numbering<'_, T>,
+        report: &mut SourceReport,
+    ) -> Result<(), SourceError> {
+        let file = TranscriptFile::read(source)?;
+        if let Some(name) = &file.transcript.protocol {
+            self.protocols.enter(numbering.base + 1, name).map_err(SourceError::UnknownProtocol)?;
+        }
+        if let Some(line) = file.replay(1, numbering) {
+            self.problem(report, format!("{input}: line {line} is passed over, since that side had ended before it"));
+        }
+        report.totals.transcripts += 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,207 @@
+//! The counts of several captures together.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use enjamb_capture::{Ignored, Incident, IncidentKind, Report, Summary};
+use serde_json::{Map, Value};
+
+/// The counts of several captures together.
+#[derive(Debug, Default)]
+pub struct CaptureTotals {
+    captures: u64,
+    /// How many transcripts in their text form were read.
+    pub(crate) transcripts: u64,
+    damaged: u64,
+    /// How many inputs could not be read at all.
+    pub(crate) unreadable: u64,
+    counts: [u64; FIELDS.len()],
+    /// How many packets gave no TCP segment, by reason.
+    ignored: [u64; Ignored::ALL.len()],
+    /// Link types that are not supported.
+    unknown_links: BTreeSet<u16>,
+    /// The first incidents of each capture.
+    incidents: Vec<Incident>,
+}
+
+/// How many incidents are kept.
+const INCIDENTS_MAX: usize = 64;
+
+/// How many incidents are shown to people.
+const INCIDENTS_SHOWN: usize = 12;
+
+/// A count of a capture's summary: its name in records, its words for people, and its value.
+///
+/// The words begin with a plural noun, so that [`worded`] can make a singular of it: the first word that
+/// ends in `s` is the noun, and the rest must be true of one thing as well.
+type Field = (&'static str, &'static str, fn(&Summary) -> u64);
+
+/// All counts. The first two are always shown, the others only where they are not 0.
+const FIELDS: [Field; 23] = [
+    ("packets", "packets", |s| s.packets),
+    ("segments", "TCP segments", |s| s.segments),
+    ("ignored", "packets without TCP, or not understood", Summary::ignored),
+    ("cut_packets", "packets cut off by the snap length", |s| s.cut_packets),
+    ("dropped_packets", "packets lost by the capturing system", |s| s.dropped_packets),
+    ("fragments_given_up", "fragmented datagrams given up", |s| s.fragments_given_up),
+    ("bad_checksums", "segments with a wrong checksum, taken all the same", |s| s.bad_checksums),
+    ("connections_given_up", "connections given up to make room", |s| s.connections_given_up),
+    ("out_of_order", "segments out of order", |s| s.out_of_order),
+    ("retransmitted", "bytes retransmitted", |s| s.retransmitted),
+    ("late_bytes", "bytes that came when the gap had been given up: a longer --patience keeps them", |s| s.late_bytes),
+    ("conflicts", "segments with other bytes than came before", |s| s.conflicts),
+    ("conflicting_bytes", "bytes in conflict", |s| s.conflicting_bytes),
+    ("urgent", "segments with urgent data, taken in its place", |s| s.urgent),
+    ("keep_alives", "keep-alive probes", |s| s.keep_alives),
+    ("resets_ignored", "resets that ended nothing", |s| s.resets_ignored),
+    ("gaps", "gaps", |s| s.gaps),
+    ("gap_bytes", "bytes missing in gaps", |s| s.gap_bytes),
+    ("gaps_for_memory", "gaps given up early for want of memory", |s| s.gaps_for_memory),
+    ("order_given_up", "times that bytes were not captured which the other side had acknowledged", |s| {
+        s.order_given_up
+    }),
+    ("waits_timed_out", "waits for missing bytes that timed out", |s| s.waits_timed_out),
+    ("late_segments", "segments with payload for connections that were over", |s| s.late_segments),
+    ("stray_bytes", "bytes outside of the stream", |s| s.stray_bytes),
+];
+
+impl CaptureTotals {
+    /// Adds a capture whose connections are numbered from `base` on.
+    pub(crate) fn add(&mut self, report: &Report, base: u64) {
+        let room = INCIDENTS_MAX - self.incidents.len();
+        self.incidents.extend(report.incidents.iter().take(room).cloned().map(|mut incident| {
+            incident.connection.number += base;
+            incident
+        }));
+        self.captures += 1;
+        self.damaged += u64::from(report.error.is_some());
+        for (count, more) in self.ignored.iter_mut().zip(report.summary.ignored) {
+            *count += more;
+        }
+        self.unknown_links.extend(report.unknown_links.iter().map(|link| link.0));
+        for (count, (_, _, value)) in self.counts.iter_mut().zip(FIELDS) {
+            *count += value(&report.summary);
+        }
+    }
+
+    /// Returns whether something was wrong and there was not one packet or transcript to read.
+    #[must_use]
+    pub fn nothing_read(&self) -> bool {
+        self.counts[0] == 0 && self.transcripts == 0 && self.unreadable + self.damaged > 0
+    }
+
+    /// Returns the counts of what the captures lack: the name in the summary record, the count, and the words for
+    /// people.
+    pub fn notes(&self) -> impl Iterator<Item = (&'static str, u64, String)> {
+        let counts = FIELDS.iter().zip(self.counts).skip(2).filter(|(_, count)| *count > 0);
+        counts.map(|((name, words, _), count)| (*name, count, worded(words, count)))
+    }
+
+    /// Returns the counts as the field `capture` of a summary record.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut record = Map::new();
+        record.insert("captures".into(), self.captures.into());
+        record.insert("transcripts".into(), self.transcripts.into());
+        record.insert("damaged".into(), self.damaged.into());
+        record.insert("unreadable".into(), self.unreadable.into());
+        record.extend(FIELDS.iter().zip(self.counts).map(|((name, ..), count)| ((*name).to_owned(), count.into())));
+        let reasons = Ignored::ALL.iter().zip(self.ignored).filter(|(_, count)| *count > 0);
+        let reasons = reasons.map(|(reason, count)| (reason.as_str().to_owned(), count.into()));
+        record.insert("ignored_because".into(), Value::Object(reasons.collect()));
+        record.insert("unknown_links".into(), self.unknown_links.iter().copied().collect());
+        record.insert("incidents".into(), self.incidents.iter().map(incident_to_json).collect());
+        record.into()
+    }
+}
+
+fn incident_to_json(incident: &Incident) -> Value {
+    let mut record = Map::new();
+    let connection = &incident.connection;
+    record.insert("conn".into(), connection.number.into());
+    record.insert("client".into(), connection.client.to_string().into());
+    record.insert("server".into(), connection.server.to_string().into());
+    if let IncidentKind::Conflict { bytes, kept, dropped, .. } = &incident.kind {
+        record.insert("bytes".into(), (*bytes).into());
+        record.insert("kept".into(), kept.escape_ascii().to_string().into());
+        record.insert("dropped".into(), dropped.escape_ascii().to_string().into());
+    }
+    record.insert("what".into(), incident.kind.as_str().into());
+    if let Some((side, offset)) = incident.kind.place() {
+        record.insert("side".into(), side.as_str().into());
+        record.insert("offset".into(), offset.into());
+    }
+    record.into()
+}
+
+/// Returns `words`, which begin with a plural noun, with the noun in the singular if `count` is 1.
+fn worded(words: &str, count: u64) -> String {
+    let mut plural = count != 1;
+    let singular = |word: &str| match word.strip_suffix('s') {
+        Some(one) if !std::mem::replace(&mut plural, true) => one.to_owned(),
+        _ => word.to_owned(),
+    };
+    words.split(' ').map(singular).collect::<Vec<_>>().join(" ")
+}
+
+impl fmt::Display for CaptureTotals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let s = |count| if count == 1 { "" } else { "s" };
+        if self.transcripts > 0 && self.captures == 0 {
+            return writeln!(f, "{} transcript{}", self.transcripts, s(self.transcripts));
+        }
+        write!(f, "{} capture{}", self.captures, s(self.captures))?;
+        if self.damaged > 0 {
+            write!(f, " ({} damaged)", self.damaged)?;
+        }
+        for ((_, words, _), count) in FIELDS.iter().zip(self.counts).take(2) {
+            write!(f, ", {count} {}", worded(words, count))?;
+        }
+        writeln!(f)?;
+        if self.transcripts > 0 {
+            writeln!(f, "  and {} transcript{}", self.transcripts, s(self.transcripts))?;
+        }
+        for ((name, words, _), count) in FIELDS.iter().zip(self.counts).skip(2).filter(|(_, count)| *count > 0) {
+            write!(f, "  {count} {}", worded(words, count))?;
+            if *name == "ignored" {
+                let reasons = Ignored::ALL.iter().zip(self.ignored).filter(|(_, count)| *count > 0);
+                let reasons: Vec<_> = reasons.map(|(reason, count)| format!("{count} {}", reason.as_str())).collect();
+                write!(f, ": {}", reasons.join(", "))?;
+            }
+            writeln!(f)?;
+        }
+        for link in &self.unknown_links {
+            writeln!(f, "  packets of link type {link} are not read (tcpdump.org/linktypes.html says what that is)")?;
+        }
+        for incident in self.incidents.iter().take(INCIDENTS_SHOWN) {
+            writeln!(f, "  {incident}")?;
+        }
+        if self.incidents.len() > INCIDENTS_SHOWN {
+            writeln!(f, "  and others: all are counted above, more are named in --format jsonl")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thing_is_written_in_the_singular() {
+        for (words, one) in [
+            ("TCP segments", "TCP segment"),
+            ("packets lost by the capturing system", "packet lost by the capturing system"),
+            ("fragmented datagrams given up", "fragmented datagram given up"),
+            ("times that bytes were not captured", "time that bytes were not captured"),
+            ("gaps", "gap"),
+        ] {
+            assert_eq!((worded(words, 1), worded(words, 2)), (one.to_owned(), words.to_owned()));
+        }
+        for (_, words, _) in FIELDS {
+            let one = worded(words, 1);
+            assert_eq!(one.len(), words.len() - 1, "there is no plural in {words:?}");
+            assert!(!one.contains(" are "), "{one}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::RangedU64ValueParser;
+use clap::{Args, Subcommand};
+use enjamb_sources::Inputs;
+use enjamb_sources::arguments::{duration_within, size_within};
+
+/// The largest `--max-size`, in bytes.
+const PIECE_BYTES_MAX: usize = 1 << 20;
+
+/// The shortest and the longest `--hung-after`.
+const HUNG_AFTER_MIN: Duration = Duration::from_millis(10);
+const HUNG_AFTER_MAX: Duration = Duration::from_secs(86_400);
+
+/// The arguments of `enjamb corpus`.
+#[derive(Args, Clone, Debug)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+impl Arguments {
+    /// Returns whether the command should run in a child process: it feeds sessions with input that may
+    /// end the process, and its inputs can be read again by another child.
+    #[must_use]
+    pub fn wants_child(&self) -> bool {
+        matches!(&self.command, Command::Extract(arguments) if Inputs::are_files(&arguments.captures))
+    }
+}
+
+#[derive(Subcommand, Clone, Debug)]
+pub(crate) enum Command {
+    /// Take small conversations out of captures, one of each kind, and write them as transcripts.
+    Extract(ExtractArguments),
+    /// List transcripts: size, number and kinds of messages.
+    Show(ShowArguments),
+    /// Write the Rust test of a transcript: the split law, and the messages as they are today.
+    ToTest(ToTestArguments),
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ExtractArguments {
+    /// Captures and transcripts; directories and patterns of them; `-` for standard input.
+    #[arg(required = true, value_name = "CAPTURE")]
+    pub(crate) captures: Vec<PathBuf>,
+
+    /// The directory for the transcripts. It is created if it does not exist. Existing files in it are never
+    /// changed.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+
+    /// The protocol of the connections: a name (`enjamb protocols` lists them), `auto`, which finds it out
+    /// from the first bytes of each connection, or a framing spec such as "u32be max=1M".
+    #[arg(long, short, default_value = "auto", value_name = "NAME|SPEC")]
+    pub(crate) protocol: String,
+
+    /// How many bytes of payload a transcript has at most, both sides together, such as 1200 or 4k. Longer
+    /// conversations are cut where both sides are between two messages. The limit is 1M.
+    #[arg(long, default_value = "1200", value_name = "SIZE",
+        value_parser = |text: &str| size_within(text, &(1..=PIECE_BYTES_MAX)))]
+    pub(crate) max_size: usize,
+
+    /// How many files are written at most, from 1 to 100000.
+    #[arg(long, default_value_t = 1000, value_name = "COUNT",
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000))]
+    pub(crate) max_files: usize,
+
+    /// Write one transcript of every signature. Without --all, a transcript whose steps all occur in smaller
+    /// ones is not written.
+    #[arg(long)]
+    pub(crate) all: bool,
+
+    /// How long a session may take over a part of a conversation before it counts as hung: 20, 20s, 500ms. A
+    /// bare number is seconds.
+    #[arg(long, value_name = "TIME", default_value = "20s",
+        value_parser = |text: &str| duration_within(text, &(HUNG_AFTER_MIN..=HUNG_AFTER_MAX)))]
+    pub(crate) hung_after: Duration,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ShowArguments {
+    /// Transcripts; directories and patterns of them.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ToTestArguments {
+    /// Transcripts.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// The protocol, instead of the one that the transcripts name: a name or a framing spec.
+    #[arg(long, short, value_name = "NAME|SPEC")]
+    pub(crate) protocol: Option<String>,
+
+    /// A Rust expression for a new session, as a `Box<dyn Session>`. Required if the protocol is not one of
+    /// enjamb's own.
+    #[arg(long, value_name = "EXPRESSION")]
+    pub(crate) session: Option<String>,
+}

@@ -1,0 +1,67 @@
+//! The configuration of a proxy.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use enjamb_monitor::Format;
+use enjamb_net::Options;
+use enjamb_protocols::Protocol;
+
+/// The time that one call of a handler may take, by default.
+pub(crate) const HANDLER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The configuration of a proxy.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Configuration {
+    /// The name of the program, which its notices begin with. `enjamb proxy` by default.
+    pub program: String,
+    /// The addresses where clients connect: `HOST:PORT`, at least one. With port 0 the system chooses one.
+    pub listen: Vec<String>,
+    /// The server: `HOST:PORT`.
+    pub upstream: String,
+    /// The protocol of the connections.
+    pub protocol: Arc<Protocol>,
+    /// The place where records are written. Standard output by default.
+    pub log: LogTarget,
+    /// The format of the records. Text without colours by default.
+    pub format: Format,
+    /// The capture file that the traffic is recorded to. None by default.
+    pub record: Option<PathBuf>,
+    /// The time that one call of a handler may take before its connection is given up for parsing. `None`: no limit.
+    /// 5 seconds by default. It concerns only protocols that are not built in.
+    pub handler_timeout: Option<Duration>,
+    /// The limits of the relay.
+    pub options: Options,
+}
+
+impl Configuration {
+    /// A proxy that relays to `upstream`. [`listen`](Self::listen) is still to be filled in.
+    #[must_use]
+    pub fn new(upstream: impl Into<String>, protocol: impl Into<Arc<Protocol>>) -> Self {
+        Self {
+            program: "enjamb proxy".to_owned(),
+            listen: Vec::new(),
+            upstream: upstream.into(),
+            protocol: protocol.into(),
+            log: LogTarget::Stdout,
+            format: Format::Text { colour: false },
+            record: None,
+            handler_timeout: Some(HANDLER_TIMEOUT),
+            options: Options::default(),
+        }
+    }
+}
+
+/// The place where records are written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LogTarget {
+    /// Nowhere. They are counted only.
+    Nowhere,
+    /// Standard output.
+    Stdout,
+    /// This file, which is replaced.
+    File(PathBuf),
+}

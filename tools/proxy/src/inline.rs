@@ -1,0 +1,84 @@
+//! A built-in protocol, parsed in place on the relay's thread.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use enjamb::{Connection, Ending, Event, Tap, Time};
+
+use crate::account::Account;
+use crate::handler::Handler;
+use crate::messages::MessageBuffer;
+use crate::shared::Shared;
+
+thread_local! {
+    static MESSAGES: Cell<Option<Box<MessageBuffer>>> = const { Cell::new(None) };
+}
+
+/// Parses one connection.
+pub(crate) struct InlineTap {
+    shared: Arc<Shared>,
+    /// From the opening to the end.
+    account: Option<Account>,
+    handler: State,
+}
+
+enum State {
+    /// The session is opened with the first event after the opening: the relay opens one connection at a time.
+    Unopened,
+    Open(Handler),
+    /// Nothing is parsed any more.
+    Failed,
+}
+
+impl InlineTap {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, account: None, handler: State::Unopened }
+    }
+
+    /// Takes one event through the handler, and counts it.
+    fn step(&mut self, time: Time, event: Event<'_>, messages: &mut MessageBuffer) {
+        let Self { shared, account: Some(account), handler } = self else { return };
+        let mut result = Ok(());
+        if matches!(handler, State::Unopened) {
+            match shared.open_handler(account.connection()) {
+                Ok(opened) => *handler = State::Open(opened),
+                Err(error) => result = Err(error),
+            }
+        }
+        let mut opened = if let State::Open(handler) = handler { Some(handler) } else { None };
+        if let Some(handler) = &mut opened {
+            result = handler.call(event, messages);
+        }
+        if let Err(error) = &result {
+            account.fail(error);
+        }
+        account.record(time, event, opened.as_deref(), messages, &shared.journal);
+        if let Err(error) = result {
+            account.report(time, &error.to_string(), &shared.journal);
+            shared.failed(account.connection(), &error);
+            if let State::Open(handler) = std::mem::replace(handler, State::Failed) {
+                // Its failure has been reported already.
+                let _ = handler.close();
+            }
+        }
+    }
+}
+
+impl Tap for InlineTap {
+    fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
+        if event == Event::Open {
+            self.account = Some(Account::open(connection, self.shared.protocol.name(), time, &self.shared.journal));
+            return;
+        }
+        // Taken, not borrowed: should one tap ever call another, that one makes its own buffer.
+        let mut messages = MESSAGES.take().unwrap_or_default();
+        if event == Event::Done {
+            // The end of the connection ends both sides, and the handler has to know.
+            for side in self.account.iter().flat_map(Account::open_sides).collect::<Vec<_>>() {
+                self.step(time, Event::Close { side, ending: Ending::Lost }, &mut messages);
+            }
+        }
+        self.step(time, event, &mut messages);
+        MESSAGES.set(Some(messages));
+    }
+}

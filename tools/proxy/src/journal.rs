@@ -1,0 +1,114 @@
+//! Where records go: the statistics, the log, and whoever listens to `tracing`.
+//!
+//! Statistics are a few shards, and connections are spread over them: so threads seldom wait for each other, and no
+//! connection has histograms of its own. The lock of a shard is held while records are made of what a session has emitted
+//! before, never while a session runs. The lines of one [`write`](Journal::write) are gathered in a buffer of the thread
+//! and reach the log together.
+
+use std::cell::Cell;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use enjamb::{Connection, Time};
+use enjamb_monitor::{Format, Output, Record, Statistics, trace};
+
+use crate::log::LogQueue;
+
+/// The number of shards at most.
+const SHARDS_MAX: usize = 16;
+
+/// The number of bytes that the buffer of a thread keeps.
+const LINES_RESERVED: usize = 1 << 18;
+
+thread_local! {
+    static LINES: Cell<String> = const { Cell::new(String::new()) };
+}
+
+/// Counts records and writes them.
+pub(crate) struct Journal {
+    shards: Vec<Mutex<Statistics>>,
+    format: Format,
+    log: Option<LogQueue>,
+}
+
+impl Journal {
+    /// Without a `log`, records are counted only, and given to `tracing`.
+    pub(crate) fn new(format: Format, log: Option<LogQueue>) -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, Into::into);
+        Self { shards: (0..threads.min(SHARDS_MAX)).map(|_| Mutex::default()).collect(), format, log }
+    }
+
+    /// Returns what has been counted.
+    pub(crate) fn statistics(&self) -> Statistics {
+        let mut all = Statistics::default();
+        for shard in &self.shards {
+            all.add(&lock(shard));
+        }
+        all
+    }
+
+    /// Returns whether anybody reads the summaries of messages.
+    pub(crate) fn wants_summaries(&self) -> bool {
+        self.log.is_some() || is_traced()
+    }
+
+    /// Counts what happened on a connection, and writes the records that `act` makes.
+    pub(crate) fn write<T>(
+        &self,
+        connection: &Connection,
+        act: impl FnOnce(&mut Statistics, &mut dyn Output) -> T,
+    ) -> T {
+        let shard = &self.shards[(connection.number % self.shards.len() as u64) as usize];
+        self.with_lines(|lines| act(&mut lock(shard), lines))
+    }
+
+    /// Writes an error record that is of no connection, or of one that is not counted.
+    pub(crate) fn error(&self, time: Time, connection: Option<&Connection>, reason: &str) {
+        self.with_lines(|lines| lines.record(&Record::Error { connection, time, reason }));
+    }
+
+    fn with_lines<T>(&self, act: impl FnOnce(&mut Lines) -> T) -> T {
+        let format = self.log.as_ref().map(|_| self.format);
+        // Taken, not borrowed: a subscriber of `tracing` may come by here again.
+        let mut lines = Lines { text: LINES.take(), count: 0, format, is_traced: is_traced() };
+        let result = act(&mut lines);
+        let Lines { mut text, count, .. } = lines;
+        if let (Some(log), 1..) = (&self.log, count) {
+            log.append(&text, count);
+        }
+        text.clear();
+        text.shrink_to(LINES_RESERVED);
+        LINES.set(text);
+        result
+    }
+}
+
+/// Returns whether a subscriber of `tracing` takes records.
+fn is_traced() -> bool {
+    tracing::enabled!(target: trace::TARGET, tracing::Level::INFO)
+}
+
+fn lock(shard: &Mutex<Statistics>) -> MutexGuard<'_, Statistics> {
+    // A panic in the middle of a count leaves the other counts as good as any.
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The lines of one write.
+struct Lines {
+    text: String,
+    count: u64,
+    /// `None`: there is no log.
+    format: Option<Format>,
+    is_traced: bool,
+}
+
+impl Output for Lines {
+    fn record(&mut self, record: &Record<'_>) {
+        if let Some(format) = self.format {
+            format.write(record, &mut self.text);
+            self.count += 1;
+        }
+        if self.is_traced {
+            trace::emit(record);
+        }
+    }
+}

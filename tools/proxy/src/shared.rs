@@ -1,0 +1,61 @@
+//! What all connections of a proxy share: the protocol, the journal, and the counts of handlers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use enjamb::Connection;
+use enjamb_protocols::Protocol;
+
+use crate::handler::{Handler, HandlerError};
+use crate::handler_report::HandlerCounts;
+use crate::journal::Journal;
+use crate::notices::Notices;
+
+/// The number of bytes that may wait for handlers on worker threads, or be parsed by them, on all connections together.
+const BYTES_IN_HANDLING_MAX: usize = 256 << 20;
+
+/// What all connections share.
+pub(crate) struct Shared {
+    pub(crate) protocol: Arc<Protocol>,
+    pub(crate) journal: Journal,
+    pub(crate) counts: HandlerCounts,
+    pub(crate) notices: Notices,
+    bytes_in_handling: AtomicUsize,
+}
+
+impl Shared {
+    pub(crate) fn new(protocol: Arc<Protocol>, journal: Journal, notices: Notices) -> Arc<Self> {
+        let (counts, bytes_in_handling) = (HandlerCounts::default(), AtomicUsize::new(0));
+        Arc::new(Self { protocol, journal, counts, notices, bytes_in_handling })
+    }
+
+    /// Opens the session of a connection.
+    pub(crate) fn open_handler(&self, connection: &Connection) -> Result<Handler, HandlerError> {
+        Handler::open(&self.protocol, connection.server.port(), self.journal.wants_summaries())
+    }
+
+    /// Counts a handler that failed, and writes a notice.
+    pub(crate) fn failed(&self, connection: &Connection, error: &HandlerError) {
+        self.counts.failed(error);
+        // These two concern all connections, and are reported once for all of them.
+        if !matches!(error, HandlerError::NotRun(_) | HandlerError::Unfinished) {
+            self.notices.limited(&format_args!("connection #{}: {error}", connection.number));
+        }
+    }
+
+    /// Takes room for bytes that wait for a handler. Returns whether there was room.
+    #[must_use]
+    pub(crate) fn reserve(&self, bytes: usize) -> bool {
+        let before = self.bytes_in_handling.fetch_add(bytes, Ordering::Relaxed);
+        let fits = bytes == 0 || before + bytes <= BYTES_IN_HANDLING_MAX;
+        if !fits {
+            self.release(bytes);
+        }
+        fits
+    }
+
+    /// Gives room back.
+    pub(crate) fn release(&self, bytes: usize) {
+        self.bytes_in_handling.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}

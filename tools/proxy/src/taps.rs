@@ -1,0 +1,50 @@
+//! The taps of the proxy's connections.
+
+use std::sync::Arc;
+
+use enjamb::{Connection, Tap, Time};
+use enjamb_net::{RelayError, Taps};
+
+use crate::inline::InlineTap;
+use crate::recording::RecordingQueue;
+use crate::shared::Shared;
+use crate::workers::Workers;
+
+/// Makes the taps of each connection: one that records it, and one that parses it.
+pub(crate) struct ProxyTaps {
+    shared: Arc<Shared>,
+    /// Run the handlers of a protocol that is not built in.
+    workers: Option<Arc<Workers>>,
+    recording: Option<RecordingQueue>,
+}
+
+impl ProxyTaps {
+    pub(crate) fn new(shared: Arc<Shared>, workers: Option<Arc<Workers>>, recording: Option<RecordingQueue>) -> Self {
+        Self { shared, workers, recording }
+    }
+}
+
+impl Taps for ProxyTaps {
+    fn taps(&self, _: &Connection) -> Vec<Box<dyn Tap + Send>> {
+        let mut taps: Vec<Box<dyn Tap + Send>> = Vec::with_capacity(2);
+        taps.extend(self.recording.as_ref().map(RecordingQueue::tap));
+        taps.push(match &self.workers {
+            Some(workers) => workers.tap(),
+            None => Box::new(InlineTap::new(Arc::clone(&self.shared))),
+        });
+        taps
+    }
+
+    fn error(&self, time: Time, connection: Option<&Connection>, error: &RelayError) {
+        match (&self.workers, connection) {
+            (Some(workers), Some(connection)) => workers.report(connection, time, error.to_string()),
+            _ => self.shared.journal.error(time, connection, &error.to_string()),
+        }
+        match connection {
+            None => self.shared.notices.limited(error),
+            Some(Connection { number, .. }) => {
+                self.shared.notices.limited(&format_args!("connection #{number}: {error}"));
+            }
+        }
+    }
+}

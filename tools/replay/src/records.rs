@@ -1,0 +1,13 @@
+//! The default mode: one record per message, then the statistics.
+//!
+//! A [`SourceReader`](enjamb_sources::SourceReader) gives events to sessions under watch, on this thread
+//! or on several (`parallel`). The records go to a sink (`output`), which writes them as lines, as CSV or
+//! into a dataset, and keeps the times for the report.
+
+mod output;
+mod parallel;
+mod piece;
+mod piece_sink;
+mod run;
+
+pub(crate) use self::run::run;

@@ -1,0 +1,172 @@
+//! The sink of records: lines on standard output, a dataset, and the timeline of the report.
+
+use std::io::{self, Write};
+use std::ops::Range;
+use std::sync::Arc;
+
+use enjamb_monitor::{CsvWriter, DatasetWriter, Format, Output, Record};
+use enjamb_sources::Stop;
+use serde_json::Value;
+
+use crate::html::Timeline;
+use crate::records::piece::Piece;
+use crate::selection::Selection;
+
+/// The form in which records are written.
+#[derive(Clone, Copy)]
+pub(crate) enum RecordForm {
+    /// No records are written.
+    None,
+    /// Lines, cut to this many columns. `None`: not cut.
+    Lines(Format, Option<usize>),
+    /// Rows of CSV.
+    Csv,
+    /// Rows of a dataset.
+    Rows,
+}
+
+/// Takes the records that are selected, and writes them.
+pub(crate) struct Sink<W: Write> {
+    selection: Arc<Selection>,
+    writer: Writer<W>,
+    timeline: Option<Timeline>,
+    failed: Option<io::Error>,
+    stop: Stop,
+}
+
+enum Writer<W: Write> {
+    None(W),
+    Lines {
+        out: W,
+        format: Format,
+        columns: Option<usize>,
+        line: String,
+    },
+    Csv(Box<CsvWriter<W>>),
+    /// A dataset that is not complete yet. `W` gets what comes after it.
+    Dataset(W, Box<DatasetWriter>),
+}
+
+impl<W: Write> Sink<W> {
+    pub(crate) fn new(out: W, form: &RecordForm, selection: Arc<Selection>, stop: Stop) -> io::Result<Self> {
+        let writer = match form {
+            // The rows of a dataset come from workers, and go to the sink of the dataset.
+            RecordForm::None | RecordForm::Rows => Writer::None(out),
+            RecordForm::Lines(format, columns) => {
+                Writer::Lines { out, format: *format, columns: *columns, line: String::new() }
+            }
+            RecordForm::Csv => Writer::Csv(Box::new(CsvWriter::new(out)?)),
+        };
+        Ok(Self { selection, writer, timeline: None, failed: None, stop })
+    }
+
+    /// Creates a sink that writes records into `dataset`, and to `out` only what comes after them.
+    pub(crate) fn to_dataset(out: W, dataset: DatasetWriter, selection: Arc<Selection>, stop: Stop) -> Self {
+        let writer = Writer::Dataset(out, Box::new(dataset));
+        Self { selection, writer, timeline: None, failed: None, stop }
+    }
+
+    /// Completes the dataset, if there is one, and returns the number of its records.
+    ///
+    /// # Errors
+    /// The first error of all writing.
+    pub(crate) fn complete(self, summary: impl FnOnce() -> Value) -> io::Result<(Self, Option<u64>)> {
+        let Self { selection, writer: Writer::Dataset(out, dataset), timeline, failed, stop } = self else {
+            return Ok((self, None));
+        };
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let rows = dataset.rows();
+        dataset.finish(&summary())?;
+        Ok((Self { selection, writer: Writer::None(out), timeline, failed: None, stop }, Some(rows)))
+    }
+
+    /// Keeps the times of messages, for the report.
+    pub(crate) fn with_timeline(mut self, wanted: bool) -> Self {
+        self.timeline = wanted.then(Timeline::default);
+        self
+    }
+
+    /// Returns the times of messages, if they were kept.
+    pub(crate) fn timeline(&self) -> Option<&Timeline> {
+        self.timeline.as_ref()
+    }
+
+    /// Writes a part of the records that a worker has made. Rows are taken from the front.
+    pub(crate) fn write(&mut self, piece: &mut Piece, part: Range<usize>) {
+        if self.failed.is_some() {
+            return;
+        }
+        let written = match (&mut self.writer, piece) {
+            (Writer::None(out), Piece::Bytes(bytes)) => out.write_all(&bytes[part]),
+            (Writer::Dataset(_, dataset), Piece::Rows(rows)) => dataset.write_rows(rows, part.len()),
+            _ => return,
+        };
+        self.note(written);
+    }
+
+    fn note(&mut self, written: io::Result<()>) {
+        if let Err(error) = written {
+            self.failed = Some(error);
+            self.stop.request();
+        }
+    }
+
+    /// Writes what comes after the records.
+    ///
+    /// # Errors
+    /// The first error of all writing.
+    pub(crate) fn finish(self, last: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        match self.writer {
+            Writer::None(mut out) | Writer::Lines { mut out, .. } | Writer::Dataset(mut out, _) => {
+                last(&mut out).and_then(|()| out.flush())
+            }
+            Writer::Csv(rows) => rows.finish(),
+        }
+    }
+}
+
+impl<W: Write> Writer<W> {
+    fn write(&mut self, record: &Record<'_>) -> io::Result<()> {
+        match self {
+            Self::None(_) => Ok(()),
+            Self::Lines { out, format, columns, line } => {
+                line.clear();
+                format.write_within(record, *columns, line);
+                out.write_all(line.as_bytes())
+            }
+            Self::Csv(rows) => rows.write(record),
+            Self::Dataset(_, dataset) => dataset.write(record),
+        }
+    }
+}
+
+/// The first error is kept, and nothing is written after it.
+impl<W: Write> Output for Sink<W> {
+    fn wants(&mut self, record: &Record<'_>) -> bool {
+        self.selection.wants(record)
+    }
+
+    fn record(&mut self, record: &Record<'_>) {
+        if let Some(timeline) = &mut self.timeline {
+            timeline.record(record);
+        }
+        if self.failed.is_none() {
+            let written = self.writer.write(record);
+            self.note(written);
+        }
+    }
+}
+
+/// Returns the piece that comes before all records.
+pub(crate) fn header(form: RecordForm) -> io::Result<Vec<u8>> {
+    let mut header = Vec::new();
+    if let RecordForm::Csv = form {
+        CsvWriter::new(&mut header)?.finish()?;
+    }
+    Ok(header)
+}

@@ -1,0 +1,79 @@
+//! The sink of a worker.
+
+use std::sync::Arc;
+
+use enjamb_monitor::{CsvWriter, Format, Output, Record, Rows};
+
+use crate::records::output::RecordForm;
+use crate::records::parallel::Drain;
+use crate::records::piece::Piece;
+use crate::selection::Selection;
+
+/// Takes the records that are selected, and formats them into memory. Another thread writes them, after the header.
+pub(crate) struct PieceSink {
+    selection: Arc<Selection>,
+    writer: PieceWriter,
+}
+
+enum PieceWriter {
+    None,
+    Lines { format: Format, columns: Option<usize>, text: String },
+    Csv(Box<CsvWriter<Vec<u8>>>),
+    Rows(Box<Rows>),
+}
+
+impl PieceSink {
+    pub(crate) fn new(form: RecordForm, selection: Arc<Selection>) -> Self {
+        let writer = match form {
+            RecordForm::None => PieceWriter::None,
+            RecordForm::Lines(format, columns) => PieceWriter::Lines { format, columns, text: String::new() },
+            RecordForm::Rows => PieceWriter::Rows(Box::default()),
+            RecordForm::Csv => match CsvWriter::new(Vec::new()) {
+                Ok(mut csv) => {
+                    csv.out_mut().clear();
+                    PieceWriter::Csv(Box::new(csv))
+                }
+                Err(error) => panic!("writing to memory failed: {error}"),
+            },
+        };
+        Self { selection, writer }
+    }
+}
+
+impl Output for PieceSink {
+    fn wants(&mut self, record: &Record<'_>) -> bool {
+        self.selection.wants(record)
+    }
+
+    fn record(&mut self, record: &Record<'_>) {
+        match &mut self.writer {
+            PieceWriter::None => {}
+            PieceWriter::Lines { format, columns, text } => format.write_within(record, *columns, text),
+            PieceWriter::Csv(csv) => {
+                // Writing to memory does not fail.
+                let _ = csv.write(record);
+            }
+            PieceWriter::Rows(rows) => rows.push(record),
+        }
+    }
+}
+
+impl Drain for PieceSink {
+    fn size(&self) -> usize {
+        match &self.writer {
+            PieceWriter::None => 0,
+            PieceWriter::Lines { text, .. } => text.len(),
+            PieceWriter::Csv(csv) => csv.out().len(),
+            PieceWriter::Rows(rows) => rows.len(),
+        }
+    }
+
+    fn drain(&mut self) -> Piece {
+        match &mut self.writer {
+            PieceWriter::None => Piece::default(),
+            PieceWriter::Lines { text, .. } => Piece::Bytes(std::mem::take(text).into_bytes()),
+            PieceWriter::Csv(csv) => Piece::Bytes(std::mem::take(csv.out_mut())),
+            PieceWriter::Rows(rows) => Piece::Rows(std::mem::take(rows)),
+        }
+    }
+}

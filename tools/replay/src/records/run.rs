@@ -1,0 +1,271 @@
+//! The run of the default mode.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use enjamb::{Outcome, Side};
+use enjamb_monitor::{Captures, DatasetWriter, Format, Opener, Output, Show, Statistics, Watch};
+use enjamb_sources::{Exit, Progress, SourceReader, SourceReport, Stop};
+use serde_json::Value;
+
+use crate::html::{self, Page};
+use crate::output_arguments::{OutputArguments, OutputFormat};
+use crate::records::output::{RecordForm, Sink, header};
+use crate::records::parallel::{self, Parallel};
+use crate::records::piece::Piece;
+use crate::records::piece_sink::PieceSink;
+use crate::selection::Selection;
+use crate::setup::Setup;
+
+/// Standard output, buffered.
+type Out = BufWriter<StdoutLock<'static>>;
+
+/// Replays captures, and writes records and statistics to standard output.
+pub(crate) fn run(
+    setup: &Setup<'_>,
+    selection: &Arc<Selection>,
+    jobs: Option<NonZeroUsize>,
+    strict: bool,
+) -> anyhow::Result<Exit> {
+    let Setup { output, protocols, notices, .. } = setup;
+    // Outputs are opened before the work, so that the work is not done in vain.
+    let html = output.html.as_deref().map(ReportFile::open).transpose()?;
+    let captures = Captures::default();
+    let dataset = match output.out.as_deref().map(|folder| create_dataset(folder, &captures)).transpose() {
+        Ok(dataset) => dataset,
+        Err(DatasetError::Usage(reason)) => {
+            notices.notice(reason);
+            return Ok(Exit::WrongUsage);
+        }
+        Err(DatasetError::Io(error)) => return Err(error),
+    };
+    let inputs = setup.inputs();
+    let progress = Progress::new(notices, &inputs.captures, !output.summary && dataset.is_none());
+    let stop = Stop::default();
+    let job = Job {
+        output,
+        selection,
+        opener: {
+            let protocols = Arc::clone(protocols);
+            Arc::new(move |connection| protocols.session(connection))
+        },
+        reader: setup.reader(&inputs, &progress).only(selection.numbers.as_ref()).stop(stop.clone()),
+        captures: &captures,
+        stop,
+        out: BufWriter::with_capacity(1 << 16, io::stdout().lock()),
+        dataset,
+    };
+    let jobs = jobs.unwrap_or_else(parallel::default_jobs);
+    let replayed = if jobs == NonZeroUsize::MIN || html.is_some() {
+        job.on_one_thread(html.is_some())?
+    } else {
+        job.on_threads(jobs)?
+    };
+    progress.finish();
+    let names = inputs.captures.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let is_wanting = strict && replayed.is_wanting();
+    match write_rest(output, selection, replayed, html, &names)? {
+        Exit::Done if is_wanting => Ok(Exit::FoundWanting),
+        exit => Ok(exit),
+    }
+}
+
+/// Everything that reading needs.
+struct Job<'a> {
+    output: &'a OutputArguments,
+    selection: &'a Arc<Selection>,
+    opener: Opener,
+    reader: SourceReader<'a>,
+    captures: &'a Captures,
+    stop: Stop,
+    out: Out,
+    dataset: Option<DatasetWriter>,
+}
+
+/// What reading leaves to be written.
+struct Replayed {
+    report: SourceReport,
+    statistics: Statistics,
+    sink: Sink<Out>,
+}
+
+impl Replayed {
+    /// Returns whether a message was malformed or incomplete, or a session panicked.
+    fn is_wanting(&self) -> bool {
+        let count = |side, outcome| self.statistics.outcome(side, outcome);
+        let is_broken = |side| count(side, Outcome::Malformed) + count(side, Outcome::Incomplete) > 0;
+        Side::BOTH.into_iter().any(is_broken) || self.statistics.panicked() > 0
+    }
+}
+
+impl Job<'_> {
+    fn on_one_thread(self, keep_timeline: bool) -> anyhow::Result<Replayed> {
+        let Self { output, selection, opener, reader, captures, stop, out, dataset } = self;
+        let sink = match dataset {
+            Some(dataset) => Sink::to_dataset(out, dataset, Arc::clone(selection), stop),
+            None => {
+                let form = record_form(output);
+                Sink::new(out, &form, Arc::clone(selection), stop).context(CANNOT_WRITE)?
+            }
+        };
+        let mut watch = watch(opener, sink.with_timeline(keep_timeline), output.shown(), selection);
+        let report = reader.read(&mut watch, |_, input, base| captures.begin(&input.to_string(), base));
+        let (statistics, sink) = watch.finish();
+        Ok(Replayed { report, statistics, sink })
+    }
+
+    fn on_threads(self, jobs: NonZeroUsize) -> anyhow::Result<Replayed> {
+        let Self { output, selection, opener, reader, captures, stop, out, dataset } = self;
+        let form = record_form(output);
+        let mut sink = match dataset {
+            Some(dataset) => Sink::to_dataset(out, dataset, Arc::clone(selection), stop),
+            None => Sink::new(out, &RecordForm::None, Arc::clone(selection), stop).context(CANNOT_WRITE)?,
+        };
+        let header = header(form).context(CANNOT_WRITE)?;
+        let length = header.len();
+        sink.write(&mut Piece::Bytes(header), 0..length);
+        let (shown, selection) = (output.shown(), Arc::clone(selection));
+        let make = move || {
+            let pieces = PieceSink::new(form, Arc::clone(&selection));
+            watch(Arc::clone(&opener), pieces, shown, &selection)
+        };
+        let mut parallel = Parallel::new(jobs, make, |piece, part| sink.write(piece, part));
+        let report = reader.read(&mut parallel, |_, input, base| captures.begin(&input.to_string(), base));
+        let statistics = parallel.finish();
+        Ok(Replayed { report, statistics, sink })
+    }
+}
+
+/// Writes the report and everything that comes after the records.
+fn write_rest(
+    output: &OutputArguments,
+    selection: &Selection,
+    replayed: Replayed,
+    html: Option<ReportFile>,
+    names: &[String],
+) -> anyhow::Result<Exit> {
+    let Replayed { report: SourceReport { totals, problems }, statistics, sink } = replayed;
+    let OutputArguments { format, summary, .. } = *output;
+    let with_captures = |mut record: Value| {
+        record["capture"] = totals.to_json();
+        if let Some(selected) = selection.to_json() {
+            record["selected"] = selected;
+        }
+        record
+    };
+    let counted = statistics.summary();
+    let to_json = || with_captures(counted.to_json());
+    if let (Some(html), Some(timeline)) = (html, sink.timeline()) {
+        html.write(&Page {
+            summary: &counted,
+            totals: &totals,
+            record: &to_json(),
+            timeline,
+            captures: names,
+            problems: &problems,
+            selected: &selection.to_string(),
+        })?;
+    }
+    let complete = sink.complete(|| with_captures(statistics.summary_with_histograms().to_json()));
+    let folder = output.out.as_deref().unwrap_or(Path::new(""));
+    let (sink, rows) = complete.with_context(|| cannot_write_dataset(folder))?;
+    let written = sink.finish(|out| match format {
+        OutputFormat::Jsonl => writeln!(out, "{}", to_json()),
+        OutputFormat::Json => writeln!(out, "{:#}", to_json()),
+        OutputFormat::Csv => Ok(()),
+        // The problems were written to standard error, and a table of zeros helps nobody.
+        OutputFormat::Text | OutputFormat::Parquet if totals.nothing_read() => Ok(()),
+        OutputFormat::Text | OutputFormat::Parquet => {
+            if let Some(rows) = rows {
+                writeln!(out, "{rows} records in {}", folder.display())?;
+            } else if !summary {
+                writeln!(out)?;
+            }
+            write!(out, "{totals}{selection}{counted}")
+        }
+    });
+    written.context(CANNOT_WRITE)?;
+    Ok(if totals.nothing_read() { Exit::Unavailable } else { Exit::Done })
+}
+
+/// Why there is no dataset to write to.
+enum DatasetError {
+    /// The directory is not one for a dataset.
+    Usage(String),
+    /// The directory cannot be written.
+    Io(anyhow::Error),
+}
+
+/// Begins a dataset in `folder`.
+fn create_dataset(folder: &Path, captures: &Captures) -> Result<DatasetWriter, DatasetError> {
+    DatasetWriter::create(folder, captures.clone()).map_err(|error| match error.kind() {
+        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory => DatasetError::Usage(format!(
+            "--out {}: {error}; a dataset is written to a new directory, or to one that is empty",
+            folder.display()
+        )),
+        _ => DatasetError::Io(anyhow::Error::new(error).context(cannot_write_dataset(folder))),
+    })
+}
+
+fn cannot_write_dataset(folder: &Path) -> String {
+    format!("cannot write the dataset to {}", folder.display())
+}
+
+/// Creates the watch of one thread.
+fn watch<O: Output>(opener: Opener, output: O, shown: Option<Show>, selection: &Selection) -> Watch<O> {
+    let watch = Watch::new(opener, output).showing(shown);
+    if selection.selects_records() { watch.selecting() } else { watch }
+}
+
+/// The file of the report, opened. Its old content stays until the new one is written.
+struct ReportFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl ReportFile {
+    fn open(path: &Path) -> anyhow::Result<Self> {
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
+        let file = file.with_context(|| cannot_write_report(path))?;
+        Ok(Self { path: path.to_owned(), file })
+    }
+
+    fn write(&self, page: &Page<'_>) -> anyhow::Result<()> {
+        self.replace_content(page).with_context(|| cannot_write_report(&self.path))
+    }
+
+    fn replace_content(&self, page: &Page<'_>) -> io::Result<()> {
+        // A pipe or a terminal has no length to set.
+        if self.file.metadata()?.is_file() {
+            self.file.set_len(0)?;
+        }
+        let mut out = BufWriter::new(&self.file);
+        html::write(page, &mut out)?;
+        out.flush()
+    }
+}
+
+fn cannot_write_report(path: &Path) -> String {
+    format!("cannot write the report to {}", path.display())
+}
+
+/// Chooses the form of records on standard output.
+fn record_form(arguments: &OutputArguments) -> RecordForm {
+    match arguments.format {
+        _ if arguments.summary => RecordForm::None,
+        OutputFormat::Text => {
+            let terminal = io::stdout().is_terminal().then(|| terminal_size::terminal_size_of(io::stdout())).flatten();
+            let columns = terminal.map(|(width, _)| usize::from(width.0));
+            RecordForm::Lines(Format::Text { colour: arguments.color.on_stdout() }, columns)
+        }
+        OutputFormat::Csv => RecordForm::Csv,
+        OutputFormat::Parquet => RecordForm::Rows,
+        OutputFormat::Jsonl | OutputFormat::Json => RecordForm::Lines(Format::JsonLines, None),
+    }
+}
+
+const CANNOT_WRITE: &str = "cannot write to standard output";

@@ -1,0 +1,100 @@
+//! The trial of one conversation under other cuts, and the judgement of a session that fails it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use enjamb_law::{
+    Cutting, Segmentations, Sessions, Trace, Violation, WatchError, split, split_everywhere, total, watch,
+};
+use enjamb_protocols::{Protocol, Registry};
+
+use crate::recut::cuts::{Cuts, Length, Stage};
+use crate::recut::outcome::Defect;
+
+/// How long a part of a conversation is tried, to find out whether a session hangs in that part alone.
+const PROBE_TIME: Duration = Duration::from_millis(500);
+
+/// What a successful trial covered.
+pub(crate) struct Coverage {
+    pub(crate) segmentations: usize,
+    pub(crate) messages: usize,
+    pub(crate) bytes: usize,
+    /// The cuts, and for each how many bytes from the beginning.
+    pub(crate) under: Vec<(Cuts, usize)>,
+}
+
+/// Tries a conversation: the captured cuts of all of it against no cuts, and its beginnings under the cuts of
+/// each stage.
+///
+/// # Errors
+/// The smallest violation of the split law.
+pub(crate) fn try_conversation(
+    protocol: &Protocol,
+    port: u16,
+    input: &Cutting,
+    captured: &[usize],
+    stages: &[Stage],
+) -> Result<Coverage, Box<Violation>> {
+    let sessions = Sessions(|| protocol.session(Some(port)));
+    split(&sessions, input, captured)?;
+    let messages = split_everywhere(&sessions, input, &Segmentations::random(0, 0))?.outputs;
+    let length = Length { bytes: input.len(), turns: input.turns().len(), messages };
+    let mut coverage = Coverage { segmentations: 1, messages, bytes: input.len(), under: Vec::new() };
+    let mut so_far = 0;
+    for stage in stages {
+        let bytes = stage.extent(length);
+        if bytes > so_far || so_far == 0 {
+            let checked = split_everywhere(&sessions, &input.beginning(bytes), &stage.cuts.segmentations())?;
+            coverage.segmentations += checked.segmentations;
+            coverage.under.push((stage.cuts, bytes));
+            so_far = bytes;
+        }
+        if so_far == input.len() {
+            break;
+        }
+    }
+    Ok(coverage)
+}
+
+/// Judges a violation of the split law: a session that goes wrong in the same way with the whole stream
+/// does not depend on the cuts.
+pub(crate) fn judge(mut violation: Box<Violation>) -> (Defect, Box<Violation>) {
+    match &violation.traces {
+        Some([whole, cut]) if whole == &(Trace { label: whole.label.clone(), outputs: cut.outputs.clone() }) => {
+            "the session fails, however the stream is cut".clone_into(&mut violation.verdict);
+            (Defect::Fails, violation)
+        }
+        _ => (Defect::Differs, violation),
+    }
+}
+
+/// Returns the last turns of a conversation in which a session hung, if it hangs in them alone, and the whole
+/// conversation otherwise. Every hang leaves a thread behind, so only one hang is caused.
+pub(crate) fn shorten(hung: Box<Violation>, protocol: &Arc<Protocol>, port: u16, patience: Duration) -> Box<Violation> {
+    let turns = hung.input.turns();
+    let patience = patience.min(PROBE_TIME);
+    for last in [1, 2, 4, 8, 16].into_iter().filter(|last| *last < turns.len()) {
+        let part = Cutting::of(turns[turns.len() - last..].iter().cloned());
+        let before = hung.input.len() - part.len();
+        let cuts: Vec<usize> =
+            hung.cuts.iter().filter_map(|cut| cut.checked_sub(before)).filter(|cut| *cut > 0).collect();
+        let protocol = protocol.clone();
+        let trial = move || {
+            let _ = total(&Sessions(|| protocol.session(Some(port))), &part, &cuts);
+        };
+        if let Err(WatchError::Hung(mut shorter)) = watch("the last turns", patience, trial) {
+            shorter.verdict = hung.verdict;
+            return shorter;
+        }
+    }
+    hung
+}
+
+/// Returns a Rust expression that opens sessions of the protocol, with a `todo!` where it is not built in.
+pub(crate) fn subject(protocol: &str, port: u16) -> String {
+    let quoted = format!("{protocol:?}");
+    if Registry::builtin().resolve(protocol).is_err() {
+        return format!("Sessions(|| todo!(\"a session of {}\"))", protocol.escape_debug());
+    }
+    format!("Sessions(|| enjamb_protocols::Registry::builtin().resolve({quoted}).unwrap().session(Some({port})))")
+}

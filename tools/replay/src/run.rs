@@ -1,0 +1,78 @@
+//! From arguments to one of the modes.
+
+use std::io::{self, BufWriter, Write};
+use std::sync::Arc;
+
+use anyhow::Context;
+use enjamb_protocols::Registry;
+use enjamb_sources::{Exit, Notices, ProtocolChoice};
+
+use crate::arguments::Arguments;
+use crate::selection::Selection;
+use crate::setup::Setup;
+use crate::{live, records, recut};
+
+/// Runs `enjamb replay` with the protocols of `registry`, and writes to standard output.
+///
+/// `program` is the name of the program in messages. A capture that cannot be read costs a message on
+/// standard error, and the others are still replayed.
+///
+/// # Errors
+/// Standard output or a file cannot be written, or the system has no threads left.
+pub fn run(arguments: &Arguments, registry: &Registry, program: &str) -> anyhow::Result<Exit> {
+    let notices = Notices::new(program, "replay");
+    let wrong_usage = |reason: String| {
+        notices.notice(reason);
+        Ok(Exit::WrongUsage)
+    };
+    let protocols = match ProtocolChoice::new(registry, &arguments.protocol) {
+        Ok(protocols) => Arc::new(protocols),
+        Err(error) => return wrong_usage(format!("--protocol: {error}")),
+    };
+    let selection = match Selection::new(&arguments.output) {
+        Ok(selection) => Arc::new(selection),
+        Err(error) => return wrong_usage(format!("--filter: {error}")),
+    };
+    if let Some(reason) = arguments.contradiction() {
+        return wrong_usage(reason.to_owned());
+    }
+    let setup = Setup {
+        captures: &arguments.captures,
+        reassembly: &arguments.reassembly,
+        output: &arguments.output,
+        protocols,
+        notices,
+    };
+    let done = if arguments.list {
+        list(&setup)
+    } else if let Some(recut) = arguments.recut.recut() {
+        recut::run(&setup, &recut)
+    } else if let Some(server) = &arguments.live.against {
+        live::play_against(&setup, server, &arguments.live)
+    } else if let Some(address) = &arguments.live.serve {
+        live::serve(&setup, address, &arguments.live)
+    } else {
+        records::run(&setup, &selection, arguments.jobs, arguments.strict)
+    };
+    match done {
+        Err(error) if is_broken_pipe(&error) => Ok(Exit::Done),
+        done => done,
+    }
+}
+
+/// Writes the names of the inputs.
+fn list(setup: &Setup<'_>) -> anyhow::Result<Exit> {
+    let inputs = setup.inputs();
+    for unreadable in &inputs.unreadable {
+        setup.notices.notice(unreadable);
+    }
+    let mut out = BufWriter::new(io::stdout().lock());
+    let written = inputs.captures.iter().try_for_each(|input| writeln!(out, "{input}"));
+    written.and_then(|()| out.flush()).context("cannot write to standard output")?;
+    Ok(if inputs.unreadable.is_empty() { Exit::Done } else { Exit::Unavailable })
+}
+
+/// Returns whether the reader of standard output, `head` perhaps, has gone. That is not an error.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

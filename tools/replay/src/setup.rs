@@ -1,0 +1,35 @@
+//! The settings that all modes share.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use enjamb_sources::arguments::ReassemblyArguments;
+use enjamb_sources::{Inputs, Notices, Progress, ProtocolChoice, SourceReader};
+
+use crate::output_arguments::{OutputArguments, OutputFormat};
+
+/// The inputs, the protocols and the output of a replay, whatever its mode.
+pub(crate) struct Setup<'a> {
+    pub(crate) captures: &'a [PathBuf],
+    pub(crate) reassembly: &'a ReassemblyArguments,
+    pub(crate) output: &'a OutputArguments,
+    pub(crate) protocols: Arc<ProtocolChoice>,
+    pub(crate) notices: Notices,
+}
+
+impl Setup<'_> {
+    /// Finds the inputs.
+    pub(crate) fn inputs(&self) -> Inputs {
+        Inputs::find(self.captures)
+    }
+
+    /// Creates a reader of the inputs within the limits of reassembly.
+    pub(crate) fn reader<'r>(&'r self, inputs: &'r Inputs, progress: &'r Progress<'r>) -> SourceReader<'r> {
+        SourceReader::new(inputs, &self.protocols, progress).options(self.reassembly.options())
+    }
+
+    /// Returns whether a comparison is written as JSON lines.
+    pub(crate) fn is_json(&self) -> bool {
+        self.output.format == OutputFormat::Jsonl
+    }
+}
