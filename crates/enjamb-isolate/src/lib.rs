@@ -30,3 +30,8 @@ pub use ledger::{Ledger, LedgerError, run_in_child};
 pub use panics::{Panic, catch_panic, uncaught};
 pub use program::Program;
 pub use watchdog::{Failure, Progress, STACK_BYTES, Watchdog, supervise};
+
+/// The examples of the README are run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExamples;

@@ -11,7 +11,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The crates that are checked, by their folders. Add a crate here once it has no circle.
-const CRATES: [&str; 2] = ["crates/enjamb-isolate", "crates/enjamb-law"];
+const CRATES: [&str; 10] = [
+    "crates/enjamb",
+    "crates/enjamb-capture",
+    "crates/enjamb-isolate",
+    "crates/enjamb-law",
+    "crates/enjamb-net",
+    "crates/enjamb-protocols",
+    "tools/bench",
+    "tools/corpus",
+    "tools/enjamb",
+    "tools/proxy",
+];
 
 /// The modules of a crate: each by its path, such as `laws::split`, with its file. The root is the empty path.
 type Modules = BTreeMap<String, PathBuf>;
@@ -193,9 +204,10 @@ fn no_crate_has_a_circle_of_imports() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     for folder in CRATES {
         let modules = modules(&root.join(folder).join("src"));
-        assert!(modules.len() > 3, "{folder}: only {} modules were found", modules.len());
+        assert!(!modules.is_empty(), "{folder}: no modules were found");
         let imports = imports(&modules);
-        assert!(imports.values().any(|imported| !imported.is_empty()), "{folder}: no imports were found");
+        let any = modules.len() == 1 || imports.values().any(|imported| !imported.is_empty());
+        assert!(any, "{folder}: no imports were found");
         if let Some(circle) = circle(&imports) {
             panic!("{folder}: these modules import each other: {}", circle.join(" -> "));
         }

@@ -50,3 +50,8 @@ pub use reader::{SourceReader, SourceReport};
 pub use stop::Stop;
 pub use totals::CaptureTotals;
 pub use transcript_file::{LARGEST_TRANSCRIPT, NO_ADDRESS, TranscriptFile};
+
+/// The example of the README, run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExamples;

@@ -81,8 +81,8 @@ impl Program {
         let outcome = match command {
             Command::Replay(arguments) => enjamb_replay::run(&arguments, registry, name),
             Command::Corpus(arguments) => enjamb_corpus::run(&arguments, registry, name),
-            Command::Proxy(arguments) => {
-                let arguments = enjamb_proxy::Arguments { program: Some(format!("{name} proxy")), ..arguments };
+            Command::Proxy(mut arguments) => {
+                arguments.program = Some(format!("{name} proxy"));
                 return self.report(enjamb_proxy::run(&arguments, registry));
             }
             Command::Protocols => protocols::list(registry),

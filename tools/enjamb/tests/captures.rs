@@ -250,8 +250,7 @@ fn the_overlap_policy_decides_conflicts(folder: &Path) {
 }
 
 fn a_directory_replays_all_captures_in_it(folder: &Path) {
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_enjamb")).args(["replay", "--summary"]).arg(folder).output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_enjamb")).args(["replay", "--summary"]).arg(folder).output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     // One has a section of a version that does not exist.
     let count = out.split(' ').next().and_then(|count| count.parse::<u32>().ok());

@@ -145,7 +145,10 @@ impl Session for Endless {
 
 fn main() -> ExitCode {
     let tests: [(&str, fn()); 17] = [
-        ("a_panic_costs_its_own_connection_on_any_number_of_threads", a_panic_costs_its_own_connection_on_any_number_of_threads),
+        (
+            "a_panic_costs_its_own_connection_on_any_number_of_threads",
+            a_panic_costs_its_own_connection_on_any_number_of_threads,
+        ),
         ("a_transcript_replays_like_its_capture", a_transcript_replays_like_its_capture),
         ("an_error_in_a_transcript_is_reported_with_its_place", an_error_in_a_transcript_is_reported_with_its_place),
         (
@@ -447,7 +450,8 @@ fn a_panic_costs_its_own_connection_on_any_number_of_threads() {
     let whole = transcript("hasty", &["one\\r\\n", "two\\r\\n"]);
     let broken = transcript("brittle", &["one", "\\n", "three"]);
     let unopened = transcript("stillborn", &["one"]);
-    let files = [("a.txt", &*whole), ("b.txt", &*broken), ("c.txt", &*whole), ("d.txt", &*unopened), ("e.txt", &*whole)];
+    let files =
+        [("a.txt", &*whole), ("b.txt", &*broken), ("c.txt", &*whole), ("d.txt", &*unopened), ("e.txt", &*whole)];
     let (_kept, path) = folder(&files);
     let alone = replay(&["--format", "jsonl", "-j", "1", &path]);
     let shared = replay(&["--format", "jsonl", "-j", "2", &path]);
@@ -456,7 +460,8 @@ fn a_panic_costs_its_own_connection_on_any_number_of_threads() {
 
     let records: Vec<Value> = alone.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let of_type = |name: &str| records.iter().filter(|record| record["type"] == name).collect::<Vec<_>>();
-    let errors: Vec<_> = of_type("error").iter().map(|error| (&error["conn"], error["reason"].as_str().unwrap())).collect();
+    let errors: Vec<_> =
+        of_type("error").iter().map(|error| (&error["conn"], error["reason"].as_str().unwrap())).collect();
     assert_eq!(errors.len(), 2, "{errors:?}");
     for ((conn, reason), (number, message)) in
         errors.iter().zip([(2, "a chunk of nothing but a line feed"), (4, "no session can be opened")])
@@ -472,7 +477,11 @@ fn a_panic_costs_its_own_connection_on_any_number_of_threads() {
     let line = |conn| (conn, "line", 5);
     let unparsed = [(2, "unparsed", 9), (4, "unparsed", 3)];
     assert_eq!(messages, [line(1), line(1), unparsed[0], line(3), line(3), unparsed[1], line(5), line(5)]);
-    let ends: Vec<_> = of_type("connection").iter().filter(|it| it["event"] == "end").map(|it| it["client_bytes"].as_u64().unwrap()).collect();
+    let ends: Vec<_> = of_type("connection")
+        .iter()
+        .filter(|it| it["event"] == "end")
+        .map(|it| it["client_bytes"].as_u64().unwrap())
+        .collect();
     assert_eq!(ends, [10, 9, 10, 3, 10]);
     let summary = records.last().unwrap();
     assert_eq!((&summary["connections"], &summary["open"], &summary["panicked"]), (&5.into(), &0.into(), &2.into()));

@@ -15,6 +15,7 @@ use crate::configuration::{Configuration, HANDLER_TIMEOUT, LogTarget};
 
 /// The arguments of `enjamb proxy`.
 #[derive(Args, Clone, Debug)]
+#[non_exhaustive]
 pub struct Arguments {
     /// The address where clients connect: HOST:PORT. With port 0 the system chooses a port, which is printed as the first
     /// line on standard error. May be given more than once.
@@ -73,6 +74,7 @@ pub struct Arguments {
 
 /// The format of the records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[non_exhaustive]
 pub enum OutputFormat {
     /// A line a record, for people.
     Text,
@@ -137,7 +139,7 @@ impl Arguments {
     pub(crate) fn program(&self) -> String {
         let started_as = || {
             let path = std::env::args_os().next()?;
-            Path::new(&path).file_stem().map(|name| format!("{} proxy", name.to_string_lossy()))
+            Path::new(&path).file_name().map(|name| format!("{} proxy", name.to_string_lossy()))
         };
         self.program.clone().or_else(started_as).unwrap_or_else(|| "enjamb proxy".to_owned())
     }

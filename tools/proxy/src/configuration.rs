@@ -1,4 +1,4 @@
-//! What a proxy is to do.
+//! The configuration of a proxy.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -56,6 +56,7 @@ impl Configuration {
 
 /// The place where records are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LogTarget {
     /// Nowhere. They are counted only.
     Nowhere,

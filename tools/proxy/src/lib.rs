@@ -41,5 +41,5 @@ mod workers;
 pub use arguments::{Arguments, HandlerTimeout, OutputFormat};
 pub use configuration::{Configuration, LogTarget};
 pub use handler_report::HandlerReport;
-pub use proxy::{Ending, Proxy, Report, StartError, Status};
+pub use proxy::{Proxy, Report, Shutdown, StartError, Status};
 pub use run::run;

@@ -68,7 +68,7 @@ pub struct Proxy {
     stop: Stop,
     serving: JoinHandle<RelayReport>,
     status: Status,
-    ending: Ending,
+    shutdown: Shutdown,
 }
 
 /// The counts of a proxy, while it runs and afterwards. Reading them waits for no handler.
@@ -90,7 +90,7 @@ impl Status {
 }
 
 /// The work of a proxy that is left when the relay has ended.
-pub struct Ending {
+pub struct Shutdown {
     status: Status,
     workers: Option<Arc<Workers>>,
     log: Option<Log>,
@@ -160,8 +160,8 @@ impl Proxy {
         });
         let status = Status(shared);
         let deadline = Arc::new(Deadline::unset());
-        let ending = Ending { status: status.clone(), workers, log, format, recording, deadline };
-        Ok(Self { addresses, stop, serving, status, ending })
+        let shutdown = Shutdown { status: status.clone(), workers, log, format, recording, deadline };
+        Ok(Self { addresses, stop, serving, status, shutdown })
     }
 
     /// The addresses where clients connect.
@@ -190,19 +190,19 @@ impl Proxy {
 
     /// Returns the rest of the work, to be done once the relay has ended.
     #[must_use]
-    pub fn into_ending(self) -> Ending {
-        self.ending
+    pub fn into_shutdown(self) -> Shutdown {
+        self.shutdown
     }
 
     /// Waits for handlers, and writes the ends of the recording and of the log. Blocks for 2 seconds at most; see
-    /// [`Ending::finish`].
+    /// [`Shutdown::finish`].
     #[must_use]
     pub fn finish(self, relay: RelayReport) -> Report {
-        self.ending.finish(relay)
+        self.shutdown.finish(relay)
     }
 }
 
-impl Ending {
+impl Shutdown {
     /// Returns a function that ends [`finish`](Self::finish) early.
     pub fn hurry(&self) -> impl Fn() + Send + Sync + use<> {
         let deadline = Arc::clone(&self.deadline);

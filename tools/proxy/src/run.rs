@@ -137,12 +137,12 @@ impl Signals {
     /// Finishes the proxy. A further signal ends the waiting.
     async fn finish(&mut self, proxy: Proxy, report: RelayReport) -> Report {
         let status = proxy.status();
-        let ending = proxy.into_ending();
-        let hurry = ending.hurry();
+        let shutdown = proxy.into_shutdown();
+        let hurry = shutdown.hurry();
         if self.stops > 1 {
             hurry();
         }
-        let mut finished = tokio::task::spawn_blocking(move || ending.finish(report));
+        let mut finished = tokio::task::spawn_blocking(move || shutdown.finish(report));
         loop {
             tokio::select! {
                 finished = &mut finished => match finished {

@@ -80,7 +80,7 @@ impl Running {
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
-    /// Its exit code, once it has ended, and the rest of what it said.
+    /// Waits for its end. Returns its exit code and the rest of its standard error.
     fn end(mut self) -> (Option<i32>, String) {
         let end = Instant::now() + Duration::from_secs(20);
         let status = loop {
@@ -150,10 +150,10 @@ fn a_signal_ends_it_with_a_summary() {
 fn a_second_signal_ends_open_connections() {
     let running = Running::start(&["--drain", "3600", "--quiet"]);
     let mut client = TcpStream::connect(running.address).unwrap();
-    echo(&mut client, b"I stay\n");
+    echo(&mut client, b"before the signal\n");
     running.signal("TERM");
     sleep(Duration::from_millis(200));
-    echo(&mut client, b"and am served\n");
+    echo(&mut client, b"after the signal\n");
     running.signal("TERM");
     let (code, said) = running.end();
     assert_eq!(code, Some(0));
@@ -161,7 +161,7 @@ fn a_second_signal_ends_open_connections() {
     assert_eq!(client.read(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
 }
 
-/// Counts bytes by side.
+/// The bytes of each side.
 #[derive(Default)]
 struct Bytes([Vec<u8>; 2]);
 
@@ -226,6 +226,9 @@ fn exit_codes_tell_wrong_usage_from_other_failures() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
         assert!(said.contains(says), "{arguments:?}: {said}");
+        let program = std::env::current_exe().unwrap();
+        let program = format!("{} proxy: ", program.file_name().unwrap().to_string_lossy());
+        assert!(said.starts_with(&program) || said.starts_with("error: "), "{arguments:?}: {said}");
     }
     assert_eq!(std::fs::read_to_string(kept).unwrap(), "precious", "nothing is replaced before it listens");
 }
@@ -257,7 +260,7 @@ fn read_until(running: &mut Running, text: &str) -> String {
     read
 }
 
-/// The seconds that the proxy takes to end, its exit code, and the rest of its standard error.
+/// Waits for the end of the proxy. Returns the time that it took, the exit code, and the rest of standard error.
 fn timed_end(running: Running) -> (Duration, Option<i32>, String) {
     let started = Instant::now();
     let (code, said) = running.end();

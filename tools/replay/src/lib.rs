@@ -11,13 +11,11 @@
 //! * `--list` only lists the inputs.
 
 mod arguments;
-mod html;
 mod live;
 mod output_arguments;
 mod records;
 mod recut;
 mod run;
-mod selection;
 mod setup;
 
 pub use crate::arguments::Arguments;

@@ -2,12 +2,15 @@
 //!
 //! A [`SourceReader`](enjamb_sources::SourceReader) gives events to sessions under watch, on this thread
 //! or on several (`parallel`). The records go to a sink (`output`), which writes them as lines, as CSV or
-//! into a dataset, and keeps the times for the report.
+//! into a dataset, and keeps the times for the report (`html`). `selection` decides which records count.
 
+mod html;
 mod output;
 mod parallel;
 mod piece;
 mod piece_sink;
 mod run;
+mod selection;
 
 pub(crate) use self::run::run;
+pub(crate) use self::selection::Selection;

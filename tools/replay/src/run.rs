@@ -8,7 +8,7 @@ use enjamb_protocols::Registry;
 use enjamb_sources::{Exit, Notices, ProtocolChoice};
 
 use crate::arguments::Arguments;
-use crate::selection::Selection;
+use crate::records::Selection;
 use crate::setup::Setup;
 use crate::{live, records, recut};
 

@@ -38,7 +38,7 @@ impl Outcome {
 
     fn of(violation: &Violation) -> Self {
         let text = violation.to_string();
-        let shown = text.split("\nas a test:").next().unwrap_or(&text);
+        let shown = text.split("\nas a test").next().unwrap_or(&text);
         let picture: Vec<String> = shown.lines().filter(|line| *line != violation.verdict).map(shortened).collect();
         Self::Fails { verdict: violation.verdict.clone(), picture: picture.join("\n").trim_end().to_owned() }
     }

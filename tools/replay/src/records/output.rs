@@ -8,9 +8,9 @@ use enjamb_monitor::{CsvWriter, DatasetWriter, Format, Output, Record};
 use enjamb_sources::Stop;
 use serde_json::Value;
 
-use crate::html::Timeline;
+use crate::records::html::Timeline;
 use crate::records::piece::Piece;
-use crate::selection::Selection;
+use crate::records::selection::Selection;
 
 /// The form in which records are written.
 #[derive(Clone, Copy)]

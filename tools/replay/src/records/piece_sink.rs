@@ -7,7 +7,7 @@ use enjamb_monitor::{CsvWriter, Format, Output, Record, Rows};
 use crate::records::output::RecordForm;
 use crate::records::parallel::Drain;
 use crate::records::piece::Piece;
-use crate::selection::Selection;
+use crate::records::selection::Selection;
 
 /// Takes the records that are selected, and formats them into memory. Another thread writes them, after the header.
 pub(crate) struct PieceSink {

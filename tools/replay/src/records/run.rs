@@ -12,13 +12,13 @@ use enjamb_monitor::{Captures, DatasetWriter, Format, Opener, Output, Show, Stat
 use enjamb_sources::{Exit, Progress, SourceReader, SourceReport, Stop};
 use serde_json::Value;
 
-use crate::html::{self, Page};
 use crate::output_arguments::{OutputArguments, OutputFormat};
+use crate::records::html::{self, Page};
 use crate::records::output::{RecordForm, Sink, header};
 use crate::records::parallel::{self, Parallel};
 use crate::records::piece::Piece;
 use crate::records::piece_sink::PieceSink;
-use crate::selection::Selection;
+use crate::records::selection::Selection;
 use crate::setup::Setup;
 
 /// Standard output, buffered.

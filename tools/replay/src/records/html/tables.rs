@@ -4,7 +4,7 @@ use enjamb::Side;
 use enjamb_monitor::{ErrorCount, KindCount, LongConnection, Outcomes, Quantiles, SideSummary, Summary};
 use maud::{Markup, html};
 
-use crate::html::text::{foreign, grouped};
+use crate::records::html::text::{foreign, grouped};
 
 /// The longest list.
 pub(super) const LISTED_MAX: usize = 20;

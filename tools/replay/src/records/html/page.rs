@@ -7,11 +7,11 @@ use enjamb_sources::CaptureTotals;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::{Value, json};
 
-use crate::html::sections;
-use crate::html::style::{STYLE, policy};
-use crate::html::tables::{self, LISTED_MAX, number};
-use crate::html::text::{bytes, duration, foreign, grouped, json_in_script, visible};
-use crate::html::timeline::Timeline;
+use crate::records::html::sections;
+use crate::records::html::style::{STYLE, policy};
+use crate::records::html::tables::{self, LISTED_MAX, number};
+use crate::records::html::text::{bytes, duration, foreign, grouped, json_in_script, visible};
+use crate::records::html::timeline::Timeline;
 
 /// The content of a report.
 pub(crate) struct Page<'a> {

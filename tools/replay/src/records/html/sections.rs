@@ -4,9 +4,9 @@ use enjamb::Side;
 use enjamb_monitor::{Bucket, Summary};
 use maud::{Markup, html};
 
-use crate::html::chart::{Plot, Series, bars, columns, logarithmic, ranges, round_up};
-use crate::html::text::{bytes, compact, counted, duration, grouped, visible};
-use crate::html::timeline::{DRAWN_MAX, Timeline};
+use crate::records::html::chart::{Plot, Series, bars, columns, logarithmic, ranges, round_up};
+use crate::records::html::text::{bytes, compact, counted, duration, grouped, visible};
+use crate::records::html::timeline::{DRAWN_MAX, Timeline};
 
 /// The bars of a plot.
 const BARS_MAX: usize = 10;

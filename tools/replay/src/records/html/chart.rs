@@ -5,7 +5,7 @@
 use enjamb_monitor::Bucket;
 use maud::{Markup, PreEscaped, Render, html};
 
-use crate::html::text::{compact, duration, grouped, short};
+use crate::records::html::text::{compact, duration, grouped, short};
 
 /// A drawing, in units of about a pixel.
 pub(super) struct Plot {
