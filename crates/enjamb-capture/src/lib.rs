@@ -8,8 +8,8 @@
 //!
 //! # Components
 //!
-//! * [`read()`] and [`open`] read a whole capture, report its connections to a [`Tap`](enjamb::Tap),
-//!   and return a [`Report`].
+//! * [`read()`] and [`open`] read a whole capture, report its connections to a
+//!   [`Tap`](enjamb::Tap), and return a [`Report`].
 //! * [`Capture`] reads the packets of a file. From a truncated or damaged file it reads all whole
 //!   packets.
 //! * [`Decoder`] finds the TCP segment in a packet, or the [reason](Ignored) why there is none.

@@ -1,8 +1,8 @@
 //! A child process that receives a task, leaves marks while it works, and returns an answer.
 //!
-//! Parent and child share a temporary folder, whose path the child finds in its environment. Each thing that
-//! passes between them is a file there: `task`, `begun`, `mark`, `answer`. A file survives the child, so the
-//! parent can read how far a child came that died.
+//! Parent and child share a temporary folder, whose path the child finds in its environment. Each
+//! thing that passes between them is a file there: `task`, `begun`, `mark`, `answer`. A file
+//! survives the child, so the parent can read how far a child came that died.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -28,8 +28,9 @@ const STDERR_BYTES_MAX: usize = 1 << 20;
 pub enum ChildOutput {
     /// The child has no standard input, and its output is dropped.
     Discard,
-    /// The child has the parent's standard input and output. A line on its standard error is passed on once,
-    /// however many children print it: each of them does the same work again from the start.
+    /// The child has the parent's standard input and output. A line on its standard error is passed
+    /// on once, however many children print it: each of them does the same work again from the
+    /// start.
     Forward,
 }
 
@@ -74,8 +75,8 @@ impl Relaunch {
         Self { program, variable, output, forwarded: HashSet::new() }
     }
 
-    /// Starts a child with `task` and waits until it ends. There is no time limit: a child that may hang
-    /// runs a [`Watchdog`](crate::Watchdog) itself.
+    /// Starts a child with `task` and waits until it ends. There is no time limit: a child that may
+    /// hang runs a [`Watchdog`](crate::Watchdog) itself.
     ///
     /// # Errors
     /// The folder cannot be made or written, or the program cannot be started.
@@ -133,8 +134,8 @@ pub struct Task {
 }
 
 impl Task {
-    /// Reads the task that a [`Relaunch`] with this variable gave to this process. `None`: this process is
-    /// not its child.
+    /// Reads the task that a [`Relaunch`] with this variable gave to this process. `None`: this
+    /// process is not its child.
     #[must_use]
     pub fn of_this_process(variable: &str) -> Option<Self> {
         let folder = PathBuf::from(std::env::var_os(variable)?);
@@ -154,8 +155,8 @@ impl Task {
         let _ = fs::write(self.path(BEGUN), "");
     }
 
-    /// Leaves a mark, which replaces the one before it. Ends the process if the parent is gone: nobody would
-    /// read an answer.
+    /// Leaves a mark, which replaces the one before it. Ends the process if the parent is gone:
+    /// nobody would read an answer.
     pub fn mark(&self, mark: &[u8]) {
         // The parent removes the folder when it ends, unless it was killed.
         if self.parent != parent() || !self.folder.exists() {
@@ -186,8 +187,8 @@ fn parent() -> u32 {
     0
 }
 
-/// Limits the memory of this process to so many bytes, and switches core dumps off. Does nothing on systems
-/// other than Unix.
+/// Limits the memory of this process to so many bytes, and switches core dumps off. Does nothing on
+/// systems other than Unix.
 pub fn limit_memory(bytes: u64) {
     #[cfg(unix)]
     {

@@ -18,10 +18,11 @@ pub enum Crash {
 }
 
 impl Crash {
-    /// Reads the kind of the crash from the exit status and the text that the process wrote to standard error.
+    /// Reads the kind of the crash from the exit status and the text that the process wrote to
+    /// standard error.
     ///
-    /// The text decides first: Rust reports an overflowed stack and a failed allocation there, and ends both
-    /// with the same signal.
+    /// The text decides first: Rust reports an overflowed stack and a failed allocation there, and
+    /// ends both with the same signal.
     #[must_use]
     pub fn of(status: ExitStatus, stderr: &str) -> Self {
         if stderr.contains("has overflowed its stack") || stderr.contains("stack overflow") {

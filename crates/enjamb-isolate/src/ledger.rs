@@ -1,9 +1,10 @@
 //! A ledger of the items that ended a process.
 //!
-//! A tool works through numbered items, and any of them may end the process. So the tool runs in a child: the
-//! same program with the same arguments. Before the child tries an item it leaves the number as its mark.
-//! When the child dies, the parent enters that item in the ledger, with the crash, and starts another child
-//! with the ledger as its task. That child does the same work from the start, and passes the item over.
+//! A tool works through numbered items, and any of them may end the process. So the tool runs in a
+//! child: the same program with the same arguments. Before the child tries an item it leaves the
+//! number as its mark. When the child dies, the parent enters that item in the ledger, with the
+//! crash, and starts another child with the ledger as its task. That child does the same work from
+//! the start, and passes the item over.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -38,8 +39,8 @@ impl Ledger {
         Self { crashes: entries(&String::from_utf8_lossy(task.bytes())).collect(), task: Some(task), ..Self::default() }
     }
 
-    /// Returns how a child before this one ended when it tried the item, and counts the item as passed over.
-    /// `None`: no child ended there.
+    /// Returns how a child before this one ended when it tried the item, and counts the item as
+    /// passed over. `None`: no child ended there.
     #[must_use]
     pub fn pass_over(&self, number: u64) -> Option<&str> {
         let crash = self.crashes.get(&number)?;
@@ -47,8 +48,8 @@ impl Ledger {
         Some(crash)
     }
 
-    /// Returns whether so many items were passed over that nothing more should be tried. No child before
-    /// this one came further than here.
+    /// Returns whether so many items were passed over that nothing more should be tried. No child
+    /// before this one came further than here.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.passed.get() >= CRASHES_MAX
@@ -70,8 +71,8 @@ pub enum LedgerError {
     NoChild(io::Error),
     /// A child died before it tried an item.
     NoItem(Crash),
-    /// Too many items ended a child: their numbers and crashes. The work did not stop when the ledger
-    /// [was full](Ledger::is_full).
+    /// Too many items ended a child: their numbers and crashes. The work did not stop when the
+    /// ledger [was full](Ledger::is_full).
     TooManyCrashes(Vec<(u64, String)>),
 }
 
@@ -95,7 +96,8 @@ impl std::error::Error for LedgerError {
     }
 }
 
-/// Does `work` in a child, and in another child whenever one dies. In the child itself, does it here.
+/// Does `work` in a child, and in another child whenever one dies. In the child itself, does it
+/// here.
 ///
 /// The program must come to this call whenever it has the same arguments.
 ///

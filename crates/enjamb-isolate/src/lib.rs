@@ -1,19 +1,20 @@
 //! Runs code that somebody else wrote, and reports how it ended.
 //!
-//! A parser under test may panic, hang, overflow its stack, exhaust memory or exit. None of that may
-//! end a test run or a tool. There are two places to run such code:
+//! A parser under test may panic, hang, overflow its stack, exhaust memory or exit. None of that
+//! may end a test run or a tool. There are two places to run such code:
 //!
 //! | place | survives | costs |
 //! |---|---|---|
 //! | a watched thread: [`Watchdog`], [`supervise`] | a panic, a call that never returns | a thread |
 //! | a child process: [`Relaunch`] and [`Task`] | those too, and whatever ends a process | a process start |
 //!
-//! A child is this program, started again ([`Program`]). It receives a task and returns an answer, both
-//! bytes whose meaning only the caller defines. While it works it may leave a *mark*: the bytes that name
-//! the input it is about to try. When the child dies, the last mark tells the parent which input ended it.
+//! A child is this program, started again ([`Program`]). It receives a task and returns an answer,
+//! both bytes whose meaning only the caller defines. While it works it may leave a *mark*: the
+//! bytes that name the input it is about to try. When the child dies, the last mark tells the
+//! parent which input ended it.
 //!
-//! [`Ledger`] and [`run_in_child`] are built on that, for a tool which works through numbered items: an
-//! item that ends the child is entered in the ledger, and the next child passes it over.
+//! [`Ledger`] and [`run_in_child`] are built on that, for a tool which works through numbered
+//! items: an item that ends the child is entered in the ledger, and the next child passes it over.
 //!
 //! Everything is safe Rust. The crate knows nothing about protocols or laws.
 

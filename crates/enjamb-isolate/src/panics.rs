@@ -1,8 +1,8 @@
 //! Panics, caught without output.
 //!
-//! A search for the smallest failing input makes the same code panic hundreds of times. A panic hook, which
-//! is installed once, keeps those panics off the terminal and notes where each happened. All other panics go
-//! to the hook that was there before.
+//! A search for the smallest failing input makes the same code panic hundreds of times. A panic
+//! hook, which is installed once, keeps those panics off the terminal and notes where each
+//! happened. All other panics go to the hook that was there before.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -54,8 +54,8 @@ impl fmt::Display for Panic {
 
 impl std::error::Error for Panic {}
 
-/// Runs `work` on this thread. A panic of it prints nothing. A panic inside of [`uncaught`] passes through, printed as
-/// any other.
+/// Runs `work` on this thread. A panic of it prints nothing. A panic inside of [`uncaught`] passes
+/// through, printed as any other.
 ///
 /// # Errors
 /// The panic, with its message and place.
@@ -82,8 +82,9 @@ pub fn catch_panic<R>(work: impl FnOnce() -> R + UnwindSafe) -> Result<R, Panic>
     })
 }
 
-/// Runs `work`, which foreign code inside of [`catch_panic`] calls back, such as the receiver of its results. A panic of
-/// `work` is not the foreign code's: it is printed, and is not caught there.
+/// Runs `work`, which foreign code inside of [`catch_panic`] calls back, such as the receiver of
+/// its results. A panic of `work` is not the foreign code's: it is printed, and is not caught
+/// there.
 pub fn uncaught<R>(work: impl FnOnce() -> R) -> R {
     let outer = CATCHING.replace(false);
     // Stays `false` after a panic: so `catch_panic` recognizes it.

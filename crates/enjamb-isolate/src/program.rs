@@ -23,14 +23,15 @@ impl Program {
         Self::with_arguments(std::env::args_os().skip(1))
     }
 
-    /// A test binary of the standard harness that runs one test, by its full name, even if it is ignored.
+    /// A test binary of the standard harness that runs one test, by its full name, even if it is
+    /// ignored.
     #[must_use]
     pub fn of_test(name: &str) -> Self {
         Self::with_arguments([name, "--exact", "--nocapture", "--test-threads=1", "--include-ignored"])
     }
 
-    /// The test that runs on this thread: the standard harness names its threads after their tests. `None`
-    /// on the main thread, unless one test was chosen with `--exact`.
+    /// The test that runs on this thread: the standard harness names its threads after their tests.
+    /// `None` on the main thread, unless one test was chosen with `--exact`.
     #[must_use]
     pub fn of_current_test() -> Option<Self> {
         let exact = std::env::args().any(|argument| argument == "--exact");

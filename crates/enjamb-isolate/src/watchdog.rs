@@ -1,8 +1,8 @@
 //! A thread for foreign code, and a watch over it.
 //!
-//! A call that never returns cannot be stopped. The watchdog runs the work on a thread of its own, and gives
-//! that thread up when it makes no progress for too long. The thread then burns a processor until the
-//! process ends, so a caller should limit how many it gives up.
+//! A call that never returns cannot be stopped. The watchdog runs the work on a thread of its own,
+//! and gives that thread up when it makes no progress for too long. The thread then burns a
+//! processor until the process ends, so a caller should limit how many it gives up.
 
 use std::fmt;
 use std::io;
@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use crate::panics::{Panic, catch_panic};
 
-/// The stack of a watched thread unless another is chosen, in bytes: enough for code that does not recurse
-/// without end.
+/// The stack of a watched thread unless another is chosen, in bytes: enough for code that does not
+/// recurse without end.
 pub const STACK_BYTES: usize = 16 << 20;
 
 /// A counter that the work advances, so that a watchdog sees that it is alive.
@@ -82,8 +82,8 @@ impl Watchdog {
         Self { name: None, patience, stack: STACK_BYTES }
     }
 
-    /// Names the thread. Without a name it has that of the caller's thread. Rust reports an overflowed stack
-    /// and a panic under this name.
+    /// Names the thread. Without a name it has that of the caller's thread. Rust reports an
+    /// overflowed stack and a panic under this name.
     #[must_use]
     pub fn named(mut self, name: &str) -> Self {
         // The name of a thread cannot hold a NUL.
@@ -134,8 +134,8 @@ impl Watchdog {
     }
 }
 
-/// Runs `work` on a thread of this name and returns whatever happens to it, within `patience`. A panic of it
-/// prints nothing.
+/// Runs `work` on a thread of this name and returns whatever happens to it, within `patience`. A
+/// panic of it prints nothing.
 ///
 /// ```
 /// use std::time::Duration;

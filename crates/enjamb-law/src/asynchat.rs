@@ -1,8 +1,10 @@
-//! Programs of terminators as in `asynchat`, run by the engine and by a naive reader of the whole stream.
+//! Programs of terminators as in `asynchat`, run by the engine and by a naive reader of the whole
+//! stream.
 //!
-//! `asynchat` drives a conversation by setting the next terminator inside `found_terminator`. A [`Program`] is such a sequence;
-//! [`Interpreter`] runs it on the engine, and [`reference()`] on the whole stream at once with a substring search.
-//! If the two agree under every segmentation, and with the answers of the real `asynchat`, the engine is right.
+//! `asynchat` drives a conversation by setting the next terminator inside `found_terminator`. A
+//! [`Program`] is such a sequence; [`Interpreter`] runs it on the engine, and [`reference()`] on
+//! the whole stream at once with a substring search. If the two agree under every segmentation, and
+//! with the answers of the real `asynchat`, the engine is right.
 
 use std::convert::Infallible;
 
@@ -24,7 +26,8 @@ pub struct Program {
     pub first: Terminator,
     /// The settings by the calls of `found`, one after the other.
     pub rest: Vec<Setting>,
-    /// Whether the settings begin again after the last one. Otherwise all later calls keep the terminator.
+    /// Whether the settings begin again after the last one. Otherwise all later calls keep the
+    /// terminator.
     pub cycle: bool,
 }
 

@@ -1,7 +1,7 @@
 //! The laws of a definition, checked: each in a child process first, then in this one.
 //!
-//! Only when the child survives is the law tried in this process too, where it does what it did in the child.
-//! So nothing that a subject does ends a test run.
+//! Only when the child survives is the law tried in this process too, where it does what it did in
+//! the child. So nothing that a subject does ends a test run.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -40,8 +40,8 @@ where
     /// definition, and is tried first the next time.
     ///
     /// # Panics
-    /// With the smallest violation if the law is broken; with the reason if the law does not apply or the
-    /// definition cannot be used.
+    /// With the smallest violation if the law is broken; with the reason if the law does not apply
+    /// or the definition cannot be used.
     #[track_caller]
     pub fn assert(self, law: Law) {
         if let Some(mismatch) = self.mismatch() {
@@ -71,7 +71,8 @@ where
     /// Tries all laws that apply, as a test does, and prints the others with the reason.
     ///
     /// # Panics
-    /// With the smallest violation of the first law that is broken, or if the definition cannot be used.
+    /// With the smallest violation of the first law that is broken, or if the definition cannot be
+    /// used.
     #[track_caller]
     pub fn assert_all(self) {
         let laws = Arc::new(self);
@@ -138,12 +139,14 @@ where
         match outcome {
             Ok(verdict) => task.end(&verdict),
             Err(LawFailure::Hung(case)) => task.end(&ChildVerdict::Fatal(Breach::Hung, case)),
-            // An encoder that panics, for one. The parent sees a crash, and finds the input by its mark.
+            // An encoder that panics, for one. The parent sees a crash, and finds the input by its
+            // mark.
             Err(LawFailure::Panicked(_) | LawFailure::NoThread(_)) => std::process::exit(101),
         }
     }
 
-    /// The reason why a law does not apply. The reasons are those that `laws!` prints for an ignored test.
+    /// The reason why a law does not apply. The reasons are those that `laws!` prints for an
+    /// ignored test.
     fn inapplicable(&self, law: Law) -> Option<String> {
         if let Some(reason) = self.without.get(&law) {
             return Some(reason.clone());
@@ -166,8 +169,8 @@ where
         Some(reason.to_owned())
     }
 
-    /// A key that `laws!` chose a test by, and that is not what the subject reports. Without this check a law
-    /// that applies would be ignored.
+    /// A key that `laws!` chose a test by, and that is not what the subject reports. Without this
+    /// check a law that applies would be ignored.
     fn mismatch(&self) -> Option<String> {
         let left_out = |law| self.without.contains_key(&law);
         let subject = &self.subject;

@@ -1,9 +1,9 @@
 //! Laws in a child process.
 //!
-//! A stack that overflows and memory that runs out end the process, and a test run with it. So a law is tried
-//! in a child first: the same test binary, started again for the same test. If the child dies, a second one
-//! marks each case before it feeds it, and the last mark is the case that killed it. More children then get
-//! parts of that case, to find how little of it is enough.
+//! A stack that overflows and memory that runs out end the process, and a test run with it. So a
+//! law is tried in a child first: the same test binary, started again for the same test. If the
+//! child dies, a second one marks each case before it feeds it, and the last mark is the case that
+//! killed it. More children then get parts of that case, to find how little of it is enough.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -35,7 +35,8 @@ const PROBING_MAX: Duration = Duration::from_secs(5);
 pub(crate) enum ChildVerdict {
     /// It holds.
     Holds(Tally),
-    /// It does not hold, or could not be tried. The same will happen in this process, and nothing dies of it.
+    /// It does not hold, or could not be tried. The same will happen in this process, and nothing
+    /// dies of it.
     Survived,
     /// The child died, or hung, in this case.
     Fatal(Breach, Case),
@@ -84,8 +85,8 @@ fn is_crash(report: &ChildReport, breach: Option<&Breach>) -> bool {
     }
 }
 
-/// One line with the law, two flags and the length of the name; then the name, and the script of a case to
-/// feed in place of the law.
+/// One line with the law, two flags and the length of the name; then the name, and the script of a
+/// case to feed in place of the law.
 fn task_bytes(name: &str, law: Law, marks: bool, feed: Option<&Case>) -> Vec<u8> {
     let head = format!("{law} {} {} {}\n{name}", u8::from(marks), u8::from(feed.is_some()), name.len());
     let script = feed.map(|Case { input, cuts }| Script::of(input, cuts).encode());

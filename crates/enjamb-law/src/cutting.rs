@@ -1,8 +1,8 @@
 //! An input with its chunks glued together, and every way to cut it again.
 //!
-//! Neighbouring chunks of one side are glued. The result is a list of *turns*: between two turns the other side
-//! sent something, or a gap or an end came. The edges of turns are cause and effect and stay where they are.
-//! Inside a turn every cut is legal.
+//! Neighbouring chunks of one side are glued. The result is a list of *turns*: between two turns
+//! the other side sent something, or a gap or an end came. The edges of turns are cause and effect
+//! and stay where they are. Inside a turn every cut is legal.
 
 use enjamb::transcript::{Content, Entry};
 use enjamb::{Ending, Side, Time, Transcript};
@@ -21,7 +21,8 @@ pub enum Event<'a> {
     Chunk(&'a [u8]),
     /// Bytes that are missing.
     Gap(u64),
-    /// Nothing: the subject is asked again without anything new. Only the [quiet](crate::Law::Quiet) law does this.
+    /// Nothing: the subject is asked again without anything new. Only the
+    /// [quiet](crate::Law::Quiet) law does this.
     Again,
     /// The side's stream ends.
     Close(Ending),
@@ -72,20 +73,22 @@ impl Cutting {
         &self.turns
     }
 
-    /// Returns the bytes of payload in all turns together. A cut is a number between 1 and one less than this.
+    /// Returns the bytes of payload in all turns together. A cut is a number between 1 and one less
+    /// than this.
     #[must_use]
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Returns the payload of all turns together. Where there is only one stream, this is the stream.
+    /// Returns the payload of all turns together. Where there is only one stream, this is the
+    /// stream.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         self.turns.iter().flat_map(|(_, what)| payload(what)).copied().collect()
     }
 
-    /// Returns the beginning, with so many bytes of payload, or all of it if it has no more. Events after the
-    /// last of these bytes are left out.
+    /// Returns the beginning, with so many bytes of payload, or all of it if it has no more. Events
+    /// after the last of these bytes are left out.
     #[must_use]
     pub fn beginning(&self, bytes: usize) -> Self {
         if self.len <= bytes {
@@ -115,8 +118,8 @@ impl Cutting {
         self.len == 0
     }
 
-    /// Returns the events in order, with the payload cut before each byte whose number is in `cuts`. The cuts are
-    /// in ascending order. A cut at the edge of a turn changes nothing.
+    /// Returns the events in order, with the payload cut before each byte whose number is in
+    /// `cuts`. The cuts are in ascending order. A cut at the edge of a turn changes nothing.
     pub fn cut<'a>(&'a self, cuts: &'a [usize]) -> impl Iterator<Item = (Side, Event<'a>)> {
         let mut offset = 0;
         let mut next = 0;

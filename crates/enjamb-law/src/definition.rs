@@ -25,8 +25,8 @@ const CASES: usize = 1000;
 /// The environment variable that sets another number of random cases.
 const CASES_VARIABLE: &str = "ENJAMB_LAW_CASES";
 
-/// The definition of a codec, parser or reader, with a few of its messages: all that the laws need. The
-/// [`laws!`](crate::laws!) macro makes tests of one.
+/// The definition of a codec, parser or reader, with a few of its messages: all that the laws need.
+/// The [`laws!`](crate::laws!) macro makes tests of one.
 ///
 /// ```
 /// use enjamb::Framer;
@@ -68,7 +68,8 @@ impl<S> Laws<S>
 where
     S: Subject<Event: Comparable, Error: Comparable> + Send + Sync + 'static,
 {
-    /// A definition of `subject`. Its regressions are kept under `name`, which also seeds the random cases.
+    /// A definition of `subject`. Its regressions are kept under `name`, which also seeds the
+    /// random cases.
     #[track_caller]
     pub fn new(name: impl Into<String>, subject: S) -> Self {
         let cases = std::env::var(CASES_VARIABLE).ok().and_then(|text| text.parse().ok());
@@ -107,8 +108,8 @@ where
         messages.into_iter().fold(self, Self::message)
     }
 
-    /// Adds a piece that matters, such as a delimiter or a keyword. The common ending of the messages, and
-    /// line ends in them, are found without it.
+    /// Adds a piece that matters, such as a delimiter or a keyword. The common ending of the
+    /// messages, and line ends in them, are found without it.
     #[must_use]
     pub fn token(mut self, token: impl AsRef<[u8]>) -> Self {
         self.grammar.add_token(token.as_ref().to_vec());
@@ -121,15 +122,16 @@ where
         tokens.into_iter().fold(self, Self::token)
     }
 
-    /// Adds the form of a length in front of a payload. A length at the front of every message is found
-    /// without it.
+    /// Adds the form of a length in front of a payload. A length at the front of every message is
+    /// found without it.
     #[must_use]
     pub fn prefix(mut self, prefix: Prefix) -> Self {
         self.grammar.prefixes.push(prefix);
         self
     }
 
-    /// Sets the longest message that the subject takes, in bytes. The [bounded](Law::Bounded) law needs it.
+    /// Sets the longest message that the subject takes, in bytes. The [bounded](Law::Bounded) law
+    /// needs it.
     #[must_use]
     pub fn limit(self, bytes: usize) -> Self {
         self.bound(Bound::of(bytes))
@@ -150,18 +152,18 @@ where
         self
     }
 
-    /// Sets whether the subject waits for its input. In [`laws!`](crate::laws!) this key chooses whether the
-    /// [awake](Law::Awake) law is tried or reported as ignored; it must be what the subject
-    /// [reports](Subject::waits).
+    /// Sets whether the subject waits for its input. In [`laws!`](crate::laws!) this key chooses
+    /// whether the [awake](Law::Awake) law is tried or reported as ignored; it must be what the
+    /// subject [reports](Subject::waits).
     #[must_use]
     pub fn waits(mut self, waits: bool) -> Self {
         self.waits = waits;
         self
     }
 
-    /// Sets whether the subject starts each message again for every chunk. In [`laws!`](crate::laws!) this key
-    /// chooses whether the [linear](Law::Linear) law is tried or reported as ignored; it must be what the
-    /// subject [reports](Subject::rescans).
+    /// Sets whether the subject starts each message again for every chunk. In
+    /// [`laws!`](crate::laws!) this key chooses whether the [linear](Law::Linear) law is tried or
+    /// reported as ignored; it must be what the subject [reports](Subject::rescans).
     #[must_use]
     pub fn rescans(mut self, rescans: bool) -> Self {
         self.rescans = rescans;
@@ -191,7 +193,8 @@ where
         self
     }
 
-    /// Adds a folder of recorded inputs, relative to the package. Each file is a [`Script`] in either form.
+    /// Adds a folder of recorded inputs, relative to the package. Each file is a [`Script`] in
+    /// either form.
     #[must_use]
     pub fn corpus(mut self, folder: impl Into<PathBuf>) -> Self {
         self.corpora.push(folder.into());
@@ -205,14 +208,16 @@ where
         self
     }
 
-    /// Sets the number of random cases for each law: 1000 by default, or the value of `ENJAMB_LAW_CASES`.
+    /// Sets the number of random cases for each law: 1000 by default, or the value of
+    /// `ENJAMB_LAW_CASES`.
     #[must_use]
     pub fn cases(mut self, cases: usize) -> Self {
         self.cases = cases;
         self
     }
 
-    /// Sets how long one run of the subject may take before it counts as hung: 20 seconds by default.
+    /// Sets how long one run of the subject may take before it counts as hung: 20 seconds by
+    /// default.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
@@ -226,16 +231,16 @@ where
         self
     }
 
-    /// Sets the full name of the test that checks this definition. The child process of a law is started with
-    /// it. Without it the name of the current thread is used.
+    /// Sets the full name of the test that checks this definition. The child process of a law is
+    /// started with it. Without it the name of the current thread is used.
     #[must_use]
     pub fn in_test(mut self, name: &str) -> Self {
         self.program = Some(Program::of_test(name));
         self
     }
 
-    /// Sets the arguments with which this program, started again, [checks](Self::check) the same definition,
-    /// for a program that is not a test.
+    /// Sets the arguments with which this program, started again, [checks](Self::check) the same
+    /// definition, for a program that is not a test.
     #[must_use]
     pub fn started_with(mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         self.program = Some(Program::with_arguments(arguments));
@@ -272,8 +277,9 @@ where
         self.subject
     }
 
-    /// Returns the body of a fuzz target. It reads the fuzzer's bytes as a [`Script`] and checks the laws that
-    /// hold for any input. The function panics with the smallest violation when one is broken.
+    /// Returns the body of a fuzz target. It reads the fuzzer's bytes as a [`Script`] and checks
+    /// the laws that hold for any input. The function panics with the smallest violation when one
+    /// is broken.
     pub fn into_fuzz(self) -> impl Fn(&[u8]) + Send + Sync {
         let grammar = self.grammar();
         move |data| fuzz::any_input(&self.subject, &grammar, &Script::read(data))

@@ -1,6 +1,8 @@
-//! The vocabulary of a protocol: whole messages, the tokens that matter in them, and the forms of lengths.
+//! The vocabulary of a protocol: whole messages, the tokens that matter in them, and the forms of
+//! lengths.
 
-/// The vocabulary of a protocol, from which inputs are made that a parser does not refuse at the first byte.
+/// The vocabulary of a protocol, from which inputs are made that a parser does not refuse at the
+/// first byte.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grammar {
     /// Well-formed messages, each whole.
@@ -25,8 +27,8 @@ pub enum Prefix {
     U32Le,
     U64Be,
     U64Le,
-    /// Seven bits in each byte, the least significant first. The highest bit is set in all bytes but the last:
-    /// protobuf, MQTT.
+    /// Seven bits in each byte, the least significant first. The highest bit is set in all bytes
+    /// but the last: protobuf, MQTT.
     Varint,
     /// Decimal digits, then a colon: netstrings.
     DecimalColon,
@@ -87,8 +89,8 @@ impl Prefix {
 }
 
 impl Grammar {
-    /// Adds the parts that the messages show: their common ending, and the form of their length if all begin with
-    /// it.
+    /// Adds the parts that the messages show: their common ending, and the form of their length if
+    /// all begin with it.
     #[must_use]
     pub fn inferred(mut self) -> Self {
         let own = self.messages.clone();

@@ -1,4 +1,5 @@
-//! The inputs of the laws, made from the messages of a definition: streams, floods, depths and random cases.
+//! The inputs of the laws, made from the messages of a definition: streams, floods, depths and
+//! random cases.
 
 use proptest::strategy::{Strategy, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -10,7 +11,8 @@ use crate::script::Case;
 use crate::segmentations::Segmentations;
 use crate::strategy;
 
-/// Streams of well-formed messages: each alone, two neighbours, all, and all followed by a part of one.
+/// Streams of well-formed messages: each alone, two neighbours, all, and all followed by a part of
+/// one.
 pub(crate) fn streams(messages: &[Vec<u8>]) -> Vec<Cutting> {
     let mut streams: Vec<Vec<u8>> = messages.to_vec();
     if messages.len() > 1 {
@@ -49,8 +51,8 @@ pub(crate) fn within(messages: &[Vec<u8>], bytes_max: usize) -> Vec<&[u8]> {
     taken
 }
 
-/// The messages over and over, in one long list: 200 of them, or as many as have 64 KiB, and always at least
-/// two.
+/// The messages over and over, in one long list: 200 of them, or as many as have 64 KiB, and always
+/// at least two.
 pub(crate) fn many(messages: &[Vec<u8>]) -> Vec<&[u8]> {
     const MOST: usize = 200;
     const MOST_BYTES: usize = 64 << 10;
@@ -147,8 +149,8 @@ const NUMBERS: [&[u8]; 8] = [
     b"-1",
 ];
 
-/// Inputs that may overflow a stack or an integer, or exhaust memory: beginnings of messages over and over, and
-/// lengths at the edges of their types.
+/// Inputs that may overflow a stack or an integer, or exhaust memory: beginnings of messages over
+/// and over, and lengths at the edges of their types.
 pub(crate) fn extremes(grammar: &Grammar) -> Vec<Vec<u8>> {
     const DEEP: usize = 64 << 10;
     const MOST: usize = 400;

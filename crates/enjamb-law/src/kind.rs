@@ -4,8 +4,8 @@ use std::fmt::{self, Debug, Display};
 
 /// The kind of an error: its [`Debug`] text without the values in it.
 ///
-/// Texts quote buffers and count bytes, so two runs that fail in the same way may print different texts. The names
-/// of types and variants stay the same.
+/// Texts quote buffers and count bytes, so two runs that fail in the same way may print different
+/// texts. The names of types and variants stay the same.
 ///
 /// ```
 /// use enjamb_law::Kind;
@@ -17,15 +17,15 @@ use std::fmt::{self, Debug, Display};
 pub struct Kind(String);
 
 impl Kind {
-    /// Reads the kind from the debug text of an error. Strings, characters and numbers become `_`, and so does a
-    /// list of them. A backtrace is left out.
+    /// Reads the kind from the debug text of an error. Strings, characters and numbers become `_`,
+    /// and so does a list of them. A backtrace is left out.
     pub fn of(error: &(impl Debug + ?Sized)) -> Self {
         Self(without_values(without_backtrace(&format!("{error:?}"))))
     }
 }
 
-/// `anyhow` and similar crates print a backtrace when the environment asks for it. It depends on the call, not on
-/// the error.
+/// `anyhow` and similar crates print a backtrace when the environment asks for it. It depends on
+/// the call, not on the error.
 fn without_backtrace(text: &str) -> &str {
     text.split_once("Stack backtrace:").map_or(text, |(error, _)| error.trim_end())
 }

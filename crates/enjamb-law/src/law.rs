@@ -9,7 +9,8 @@ use std::str::FromStr;
 pub enum Law {
     /// One trace of messages, however the bytes were cut: [`split`](crate::split).
     Split,
-    /// Messages glued into one chunk, few or many, are the same messages: [`coalesce`](crate::coalesce).
+    /// Messages glued into one chunk, few or many, are the same messages:
+    /// [`coalesce`](crate::coalesce).
     Coalesce,
     /// A message is emitted as soon as its last byte was fed: [`prompt`](crate::prompt).
     Prompt,
@@ -24,13 +25,16 @@ pub enum Law {
     Linear,
     /// After an error, only that error: [`fused`](crate::fused).
     Fused,
-    /// An end of the stream inside a message differs from one between two messages: [`end`](crate::end).
+    /// An end of the stream inside a message differs from one between two messages:
+    /// [`end`](crate::end).
     End,
     /// A message gives the same events alone and among others: [`alone`](crate::alone).
     Alone,
-    /// A reader that waits is woken when bytes arrive, and does not spin when none do: [`awake`](crate::awake).
+    /// A reader that waits is woken when bytes arrive, and does not spin when none do:
+    /// [`awake`](crate::awake).
     Awake,
-    /// An event that is encoded and decoded again is the same event: [`round_trip`](crate::round_trip).
+    /// An event that is encoded and decoded again is the same event:
+    /// [`round_trip`](crate::round_trip).
     RoundTrip,
 }
 
@@ -51,7 +55,8 @@ impl Law {
         Self::RoundTrip,
     ];
 
-    /// The name of the law, which is also the name of its test: `split`, `coalesce`, ..., `round_trip`.
+    /// The name of the law, which is also the name of its test: `split`, `coalesce`, ...,
+    /// `round_trip`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -12,8 +12,8 @@ use crate::pulse;
 use crate::run::{Run, leave};
 use crate::subject::Subject;
 
-/// A constructor of machines, as a subject. A machine reads one stream: it gets the chunks of both sides, and no
-/// gaps.
+/// A constructor of machines, as a subject. A machine reads one stream: it gets the chunks of both
+/// sides, and no gaps.
 #[derive(Clone, Copy, Debug)]
 pub struct Machines<F>(pub F);
 
@@ -75,8 +75,8 @@ where
         true
     }
 
-    /// Feeds the messages byte by byte and notes the terminators that the machine waits for. If a frame of a few
-    /// bytes announces the length of the next, the form of that length is noted too.
+    /// Feeds the messages byte by byte and notes the terminators that the machine waits for. If a
+    /// frame of a few bytes announces the length of the next, the form of that length is noted too.
     fn vocabulary(&self, grammar: &mut Grammar) {
         for message in grammar.messages.clone() {
             let mut machine = (self.0)();
@@ -109,14 +109,16 @@ where
     }
 }
 
-/// A constructor of sessions, as a subject. Sides that the input does not close are closed at its end.
+/// A constructor of sessions, as a subject. Sides that the input does not close are closed at its
+/// end.
 #[derive(Clone, Copy, Debug)]
 pub struct Sessions<F>(pub F);
 
 /// The error of a session, which never fails.
 pub type Never = std::convert::Infallible;
 
-/// Feeds a session with the events from `next`. Each call of `next` gets the number of bytes that the session holds.
+/// Feeds a session with the events from `next`. Each call of `next` gets the number of bytes that
+/// the session holds.
 fn play<'a>(
     session: &mut dyn Session,
     mut next: impl FnMut(usize) -> Option<(Side, Event<'a>)>,

@@ -1,7 +1,7 @@
 //! The `laws!` macro: from one definition the tests, the fuzz target and the dictionary.
 
-/// Makes a module of a codec and a few of its messages: a `#[test]` for each law, and for a fuzzer a function,
-/// a dictionary and seeds.
+/// Makes a module of a codec and a few of its messages: a `#[test]` for each law, and for a fuzzer
+/// a function, a dictionary and seeds.
 ///
 /// ```
 /// # use enjamb_law::Machines;
@@ -25,14 +25,15 @@
 ///
 /// # Keys
 ///
-/// `subject` comes first. Every other key calls the method of [`Laws`](crate::Laws) with that name. `messages`
-/// and `tokens` take lists. `without` takes a list of laws with literal reasons:
+/// `subject` comes first. Every other key calls the method of [`Laws`](crate::Laws) with that name.
+/// `messages` and `tokens` take lists. `without` takes a list of laws with literal reasons:
 /// `without: [End => "a partial line is emitted"]`.
 ///
 /// # Laws that do not apply
 ///
-/// The keys decide, when the test is compiled, which laws apply. The test of another law has an `#[ignore]`
-/// with the reason, so that `cargo test` prints `ignored, no limit is set` and never `ok`.
+/// The keys decide, when the test is compiled, which laws apply. The test of another law has an
+/// `#[ignore]` with the reason, so that `cargo test` prints `ignored, no limit is set` and never
+/// `ok`.
 ///
 /// | law | applies with |
 /// |---|---|
@@ -45,10 +46,10 @@
 /// | `fused` | `fuses: true` |
 /// | `awake` | `waits: true` |
 ///
-/// Three of these keys describe the subject, and are set if the expression of the subject begins with the name
-/// of an adapter that always has this property: `waits` for `Reading`, `Writing` and `Streaming`, `fuses` for
-/// `Machines`, `rescans` for `Parsing`. A key in the definition takes precedence. If a key differs from what
-/// the subject reports, the tests fail and name the key.
+/// Three of these keys describe the subject, and are set if the expression of the subject begins
+/// with the name of an adapter that always has this property: `waits` for `Reading`, `Writing` and
+/// `Streaming`, `fuses` for `Machines`, `rescans` for `Parsing`. A key in the definition takes
+/// precedence. If a key differs from what the subject reports, the tests fail and name the key.
 #[macro_export]
 macro_rules! laws {
     ($(#[$meta:meta])* $visibility:vis mod $name:ident { subject: Reading $($rest:tt)* }) => {
@@ -71,7 +72,8 @@ macro_rules! laws {
     };
 }
 
-/// The module of a definition. The keys in the second list are those that the subject's name implies.
+/// The module of a definition. The keys in the second list are those that the subject's name
+/// implies.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __law_module {
@@ -130,8 +132,8 @@ macro_rules! __law_settings {
     };
 }
 
-/// The settings that decide which laws apply, each as one token tree. The implied keys come last, so that a
-/// key of the definition is found first.
+/// The settings that decide which laws apply, each as one token tree. The implied keys come last,
+/// so that a key of the definition is found first.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __law_keys {

@@ -1,9 +1,11 @@
-//! The search for the smallest failure: the smallest input, then the fewest cuts, then the earliest.
+//! The search for the smallest failure: the smallest input, then the fewest cuts, then the
+//! earliest.
 //!
-//! An input shrinks by leaving out turns and runs of bytes, long runs first. Then bytes are replaced by a plain one.
-//! A smaller input counts if some cutting of it fails: with the cuts that are left of the known ones, or with any
-//! one or two cuts if the input is short enough to try them all. The number of runs and the bytes fed are limited,
-//! so a slow subject or a long input gives a larger violation and not a test that hangs.
+//! An input shrinks by leaving out turns and runs of bytes, long runs first. Then bytes are
+//! replaced by a plain one. A smaller input counts if some cutting of it fails: with the cuts that
+//! are left of the known ones, or with any one or two cuts if the input is short enough to try them
+//! all. The number of runs and the bytes fed are limited, so a slow subject or a long input gives a
+//! larger violation and not a test that hangs.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -17,7 +19,8 @@ use crate::script::Case;
 
 /// A question about an input and its cuts: do they break the law?
 pub(crate) trait Trial {
-    /// The part of the answer that is computed once for each input, such as the outputs of the uncut input.
+    /// The part of the answer that is computed once for each input, such as the outputs of the
+    /// uncut input.
     type Reference;
 
     fn reference(&self, input: &Cutting) -> Self::Reference;
@@ -211,7 +214,8 @@ impl<T: Trial> Search<'_, T> {
     }
 }
 
-/// The least of `case` that still `dies`, by leaving out cuts and then runs of bytes. For trials that are slow.
+/// The least of `case` that still `dies`, by leaving out cuts and then runs of bytes. For trials
+/// that are slow.
 #[cfg(feature = "proptest")]
 pub(crate) fn least(case: &Case, mut dies: impl FnMut(&Case) -> bool) -> Case {
     let mut best = case.clone();
@@ -242,8 +246,8 @@ pub(crate) fn least(case: &Case, mut dies: impl FnMut(&Case) -> bool) -> Case {
     best
 }
 
-/// The fewest of `messages`, in their order, that still fail. The messages stay whole, since a law over messages
-/// is about whole ones.
+/// The fewest of `messages`, in their order, that still fail. The messages stay whole, since a law
+/// over messages is about whole ones.
 pub(crate) fn fewest<'m>(messages: &[&'m [u8]], fails: impl FnMut(&[&'m [u8]]) -> bool) -> Vec<&'m [u8]> {
     fewest_of(messages, fails)
 }

@@ -1,4 +1,5 @@
-//! What a subject emits in a run: events, errors, the verdict on the end of the stream, and breaches.
+//! What a subject emits in a run: events, errors, the verdict on the end of the stream, and
+//! breaches.
 
 use std::fmt::{self, Debug};
 
@@ -12,8 +13,8 @@ pub enum Output<E, F> {
     Event(E),
     /// An error.
     Error(F),
-    /// Its verdict on the end of the stream. A subject without such a verdict emits nothing when the stream
-    /// ends.
+    /// Its verdict on the end of the stream. A subject without such a verdict emits nothing when
+    /// the stream ends.
     End(End),
     /// It did something that no subject may do, whatever the input.
     Breach(Breach),
@@ -95,7 +96,8 @@ pub enum Breach {
     Hung,
     /// It overflowed its stack.
     StackOverflow,
-    /// It ran out of memory: it allocates by a length that the peer wrote, or buffers without bound.
+    /// It ran out of memory: it allocates by a length that the peer wrote, or buffers without
+    /// bound.
     OutOfMemory,
     /// Its process died, with this exit status.
     Died(String),

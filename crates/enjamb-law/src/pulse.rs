@@ -1,7 +1,7 @@
 //! The run that a law is in at this moment, for whoever watches its thread.
 //!
-//! A subject may never return from a call. Its thread is then given up, and only what the thread left here
-//! shows which input it was given.
+//! A subject may never return from a call. Its thread is then given up, and only what the thread
+//! left here shows which input it was given.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,9 +1,9 @@
 //! Inputs that broke a law once. They are kept beside the test and tried first the next time.
 //!
-//! Each is a file `enjamb-regressions/NAME/LAW-HASH.txt` beside the source of the test, in the readable form of
-//! a script: a reader sees the stream and its cuts, and every tool of enjamb can read it. The hash is the
-//! 64-bit FNV-1a of the law, the cuts and the body, so a name does not change with the compiler. Any file with
-//! the ending `.txt` is read, whatever its name.
+//! Each is a file `enjamb-regressions/NAME/LAW-HASH.txt` beside the source of the test, in the
+//! readable form of a script: a reader sees the stream and its cuts, and every tool of enjamb can
+//! read it. The hash is the 64-bit FNV-1a of the law, the cuts and the body, so a name does not
+//! change with the compiler. Any file with the ending `.txt` is read, whatever its name.
 
 use std::fs;
 use std::io;
@@ -30,15 +30,16 @@ pub(crate) struct Regression {
     pub(crate) cuts: Vec<usize>,
 }
 
-/// Returns the folder for the regressions of `name`, whose test is in the source `file`. That path is relative
-/// to a folder above the package.
+/// Returns the folder for the regressions of `name`, whose test is in the source `file`. That path
+/// is relative to a folder above the package.
 pub(crate) fn folder(file: &str, name: &str) -> Option<PathBuf> {
     let package = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR")?);
     let source = package.ancestors().map(|above| above.join(file)).find(|path| path.is_file())?;
     Some(source.parent()?.join("enjamb-regressions").join(name))
 }
 
-/// Reads the regressions in `folder`, in the order of the files' names. A folder that does not exist has none.
+/// Reads the regressions in `folder`, in the order of the files' names. A folder that does not
+/// exist has none.
 ///
 /// # Errors
 /// The path of a file that is not a regression, with the reason.

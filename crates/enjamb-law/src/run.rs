@@ -27,7 +27,8 @@ pub(crate) trait Listener<E, F> {
     fn given(&mut self, event: Event<'_>) {
         let _ = event;
     }
-    /// This many events have begun and may grow. They are emitted once it is certain that they do not.
+    /// This many events have begun and may grow. They are emitted once it is certain that they do
+    /// not.
     fn pending(&mut self, events: usize) {
         let _ = events;
     }
@@ -59,7 +60,8 @@ impl Budget {
     }
 }
 
-/// The payload that unwinds out of a subject which is stopped, with a breach that was not emitted yet.
+/// The payload that unwinds out of a subject which is stopped, with a breach that was not emitted
+/// yet.
 struct Stopped(Option<Breach>);
 
 /// Stops a subject from inside a call that it makes and would make forever.
@@ -73,8 +75,8 @@ pub(crate) fn leave() -> ! {
 }
 
 impl<'r, E, F> Run<'r, E, F> {
-    /// Returns the next part of the input, or `None` at the end of the stream. The call reports that
-    /// everything was emitted for the input so far.
+    /// Returns the next part of the input, or `None` at the end of the stream. The call reports
+    /// that everything was emitted for the input so far.
     #[allow(clippy::should_implement_trait, reason = "a call of it is an observation for the law")]
     pub fn next(&mut self) -> Option<(Side, Event<'r>)> {
         self.asked();
@@ -105,8 +107,8 @@ impl<'r, E, F> Run<'r, E, F> {
         self.listener.given(event);
     }
 
-    /// Returns the next chunk, for a subject that reads one stream. The chunk is empty where the subject is
-    /// only asked again. Gaps are skipped, and the sides are not told apart.
+    /// Returns the next chunk, for a subject that reads one stream. The chunk is empty where the
+    /// subject is only asked again. Gaps are skipped, and the sides are not told apart.
     pub fn next_chunk(&mut self) -> Option<&'r [u8]> {
         loop {
             match self.next()?.1 {
@@ -117,8 +119,8 @@ impl<'r, E, F> Run<'r, E, F> {
         }
     }
 
-    /// Emits an output. Does not return to a subject that emits more than its input allows: 64 outputs and
-    /// 16 for each byte.
+    /// Emits an output. Does not return to a subject that emits more than its input allows: 64
+    /// outputs and 16 for each byte.
     pub fn emit(&mut self, output: Output<E, F>) {
         self.budget.outputs += 1;
         if self.budget.outputs > self.budget.most() {
@@ -134,8 +136,8 @@ impl<'r, E, F> Run<'r, E, F> {
         self.emit(Output::Event(event));
     }
 
-    /// Emits an error. Returns whether the law wants to see what the subject emits after it. A subject that
-    /// cannot go on may end its run all the same.
+    /// Emits an error. Returns whether the law wants to see what the subject emits after it. A
+    /// subject that cannot go on may end its run all the same.
     #[must_use]
     pub fn fail(&mut self, error: F) -> bool {
         self.emit(Output::Error(error));

@@ -1,11 +1,11 @@
 //! Scripts: inputs as values.
 //!
-//! A script is a list of [`Item`]s: whole messages, damaged ones, parts of tokens, payloads, lengths right and
-//! wrong, and cuts between them. A [`Grammar`] gives it exact bytes. It has two written forms, and
-//! [`Script::read`] takes either:
+//! A script is a list of [`Item`]s: whole messages, damaged ones, parts of tokens, payloads,
+//! lengths right and wrong, and cuts between them. A [`Grammar`] gives it exact bytes. It has two
+//! written forms, and [`Script::read`] takes either:
 //!
-//! * the *binary form* for fuzzers. Every byte string is a script in this form, and most bytes stand for
-//!   themselves. `FF` and one more byte is an item:
+//! * the *binary form* for fuzzers. Every byte string is a script in this form, and most bytes
+//!   stand for themselves. `FF` and one more byte is an item:
 //!
 //!   ```text
 //!   FF 00              cut                       FF 05 BYTE LL LL   LL LL times BYTE
@@ -16,11 +16,13 @@
 //!   FF FF              the byte FF
 //!   ```
 //!
-//!   `N` counts the messages and then the tokens, and wraps. A missing operand is 0. Any other second byte counts
-//!   modulo 10.
-//! * the *readable form*: the text of a [`Transcript`], in which a chunk ends where the stream is cut.
+//!   `N` counts the messages and then the tokens, and wraps. A missing operand is 0. Any other
+//!   second byte counts modulo 10.
+//! * the *readable form*: the text of a [`Transcript`], in which a chunk ends where the stream is
+//!   cut.
 //!
-//! So one file is a seed for a fuzzer, a regression, a corpus entry, and an input for `enjamb replay`.
+//! So one file is a seed for a fuzzer, a regression, a corpus entry, and an input for
+//! `enjamb replay`.
 
 use enjamb::transcript::{Content, HEADER};
 use enjamb::{Ending, Side, Transcript};
@@ -101,7 +103,8 @@ const ESCAPE: u8 = 0xff;
 const KINDS: u8 = 10;
 
 impl Script {
-    /// Makes a script of these items. Neighbouring bytes are joined, so that equal inputs are equal values.
+    /// Makes a script of these items. Neighbouring bytes are joined, so that equal inputs are equal
+    /// values.
     #[must_use]
     pub fn new(items: impl IntoIterator<Item = Item>) -> Self {
         let mut script = Self::default();

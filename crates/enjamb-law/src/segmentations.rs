@@ -12,8 +12,8 @@ pub struct Segmentations {
 }
 
 impl Segmentations {
-    /// Each byte as a chunk of its own, every single cut, and every pair of cuts. For an input of n bytes these are
-    /// about n²/2 runs of n bytes each.
+    /// Each byte as a chunk of its own, every single cut, and every pair of cuts. For an input of n
+    /// bytes these are about n²/2 runs of n bytes each.
     #[must_use]
     pub fn up_to_two_cuts() -> Self {
         Self { two_cuts: true, ..Self::up_to_one_cut() }
@@ -31,21 +31,23 @@ impl Segmentations {
         Self { one_cut: false, two_cuts: false, every_byte: true, random: None }
     }
 
-    /// Only `count` random segmentations, with few cuts and with many. The same `seed` gives the same ones.
+    /// Only `count` random segmentations, with few cuts and with many. The same `seed` gives the
+    /// same ones.
     #[must_use]
     pub fn random(seed: u64, count: usize) -> Self {
         Self { one_cut: false, two_cuts: false, every_byte: false, random: Some((seed, count)) }
     }
 
-    /// Adds `count` random segmentations, with few cuts and with many. The same `seed` gives the same ones.
+    /// Adds `count` random segmentations, with few cuts and with many. The same `seed` gives the
+    /// same ones.
     #[must_use]
     pub fn and_random(mut self, seed: u64, count: usize) -> Self {
         self.random = Some((seed, count));
         self
     }
 
-    /// Passes each segmentation of `len` bytes to `check`: those with the fewest cuts first, and of those the
-    /// earliest. Stops at the first break.
+    /// Passes each segmentation of `len` bytes to `check`: those with the fewest cuts first, and of
+    /// those the earliest. Stops at the first break.
     pub fn try_each<B>(&self, len: usize, mut check: impl FnMut(&[usize]) -> ControlFlow<B>) -> ControlFlow<B> {
         if self.one_cut {
             for cut in 1..len {

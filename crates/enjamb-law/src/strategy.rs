@@ -1,5 +1,5 @@
-//! Segmentations, scripts and streams as proptest strategies. They shrink to fewer items and cuts, then to
-//! earlier ones.
+//! Segmentations, scripts and streams as proptest strategies. They shrink to fewer items and cuts,
+//! then to earlier ones.
 
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
@@ -22,9 +22,9 @@ pub fn tokens(tokens: &'static [&'static [u8]], most: usize) -> impl Strategy<Va
     vec(item(&grammar), 1..=most).prop_map(move |items| Script::new(items).case(&grammar).input.bytes())
 }
 
-/// Scripts over `grammar`: half of them one to five well-formed messages, which find most bugs within a few tries,
-/// and half of them a mix with damaged, partial, rare and over-long pieces. Some cuts lie at the edges of items;
-/// the caller adds others.
+/// Scripts over `grammar`: half of them one to five well-formed messages, which find most bugs
+/// within a few tries, and half of them a mix with damaged, partial, rare and over-long pieces.
+/// Some cuts lie at the edges of items; the caller adds others.
 pub fn scripts(grammar: &Grammar) -> impl Strategy<Value = Script> + use<> {
     let messages = u8::try_from(grammar.messages.len()).unwrap_or(u8::MAX);
     let cut = || prop_oneof![3 => Just(None), 1 => Just(Some(Item::Cut))];

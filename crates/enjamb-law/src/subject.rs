@@ -9,24 +9,24 @@ use crate::run::{self, Run};
 
 /// A codec, parser or reader under test, with an adapter around it.
 ///
-/// A law makes a fresh one for every run, so a subject is a constructor. The adapters of this crate are
-/// subjects; most people never implement the trait.
+/// A law makes a fresh one for every run, so a subject is a constructor. The adapters of this crate
+/// are subjects; most people never implement the trait.
 pub trait Subject {
     /// An event that it reads from the stream.
     type Event;
-    /// Why the stream cannot go on. Laws compare errors between runs, so an error tells its kind and not the
-    /// bytes that it was found in; see [`Kind`](crate::Kind).
+    /// Why the stream cannot go on. Laws compare errors between runs, so an error tells its kind
+    /// and not the bytes that it was found in; see [`Kind`](crate::Kind).
     type Error;
 
-    /// Feeds a fresh subject with the input from [`Run::next`] until there is no more, and [emits](Run::emit)
-    /// every output.
+    /// Feeds a fresh subject with the input from [`Run::next`] until there is no more, and
+    /// [emits](Run::emit) every output.
     ///
-    /// It must call `next` only when it has no more output for the input so far. This is how a law sees when
-    /// an output is emitted.
+    /// It must call `next` only when it has no more output for the input so far. This is how a law
+    /// sees when an output is emitted.
     fn run(&self, run: &mut Run<'_, Self::Event, Self::Error>);
 
-    /// Returns whether a fresh subject emits exactly `expected` for `input`, cut at `cuts`. A subject
-    /// overrides this if it can compare without building its events.
+    /// Returns whether a fresh subject emits exactly `expected` for `input`, cut at `cuts`. A
+    /// subject overrides this if it can compare without building its events.
     fn agrees(&self, input: &Cutting, cuts: &[usize], expected: &[Output<Self::Event, Self::Error>]) -> bool
     where
         Self::Event: PartialEq,
@@ -41,31 +41,34 @@ pub trait Subject {
         false
     }
 
-    /// Returns whether its reader can wait for input, so that the [awake](crate::Law::Awake) law applies.
+    /// Returns whether its reader can wait for input, so that the [awake](crate::Law::Awake) law
+    /// applies.
     fn waits(&self) -> bool {
         false
     }
 
     /// Returns whether it starts again at the beginning of the message for every chunk, so that the
-    /// [linear](crate::linear) law does not apply. A parse function without memory has no choice: it reads a
-    /// message in n chunks n times.
+    /// [linear](crate::linear) law does not apply. A parse function without memory has no choice:
+    /// it reads a message in n chunks n times.
     fn rescans(&self) -> bool {
         false
     }
 
-    /// Adds to `grammar` what the subject knows about its framing: how frames end, how lengths are written.
+    /// Adds to `grammar` what the subject knows about its framing: how frames end, how lengths are
+    /// written.
     fn vocabulary(&self, grammar: &mut Grammar) {
         let _ = grammar;
     }
 
-    /// Returns `event` as it would be if `bytes` more had come before it. An event that holds its place in
-    /// the stream moves by that much.
+    /// Returns `event` as it would be if `bytes` more had come before it. An event that holds its
+    /// place in the stream moves by that much.
     fn displaced(&self, event: Self::Event, bytes: u64) -> Self::Event {
         let _ = bytes;
         event
     }
 
-    /// Changes its events by `map`: to leave out parts that cannot be compared, or to keep only some parts.
+    /// Changes its events by `map`: to leave out parts that cannot be compared, or to keep only
+    /// some parts.
     fn map<F, T>(self, map: F) -> Map<Self, F>
     where
         Self: Sized,
@@ -76,8 +79,9 @@ pub trait Subject {
 
     /// Turns each of its events into none, one or several by `map`.
     ///
-    /// Pieces of a text or of a body follow the cuts, and no law forbids that. Turned into their bytes or
-    /// characters they are the same under all cuts, and are still emitted at the same time:
+    /// Pieces of a text or of a body follow the cuts, and no law forbids that. Turned into their
+    /// bytes or characters they are the same under all cuts, and are still emitted at the same
+    /// time:
     ///
     /// ```
     /// use enjamb_law::{Never, Pushing, Segmentations, Subject, split_everywhere, stream};
@@ -104,9 +108,9 @@ pub trait Subject {
         Map { subject: self, map: |event| DebugText(format!("{event:?}")) }
     }
 
-    /// Joins adjacent events that are pieces of one message, for a subject that emits the parts of a message as
-    /// they arrive. `merge` appends the second of two adjacent events to the first and returns `None`, or
-    /// returns the second if it does not belong to the first.
+    /// Joins adjacent events that are pieces of one message, for a subject that emits the parts of
+    /// a message as they arrive. `merge` appends the second of two adjacent events to the first and
+    /// returns `None`, or returns the second if it does not belong to the first.
     ///
     /// ```
     /// use enjamb_law::{Never, Pushing, Segmentations, Subject, split_everywhere, stream};

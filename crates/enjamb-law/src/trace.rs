@@ -8,7 +8,8 @@ use crate::pulse;
 use crate::run::{self, AfterError, Listener};
 use crate::subject::Subject;
 
-/// Runs a fresh subject over `input`, and gives each output to `listener`. A panic is its last output.
+/// Runs a fresh subject over `input`, and gives each output to `listener`. A panic is its last
+/// output.
 pub(crate) fn drive<'i, S: Subject + ?Sized>(
     subject: &S,
     input: &mut impl Iterator<Item = (Side, Event<'i>)>,

@@ -76,8 +76,8 @@ where
         Ok(tried)
     }
 
-    /// Refuses a definition whose subject refuses one of its messages: no law over messages would mean anything.
-    /// What the subject emits at the end of the stream is left to the laws.
+    /// Refuses a definition whose subject refuses one of its messages: no law over messages would
+    /// mean anything. What the subject emits at the end of the stream is left to the laws.
     fn well_formed(&self) -> Result<(), Failure> {
         let alone = if self.dependent { 1 } else { usize::MAX };
         for (number, message) in self.grammar.messages.iter().enumerate().take(alone) {
@@ -185,8 +185,8 @@ where
         Ok(tried)
     }
 
-    /// Messages with a payload as long as the limit, a little shorter and a little longer. The verdict must not
-    /// depend on the cuts.
+    /// Messages with a payload as long as the limit, a little shorter and a little longer. The
+    /// verdict must not depend on the cuts.
     fn over_long(&self) -> Vec<Cutting> {
         const LONGEST: usize = 8 << 10;
         let Some(Bound { limit, .. }) = self.bound.filter(|bound| bound.limit <= LONGEST) else {
@@ -223,8 +223,8 @@ where
         Ok(tried)
     }
 
-    /// Tries a law of an input and its cuts with streams of well-formed messages, each under every single cut,
-    /// and then with all random cases.
+    /// Tries a law of an input and its cuts with streams of well-formed messages, each under every
+    /// single cut, and then with all random cases.
     fn over_streams(
         &self,
         law: impl Fn(&S, &Cutting, &[usize]) -> Result<(), Box<Violation>>,
@@ -312,7 +312,8 @@ where
 
     fn end(&self) -> Result<Tally, Failure> {
         let all = inputs::within(&self.grammar.messages, 2 << 10);
-        // The law tries the message cut off behind each byte, so the time grows with the square of its length.
+        // The law tries the message cut off behind each byte, so the time grows with the square of
+        // its length.
         let length: usize = all.iter().map(|message| message.len()).sum();
         if length > END_BYTES_MAX {
             return Err(Failure::NotTried(format!(

@@ -11,11 +11,11 @@ pub enum Verdict {
     Holds(Tally),
     /// The law is broken.
     Broken(Box<Violation>),
-    /// The law was not tried, for this reason: it does not apply, or this process is a child that was started
-    /// for another law.
+    /// The law was not tried, for this reason: it does not apply, or this process is a child that
+    /// was started for another law.
     NotTried(String),
-    /// The definition cannot be used, for this reason: the subject refuses one of its messages, or one of its
-    /// files cannot be read.
+    /// The definition cannot be used, for this reason: the subject refuses one of its messages, or
+    /// one of its files cannot be read.
     Unfit(String),
 }
 

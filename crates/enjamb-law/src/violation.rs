@@ -25,8 +25,8 @@ pub struct Violation {
     pub cuts: Vec<usize>,
     /// The expected trace and the actual one. `None` for a law that compares no traces.
     pub traces: Option<[Trace; 2]>,
-    /// The call that reproduces the violation, as Rust code. It needs everything of this crate in scope, and
-    /// calls the subject `subject`.
+    /// The call that reproduces the violation, as Rust code. It needs everything of this crate in
+    /// scope, and calls the subject `subject`.
     pub call: String,
     /// A Rust expression for the subject, where it is known.
     pub subject: Option<String>,
@@ -48,8 +48,8 @@ impl Trace {
 }
 
 impl Violation {
-    /// A violation of the [total](crate::total) law without traces, for a subject that ended its thread or its
-    /// process.
+    /// A violation of the [total](crate::total) law without traces, for a subject that ended its
+    /// thread or its process.
     #[must_use]
     pub fn total(verdict: String, input: Cutting, cuts: Vec<usize>) -> Self {
         Self {
@@ -73,8 +73,8 @@ impl Violation {
 
     /// A test that fails as long as the law is broken, ready to paste.
     ///
-    /// A law that was called directly does not know how its subject was made. The test then has a `todo!` in
-    /// place of the constructor, for the reader to fill in.
+    /// A law that was called directly does not know how its subject was made. The test then has a
+    /// `todo!` in place of the constructor, for the reader to fill in.
     #[must_use]
     pub fn as_test(&self) -> String {
         let subject = self.subject.as_deref().unwrap_or("todo!(\"the subject\")");

@@ -15,15 +15,16 @@ use crate::pulse::{self, Pulse};
 use crate::script::Case;
 use crate::violation::Violation;
 
-/// The stack of a thread on which a law is tried in a child, in bytes: half of what a thread in Rust has by
-/// default, since the caller of a subject needs some of it too.
+/// The stack of a thread on which a law is tried in a child, in bytes: half of what a thread in
+/// Rust has by default, since the caller of a subject needs some of it too.
 pub(crate) const CHILD_STACK_BYTES: usize = 1 << 20;
 
 /// Why work on a watched thread did not return.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum WatchError {
-    /// No run began for too long. The violation holds the input that was fed until then, if a law was tried.
+    /// No run began for too long. The violation holds the input that was fed until then, if a law
+    /// was tried.
     Hung(Box<Violation>),
     /// It panicked, with this message.
     Panicked(String),
@@ -51,11 +52,12 @@ impl std::error::Error for WatchError {
     }
 }
 
-/// Does `work`, which tries laws, on a thread of this name, and returns whatever happens to it. One run of a
-/// subject may take as long as `patience`.
+/// Does `work`, which tries laws, on a thread of this name, and returns whatever happens to it. One
+/// run of a subject may take as long as `patience`.
 ///
-/// A call that never returns cannot be stopped: its thread is left behind and keeps a processor busy until the
-/// process ends. An overflowed stack ends the process; the message has the name of the thread.
+/// A call that never returns cannot be stopped: its thread is left behind and keeps a processor
+/// busy until the process ends. An overflowed stack ends the process; the message has the name of
+/// the thread.
 ///
 /// ```
 /// use std::time::Duration;
@@ -93,7 +95,8 @@ pub(crate) enum LawFailure {
     NoThread(io::Error),
 }
 
-/// Tries a law on a thread with this stack, in bytes. With `marks` each case is marked before it is fed.
+/// Tries a law on a thread with this stack, in bytes. With `marks` each case is marked before it is
+/// fed.
 #[cfg(feature = "proptest")]
 pub(crate) fn try_law<R: Send + 'static>(
     patience: Duration,

@@ -1,10 +1,11 @@
-//! The files of a crate import each other in one direction: no two import each other, and there is no longer
-//! circle.
+//! The files of a crate import each other in one direction: no two import each other, and there is
+//! no longer circle.
 //!
-//! The test reads the `use` declarations of every file. `use crate::a::B`, `use super::a::B` and `use self::a`
-//! lead to the file of module `a`. A child's `use super::B` leads to the file of its parent if `B` is declared
-//! there, and to the file that the parent re-exports it from otherwise. A parent that only declares or
-//! re-exports its children does not import them. Declarations inside a test module are not read.
+//! The test reads the `use` declarations of every file. `use crate::a::B`, `use super::a::B` and
+//! `use self::a` lead to the file of module `a`. A child's `use super::B` leads to the file of its
+//! parent if `B` is declared there, and to the file that the parent re-exports it from otherwise. A
+//! parent that only declares or re-exports its children does not import them. Declarations inside a
+//! test module are not read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -24,7 +25,8 @@ const CRATES: [&str; 10] = [
     "tools/proxy",
 ];
 
-/// The modules of a crate: each by its path, such as `laws::split`, with its file. The root is the empty path.
+/// The modules of a crate: each by its path, such as `laws::split`, with its file. The root is the
+/// empty path.
 type Modules = BTreeMap<String, PathBuf>;
 
 fn modules(source: &Path) -> Modules {
@@ -50,7 +52,8 @@ fn modules(source: &Path) -> Modules {
     all
 }
 
-/// The paths of all `use` declarations in `text`, with their braces resolved, and whether they re-export.
+/// The paths of all `use` declarations in `text`, with their braces resolved, and whether they
+/// re-export.
 fn uses(text: &str) -> Vec<(bool, String)> {
     let text = format!("\n{text}");
     let code = text.split("\n#[cfg(test)]\nmod ").next().unwrap_or_default();
@@ -100,7 +103,8 @@ fn expand(prefix: &str, path: &str, found: &mut impl FnMut(String)) {
     }
 }
 
-/// The absolute path, within the crate, that `path` names in `module`. `None`: it leads out of the crate.
+/// The absolute path, within the crate, that `path` names in `module`. `None`: it leads out of the
+/// crate.
 fn absolute(module: &str, path: &str, modules: &Modules) -> Option<String> {
     let mut base: Vec<&str> = module.split("::").filter(|name| !name.is_empty()).collect();
     let mut names: Vec<&str> = path.split("::").collect();

@@ -1,8 +1,9 @@
 //! Both directions of one connection, in one task.
 //!
-//! The two flows alternate, a read at a time, until neither can do anything without waiting. A side may not be read at the
-//! moment, because it has ended its stream, or because the other side does not take its bytes. It is watched for a reset,
-//! which would otherwise show only when somebody writes to it.
+//! The two flows alternate, a read at a time, until neither can do anything without waiting. A side
+//! may not be read at the moment, because it has ended its stream, or because the other side does
+//! not take its bytes. It is watched for a reset, which would otherwise show only when somebody
+//! writes to it.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -115,7 +116,8 @@ fn has_run_out(
     if moved {
         *last = Instant::now();
     }
-    // Setting the timer for every read would be costly. It is set anew when it runs out, to where it should stand.
+    // Setting the timer for every read would be costly. It is set anew when it runs out, to where
+    // it should stand.
     while timer.as_mut().poll(cx).is_ready() {
         let due = *last + limit;
         if due <= Instant::now() {

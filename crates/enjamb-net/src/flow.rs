@@ -1,7 +1,8 @@
 //! One direction of a connection: read, write, give the bytes to the taps, and only then wait.
 //!
-//! A flow at rest holds no buffer. All connections of a thread read into the same one, and only bytes that the other side
-//! does not take at once are copied out of it. Nothing is read while bytes wait: that is the back-pressure.
+//! A flow at rest holds no buffer. All connections of a thread read into the same one, and only
+//! bytes that the other side does not take at once are copied out of it. Nothing is read while
+//! bytes wait: that is the back-pressure.
 
 use std::cell::Cell;
 use std::io::{self, Read};
@@ -16,8 +17,9 @@ use tokio::net::tcp::ReadHalf;
 
 use crate::observers::Observers;
 
-/// The most bytes that one read takes, and that a flow holds for a side that does not take them. With headers such a read
-/// still fits into one IP packet (65,535 bytes), so that a recording can have it as one.
+/// The most bytes that one read takes, and that a flow holds for a side that does not take them.
+/// With headers such a read still fits into one IP packet (65,535 bytes), so that a recording can
+/// have it as one.
 pub const LONGEST_READ: usize = 61_440;
 
 /// The most reads that are made to save bytes that a side sent before its reset.
@@ -126,8 +128,9 @@ impl<'s> Flow<'s> {
         observers.close(time, self.side, Ending::Closed);
     }
 
-    /// Passes on the bytes that the side sent before its connection broke, as far as the other side takes them at once: a
-    /// server that refuses a request in the middle of it answers, closes, and resets.
+    /// Passes on the bytes that the side sent before its connection broke, as far as the other side
+    /// takes them at once: a server that refuses a request in the middle of it answers, closes, and
+    /// resets.
     pub(crate) fn salvage(&mut self, observers: &mut Observers) {
         with_buffer(|buffer| {
             for _ in 0..SALVAGED_READS_MAX {
@@ -157,7 +160,8 @@ fn with_buffer<T>(act: impl FnOnce(&mut [u8]) -> T) -> T {
     thread_local! {
         static BUFFER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
     }
-    // Taken, not borrowed: should a tap ever poll another connection on this thread, that one makes its own buffer.
+    // Taken, not borrowed: should a tap ever poll another connection on this thread, that one makes
+    // its own buffer.
     let mut buffer = BUFFER.take().unwrap_or_else(|| vec![0; LONGEST_READ].into_boxed_slice());
     let result = act(&mut buffer);
     BUFFER.set(Some(buffer));

@@ -1,10 +1,12 @@
 //! The relay under `enjamb proxy`: bytes first, then the taps.
 //!
-//! A relay stands between clients and one server. Bytes of one side reach the other unchanged and in order; the end of a
-//! stream arrives as the end of a stream, and a reset as a reset. Every [`Tap`](enjamb::Tap) receives all of it. The relay
-//! does not know any protocol, and no failure of a tap changes what is relayed.
+//! A relay stands between clients and one server. Bytes of one side reach the other unchanged and
+//! in order; the end of a stream arrives as the end of a stream, and a reset as a reset. Every
+//! [`Tap`](enjamb::Tap) receives all of it. The relay does not know any protocol, and no failure of
+//! a tap changes what is relayed.
 //!
-//! * [`serve`] accepts connections and relays each to an [upstream server](Upstream), within the limits of its [`Options`].
+//! * [`serve`] accepts connections and relays each to an [upstream server](Upstream), within the
+//!   limits of its [`Options`].
 //! * [`Taps`] makes the taps of a connection, and receives each [`RelayError`].
 //! * [`Stop`] ends a relay: gently, or at once.
 //!
@@ -12,18 +14,21 @@
 //!
 //! # Guarantees to taps
 //!
-//! Both directions of a connection are one task. For each read that task makes one attempt to write the bytes to the other
-//! side, without waiting. Then it gives them to the taps, still without waiting. Only then, if the other side did not take
-//! all of them, does it wait. Two things follow:
+//! Both directions of a connection are one task. For each read that task makes one attempt to write
+//! the bytes to the other side, without waiting. Then it gives them to the taps, still without
+//! waiting. Only then, if the other side did not take all of them, does it wait. Two things follow:
 //!
-//! * **Bytes first.** Nothing is parsed before the kernel has been offered the bytes. The time that a tap takes delays the
-//!   next read, never this one. So a tap must return soon: it runs on a thread that other connections need too.
-//! * **Cause before effect.** A tap receives a request before it receives any answer to it, however fast the server is: an
-//!   answer is read by the same task, which reads again only when the taps have returned. If the task waited for the rest
-//!   of a long request to be written first, the answer of a server that replies early would come before its request.
+//! * **Bytes first.** Nothing is parsed before the kernel has been offered the bytes. The time that
+//!   a tap takes delays the next read, never this one. So a tap must return soon: it runs on a
+//!   thread that other connections need too.
+//! * **Cause before effect.** A tap receives a request before it receives any answer to it, however
+//!   fast the server is: an answer is read by the same task, which reads again only when the taps
+//!   have returned. If the task waited for the rest of a long request to be written first, the
+//!   answer of a server that replies early would come before its request.
 //!
-//! The times of events are those of the reads. They never run backwards within a connection. Connections are numbered from
-//! 1, in the order and by the time of their [opening](enjamb::Event::Open).
+//! The times of events are those of the reads. They never run backwards within a connection.
+//! Connections are numbered from 1, in the order and by the time of their
+//! [opening](enjamb::Event::Open).
 
 mod clock;
 mod duplex;

@@ -1,8 +1,8 @@
 //! The taps of one connection, kept from doing it harm.
 //!
-//! A tap runs code that may be wrong, on bytes that strangers sent. One that panics is dropped and reported, and the
-//! others go on. However the connection's task ends, finished or dropped with its runtime, every tap that is left receives
-//! [`Event::Done`] once.
+//! A tap runs code that may be wrong, on bytes that strangers sent. One that panics is dropped and
+//! reported, and the others go on. However the connection's task ends, finished or dropped with its
+//! runtime, every tap that is left receives [`Event::Done`] once.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -144,8 +144,8 @@ impl Drop for Observers {
     }
 }
 
-/// Runs `act`, and returns the message of its panic as an error. Whatever panicked is not used again, so that it does not
-/// matter what state it is in.
+/// Runs `act`, and returns the message of its panic as an error. Whatever panicked is not used
+/// again, so that it does not matter what state it is in.
 fn guarded<T>(act: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(act)).map_err(|panic| message(panic.as_ref()))
 }

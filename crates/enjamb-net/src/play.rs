@@ -1,12 +1,13 @@
 //! One side of a recorded conversation, played to a live peer.
 //!
-//! The side is a list of [`Step`]s, in the order of the recording: it sent bytes, it ended its stream, and in between it
-//! awaited something from the peer. Steps are taken in order. So bytes that were sent after an answer are sent after an
-//! answer again, and bytes that were sent without waiting are sent without waiting. A [`PlayObserver`] receives everything
-//! that passes, and decides what counts as an answer.
+//! The side is a list of [`Step`]s, in the order of the recording: it sent bytes, it ended its
+//! stream, and in between it awaited something from the peer. Steps are taken in order. So bytes
+//! that were sent after an answer are sent after an answer again, and bytes that were sent without
+//! waiting are sent without waiting. A [`PlayObserver`] receives everything that passes, and
+//! decides what counts as an answer.
 //!
-//! Reading and writing go on at the same time: a peer that answers early never has to wait until all is written. Every wait
-//! has a limit.
+//! Reading and writing go on at the same time: a peer that answers early never has to wait until
+//! all is written. Every wait has a limit.
 
 use std::io;
 use std::sync::Arc;
@@ -75,9 +76,11 @@ pub trait PlayObserver {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PlayOptions {
-    /// The time that the peer may be silent when it is awaited, and that it may take nothing of what is sent.
+    /// The time that the peer may be silent when it is awaited, and that it may take nothing of
+    /// what is sent.
     pub timeout: Duration,
-    /// The instant at which the recording begins again. `None`: every step is taken as early as possible.
+    /// The instant at which the recording begins again. `None`: every step is taken as early as
+    /// possible.
     pub pace: Option<Instant>,
     /// The most bytes that are read from the peer.
     pub peer_bytes_max: u64,

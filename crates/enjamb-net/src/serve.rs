@@ -22,17 +22,20 @@ use crate::observers::{Observatory, Observers};
 use crate::stop::{Phase, Stop};
 use crate::taps::Taps;
 
-/// How long a relay waits before it accepts again, once the process or the system has run out of something.
+/// How long a relay waits before it accepts again, once the process or the system has run out of
+/// something.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long connections may take to end when the relay stops at once. They take longer only if a tap does not return.
+/// How long connections may take to end when the relay stops at once. They take longer only if a
+/// tap does not return.
 const END_GRACE: Duration = Duration::from_secs(1);
 
 /// The limits of a relay. Start from the [default](Self::default) and change fields.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// The number of connections that may be open at a time. Further clients wait to be accepted. 4,096 by default.
+    /// The number of connections that may be open at a time. Further clients wait to be accepted.
+    /// 4,096 by default.
     pub max_connections: NonZeroUsize,
     /// The time that the server may take to accept a connection. 10 seconds by default.
     pub connect_timeout: Duration,
@@ -102,9 +105,11 @@ pub struct RelayReport {
     pub stopped: u64,
 }
 
-/// Relays every connection to `listeners` to `upstream`, until it is stopped by `stop` and no connection is open.
+/// Relays every connection to `listeners` to `upstream`, until it is stopped by `stop` and no
+/// connection is open.
 ///
-/// Dropping the future ends all connections at once. Their taps receive [`Event::Done`](enjamb::Event::Done).
+/// Dropping the future ends all connections at once. Their taps receive
+/// [`Event::Done`](enjamb::Event::Done).
 pub async fn serve(
     listeners: Vec<TcpListener>,
     upstream: Upstream,

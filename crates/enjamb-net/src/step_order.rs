@@ -5,7 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-/// The order of the steps of several connections: a step is reached when all steps with lower numbers are done.
+/// The order of the steps of several connections: a step is reached when all steps with lower
+/// numbers are done.
 #[derive(Debug)]
 pub struct StepOrder(Mutex<State>);
 

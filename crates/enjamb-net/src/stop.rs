@@ -23,7 +23,8 @@ impl Stop {
         Self(Arc::new(watch::Sender::new(Phase::Serving)))
     }
 
-    /// Stops gently: no connection is accepted any more. Those that are open may end within the relay's drain time.
+    /// Stops gently: no connection is accepted any more. Those that are open may end within the
+    /// relay's drain time.
     pub fn drain(&self) {
         self.advance(Phase::Draining);
     }

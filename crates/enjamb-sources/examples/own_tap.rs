@@ -21,8 +21,9 @@ struct Counts {
     missing: u64,
 }
 
-/// A tap receives the events of all connections, one connection among the others. This one keeps counts only,
-/// so it needs no more memory for a large capture than for a small one with as many connections.
+/// A tap receives the events of all connections, one connection among the others. This one keeps
+/// counts only, so it needs no more memory for a large capture than for a small one with as many
+/// connections.
 #[derive(Default)]
 struct ByteCounter {
     connections: BTreeMap<u64, (Connection, Counts)>,
@@ -44,11 +45,13 @@ impl Tap for ByteCounter {
 /// # Errors
 /// `out` cannot be written.
 pub(crate) fn run(paths: &[PathBuf], out: &mut impl Write) -> io::Result<()> {
-    // An input that cannot be read is reported here, under the name of the program, and the others are still read.
+    // An input that cannot be read is reported here, under the name of the program, and the others
+    // are still read.
     let notices = Notices::new("own_tap", "count");
     let inputs = Inputs::find(paths);
     let progress = Progress::new(&notices, &inputs.captures, false);
-    // A tap that counts bytes needs no protocol. One that feeds sessions opens them with `protocols.session`.
+    // A tap that counts bytes needs no protocol. One that feeds sessions opens them with
+    // `protocols.session`.
     let protocols = ProtocolChoice::new(&Registry::builtin(), "auto").map_err(io::Error::other)?;
     let mut counter = ByteCounter::default();
     let report = SourceReader::new(&inputs, &protocols, &progress).read(&mut counter, |_, _, _| {});

@@ -1,7 +1,7 @@
 //! Command line arguments that several tools share.
 //!
-//! [`ReassemblyArguments`] are the limits of reassembly. [`size`], [`size_within`], [`duration`] and
-//! [`duration_within`] are parsers for clap, so that every flag has the one syntax of
+//! [`ReassemblyArguments`] are the limits of reassembly. [`size`], [`size_within`], [`duration`]
+//! and [`duration_within`] are parsers for clap, so that every flag has the one syntax of
 //! [`enjamb::units`].
 
 use std::ops::RangeInclusive;
@@ -20,7 +20,8 @@ pub struct ReassemblyArguments {
     overlap: OverlapPolicy,
 
     /// How many bytes all connections together may hold while they wait for missing bytes, such as
-    /// 512k, 64M or 1G. The connection that exceeds this gives up what it waits for, which is counted.
+    /// 512k, 64M or 1G. The connection that exceeds this gives up what it waits for, which is
+    /// counted.
     #[arg(long, value_parser = size, default_value = "256M", value_name = "SIZE")]
     max_held: usize,
 
@@ -43,8 +44,8 @@ pub struct ReassemblyArguments {
     #[arg(long, default_value_t = Options::default().patience_one_sided, value_name = "PACKETS")]
     patience_one_sided: u32,
 
-    /// How long to wait for missing bytes, in time of the capture: 90, 90s, 250ms, 2m. A bare number is
-    /// seconds.
+    /// How long to wait for missing bytes, in time of the capture: 90, 90s, 250ms, 2m. A bare
+    /// number is seconds.
     #[arg(long, value_parser = duration, default_value = "60s", value_name = "TIME")]
     patience_time: Duration,
 }

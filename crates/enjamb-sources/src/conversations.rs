@@ -1,5 +1,5 @@
-//! Whole conversations, with their place among everything that was captured: for tools that need each
-//! conversation more than once.
+//! Whole conversations, with their place among everything that was captured: for tools that need
+//! each conversation more than once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -145,7 +145,8 @@ impl Tap for ConversationTap<'_> {
             self.events += 1;
             self.open(connection, time);
         } else {
-            // Its bytes still count as held: conversations are returned only when all have been read.
+            // Its bytes still count as held: conversations are returned only when all have been
+            // read.
             self.done.extend(self.open.remove(&connection.number));
         }
     }

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 pub enum Exit {
     /// 0: the command did what it was asked to do.
     Done,
-    /// 1: what was asked for was found wanting: a difference, a malformed message under `--strict`, a
-    /// session that failed.
+    /// 1: what was asked for was found wanting: a difference, a malformed message under `--strict`,
+    /// a session that failed.
     FoundWanting,
     /// 2: the command line is wrong. Nothing was done.
     WrongUsage,

@@ -122,7 +122,8 @@ impl Inputs {
     /// Adds all captures and transcripts in a directory and below it. Other files are passed over:
     /// nobody asked for them by name.
     fn walk(&mut self, folder: &Path) {
-        // Links to directories are not followed, since they may lead in a circle; links to files are.
+        // Links to directories are not followed, since they may lead in a circle; links to files
+        // are.
         let files = WalkDir::new(folder).max_depth(DEPTH_MAX).sort_by_file_name();
         for entry in files {
             let path = match entry {

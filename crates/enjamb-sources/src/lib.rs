@@ -1,19 +1,19 @@
 //! Where transcripts come from.
 //!
-//! A tool that works on recorded traffic has several kinds of input: packet captures, transcripts in
-//! their text form, directories and patterns of both, and standard input. This crate turns all of
-//! them into one stream of events for one [`Tap`](enjamb::Tap), with every connection numbered on
-//! from one input to the next.
+//! A tool that works on recorded traffic has several kinds of input: packet captures, transcripts
+//! in their text form, directories and patterns of both, and standard input. This crate turns all
+//! of them into one stream of events for one [`Tap`](enjamb::Tap), with every connection numbered
+//! on from one input to the next.
 //!
 //! * [`Inputs`] finds the files that the paths on a command line stand for.
 //! * [`SourceReader`] reads them one after the other, within the limits of
 //!   [`enjamb_capture::Options`], and counts what it reads in [`CaptureTotals`].
-//! * [`ProtocolChoice`] holds the protocol of each connection: the one a person asked for, or the one
-//!   a transcript names.
+//! * [`ProtocolChoice`] holds the protocol of each connection: the one a person asked for, or the
+//!   one a transcript names.
 //! * [`TranscriptFile`] is the text form of a transcript, with line numbers for messages.
 //! * [`read_conversations`] keeps whole [`Conversation`]s, for tools that need each more than once.
-//! * [`Progress`] draws a bar for somebody who waits, and [`Notices`] writes to standard error under
-//!   the program's name.
+//! * [`Progress`] draws a bar for somebody who waits, and [`Notices`] writes to standard error
+//!   under the program's name.
 //! * [`Exit`] is the one set of exit codes.
 //! * `arguments`, behind the feature `clap`, has the command line arguments for the limits, and the
 //!   parsers of sizes and durations.

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 
 /// Writes lines to standard error, each with the name of the program and its command in front.
 ///
-/// The name is a parameter because a program with protocols of its own offers the same commands under
-/// its own name.
+/// The name is a parameter because a program with protocols of its own offers the same commands
+/// under its own name.
 #[derive(Clone, Debug)]
 pub struct Notices {
     program: String,

@@ -1,7 +1,7 @@
 //! A progress bar on standard error.
 //!
-//! A bar is drawn only for somebody who waits: on a terminal, after [`PATIENCE`], and not when records
-//! run over the same screen.
+//! A bar is drawn only for somebody who waits: on a terminal, after [`PATIENCE`], and not when
+//! records run over the same screen.
 
 use std::fmt::{self, Display};
 use std::io::{self, IsTerminal, Read};
@@ -103,8 +103,8 @@ fn bar(length: Option<u64>) -> ProgressBar {
     }
 }
 
-/// Returns bytes per second since the beginning. indicatif's own rate counts everything that was read
-/// before the bar was drawn as read at once.
+/// Returns bytes per second since the beginning. indicatif's own rate counts everything that was
+/// read before the bar was drawn as read at once.
 fn per_second(state: &ProgressState) -> f64 {
     state.pos() as f64 / state.elapsed().as_secs_f64().max(0.001)
 }

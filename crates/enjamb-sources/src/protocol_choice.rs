@@ -9,8 +9,8 @@ use enjamb_protocols::{Protocol, Registry, SpecError};
 /// The name that leaves the choice to the first bytes of a connection and to transcripts.
 const AUTO: &str = "auto";
 
-/// The protocol of each connection: the one that a person asked for, or, where that is `auto`, the one
-/// that the connection's transcript names.
+/// The protocol of each connection: the one that a person asked for, or, where that is `auto`, the
+/// one that the connection's transcript names.
 ///
 /// Threads may share it: a reader enters protocols while sessions are opened.
 #[derive(Debug)]
@@ -29,7 +29,8 @@ struct NamedProtocol {
 }
 
 impl ProtocolChoice {
-    /// Chooses the protocol that `name` stands for: a name in `registry`, `auto`, or a framing spec.
+    /// Chooses the protocol that `name` stands for: a name in `registry`, `auto`, or a framing
+    /// spec.
     ///
     /// # Errors
     /// [`SpecError`] if `name` is none of them.

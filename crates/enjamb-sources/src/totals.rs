@@ -32,8 +32,8 @@ const INCIDENTS_SHOWN: usize = 12;
 
 /// A count of a capture's summary: its name in records, its words for people, and its value.
 ///
-/// The words begin with a plural noun, so that [`worded`] can make a singular of it: the first word that
-/// ends in `s` is the noun, and the rest must be true of one thing as well.
+/// The words begin with a plural noun, so that [`worded`] can make a singular of it: the first word
+/// that ends in `s` is the noun, and the rest must be true of one thing as well.
 type Field = (&'static str, &'static str, fn(&Summary) -> u64);
 
 /// All counts. The first two are always shown, the others only where they are not 0.
@@ -90,8 +90,8 @@ impl CaptureTotals {
         self.counts[0] == 0 && self.transcripts == 0 && self.unreadable + self.damaged > 0
     }
 
-    /// Returns the counts of what the captures lack: the name in the summary record, the count, and the words for
-    /// people.
+    /// Returns the counts of what the captures lack: the name in the summary record, the count, and
+    /// the words for people.
     pub fn notes(&self) -> impl Iterator<Item = (&'static str, u64, String)> {
         let counts = FIELDS.iter().zip(self.counts).skip(2).filter(|(_, count)| *count > 0);
         counts.map(|((name, words, _), count)| (*name, count, worded(words, count)))

@@ -81,7 +81,8 @@ impl TranscriptFile {
             let began_before = std::mem::replace(&mut began[side], true);
             match &entry.content {
                 Content::Chunk(bytes) if bytes.is_empty() => continue,
-                // A gap of 0 bytes means that the capture joined the stream there. It has no meaning later.
+                // A gap of 0 bytes means that the capture joined the stream there. It has no
+                // meaning later.
                 Content::Gap(0) if began_before => continue,
                 Content::Chunk(_) | Content::Gap(_) => {}
                 Content::Close(_) => ended[side] = true,

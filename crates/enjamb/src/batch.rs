@@ -1,7 +1,8 @@
 //! Events that are kept: the owned form of what a tap receives.
 //!
-//! A batch holds the payload of all its events in one buffer, so that a batch that is used again allocates nothing. The
-//! parallel replay hands batches to its workers; the recording fills one while its thread writes another.
+//! A batch holds the payload of all its events in one buffer, so that a batch that is used again
+//! allocates nothing. The parallel replay hands batches to its workers; the recording fills one
+//! while its thread writes another.
 
 use alloc::vec::Vec;
 
@@ -10,8 +11,8 @@ use crate::side::Side;
 use crate::tap::{Connection, Event, Tap};
 use crate::time::Time;
 
-/// Events of any number of connections, in the order in which they came. It is a [`Tap`] that keeps events, and plays
-/// them into another tap.
+/// Events of any number of connections, in the order in which they came. It is a [`Tap`] that keeps
+/// events, and plays them into another tap.
 ///
 /// ```
 /// use enjamb::transcript::Collector;

@@ -1,7 +1,7 @@
 //! The one interface between sources of conversations and their consumers.
 //!
-//! Captures, transcripts and relays are sources. Sessions under watch, recorders and collectors are taps. A source
-//! reports [`Event`]s; nothing goes back.
+//! Captures, transcripts and relays are sources. Sessions under watch, recorders and collectors are
+//! taps. A source reports [`Event`]s; nothing goes back.
 
 use core::net::SocketAddr;
 
@@ -20,12 +20,12 @@ pub struct Connection {
     pub server: SocketAddr,
 }
 
-/// Something that happened on a connection. It borrows its bytes; [`Batch`](crate::Batch) keeps events, and a
-/// [`Transcript`](crate::Transcript) keeps those of one connection.
+/// Something that happened on a connection. It borrows its bytes; [`Batch`](crate::Batch) keeps
+/// events, and a [`Transcript`](crate::Transcript) keeps those of one connection.
 ///
 /// For each connection a source reports [`Open`](Self::Open) once, then for each side any number of
-/// [`Chunk`](Self::Chunk)s and [`Gap`](Self::Gap)s and at most one [`Close`](Self::Close), then [`Done`](Self::Done)
-/// once.
+/// [`Chunk`](Self::Chunk)s and [`Gap`](Self::Gap)s and at most one [`Close`](Self::Close), then
+/// [`Done`](Self::Done) once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
     /// The connection was opened, or was seen for the first time.
@@ -39,8 +39,9 @@ pub enum Event<'a> {
     },
     /// Bytes of one side that will never be seen.
     ///
-    /// A gap of 0 bytes comes before anything else of its side and says that the capture joined the stream in its
-    /// midst: nobody knows how many bytes came before, and the next bytes may be the end of a message.
+    /// A gap of 0 bytes comes before anything else of its side and says that the capture joined the
+    /// stream in its midst: nobody knows how many bytes came before, and the next bytes may be the
+    /// end of a message.
     Gap {
         /// The side that sent them.
         side: Side,
@@ -54,7 +55,8 @@ pub enum Event<'a> {
         /// How it ended.
         ending: Ending,
     },
-    /// Nothing more comes of the connection. A side without a [`Close`](Self::Close) is [`Ending::Lost`].
+    /// Nothing more comes of the connection. A side without a [`Close`](Self::Close) is
+    /// [`Ending::Lost`].
     Done,
 }
 
@@ -77,8 +79,8 @@ impl Event<'_> {
 
 /// A consumer of conversations.
 ///
-/// Events of one connection come in the order that [`Event`] describes. Connections interleave. Times are those of the
-/// source: in a capture they may run backwards.
+/// Events of one connection come in the order that [`Event`] describes. Connections interleave.
+/// Times are those of the source: in a capture they may run backwards.
 pub trait Tap {
     /// Takes the next event of `connection`.
     fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>);

@@ -1,7 +1,7 @@
 //! What was said, by whom, when, and in which chunks: the noun that travels between all tools.
 //!
-//! A transcript comes from a capture, a recording, a live relay or a text file, and is replayed through a [`Session`].
-//! Its text form is for people, for diffs, and for `corpora/`:
+//! A transcript comes from a capture, a recording, a live relay or a text file, and is replayed
+//! through a [`Session`]. Its text form is for people, for diffs, and for `corpora/`:
 //!
 //! ```text
 //! enjamb transcript 1
@@ -150,7 +150,8 @@ impl Transcript {
     }
 }
 
-/// A [`Tap`] that keeps what it is told: a transcript for each connection. For captures that fit into memory.
+/// A [`Tap`] that keeps what it is told: a transcript for each connection. For captures that fit
+/// into memory.
 #[derive(Clone, Debug, Default)]
 pub struct Collector {
     transcripts: BTreeMap<u64, (Connection, Transcript)>,

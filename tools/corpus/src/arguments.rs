@@ -23,8 +23,8 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// Returns whether the command should run in a child process: it feeds sessions with input that may
-    /// end the process, and its inputs can be read again by another child.
+    /// Returns whether the command should run in a child process: it feeds sessions with input that
+    /// may end the process, and its inputs can be read again by another child.
     #[must_use]
     pub fn wants_child(&self) -> bool {
         matches!(&self.command, Command::Extract(arguments) if Inputs::are_files(&arguments.captures))
@@ -47,18 +47,18 @@ pub(crate) struct ExtractArguments {
     #[arg(required = true, value_name = "CAPTURE")]
     pub(crate) captures: Vec<PathBuf>,
 
-    /// The directory for the transcripts. It is created if it does not exist. Existing files in it are never
-    /// changed.
+    /// The directory for the transcripts. It is created if it does not exist. Existing files in it
+    /// are never changed.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
 
-    /// The protocol of the connections: a name (`enjamb protocols` lists them), `auto`, which finds it out
-    /// from the first bytes of each connection, or a framing spec such as "u32be max=1M".
+    /// The protocol of the connections: a name (`enjamb protocols` lists them), `auto`, which finds
+    /// it out from the first bytes of each connection, or a framing spec such as "u32be max=1M".
     #[arg(long, short, default_value = "auto", value_name = "NAME|SPEC")]
     pub(crate) protocol: String,
 
-    /// How many bytes of payload a transcript has at most, both sides together, such as 1200 or 4k. Longer
-    /// conversations are cut where both sides are between two messages. The limit is 1M.
+    /// How many bytes of payload a transcript has at most, both sides together, such as 1200 or 4k.
+    /// Longer conversations are cut where both sides are between two messages. The limit is 1M.
     #[arg(long, default_value = "1200", value_name = "SIZE",
         value_parser = |text: &str| size_within(text, &(1..=PIECE_BYTES_MAX)))]
     pub(crate) max_size: usize,
@@ -68,13 +68,13 @@ pub(crate) struct ExtractArguments {
         value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000))]
     pub(crate) max_files: usize,
 
-    /// Write one transcript of every signature. Without --all, a transcript whose steps all occur in smaller
-    /// ones is not written.
+    /// Write one transcript of every signature. Without --all, a transcript whose steps all occur
+    /// in smaller ones is not written.
     #[arg(long)]
     pub(crate) all: bool,
 
-    /// How long a session may take over a part of a conversation before it counts as hung: 20, 20s, 500ms. A
-    /// bare number is seconds.
+    /// How long a session may take over a part of a conversation before it counts as hung: 20, 20s,
+    /// 500ms. A bare number is seconds.
     #[arg(long, value_name = "TIME", default_value = "20s",
         value_parser = |text: &str| duration_within(text, &(HUNG_AFTER_MIN..=HUNG_AFTER_MAX)))]
     pub(crate) hung_after: Duration,
@@ -97,8 +97,8 @@ pub(crate) struct ToTestArguments {
     #[arg(long, short, value_name = "NAME|SPEC")]
     pub(crate) protocol: Option<String>,
 
-    /// A Rust expression for a new session, as a `Box<dyn Session>`. Required if the protocol is not one of
-    /// enjamb's own.
+    /// A Rust expression for a new session, as a `Box<dyn Session>`. Required if the protocol is
+    /// not one of enjamb's own.
     #[arg(long, value_name = "EXPRESSION")]
     pub(crate) session: Option<String>,
 }

@@ -8,7 +8,8 @@ use sha2::{Digest as _, Sha256};
 use crate::pieces::Piece;
 use crate::signature::{collapsed, transitions};
 
-/// How many bytes of text all candidates together may have. Further signatures are left out, and counted.
+/// How many bytes of text all candidates together may have. Further signatures are left out, and
+/// counted.
 const HELD_MAX: usize = 256 << 20;
 
 /// A conversation that may be written.
@@ -78,8 +79,8 @@ impl Candidates {
         self.by_signature.len()
     }
 
-    /// Returns the signatures and candidates to write, small ones first: all, or those with a pair of steps
-    /// that none before them has.
+    /// Returns the signatures and candidates to write, small ones first: all, or those with a pair
+    /// of steps that none before them has.
     pub(crate) fn chosen(&self, all: bool) -> Vec<(&String, &Candidate)> {
         let mut sorted: Vec<_> = self.by_signature.iter().collect();
         sorted.sort_by_key(|(signature, candidate)| (candidate.payload, *signature));

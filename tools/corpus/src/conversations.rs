@@ -1,8 +1,8 @@
 //! Conversations as they are read from captures, given to sessions part by part.
 //!
-//! A session may be anybody's. One that panics or does not return costs its own conversation and no other. So
-//! entries are collected, and each part is fed on a thread of its own, which is abandoned when it takes too
-//! long.
+//! A session may be anybody's. One that panics or does not return costs its own conversation and no
+//! other. So entries are collected, and each part is fed on a thread of its own, which is abandoned
+//! when it takes too long.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -21,8 +21,8 @@ use crate::pieces::{LeftOut, Piece, PieceCutter, Pieces};
 const PART_BYTES: usize = 16 << 10;
 const PART_ENTRIES: usize = 1 << 10;
 
-/// After this many sessions that hang nothing more is tried: each of them keeps a processor busy for as long as
-/// this process lives.
+/// After this many sessions that hang nothing more is tried: each of them keeps a processor busy
+/// for as long as this process lives.
 const HUNG_MAX: usize = 3;
 
 /// The settings for all conversations.
@@ -100,7 +100,8 @@ impl<F: FnMut(Piece)> ConversationTap<F> {
         }
     }
 
-    /// Feeds the collected entries of a conversation. `ends`: whether the conversation ends with them.
+    /// Feeds the collected entries of a conversation. `ends`: whether the conversation ends with
+    /// them.
     fn feed(&mut self, connection: &Connection, ends: bool) {
         let Some(open) = self.open.get_mut(&connection.number) else { return };
         let OpenConversation { cutter, entries, .. } = std::mem::take(open);

@@ -1,8 +1,9 @@
 //! `enjamb corpus`: from captures to seeds, regressions and tests.
 //!
-//! * `extract` takes the conversations out of captures, cuts them into small pieces that can be parsed on
-//!   their own, and keeps one of each kind as a transcript in its text form: a seed for a fuzzer, a
-//!   regression, an input for `enjamb replay`. (`conversations`, `pieces`, `signature`, `candidates`.)
+//! * `extract` takes the conversations out of captures, cuts them into small pieces that can be
+//!   parsed on their own, and keeps one of each kind as a transcript in its text form: a seed for a
+//!   fuzzer, a regression, an input for `enjamb replay`. (`conversations`, `pieces`, `signature`,
+//!   `candidates`.)
 //! * `show` lists transcripts.
 //! * `to-test` writes the Rust test of a transcript.
 
@@ -25,8 +26,8 @@ use crate::arguments::Command;
 
 /// Runs `enjamb corpus` with the protocols of `registry`.
 ///
-/// `program` is the name of the program in messages. An input that cannot be read costs a message on standard
-/// error, and the others are still read.
+/// `program` is the name of the program in messages. An input that cannot be read costs a message
+/// on standard error, and the others are still read.
 ///
 /// # Errors
 /// A file or standard output cannot be written.

@@ -15,7 +15,8 @@ pub(crate) struct ParsedTranscript {
 
 /// Feeds a transcript to a session.
 ///
-/// `ends`: whether the conversation ends with the transcript, so that sides which are still open are lost.
+/// `ends`: whether the conversation ends with the transcript, so that sides which are still open
+/// are lost.
 pub(crate) fn parse(session: &mut dyn Session, transcript: &Transcript, ends: bool) -> ParsedTranscript {
     let mut messages = Vec::new();
     let mut steps = Vec::new();

@@ -1,9 +1,9 @@
 //! Conversations, cut into small pieces that can be parsed on their own.
 //!
-//! A long conversation is cut where it is *idle*: both sides are between two messages, every request has been
-//! answered, and the client sends next. A piece counts only when a fresh session emits the same messages for
-//! it as the session of the whole conversation did. A piece that depends on what came before (a subscription,
-//! a request whose answer follows) is left out.
+//! A long conversation is cut where it is *idle*: both sides are between two messages, every
+//! request has been answered, and the client sends next. A piece counts only when a fresh session
+//! emits the same messages for it as the session of the whole conversation did. A piece that
+//! depends on what came before (a subscription, a request whose answer follows) is left out.
 
 use std::collections::BTreeSet;
 use std::ops::AddAssign;
@@ -18,8 +18,8 @@ use crate::signature::kind;
 /// The kind of a message that holds bytes of no known protocol.
 const OPAQUE: &str = "opaque";
 
-/// How many kinds of messages of a conversation are told apart. If a session takes random bytes for kinds, there
-/// is no end of them.
+/// How many kinds of messages of a conversation are told apart. If a session takes random bytes for
+/// kinds, there is no end of them.
 const KINDS_MAX: usize = 1000;
 
 /// A conversation that can be parsed on its own.
@@ -73,8 +73,8 @@ pub(crate) struct PieceCutter {
     max: usize,
     sides: [Position; 2],
     client_messages: u64,
-    /// One more than the number of the last message of the client that was answered. `None`: nothing was ever
-    /// answered.
+    /// One more than the number of the last message of the client that was answered. `None`:
+    /// nothing was ever answered.
     answered: Option<u64>,
     piece: OpenPiece,
     /// Whether the piece was too large, so that nothing is kept until the next idle moment.
@@ -110,7 +110,8 @@ struct PieceStart {
     messages: u64,
 }
 
-/// An idle moment: how much of the open piece comes before it, and the start of a piece that begins there.
+/// An idle moment: how much of the open piece comes before it, and the start of a piece that begins
+/// there.
 #[derive(Clone, Copy)]
 struct IdleMoment {
     entries: usize,
@@ -120,7 +121,8 @@ struct IdleMoment {
 }
 
 impl OpenPiece {
-    /// Splits off the part before the last idle moment, and keeps the rest. `None`: there is no such part.
+    /// Splits off the part before the last idle moment, and keeps the rest. `None`: there is no
+    /// such part.
     fn split_off(&mut self) -> Option<Self> {
         let idle = self.idle.take().filter(|idle| idle.entries > 0)?;
         let rest = Self {
@@ -135,7 +137,8 @@ impl OpenPiece {
 }
 
 impl PieceCutter {
-    /// Creates a cutter for a conversation of `protocol`, in pieces of at most `max` bytes of payload.
+    /// Creates a cutter for a conversation of `protocol`, in pieces of at most `max` bytes of
+    /// payload.
     pub(crate) fn new(session: Box<dyn Session>, protocol: String, max: usize) -> Self {
         Self {
             session,
@@ -271,8 +274,8 @@ impl PieceCutter {
     }
 }
 
-/// Returns messages from the middle of a conversation with the numbers that they have in a conversation which
-/// begins at `start`.
+/// Returns messages from the middle of a conversation with the numbers that they have in a
+/// conversation which begins at `start`.
 fn relative(mut messages: Vec<OwnedMessage>, start: PieceStart) -> Vec<OwnedMessage> {
     for message in &mut messages {
         message.span.offset = message.span.offset.wrapping_sub(start.offsets[message.side.index()]);

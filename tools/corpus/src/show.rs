@@ -33,7 +33,8 @@ struct Row {
     kinds: String,
 }
 
-/// Lists transcripts on standard output. A transcript that cannot be read costs a message on standard error.
+/// Lists transcripts on standard output. A transcript that cannot be read costs a message on
+/// standard error.
 pub(crate) fn run(arguments: &ShowArguments, registry: &Registry, notices: &Notices) -> anyhow::Result<Exit> {
     let Inputs { captures, unreadable, .. } = Inputs::find(&arguments.files);
     unreadable.iter().for_each(|unreadable| notices.notice(unreadable));

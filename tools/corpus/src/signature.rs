@@ -1,18 +1,21 @@
-//! The signature of a conversation: a text that is equal for conversations which exercise the same code.
+//! The signature of a conversation: a text that is equal for conversations which exercise the same
+//! code.
 //!
-//! One *step* is a message, a gap or an end, as a parser meets it: the side, the kind, the outcome, the
-//! protocol's code and the reason if there are any, the class of its size, and how it was cut. The signature is
-//! the sequence of steps, with repetitions written once:
+//! One *step* is a message, a gap or an end, as a parser meets it: the side, the kind, the outcome,
+//! the protocol's code and the reason if there are any, the class of its size, and how it was cut.
+//! The signature is the sequence of steps, with repetitions written once:
 //!
 //! ```text
 //! client GET ok <64; (server response ok 200 <256 cut; client GET ok <64)+; server response ok 200 <256 cut; client closed
 //! ```
 //!
-//! * The class of a size is the next power of four, from 16 on: a parser seldom treats 70 bytes and 90 bytes
-//!   differently.
-//! * How it was cut: nothing if it came in one chunk, `cut` if one boundary of chunks is inside it, `cut+` if
-//!   there are more. `glued` means that its first byte came in one chunk with the end of the message before it.
-//! * A run of one to [`LONGEST_PERIOD`] steps that comes at least twice in a row is written once, as `(...)+`.
+//! * The class of a size is the next power of four, from 16 on: a parser seldom treats 70 bytes and
+//!   90 bytes differently.
+//! * How it was cut: nothing if it came in one chunk, `cut` if one boundary of chunks is inside it,
+//!   `cut+` if there are more. `glued` means that its first byte came in one chunk with the end of
+//!   the message before it.
+//! * A run of one to [`LONGEST_PERIOD`] steps that comes at least twice in a row is written once,
+//!   as `(...)+`.
 
 use enjamb::{Message, Outcome, OwnedMessage, Side};
 
@@ -28,7 +31,8 @@ pub(crate) struct Cut {
     pub(crate) glued: bool,
 }
 
-/// Returns a message without its size and its cuts: the side, the kind, the outcome, the code and the reason.
+/// Returns a message without its size and its cuts: the side, the kind, the outcome, the code and
+/// the reason.
 pub(crate) fn kind(message: &OwnedMessage) -> String {
     let OwnedMessage { side, kind, outcome, code, reason, .. } = message;
     words(*side, kind, *outcome, code.as_deref(), reason.as_deref()).join(" ")
@@ -82,8 +86,8 @@ pub(crate) fn collapsed(steps: &[String]) -> Vec<String> {
     collapsed
 }
 
-/// Returns the length of the shortest run that `steps` begin with and that is repeated at once, and how often it
-/// comes. Returns one step, once, if there is no such run.
+/// Returns the length of the shortest run that `steps` begin with and that is repeated at once, and
+/// how often it comes. Returns one step, once, if there is no such run.
 fn repetition(steps: &[String]) -> (usize, usize) {
     (1..=LONGEST_PERIOD.min(steps.len() / 2))
         .map(|period| {
@@ -94,8 +98,8 @@ fn repetition(steps: &[String]) -> (usize, usize) {
         .unwrap_or((1, 1))
 }
 
-/// Returns the pairs of one step and the next, including the beginning and the end. A conversation exercises
-/// something new if it has a pair that no other has.
+/// Returns the pairs of one step and the next, including the beginning and the end. A conversation
+/// exercises something new if it has a pair that no other has.
 pub(crate) fn transitions(steps: &[String]) -> impl Iterator<Item = (String, String)> {
     let before = std::iter::once("").chain(steps.iter().map(String::as_str));
     let after = steps.iter().map(String::as_str).chain(std::iter::once(""));

@@ -1,7 +1,8 @@
 //! `enjamb corpus to-test`: the Rust test of a transcript.
 //!
-//! The test asserts that the split law holds for the conversation, and that its messages are those of today. The
-//! conversation is part of the test, so that whoever reads the test sees it and no file can get lost.
+//! The test asserts that the split law holds for the conversation, and that its messages are those
+//! of today. The conversation is part of the test, so that whoever reads the test sees it and no
+//! file can get lost.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -129,8 +130,8 @@ fn write_test(name: &str, transcript: &Transcript, protocol: &Protocol, setup: &
         len if len <= ONE_CUT_MAX => "Segmentations::up_to_one_cut().and_random(1, 100)",
         _ => "Segmentations::every_byte().and_random(1, 100)",
     };
-    // The messages may depend on the cuts, which is why somebody keeps the transcript. Those of the uncut
-    // stream are the expected ones.
+    // The messages may depend on the cuts, which is why somebody keeps the transcript. Those of the
+    // uncut stream are the expected ones.
     let whole = Transcript { protocol: transcript.protocol.clone(), ..input.transcript(&[]) };
     let messages = catch_unwind(AssertUnwindSafe(|| parse(protocol.session(None).as_mut(), &whole, false).messages));
     let mut test = format!(

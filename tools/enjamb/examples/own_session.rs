@@ -5,8 +5,9 @@
 //! cargo run -p enjamb-cli --example own_session -- proxy --protocol words --listen 127.0.0.1:7000 --upstream 127.0.0.1:6379
 //! ```
 //!
-//! The protocol "words" takes every line for a message. The first word of a line is the kind of the message, and a
-//! line of the server that begins with `-` is an error. The guide's page "Write a session" explains sessions.
+//! The protocol "words" takes every line for a message. The first word of a line is the kind of the
+//! message, and a line of the server that begins with `-` is an error. The guide's page "Write a
+//! session" explains sessions.
 
 use std::process::ExitCode;
 
@@ -98,8 +99,8 @@ impl Session for Words {
     }
 }
 
-/// The program: the built-in protocols, and "words". A package of its own passes `env!("CARGO_PKG_NAME")` and
-/// `env!("CARGO_PKG_VERSION")`.
+/// The program: the built-in protocols, and "words". A package of its own passes
+/// `env!("CARGO_PKG_NAME")` and `env!("CARGO_PKG_VERSION")`.
 pub(crate) fn program() -> Program {
     let words = Protocol::new("words", || Box::new(Words::new())).about("A line is a message, its first word the kind");
     Program::new("own-session", "1.2.3").register(words)

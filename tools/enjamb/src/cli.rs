@@ -31,7 +31,8 @@ pub(crate) enum Command {
     },
     /// Write the manual page to standard output, or the pages of all commands to a directory.
     Man {
-        /// The directory for the pages. It is created if it does not exist; pages in it are replaced.
+        /// The directory for the pages. It is created if it does not exist; pages in it are
+        /// replaced.
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },

@@ -1,5 +1,5 @@
-//! The command line `enjamb`, as a library, so that a program with protocols of its own offers all of its tools
-//! under its own name.
+//! The command line `enjamb`, as a library, so that a program with protocols of its own offers all
+//! of its tools under its own name.
 //!
 //! ```no_run
 //! use std::process::ExitCode;

@@ -16,7 +16,8 @@ pub(crate) fn completions(shell: Shell, mut command: clap::Command) -> anyhow::R
     print(&script)
 }
 
-/// Writes manual pages: of all commands to the directory `out`, or the main page to standard output.
+/// Writes manual pages: of all commands to the directory `out`, or the main page to standard
+/// output.
 pub(crate) fn man(out: Option<&Path>, command: clap::Command) -> anyhow::Result<Exit> {
     if let Some(folder) = out {
         let cannot_write = || format!("cannot write manual pages to {}", folder.display());

@@ -14,8 +14,8 @@ use crate::{manual, protocols};
 
 /// A program that offers `replay`, `proxy`, `corpus` and the other commands.
 ///
-/// Its name and version are those in its messages, its help and its manual pages. Without further calls it
-/// has the built-in protocols.
+/// Its name and version are those in its messages, its help and its manual pages. Without further
+/// calls it has the built-in protocols.
 #[derive(Clone, Debug)]
 pub struct Program {
     name: String,
@@ -46,12 +46,13 @@ impl Program {
 
     /// Runs the command that the command line of this process names.
     ///
-    /// The exit code is 0 when it was done, 1 when what was asked for was found wanting, 2 for wrong usage, and
-    /// 3 when something could not be read, written or connected to.
+    /// The exit code is 0 when it was done, 1 when what was asked for was found wanting, 2 for
+    /// wrong usage, and 3 when something could not be read, written or connected to.
     ///
-    /// Where the program has protocols of its own, `replay --recut` and `corpus extract` run in a child of this
-    /// process, so that a session which overflows its stack costs its conversation and not the tool. The child is
-    /// this program with the same arguments: everything before the call of `run` happens in both.
+    /// Where the program has protocols of its own, `replay --recut` and `corpus extract` run in a
+    /// child of this process, so that a session which overflows its stack costs its conversation
+    /// and not the tool. The child is this program with the same arguments: everything before the
+    /// call of `run` happens in both.
     #[must_use]
     pub fn run(self) -> ExitCode {
         let matches = cli::command(&self.name, &self.version).get_matches();
@@ -66,7 +67,8 @@ impl Program {
         self.execute(command)
     }
 
-    /// Returns whether the command feeds sessions of this program with input that may end the process.
+    /// Returns whether the command feeds sessions of this program with input that may end the
+    /// process.
     fn wants_child(&self, command: &Command) -> bool {
         let is_risky = match command {
             Command::Replay(arguments) => arguments.wants_child(),

@@ -1,7 +1,8 @@
-//! `enjamb replay` on captures that others recorded, against what tshark counted in each direction of each stream.
+//! `enjamb replay` on captures that others recorded, against what tshark counted in each direction
+//! of each stream.
 //!
-//! The captures are not part of this project: they are in `$ENJAMB_CAPTURES`, or beside the project. Without
-//! them the tests are ignored.
+//! The captures are not part of this project: they are in `$ENJAMB_CAPTURES`, or beside the
+//! project. Without them the tests are ignored.
 
 #[path = "../../../crates/enjamb-capture/tests/requirements/mod.rs"]
 mod requirements;
@@ -65,8 +66,8 @@ fn messages(records: &[Value], counted: impl Fn(&Value) -> bool) -> Vec<BTreeMap
     connections
 }
 
-/// A response whose status is known, and a request whose method is. tshark takes any line for a request whose first word is a method, whatever
-/// follows it; such a request is malformed here.
+/// A response whose status is known, and a request whose method is. tshark takes any line for a
+/// request whose first word is a method, whatever follows it; such a request is malformed here.
 fn has_a_head(message: &Value) -> bool {
     let method = |word: &str| word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
     match message["kind"].as_str().unwrap() {
@@ -147,7 +148,8 @@ fn http_messages_equal_those_of_tshark(folder: &Path) {
     assert_eq!(wrong, expected, "(place, we saw, tshark saw)");
 }
 
-/// A naive reading of RESP from the whole stream: how many elements of each type, nested ones included, and how many messages.
+/// A naive reading of RESP from the whole stream: how many elements of each type, nested ones
+/// included, and how many messages.
 fn count_resp(stream: &[u8]) -> (BTreeMap<char, u64>, u64) {
     let (mut elements, mut messages, mut rest) = (BTreeMap::new(), 0, stream);
     loop {
@@ -186,7 +188,8 @@ fn element<'a>(bytes: &'a [u8], elements: &mut BTreeMap<char, u64>) -> Option<&'
     Some(rest)
 }
 
-/// tshark counts elements, nested ones too; we count messages. A naive reading of the whole streams counts both, and stands between.
+/// tshark counts elements, nested ones too; we count messages. A naive reading of the whole streams
+/// counts both, and stands between.
 fn redis_messages_equal_those_of_tshark(folder: &Path) {
     for name in
         ["redis-bulk-loading.pcap", "redis-pipelining-example.pcap", "redis-pubsub-resp3.pcap", "redis_session.pcap"]

@@ -1,4 +1,5 @@
-//! `enjamb corpus`: what is taken out of captures is what was in them, and the tests that are written compile and run.
+//! `enjamb corpus`: what is taken out of captures is what was in them, and the tests that are
+//! written compile and run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

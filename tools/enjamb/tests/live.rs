@@ -1,5 +1,5 @@
-//! `enjamb replay --against` and `--serve`: one side of a capture, played to real servers and clients, and to
-//! some that misbehave.
+//! `enjamb replay --against` and `--serve`: one side of a capture, played to real servers and
+//! clients, and to some that misbehave.
 
 #[path = "../../../crates/enjamb-capture/tests/requirements/mod.rs"]
 mod requirements;
@@ -288,7 +288,8 @@ fn every_kind_of_wrong_answer_is_reported() {
     }
 }
 
-/// A server of many connections, each a line that is answered with itself when `together` of them are there. Gives the most that were there at a time.
+/// A server of many connections, each a line that is answered with itself when `together` of them
+/// are there. Gives the most that were there at a time.
 fn together_server(connections: usize, together: usize) -> (SocketAddr, JoinHandle<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,10 +1,13 @@
-//! Every shell block of README.md, CONTRIBUTING.md and docs/ is pasted into a shell, as a person would.
+//! Every shell block of README.md, CONTRIBUTING.md and docs/ is pasted into a shell, as a person
+//! would.
 //!
-//! A block runs in a directory that looks like a clone: the entries of the repository are links, and what a block
-//! writes is thrown away. `enjamb` is the binary under test. `cargo` is a stand-in: `cargo run --release --` runs that
-//! binary, and a command that only takes time (`cargo test`, `cargo fuzz run`) is checked for what it names and not run.
+//! A block runs in a directory that looks like a clone: the entries of the repository are links,
+//! and what a block writes is thrown away. `enjamb` is the binary under test. `cargo` is a
+//! stand-in: `cargo run --release --` runs that binary, and a command that only takes time
+//! (`cargo test`, `cargo fuzz run`) is checked for what it names and not run.
 //!
-//! A block that cannot be pasted has a comment in front of it, which is the reason: `<!-- not pasted: it needs a cluster -->`.
+//! A block that cannot be pasted has a comment in front of it, which is the reason:
+//! `<!-- not pasted: it needs a cluster -->`.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -20,7 +23,8 @@ const BLOCK_MAX: Duration = Duration::from_secs(60);
 /// Programs that blocks use and that a machine may lack.
 const PROGRAMS: &[&str] = &["redis-server", "redis-cli", "nginx", "curl", "wrk", "tshark", "editcap", "mergecap", "duckdb"];
 
-/// The stand-in for cargo. It fails for a command that it does not know, so that a new one is looked at.
+/// The stand-in for cargo. It fails for a command that it does not know, so that a new one is
+/// looked at.
 const CARGO: &str = r#"#!/bin/sh
 named() { # Checks every package, target or path that the arguments name.
     while [ $# -gt 0 ]; do

@@ -1,5 +1,6 @@
-//! `enjamb` itself: help, completions, manual pages; and the example `own_session`, a program with a name, a version
-//! and a protocol of its own. With one of its commands as the first argument, this test is that program.
+//! `enjamb` itself: help, completions, manual pages; and the example `own_session`, a program with
+//! a name, a version and a protocol of its own. With one of its commands as the first argument,
+//! this test is that program.
 
 #[allow(dead_code, reason = "the main function of the example")]
 #[path = "../examples/own_session.rs"]

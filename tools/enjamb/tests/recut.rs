@@ -1,5 +1,6 @@
-//! `enjamb replay --recut` and transcripts as input, with the built-in protocols and with bad ones of somebody's
-//! own. With `replay` or `corpus` as its first argument this program is `enjamb` with those protocols.
+//! `enjamb replay --recut` and transcripts as input, with the built-in protocols and with bad ones
+//! of somebody's own. With `replay` or `corpus` as its first argument this program is `enjamb` with
+//! those protocols.
 
 #[path = "../../../crates/enjamb-capture/tests/requirements/mod.rs"]
 mod requirements;
@@ -14,7 +15,8 @@ use enjamb_protocols::Protocol;
 use libtest_mimic::Trial;
 use serde_json::Value;
 
-/// Lines by somebody who looks for `\r\n` in each chunk for itself: a line whose end is cut in two is glued to the next one.
+/// Lines by somebody who looks for `\r\n` in each chunk for itself: a line whose end is cut in two
+/// is glued to the next one.
 #[derive(Default)]
 struct Hasty {
     pending: [Vec<u8>; 2],
@@ -92,7 +94,8 @@ impl Session for Brittle {
     }
 }
 
-/// Does not come back from a line `loop`, panics at a line `panic`, and never ends its answer to a chunk that is an `e`. A line `deep` overflows its stack.
+/// Does not come back from a line `loop`, panics at a line `panic`, and never ends its answer to a
+/// chunk that is an `e`. A line `deep` overflows its stack.
 struct Endless(Hasty);
 
 /// Never comes back; sleeps, so that others can work.

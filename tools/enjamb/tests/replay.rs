@@ -154,8 +154,8 @@ fn strict_fails_on_malformed_messages() {
     assert_eq!(sound.code, 0, "{}", sound.out);
 }
 
-/// The commands in the README and the guide that read captures of this project run as they are written there, in a
-/// shell.
+/// The commands in the README and the guide that read captures of this project run as they are
+/// written there, in a shell.
 #[test]
 fn the_commands_in_the_guide_run() {
     let folder = tempfile::tempdir().unwrap();

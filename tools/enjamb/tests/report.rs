@@ -19,8 +19,8 @@ use requirements::trial;
 use serde_json::Value;
 use support::{Process, enjamb, installed};
 
-/// The tests. With `replay` as its first argument this program is `enjamb` with a protocol that repeats whatever
-/// it receives.
+/// The tests. With `replay` as its first argument this program is `enjamb` with a protocol that
+/// repeats whatever it receives.
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("replay") {
         let parrot = Protocol::new("parrot", || Box::new(Parrot([0; 2])));
@@ -160,7 +160,8 @@ fn the_page_loads_nothing_and_shows_the_selection() {
     let folder = tempfile::tempdir().unwrap();
     let Report { page, summary, .. } =
         report(folder.path(), &["--filter", "kind != \"<&>\" && side == \"client\"", CAPTURES[1]]);
-    // The only script element is the data block, and all style is in the style sheet, which the policy allows by hash.
+    // The only script element is the data block, and all style is in the style sheet, which the
+    // policy allows by hash.
     assert_eq!(page.matches("<script").count(), 1);
     assert_eq!(page.matches("<style>").count(), 1);
     for inline in ["style=", "onclick", "onload", "unsafe-inline"] {
@@ -224,7 +225,8 @@ fn record(path: &Path, count: u16, request: &[u8], reply: &[u8]) {
 /// What a stranger may send to whoever reads the report.
 const HOSTILE: &[u8] = b"<img/src=x/onerror=document.title='owned'>\"</script></title><script>document.title='owned'</script>&amp;\x1b[31m";
 
-/// A protocol that takes every chunk for a message, and the chunk itself for its kind, its code and its reason.
+/// A protocol that takes every chunk for a message, and the chunk itself for its kind, its code and
+/// its reason.
 struct Parrot([u64; 2]);
 
 impl Session for Parrot {

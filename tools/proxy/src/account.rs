@@ -1,8 +1,9 @@
 //! The records and counts of one connection.
 //!
-//! [`Watched`] turns events and the messages of a session into records, and counts them. Here its session is a
-//! [`Replayed`] one: the real session has run before, without a lock, and its messages are replayed. Once the real session
-//! has failed, the rest of each side is one message of kind `unparsed`.
+//! [`Watched`] turns events and the messages of a session into records, and counts them. Here its
+//! session is a [`Replayed`] one: the real session has run before, without a lock, and its messages
+//! are replayed. Once the real session has failed, the rest of each side is one message of kind
+//! `unparsed`.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -105,7 +106,8 @@ impl Account {
         }
     }
 
-    /// Notes that nothing that follows is parsed. The record of the error is written [separately](Self::report).
+    /// Notes that nothing that follows is parsed. The record of the error is written
+    /// [separately](Self::report).
     pub(crate) fn fail(&mut self, error: &HandlerError) {
         lock(&self.answer).failure = Some(error.phrase());
     }

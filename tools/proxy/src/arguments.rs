@@ -17,8 +17,8 @@ use crate::configuration::{Configuration, HANDLER_TIMEOUT, LogTarget};
 #[derive(Args, Clone, Debug)]
 #[non_exhaustive]
 pub struct Arguments {
-    /// The address where clients connect: HOST:PORT. With port 0 the system chooses a port, which is printed as the first
-    /// line on standard error. May be given more than once.
+    /// The address where clients connect: HOST:PORT. With port 0 the system chooses a port, which
+    /// is printed as the first line on standard error. May be given more than once.
     #[arg(long, short, required = true, value_name = "ADDR")]
     pub listen: Vec<String>,
 
@@ -50,7 +50,8 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = Options::default().max_connections)]
     pub max_connections: NonZeroUsize,
 
-    /// The time that the server may take to accept a connection: `10s`, `250ms`, `2m`, or a number of seconds.
+    /// The time that the server may take to accept a connection: `10s`, `250ms`, `2m`, or a number
+    /// of seconds.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
     pub connect_timeout: Duration,
 
@@ -58,16 +59,18 @@ pub struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub idle_timeout: Option<Duration>,
 
-    /// The time that open connections may go on after a signal to end. A second signal ends them at once.
+    /// The time that open connections may go on after a signal to end. A second signal ends them at
+    /// once.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration)]
     pub drain: Duration,
 
-    /// The time that one call of a protocol handler may take. After that its connection is relayed without being parsed.
-    /// `never`: no limit. It concerns only protocols that are not built in.
+    /// The time that one call of a protocol handler may take. After that its connection is relayed
+    /// without being parsed. `never`: no limit. It concerns only protocols that are not built in.
     #[arg(long, value_name = "TIME|never", default_value = "5s", value_parser = HandlerTimeout::parse)]
     pub handler_timeout: HandlerTimeout,
 
-    /// The name of the program in its messages. `None`: the name that it was started by, and `proxy`.
+    /// The name of the program in its messages. `None`: the name that it was started by, and
+    /// `proxy`.
     #[arg(skip)]
     pub program: Option<String>,
 }
@@ -155,7 +158,8 @@ impl Arguments {
     }
 }
 
-/// Returns whether standard output is a terminal whose user has nothing against colours (<https://no-color.org>).
+/// Returns whether standard output is a terminal whose user has nothing against colours
+/// (<https://no-color.org>).
 fn is_coloured() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

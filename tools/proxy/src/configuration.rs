@@ -17,7 +17,8 @@ pub(crate) const HANDLER_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Configuration {
     /// The name of the program, which its notices begin with. `enjamb proxy` by default.
     pub program: String,
-    /// The addresses where clients connect: `HOST:PORT`, at least one. With port 0 the system chooses one.
+    /// The addresses where clients connect: `HOST:PORT`, at least one. With port 0 the system
+    /// chooses one.
     pub listen: Vec<String>,
     /// The server: `HOST:PORT`.
     pub upstream: String,
@@ -29,8 +30,8 @@ pub struct Configuration {
     pub format: Format,
     /// The capture file that the traffic is recorded to. None by default.
     pub record: Option<PathBuf>,
-    /// The time that one call of a handler may take before its connection is given up for parsing. `None`: no limit.
-    /// 5 seconds by default. It concerns only protocols that are not built in.
+    /// The time that one call of a handler may take before its connection is given up for parsing.
+    /// `None`: no limit. 5 seconds by default. It concerns only protocols that are not built in.
     pub handler_timeout: Option<Duration>,
     /// The limits of the relay.
     pub options: Options,

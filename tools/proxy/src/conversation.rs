@@ -1,8 +1,9 @@
 //! One connection whose handler runs on worker threads.
 //!
-//! The relay's thread queues events, and one worker at a time takes a batch of them through the handler. The relay never
-//! waits for a handler: it holds a lock only as long as it takes to copy an event. When the handler fails, whatever it has
-//! not parsed is counted as it is, in order, and the events that follow are counted on the relay's thread.
+//! The relay's thread queues events, and one worker at a time takes a batch of them through the
+//! handler. The relay never waits for a handler: it holds a lock only as long as it takes to copy
+//! an event. When the handler fails, whatever it has not parsed is counted as it is, in order, and
+//! the events that follow are counted on the relay's thread.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,11 +16,12 @@ use crate::messages::MessageBuffer;
 use crate::shared::Shared;
 use crate::worker::{Returned, Worker};
 
-/// The limits of the events that wait for the handler of one connection; as many may be being parsed. No connection has
-/// more than a few ends, so that there is always room for those.
+/// The limits of the events that wait for the handler of one connection; as many may be being
+/// parsed. No connection has more than a few ends, so that there is always room for those.
 const LIMITS: QueueLimits = QueueLimits { events_max: 1 << 14, ends_max: usize::MAX, bytes_max: 4 << 20 };
 
-/// The number of the relay's errors that wait until the handler is as far. A connection has two at most.
+/// The number of the relay's errors that wait until the handler is as far. A connection has two at
+/// most.
 const ERRORS_WAITING_MAX: usize = 8;
 
 /// A connection whose handler runs on worker threads.
@@ -35,7 +37,8 @@ pub(crate) struct Conversation {
 /// How far the connection has been counted.
 struct Progress {
     account: Account,
-    /// The batch that a worker takes through the handler, and the number of its events that have been counted.
+    /// The batch that a worker takes through the handler, and the number of its events that have
+    /// been counted.
     batch: Option<Arc<Batch>>,
     counted: usize,
 }
@@ -79,7 +82,8 @@ impl Conversation {
         }
     }
 
-    /// Queues an event, or counts it if nothing is parsed any more. Returns whether the conversation must be scheduled.
+    /// Queues an event, or counts it if nothing is parsed any more. Returns whether the
+    /// conversation must be scheduled.
     #[must_use]
     pub(crate) fn push(&self, time: Time, event: Event<'_>, shared: &Shared) -> bool {
         let mut queue = lock(&self.queue);
@@ -241,8 +245,8 @@ impl Conversation {
 
     /// Gives up parsing, says why in the log, and counts the events that were not parsed.
     ///
-    /// It may be called by the worker that runs the conversation, by whoever abandoned that worker, and by anybody where
-    /// no worker runs it.
+    /// It may be called by the worker that runs the conversation, by whoever abandoned that worker,
+    /// and by anybody where no worker runs it.
     pub(crate) fn fail(&self, time: Time, error: &HandlerError, shared: &Shared) {
         shared.failed(&self.connection, error);
         let progress = &mut *lock(&self.progress);

@@ -1,7 +1,7 @@
 //! Events that wait, bounded by their number and by their bytes.
 //!
-//! A chunk that does not fit is dropped, and a gap of its size stands where it was, before the next event of its side. So
-//! whatever reads the queue knows what it lacks, and where.
+//! A chunk that does not fit is dropped, and a gap of its size stands where it was, before the next
+//! event of its side. So whatever reads the queue knows what it lacks, and where.
 
 use enjamb::{Batch, Connection, Event, Side, Tap, Time};
 
@@ -10,8 +10,8 @@ use enjamb::{Batch, Connection, Event, Side, Tap, Time};
 pub(crate) struct QueueLimits {
     /// The number of events up to which chunks are taken.
     pub(crate) events_max: usize,
-    /// The number of events up to which openings and ends are taken. They are small, and with one of them a whole
-    /// connection or the end of a stream would be lost.
+    /// The number of events up to which openings and ends are taken. They are small, and with one
+    /// of them a whole connection or the end of a stream would be lost.
     pub(crate) ends_max: usize,
     /// The number of bytes in all chunks.
     pub(crate) bytes_max: usize,
@@ -33,7 +33,8 @@ impl EventQueue {
         Self { waiting: Batch::default(), limits }
     }
 
-    /// Queues an event. Returns whether there was room for it; `missing` are the gaps of its connection.
+    /// Queues an event. Returns whether there was room for it; `missing` are the gaps of its
+    /// connection.
     #[must_use]
     pub(crate) fn push(
         &mut self,

@@ -66,8 +66,8 @@ pub(crate) enum HandlerError {
 }
 
 impl HandlerError {
-    /// Returns the reason of the message for the bytes that are not parsed: one of a few phrases, so that it can be
-    /// counted.
+    /// Returns the reason of the message for the bytes that are not parsed: one of a few phrases,
+    /// so that it can be counted.
     pub(crate) fn phrase(&self) -> &'static str {
         match self {
             Self::Panicked { .. } => "the handler panicked",
@@ -101,7 +101,8 @@ impl Handler {
         &self.protocol
     }
 
-    /// Gives `event` to the session, and copies the messages that it emits: those before a panic too.
+    /// Gives `event` to the session, and copies the messages that it emits: those before a panic
+    /// too.
     pub(crate) fn call(&mut self, event: Event<'_>, messages: &mut MessageBuffer) -> Result<(), HandlerError> {
         let Some(call) = Call::of(&event) else { return Ok(()) };
         let Self { session, protocol, with_summaries } = self;
@@ -126,7 +127,8 @@ impl Handler {
     }
 }
 
-/// Runs one call. A session that panicked is not called again, so that it does not matter what state it is in.
+/// Runs one call. A session that panicked is not called again, so that it does not matter what
+/// state it is in.
 fn guarded<T>(call: Call, run: impl FnOnce() -> T) -> Result<T, HandlerError> {
     catch_panic(AssertUnwindSafe(run)).map_err(|panic| {
         let message = panic.message().to_owned();

@@ -18,7 +18,8 @@ pub struct HandlerReport {
     pub not_run: u64,
     /// Handlers that had not parsed all of their connection when the proxy ended.
     pub unfinished: u64,
-    /// Chunks that were not parsed, since the handler was slower than its connection. Each chunk is one read.
+    /// Chunks that were not parsed, since the handler was slower than its connection. Each chunk is
+    /// one read.
     pub dropped_chunks: u64,
     /// The bytes of those chunks.
     pub dropped_bytes: u64,

@@ -23,7 +23,8 @@ pub(crate) struct InlineTap {
 }
 
 enum State {
-    /// The session is opened with the first event after the opening: the relay opens one connection at a time.
+    /// The session is opened with the first event after the opening: the relay opens one connection
+    /// at a time.
     Unopened,
     Open(Handler),
     /// Nothing is parsed any more.

@@ -1,9 +1,9 @@
 //! Where records go: the statistics, the log, and whoever listens to `tracing`.
 //!
-//! Statistics are a few shards, and connections are spread over them: so threads seldom wait for each other, and no
-//! connection has histograms of its own. The lock of a shard is held while records are made of what a session has emitted
-//! before, never while a session runs. The lines of one [`write`](Journal::write) are gathered in a buffer of the thread
-//! and reach the log together.
+//! Statistics are a few shards, and connections are spread over them: so threads seldom wait for
+//! each other, and no connection has histograms of its own. The lock of a shard is held while
+//! records are made of what a session has emitted before, never while a session runs. The lines of
+//! one [`write`](Journal::write) are gathered in a buffer of the thread and reach the log together.
 
 use std::cell::Cell;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,7 +1,8 @@
 //! The log: lines by way of a bounded queue to a thread that writes them.
 //!
-//! The queue is a pair of buffers: connections append the lines of a read to one while the thread writes the other. Lines
-//! that there is no room for are dropped and counted, and a record in the log says how many, where they are missing.
+//! The queue is a pair of buffers: connections append the lines of a read to one while the thread
+//! writes the other. Lines that there is no room for are dropped and counted, and a record in the
+//! log says how many, where they are missing.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -51,8 +52,9 @@ impl Log {
         shared.lock().dropped
     }
 
-    /// Writes the last lines, whether there is room for them or not, and waits until they are written. A writer that is
-    /// stuck is left behind. Returns whether everything was written in time.
+    /// Writes the last lines, whether there is room for them or not, and waits until they are
+    /// written. A writer that is stuck is left behind. Returns whether everything was written in
+    /// time.
     pub(crate) fn finish(self, last: &str, deadline: &Deadline) -> bool {
         let shared = &self.queue.shared;
         let mut state = shared.lock();

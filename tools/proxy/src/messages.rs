@@ -1,15 +1,16 @@
 //! The messages of one call of a handler, copied.
 //!
-//! A [`Message`] borrows from the session that emits it, and its summary is written by the session's own code. Counting
-//! and writing records needs a lock that other connections need too, and no lock may be held while a session runs. So
-//! the messages of one call are copied first, and counted and written when the call has returned.
+//! A [`Message`] borrows from the session that emits it, and its summary is written by the
+//! session's own code. Counting and writing records needs a lock that other connections need too,
+//! and no lock may be held while a session runs. So the messages of one call are copied first, and
+//! counted and written when the call has returned.
 
 use std::fmt::{self, Write as _};
 
 use enjamb::{Message, Outcome, Side, Span};
 
-/// The number of messages that are kept of one call. A read has at most 61,440 bytes, so that only a handler that emits
-/// messages without bytes gets here.
+/// The number of messages that are kept of one call. A read has at most 61,440 bytes, so that only
+/// a handler that emits messages without bytes gets here.
 pub(crate) const MESSAGES_PER_CALL_MAX: usize = 1 << 17;
 
 /// The number of bytes of text that are kept of one call.
@@ -43,7 +44,8 @@ struct Entry {
 }
 
 impl MessageBuffer {
-    /// Copies a message. The summary is left empty unless it is wanted: to write it is most of the work.
+    /// Copies a message. The summary is left empty unless it is wanted: to write it is most of the
+    /// work.
     pub(crate) fn push(&mut self, message: &Message<'_>, with_summary: bool) {
         if self.entries.len() == MESSAGES_PER_CALL_MAX || self.is_overfull {
             self.is_overfull = true;
@@ -80,7 +82,8 @@ impl MessageBuffer {
 
     fn summary(&mut self, summary: &dyn fmt::Display) -> usize {
         let before = self.text.len();
-        // Its only errors are a text that is too long, which is noted, and one that the session made up.
+        // Its only errors are a text that is too long, which is noted, and one that the session
+        // made up.
         let _ = write!(Bounded(self), "{summary}");
         self.text.len() - before
     }

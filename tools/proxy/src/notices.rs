@@ -32,8 +32,8 @@ impl Notices {
         print(format_args!("{}: {text}", self.program));
     }
 
-    /// Writes a notice of something that may happen very often, at most one a second. The others are counted, and the next
-    /// notice gives their number.
+    /// Writes a notice of something that may happen very often, at most one a second. The others
+    /// are counted, and the next notice gives their number.
     pub(crate) fn limited(&self, text: &dyn Display) {
         let mut limited = self.limited.lock().unwrap_or_else(PoisonError::into_inner);
         if limited.last.is_some_and(|last| last.elapsed() < INTERVAL) {

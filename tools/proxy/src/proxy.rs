@@ -30,7 +30,8 @@ use crate::workers::Workers;
 pub enum StartError {
     /// The configuration makes no sense.
     Usage(String),
-    /// An address or a file cannot be used, or the system gives no threads: what was tried, and the reason.
+    /// An address or a file cannot be used, or the system gives no threads: what was tried, and the
+    /// reason.
     Io(String, io::Error),
 }
 
@@ -194,8 +195,8 @@ impl Proxy {
         self.shutdown
     }
 
-    /// Waits for handlers, and writes the ends of the recording and of the log. Blocks for 2 seconds at most; see
-    /// [`Shutdown::finish`].
+    /// Waits for handlers, and writes the ends of the recording and of the log. Blocks for 2
+    /// seconds at most; see [`Shutdown::finish`].
     #[must_use]
     pub fn finish(self, relay: RelayReport) -> Report {
         self.shutdown.finish(relay)
@@ -209,8 +210,9 @@ impl Shutdown {
         move || deadline.hurry()
     }
 
-    /// Waits for handlers, and writes the ends of the recording and of the log. Blocks until that is done, 2 seconds at
-    /// most: a handler, a log or a recording that hangs is left behind, and the report says so.
+    /// Waits for handlers, and writes the ends of the recording and of the log. Blocks until that
+    /// is done, 2 seconds at most: a handler, a log or a recording that hangs is left behind, and
+    /// the report says so.
     #[must_use]
     pub fn finish(self, relay: RelayReport) -> Report {
         let Self { status, workers, log, format, recording, deadline } = self;
@@ -252,8 +254,8 @@ fn create(path: &PathBuf) -> Result<File, StartError> {
     File::create(path).map_err(|error| StartError::Io(format!("cannot write {}", path.display()), error))
 }
 
-/// Writes what the log and the recording lack, and the summary. Returns how many records were dropped, and whether the
-/// end of the log could not be written in time.
+/// Writes what the log and the recording lack, and the summary. Returns how many records were
+/// dropped, and whether the end of the log could not be written in time.
 fn end_log(
     log: Log,
     format: Format,

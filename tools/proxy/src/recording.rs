@@ -1,9 +1,9 @@
 //! The recording: traffic by way of a bounded queue to a thread that writes it as a capture.
 //!
-//! The queue is a pair of buffers: taps append to one while the thread writes the other, so that in the long run nothing is
-//! allocated, and a chunk costs one copy under a lock. A chunk that there is no room for is dropped and counted, and stands
-//! in the recording as a gap of its size where it was: what is recorded stays true. The thread flushes the file after each
-//! buffer.
+//! The queue is a pair of buffers: taps append to one while the thread writes the other, so that in
+//! the long run nothing is allocated, and a chunk costs one copy under a lock. A chunk that there
+//! is no room for is dropped and counted, and stands in the recording as a gap of its size where it
+//! was: what is recorded stays true. The thread flushes the file after each buffer.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -26,7 +26,8 @@ const EVENTS_WAITING_MAX: usize = 1 << 17;
 const LIMITS: QueueLimits =
     QueueLimits { events_max: EVENTS_WAITING_MAX, ends_max: 2 * EVENTS_WAITING_MAX, bytes_max: BYTES_WAITING_MAX };
 
-/// How long the thread lets a buffer fill before it writes it. A proxy that is killed loses what it recorded since.
+/// How long the thread lets a buffer fill before it writes it. A proxy that is killed loses what it
+/// recorded since.
 const GATHER: Duration = Duration::from_millis(20);
 
 /// The number of events, and of bytes, that are written without waiting for more.
@@ -80,8 +81,8 @@ impl Recording {
         RecordingQueue(Arc::clone(&self.shared))
     }
 
-    /// Waits until everything is written, at most up to the deadline. Returns what the recording lacks, and why the file
-    /// could not be written.
+    /// Waits until everything is written, at most up to the deadline. Returns what the recording
+    /// lacks, and why the file could not be written.
     pub(crate) fn finish(self, deadline: &Deadline) -> (RecordingLosses, io::Result<()>) {
         self.shared.lock().ended = true;
         self.shared.wake.notify_one();
@@ -163,8 +164,9 @@ impl Shared {
         !batch.is_empty()
     }
 
-    /// Queues an event, and wakes the thread where that makes a difference to it: it sleeps without end when nothing is
-    /// waiting, and for a moment when not much is. Returns whether there was room.
+    /// Queues an event, and wakes the thread where that makes a difference to it: it sleeps without
+    /// end when nothing is waiting, and for a moment when not much is. Returns whether there was
+    /// room.
     fn push(&self, connection: &Connection, time: Time, event: Event<'_>, missing: &mut Missing) -> bool {
         let mut state = self.lock();
         let progress = |state: &State| (state.queue.waiting.is_empty(), is_ripe(&state.queue.waiting));

@@ -18,8 +18,8 @@ const WRONG_USAGE: u8 = 2;
 /// The exit code when the proxy could not listen, or could not open a file.
 const COULD_NOT_START: u8 = 3;
 
-/// Relays until SIGINT or SIGTERM, then returns 0. Returns 2 for wrong usage, and 3 when an address or a file cannot be
-/// used. On SIGUSR1 it prints the statistics.
+/// Relays until SIGINT or SIGTERM, then returns 0. Returns 2 for wrong usage, and 3 when an address
+/// or a file cannot be used. On SIGUSR1 it prints the statistics.
 ///
 /// Signals have a thread of their own: they are answered even if every thread of the relay hangs.
 ///

@@ -4,7 +4,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// The longest that handlers, the log and the recording together are waited for once the relay has ended.
+/// The longest that handlers, the log and the recording together are waited for once the relay has
+/// ended.
 pub(crate) const SETTLE_MAX: Duration = Duration::from_secs(2);
 
 /// How often it is checked whether something has settled.

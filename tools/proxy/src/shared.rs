@@ -11,7 +11,8 @@ use crate::handler_report::HandlerCounts;
 use crate::journal::Journal;
 use crate::notices::Notices;
 
-/// The number of bytes that may wait for handlers on worker threads, or be parsed by them, on all connections together.
+/// The number of bytes that may wait for handlers on worker threads, or be parsed by them, on all
+/// connections together.
 const BYTES_IN_HANDLING_MAX: usize = 256 << 20;
 
 /// What all connections share.

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::handler::Call;
 
-/// The state of a worker thread. Somebody else may abandon the thread while it is in a call, and only then.
+/// The state of a worker thread. Somebody else may abandon the thread while it is in a call, and
+/// only then.
 pub(crate) struct Worker<C>(Mutex<State<C>>);
 
 enum State<C> {
@@ -44,7 +45,8 @@ impl<C: Clone> Worker<C> {
         Returned::InTime(result)
     }
 
-    /// Abandons the thread if it has been in a call for longer than `limit`. Returns the conversation and the call.
+    /// Abandons the thread if it has been in a call for longer than `limit`. Returns the
+    /// conversation and the call.
     pub(crate) fn abandon_after(&self, limit: Duration) -> Option<(C, Call)> {
         let mut state = self.lock();
         match &*state {

@@ -1,9 +1,10 @@
 //! The threads that run the handlers of somebody's own program.
 //!
-//! The laws hold for built-in protocols, so that those parse in place, on the relay's threads. A handler that somebody
-//! registered may never return. It runs here, and a watchdog abandons a thread whose call takes too long: the connection
-//! goes on without being parsed, and a new thread takes the place of the abandoned one. Rust has no way to end a thread,
-//! so that the number of abandoned threads has a limit. Once it is reached, the handlers of new connections are not run.
+//! The laws hold for built-in protocols, so that those parse in place, on the relay's threads. A
+//! handler that somebody registered may never return. It runs here, and a watchdog abandons a
+//! thread whose call takes too long: the connection goes on without being parsed, and a new thread
+//! takes the place of the abandoned one. Rust has no way to end a thread, so that the number of
+//! abandoned threads has a limit. Once it is reached, the handlers of new connections are not run.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -20,18 +21,19 @@ use crate::settling::Deadline;
 use crate::shared::Shared;
 use crate::worker::Worker as GenericWorker;
 
-/// The least number of threads that run handlers: while one of them waits for a call that does not return, the others go
-/// on.
+/// The least number of threads that run handlers: while one of them waits for a call that does not
+/// return, the others go on.
 const THREADS_MIN: usize = 2;
 
-/// The number of abandoned threads that have not returned. From there on no handlers are run for new connections, and no
-/// thread takes the place of an abandoned one.
+/// The number of abandoned threads that have not returned. From there on no handlers are run for
+/// new connections, and no thread takes the place of an abandoned one.
 pub(crate) const ABANDONED_MAX: usize = 16;
 
 /// The longest interval at which calls are checked.
 const CHECK_INTERVAL_MAX: Duration = Duration::from_millis(100);
 
-/// How long handlers are given up for, when the proxy ends: a thread that is between two calls cannot be abandoned.
+/// How long handlers are given up for, when the proxy ends: a thread that is between two calls
+/// cannot be abandoned.
 const GIVE_UP_MAX: Duration = Duration::from_millis(200);
 
 type Worker = GenericWorker<Arc<Conversation>>;
@@ -98,7 +100,8 @@ impl Workers {
         Box::new(WorkerTap { workers: Arc::clone(self), conversation: None })
     }
 
-    /// Writes an error of the relay on an open connection, once the events before it have been parsed.
+    /// Writes an error of the relay on an open connection, once the events before it have been
+    /// parsed.
     pub(crate) fn report(&self, connection: &Connection, time: Time, reason: String) {
         let conversation = self.open().get(&connection.number).cloned();
         match conversation {
@@ -112,7 +115,8 @@ impl Workers {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until handlers have parsed everything. Those that have not by the deadline are given up.
+    /// Waits until handlers have parsed everything. Those that have not by the deadline are given
+    /// up.
     pub(crate) fn finish(self: &Arc<Self>, deadline: &Deadline) {
         deadline.wait_until(|| {
             let state = self.lock();
@@ -198,7 +202,8 @@ impl Workers {
         }
     }
 
-    /// Abandons the threads whose call takes longer than `limit`, and gives up the connections that they run.
+    /// Abandons the threads whose call takes longer than `limit`, and gives up the connections that
+    /// they run.
     fn abandon_after(self: &Arc<Self>, limit: Duration, error: impl Fn(Call) -> HandlerError) {
         let workers = self.lock().workers.clone();
         for worker in workers {

@@ -1,4 +1,5 @@
-//! Handlers that somebody registered, and that panic, hang, or are slow. The relay goes on in any case.
+//! Handlers that somebody registered, and that panic, hang, or are slow. The relay goes on in any
+//! case.
 
 mod support;
 

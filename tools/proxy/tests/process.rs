@@ -1,5 +1,5 @@
-//! The command as a process: its signals, its exit codes, its files. This program is the tests, and, when called with
-//! `proxy`, the command.
+//! The command as a process: its signals, its exit codes, its files. This program is the tests,
+//! and, when called with `proxy`, the command.
 
 mod support;
 
@@ -248,7 +248,8 @@ fn a_log_that_nobody_reads_costs_no_connection() {
     assert_eq!(said.matches("the log cannot be written").count(), 1, "{said}");
 }
 
-/// The longest that a proxy may take to end beyond its drain time: the settle time, and a margin for a busy machine.
+/// The longest that a proxy may take to end beyond its drain time: the settle time, and a margin
+/// for a busy machine.
 const END_MAX: Duration = Duration::from_millis(2_000 + 3_000);
 
 /// Reads standard error up to a line with `text`.
@@ -260,7 +261,8 @@ fn read_until(running: &mut Running, text: &str) -> String {
     read
 }
 
-/// Waits for the end of the proxy. Returns the time that it took, the exit code, and the rest of standard error.
+/// Waits for the end of the proxy. Returns the time that it took, the exit code, and the rest of
+/// standard error.
 fn timed_end(running: Running) -> (Duration, Option<i32>, String) {
     let started = Instant::now();
     let (code, said) = running.end();

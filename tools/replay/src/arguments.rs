@@ -14,28 +14,28 @@ use crate::recut::RecutArguments;
 /// The arguments of `enjamb replay`.
 #[derive(Args, Clone, Debug)]
 pub struct Arguments {
-    /// Captures to replay: pcap or pcapng, plain or compressed with gzip or zstd; transcripts; directories
-    /// and patterns of them; `-` for standard input.
+    /// Captures to replay: pcap or pcapng, plain or compressed with gzip or zstd; transcripts;
+    /// directories and patterns of them; `-` for standard input.
     #[arg(required = true, value_name = "CAPTURE")]
     pub(crate) captures: Vec<PathBuf>,
 
-    /// The protocol of the connections: a name (`enjamb protocols` lists them), `auto`, which finds it out
-    /// from the first bytes of each connection, or a framing spec such as "u32be max=1M".
+    /// The protocol of the connections: a name (`enjamb protocols` lists them), `auto`, which finds
+    /// it out from the first bytes of each connection, or a framing spec such as "u32be max=1M".
     #[arg(long, short, default_value = "auto", value_name = "NAME|SPEC")]
     pub(crate) protocol: String,
 
-    /// Only list the files that would be read, one per line. Exits with 3 if one of the arguments gives
-    /// nothing to read.
+    /// Only list the files that would be read, one per line. Exits with 3 if one of the arguments
+    /// gives nothing to read.
     #[arg(long, conflicts_with_all = ["recut", "against", "serve"])]
     pub(crate) list: bool,
 
-    /// Exit with 1 if a message was malformed or incomplete. With --filter, --side or --conn: one of the
-    /// selected messages.
+    /// Exit with 1 if a message was malformed or incomplete. With --filter, --side or --conn: one
+    /// of the selected messages.
     #[arg(long)]
     pub(crate) strict: bool,
 
-    /// How many threads run sessions. The output is the same for any number. With --html it is always one.
-    /// [default: the number of cores, at most 8]
+    /// How many threads run sessions. The output is the same for any number. With --html it is
+    /// always one. [default: the number of cores, at most 8]
     #[arg(long, short, value_name = "COUNT")]
     pub(crate) jobs: Option<NonZeroUsize>,
 
@@ -53,14 +53,15 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// Returns whether the command should run in a child process: it feeds sessions with input that may
-    /// end the process, and its inputs can be read again by another child.
+    /// Returns whether the command should run in a child process: it feeds sessions with input that
+    /// may end the process, and its inputs can be read again by another child.
     #[must_use]
     pub fn wants_child(&self) -> bool {
         self.recut.is_requested() && Inputs::are_files(&self.captures)
     }
 
-    /// Returns the reason why these arguments contradict each other, if they do and clap cannot tell.
+    /// Returns the reason why these arguments contradict each other, if they do and clap cannot
+    /// tell.
     pub(crate) fn contradiction(&self) -> Option<&'static str> {
         let format = self.output.format;
         self.live

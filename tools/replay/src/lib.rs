@@ -3,11 +3,11 @@
 //! The tool has four modes, which share [`Arguments`], the way inputs are read
 //! ([`enjamb_sources`]) and the exit codes:
 //!
-//! * `records` (the default) feeds each connection to a session and writes one record per message, then
-//!   the statistics.
+//! * `records` (the default) feeds each connection to a session and writes one record per message,
+//!   then the statistics.
 //! * `recut` (`--recut`) feeds each connection under other cuts, and compares the messages.
-//! * `live` (`--against`, `--serve`) plays one side of each connection to a live peer, and compares what
-//!   the peer sends.
+//! * `live` (`--against`, `--serve`) plays one side of each connection to a live peer, and compares
+//!   what the peer sends.
 //! * `--list` only lists the inputs.
 
 mod arguments;

@@ -2,10 +2,11 @@
 //!
 //! From the inside out:
 //!
-//! * `masks` and `comparison` compare the messages of two conversations. They know nothing about captures or
-//!   sockets.
+//! * `masks` and `comparison` compare the messages of two conversations. They know nothing about
+//!   captures or sockets.
 //! * `parsed_conversation` is a conversation as a session parses it, recorded or live.
-//! * `recorded_conversation` makes the steps of a conversation from a capture, and `player` plays them.
+//! * `recorded_conversation` makes the steps of a conversation from a capture, and `player` plays
+//!   them.
 //! * `performance` plays one conversation over a socket.
 //! * `against` and `serve` are the two modes, and `report` counts and writes their comparisons.
 

@@ -25,13 +25,14 @@ pub(crate) struct OutputArguments {
     #[arg(long)]
     pub(crate) summary: bool,
 
-    /// Also write a report with plots to this file: one HTML page that loads nothing. An existing file is
-    /// replaced. Sessions then run on one thread.
+    /// Also write a report with plots to this file: one HTML page that loads nothing. An existing
+    /// file is replaced. Sessions then run on one thread.
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
 
     /// Write and count only the records for which this expression is true, such as
-    /// `kind == "GET" && cuts > 0`. The fields are those of the records. Combines with --conn and --side.
+    /// `kind == "GET" && cuts > 0`. The fields are those of the records. Combines with --conn and
+    /// --side.
     #[arg(long, value_name = "EXPRESSION")]
     pub(crate) filter: Option<String>,
 
@@ -133,8 +134,8 @@ impl OutputArguments {
 }
 
 impl Colour {
-    /// Returns whether text on standard output has colours. The variables are those of no-color.org and
-    /// bixense.com/clicolors.
+    /// Returns whether text on standard output has colours. The variables are those of no-color.org
+    /// and bixense.com/clicolors.
     pub(crate) fn on_stdout(self) -> bool {
         match self {
             Self::Always => true,

@@ -1,8 +1,9 @@
 //! The default mode: one record per message, then the statistics.
 //!
-//! A [`SourceReader`](enjamb_sources::SourceReader) gives events to sessions under watch, on this thread
-//! or on several (`parallel`). The records go to a sink (`output`), which writes them as lines, as CSV or
-//! into a dataset, and keeps the times for the report (`html`). `selection` decides which records count.
+//! A [`SourceReader`](enjamb_sources::SourceReader) gives events to sessions under watch, on this
+//! thread or on several (`parallel`). The records go to a sink (`output`), which writes them as
+//! lines, as CSV or into a dataset, and keeps the times for the report (`html`). `selection`
+//! decides which records count.
 
 mod html;
 mod output;

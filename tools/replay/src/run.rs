@@ -14,8 +14,8 @@ use crate::{live, records, recut};
 
 /// Runs `enjamb replay` with the protocols of `registry`, and writes to standard output.
 ///
-/// `program` is the name of the program in messages. A capture that cannot be read costs a message on
-/// standard error, and the others are still replayed.
+/// `program` is the name of the program in messages. A capture that cannot be read costs a message
+/// on standard error, and the others are still replayed.
 ///
 /// # Errors
 /// Standard output or a file cannot be written, or the system has no threads left.

@@ -8,8 +8,8 @@ use enjamb::{Connection, Event, Side, Tap, Time};
 use enjamb_net::{RelayError, Taps};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Each answer is a count: the number of bytes that the server had received. The tap must have received as many before the
-/// answer.
+/// Each answer is a count: the number of bytes that the server had received. The tap must have
+/// received as many before the answer.
 #[derive(Clone, Default)]
 struct AnswerCounter(Arc<Mutex<Counts>>);
 

@@ -22,8 +22,8 @@ pub(crate) fn enjamb() -> Command {
     command
 }
 
-/// Requirements of tests: programs that may be absent. Their tests are then ignored, except in CI, where they
-/// fail.
+/// Requirements of tests: programs that may be absent. Their tests are then ignored, except in CI,
+/// where they fail.
 pub(crate) mod installed {
     use std::path::Path;
 

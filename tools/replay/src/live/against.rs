@@ -87,7 +87,8 @@ async fn play_all(
         let mut options = limits(recorded, arguments, Side::Client);
         (options.pace, options.order) = (pace, order.clone());
         let recorded = Arc::clone(recorded);
-        // Connections are opened here and not in their tasks, so that they are opened in their order.
+        // Connections are opened here and not in their tasks, so that they are opened in their
+        // order.
         let socket = connect(server, arguments.connect_timeout).await;
         players.spawn(async move {
             let _permit = permit;
@@ -123,7 +124,8 @@ async fn connect(server: &str, limit: Duration) -> io::Result<TcpStream> {
     })
 }
 
-/// Marks all steps of a connection as done when the connection is over, however it ended: others wait for them.
+/// Marks all steps of a connection as done when the connection is over, however it ended: others
+/// wait for them.
 struct RemainingSteps {
     order: Option<Arc<StepOrder>>,
     recorded: Arc<RecordedConversation>,

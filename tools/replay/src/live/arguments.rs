@@ -17,21 +17,21 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(86_400);
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Live", group = ArgGroup::new("played").args(["against", "serve"]))]
 pub(crate) struct LiveArguments {
-    /// Play the client's side of every connection to this live server, and compare its answers with the
-    /// recorded ones. Exits with 1 if any answer differs, with 3 if the server cannot be reached. Writes a
-    /// comparison as text or jsonl, and no records.
+    /// Play the client's side of every connection to this live server, and compare its answers with
+    /// the recorded ones. Exits with 1 if any answer differs, with 3 if the server cannot be
+    /// reached. Writes a comparison as text or jsonl, and no records.
     #[arg(long, value_name = "HOST:PORT", conflicts_with_all = RECORDS)]
     pub(crate) against: Option<String>,
 
-    /// Play the server's side to live clients that connect to this address, and compare what they send with
-    /// the recording. Each client gets the next recorded connection. With port 0 the system chooses a port,
-    /// and the first line on standard error names it.
+    /// Play the server's side to live clients that connect to this address, and compare what they
+    /// send with the recording. Each client gets the next recorded connection. With port 0 the
+    /// system chooses a port, and the first line on standard error names it.
     #[arg(long, value_name = "ADDR", conflicts_with_all = RECORDS)]
     pub(crate) serve: Option<String>,
 
-    /// What not to compare: header:NAME, kind:NAME, answer:KIND (the content of answers to messages of this
-    /// kind), /REGEX/, ending, or volatile (what HTTP and Redis servers send differently each time: Date,
-    /// Server, Etag, INFO, TIME, ...). May be given more than once.
+    /// What not to compare: header:NAME, kind:NAME, answer:KIND (the content of answers to messages
+    /// of this kind), /REGEX/, ending, or volatile (what HTTP and Redis servers send differently
+    /// each time: Date, Server, Etag, INFO, TIME, ...). May be given more than once.
     #[arg(long, value_name = "WHAT", requires = "played")]
     pub(crate) ignore: Vec<Mask>,
 
@@ -43,13 +43,13 @@ pub(crate) struct LiveArguments {
     #[arg(long, value_enum, default_value_t, requires = "played")]
     pub(crate) pace: Pace,
 
-    /// Play this many connections at a time, independently of each other. [default: in the order of the
-    /// capture, each step after all steps that the capture shows before it, on any connection]
+    /// Play this many connections at a time, independently of each other. [default: in the order of
+    /// the capture, each step after all steps that the capture shows before it, on any connection]
     #[arg(long, value_name = "COUNT", requires = "played")]
     pub(crate) concurrent: Option<NonZeroUsize>,
 
-    /// How long to wait for the peer's next message before the next step is taken: 5, 5s, 250ms. A bare
-    /// number is seconds.
+    /// How long to wait for the peer's next message before the next step is taken: 5, 5s, 250ms. A
+    /// bare number is seconds.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = timeout, requires = "played")]
     pub(crate) timeout: Duration,
 

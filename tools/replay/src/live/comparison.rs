@@ -88,7 +88,8 @@ pub(crate) struct Comparison<'h> {
     pub(crate) messages: usize,
     /// How many of them are the same.
     pub(crate) same: usize,
-    /// How many messages have bytes missing in the recording, so that their bytes were not compared.
+    /// How many messages have bytes missing in the recording, so that their bytes were not
+    /// compared.
     pub(crate) with_gaps: usize,
 }
 
@@ -110,8 +111,9 @@ impl<'h> Comparison<'h> {
         let (mut old, mut new) = (of(&before, recorded), of(&after, live));
         comparison.messages = old.len();
         comparison.with_gaps = before.iter().filter(|placed| recorded.bytes(placed.message).is_none()).count();
-        // Where the bytes of one message are not known, those of the other are not compared. Here the messages
-        // with the same number are taken for each other, since they are not aligned yet.
+        // Where the bytes of one message are not known, those of the other are not compared. Here
+        // the messages with the same number are taken for each other, since they are not aligned
+        // yet.
         if compare == CompareBy::Payload {
             for (old, new) in old.iter_mut().zip(&mut new) {
                 if old.body.is_none() || new.body.is_none() {
@@ -123,7 +125,8 @@ impl<'h> Comparison<'h> {
         let changed = |recorded: usize, live: usize| {
             let (old, new) = (&old[recorded], &new[live]);
             let (recorded, live) = (before[recorded], after[live]);
-            // The lines of two messages show their difference, and the bytes only where the lines are equal.
+            // The lines of two messages show their difference, and the bytes only where the lines
+            // are equal.
             let lines_differ = MessageLine(recorded.message).to_string() != MessageLine(live.message).to_string();
             Difference::Changed { recorded, live, lines: lines(old, new, lines_differ) }
         };
@@ -155,7 +158,8 @@ impl<'h> Comparison<'h> {
         }
     }
 
-    /// Writes the differences for people, under the title of the connection. `noun` is the word for a message.
+    /// Writes the differences for people, under the title of the connection. `noun` is the word for
+    /// a message.
     pub(crate) fn show(&self, title: &str, noun: &str, out: &mut dyn Write) -> io::Result<()> {
         let count = self.differences.len();
         writeln!(out, "{title}: {count} difference{}", if count == 1 { "" } else { "s" })?;
@@ -239,8 +243,8 @@ fn selected<'h>(parsed: &'h ParsedConversation, side: Side, masks: Masks<'_>) ->
         .collect()
 }
 
-/// The key by which recorded and live messages are aligned: the number of the request they answer, since the
-/// requests were the same, or the whole message where it answers none.
+/// The key by which recorded and live messages are aligned: the number of the request they answer,
+/// since the requests were the same, or the whole message where it answers none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum AlignmentKey<'c> {
     Answers(u64),
@@ -276,8 +280,8 @@ fn compared(
     ComparedMessage { kind: kind.clone(), outcome: *outcome, code, reason: reason.clone(), body }
 }
 
-/// Returns the lines that differ, each as a quoted string, with context. Returns none where two messages have no
-/// line in common and their summaries already differ.
+/// Returns the lines that differ, each as a quoted string, with context. Returns none where two
+/// messages have no line in common and their summaries already differ.
 fn lines(old: &ComparedMessage, new: &ComparedMessage, lines_differ: bool) -> Vec<Line> {
     let (Some(old), Some(new)) = (&old.body, &new.body) else { return Vec::new() };
     let split = |bytes: &[u8]| -> Vec<String> {

@@ -9,14 +9,15 @@ use regex::bytes::Regex;
 /// One thing that is not compared.
 #[derive(Clone, Debug)]
 pub(crate) enum Mask {
-    /// Header fields with this name, in lower case. With a `*` at its end: all whose name begins so.
+    /// Header fields with this name, in lower case. With a `*` at its end: all whose name begins
+    /// so.
     Header(String),
     /// Bytes that match.
     Pattern(Regex),
     /// Messages of this kind.
     Kind(String),
-    /// The content of answers to messages of this kind. Whether they came and whether they are errors is still
-    /// compared.
+    /// The content of answers to messages of this kind. Whether they came and whether they are
+    /// errors is still compared.
     Answer(String),
     /// How streams end.
     Ending,
@@ -44,7 +45,8 @@ const VOLATILE_HEADERS: &[&str] = &[
     "traceparent",
 ];
 
-/// The Redis commands whose answers `volatile` stands for. They depend on time, on the process or on chance.
+/// The Redis commands whose answers `volatile` stands for. They depend on time, on the process or
+/// on chance.
 const VOLATILE_ANSWERS: &[&str] = &[
     "ACL",
     "CLIENT",
@@ -156,7 +158,8 @@ fn is_named(name: &[u8], pattern: &str) -> bool {
     }
 }
 
-/// Returns a message without the hidden fields of its head, including their continuation lines. `None`: there are no hidden fields.
+/// Returns a message without the hidden fields of its head, including their continuation lines.
+/// `None`: there are no hidden fields.
 fn without_fields(bytes: &[u8], is_hidden: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
     let mut kept = Vec::new();
     let mut rest = bytes;
@@ -169,8 +172,8 @@ fn without_fields(bytes: &[u8], is_hidden: impl Fn(&[u8]) -> bool) -> Option<Vec
         if matches!(line, b"\r\n" | b"\n") {
             break;
         }
-        // The first line is the start line, whatever it looks like. A line that begins with a blank continues the
-        // field before it (RFC 9112, section 5.2).
+        // The first line is the start line, whatever it looks like. A line that begins with a blank
+        // continues the field before it (RFC 9112, section 5.2).
         hiding = match line.first() {
             Some(b' ' | b'\t') => hiding,
             _ if first => false,

@@ -1,4 +1,5 @@
-//! A conversation as a session parses it: the messages, the bytes they are made of, and how each side ended.
+//! A conversation as a session parses it: the messages, the bytes they are made of, and how each
+//! side ended.
 
 use enjamb::{Ending, Message, OwnedMessage, Session, Side, Span};
 
@@ -72,7 +73,8 @@ impl ParsedConversation {
         self.length(side).saturating_sub(end)
     }
 
-    /// Returns the offset from which the session does not parse a side into messages. `None`: it parses all.
+    /// Returns the offset from which the session does not parse a side into messages. `None`: it
+    /// parses all.
     pub(crate) fn unread_from(&self, side: Side) -> Option<u64> {
         let unread = |message: &&OwnedMessage| matches!(&*message.kind, "opaque" | "unparsed");
         self.messages[side.index()].iter().find(unread).map(|message| message.span.offset)

@@ -1,9 +1,9 @@
-//! A recorded conversation, made ready to be played: the steps of the side that is played, and the messages of
-//! both sides.
+//! A recorded conversation, made ready to be played: the steps of the side that is played, and the
+//! messages of both sides.
 //!
-//! Before a step the player waits for what the capture shows of the peer before that step: a number of
-//! messages, or a number of bytes where the peer's bytes are not messages of a known protocol, and the end of
-//! the peer's stream. A message that is not complete yet is not waited for.
+//! Before a step the player waits for what the capture shows of the peer before that step: a number
+//! of messages, or a number of bytes where the peer's bytes are not messages of a known protocol,
+//! and the end of the peer's stream. A message that is not complete yet is not waited for.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,8 @@ use enjamb_sources::{Conversation, ProtocolChoice, SourceReader, read_conversati
 
 use crate::live::parsed_conversation::{ConversationParser, ParsedConversation};
 
-/// The longest conversation that is played, in bytes of payload. It is kept in memory, and so are the answers.
+/// The longest conversation that is played, in bytes of payload. It is kept in memory, and so are
+/// the answers.
 const LONGEST: usize = 256 << 20;
 
 /// How much of the peer has been seen, or must be seen before the next step.
@@ -39,7 +40,8 @@ pub(crate) struct Recording {
 }
 
 impl Recording {
-    /// Reads all conversations, and prepares `side` of each. Returns `None` if nothing could be read.
+    /// Reads all conversations, and prepares `side` of each. Returns `None` if nothing could be
+    /// read.
     pub(crate) fn read(reader: &SourceReader<'_>, protocols: &ProtocolChoice, side: Side) -> Option<Self> {
         let (conversations, report) = read_conversations(reader, protocols, LONGEST);
         if report.totals.nothing_read() {
@@ -154,8 +156,8 @@ fn steps(
             }
         } else {
             let length = parser.parsed.length(!side);
-            // A message that is emitted when the stream ends may be an incomplete one, or bytes that were not
-            // parsed. Neither is waited for in addition to the end itself.
+            // A message that is emitted when the stream ends may be an incomplete one, or bytes
+            // that were not parsed. Neither is waited for in addition to the end itself.
             let ended = matches!(entry.content, Content::Close(Ending::Closed | Ending::Reset));
             let messages = if ended || matches!(entry.content, Content::Close(_)) {
                 seen.messages

@@ -168,7 +168,8 @@ impl LiveReport {
         Ok(())
     }
 
-    /// Returns [`Exit::FoundWanting`] if anything differs, [`Exit::Unavailable`] if nothing could be played.
+    /// Returns [`Exit::FoundWanting`] if anything differs, [`Exit::Unavailable`] if nothing could
+    /// be played.
     pub(crate) fn exit(&self) -> Exit {
         if self.differences > 0 {
             Exit::FoundWanting

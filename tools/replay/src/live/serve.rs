@@ -1,8 +1,8 @@
 //! `--serve`: the server's side of every connection, played to live clients.
 //!
-//! Each client that connects gets the next recorded connection, in the order in which they were opened.
-//! Clients that come after the last connection was given are turned away. It ends when all connections have
-//! been served, or at an interrupt.
+//! Each client that connects gets the next recorded connection, in the order in which they were
+//! opened. Clients that come after the last connection was given are turned away. It ends when all
+//! connections have been served, or at an interrupt.
 
 use std::io::{self, Write as _};
 use std::num::NonZeroUsize;

@@ -17,19 +17,20 @@ const HUNG_AFTER_MAX: Duration = Duration::from_secs(86_400);
 #[command(next_help_heading = "Other cuts")]
 pub(crate) struct RecutArguments {
     /// Replay each conversation under other cuts than the captured ones, and compare the messages:
-    /// every-byte, coalesce, one-cut, all-two-cuts, random:SEED[,COUNT]. Exits with 1 if messages differ or
-    /// a session fails. Writes a comparison as text or jsonl, and no records.
+    /// every-byte, coalesce, one-cut, all-two-cuts, random:SEED[,COUNT]. Exits with 1 if messages
+    /// differ or a session fails. Writes a comparison as text or jsonl, and no records.
     #[arg(long, value_name = "CUTS", conflicts_with_all = RECORDS)]
     recut: Option<Cuts>,
 
-    /// How many bytes from the beginning of each conversation are replayed under the cuts of --recut, however
-    /// long that takes. What is longer is replayed under weaker cuts. [default: as much as takes a few
-    /// seconds, at most 2k for all-two-cuts, 16k for one-cut, 256k for random, 4M for the others]
+    /// How many bytes from the beginning of each conversation are replayed under the cuts of
+    /// --recut, however long that takes. What is longer is replayed under weaker cuts. [default: as
+    /// much as takes a few seconds, at most 2k for all-two-cuts, 16k for one-cut, 256k for random,
+    /// 4M for the others]
     #[arg(long, value_parser = size, value_name = "SIZE", requires = "recut")]
     recut_max: Option<usize>,
 
-    /// How long a session may take over one conversation under one family of cuts, before it counts as
-    /// hung: 20, 20s, 500ms. A bare number is seconds.
+    /// How long a session may take over one conversation under one family of cuts, before it counts
+    /// as hung: 20, 20s, 500ms. A bare number is seconds.
     #[arg(long, value_name = "TIME", default_value = "20s", requires = "recut",
         value_parser = |text: &str| duration_within(text, &(HUNG_AFTER_MIN..=HUNG_AFTER_MAX)))]
     hung_after: Duration,

@@ -1,12 +1,13 @@
 //! The families of cuts, and how much of a conversation is tried under each.
 //!
-//! The number of segmentations of a conversation grows with its length for single cuts, and with the square
-//! of its length for pairs. Each of them is a run over the whole conversation. So a family has a limit, and
-//! only the beginning of a longer conversation is tried under it. (The beginning of a conversation is a
-//! conversation.) A longer beginning is then tried under a weaker family, which has a larger limit.
+//! The number of segmentations of a conversation grows with its length for single cuts, and with
+//! the square of its length for pairs. Each of them is a run over the whole conversation. So a
+//! family has a limit, and only the beginning of a longer conversation is tried under it. (The
+//! beginning of a conversation is a conversation.) A longer beginning is then tried under a weaker
+//! family, which has a larger limit.
 //!
-//! There are limits of bytes and of work. Work is counted, not timed, so that the same cuts are tried each
-//! time and on every machine.
+//! There are limits of bytes and of work. Work is counted, not timed, so that the same cuts are
+//! tried each time and on every machine.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,7 +21,8 @@ pub(crate) struct Recut {
     pub(crate) cuts: Cuts,
     /// How long a session may take over one conversation under one family of cuts.
     pub(crate) patience: Duration,
-    /// How many bytes of payload of a conversation are tried under these cuts, if somebody asked for it.
+    /// How many bytes of payload of a conversation are tried under these cuts, if somebody asked
+    /// for it.
     pub(crate) max: Option<usize>,
 }
 
@@ -45,8 +47,8 @@ const RANDOM_DEFAULT: usize = 100;
 /// How many segmentations `random` may be asked to try.
 const RANDOM_MAX: usize = 1_000_000;
 
-/// How much work one family may cost per conversation by default, in the unit of [`Stage::work`]: about a
-/// second to a few seconds.
+/// How much work one family may cost per conversation by default, in the unit of [`Stage::work`]:
+/// about a second to a few seconds.
 const WORK_MAX: u64 = 5_000_000_000;
 
 /// Roughly what a chunk and a message cost a session besides their bytes, in bytes.
@@ -104,8 +106,8 @@ impl Stage {
         least
     }
 
-    /// Returns how much work the first `bytes` of a conversation cost: the number of segmentations times the
-    /// bytes, chunks and messages of each.
+    /// Returns how much work the first `bytes` of a conversation cost: the number of segmentations
+    /// times the bytes, chunks and messages of each.
     fn work(&self, bytes: usize, of: Length) -> u64 {
         let n = bytes as u64;
         let (runs, cuts) = match self.cuts {

@@ -10,8 +10,8 @@ use crate::recut::cuts::Cuts;
 /// How many different differences are made small and shown. After that many no connection is tried.
 pub(crate) const DIFFERENCES_MAX: usize = 8;
 
-/// After this many sessions that hang no connection is tried: each of them keeps a processor busy for as
-/// long as this process lives.
+/// After this many sessions that hang no connection is tried: each of them keeps a processor busy
+/// for as long as this process lives.
 pub(crate) const HUNG_MAX: usize = 3;
 
 /// The result of all trials.

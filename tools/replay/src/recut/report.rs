@@ -12,7 +12,8 @@ use crate::recut::outcome::{DIFFERENCES_MAX, Defect, Difference, HUNG_MAX, Recut
 /// How many connections are named in a list.
 const NAMED_MAX: usize = 8;
 
-/// A violation with more payload than this, in bytes, is shown without its test, which nobody would read.
+/// A violation with more payload than this, in bytes, is shown without its test, which nobody would
+/// read.
 const SHOWN_MAX: usize = 64 << 10;
 
 /// The requested cuts and the outcome, to be written.

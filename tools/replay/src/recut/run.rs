@@ -66,7 +66,8 @@ struct RecutTap<'s> {
     open: BTreeMap<u64, OpenConversation>,
     /// Bytes that all open conversations take.
     kept: usize,
-    /// Digests of the conversations that were tried: clients often send the same on several connections.
+    /// Digests of the conversations that were tried: clients often send the same on several
+    /// connections.
     tried: HashSet<[u8; 32]>,
     ledger: Ledger,
     outcome: RecutOutcome,

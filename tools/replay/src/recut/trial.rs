@@ -11,7 +11,8 @@ use enjamb_protocols::{Protocol, Registry};
 use crate::recut::cuts::{Cuts, Length, Stage};
 use crate::recut::outcome::Defect;
 
-/// How long a part of a conversation is tried, to find out whether a session hangs in that part alone.
+/// How long a part of a conversation is tried, to find out whether a session hangs in that part
+/// alone.
 const PROBE_TIME: Duration = Duration::from_millis(500);
 
 /// What a successful trial covered.
@@ -23,8 +24,8 @@ pub(crate) struct Coverage {
     pub(crate) under: Vec<(Cuts, usize)>,
 }
 
-/// Tries a conversation: the captured cuts of all of it against no cuts, and its beginnings under the cuts of
-/// each stage.
+/// Tries a conversation: the captured cuts of all of it against no cuts, and its beginnings under
+/// the cuts of each stage.
 ///
 /// # Errors
 /// The smallest violation of the split law.
@@ -56,8 +57,8 @@ pub(crate) fn try_conversation(
     Ok(coverage)
 }
 
-/// Judges a violation of the split law: a session that goes wrong in the same way with the whole stream
-/// does not depend on the cuts.
+/// Judges a violation of the split law: a session that goes wrong in the same way with the whole
+/// stream does not depend on the cuts.
 pub(crate) fn judge(mut violation: Box<Violation>) -> (Defect, Box<Violation>) {
     match &violation.traces {
         Some([whole, cut]) if whole == &(Trace { label: whole.label.clone(), outputs: cut.outputs.clone() }) => {
@@ -68,8 +69,8 @@ pub(crate) fn judge(mut violation: Box<Violation>) -> (Defect, Box<Violation>) {
     }
 }
 
-/// Returns the last turns of a conversation in which a session hung, if it hangs in them alone, and the whole
-/// conversation otherwise. Every hang leaves a thread behind, so only one hang is caused.
+/// Returns the last turns of a conversation in which a session hung, if it hangs in them alone, and
+/// the whole conversation otherwise. Every hang leaves a thread behind, so only one hang is caused.
 pub(crate) fn shorten(hung: Box<Violation>, protocol: &Arc<Protocol>, port: u16, patience: Duration) -> Box<Violation> {
     let turns = hung.input.turns();
     let patience = patience.min(PROBE_TIME);
@@ -90,7 +91,8 @@ pub(crate) fn shorten(hung: Box<Violation>, protocol: &Arc<Protocol>, port: u16,
     hung
 }
 
-/// Returns a Rust expression that opens sessions of the protocol, with a `todo!` where it is not built in.
+/// Returns a Rust expression that opens sessions of the protocol, with a `todo!` where it is not
+/// built in.
 pub(crate) fn subject(protocol: &str, port: u16) -> String {
     let quoted = format!("{protocol:?}");
     if Registry::builtin().resolve(protocol).is_err() {
