@@ -1,8 +1,8 @@
 //! A child process that receives a task, leaves marks while it works, and returns an answer.
 //!
-//! Parent and child share a temporary folder, whose path the child finds in its environment. Each
-//! thing that passes between them is a file there: `task`, `begun`, `mark`, `answer`. A file
-//! survives the child, so the parent can read how far a child came that died.
+//! Parent and child share a temporary folder, whose path the child finds in its environment. They
+//! exchange files in it: `task`, `begun`, `mark`, `answer`. A file survives the child, so the
+//! parent can read how far a dead child came.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -19,10 +19,10 @@ const MARK: &str = "mark";
 const ANSWER: &str = "answer";
 const STDERR: &str = "stderr";
 
-/// How much of a child's standard error is kept, in bytes.
+/// The number of bytes of a child's standard error that are kept.
 const STDERR_BYTES_MAX: usize = 1 << 20;
 
-/// What becomes of the child's output and input.
+/// The destination of the child's output, and the source of its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChildOutput {
@@ -34,23 +34,23 @@ pub enum ChildOutput {
     Forward,
 }
 
-/// How a child ended.
+/// The way in which a child ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChildEnding {
-    /// It returned these bytes.
+    /// The child returned these bytes.
     Answered(Vec<u8>),
-    /// It began its task and died.
+    /// The child began its task and died.
     Crashed(Crash),
-    /// It ended, in this way, before it began its task.
+    /// The child ended, in this way, before it began its task.
     NotBegun(Crash),
 }
 
-/// What is known of a child that has ended.
+/// The state of a child that has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChildReport {
-    /// How it ended.
+    /// The way in which it ended.
     pub ending: ChildEnding,
     /// The last mark that it left.
     pub mark: Option<Vec<u8>>,
@@ -69,7 +69,7 @@ pub struct Relaunch {
 }
 
 impl Relaunch {
-    /// Children that find their task by the environment variable of this name.
+    /// Creates a relaunch whose children find their task in the environment variable of this name.
     #[must_use]
     pub fn new(program: Program, variable: &'static str, output: ChildOutput) -> Self {
         Self { program, variable, output, forwarded: HashSet::new() }
@@ -107,7 +107,7 @@ impl Relaunch {
         Ok(ChildReport { ending, mark: fs::read(folder.join(MARK)).ok(), status })
     }
 
-    /// Passes lines on, and returns the beginning of them all.
+    /// Passes lines on, and returns the beginning of the output.
     fn forward(&mut self, stderr: ChildStderr) -> String {
         let mut kept = String::new();
         for line in BufReader::new(stderr).lines() {
@@ -143,7 +143,7 @@ impl Task {
         Some(Self { folder, bytes, parent: parent() })
     }
 
-    /// The bytes of the task.
+    /// Returns the bytes of the task.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -179,7 +179,7 @@ impl Task {
     }
 }
 
-/// The number of the process that started this one. Where there is no such number it is always 0.
+/// Returns the number of the process that started this one; 0 on systems without such a number.
 fn parent() -> u32 {
     #[cfg(unix)]
     return std::os::unix::process::parent_id();
@@ -187,7 +187,7 @@ fn parent() -> u32 {
     0
 }
 
-/// Limits the memory of this process to so many bytes, and switches core dumps off. Does nothing on
+/// Limits the memory of this process to `bytes`, and switches core dumps off. Does nothing on
 /// systems other than Unix.
 pub fn limit_memory(bytes: u64) {
     #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! How a process ended that did not finish its task.
+//! The way in which a process ended that did not finish its task.
 
 use std::fmt;
 use std::process::ExitStatus;
@@ -7,13 +7,13 @@ use std::process::ExitStatus;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Crash {
-    /// It overflowed its stack.
+    /// The process overflowed its stack.
     StackOverflow,
-    /// It could not get the memory that it asked for.
+    /// The process could not allocate memory.
     OutOfMemory,
-    /// A signal killed it. Only on Unix.
+    /// A signal killed the process. Only on Unix.
     Signal(ExitStatus),
-    /// It exited with this status and left no answer.
+    /// The process exited with this status and left no answer.
     Exit(ExitStatus),
 }
 

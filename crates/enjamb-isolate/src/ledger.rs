@@ -19,7 +19,7 @@ use crate::program::Program;
 /// The environment variable by which a child finds its ledger.
 const VARIABLE: &str = "ENJAMB_LEDGER";
 
-/// How many items may end a child before no more is tried.
+/// The number of items that may end a child before the work stops.
 const CRASHES_MAX: usize = 8;
 
 /// The ledger of this process. It is empty in a process that is not a child.
@@ -27,7 +27,7 @@ const CRASHES_MAX: usize = 8;
 pub struct Ledger {
     task: Option<Task>,
     crashes: BTreeMap<u64, String>,
-    /// How many items were passed over.
+    /// The number of items that were passed over.
     passed: Cell<usize>,
 }
 
@@ -39,8 +39,8 @@ impl Ledger {
         Self { crashes: entries(&String::from_utf8_lossy(task.bytes())).collect(), task: Some(task), ..Self::default() }
     }
 
-    /// Returns how a child before this one ended when it tried the item, and counts the item as
-    /// passed over. `None`: no child ended there.
+    /// Returns how an earlier child ended when it tried the item, and counts the item as passed
+    /// over. `None`: no child ended there.
     #[must_use]
     pub fn pass_over(&self, number: u64) -> Option<&str> {
         let crash = self.crashes.get(&number)?;
@@ -48,8 +48,8 @@ impl Ledger {
         Some(crash)
     }
 
-    /// Returns whether so many items were passed over that nothing more should be tried. No child
-    /// before this one came further than here.
+    /// Returns whether so many items were passed over that nothing more should be tried. No earlier
+    /// child came further than this one.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.passed.get() >= CRASHES_MAX
@@ -63,7 +63,7 @@ impl Ledger {
     }
 }
 
-/// Why no child finished the work.
+/// The reason why no child finished the work.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LedgerError {
@@ -96,7 +96,7 @@ impl std::error::Error for LedgerError {
     }
 }
 
-/// Does `work` in a child, and in another child whenever one dies. In the child itself, does it
+/// Runs `work` in a child, and in another child whenever one dies. In the child itself, runs it
 /// here.
 ///
 /// The program must come to this call whenever it has the same arguments.
@@ -128,7 +128,7 @@ pub fn run_in_child(work: impl FnOnce() -> ExitCode) -> Result<ExitCode, LedgerE
     Err(LedgerError::TooManyCrashes(entries(&ledger).collect()))
 }
 
-/// One line for each item: its number, and how it ended a child.
+/// Returns one entry for each line: the item's number, and how it ended a child.
 fn entries(ledger: &str) -> impl Iterator<Item = (u64, String)> {
     ledger.lines().filter_map(|line| {
         let (number, crash) = line.split_once(' ')?;

@@ -13,10 +13,10 @@
 //! bytes that name the input it is about to try. When the child dies, the last mark tells the
 //! parent which input ended it.
 //!
-//! [`Ledger`] and [`run_in_child`] are built on that, for a tool which works through numbered
-//! items: an item that ends the child is entered in the ledger, and the next child passes it over.
+//! [`Ledger`] and [`run_in_child`] use both, for a tool that works through numbered items: an item
+//! that ends the child is entered in the ledger, and the next child passes it over.
 //!
-//! Everything is safe Rust. The crate knows nothing about protocols or laws.
+//! The crate is safe Rust only. It contains nothing about protocols or laws.
 
 mod child;
 mod crash;

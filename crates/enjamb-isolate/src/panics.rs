@@ -22,12 +22,12 @@ pub struct Panic {
 }
 
 impl Panic {
-    /// A panic with this payload, for which no place is known.
+    /// Creates a panic with this payload, for which no place is known.
     pub(crate) fn of(payload: Box<dyn Any + Send>) -> Self {
         Self { message: text(&*payload), payload }
     }
 
-    /// The text of the panic and, in brackets, its file and line where they are known.
+    /// Returns the text of the panic and, in brackets, its file and line where they are known.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
@@ -54,8 +54,8 @@ impl fmt::Display for Panic {
 
 impl std::error::Error for Panic {}
 
-/// Runs `work` on this thread. A panic of it prints nothing. A panic inside of [`uncaught`] passes
-/// through, printed as any other.
+/// Runs `work` on this thread. Its panic is returned and not printed. A panic inside of
+/// [`uncaught`] is printed as usual and not caught here.
 ///
 /// # Errors
 /// The panic, with its message and place.
@@ -83,8 +83,8 @@ pub fn catch_panic<R>(work: impl FnOnce() -> R + UnwindSafe) -> Result<R, Panic>
 }
 
 /// Runs `work`, which foreign code inside of [`catch_panic`] calls back, such as the receiver of
-/// its results. A panic of `work` is not the foreign code's: it is printed, and is not caught
-/// there.
+/// its results. A panic of `work` is not a panic of the foreign code: it is printed, and is not
+/// caught there.
 pub fn uncaught<R>(work: impl FnOnce() -> R) -> R {
     let outer = CATCHING.replace(false);
     // Stays `false` after a panic: so `catch_panic` recognizes it.

@@ -1,4 +1,4 @@
-//! How this program is started again as its own child.
+//! This program, started again as its own child.
 
 use std::ffi::OsString;
 use std::io;
@@ -11,27 +11,27 @@ pub struct Program {
 }
 
 impl Program {
-    /// This program with other arguments.
+    /// Returns this program with other arguments.
     #[must_use]
     pub fn with_arguments(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         Self { arguments: arguments.into_iter().map(Into::into).collect() }
     }
 
-    /// This program with the arguments that it was given.
+    /// Returns this program with the arguments that it received.
     #[must_use]
     pub fn with_same_arguments() -> Self {
         Self::with_arguments(std::env::args_os().skip(1))
     }
 
-    /// A test binary of the standard harness that runs one test, by its full name, even if it is
-    /// ignored.
+    /// Returns a test binary of the standard harness that runs one test, by its full name, even if
+    /// it is ignored.
     #[must_use]
     pub fn of_test(name: &str) -> Self {
         Self::with_arguments([name, "--exact", "--nocapture", "--test-threads=1", "--include-ignored"])
     }
 
-    /// The test that runs on this thread: the standard harness names its threads after their tests.
-    /// `None` on the main thread, unless one test was chosen with `--exact`.
+    /// Returns the test that runs on this thread: the standard harness names its threads after
+    /// their tests. `None` on the main thread, unless one test was chosen with `--exact`.
     #[must_use]
     pub fn of_current_test() -> Option<Self> {
         let exact = std::env::args().any(|argument| argument == "--exact");

@@ -1,8 +1,8 @@
-//! A thread for foreign code, and a watch over it.
+//! A watched thread for foreign code.
 //!
 //! A call that never returns cannot be stopped. The watchdog runs the work on a thread of its own,
-//! and gives that thread up when it makes no progress for too long. The thread then burns a
-//! processor until the process ends, so a caller should limit how many it gives up.
+//! and abandons that thread when it makes no progress for too long. The thread then occupies a
+//! processor until the process ends, so a caller should limit how many it abandons.
 
 use std::fmt;
 use std::io;
@@ -29,20 +29,20 @@ impl Progress {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The number of steps so far.
+    /// Returns the number of steps so far.
     #[must_use]
     pub fn steps(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// Why the work on a watched thread did not return.
+/// The reason why the work on a watched thread did not return.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Failure {
-    /// It panicked.
+    /// The work panicked.
     Panicked(Panic),
-    /// It made no progress for this long. Its thread still runs.
+    /// The work made no progress for this long. Its thread still runs.
     Hung(Duration),
     /// The thread could not be started.
     NoThread(io::Error),
@@ -76,13 +76,13 @@ pub struct Watchdog {
 }
 
 impl Watchdog {
-    /// A watchdog that gives a thread up after `patience` without progress.
+    /// Creates a watchdog that abandons a thread after `patience` without progress.
     #[must_use]
     pub fn new(patience: Duration) -> Self {
         Self { name: None, patience, stack: STACK_BYTES }
     }
 
-    /// Names the thread. Without a name it has that of the caller's thread. Rust reports an
+    /// Names the thread. Without a name it has the name of the caller's thread. Rust reports an
     /// overflowed stack and a panic under this name.
     #[must_use]
     pub fn named(mut self, name: &str) -> Self {
@@ -134,8 +134,8 @@ impl Watchdog {
     }
 }
 
-/// Runs `work` on a thread of this name and returns whatever happens to it, within `patience`. A
-/// panic of it prints nothing.
+/// Runs `work` on a thread of this name and returns its result, or the way in which it failed,
+/// within `patience`. Its panic is not printed.
 ///
 /// ```
 /// use std::time::Duration;

@@ -11,7 +11,7 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// A clock that shows at least `time`.
+    /// Creates a clock that shows at least `time`.
     pub(crate) fn from(time: Time) -> Self {
         Self { last: time }
     }
@@ -21,13 +21,13 @@ impl Clock {
         self.last
     }
 
-    /// The time that it showed last.
+    /// Returns the time that it showed last.
     pub(crate) fn last(&self) -> Time {
         self.last
     }
 }
 
-/// Nanoseconds since 1970; 0 before that, and the largest number from the year 2554.
+/// Returns nanoseconds since 1970; 0 before that, and the largest number from the year 2554.
 fn system_time() -> Time {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Time::from_nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))

@@ -1,9 +1,8 @@
 //! Both directions of one connection, in one task.
 //!
-//! The two flows alternate, a read at a time, until neither can do anything without waiting. A side
-//! may not be read at the moment, because it has ended its stream, or because the other side does
-//! not take its bytes. It is watched for a reset, which would otherwise show only when somebody
-//! writes to it.
+//! The two flows alternate, one read at a time, until neither can do anything without waiting.
+//! Sometimes a side is not read: it has ended its stream, or the other side does not take its
+//! bytes. Then it is watched for a reset, which would otherwise show only at the next write to it.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -31,7 +30,8 @@ pub(crate) enum End {
     Stopped,
 }
 
-/// Relays until the connection ends. The caller closes or resets the sockets, by how it ended.
+/// Relays until the connection ends. The caller closes or resets the sockets, depending on the
+/// returned end.
 pub(crate) async fn relay(
     client: &mut TcpStream,
     server: &mut TcpStream,
@@ -82,7 +82,7 @@ pub(crate) async fn relay(
     .await
 }
 
-/// Waits for a socket to be in error.
+/// Waits until a socket has an error.
 struct Alarm<'a, F> {
     socket: &'a TcpStream,
     fails: Option<Pin<&'a mut F>>,
@@ -101,7 +101,7 @@ impl<'a, F: Future> Alarm<'a, F> {
             return false;
         }
         self.fails = None;
-        // No error is left in the socket if somebody else has taken it.
+        // The socket has no error any more if another reader has taken it.
         !matches!(self.socket.take_error(), Ok(None))
     }
 }
@@ -116,8 +116,8 @@ fn has_run_out(
     if moved {
         *last = Instant::now();
     }
-    // Setting the timer for every read would be costly. It is set anew when it runs out, to where
-    // it should stand.
+    // Setting the timer for every read would be costly. When it runs out, it is set again to the
+    // time that is due.
     while timer.as_mut().poll(cx).is_ready() {
         let due = *last + limit;
         if due <= Instant::now() {

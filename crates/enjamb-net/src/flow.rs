@@ -17,12 +17,12 @@ use tokio::net::tcp::ReadHalf;
 
 use crate::observers::Observers;
 
-/// The most bytes that one read takes, and that a flow holds for a side that does not take them.
-/// With headers such a read still fits into one IP packet (65,535 bytes), so that a recording can
-/// have it as one.
+/// The maximum number of bytes that one read takes, and that a flow holds for a side that does not
+/// take them. With headers such a read still fits into one IP packet (65,535 bytes), so that a
+/// recording can store it as one.
 pub const LONGEST_READ: usize = 61_440;
 
-/// The most reads that are made to save bytes that a side sent before its reset.
+/// The maximum number of reads that save bytes which a side sent before its reset.
 const SALVAGED_READS_MAX: usize = 256;
 
 /// The direction from one side to the other.
@@ -30,7 +30,8 @@ pub(crate) struct Flow<'s> {
     side: Side,
     from: ReadHalf<'s>,
     to: &'s TcpStream,
-    /// Bytes that were read and given to the taps. The other side has taken those before `taken`.
+    /// Bytes that were read and given to the taps. The other side has taken the first `taken` of
+    /// them.
     waiting: Vec<u8>,
     taken: usize,
     ended: bool,
@@ -39,7 +40,7 @@ pub(crate) struct Flow<'s> {
 /// The result of one step of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// Bytes moved, and more may.
+    /// Bytes moved, and more may move.
     Moved,
     /// Nothing can be done before a waker is called.
     Waiting,
@@ -52,17 +53,17 @@ impl<'s> Flow<'s> {
         Self { side, from, to, waiting: Vec::new(), taken: 0, ended: false }
     }
 
-    /// Returns whether the side has ended its stream, and the end was passed on.
+    /// Returns whether the side has ended its stream and the end was passed on.
     pub(crate) fn has_ended(&self) -> bool {
         self.ended
     }
 
-    /// Returns whether reading would show a reset by the side.
+    /// Returns whether a read would show a reset by the side.
     pub(crate) fn is_reading(&self) -> bool {
         !self.ended && self.waiting.is_empty()
     }
 
-    /// Makes one read and passes its bytes on, or one write of bytes that wait.
+    /// Makes one read and passes its bytes on, or makes one write of bytes that wait.
     pub(crate) fn step(&mut self, cx: &mut Context<'_>, observers: &mut Observers) -> Progress {
         if self.ended {
             Progress::Waiting
@@ -137,7 +138,8 @@ impl<'s> Flow<'s> {
                 if !self.is_reading() {
                     break;
                 }
-                // Not through tokio, which may not know yet that there is something to read.
+                // Not through tokio, which may not have noticed yet that there is something to
+                // read.
                 match (&*SockRef::from(self.from.as_ref())).read(buffer) {
                     Ok(0) | Err(_) => break,
                     Ok(length) => {

@@ -10,7 +10,8 @@
 //! * [`Taps`] makes the taps of a connection, and receives each [`RelayError`].
 //! * [`Stop`] ends a relay: gently, or at once.
 //!
-//! Beside the relay there is [`play`]: it plays one side of a recorded conversation to a live peer.
+//! Besides the relay there is [`play`]: it plays one side of a recorded conversation to a live
+//! peer.
 //!
 //! # Guarantees to taps
 //!
@@ -18,9 +19,9 @@
 //! the bytes to the other side, without waiting. Then it gives them to the taps, still without
 //! waiting. Only then, if the other side did not take all of them, does it wait. Two things follow:
 //!
-//! * **Bytes first.** Nothing is parsed before the kernel has been offered the bytes. The time that
-//!   a tap takes delays the next read, never this one. So a tap must return soon: it runs on a
-//!   thread that other connections need too.
+//! * **Bytes first.** Nothing is parsed before the bytes were offered to the kernel. The time that
+//!   a tap takes delays the next read, never this one. So a tap must return soon: other connections
+//!   need its thread too.
 //! * **Cause before effect.** A tap receives a request before it receives any answer to it, however
 //!   fast the server is: an answer is read by the same task, which reads again only when the taps
 //!   have returned. If the task waited for the rest of a long request to be written first, the

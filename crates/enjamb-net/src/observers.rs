@@ -1,8 +1,8 @@
-//! The taps of one connection, kept from doing it harm.
+//! The taps of one connection, isolated so that they cannot harm it.
 //!
-//! A tap runs code that may be wrong, on bytes that strangers sent. One that panics is dropped and
-//! reported, and the others go on. However the connection's task ends, finished or dropped with its
-//! runtime, every tap that is left receives [`Event::Done`] once.
+//! A tap runs code that may be wrong, on bytes from unknown peers. One that panics is dropped and
+//! reported, and the others continue. However the connection's task ends, finished or dropped with
+//! its runtime, every remaining tap receives [`Event::Done`] once.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -36,23 +36,23 @@ impl Observatory {
         Self { taps, opened: Mutex::default(), panics: AtomicU64::new(0) }
     }
 
-    /// Returns how many connections were opened.
+    /// Returns the number of connections that were opened.
     pub(crate) fn opened(&self) -> u64 {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner).count
     }
 
-    /// Returns how many taps panicked.
+    /// Returns the number of taps that panicked.
     pub(crate) fn panics(&self) -> u64 {
         self.panics.load(Ordering::Relaxed)
     }
 
-    /// Reports an error that is not of an open connection.
+    /// Reports an error that belongs to no open connection.
     pub(crate) fn error(&self, error: &RelayError) {
         self.report(Clock::default().now(), None, error);
     }
 
     fn report(&self, time: Time, connection: Option<&Connection>, error: &RelayError) {
-        // A panic here cannot be reported to the same code again.
+        // A panic in this call cannot be reported to the same code again.
         let _ = guarded(|| self.taps.error(time, connection, error));
     }
 }
@@ -92,7 +92,7 @@ impl Observers {
         observers
     }
 
-    /// Returns the time of whatever happens now.
+    /// Returns the time of the events that happen now.
     pub(crate) fn now(&mut self) -> Time {
         self.clock.now()
     }
@@ -144,8 +144,8 @@ impl Drop for Observers {
     }
 }
 
-/// Runs `act`, and returns the message of its panic as an error. Whatever panicked is not used
-/// again, so that it does not matter what state it is in.
+/// Runs `act`, and returns the message of its panic as an error. Code that panicked is not called
+/// again, so its state does not matter.
 fn guarded<T>(act: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(act)).map_err(|panic| message(panic.as_ref()))
 }

@@ -1,10 +1,10 @@
 //! One side of a recorded conversation, played to a live peer.
 //!
-//! The side is a list of [`Step`]s, in the order of the recording: it sent bytes, it ended its
-//! stream, and in between it awaited something from the peer. Steps are taken in order. So bytes
-//! that were sent after an answer are sent after an answer again, and bytes that were sent without
-//! waiting are sent without waiting. A [`PlayObserver`] receives everything that passes, and
-//! decides what counts as an answer.
+//! The side is a list of [`Step`]s, in the order of the recording: it sends bytes, ends its stream,
+//! or waits for something from the peer. Steps are taken in order. So bytes that were sent after an
+//! answer are sent after an answer again, and bytes that were sent without waiting are sent without
+//! waiting. A [`PlayObserver`] receives everything that passes, and decides what counts as an
+//! answer.
 //!
 //! Reading and writing go on at the same time: a peer that answers early never has to wait until
 //! all is written. Every wait has a limit.
@@ -51,7 +51,7 @@ pub enum Action<C> {
     Await(C),
 }
 
-/// Receives a conversation while it is played, and knows how far the peer is.
+/// Receives a conversation while it is played, and reports how far the peer is.
 pub trait PlayObserver {
     /// A point in what the peer sends.
     type Cue;
@@ -76,27 +76,27 @@ pub trait PlayObserver {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PlayOptions {
-    /// The time that the peer may be silent when it is awaited, and that it may take nothing of
-    /// what is sent.
+    /// The maximum time that the peer may be silent when it is awaited, and that it may take none
+    /// of the sent bytes.
     pub timeout: Duration,
     /// The instant at which the recording begins again. `None`: every step is taken as early as
     /// possible.
     pub pace: Option<Instant>,
-    /// The most bytes that are read from the peer.
+    /// The maximum number of bytes that are read from the peer.
     pub peer_bytes_max: u64,
     /// The order that is kept among connections. `None`: they do not wait for each other.
     pub order: Option<Arc<StepOrder>>,
 }
 
 impl PlayOptions {
-    /// Limits without a pace and without an order among connections.
+    /// Creates limits without a pace and without an order among connections.
     #[must_use]
     pub fn new(timeout: Duration, peer_bytes_max: u64) -> Self {
         Self { timeout, pace: None, peer_bytes_max, order: None }
     }
 }
 
-/// Why a conversation was not played to its end.
+/// The reason why a conversation was not played to its end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlayError {
@@ -117,7 +117,7 @@ pub enum PlayError {
 /// Plays `steps` over `socket`, and then reads the peer's stream to its end.
 ///
 /// # Errors
-/// Not all of the steps were taken.
+/// Some steps were not taken.
 pub async fn play<P: PlayObserver>(
     mut socket: TcpStream,
     steps: &[Step<P::Cue>],
@@ -229,7 +229,8 @@ struct Peer {
 }
 
 impl Peer {
-    /// Passes on a read: no bytes are the end of its stream, and `None` is a broken connection.
+    /// Passes on the result of a read: no bytes mean the end of the stream, and `None` means a
+    /// broken connection.
     fn read(&mut self, read: Option<&[u8]>, observer: &mut impl PlayObserver) -> Result<(), PlayError> {
         match read {
             Some([]) => {

@@ -22,12 +22,12 @@ use crate::observers::{Observatory, Observers};
 use crate::stop::{Phase, Stop};
 use crate::taps::Taps;
 
-/// How long a relay waits before it accepts again, once the process or the system has run out of
-/// something.
+/// The time that a relay waits before it accepts again, after the process or the system has run out
+/// of a resource.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long connections may take to end when the relay stops at once. They take longer only if a
-/// tap does not return.
+/// The time that connections may take to end when the relay stops at once. They take longer only if
+/// a tap does not return.
 const END_GRACE: Duration = Duration::from_secs(1);
 
 /// The limits of a relay. Start from the [default](Self::default) and change fields.
@@ -80,7 +80,7 @@ impl Upstream {
         }
     }
 
-    /// Returns the address as it was given.
+    /// Returns the address as the caller wrote it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
@@ -97,16 +97,16 @@ impl Upstream {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RelayReport {
-    /// Connections that were relayed.
+    /// The number of connections that were relayed.
     pub connections: u64,
-    /// Taps that panicked.
+    /// The number of taps that panicked.
     pub panics: u64,
-    /// Connections that were still open when the relay stopped, and were reset.
+    /// The number of connections that were still open when the relay stopped, and were reset.
     pub stopped: u64,
 }
 
-/// Relays every connection to `listeners` to `upstream`, until it is stopped by `stop` and no
-/// connection is open.
+/// Relays every connection from `listeners` to `upstream`, until `stop` stops it and no connection
+/// is open.
 ///
 /// Dropping the future ends all connections at once. Their taps receive
 /// [`Event::Done`](enjamb::Event::Done).
@@ -142,7 +142,7 @@ pub async fn serve(
         }
     };
     if timeout(END_GRACE, rest).await.is_err() {
-        // A tap does not return.
+        // Some tap does not return.
         stopped += tasks.len() as u64;
         tasks.abort_all();
     }
@@ -168,7 +168,7 @@ async fn accept(listeners: Vec<TcpListener>, relaying: &Arc<Relaying>, tasks: &m
                     end
                 });
             }
-            // The client had gone already.
+            // The client had already gone.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 relaying.observatory.error(&RelayError::Accept(error));
@@ -234,7 +234,7 @@ impl Relaying {
         let end = relay(&mut client, &mut server, &mut observers, self.options.idle_timeout, stopped).await;
 
         if end != End::Closed {
-            // After a mere close their peers would take a stream that was cut off for a whole one.
+            // After a mere close their peers would take a truncated stream for a whole one.
             reset(client);
             reset(server);
         }
@@ -265,7 +265,7 @@ impl Relaying {
     }
 }
 
-/// Resets a connection: bytes that were not sent yet are dropped, and the peer learns of it.
+/// Resets a connection: bytes that were not sent yet are dropped, and the peer sees the reset.
 fn reset(socket: TcpStream) {
     // Fails on a socket that is broken already.
     let _ = socket.set_zero_linger();

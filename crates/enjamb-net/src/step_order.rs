@@ -19,7 +19,7 @@ struct State {
 }
 
 impl StepOrder {
-    /// The order of `count` steps.
+    /// Creates the order of `count` steps.
     #[must_use]
     pub fn new(count: usize) -> Self {
         Self(Mutex::new(State { done: vec![false; count], next: 0, waiting: BTreeMap::new() }))
@@ -31,7 +31,7 @@ impl StepOrder {
         number <= self.state().next
     }
 
-    /// Marks a step as done: it has been taken, or will not be.
+    /// Marks a step as done: it was taken, or will never be.
     pub fn mark_done(&self, number: usize) {
         let state = &mut *self.state();
         if let Some(done) = state.done.get_mut(number) {
@@ -41,7 +41,7 @@ impl StepOrder {
             state.next += 1;
         }
         while let Some(first) = state.waiting.first_entry().filter(|first| *first.key() <= state.next) {
-            // It fails if the waiter does something else by now.
+            // It fails if the waiter no longer waits.
             let _ = first.remove().send(());
         }
     }

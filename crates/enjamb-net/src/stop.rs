@@ -1,14 +1,14 @@
-//! How a relay is stopped.
+//! A handle that stops relays.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// Stops the relays that it was given to: gently, then at once. A clone stops the same relays.
+/// Stops the relays that hold a clone of it: gently, then at once.
 #[derive(Clone, Debug)]
 pub struct Stop(Arc<watch::Sender<Phase>>);
 
-/// The phase of a relay. It only ever moves on to a later one.
+/// The phase of a relay. A phase is never followed by an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
     Serving,
@@ -17,7 +17,7 @@ pub(crate) enum Phase {
 }
 
 impl Stop {
-    /// A handle that has stopped nothing yet.
+    /// Creates a handle that has stopped nothing yet.
     #[must_use]
     pub fn new() -> Self {
         Self(Arc::new(watch::Sender::new(Phase::Serving)))
@@ -29,7 +29,7 @@ impl Stop {
         self.advance(Phase::Draining);
     }
 
-    /// Stops at once: as [`drain`](Self::drain), and connections that are open are reset now.
+    /// Stops at once: like [`drain`](Self::drain), and connections that are open are reset now.
     pub fn now(&self) {
         self.advance(Phase::Over);
     }

@@ -15,15 +15,14 @@ use enjamb_sources::{Inputs, Notices, Progress, ProtocolChoice, SourceReader};
 /// The counts of one connection.
 #[derive(Default)]
 struct Counts {
-    /// Bytes of payload, by side.
+    /// The number of payload bytes, by side.
     bytes: [u64; 2],
-    /// Bytes that were never captured.
+    /// The number of bytes that were never captured.
     missing: u64,
 }
 
-/// A tap receives the events of all connections, one connection among the others. This one keeps
-/// counts only, so it needs no more memory for a large capture than for a small one with as many
-/// connections.
+/// A tap that receives the interleaved events of all connections. This one keeps counts only, so
+/// its memory depends on the number of connections and not on the size of the capture.
 #[derive(Default)]
 struct ByteCounter {
     connections: BTreeMap<u64, (Connection, Counts)>,

@@ -1,7 +1,7 @@
 //! Command line arguments that several tools share.
 //!
 //! [`ReassemblyArguments`] are the limits of reassembly. [`size`], [`size_within`], [`duration`]
-//! and [`duration_within`] are parsers for clap, so that every flag has the one syntax of
+//! and [`duration_within`] are parsers for clap, so that every flag uses the syntax of
 //! [`enjamb::units`].
 
 use std::ops::RangeInclusive;
@@ -15,36 +15,37 @@ use enjamb_capture::{Options, Overlap};
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Reassembly")]
 pub struct ReassemblyArguments {
-    /// Which copy counts when bytes were captured twice and differ.
+    /// The copy that counts when bytes were captured twice and the copies differ.
     #[arg(long, value_enum, default_value_t = OverlapPolicy::First)]
     overlap: OverlapPolicy,
 
-    /// How many bytes all connections together may hold while they wait for missing bytes, such as
-    /// 512k, 64M or 1G. The connection that exceeds this gives up what it waits for, which is
-    /// counted.
+    /// The maximum number of bytes that all connections together may hold while they wait for
+    /// missing bytes, such as 512k, 64M or 1G. The connection that exceeds this stops waiting,
+    /// which is counted.
     #[arg(long, value_parser = size, default_value = "256M", value_name = "SIZE")]
     max_held: usize,
 
-    /// How many bytes one direction of one connection may hold while it waits for missing bytes.
+    /// The maximum number of bytes that one direction of one connection may hold while it waits for
+    /// missing bytes.
     #[arg(long, value_parser = size, default_value = "64M", value_name = "SIZE")]
     max_held_per_stream: usize,
 
-    /// How many connections are followed at a time. A further one replaces the connection that was
-    /// silent for longest.
+    /// The maximum number of connections that are followed at a time. A further one replaces the
+    /// connection that was silent for longest.
     #[arg(long, default_value_t = Options::default().connections, value_name = "COUNT")]
     max_connections: usize,
 
-    /// How many more packets of a connection to wait for bytes that were acknowledged but not yet
+    /// The number of packets of a connection to wait for bytes that were acknowledged but not yet
     /// captured. After that the bytes are a gap.
     #[arg(long, default_value_t = Options::default().patience, value_name = "PACKETS")]
     patience: u32,
 
-    /// The same where only one direction of the connection was captured, so that there are no
-    /// acknowledgements.
+    /// The number of packets to wait where only one direction of the connection was captured, so
+    /// that there are no acknowledgements.
     #[arg(long, default_value_t = Options::default().patience_one_sided, value_name = "PACKETS")]
     patience_one_sided: u32,
 
-    /// How long to wait for missing bytes, in time of the capture: 90, 90s, 250ms, 2m. A bare
+    /// The time to wait for missing bytes, in time of the capture: 90, 90s, 250ms, 2m. A bare
     /// number is seconds.
     #[arg(long, value_parser = duration, default_value = "60s", value_name = "TIME")]
     patience_time: Duration,
@@ -53,7 +54,7 @@ pub struct ReassemblyArguments {
 /// The copy of a byte that counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum OverlapPolicy {
-    /// The copy that was captured first, as RFC 9293 has it.
+    /// The copy that was captured first, as RFC 9293 requires.
     First,
     /// The last copy that was captured before its acknowledgement.
     Last,

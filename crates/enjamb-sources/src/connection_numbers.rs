@@ -1,11 +1,11 @@
-//! A set of connection numbers, as people write it.
+//! Sets of connection numbers, as users write them.
 
 use std::fmt;
 use std::str::FromStr;
 
 /// A set of connection numbers: single numbers and inclusive ranges, as in `3` or `1,5-9`.
 ///
-/// Connections count from 1, on over all inputs.
+/// Connections count from 1, continuously over all inputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionNumbers(Vec<(u64, u64)>);
 

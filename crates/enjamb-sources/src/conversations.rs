@@ -12,10 +12,10 @@ use crate::protocol_choice::ProtocolChoice;
 use crate::reader::{SourceReader, SourceReport};
 use crate::transcript_file::NO_ADDRESS;
 
-/// How many bytes of all conversations together are kept in memory.
+/// The number of bytes of all conversations together that are kept in memory.
 const HELD_MAX: usize = 1 << 30;
 
-/// Roughly how many bytes an entry takes besides its payload.
+/// The approximate number of bytes that an entry takes besides its payload.
 const ENTRY_BYTES: usize = 64;
 
 /// One connection of an input, from its beginning to its end.
@@ -23,11 +23,11 @@ const ENTRY_BYTES: usize = 64;
 pub struct Conversation {
     /// The name of the input.
     pub source: Arc<str>,
-    /// The connection. Its number counts on over all inputs.
+    /// The connection. Its number counts continuously over all inputs.
     pub connection: Connection,
     /// The time when the connection was opened.
     pub opened: Time,
-    /// The protocol that was asked for, or the one that the transcript names.
+    /// The protocol that the user chose, or the one that the transcript names.
     pub protocol: Arc<Protocol>,
     /// The chunks, gaps and endings.
     pub transcript: Transcript,
@@ -35,23 +35,24 @@ pub struct Conversation {
     pub opened_place: u64,
     /// The place of each entry of the transcript among all events of all inputs.
     pub entry_places: Vec<u64>,
-    /// How many bytes of payload the conversation had when it was dropped: it was too long, or came
-    /// among too many others. The transcript is empty then.
+    /// The number of payload bytes that the conversation had when it was dropped: it was too long,
+    /// or there were too many others. The transcript is empty then.
     pub dropped: Option<usize>,
-    /// Bytes of payload that are kept, and what they take in memory.
+    /// The number of payload bytes that are kept, and the memory that they take.
     payload: usize,
     held: usize,
 }
 
 impl Conversation {
-    /// Returns the connection for people: its number, its addresses and its input.
+    /// Returns a title of the connection for people: its number, its addresses and its input.
     #[must_use]
     pub fn title(&self) -> String {
         connection_title(&self.source, &self.connection)
     }
 }
 
-/// Returns a connection for people: its number, its addresses and the input it comes from.
+/// Returns a title of a connection for people: its number, its addresses and the input it comes
+/// from.
 #[must_use]
 pub fn connection_title(source: &str, connection: &Connection) -> String {
     let Connection { number, client, server } = connection;

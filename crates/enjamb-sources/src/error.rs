@@ -1,4 +1,4 @@
-//! Why an input cannot be read.
+//! The reasons why an input cannot be read.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use enjamb::transcript::ParseError;
 use enjamb_protocols::SpecError;
 use thiserror::Error;
 
-/// Why a transcript in its text form cannot be read.
+/// The reason why a transcript in its text form cannot be read.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TranscriptError {
@@ -24,7 +24,7 @@ pub enum TranscriptError {
     Syntax(#[from] ParseError),
 }
 
-/// Why one input gives no events.
+/// The reason why one input gives no events.
 ///
 /// A capture that is damaged in the middle is not such an input: its events up to the damage are
 /// delivered, and the damage is a problem in the [report](crate::SourceReport).
@@ -34,7 +34,7 @@ pub enum SourceError {
     /// The input cannot be opened or its first bytes cannot be read.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The input begins as a transcript, and cannot be read as one.
+    /// The input begins as a transcript, but cannot be read as one.
     #[error(transparent)]
     Transcript(#[from] TranscriptError),
     /// The transcript names a protocol that the registry does not have.

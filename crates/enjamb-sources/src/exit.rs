@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-/// How a command ended, as its exit code.
+/// The result of a command, as its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// 0: the command did what it was asked to do.
+    /// 0: the command did its work.
     Done,
-    /// 1: what was asked for was found wanting: a difference, a malformed message under `--strict`,
-    /// a session that failed.
+    /// 1: the command worked, and found a difference, a malformed message under `--strict`, or a
+    /// session that failed.
     FoundWanting,
     /// 2: the command line is wrong. Nothing was done.
     WrongUsage,
@@ -17,7 +17,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The four codes in a line each, for the end of a help text.
+    /// The four codes, one per line, for the end of a help text.
     pub const HELP: &str = "\
 Exit codes:
   0  done

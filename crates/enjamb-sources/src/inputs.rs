@@ -1,4 +1,4 @@
-//! The files that the paths on a command line stand for.
+//! The files that the paths on a command line select.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,21 +9,21 @@ use walkdir::WalkDir;
 use crate::input::Input;
 use crate::transcript_file;
 
-/// How many levels of directories are searched below a directory that was asked for.
+/// The number of directory levels that are searched below a named directory.
 const DEPTH_MAX: usize = 64;
 
-/// The inputs that somebody asked for.
+/// The inputs that the user named.
 #[derive(Debug, Default)]
 pub struct Inputs {
     /// The captures and transcripts, in the order in which they are read.
     pub captures: Vec<Input>,
-    /// Paths and patterns that give nothing to read.
+    /// Paths and patterns that select nothing to read.
     pub unreadable: Vec<UnreadableInput>,
-    /// How many files in directories are neither captures nor transcripts.
+    /// The number of files in directories that are neither captures nor transcripts.
     pub passed_over: u64,
 }
 
-/// A path or a pattern that gives nothing to read, and the reason.
+/// A path or a pattern that selects nothing to read, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnreadableInput {
     /// The path or the pattern.
@@ -46,7 +46,7 @@ impl fmt::Display for UnreadableInput {
 }
 
 impl Inputs {
-    /// Finds the inputs that `paths` stand for.
+    /// Finds the inputs that `paths` select.
     ///
     /// A path is a file, a directory (all captures and transcripts in it, at any depth), a pattern
     /// such as `day/*.pcap`, or `-` for standard input. The files of a directory and the matches of
@@ -84,7 +84,7 @@ impl Inputs {
         }
     }
 
-    /// Adds a directory that somebody named: it is an error if there is nothing to read in it.
+    /// Adds a directory that the user named. It is an error if it contains nothing to read.
     fn add_directory(&mut self, folder: &Path) {
         let found = |inputs: &Self| inputs.captures.len() + inputs.unreadable.len();
         let before = found(self);
@@ -96,7 +96,7 @@ impl Inputs {
     }
 
     fn add_file_or_pattern(&mut self, path: &Path) {
-        // A path that exists is a file, even if its name has the signs of a pattern.
+        // A path that exists is a file, even if its name contains the characters of a pattern.
         let pattern = path.to_str().filter(|text| !path.exists() && text.contains(['*', '?', '[']));
         let Some(pattern) = pattern else {
             self.captures.push(Input::File(path.to_owned()));
@@ -119,8 +119,8 @@ impl Inputs {
         }
     }
 
-    /// Adds all captures and transcripts in a directory and below it. Other files are passed over:
-    /// nobody asked for them by name.
+    /// Adds all captures and transcripts in a directory and below it. Other files are passed over,
+    /// since the user did not name them.
     fn walk(&mut self, folder: &Path) {
         // Links to directories are not followed, since they may lead in a circle; links to files
         // are.

@@ -1,22 +1,22 @@
-//! Where transcripts come from.
+//! The inputs of all tools that work on recorded traffic.
 //!
-//! A tool that works on recorded traffic has several kinds of input: packet captures, transcripts
-//! in their text form, directories and patterns of both, and standard input. This crate turns all
-//! of them into one stream of events for one [`Tap`](enjamb::Tap), with every connection numbered
-//! on from one input to the next.
+//! Such a tool has several kinds of input: packet captures, transcripts in their text form,
+//! directories and patterns of both, and standard input. This crate turns all of them into one
+//! stream of events for one [`Tap`](enjamb::Tap). Connection numbers continue from one input to the
+//! next.
 //!
-//! * [`Inputs`] finds the files that the paths on a command line stand for.
+//! * [`Inputs`] finds the files that the paths on a command line select.
 //! * [`SourceReader`] reads them one after the other, within the limits of
 //!   [`enjamb_capture::Options`], and counts what it reads in [`CaptureTotals`].
-//! * [`ProtocolChoice`] holds the protocol of each connection: the one a person asked for, or the
-//!   one a transcript names.
+//! * [`ProtocolChoice`] holds the protocol of each connection: the one that the user chose, or the
+//!   one that a transcript names.
 //! * [`TranscriptFile`] is the text form of a transcript, with line numbers for messages.
 //! * [`read_conversations`] keeps whole [`Conversation`]s, for tools that need each more than once.
-//! * [`Progress`] draws a bar for somebody who waits, and [`Notices`] writes to standard error
-//!   under the program's name.
-//! * [`Exit`] is the one set of exit codes.
-//! * `arguments`, behind the feature `clap`, has the command line arguments for the limits, and the
-//!   parsers of sizes and durations.
+//! * [`Progress`] draws a progress bar, and [`Notices`] writes to standard error under the
+//!   program's name.
+//! * [`Exit`] has the exit codes of all tools.
+//! * `arguments`, behind the feature `clap`, contains the command line arguments for the limits,
+//!   and the parsers of sizes and durations.
 //!
 //! An example that reads a capture into a tap of its own is in `examples/own_tap.rs`.
 

@@ -5,7 +5,7 @@ use enjamb::{Connection, Event, Tap, Time};
 use crate::connection_numbers::ConnectionNumbers;
 
 /// Numbers the connections of one input after those of the inputs before it, and drops the events
-/// of connections that nobody asked for.
+/// of connections that were not selected.
 pub(crate) struct Numbering<'a, T> {
     /// The highest number that the inputs before this one have.
     pub(crate) base: u64,

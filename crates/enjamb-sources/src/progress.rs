@@ -1,7 +1,7 @@
 //! A progress bar on standard error.
 //!
-//! A bar is drawn only for somebody who waits: on a terminal, after [`PATIENCE`], and not when
-//! records run over the same screen.
+//! A bar is drawn only for a user who waits: on a terminal, after [`PATIENCE`], and not when
+//! records are written to the same screen.
 
 use std::fmt::{self, Display};
 use std::io::{self, IsTerminal, Read};
@@ -15,10 +15,10 @@ use crate::input::Input;
 use crate::notices::Notices;
 use crate::stop::Stop;
 
-/// How long reading may take before a bar is drawn.
+/// The time that reading may take before a bar is drawn.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Counts the bytes that were read of all inputs, and draws the bar.
+/// Counts the bytes that were read from all inputs, and draws the bar.
 #[derive(Debug)]
 pub struct Progress<'n> {
     notices: &'n Notices,
@@ -103,7 +103,7 @@ fn bar(length: Option<u64>) -> ProgressBar {
     }
 }
 
-/// Returns bytes per second since the beginning. indicatif's own rate counts everything that was
+/// Returns bytes per second since the beginning. indicatif's own rate treats everything that was
 /// read before the bar was drawn as read at once.
 fn per_second(state: &ProgressState) -> f64 {
     state.pos() as f64 / state.elapsed().as_secs_f64().max(0.001)

@@ -9,8 +9,8 @@ use enjamb_protocols::{Protocol, Registry, SpecError};
 /// The name that leaves the choice to the first bytes of a connection and to transcripts.
 const AUTO: &str = "auto";
 
-/// The protocol of each connection: the one that a person asked for, or, where that is `auto`, the
-/// one that the connection's transcript names.
+/// The protocol of each connection: the one that the user chose or, under `auto`, the one that the
+/// connection's transcript names.
 ///
 /// Threads may share it: a reader enters protocols while sessions are opened.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub struct ProtocolChoice {
     named: Mutex<HashMap<u64, NamedProtocol>>,
 }
 
-/// A protocol and the name or spec by which somebody asked for it.
+/// A protocol, and the name or spec by which it was chosen.
 #[derive(Clone, Debug)]
 struct NamedProtocol {
     name: String,
@@ -29,8 +29,7 @@ struct NamedProtocol {
 }
 
 impl ProtocolChoice {
-    /// Chooses the protocol that `name` stands for: a name in `registry`, `auto`, or a framing
-    /// spec.
+    /// Chooses the protocol that `name` refers to: a name in `registry`, `auto`, or a framing spec.
     ///
     /// # Errors
     /// [`SpecError`] if `name` is none of them.
@@ -51,7 +50,7 @@ impl ProtocolChoice {
         self.with_choice(number, |choice| Arc::clone(&choice.protocol))
     }
 
-    /// Returns the name or spec by which somebody asked for the protocol of this connection.
+    /// Returns the name or spec by which the protocol of this connection was chosen.
     #[must_use]
     pub fn name(&self, number: u64) -> String {
         self.with_choice(number, |choice| choice.name.clone())
@@ -70,7 +69,7 @@ impl ProtocolChoice {
         if protocol.name() == AUTO { self.registry.get(name).unwrap_or(protocol).clone() } else { protocol.clone() }
     }
 
-    /// Enters the protocol that the transcript of a connection names. It counts only under `auto`.
+    /// Enters the protocol that the transcript of a connection names. It is used only under `auto`.
     pub(crate) fn enter(&self, number: u64, name: &str) -> Result<(), SpecError> {
         if self.asked.name == AUTO {
             let named = NamedProtocol { name: name.to_owned(), protocol: self.registry.resolve(name)? };

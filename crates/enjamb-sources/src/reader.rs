@@ -18,7 +18,7 @@ use crate::transcript_file::{self, TranscriptFile};
 
 /// Reads captures and transcripts into a tap.
 ///
-/// An input that cannot be read costs a notice on standard error, and the others are still read.
+/// An input that cannot be read is reported on standard error, and the others are still read.
 #[derive(Clone)]
 pub struct SourceReader<'a> {
     inputs: &'a Inputs,
@@ -29,12 +29,13 @@ pub struct SourceReader<'a> {
     stop: Stop,
 }
 
-/// What a reader has read.
+/// The counts and problems of a finished reader.
 #[derive(Debug, Default)]
 pub struct SourceReport {
     /// The counts of all captures together.
     pub totals: CaptureTotals,
-    /// The problems, one a line, each with the name of its input. Notices about them were written.
+    /// The problems, one per line, each with the name of its input. Each was written as a notice
+    /// already.
     pub problems: Vec<String>,
 }
 
@@ -53,7 +54,7 @@ impl<'a> SourceReader<'a> {
         Self { options, ..self }
     }
 
-    /// Delivers the events of these connections only. `None`: of all.
+    /// Restricts the events to these connections. `None`: all connections.
     #[must_use]
     pub fn only(self, only: Option<&'a ConnectionNumbers>) -> Self {
         Self { only, ..self }

@@ -15,7 +15,7 @@ impl Stop {
         self.0.set(true);
     }
 
-    /// Returns whether somebody asked to stop.
+    /// Returns whether a stop was requested.
     #[must_use]
     pub fn is_requested(&self) -> bool {
         self.0.get()

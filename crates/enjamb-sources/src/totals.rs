@@ -10,13 +10,13 @@ use serde_json::{Map, Value};
 #[derive(Debug, Default)]
 pub struct CaptureTotals {
     captures: u64,
-    /// How many transcripts in their text form were read.
+    /// The number of transcripts in their text form that were read.
     pub(crate) transcripts: u64,
     damaged: u64,
-    /// How many inputs could not be read at all.
+    /// The number of inputs that could not be read at all.
     pub(crate) unreadable: u64,
     counts: [u64; FIELDS.len()],
-    /// How many packets gave no TCP segment, by reason.
+    /// The number of packets that gave no TCP segment, by reason.
     ignored: [u64; Ignored::ALL.len()],
     /// Link types that are not supported.
     unknown_links: BTreeSet<u16>,
@@ -24,10 +24,10 @@ pub struct CaptureTotals {
     incidents: Vec<Incident>,
 }
 
-/// How many incidents are kept.
+/// The number of incidents that are kept.
 const INCIDENTS_MAX: usize = 64;
 
-/// How many incidents are shown to people.
+/// The number of incidents that are shown to people.
 const INCIDENTS_SHOWN: usize = 12;
 
 /// A count of a capture's summary: its name in records, its words for people, and its value.
@@ -84,14 +84,14 @@ impl CaptureTotals {
         }
     }
 
-    /// Returns whether something was wrong and there was not one packet or transcript to read.
+    /// Returns whether there was a problem and not one packet or transcript was read.
     #[must_use]
     pub fn nothing_read(&self) -> bool {
         self.counts[0] == 0 && self.transcripts == 0 && self.unreadable + self.damaged > 0
     }
 
-    /// Returns the counts of what the captures lack: the name in the summary record, the count, and
-    /// the words for people.
+    /// Returns the counts of missing data in the captures: the name in the summary record, the
+    /// count, and the words for people.
     pub fn notes(&self) -> impl Iterator<Item = (&'static str, u64, String)> {
         let counts = FIELDS.iter().zip(self.counts).skip(2).filter(|(_, count)| *count > 0);
         counts.map(|((name, words, _), count)| (*name, count, worded(words, count)))

@@ -1,6 +1,6 @@
 //! Transcripts in their text form.
 //!
-//! A file of a corpus, a regression that a law kept, and a conversation written by hand can be read
+//! Files of a corpus, regressions that a law kept, and conversations written by hand can be read
 //! like a capture. The text has no addresses, so both ends of such a connection are [`NO_ADDRESS`].
 
 use std::fs::File;
@@ -22,7 +22,7 @@ pub const LARGEST_TRANSCRIPT: u64 = 256 << 20;
 /// The beginning of every version of the text form. No capture begins with it.
 const BEGINNING: &[u8] = b"enjamb transcript ";
 
-/// A transcript, and the lines of the file where its entries are.
+/// A transcript, and the line of the file for each of its entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TranscriptFile {
     /// The transcript.

@@ -7,8 +7,8 @@
 //! * **A delimiter may have to wait.** While a longer one with the same beginning is possible
 //!   (`\r`, of `\r` and `\r\n`), or one that began before it (`b`, of `b` and `abc`), the frame has
 //!   not ended: the next byte decides, or the end of the stream. The waiting delimiter needs no
-//!   memory: it is the first one inside the node's path.
-//! * **Bytes that were read ahead in vain are read again**, since more delimiters may lie in them:
+//! * **Bytes that were read ahead without a match are read again**, since more delimiters may lie
+//!   in them:
 //!   with `a` and `aaab`, the stream `aaac` has three. Reading them again byte by byte for every
 //!   frame would be quadratic. They are part of a delimiter too, so two tables list, for every
 //!   place in every delimiter, the delimiter that begins there and the next place where one does.
@@ -51,15 +51,15 @@ use crate::trie::{ROOT, Trie};
 /// assert_eq!(scanner.delimiter(), 0);
 /// ```
 ///
-/// A duplicate is reported as the first of its copies.
+/// The error reports a duplicate as the first of its copies.
 #[derive(Clone)]
 pub struct AnyOf(Arc<Set>);
 
 struct Set {
     trie: Trie,
-    /// All delimiters, one behind the other.
+    /// All delimiters, concatenated.
     text: Box<[u8]>,
-    /// Where each begins in the text, and where the last one ends.
+    /// The offset at which each begins in the text, and the offset at which the last one ends.
     begins: Box<[usize]>,
     /// For each node, the first delimiter inside its path, if there is one: leftmost, then longest.
     inside: Box<[Option<InnerDelimiter>]>,
@@ -108,10 +108,10 @@ impl core::error::Error for IllegalSet {}
 /// The position of a stream in a set.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct SetPosition {
-    /// The node of the longest path at the end of what was read since the frame began.
+    /// The node of the longest path at the end of the bytes read since the frame began.
     node: usize,
     /// Bytes to be read again, as a range of the set's text. The node is the one behind them, and
-    /// its path is no longer than they are.
+    /// its path is not longer than they are.
     again: Option<(usize, usize)>,
 }
 
@@ -179,12 +179,12 @@ impl AnyOf {
         self.0.begins.windows(2).map(|ends| &self.0.text[ends[0]..ends[1]])
     }
 
-    /// All delimiters, one behind the other.
+    /// Returns all delimiters, concatenated.
     pub(crate) fn text(&self) -> &[u8] {
         &self.0.text
     }
 
-    /// Returns the range of the text that was seen and not delivered.
+    /// Returns the range of the text that was read and is not delivered yet.
     pub(crate) fn held(&self, reading: SetPosition) -> Range<usize> {
         match reading.again {
             Some((at, end)) => at..end,

@@ -45,7 +45,7 @@ struct Entry {
 #[derive(Clone, Copy, Debug)]
 enum Content {
     Open,
-    /// The next bytes of the payload: their number.
+    /// A chunk of this side. Its bytes are the next ones of the payload, this many.
     Chunk(Side, usize),
     Gap(Side, u64),
     Close(Side, Ending),
@@ -101,7 +101,7 @@ impl Batch {
         self.payload.clear();
     }
 
-    /// Gives memory back, but for that of so many events and payload bytes.
+    /// Releases memory, except for this many events and payload bytes.
     pub fn shrink_to(&mut self, events: usize, payload: usize) {
         self.entries.shrink_to(events);
         self.payload.shrink_to(payload);

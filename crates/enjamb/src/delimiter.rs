@@ -68,9 +68,9 @@ impl Delimiter {
         found
     }
 
-    /// Returns how many bytes of the delimiter are seen after `byte`, if `matched` were seen before
-    /// it. Constant time on average over a stream, since every turn of the loop undoes an earlier
-    /// step.
+    /// Returns the number of bytes of the delimiter that are matched after `byte`, if `matched`
+    /// were matched before it. Constant time on average over a stream, since every turn of the loop
+    /// undoes an earlier step.
     #[inline]
     pub(crate) fn advance(&self, mut matched: usize, byte: u8) -> usize {
         let bytes = self.bytes();

@@ -8,13 +8,13 @@ use crate::token::FrameEnd;
 /// The frame in progress.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame {
-    /// Where it begins in the stream.
+    /// The offset at which it begins in the stream.
     pub(crate) start: u64,
-    /// Payload so far.
+    /// The number of payload bytes so far.
     pub(crate) length: u64,
-    /// Payload so far beyond the limit.
+    /// The number of payload bytes so far that are beyond the limit.
     pub(crate) dropped: u64,
-    /// Payload so far that was lost to gaps.
+    /// The number of payload bytes so far that were lost to gaps.
     pub(crate) lost: u64,
     pub(crate) limit: Limit,
 }
@@ -24,7 +24,7 @@ impl Frame {
         Self { start, length: 0, dropped: 0, lost: 0, limit }
     }
 
-    /// Returns whether `piece` is within the limit, and so is all that came before.
+    /// Returns whether `piece`, and with it everything before, is within the limit.
     #[inline(always)]
     pub(crate) fn has_room_for(&self, piece: &[u8]) -> bool {
         self.length <= self.limit.max && piece.len() as u64 <= self.limit.max - self.length

@@ -5,22 +5,22 @@ use core::fmt;
 /// The reason why a stream cannot be framed any further.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FrameError<E> {
-    /// A frame passed a limit whose policy is [`Overflow::Refuse`](crate::Overflow::Refuse).
+    /// A frame exceeded a limit whose policy is [`Overflow::Refuse`](crate::Overflow::Refuse).
     TooLong {
-        /// Where the frame begins in the stream.
+        /// The offset at which the frame begins in the stream.
         start: u64,
-        /// How far the frame had come: `start` if its length was announced, otherwise `start` plus
-        /// the limit.
+        /// The offset at which the error is certain: `start` if the length was announced, otherwise
+        /// `start` plus the limit.
         end: u64,
         /// The limit, in bytes of payload.
         max: u64,
     },
     /// The handler refused a frame.
     Handler {
-        /// Where the frame begins in the stream.
+        /// The offset at which the frame begins in the stream.
         start: u64,
-        /// Behind the terminator if the handler refused the whole frame, `start` if it refused a
-        /// piece.
+        /// The offset behind the terminator if the handler refused the whole frame, `start` if it
+        /// refused a piece.
         end: u64,
         /// The handler's reason.
         error: E,

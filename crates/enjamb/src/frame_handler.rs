@@ -26,7 +26,7 @@ pub trait FrameHandler {
     /// The handler's own; the stream is not parsed any further.
     fn frame(&mut self, frame: &[u8], found: FrameInfo) -> Result<Step<Self::Event>, Self::Error>;
 
-    /// Replaces `frame` for one that passed a limit with the policy
+    /// Replaces `frame` for a frame that exceeded a limit with the policy
     /// [`Overflow::Skip`](crate::Overflow::Skip). The default ignores the frame.
     ///
     /// # Errors
@@ -69,12 +69,12 @@ impl<F> WholeFrames<F> {
         Self { handler, buffer: Vec::new() }
     }
 
-    /// The handler inside.
+    /// Returns the handler inside.
     pub fn inner(&self) -> &F {
         &self.handler
     }
 
-    /// The handler inside.
+    /// Returns the handler inside.
     pub fn inner_mut(&mut self) -> &mut F {
         &mut self.handler
     }

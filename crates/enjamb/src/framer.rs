@@ -21,7 +21,7 @@ pub struct Framer<H: Handler> {
 #[derive(Clone, Debug)]
 enum State<E> {
     Framing,
-    /// The handler stopped. Holds the number of bytes since then.
+    /// The handler stopped. Contains the number of bytes since then.
     Stopped(u64),
     Failed(FrameError<E>),
 }
@@ -44,7 +44,7 @@ impl<H: Handler> Framer<H> {
         framer
     }
 
-    /// The handler.
+    /// Returns the handler.
     pub fn handler(&self) -> &H {
         &self.handler
     }
@@ -89,12 +89,12 @@ impl<H: Handler> Framer<H> {
     }
 
     /// Passes a gap of `missing` bytes. A frame of known length with room for them counts them as
-    /// lost payload; those beyond its limit count as dropped. Returns what the end of the frame
-    /// gives, if the gap reaches it.
+    /// lost payload; those beyond its limit count as dropped. Returns the event of the frame's end,
+    /// if the gap reaches it.
     ///
     /// # Errors
     /// [`GapError`] where the gap cannot be placed, and after the machine has failed or stopped.
-    /// Nothing has changed then. The inner error is that of [`next`](Machine::next).
+    /// The machine is unchanged then. The inner error is that of [`next`](Machine::next).
     pub fn pass(&mut self, missing: u64) -> Result<NextEvent<H>, GapError> {
         if !matches!(self.state, State::Framing) {
             return Err(GapError);
@@ -228,7 +228,7 @@ impl<H: Handler> Framer<H> {
     /// [closes](Machine::close). Other drivers only close.
     ///
     /// # Errors
-    /// As for [`next`](Machine::next).
+    /// The same as [`next`](Machine::next).
     pub fn next_at_end(&mut self) -> Result<Option<H::Event>, FrameError<H::Error>> {
         loop {
             match &self.state {
@@ -246,8 +246,8 @@ impl<H: Handler> Framer<H> {
         }
     }
 
-    /// Returns how the stream ended, once all held bytes were delivered. A frame that ends with the
-    /// stream is found here.
+    /// Returns the state in which the stream ended, once all held bytes were delivered. A frame
+    /// that ends with the stream is found here.
     fn end(&mut self, out: &mut impl FnMut(H::Event)) -> Result<End, FrameError<H::Error>> {
         match self.state {
             State::Framing if *self.scanner.terminator() == Terminator::Close => {
@@ -270,7 +270,7 @@ impl<H: Handler> Framer<H> {
         self.fail(FrameError::Handler { start, end: start, error })
     }
 
-    /// Returns what a machine returns that no longer frames.
+    /// Returns the result of a machine that no longer frames.
     #[cold]
     fn after(&mut self, chunk: &mut &[u8]) -> NextEvent<H> {
         match &mut self.state {

@@ -1,4 +1,4 @@
-//! The interface of a protocol's author: `asynchat`'s two callbacks, and two that it lacks.
+//! The interface of a protocol's author: the two callbacks of `asynchat`, and two more.
 
 use core::num::NonZeroUsize;
 
@@ -61,7 +61,7 @@ pub trait Handler {
     /// ended, the bytes between were lost.
     ///
     /// # Errors
-    /// As for [`collect`](Self::collect).
+    /// The same as [`collect`](Self::collect).
     fn collect_at(&mut self, piece: &[u8], at: u64) -> Result<(), Self::Error> {
         let _ = at;
         self.collect(piece)
@@ -79,8 +79,8 @@ pub trait Handler {
     /// borrowed slice.
     ///
     /// # Errors
-    /// The handler's own. If another cut would have shown it in [`collect`](Self::collect), it must
-    /// be a [`Refusal::Piece`]. The stream is not parsed any further.
+    /// The handler's own; the stream is not parsed any further. If another cut would have shown the
+    /// error in [`collect`](Self::collect), it must be a [`Refusal::Piece`].
     fn found_with(&mut self, last: &[u8], frame: FrameInfo) -> Result<Step<Self::Event>, Refusal<Self::Error>> {
         if !last.is_empty() {
             self.collect_at(last, frame.last_at(last)).map_err(Refusal::Piece)?;
@@ -88,7 +88,7 @@ pub trait Handler {
         self.found(frame).map_err(Refusal::Frame)
     }
 
-    /// Replaces `found` for a frame that passed a limit with the policy
+    /// Replaces `found` for a frame that exceeded a limit with the policy
     /// [`Overflow::Skip`](crate::Overflow::Skip), once the bytes within the limit were collected.
     /// The handler should forget the frame. The default treats it like any other.
     ///
@@ -98,8 +98,8 @@ pub trait Handler {
         self.found(frame)
     }
 
-    /// Looks at the rest of the chunk where a frame begins. The handler may take a whole message
-    /// from its front, even one of several frames. The default does not look.
+    /// Inspects the rest of the chunk where a frame begins. The handler may take a whole message
+    /// from its front, even one of several frames. The default takes nothing.
     ///
     /// The result must be the same as if the frames had come one by one: the same step, the same
     /// state. The same bytes may come in any chunks. Leave everything that is cut off, rare or
@@ -148,13 +148,13 @@ pub struct Glance<E> {
     pub step: Step<E>,
 }
 
-/// An error and what it is about: a piece or a frame. That decides where it is reported, which must
-/// not depend on the cuts.
+/// An error, and the piece or frame that it refuses. That decides the offset at which it is
+/// reported, which must not depend on the cuts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal<E> {
-    /// Some payload, whatever follows: reported at the frame's start.
+    /// Some payload is wrong, whatever follows. The error is reported at the frame's start.
     Piece(E),
-    /// The whole frame: reported behind its terminator.
+    /// The whole frame is wrong. The error is reported behind its terminator.
     Frame(E),
 }
 
@@ -178,15 +178,15 @@ impl<E> From<E> for Refusal<E> {
 /// The place and the size of a frame that is whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameInfo {
-    /// Where the frame begins in the stream, in bytes.
+    /// The offset at which the frame begins in the stream, in bytes.
     pub start: u64,
-    /// Where the next frame begins, behind the terminator.
+    /// The offset at which the next frame begins, behind the terminator.
     pub end: u64,
-    /// Bytes of payload, including dropped and lost ones.
+    /// The number of payload bytes, including dropped and lost ones.
     pub length: u64,
-    /// Bytes of payload beyond the limit, which were not delivered.
+    /// The number of payload bytes beyond the limit, which were not delivered.
     pub dropped: u64,
-    /// Bytes of payload in a gap, which were not delivered.
+    /// The number of payload bytes in a gap, which were not delivered.
     pub lost: u64,
     /// The index of the delimiter of an [`AnyOf`](crate::AnyOf) that ended the frame. 0 under other
     /// terminators, and if the end of the stream ended it.
@@ -205,36 +205,36 @@ impl FrameInfo {
 
 /// The result of a frame: an event, and the terminator of the next frame.
 ///
-/// Returning the next terminator makes `asynchat`'s worst trap impossible. There, forgetting to set
-/// a count again turned the rest of the stream into data (T7).
+/// The next terminator is a return value, so no handler can forget it. In `asynchat` a handler that
+/// forgot to set a count again turned the rest of the stream into data (T7).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step<E> {
-    /// The event, if the frame gave one.
+    /// The event, if the frame produced one.
     pub event: Option<E>,
-    /// The end of the next frame.
+    /// The terminator of the next frame.
     pub next: Next,
 }
 
-/// The end of the next frame.
+/// The terminator of the next frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// The same terminator, in full: a length counts from its beginning again.
+    /// The same terminator. A length counts from its beginning again.
     Same,
     /// Another terminator. It applies to the next byte.
     Until(Terminator),
-    /// Nothing: what follows is not parsed, and counts as leftover. (`asynchat` parsed on to the
-    /// end of the read, so the result depended on the cuts: E6.)
+    /// Nothing. The bytes that follow are not parsed, and count as leftover. (`asynchat` parsed on
+    /// to the end of the read, so the result depended on the cuts: E6.)
     Stop,
 }
 
 impl<E> Step<E> {
-    /// No event; the same terminator again.
+    /// A step without an event. The terminator stays the same.
     #[must_use]
     pub fn quiet() -> Self {
         Self { event: None, next: Next::Same }
     }
 
-    /// An event; the same terminator again.
+    /// A step with an event. The terminator stays the same.
     #[must_use]
     pub fn event(event: E) -> Self {
         Self { event: Some(event), next: Next::Same }
@@ -246,7 +246,7 @@ impl<E> Step<E> {
         Self { next: Next::Until(terminator), ..self }
     }
 
-    /// Stops: nothing more is parsed.
+    /// Stops the machine: nothing more is parsed.
     #[must_use]
     pub fn stop(self) -> Self {
         Self { next: Next::Stop, ..self }
@@ -256,15 +256,15 @@ impl<E> Step<E> {
 /// The state in which a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Between two frames.
+    /// The stream ended between two frames.
     Clean,
-    /// Inside a frame, or before one that was promised.
+    /// The stream ended inside a frame, or before one that was promised.
     Truncated {
-        /// Bytes of the frame that had arrived.
+        /// The number of bytes of the frame that had arrived.
         have: u64,
-        /// Bytes of the frame that had not arrived, where that is known.
+        /// The number of bytes of the frame that had not arrived, where that is known.
         missing: Option<u64>,
     },
-    /// After the handler stopped, with this many bytes more.
+    /// The stream ended this many bytes after the handler had stopped.
     Leftover(u64),
 }

@@ -7,14 +7,14 @@ use crate::machine::Machine;
 use crate::message::Span;
 use crate::scanner::GapError;
 
-/// One side of a session. It keeps where the message in progress begins, so that spans tile the
-/// stream, and what the rest of the stream is once it is not framed any more.
+/// One side of a session. It stores the offset at which the message in progress begins, so that
+/// spans tile the stream, and the nature of the rest of the stream once it is not framed any more.
 #[derive(Clone)]
 pub struct Lane<H: Handler> {
     framer: Framer<H>,
-    /// Where the message in progress begins.
+    /// The offset at which the message in progress begins.
     start: u64,
-    /// Bytes fed, gaps included.
+    /// The number of bytes fed, gaps included.
     fed: u64,
     rest: Rest,
 }
@@ -52,7 +52,7 @@ const GAP_OFFSET_MAX: u64 = 1 << 62;
 /// The reason of bytes that are not parsed because a malformed message precedes them.
 pub const AFTER_MALFORMED: &str = "after a malformed message";
 
-/// The reason of a message that a gap makes incomplete.
+/// The reason of a message that is incomplete because of a gap.
 pub const BYTES_MISSING: &str = "bytes of it are missing from the capture";
 
 impl<H: Handler> Lane<H> {
@@ -61,32 +61,32 @@ impl<H: Handler> Lane<H> {
         Self { framer: Framer::new(handler), start: 0, fed: 0, rest: Rest::Message }
     }
 
-    /// The handler.
+    /// Returns the handler.
     pub fn handler(&self) -> &H {
         self.framer.handler()
     }
 
-    /// The handler.
+    /// Returns the handler.
     pub fn handler_mut(&mut self) -> &mut H {
         self.framer.handler_mut()
     }
 
-    /// The framer.
+    /// Returns the framer.
     pub fn framer(&self) -> &Framer<H> {
         &self.framer
     }
 
-    /// Returns where the message in progress begins in the side's stream.
+    /// Returns the offset at which the message in progress begins in the side's stream.
     pub fn start(&self) -> u64 {
         self.start
     }
 
-    /// Returns whether nothing was fed yet and nothing was missing.
+    /// Returns whether nothing was fed and nothing was missing so far.
     pub fn is_new(&self) -> bool {
         self.fed == 0
     }
 
-    /// Returns what the unclaimed bytes are.
+    /// Returns the nature of the unclaimed bytes.
     pub fn rest(&self) -> Rest {
         self.rest
     }
@@ -130,18 +130,18 @@ impl<H: Handler> Lane<H> {
         (span.length > 0).then_some(span)
     }
 
-    /// Marks what follows as another protocol, which both sides agreed on.
+    /// Marks the bytes that follow as another protocol, which both sides agreed on.
     pub fn turn_opaque(&mut self) {
         self.rest = Rest::Opaque;
     }
 
-    /// Marks what follows as bytes that are not parsed.
+    /// Marks the bytes that follow as not parsed.
     pub fn give_up(&mut self) {
         self.rest = Rest::Unparsed;
     }
 
-    /// Passes a gap of `missing` bytes inside the frame in progress. Returns the event that its end
-    /// gives, if the gap reaches it, as [`next`](Self::next) does.
+    /// Passes a gap of `missing` bytes inside the frame in progress. If the gap reaches the end of
+    /// the frame, returns its event as [`next`](Self::next) does.
     ///
     /// # Errors
     /// [`GapError`] if the gap does not fit into the frame. The session then [claims the
@@ -169,8 +169,8 @@ impl<H: Handler> Lane<H> {
         self.rest = Rest::Message;
     }
 
-    /// Returns how many bytes of a gap are counted. The offsets of gaps end at 2^62, which no real
-    /// stream reaches, so no sum of offsets overflows for any reported gap.
+    /// Returns the number of bytes of a gap that are counted. The offsets of gaps end at 2^62,
+    /// which no real stream reaches, so no sum of offsets overflows for any reported gap.
     pub fn countable(&self, missing: u64) -> u64 {
         missing.min(GAP_OFFSET_MAX.saturating_sub(self.fed))
     }
@@ -188,8 +188,8 @@ impl<H: Handler> Lane<H> {
         next.transpose()
     }
 
-    /// Ends the stream. Gives to `out` the events that the end completes. Bytes that they do not
-    /// claim are the rest.
+    /// Ends the stream. Gives the events that the end completes to `out`. The rest consists of the
+    /// bytes that they do not claim.
     ///
     /// # Errors
     /// The handler's own error, or the one that stopped parsing.

@@ -1,10 +1,10 @@
 //! A framing engine, and the types that every other enjamb crate shares.
 //!
-//! TCP keeps bytes in order and forgets where messages end. This crate finds the ends. Its model is
-//! Python's `asynchat`: a terminator (a delimiter, a byte count or the end of the stream) ends a
-//! frame, `collect_incoming_data` receives its pieces, `found_terminator` is called when it is
-//! whole. The crate does no I/O, reads no clock and keeps no copy of the stream. Its one law is the
-//! **split law**: a stream gives the same messages however its bytes were cut.
+//! TCP keeps bytes in order, but it does not preserve where messages end. This crate finds the
+//! ends. Its model is Python's `asynchat`: a terminator (a delimiter, a byte count or the end of
+//! the stream) ends a frame, `collect_incoming_data` receives its pieces, and `found_terminator` is
+//! called when it is whole. The crate does no I/O, reads no clock and keeps no copy of the stream.
+//! Its one law is the **split law**: a stream gives the same messages however its bytes were cut.
 //!
 //! ```
 //! use std::convert::Infallible;

@@ -3,19 +3,19 @@
 /// The longest payload of a frame, and the policy for one that is longer.
 ///
 /// The verdict depends on the bytes and never on the cuts: a frame of exactly [`max`](Self::max)
-/// bytes is within the limit however it arrives, and one byte more passes it. A frame of known
-/// length passes it before its first byte. The terminator does not count.
+/// bytes is within the limit however it arrives, and one more byte exceeds it. A frame of known
+/// length exceeds it before its first byte. The terminator does not count.
 ///
 /// `asynchat` has no limits; every server on it had to add its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// The most bytes of payload delivered for one frame.
+    /// The maximum number of payload bytes that are delivered for one frame.
     pub max: u64,
     /// The policy for a longer frame.
     pub overflow: Overflow,
 }
 
-/// The policy for a frame that passes its limit.
+/// The policy for a frame that exceeds its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overflow {
     /// Return an error; nothing is parsed after it.
@@ -29,10 +29,10 @@ pub enum Overflow {
 }
 
 impl Limit {
-    /// 1 MiB, refused beyond. The default of every handler.
+    /// 1 MiB. A longer frame is an error. This is the default of every handler.
     pub const DEFAULT: Self = Self::refuse(1 << 20);
 
-    /// No limit, for a handler that stores nothing of what it collects.
+    /// No limit, for a handler that stores no payload.
     pub const NONE: Self = Self::refuse(u64::MAX);
 
     /// At most `max` bytes; a longer frame is an error.

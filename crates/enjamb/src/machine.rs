@@ -6,9 +6,9 @@ use crate::terminator::Terminator;
 /// A parser of one direction: bytes in, events out. Drivers, laws, fuzz targets and sessions all
 /// use it.
 ///
-/// A machine is *pulled*: the driver asks for the next event, and the machine takes as many bytes
-/// as that needs. So a driver can stop between two events, on the exact byte, and look at the
-/// machine.
+/// A machine is *pulled*: the driver calls for the next event, and the machine takes only the bytes
+/// that this event needs. So a driver can stop between two events, on the exact byte, and inspect
+/// the machine.
 pub trait Machine {
     /// The output of the stream.
     type Event;
@@ -35,19 +35,19 @@ pub trait Machine {
     /// Returns how many bytes the machine stores now.
     fn held(&self) -> usize;
 
-    /// Returns the terminator of the frame in progress, if the machine has terminators. A generator
-    /// of inputs learns the vocabulary from it.
+    /// Returns the terminator of the frame in progress, if the machine has terminators. Generators
+    /// of inputs use it to learn the protocol's delimiters and lengths.
     fn awaits(&self) -> Option<&Terminator> {
         None
     }
 
-    /// Returns the offset up to which the events so far reach: where the next one begins.
+    /// Returns the offset at which the next event begins: the end of the events so far.
     fn offset(&self) -> u64;
 
     /// Feeds a whole chunk. Gives every event to `out`.
     ///
     /// # Errors
-    /// As for [`next`](Self::next). The events before the error were given.
+    /// The same as [`next`](Self::next). The events before the error were given to `out`.
     fn feed(&mut self, mut chunk: &[u8], out: &mut impl FnMut(Self::Event)) -> Result<(), Self::Error>
     where
         Self: Sized,

@@ -13,16 +13,17 @@ use crate::side::Side;
 /// requests, what follows a malformed message) belong to the span of some message.
 #[derive(Clone, Copy)]
 pub struct Message<'a> {
-    /// Its protocol. A session that detects the protocol names it from its first message on.
+    /// Its protocol. A session that detects its protocol uses the detected name from its first
+    /// message on.
     pub protocol: &'a str,
     /// Its sender.
     pub side: Side,
-    /// The type of the message in the protocol's own words: `GET`, `reply`, `PUBLISH`. Short, and
-    /// from a small set that strangers cannot enlarge without bound.
+    /// The type of the message in the protocol's own words: `GET`, `reply`, `PUBLISH`. It is short,
+    /// and the set of kinds is small: what a peer sends cannot enlarge it without bound.
     pub kind: &'a str,
     /// Its place in the side's stream.
     pub span: Span,
-    /// Whether it is whole and well-formed.
+    /// The result of parsing it: whole and well-formed, or not.
     pub outcome: Outcome,
     /// The protocol's own code, where it has one: an HTTP status, the first word of a Redis error.
     pub code: Option<&'a str>,
@@ -64,13 +65,13 @@ impl Span {
 /// The result of parsing a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Outcome {
-    /// Whole, and not an error.
+    /// The message is whole, and not an error.
     Ok,
-    /// Whole, and an error that the peer reports: a status of 400 or more, `-ERR`.
+    /// The message is whole, and reports an error of the peer: a status of 400 or more, `-ERR`.
     Failed,
-    /// Malformed: the bytes are not the protocol.
+    /// The message is malformed: the bytes do not follow the protocol.
     Malformed,
-    /// Cut off by the end of the stream, or by a gap.
+    /// The message is cut off by the end of the stream, or by a gap.
     Incomplete,
 }
 

@@ -45,11 +45,12 @@ use crate::token::{Cut, FrameEnd, RawToken, Source, Token};
 #[derive(Clone, Debug)]
 pub struct Scanner {
     terminator: Terminator,
-    /// How many bytes of the delimiter in force end the last chunk. Less than its length.
+    /// The number of bytes of the delimiter in force at the end of the last chunk. It is less than
+    /// the delimiter's length.
     held: usize,
     /// The position in the set of delimiters in force.
     reading: SetPosition,
-    /// How many bytes of a frame of known length are still to come.
+    /// The number of bytes of a frame of known length that are still to come.
     remaining: u64,
     /// The index of the delimiter of a set that ended the last frame.
     delimiter: usize,
@@ -58,8 +59,8 @@ pub struct Scanner {
     rescan: Option<Rescan>,
 }
 
-/// The error of a gap that cannot be placed: the terminator in force does not tell how many bytes
-/// the frame in progress still wants, or the frame wants fewer than are missing.
+/// The error of a gap that cannot be placed. Either the terminator in force does not determine how
+/// many bytes the frame in progress still needs, or the frame needs fewer bytes than are missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GapError;
 
@@ -108,9 +109,9 @@ impl Scanner {
         Some(self.taken(cut, bytes))
     }
 
-    /// Does what [`take`](Self::take) does in the common case, where nothing is held and nothing is
-    /// to be scanned again. It is small enough to be inlined into the caller's loop. `None` means
-    /// that the case is another one, or that the chunk is used up.
+    /// Takes a token as [`take`](Self::take) does, in the common case: nothing is held and nothing
+    /// is to be scanned again. It is small enough to be inlined into the caller's loop. `None`
+    /// means that the case is another one, or that the chunk is used up.
     #[inline(always)]
     pub(crate) fn take_at_once<'c>(&mut self, chunk: &mut &'c [u8]) -> Option<RawToken<'c>> {
         match &self.terminator {
@@ -127,7 +128,7 @@ impl Scanner {
         }
     }
 
-    /// Returns whether nothing was seen of the frame in progress.
+    /// Returns whether no byte of the frame in progress was read.
     #[inline(always)]
     pub(crate) fn is_at_a_beginning(&self) -> bool {
         let whole = match self.terminator {
@@ -144,7 +145,7 @@ impl Scanner {
     }
 
     /// Ends the stream. Held bytes are payload then (`asynchat` lost them: E1), or a delimiter that
-    /// nothing longer came of. Call it until it returns `None`.
+    /// did not become a longer one. Call it until it returns `None`.
     pub fn finish(&mut self) -> Option<Token<'_>> {
         self.take_at_end().map(RawToken::token)
     }
@@ -164,7 +165,7 @@ impl Scanner {
 
     /// Changes the terminator of the frame in progress. The next call of [`next`](Self::next) scans
     /// held bytes again under the new one, even with an empty chunk. A held delimiter, which waited
-    /// for a longer one, was not found.
+    /// for a longer one, does not count as found.
     ///
     /// Setting the terminator in force changes nothing, except that a length begins again. Any
     /// other change costs a scan of the held bytes.
@@ -212,15 +213,15 @@ impl Scanner {
         self.delimiter
     }
 
-    /// Returns how many bytes were seen and not delivered, since they may be part of a delimiter or
-    /// are to be scanned again.
+    /// Returns the number of bytes that were read and not delivered, since they may be part of a
+    /// delimiter or are to be scanned again.
     #[must_use]
     pub fn held(&self) -> usize {
         held(&self.terminator, self.held, self.reading).len()
             + self.rescan.as_ref().map_or(0, |again| again.range.len())
     }
 
-    /// Returns the bytes that were seen and not delivered.
+    /// Returns the bytes that were read and not delivered.
     #[must_use]
     pub fn held_bytes(&self) -> &[u8] {
         let held = held(&self.terminator, self.held, self.reading);
@@ -230,7 +231,8 @@ impl Scanner {
         }
     }
 
-    /// Returns how many bytes a frame of known length still wants; `None` for other terminators.
+    /// Returns the number of bytes that a frame of known length still needs; `None` for other
+    /// terminators.
     #[must_use]
     #[inline]
     pub fn remaining(&self) -> Option<u64> {
@@ -239,7 +241,7 @@ impl Scanner {
 
     /// Passes a gap in the stream. A frame of known length with room for `missing` bytes counts
     /// them off; returns `true` if that completes the frame. A frame that ends with the stream has
-    /// room for any number. Elsewhere nothing is known about the missing bytes.
+    /// room for any number. Under other terminators the gap cannot be placed.
     ///
     /// # Errors
     /// [`GapError`] if the bytes cannot be counted off. Nothing has changed then.
@@ -326,7 +328,7 @@ impl Scanner {
     }
 }
 
-/// Returns the text that held bytes are ranges of.
+/// Returns the text whose ranges are the held bytes.
 fn text(terminator: &Terminator) -> &[u8] {
     match terminator {
         Terminator::Delimiter(delimiter) => delimiter.bytes(),

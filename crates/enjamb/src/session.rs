@@ -3,8 +3,8 @@
 use crate::message::Message;
 use crate::side::Side;
 
-/// A parser for a conversation between a client and a server: two streams, and what they share. An
-/// HTTP response depends on whether its request was a `HEAD`; a Redis client that subscribes
+/// A parser for a conversation between a client and a server: two streams and their shared state.
+/// An HTTP response depends on whether its request was a `HEAD`; a Redis client that subscribes
 /// changes what its server may send.
 ///
 /// A session does not fail. A malformed message is a message with that outcome. The bytes behind it
@@ -24,14 +24,14 @@ pub trait Session: Send {
     /// number of bytes counts them off. Otherwise it gives up the message in progress and looks for
     /// the beginning of another.
     ///
-    /// A gap of 0 bytes comes first in a stream that was joined in its middle. A message may begin
-    /// right behind it.
+    /// A gap of 0 bytes is the first event of a stream that the capture joined in the middle. A
+    /// message may begin right behind it.
     fn gap(&mut self, side: Side, missing: u64, out: &mut dyn FnMut(&Message<'_>));
 
-    /// Ends the stream of one side, which is not fed any more. The other side may continue.
+    /// Ends the stream of one side, which receives no more bytes. The other side may continue.
     fn close(&mut self, side: Side, ending: Ending, out: &mut dyn FnMut(&Message<'_>));
 
-    /// Returns how many bytes the session stores now. Bounded for every input.
+    /// Returns how many bytes the session stores now. The number is bounded for every input.
     fn held(&self) -> usize;
 }
 
@@ -42,7 +42,7 @@ pub enum Ending {
     Closed,
     /// The connection was reset.
     Reset,
-    /// The capture ends here, or the observer stopped.
+    /// The capture ends before the connection, or the observer stopped.
     Lost,
 }
 

@@ -1,5 +1,5 @@
 //! Counted work: the number of bytes that searches look at. Only tests count; other builds contain
-//! nothing of this.
+//! none of this code.
 
 #[cfg(test)]
 extern crate std;
@@ -18,7 +18,7 @@ pub(crate) fn count(steps: usize) {
     let _ = steps;
 }
 
-/// Returns how many bytes `work` looked at.
+/// Returns the number of bytes that `work` looked at.
 #[cfg(test)]
 pub(crate) fn of(work: impl FnOnce()) -> u64 {
     let before = STEPS.get();
@@ -33,8 +33,8 @@ mod tests {
 
     use crate::{Scanner, Terminator, Token};
 
-    /// The most steps per byte: the substring search looks at it once, and the failure table steps
-    /// over it twice at the end of a chunk and twice at the beginning of the next.
+    /// The maximum number of steps per byte: the substring search looks at it once, and the failure
+    /// table steps over it twice at the end of a chunk and twice at the beginning of the next.
     const A_BYTE_MAX: u64 = 5;
 
     /// Returns streams that contain these delimiters, and near misses of them, all the time.

@@ -1,7 +1,7 @@
 //! The one interface between sources of conversations and their consumers.
 //!
-//! Captures, transcripts and relays are sources. Sessions under watch, recorders and collectors are
-//! taps. A source reports [`Event`]s; nothing goes back.
+//! Captures, transcripts and relays are sources. Watched sessions, recorders and collectors are
+//! taps. A source reports [`Event`]s; a tap returns nothing to it.
 
 use core::net::SocketAddr;
 
@@ -20,7 +20,7 @@ pub struct Connection {
     pub server: SocketAddr,
 }
 
-/// Something that happened on a connection. It borrows its bytes; [`Batch`](crate::Batch) keeps
+/// Something that happened on a connection. It borrows its bytes. A [`Batch`](crate::Batch) keeps
 /// events, and a [`Transcript`](crate::Transcript) keeps those of one connection.
 ///
 /// For each connection a source reports [`Open`](Self::Open) once, then for each side any number of
@@ -39,9 +39,9 @@ pub enum Event<'a> {
     },
     /// Bytes of one side that will never be seen.
     ///
-    /// A gap of 0 bytes comes before anything else of its side and says that the capture joined the
-    /// stream in its midst: nobody knows how many bytes came before, and the next bytes may be the
-    /// end of a message.
+    /// A gap of 0 bytes comes before anything else of its side. It means that the capture joined
+    /// the stream in the middle: the number of bytes before it is unknown, and the next bytes may
+    /// be the end of a message.
     Gap {
         /// The side that sent them.
         side: Side,
@@ -52,10 +52,10 @@ pub enum Event<'a> {
     Close {
         /// The side whose stream ended.
         side: Side,
-        /// How it ended.
+        /// The way in which it ended.
         ending: Ending,
     },
-    /// Nothing more comes of the connection. A side without a [`Close`](Self::Close) is
+    /// No more events of the connection follow. A side without a [`Close`](Self::Close) is
     /// [`Ending::Lost`].
     Done,
 }
@@ -70,7 +70,7 @@ impl Event<'_> {
         }
     }
 
-    /// Returns the number of payload bytes in the event: 0 for all but chunks.
+    /// Returns the number of payload bytes in the event: 0 for every event except chunks.
     #[must_use]
     pub const fn payload_len(&self) -> usize {
         if let Self::Chunk { bytes, .. } = self { bytes.len() } else { 0 }

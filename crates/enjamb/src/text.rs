@@ -1,12 +1,12 @@
 //! Frames of text whose characters may be split anywhere.
 //!
-//! `asynchat` hands its pieces to code that treats each of them as text, and TCP cuts a character
-//! in two as easily as anything else (E18; in `smtpd` it was a bug of its own, B14). Here the bytes
-//! of an incomplete character are kept, three at most, until the rest arrives.
+//! `asynchat` passes its pieces to code that treats each of them as text, and TCP can split a
+//! character as it can split anything else (E18; in `smtpd` it was a bug of its own, B14). Here the
+//! bytes of an incomplete character are kept, three at most, until the rest arrives.
 //!
 //! Errors do not depend on the cuts either. An invalid sequence is the longest beginning of a
-//! character that cannot continue, or otherwise one byte. [`core::str::Utf8Error`] counts it so,
-//! and `String::from_utf8_lossy` replaces it so.
+//! character that cannot continue, or otherwise one byte. [`core::str::Utf8Error`] counts it in the
+//! same way, and `String::from_utf8_lossy` replaces it in the same way.
 
 use core::fmt;
 use core::str;
@@ -61,20 +61,20 @@ pub trait TextHandler {
     /// Receives the next piece of the frame in progress, at least one character.
     ///
     /// # Errors
-    /// As for [`Handler::collect`].
+    /// The same as [`Handler::collect`].
     fn collect(&mut self, piece: &str) -> Result<(), Self::Error>;
 
     /// Handles a frame that is whole. Its lengths and offsets count bytes of the stream.
     ///
     /// # Errors
-    /// As for [`Handler::found`].
+    /// The same as [`Handler::found`].
     fn found(&mut self, frame: FrameInfo) -> Result<Step<Self::Event>, Self::Error>;
 
-    /// Handles the frame's last piece, which may be empty, and its end in one call. The piece of an
-    /// unsplit frame is all of it.
+    /// Handles the frame's last piece, which may be empty, and its end in one call. An unsplit
+    /// frame comes as one piece.
     ///
     /// # Errors
-    /// As for [`Handler::found_with`].
+    /// The same as [`Handler::found_with`].
     fn found_with(&mut self, last: &str, frame: FrameInfo) -> Result<Step<Self::Event>, Refusal<Self::Error>> {
         if !last.is_empty() {
             self.collect(last).map_err(Refusal::Piece)?;
@@ -82,10 +82,10 @@ pub trait TextHandler {
         self.found(frame).map_err(Refusal::Frame)
     }
 
-    /// Does what [`Handler::oversized`] does.
+    /// Replaces `found` for a frame that exceeded its limit, as [`Handler::oversized`] does.
     ///
     /// # Errors
-    /// As for [`Handler::oversized`].
+    /// The same as [`Handler::oversized`].
     fn oversized(&mut self, frame: FrameInfo) -> Result<Step<Self::Event>, Self::Error> {
         self.found(frame)
     }
@@ -96,13 +96,13 @@ pub trait TextHandler {
         Limit::DEFAULT
     }
 
-    /// Does what [`Handler::at_boundary`] does.
+    /// Returns whether the stream may end here, as [`Handler::at_boundary`] does.
     fn at_boundary(&self) -> bool {
         true
     }
 
-    /// Does what [`Handler::close`] does. A character that the end cut off was left out or
-    /// replaced.
+    /// Handles the end of the stream, as [`Handler::close`] does. A character that the end cut off
+    /// was left out or replaced.
     ///
     /// # Errors
     /// The handler's own.
@@ -184,12 +184,12 @@ impl<H: TextHandler> Text<H> {
         Self { handler, invalid, begun: PartialChar::default() }
     }
 
-    /// The handler inside.
+    /// Returns the handler inside.
     pub fn inner(&self) -> &H {
         &self.handler
     }
 
-    /// The handler inside.
+    /// Returns the handler inside.
     pub fn inner_mut(&mut self) -> &mut H {
         &mut self.handler
     }
@@ -208,7 +208,7 @@ impl<H: TextHandler> Text<H> {
         if length > 0 { self.invalid(at, length) } else { Ok(()) }
     }
 
-    /// Ends a frame whose last piece is not text from end to end.
+    /// Ends a frame whose last piece is not valid text as a whole.
     #[inline(never)]
     fn end_with(&mut self, last: &[u8], frame: FrameInfo) -> Result<Step<H::Event>, Refusal<TextError<H::Error>>> {
         if !last.is_empty() {
@@ -225,7 +225,7 @@ impl<H: TextHandler> Text<H> {
         Ok(self.found(frame)?)
     }
 
-    /// Decodes a piece that is not text from end to end.
+    /// Decodes a piece that is not valid text as a whole.
     #[inline(never)]
     fn decode(&mut self, piece: &[u8], at: u64) -> Result<(), TextError<H::Error>> {
         let rest = self.resume(piece)?;
@@ -288,7 +288,7 @@ impl<H: TextHandler> Handler for Text<H> {
         self.handler.start()
     }
 
-    /// Without an offset the piece is taken to follow the last one.
+    /// Treats a piece without an offset as one that follows the last piece.
     fn collect(&mut self, piece: &[u8]) -> Result<(), Self::Error> {
         self.collect_at(piece, self.begun.at.saturating_add(self.begun.length as u64))
     }
@@ -297,7 +297,7 @@ impl<H: TextHandler> Handler for Text<H> {
         if at != self.begun.at.saturating_add(self.begun.length as u64) {
             self.break_off()?;
         }
-        // Most pieces are text from end to end. Checking that is faster than finding an error.
+        // Most pieces are valid text as a whole. Checking that is faster than finding an error.
         if self.begun.length == 0
             && let Ok(text) = str::from_utf8(piece)
         {

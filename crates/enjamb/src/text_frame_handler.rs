@@ -26,7 +26,8 @@ pub trait TextFrameHandler {
     /// The handler's own; the stream is not parsed any further.
     fn frame(&mut self, frame: &str, found: FrameInfo) -> Result<Step<Self::Event>, Self::Error>;
 
-    /// Does what [`FrameHandler::oversized`](crate::FrameHandler::oversized) does.
+    /// Replaces `frame` for a frame that exceeded its limit, as
+    /// [`FrameHandler::oversized`](crate::FrameHandler::oversized) does.
     ///
     /// # Errors
     /// The handler's own; the stream is not parsed any further.
@@ -36,8 +37,8 @@ pub trait TextFrameHandler {
     }
 
     /// Returns the limit of the frame that begins now, in bytes of the stream. No more bytes than
-    /// that are ever buffered, except that a replacement character takes up to three times the
-    /// bytes it stands for.
+    /// that are ever buffered, with one exception: a replacement character takes up to three times
+    /// as many bytes as it replaces.
     fn limit(&self) -> Limit {
         Limit::DEFAULT
     }
@@ -70,12 +71,12 @@ impl<F> WholeTextFrames<F> {
         Self { handler, buffer: String::new() }
     }
 
-    /// The handler inside.
+    /// Returns the handler inside.
     pub fn inner(&self) -> &F {
         &self.handler
     }
 
-    /// The handler inside.
+    /// Returns the handler inside.
     pub fn inner_mut(&mut self) -> &mut F {
         &mut self.handler
     }

@@ -1,4 +1,4 @@
-//! What was said, by whom, when, and in which chunks: the noun that travels between all tools.
+//! A conversation with its times, sides and chunks: the type that all tools exchange.
 //!
 //! A transcript comes from a capture, a recording, a live relay or a text file, and is replayed
 //! through a [`Session`]. Its text form is for people, for diffs, and for `corpora/`:
@@ -32,27 +32,27 @@ use crate::time::Time;
 /// The first line of the text form.
 pub const HEADER: &str = "enjamb transcript 1";
 
-/// A conversation as it passed, in order.
+/// A conversation as it was captured, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Transcript {
-    /// The protocol it is known to be, by a name or a framing spec.
+    /// The name or framing spec of its protocol, if that is known.
     pub protocol: Option<String>,
-    /// What passed, in order.
+    /// The entries, in order.
     pub entries: Vec<Entry>,
 }
 
 /// Something that happened on one side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// When.
+    /// The time of the entry.
     pub time: Time,
-    /// On which side.
+    /// The side on which it happened.
     pub side: Side,
-    /// What happened.
+    /// The event itself.
     pub content: Content,
 }
 
-/// What happened.
+/// The content of an entry: an event without its time and side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
     /// These bytes arrived together.
@@ -64,7 +64,7 @@ pub enum Content {
 }
 
 impl Entry {
-    /// Returns the entry that keeps `event`: `None` for those of the whole connection.
+    /// Returns the entry for `event`, or `None` for an event of the whole connection.
     #[must_use]
     pub fn of_event(time: Time, event: Event<'_>) -> Option<Self> {
         let (side, content) = match event {
@@ -89,7 +89,7 @@ impl Entry {
 }
 
 impl Content {
-    /// Returns the number of payload bytes: 0 for all but chunks.
+    /// Returns the number of payload bytes: 0 for every entry except chunks.
     #[must_use]
     pub fn payload_len(&self) -> usize {
         if let Self::Chunk(bytes) = self { bytes.len() } else { 0 }
@@ -97,7 +97,7 @@ impl Content {
 }
 
 impl Transcript {
-    /// Feeds all of it to `session`, and gives every message to `out`.
+    /// Feeds the whole transcript to `session`, and gives every message to `out`.
     pub fn play(&self, session: &mut dyn Session, out: &mut dyn FnMut(&Message<'_>)) {
         for Entry { side, content, .. } in &self.entries {
             match content {
@@ -108,7 +108,7 @@ impl Transcript {
         }
     }
 
-    /// How many bytes of payload it holds.
+    /// Returns the number of payload bytes in all entries.
     #[must_use]
     pub fn payload_len(&self) -> usize {
         self.entries.iter().map(|entry| entry.content.payload_len()).sum()
@@ -117,7 +117,7 @@ impl Transcript {
     /// Reads the text form.
     ///
     /// # Errors
-    /// [`ParseError`], with the line and column of the fault.
+    /// [`ParseError`], with the line and column of the error.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let mut transcript = Self::default();
         let mut lines = text.lines().enumerate();
@@ -150,15 +150,14 @@ impl Transcript {
     }
 }
 
-/// A [`Tap`] that keeps what it is told: a transcript for each connection. For captures that fit
-/// into memory.
+/// A [`Tap`] that stores one transcript for each connection. For captures that fit into memory.
 #[derive(Clone, Debug, Default)]
 pub struct Collector {
     transcripts: BTreeMap<u64, (Connection, Transcript)>,
 }
 
 impl Collector {
-    /// The connections and their transcripts, by number.
+    /// Returns the connections and their transcripts, by number.
     pub fn finish(self) -> impl Iterator<Item = (Connection, Transcript)> {
         self.transcripts.into_values()
     }
@@ -206,7 +205,8 @@ fn parse_time(text: &str) -> Option<Time> {
     Some(Time::from_nanos(seconds.checked_mul(1_000_000_000)?.checked_add(nanos)?))
 }
 
-/// Appends what a quoted string stands for. On failure, the byte of the text at fault and why.
+/// Appends the bytes that a quoted string represents. On failure, returns the offset of the wrong
+/// byte in the text and the reason.
 fn unescape(text: &str, bytes: &mut Vec<u8>) -> Result<(), (usize, &'static str)> {
     let mut rest = text.char_indices().skip(1);
     while let Some((at, c)) = rest.next() {
@@ -238,7 +238,7 @@ fn unescape(text: &str, bytes: &mut Vec<u8>) -> Result<(), (usize, &'static str)
     Err((text.len(), "the string has no closing quote"))
 }
 
-/// The text form: parses to an equal transcript.
+/// The text form, which parses to an equal transcript.
 impl fmt::Display for Transcript {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{HEADER}")?;
@@ -266,7 +266,7 @@ fn lines_for_reading(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.split_inclusive(|&byte| byte == b'\n').flat_map(|line| line.chunks(64))
 }
 
-/// Bytes as a quoted string of ASCII, every other byte escaped.
+/// Bytes, displayed as a quoted string of ASCII with every other byte escaped.
 pub struct Quoted<'a>(pub &'a [u8]);
 
 impl fmt::Display for Quoted<'_> {
@@ -282,14 +282,14 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// A text is not a transcript.
+/// The reason why a text is not a transcript.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseError {
-    /// The line at fault, counted from 1.
+    /// The line with the error, counted from 1.
     pub line: usize,
-    /// The byte of the line at fault, counted from 1.
+    /// The byte of the line with the error, counted from 1.
     pub column: usize,
-    /// What is wrong there.
+    /// The reason, as a phrase.
     pub what: String,
 }
 

@@ -1,6 +1,6 @@
-//! The automaton of Aho and Corasick: a trie of words, and for every node the longest proper suffix
-//! of its path that is a path too. Walking a text costs at most two steps a byte, since each
-//! failure undoes an earlier step.
+//! The automaton of Aho and Corasick: a trie of words. Every node has a link to the longest proper
+//! suffix of its path that is a path too. Walking a text costs at most two steps per byte, since
+//! each failure undoes an earlier step.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -20,7 +20,7 @@ pub(crate) struct Trie {
 #[derive(Clone, Debug, Default)]
 struct Node {
     depth: usize,
-    /// Where the children begin among the edges, and their number.
+    /// The index of the first child among the edges, and the number of children.
     edges: usize,
     children: usize,
     /// The longest proper suffix of the path that is a path.
@@ -64,8 +64,8 @@ impl Trie {
         trie
     }
 
-    /// Sets the failures, from the root outwards: that of a child lies on the failures of its
-    /// parent.
+    /// Sets the failures, from the root outwards: the failure of a child is found on the failures
+    /// of its parent.
     fn link(&mut self) {
         let mut next = VecDeque::from([ROOT]);
         while let Some(node) = next.pop_front() {

@@ -29,12 +29,12 @@ pub enum SizeError {
     NoNumber,
     /// The number has a decimal point or comma.
     Fraction {
-        /// The byte of the text where the point is.
+        /// The byte of the text at which the point is.
         at: usize,
     },
-    /// Something else than a unit follows the number.
+    /// Something other than a unit follows the number.
     UnknownUnit {
-        /// The byte of the text where it begins.
+        /// The byte of the text at which it begins.
         at: usize,
     },
     /// The size does not fit into 64 bits.
@@ -47,9 +47,9 @@ pub enum SizeError {
 pub enum DurationError {
     /// The text does not begin with a digit, or no digit follows its decimal point.
     NoNumber,
-    /// Something else than a unit follows the number.
+    /// Something other than a unit follows the number.
     UnknownUnit {
-        /// The byte of the text where it begins.
+        /// The byte of the text at which it begins.
         at: usize,
     },
     /// The number has digits below one nanosecond.
@@ -123,7 +123,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     Ok(Duration::from_nanos(nanos))
 }
 
-/// Returns the nanoseconds that `decimals` of a unit of `factor` nanoseconds are.
+/// Returns the number of nanoseconds in `decimals` of a unit of `factor` nanoseconds.
 fn fraction(decimals: &str, factor: u64) -> Result<u64, DurationError> {
     let (mut value, mut scale) = (0u128, 1u128);
     for digit in decimals.trim_end_matches('0').bytes() {
@@ -167,7 +167,7 @@ fn in_largest_unit(number: u64, units: &[(&str, u64)]) -> Option<String> {
 }
 
 impl SizeError {
-    /// Returns the byte of the text where it stops being a size.
+    /// Returns the byte of the text at which it stops being a size.
     #[must_use]
     pub fn at(&self) -> usize {
         match self {

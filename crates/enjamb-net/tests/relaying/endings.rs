@@ -1,4 +1,4 @@
-//! Connections end in several ways, and the other side learns how.
+//! Connections end in several ways, and the other side sees how.
 
 use std::io::ErrorKind;
 use std::time::Duration;

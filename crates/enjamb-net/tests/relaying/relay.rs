@@ -81,8 +81,8 @@ async fn random_bytes_both_ways_arrive_unchanged_at_the_peer_and_at_the_tap() {
     }
 }
 
-/// The most bytes that the kernel may hold on the four sockets of a connection on loopback, with a
-/// margin.
+/// The maximum number of bytes that the kernel may hold on the four sockets of a connection on
+/// loopback, with a margin.
 const KERNEL_HOLDS_MAX: usize = 64 << 20;
 
 #[tokio::test]

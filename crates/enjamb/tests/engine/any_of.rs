@@ -55,7 +55,7 @@ fn first(set: &[Vec<u8>], stream: &[u8]) -> Option<(usize, usize, usize)> {
     })
 }
 
-/// The whole stream, read naively.
+/// Returns the frames of the whole stream, read naively.
 fn reference(set: &[Vec<u8>], mut stream: &[u8]) -> Vec<Frame> {
     let mut frames = Vec::new();
     while let Some((at, length, index)) = first(set, stream) {
@@ -97,8 +97,9 @@ fn set(delimiters: &[&str]) -> (AnyOf, Vec<Vec<u8>>) {
     (AnyOf::new(delimiters).unwrap(), bytes)
 }
 
-/// Returns delimiters alone, overlapping themselves and each other, one within another, with a
-/// common beginning or end, duplicates, and those that make the reader look far ahead in vain.
+/// Sets of delimiters: alone, overlapping themselves and each other, one within another, with a
+/// common beginning or end, duplicates, and those that make the reader look far ahead without a
+/// match.
 const SETS: &[&[&str]] = &[
     &["a"],
     &["aa"],
@@ -296,7 +297,7 @@ impl FrameHandler for Turns {
     }
 }
 
-/// The whole stream, read naively.
+/// Returns the frames of the whole stream, read naively.
 fn reference_of_turns(turns: &[Vec<Vec<u8>>], mut stream: &[u8]) -> Vec<Frame> {
     let mut frames = Vec::new();
     while let Some((at, length, index)) = first(&turns[frames.len() % turns.len()], stream) {
@@ -352,8 +353,8 @@ proptest! {
         prop_assert_eq!(entries, reference_of_turns(&turns, &chunks.concat()));
     }
 
-    /// Tokens come at once (nothing waits for bytes that cannot change it), also if the terminator
-    /// changes from outside while bytes are held.
+    /// Tokens come as soon as the bytes decide them, also if the terminator changes from outside
+    /// while bytes are held.
     #[test]
     fn a_change_from_outside_applies_to_all_held_bytes((delimiters, chunks) in cases(), (later, more) in cases()) {
         let mut framer = framer(&AnyOf::new(&delimiters).unwrap());

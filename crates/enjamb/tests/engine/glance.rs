@@ -12,7 +12,7 @@ use crate::trace::{TraceEntry, trace, under_every_cut};
 struct Couplets {
     second: bool,
     line: Vec<u8>,
-    /// Whether it takes whole couplets at a glance, and how many it took.
+    /// Whether the handler takes whole couplets at a glance, and how many it took.
     glances: bool,
     taken: usize,
     /// The chunks that `glance` was called with.
