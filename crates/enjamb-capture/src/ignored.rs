@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Ignored {
-    /// The link type is not one that is read.
+    /// The link type is not supported.
     UnknownLink,
     /// ARP, a spanning tree, a routing protocol: not IP.
     NotIp,

@@ -1,7 +1,7 @@
-//! Incidents: what went wrong in the streams of a capture, and where.
+//! Incidents: errors in the streams of a capture, and their places.
 //!
-//! The [`Summary`](crate::Summary) counts everything. This lists the first incidents of each kind
-//! with their places, so that somebody can look at them.
+//! The [`Summary`](crate::Summary) counts everything. This list has the first incidents of each
+//! kind with their places, so that a user can look at them.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use enjamb::{Connection, Side, Time};
 /// The limit for incidents of each kind.
 const INCIDENTS_MAX: usize = 16;
 
-/// Something that was given up, or is contradictory.
+/// Something that was given up, or that is contradictory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Incident {

@@ -1,9 +1,9 @@
-//! Captures in, captures out: from the packets of a file to the two byte streams of each of its
-//! connections, and back.
+//! Reads and writes captures: from the packets of a file to the two byte streams of each
+//! connection, and back.
 //!
-//! A capture is not a conversation. Packets are missing, repeated, out of order, truncated, inside
-//! tunnels and fragments, and acknowledgements come before the bytes that they acknowledge. This
-//! crate undoes that, and counts and names what it could not undo. Memory is bounded for each
+//! A capture is not a conversation. Packets are missing, repeated, out of order, truncated, or
+//! inside tunnels and fragments. Acknowledgements come before the bytes that they acknowledge. This
+//! crate repairs all that where it can, and counts and reports the rest. Memory is bounded for each
 //! stream and in total.
 //!
 //! # Components
@@ -17,7 +17,7 @@
 //!   tap.
 //! * [`Recorder`] is a tap that writes pcapng, for Wireshark and for [`read()`].
 //!
-//! The cuts of a stream are data here: the new payload of each segment is one chunk.
+//! The cuts of a stream are part of the data: the new payload of each segment is one chunk.
 //!
 //! # Example
 //!
@@ -42,8 +42,8 @@
 //! | network | IPv4 and IPv6 with fragments and extension headers |
 //! | tunnels | IP in IP, GRE (also NVGRE, PPTP, WCCP, ERSPAN), Ethernet in IP, MPLS in IP and UDP, VXLAN, VXLAN-GPE, GENEVE, GTP, L2TP, Teredo, LISP, TZSP, GRE in UDP |
 //!
-//! [`LinkType`] has the numbers of all link types that are read. Files of other formats are named
-//! in the error, with the command that converts them.
+//! [`LinkType`] has the numbers of all link types that are read. For a file of another format the
+//! error names the format and the command that converts it.
 //!
 //! # Features
 //!

@@ -5,11 +5,11 @@ use std::time::Duration;
 /// The rule for copies of a byte that differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overlap {
-    /// The first one, as in RFC 9293, section 3.10.7.4.
+    /// The first copy, as in RFC 9293, section 3.10.7.4.
     #[default]
     First,
-    /// The last one that was captured before its acknowledgement. Nothing is delivered before it is
-    /// acknowledged. If no acknowledgement is captured, [`Options::patience_one_sided`] ends the
+    /// The last copy that was captured before its acknowledgement. Nothing is delivered before it
+    /// is acknowledged. If no acknowledgement is captured, [`Options::patience_one_sided`] ends the
     /// wait.
     Last,
 }
@@ -35,16 +35,16 @@ pub struct Options {
     /// The number of packets of a connection to wait for missing bytes if only one direction is
     /// captured. Default: 1024.
     pub patience_one_sided: u32,
-    /// The time to wait for anything, in capture time. Senders repeat lost bytes within this time.
-    /// Default: 60 s.
+    /// The time to wait for anything, in capture time. Senders retransmit lost bytes within this
+    /// time. Default: 60 s.
     pub patience_time: Duration,
-    /// The limit for bytes held in one stream. It should be as much as a sender may have under way.
-    /// Default: 64 MiB.
+    /// The maximum number of bytes held in one stream. It should be at least the number of bytes
+    /// that a sender may have in flight. Default: 64 MiB.
     pub held_per_stream: usize,
-    /// The limit for bytes held in all streams together. Default: 256 MiB.
+    /// The maximum number of bytes held in all streams together. Default: 256 MiB.
     pub held_in_all: usize,
-    /// The limit for connections that are followed at the same time. If there are more, the one
-    /// that was silent for longest is given up. Default: 65,536.
+    /// The maximum number of connections that are followed at the same time. If there are more, the
+    /// one that was silent for longest is given up. Default: 65,536.
     pub connections: usize,
 }
 

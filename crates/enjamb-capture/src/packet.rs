@@ -1,4 +1,4 @@
-//! A packet as the capturing system saw it.
+//! A packet as it was captured.
 
 use enjamb::Time;
 

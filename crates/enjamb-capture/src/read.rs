@@ -16,18 +16,18 @@ use crate::options::Options;
 use crate::reassembly::reassembler::Reassembler;
 use crate::summary::Summary;
 
-/// The limit for unknown link types in a report.
+/// The maximum number of unknown link types in a report.
 const LINKS_MAX: usize = 16;
 
 /// The result of reading a capture.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Report {
-    /// Counts of what was read.
+    /// The counts of everything that was read.
     pub summary: Summary,
     /// The error that ended reading before the end of the capture. `None` if all of it was read.
     pub error: Option<CaptureError>,
-    /// The first 16 incidents of each kind: what was given up or is contradictory.
+    /// The first 16 incidents of each kind: things that were given up or are contradictory.
     pub incidents: Vec<Incident>,
     /// The link types of packets that could not be read: the first 16.
     pub unknown_links: Vec<LinkType>,

@@ -1,4 +1,4 @@
-//! The way back: from conversations to a capture file.
+//! Recording: from conversations to a capture file.
 
 mod packets;
 pub(crate) mod recorder;

@@ -21,8 +21,8 @@ pub struct Segment<'a> {
     pub rst: bool,
     /// The URG flag: the segment has urgent data.
     pub urgent: bool,
-    /// The network it was captured in, since several networks may use the same addresses: a number
-    /// made from VLAN, VXLAN, GENEVE and similar identifiers. It is 0 if there are none.
+    /// The network in which it was captured, since several networks may use the same addresses. The
+    /// number is made from VLAN, VXLAN, GENEVE and similar identifiers, and is 0 if there are none.
     pub network: u64,
     /// The payload that was captured.
     pub payload: &'a [u8],
@@ -30,7 +30,7 @@ pub struct Segment<'a> {
     pub missing: u64,
     /// The number of packets that the capturing system reports as lost directly before this one.
     pub dropped: u64,
-    /// Whether the checksum is wrong. That is common where packets are captured at their sender,
-    /// whose network card inserts the checksum later.
+    /// Whether the checksum is wrong. That is common if packets are captured at their sender: its
+    /// network card inserts the checksum later.
     pub bad_checksum: bool,
 }

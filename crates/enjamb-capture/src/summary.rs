@@ -21,7 +21,7 @@ pub struct Summary {
     pub fragments_given_up: u64,
     /// TCP segments.
     pub segments: u64,
-    /// Segments with a wrong checksum. They are used like all others: where packets are captured at
+    /// Segments with a wrong checksum. They are used like all others: if packets are captured at
     /// their sender, the network card inserts the checksum later.
     pub bad_checksums: u64,
     /// Connections.
@@ -32,10 +32,10 @@ pub struct Summary {
     pub payload: u64,
     /// Segments that came before a segment that precedes them in the stream.
     pub out_of_order: u64,
-    /// Bytes that had come before, and were dropped.
+    /// Bytes that had arrived before, and were dropped.
     pub retransmitted: u64,
-    /// Bytes that came after they were reported as a gap: `patience` was too short for them. Only
-    /// the last 16 gaps of each stream are remembered.
+    /// Bytes that arrived after they were reported as a gap, because `patience` was too short for
+    /// them. Only the last 16 gaps of each stream are remembered.
     pub late_bytes: u64,
     /// Segments with bytes that differ from an earlier copy. [`Overlap`](crate::Overlap) decides
     /// which copy counts.
@@ -68,7 +68,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Returns how many packets gave no TCP segment.
+    /// Returns the number of packets that gave no TCP segment.
     #[must_use]
     pub fn ignored(&self) -> u64 {
         self.ignored.iter().sum()

@@ -24,8 +24,8 @@ fn read(file: &[u8]) -> (Vec<Vec<u8>>, Option<CaptureError>) {
     }
 }
 
-/// Returns where the blocks or packets of a file begin, and which of them are packets. This reader
-/// is independent of the one under test.
+/// Returns the places where the blocks or packets of a file begin, and which of them are packets.
+/// This reader is independent of the one under test.
 fn starts(file: &[u8]) -> Vec<(usize, bool)> {
     let little = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().expect("four bytes"));
     let big = |at: usize| u32::from_be_bytes(file[at..at + 4].try_into().expect("four bytes"));
@@ -84,7 +84,7 @@ fn own_files() -> Vec<(String, Vec<u8>)> {
     vec![("big-endian".to_owned(), byte_swapped(&pcap)), ("pcap".to_owned(), pcap), ("pcapng".to_owned(), ng)]
 }
 
-/// Captures of others.
+/// Captures from other projects.
 fn other_files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let names = [
         "pcapng/test001.pcapng",
@@ -227,7 +227,7 @@ fn cut_zstd(files: Vec<(String, Vec<u8>)>) {
         }
         let frames: Vec<usize> = ends.iter().map(|(end, _)| end + 4).collect();
         let available = |cut: usize| ends.iter().filter(|(end, _)| *end <= cut).map(|(_, length)| length).sum();
-        // Between two frames nothing says that there was another one.
+        // Between two frames nothing shows that there was another one.
         let (whole, plain_starts) = (read(plain).0, starts(plain));
         for cut in 4..zstd.len() {
             let there: usize = available(cut);

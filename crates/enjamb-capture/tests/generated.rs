@@ -1,4 +1,4 @@
-//! Generated captures with known contents, and with everything that goes wrong on the way.
+//! Generated captures with known contents and every kind of defect.
 //!
 //! The script that generates them is not part of the project.
 

@@ -12,8 +12,8 @@ use requirements::{captures, trials};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// Captures with another result than the reference, and why. If one has the same result, the test
-/// fails too.
+/// Captures with a result that differs from the reference, and the reason. If one has the same
+/// result, the test fails too.
 const KNOWN: &[(&str, &str)] = &[];
 
 trials! {

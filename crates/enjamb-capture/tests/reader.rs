@@ -120,7 +120,7 @@ fn pcap_is_read_in_both_byte_orders_and_with_both_clocks() {
         (LITTLE, 0xa1b2_3c4d, 5_000_000_006),
         (BIG, 0xa1b2_3c4d, 5_000_000_006),
     ] {
-        // The upper bits of the link type say that frames have a check sequence of four bytes.
+        // The upper bits of the link type mean that frames have a check sequence of four bytes.
         let file = [order.pcap_header(magic, 0x4400_0001), order.pcap_packet(5, 6, b"abc", 60)].concat();
         assert_eq!(packets(&file[..]), (vec![(nanos, 1, b"abc".to_vec(), 60, 0)], None));
     }

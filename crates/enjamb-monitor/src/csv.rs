@@ -13,7 +13,8 @@ use crate::time::Rfc3339;
 /// Writes records as CSV.
 pub struct CsvWriter<W: Write> {
     out: W,
-    /// The current row, and a value of it that has to be quoted. Kept for the next row.
+    /// The current row, and the buffer for a value that must be quoted. Their memory is used again
+    /// for the next row.
     row: String,
     value: String,
 }
@@ -40,12 +41,12 @@ impl<W: Write> CsvWriter<W> {
         self.out.write_all(self.row.as_bytes())
     }
 
-    /// Returns the writer below, which has all rows: none is kept back.
+    /// Returns the writer below. It has received all rows.
     pub fn out(&self) -> &W {
         &self.out
     }
 
-    /// Returns the writer below, which has all rows: none is kept back.
+    /// Returns the writer below. It has received all rows.
     pub fn out_mut(&mut self) -> &mut W {
         &mut self.out
     }

@@ -7,15 +7,15 @@
 //! DIR/_summary.json                                             the summary, when the dataset is complete
 //! ```
 //!
-//! Questions are mostly about one protocol, which has its own kinds and codes, so its rows are kept
+//! Most queries are about one protocol, which has its own kinds and codes, so its rows are kept
 //! together. Within a file, rows are in the order of the records, which is roughly the order of
 //! time. The footer has the smallest and the largest value of each row group and page, so a reader
-//! finds a time span without reading the rest. A partition by day would give a capture with wrong
-//! clocks a file for each of its days.
+//! finds a time span without reading the rest. A partition by day would be wrong: a capture with
+//! wrong clocks would get a file for each of its days.
 //!
-//! Readers skip the names of the files until all are whole; then all are renamed, and the summary
-//! is written. So a run that was killed leaves nothing that looks like a dataset, and a directory
-//! with [`SUMMARY_FILE`] is complete.
+//! While files are incomplete, they have names that readers skip. When all are complete, they are
+//! renamed and the summary is written. So a run that was killed leaves nothing that looks like a
+//! dataset, and a directory with [`SUMMARY_FILE`] is complete.
 
 mod columns;
 mod partition;
@@ -38,16 +38,16 @@ use crate::record::Record;
 /// The file with the summary, which is written last.
 pub const SUMMARY_FILE: &str = "_summary.json";
 
-/// The name of the summary until it is whole.
+/// The name of the summary until it is complete.
 const UNFINISHED_SUMMARY: &str = "._summary.json.unfinished";
 
 /// The partition of records without a protocol. Hive chose the name, and the other engines use it.
 const NO_PROTOCOL: &str = "__HIVE_DEFAULT_PARTITION__";
 
-/// The largest number of partitions. A transcript may name any framing.
+/// The maximum number of partitions. A transcript may name any framing.
 const PARTITIONS_MAX: usize = 4096;
 
-/// The longest name of a partition's directory, in bytes: file systems allow no more.
+/// The maximum length of the name of a partition's directory, in bytes: file systems allow no more.
 const FOLDER_MAX: usize = 255;
 
 /// The captures of connections. Clones share the list.
@@ -75,7 +75,7 @@ fn capture_of(captures: &[(u64, String)], number: u64) -> Option<&str> {
 pub struct DatasetWriter {
     folder: PathBuf,
     form: Form,
-    /// By protocol.
+    /// The partitions by protocol.
     partitions: BTreeMap<String, Partition>,
     captures: Captures,
     rows: u64,
@@ -220,7 +220,7 @@ impl DatasetWriter {
     /// limit.
     fn make_room(&mut self) -> io::Result<()> {
         let Bounds { held, group_bytes, .. } = self.form.bounds;
-        // Fewer partitions cannot gather as much.
+        // With fewer partitions, less can be gathered.
         while self.partitions.len() > held / group_bytes
             && self.partitions.values().map(Partition::held).sum::<usize>() > held
         {

@@ -7,8 +7,8 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-/// Appends formatted text. Writing to a `String` does not fail; a `Display` that reports an error
-/// has written what it could.
+/// Appends formatted text. Writing to a `String` does not fail. A `Display` that reports an error
+/// has written a part of its text.
 pub(crate) fn push(out: &mut impl fmt::Write, arguments: fmt::Arguments<'_>) {
     let _ = out.write_fmt(arguments);
 }
@@ -47,7 +47,7 @@ pub(crate) fn push_counted(number: u64, noun: &str, line: &mut String) {
 }
 
 /// Appends an address as its `Display` writes it. Every record has two of them, so IPv4 addresses
-/// are written without the detour of a `Display`.
+/// are written without `Display`, which is slower.
 pub(crate) fn push_address(address: &SocketAddr, line: &mut String) {
     let SocketAddr::V4(address) = address else { return push(line, format_args!("{address}")) };
     // An octet takes at most three digits and the character after it, a port five digits.
@@ -75,7 +75,7 @@ pub(crate) fn push_address(address: &SocketAddr, line: &mut String) {
 }
 
 /// Appends the inside of a JSON string (RFC 8259, section 7). DEL and the C1 controls are escaped
-/// too, though JSON allows them.
+/// too, although JSON allows them.
 pub(crate) fn push_json(text: &str, line: &mut String) {
     const SUSPECTS: [bool; 256] = suspects(b"\"\\");
     let is_plain = |byte| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
@@ -99,8 +99,8 @@ pub(crate) fn push_plain(text: &str, line: &mut String) {
     });
 }
 
-/// The bytes that a character to be escaped may begin with: `others`, and the first bytes of
-/// control characters. The C1 controls, U+0080 to U+009F, begin with C2 in UTF-8, as some other
+/// Returns the bytes that a character to be escaped may begin with: `others`, and the first bytes
+/// of control characters. The C1 controls, U+0080 to U+009F, begin with C2 in UTF-8, as some other
 /// characters do.
 const fn suspects(others: &[u8]) -> [bool; 256] {
     let mut suspects = [false; 256];
@@ -127,7 +127,7 @@ const BLOCK: usize = 16;
 #[inline(always)]
 fn first_suspect(text: &[u8], suspects: &[bool; 256], is_plain: impl Fn(u8) -> bool) -> Option<usize> {
     let (blocks, _) = text.as_chunks::<BLOCK>();
-    // The whole block, not up to the first suspect: so the compiler uses vector instructions.
+    // The whole block, not up to the first suspect: so the compiler can use vector instructions.
     let plain = blocks.iter().take_while(|block| block.iter().fold(true, |plain, byte| plain & is_plain(*byte)));
     let from = plain.count() * BLOCK;
     text[from..].iter().position(|byte| suspects[usize::from(*byte)]).map(|at| from + at)

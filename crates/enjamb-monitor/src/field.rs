@@ -1,8 +1,8 @@
-//! The fields of a record: the one table from which every form of a record comes.
+//! The fields of a record: the one table that defines every form of a record.
 //!
 //! A row of the table is a field: its name, its type, the records that have it, and its meaning.
-//! From the rows come the JSON lines, the columns of the CSV and of the Parquet files, the names
-//! that a filter accepts, the fields of a `tracing` event, and the table in `docs/records.md`
+//! The rows define the JSON lines, the columns of the CSV and of the Parquet files, the names that
+//! a filter accepts, the fields of a `tracing` event, and the table in `docs/records.md`
 //! ([`field_table`]). Only the text for people is written by hand: it shows a record, not its
 //! fields.
 
@@ -93,11 +93,11 @@ pub enum RecordType {
     Message,
     /// Bytes that were never seen.
     Gap,
-    /// Something went wrong with the watching or the relaying.
+    /// Something went wrong in the monitor or the relay.
     Error,
 }
 
-/// The type of a field's value. It decides how the value is written and what it may be compared
+/// The type of a field's value. It determines how the value is written and what it may be compared
 /// with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -206,8 +206,8 @@ impl RecordType {
         }
     }
 
-    /// The name in the table of the documentation, which tells the two records of a connection
-    /// apart.
+    /// The name in the table of the documentation. It distinguishes the two records of a
+    /// connection.
     const fn label(self) -> &'static str {
         match self {
             Self::Opened => "open",
@@ -236,8 +236,8 @@ impl Field {
         contains(self.always(), record) || contains(self.sometimes(), record)
     }
 
-    /// Returns whether a filter may ask for the field. The payload is filled in only after the
-    /// filter has selected a record.
+    /// Returns whether a filter may use the field. The payload is filled in only after the filter
+    /// has selected a record.
     #[must_use]
     pub const fn is_filterable(self) -> bool {
         !matches!(self, Self::Payload | Self::PayloadHex | Self::PayloadMore)

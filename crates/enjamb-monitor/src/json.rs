@@ -15,7 +15,7 @@ pub(crate) fn write(record: &Record<'_>, line: &mut String) {
 struct JsonLine<'a>(&'a mut String);
 
 impl Visitor for JsonLine<'_> {
-    // A visit calls it with constants: inlined, most of its decisions are made by the compiler.
+    // A visit calls it with constants: if it is inlined, the compiler makes most of its decisions.
     #[inline(always)]
     fn field(&mut self, field: Field, value: Value<'_>) {
         let Self(line) = self;

@@ -1,6 +1,7 @@
-//! Records and statistics of framed traffic, and the formats in which they are written. No sockets.
+//! Records and statistics of framed traffic, and the formats in which they are written. The crate
+//! opens no sockets.
 //!
-//! Three things in one direction. A source, such as a capture or a relay, emits *events* of
+//! Data flows in one direction. A source, such as a capture or a relay, emits *events* of
 //! connections. A watch gives them to a session for each connection, turns its messages into typed
 //! *records*, and counts them. A *writer* turns records into bytes.
 //!
@@ -22,7 +23,7 @@
 //!
 //! # An output
 //!
-//! An output of one's own, which writes the slow answers of Redis as JSON lines:
+//! An output of your own, which writes the slow answers of Redis as JSON lines:
 //!
 //! ```
 //! use std::sync::Arc;

@@ -1,16 +1,16 @@
-//! The bytes of messages, kept as long as somebody may want to see them.
+//! The bytes of messages, kept as long as they may be shown.
 //!
-//! A session reports where its messages lie, not what they contain, and may do so only after more
-//! chunks have arrived: once it has detected the protocol. So the bytes of each side that no
-//! message has reached yet are kept, up to a bound: the number of bytes that are shown of a
+//! A session reports the place of its messages, not their bytes. It may report a message only after
+//! more chunks have arrived, once it has detected the protocol. So the bytes of each side that no
+//! message has reached yet are kept, up to a limit: the number of bytes that are shown of a
 //! message, and at least [`KEPT_MIN`].
 
 use std::fmt;
 
 use enjamb::Span;
 
-/// The bytes that are kept at least of those that no message has reached. `auto` keeps as many
-/// before it knows the protocol, and they may contain several messages.
+/// The minimum number of kept bytes that no message has reached. `auto` keeps as many before it has
+/// detected the protocol, and they may contain several messages.
 const KEPT_MIN: usize = 64 << 10;
 
 /// The part of a message's bytes that is shown.
@@ -18,7 +18,7 @@ const KEPT_MIN: usize = 64 << 10;
 pub struct Show {
     /// The form in which the bytes are written.
     pub form: ShowForm,
-    /// The number of bytes of each message, from its beginning.
+    /// The maximum number of bytes that are shown of each message, from its beginning.
     pub limit: usize,
 }
 

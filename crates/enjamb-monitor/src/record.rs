@@ -1,8 +1,7 @@
 //! Records: one for each connection, message, error or gap.
 //!
-//! A record borrows what it describes, so making one costs nothing. A writer receives its fields as
-//! typed values, in the order of [`Field::ALL`]; nothing is turned into text before a writer needs
-//! text.
+//! A record borrows its content, so making one costs nothing. A writer receives its fields as typed
+//! values, in the order of [`Field::ALL`]; nothing is turned into text before a writer needs text.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -28,7 +27,7 @@ pub enum Record<'a> {
     Ended {
         /// The connection.
         connection: &'a Connection,
-        /// The name of the protocol that its session settled on.
+        /// The name of the protocol that its session detected or was given.
         protocol: &'a str,
         /// The time of its end.
         time: Time,
@@ -65,7 +64,7 @@ pub enum Record<'a> {
         /// The number of missing bytes.
         missing: u64,
     },
-    /// Something went wrong with the watching or the relaying, not with a message.
+    /// Something went wrong in the monitor or the relay, not in a message.
     Error {
         /// The connection, if the error concerns one.
         connection: Option<&'a Connection>,
@@ -88,7 +87,7 @@ pub struct SideTotal {
 }
 
 impl SideTotal {
-    /// Returns the ending of the stream: [`Ending::Lost`] if nobody saw it end.
+    /// Returns the ending of the stream: [`Ending::Lost`] if no end was seen.
     #[must_use]
     pub fn ending(&self) -> Ending {
         self.ending.unwrap_or(Ending::Lost)
@@ -101,7 +100,7 @@ impl SideTotal {
 pub enum Value<'a> {
     /// A word of the schema, which needs no escaping.
     Word(&'static str),
-    /// Text, which may hold anything that came from the wire.
+    /// Text, which may contain anything from the wire.
     Text(&'a str),
     /// A number.
     Number(u64),
@@ -109,8 +108,7 @@ pub enum Value<'a> {
     Time(Time),
     /// An IP address and a port.
     Address(&'a SocketAddr),
-    /// A line of text that is formatted when it is written. It may hold anything that came from the
-    /// wire.
+    /// A line of text that is formatted when it is written. It may contain anything from the wire.
     Line(&'a dyn fmt::Display),
     /// The first bytes of a message.
     Payload(Payload<'a>),
@@ -205,7 +203,7 @@ impl Record<'_> {
         }
     }
 
-    /// Returns the side whose bytes the record is about.
+    /// Returns the side that the record is about.
     #[must_use]
     pub fn side(&self) -> Option<Side> {
         match self {

@@ -1,8 +1,8 @@
-//! Statistics: messages, bytes and errors by side and kind, latency, and how the streams were cut.
+//! Statistics: messages, bytes and errors by side and kind, latency, and the cuts of the streams.
 //!
-//! Every message and every chunk is counted, so counting is additions in small arrays: a kind has a
-//! number, sizes are counted in powers of two, and only messages that are not `ok` are looked up by
-//! their words.
+//! Every message and every chunk is counted, so counting must be additions in small arrays: a kind
+//! has a number, sizes are counted in powers of two, and only messages that are not `ok` are looked
+//! up by their words.
 
 mod connections;
 mod distribution;
@@ -30,10 +30,10 @@ pub use crate::statistics::summary::{
     NoneOneSeveral, Outcomes, Quantiles, SideSummary, Summary,
 };
 
-/// Counters of all that was watched. [Adding](Self::add) two gives the counts of both.
+/// Counters of all watched traffic. [Adding](Self::add) two gives the counts of both.
 #[derive(Clone, Debug)]
 pub struct Statistics {
-    /// Streams are counted, and not only selected messages.
+    /// Whether streams are counted, and not only selected messages.
     whole_streams: bool,
     connections: Connections,
     span: Option<(Time, Time)>,
@@ -190,31 +190,31 @@ impl Statistics {
         *last = (*last).max(time);
     }
 
-    /// Returns how many connections were opened or first seen.
+    /// Returns the number of connections that were opened or first seen.
     #[must_use]
     pub fn connections(&self) -> u64 {
         self.connections.opened
     }
 
-    /// Returns how many sessions panicked.
+    /// Returns the number of sessions that panicked.
     #[must_use]
     pub fn panicked(&self) -> u64 {
         self.connections.panicked
     }
 
-    /// Returns how many messages one side sent.
+    /// Returns the number of messages that one side sent.
     #[must_use]
     pub fn messages(&self, side: Side) -> u64 {
         self.sides[side.index()].messages
     }
 
-    /// Returns how many messages of one side had this outcome.
+    /// Returns the number of messages of one side with this outcome.
     #[must_use]
     pub fn outcome(&self, side: Side, outcome: Outcome) -> u64 {
         self.sides[side.index()].outcomes.of(outcome)
     }
 
-    /// Returns how many bytes of payload one side sent.
+    /// Returns the number of payload bytes that one side sent.
     #[must_use]
     pub fn bytes(&self, side: Side) -> u64 {
         self.sides[side.index()].bytes
@@ -236,8 +236,8 @@ impl Statistics {
     }
 
     /// Merges the counters of several workers into those that one worker would have after all
-    /// steps. [Adding](Self::add) the parts instead may count other kinds apart, if there are too
-    /// many. Exact as long as no part has seen more than 4096 kinds of one side, or errors.
+    /// steps. [Adding](Self::add) the parts instead may count other kinds separately, if there are
+    /// too many. Exact as long as no part has seen more than 4096 kinds of one side, or errors.
     #[must_use]
     pub fn of_parts(parts: &[Self]) -> Self {
         let mut all = Self::default();
@@ -265,7 +265,7 @@ impl Statistics {
         self.latency.add(&other.latency);
     }
 
-    /// Returns what was counted, as plain data.
+    /// Returns the counts as plain data.
     #[must_use]
     pub fn summary(&self) -> Summary {
         self.summarize(false)

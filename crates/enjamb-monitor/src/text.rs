@@ -48,7 +48,7 @@ pub(crate) fn write(record: &Record<'_>, colour: bool, columns: Option<usize>, l
             push_number(connection.number, line);
             pad(line, from, NUMBER_COLUMNS);
         });
-        // For a message the number says enough.
+        // For a message the connection's number is enough.
         if !matches!(record, Record::Message { .. } | Record::Gap { .. }) {
             line.part("", |line| push_address(&connection.client, line));
             line.part("", |line| {
@@ -95,7 +95,7 @@ pub(crate) fn write(record: &Record<'_>, colour: bool, columns: Option<usize>, l
 /// A line that is being written.
 struct Line<'a> {
     line: &'a mut String,
-    /// Where it begins.
+    /// The offset at which it begins.
     begin: usize,
     colour: bool,
 }

@@ -1,4 +1,4 @@
-//! Connections under watch: a session for each, whose messages are written as records and counted.
+//! Connections under watch: a session for each, whose messages become records and counts.
 
 mod account;
 mod output;
@@ -20,8 +20,9 @@ pub use crate::watch::watched::Watched;
 /// Opens a session for a connection.
 pub type Opener = Arc<dyn Fn(&Connection) -> Box<dyn Session> + Send + Sync>;
 
-/// The requests of all connections of a [`Watch`] that may wait for their answers: 24 MiB. Beyond,
-/// the oldest quarter is forgotten at once, and their answers have no latency.
+/// The maximum number of requests of all connections of a [`Watch`] that may wait for their
+/// answers: 24 MiB. Beyond it, the oldest quarter is forgotten at once, and their answers have no
+/// latency.
 const WAITING_TOTAL_MAX: usize = 1 << 20;
 
 /// All connections of a source under watch: the tap that opens a session for each connection,
@@ -54,7 +55,7 @@ const WAITING_TOTAL_MAX: usize = 1 << 20;
 pub struct Watch<O> {
     open: Opener,
     connections: HashMap<u64, State, foldhash::fast::RandomState>,
-    /// The requests of all connections that wait for their answers, and how many may.
+    /// The number of requests of all connections that wait for their answers, and its maximum.
     waiting: usize,
     waiting_max: usize,
     statistics: Statistics,
@@ -62,7 +63,7 @@ pub struct Watch<O> {
     output: O,
 }
 
-/// A connection of a source. It has no session before it needs one.
+/// The state of a connection of a source. It has no session before it needs one.
 enum State {
     Pending(Pending),
     Open(Box<Watched>),
@@ -97,12 +98,12 @@ impl<O: Output> Watch<O> {
         self
     }
 
-    /// Returns what was counted so far.
+    /// Returns the counts so far.
     pub fn statistics(&self) -> &Statistics {
         &self.statistics
     }
 
-    /// Counts as one of several workers: see [`Statistics::as_part`]. To be called after
+    /// Counts as one of several workers: see [`Statistics::as_part`]. Call it after
     /// [`selecting`](Self::selecting).
     #[must_use]
     pub fn sharing(mut self) -> Self {
@@ -120,12 +121,12 @@ impl<O: Output> Watch<O> {
         &mut self.output
     }
 
-    /// Ends the watch, and returns what was counted and the output.
+    /// Ends the watch, and returns the counts and the output.
     pub fn finish(self) -> (Statistics, O) {
         (self.statistics, self.output)
     }
 
-    /// Gives an event to the session of a connection, which is opened if need be.
+    /// Gives an event to the session of a connection, which is opened if necessary.
     fn dispatch(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
         let (statistics, output) = (&mut self.statistics, &mut self.output);
         let Some(state) = self.connections.get_mut(&connection.number) else { return };
@@ -179,7 +180,7 @@ impl<O: Output> Tap for Watch<O> {
                 let mut watched = match self.connections.remove(&connection.number) {
                     None => return,
                     Some(State::Open(watched)) => *watched,
-                    // The session knows the name of the protocol.
+                    // The session has the name of the protocol.
                     Some(State::Pending(pending)) => {
                         pending.open_session(connection, || (self.open)(connection), time, statistics, output)
                     }

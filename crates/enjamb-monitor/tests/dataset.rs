@@ -1,4 +1,4 @@
-//! A dataset has the records that were written to it, and nothing is visible before all of it is.
+//! A dataset has the records that were written to it, and nothing is visible before it is complete.
 
 #[path = "support/dataset.rs"]
 mod support;

@@ -1,4 +1,4 @@
-//! A session that panics costs its own connection only.
+//! A session that panics affects its own connection only.
 
 use std::sync::Arc;
 

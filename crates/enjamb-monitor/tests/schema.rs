@@ -1,4 +1,4 @@
-//! One schema: every form of a record has the fields of the table, and so has the documentation.
+//! One schema: every form of a record, and the documentation, have the fields of the table.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

@@ -1,4 +1,4 @@
-//! A session for a protocol of one's own: requests `GET key`, replies `VALUE text` or `ERR reason`,
+//! A session for a protocol of your own: requests `GET key`, replies `VALUE text` or `ERR reason`,
 //! a line each.
 //!
 //! `docs/sessions.md` explains it, block by block.
@@ -15,7 +15,8 @@ const LINE_MAX: u64 = 4096;
 /// Reads the lines of one side.
 struct LineHandler {
     side: Side,
-    /// Behind a gap, a line may lack its beginning: it is skipped unless it is a message.
+    /// Whether the line follows a gap. It may then lack its beginning, and is skipped unless it is
+    /// a message.
     behind_gap: bool,
 }
 
@@ -54,10 +55,12 @@ impl FrameHandler for LineHandler {
 /// A conversation.
 struct KeyValue {
     lanes: [Lane<WholeFrames<LineHandler>>; 2],
-    /// How many messages the client has emitted, and how many of them were answered.
+    /// The number of messages that the client has emitted, and the number of them that were
+    /// answered.
     requests: u64,
     answered: u64,
-    /// Nothing was lost and nothing was malformed: the replies are those to the requests, in order.
+    /// Whether nothing was lost and nothing was malformed. Then the replies answer the requests in
+    /// order.
     paired: bool,
 }
 
@@ -104,7 +107,7 @@ fn handler(side: Side, behind_gap: bool) -> WholeFrames<LineHandler> {
     WholeFrames::new(LineHandler { side, behind_gap })
 }
 
-/// A line whose text is not known.
+/// Returns a line whose text is not known.
 fn line(kind: &'static str) -> Line {
     Line { kind, text: String::new() }
 }

@@ -1,12 +1,12 @@
 //! The protocol `auto`: detection by the first bytes of a connection.
 //!
-//! The candidates see the first bytes of each side, at most [`SNIFFED_MAX`], one byte longer each
-//! time, so that the choice does not depend on how they arrived. The first candidate that says yes
-//! to either side is chosen. Until then everything is kept, at most [`KEPT_MAX`] bytes.
+//! The candidates see the first bytes of each side, at most [`SNIFFED_MAX`]. Each time they see one
+//! byte more, so the choice does not depend on the cuts. The first candidate that recognises either
+//! side is chosen. Until then everything is kept, at most [`KEPT_MAX`] bytes.
 //!
-//! The server's port decides if every candidate says no to both sides, if too much would have to be
-//! kept, or if a gap or the end comes before the decision. If no candidate uses the port, the
-//! conversation is opaque.
+//! The server's port decides in three cases: every candidate rejects both sides, too much would
+//! have to be kept, or a gap or the end comes before the decision. If no candidate uses the port,
+//! the conversation is opaque.
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use crate::opaque::OpaqueSession;
 use crate::protocol::Protocol;
 use crate::sniff::Sniff;
 
-/// The most bytes of a side that decide.
+/// The maximum number of bytes of a side that are inspected for the decision.
 pub const SNIFFED_MAX: usize = 64;
 
-/// The most bytes of a connection that are kept before the decision.
+/// The maximum number of bytes of a connection that are kept before the decision.
 pub const KEPT_MAX: usize = 16 << 10;
 
 /// A session that detects its protocol.
@@ -38,14 +38,14 @@ pub struct Detector {
 
 enum KeptInput {
     Bytes(Vec<u8>),
-    /// The stream was joined in its middle.
+    /// The capture joined the stream in the middle.
     Joined,
     Close(Ending),
 }
 
 impl Detector {
-    /// Creates a session that decides among `candidates`, the earlier ones first. `port` is the
-    /// server's, where it is known.
+    /// Creates a session that chooses among `candidates`, the earlier ones first. `port` is the
+    /// server's port, where that is known.
     #[must_use]
     pub fn new(candidates: Arc<[Arc<Protocol>]>, port: Option<u16>) -> Self {
         Self {
@@ -59,7 +59,7 @@ impl Detector {
         }
     }
 
-    /// Keeps one more byte. Returns the session that it decides for, if any.
+    /// Keeps one more byte. Returns the chosen session, if the byte decides.
     fn keep(&mut self, side: Side, byte: u8) -> Option<Box<dyn Session>> {
         match self.kept.last_mut() {
             Some((last, KeptInput::Bytes(bytes))) if *last == side => bytes.push(byte),

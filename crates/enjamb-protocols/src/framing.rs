@@ -14,10 +14,10 @@ pub struct Framing {
     pub(crate) limit: Limit,
 }
 
-/// The longest prefix, in bytes: 2^64 - 1 has 20 digits.
+/// The maximum length of a prefix, in bytes: 2^64 - 1 has 20 digits.
 pub(crate) const PREFIX_MAX: usize = 20;
 
-/// The form of frames: how they begin and end.
+/// The form of frames: their beginnings and ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum FrameForm {
     Lines,
@@ -64,7 +64,7 @@ impl FrameForm {
     }
 }
 
-/// Reads a varint: seven bits a byte, the lowest first. The eighth bit says that another byte
+/// Reads a varint: seven bits per byte, the lowest first. The eighth bit means that another byte
 /// follows. At most 64 bits in ten bytes, as in Protocol Buffers, which write the length of a
 /// message in this way.
 fn varint(bytes: &[u8]) -> Result<Option<u64>, FramingError> {
@@ -96,7 +96,7 @@ fn digits(bytes: &[u8]) -> Result<u64, FramingError> {
 pub(crate) struct Prefix {
     pub(crate) width: NonZeroU64,
     pub(crate) big_endian: bool,
-    /// Added to the length in the prefix.
+    /// The number that is added to the length in the prefix.
     pub(crate) adjust: i64,
 }
 

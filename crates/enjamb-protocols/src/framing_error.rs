@@ -4,10 +4,10 @@
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FramingError {
-    /// The length with its adjustment is negative or over 64 bits, or there is a gap in it.
+    /// The length with its adjustment is negative or over 64 bits, or a gap is inside the prefix.
     #[error("the length in the prefix is impossible with its adjustment")]
     ImpossibleLength,
-    /// The frame is not digits, a colon, that many bytes and a comma.
+    /// The frame does not consist of digits, a colon, that many bytes and a comma.
     #[error("a netstring is its length in digits, a colon, so many bytes, and a comma")]
     NotANetstring,
     /// The last block of a frame lacks bytes.

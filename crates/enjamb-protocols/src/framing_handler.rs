@@ -1,7 +1,7 @@
 //! The handler behind a framing spec.
 //!
-//! It streams: of a frame it keeps a count and the first [`PREVIEW_MAX`] bytes, for a summary. The
-//! framer applies the limit.
+//! It streams: it keeps only a count and the first [`PREVIEW_MAX`] bytes of a frame, for a summary.
+//! The framer applies the limit.
 
 use std::num::NonZeroU64;
 
@@ -11,7 +11,7 @@ use crate::cobs;
 use crate::framing::{FrameForm, Framing, PREFIX_MAX, Part};
 use crate::framing_error::FramingError;
 
-/// The most bytes of a frame that are kept for its summary.
+/// The maximum number of bytes of a frame that are kept for its summary.
 pub const PREVIEW_MAX: usize = 48;
 
 /// A frame. [`FramingHandler::preview`] returns its first bytes.
@@ -39,7 +39,7 @@ pub struct FramingHandler {
     part: Part,
     prefix: Vec<u8>,
     preview: Vec<u8>,
-    /// The preview belongs to a frame that was reported. The next piece begins another.
+    /// Whether the preview belongs to a reported frame. The next piece begins another.
     reported: bool,
     /// The last byte so far: it shows the CR before an LF, and the comma.
     last: Option<u8>,
@@ -83,7 +83,7 @@ impl FramingHandler {
         }
     }
 
-    /// Returns the phrase for a frame that passes its limit.
+    /// Returns the phrase for a frame that exceeds its limit.
     pub(crate) fn too_long(&self) -> &'static str {
         match self.part {
             // Only the digits of a netstring have a limit.

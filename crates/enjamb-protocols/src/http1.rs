@@ -1,7 +1,7 @@
 //! HTTP/1.0 and HTTP/1.1 (RFC 9112).
 //!
 //! Each side is a `Reader` on a framer: lines up to the blank one that ends a head, then a body
-//! that is counted and not kept. The sides share little, and all of it passes through this file:
+//! that is counted and not kept. The sides share little state, and all of it is in this file:
 //!
 //! * The length of a response depends on its request (`HEAD`, `CONNECT`), so the server's reader
 //!   receives the head of each request as soon as it is whole. It then also knows which request a
@@ -18,9 +18,9 @@
 //! A session emits one message for each request and response, when it is whole. Interim responses
 //! (1xx) are messages of their own, and answer the same request as the final one.
 //!
-//! Behind a gap that does not fit into a body, a reader looks for the next line that begins a
-//! message. The skipped bytes are a message of kind `unparsed`. A stream that was joined in its
-//! middle begins with a gap of 0 bytes.
+//! Behind a gap that does not fit into a body, a reader searches for the next line that begins a
+//! message. The skipped bytes are a message of kind `unparsed`. A stream that the capture joined in
+//! the middle begins with a gap of 0 bytes.
 
 mod chunked;
 mod framing;
@@ -67,7 +67,7 @@ pub fn session() -> Box<dyn Session> {
 
 struct Http1 {
     lanes: [Lane<Reader>; 2],
-    /// How many messages each side has emitted: the number of its next one.
+    /// The number of messages that each side has emitted, which is the number of its next one.
     emitted: [u64; 2],
 }
 
@@ -154,7 +154,7 @@ impl Http1 {
         }
     }
 
-    /// Handles a head that is whole: tells the other side.
+    /// Handles a head that is whole, and passes it to the other side.
     fn head(&mut self, side: Side, out: Out<'_>) {
         self.settle(side, out);
         let message = &mut self.reader(side).message;
@@ -221,7 +221,7 @@ impl Http1 {
             FrameError::Handler { error, .. } => *error,
         };
         match side {
-            // The server will answer it all the same.
+            // The server will answer it nevertheless.
             Side::Client if !self.reader(side).message.announced => {
                 let method = self.reader(side).method_begun();
                 self.await_answer(method);

@@ -20,7 +20,7 @@
 //!   its session.
 //! * [`OpaqueSession`]: a session that counts bytes and parses nothing.
 //! * [`Detector`]: a session that recognises its protocol by the first bytes (`auto`).
-//! * [`Registry`]: every [`Protocol`] by its name, those of this crate and a program's own.
+//! * [`Registry`]: every [`Protocol`] by its name, both those of this crate and those of a program.
 //!
 //! # Features
 //!

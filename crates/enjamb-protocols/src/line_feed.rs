@@ -1,9 +1,9 @@
 //! The terminator LF, one for all sessions that a thread opens.
 //!
-//! Clones of a terminator share its tables. If each side of each connection built its own, the
-//! tables of thousands of connections would push each other and the state of the connections out of
-//! the processor's cache. There is one for each thread, so that threads do not contend for its
-//! reference count.
+//! Clones of a terminator share its tables. If each side of each connection built its own tables,
+//! those of thousands of connections would displace each other and the state of the connections
+//! from the processor's cache. There is one terminator for each thread, so that threads do not
+//! contend for its reference count.
 
 use enjamb::Terminator;
 

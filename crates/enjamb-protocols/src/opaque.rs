@@ -5,8 +5,8 @@ use enjamb::{Ending, Message, Outcome, Session, Side, Span};
 /// The name of the protocol.
 const NAME: &str = "opaque";
 
-/// A session that only counts bytes. It emits one message of kind `opaque` for each side, when that
-/// ends.
+/// A session that only counts bytes. It emits one message of kind `opaque` for each side, when the
+/// side ends.
 #[derive(Clone, Debug, Default)]
 pub struct OpaqueSession {
     sides: [Span; 2],

@@ -1,4 +1,4 @@
-//! The session of a framing spec: both sides cut into frames that do not depend on each other.
+//! The session of a framing spec: both sides are cut into frames, independently of each other.
 
 use std::fmt;
 
@@ -11,7 +11,8 @@ use crate::framing_handler::{Frame, FramingHandler};
 use crate::opaque::opaque;
 
 /// A session that frames each side in its own way. A frame answers nothing, since a framing does
-/// not say which request a reply belongs to. It keeps nothing about requests that wait for a reply.
+/// not define which request a reply belongs to. The session keeps nothing about requests that wait
+/// for a reply.
 pub struct Pair {
     name: String,
     framings: [Framing; 2],
@@ -19,7 +20,7 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Creates a session of two framings. Its messages name `name` as their protocol.
+    /// Creates a session of two framings. Its messages have `name` as their protocol.
     #[must_use]
     pub fn new(name: &str, client: &Framing, server: &Framing) -> Self {
         Self {
@@ -146,7 +147,7 @@ impl Session for Pair {
             Err(_) => {
                 emit_rest(&self.name, lane, side, BYTES_MISSING, out);
                 // A line or a delimiter comes again. For a prefix, the next byte is as good a guess
-                // as any.
+                // as any other.
                 lane.resume(missing, self.framings[side.index()].handler());
             }
         }

@@ -1,4 +1,4 @@
-//! A protocol as data: its names, its ports, how to recognise it, and how to open a session.
+//! A protocol as data: its names, its ports, its detection, and its sessions.
 
 use std::fmt;
 
@@ -22,13 +22,13 @@ pub struct Protocol {
 }
 
 impl Protocol {
-    /// A protocol of the caller's own. It is found by its name only, until [`port`](Self::port) or
-    /// [`sniffed_by`](Self::sniffed_by) says more.
+    /// Creates a protocol of the caller's own. It is found only by its name, unless
+    /// [`port`](Self::port) or [`sniffed_by`](Self::sniffed_by) is called.
     pub fn new(name: impl Into<String>, open: impl Fn() -> Box<dyn Session> + Send + Sync + 'static) -> Self {
         Self::with_port(name, false, move |_| open())
     }
 
-    /// A protocol whose sessions this crate implements.
+    /// Creates a protocol whose sessions this crate implements.
     pub(crate) fn builtin(
         name: impl Into<String>,
         open: impl Fn() -> Box<dyn Session> + Send + Sync + 'static,
@@ -36,7 +36,7 @@ impl Protocol {
         Self::with_port(name, true, move |_| open())
     }
 
-    /// A protocol whose sessions depend on the server's port.
+    /// Creates a protocol whose sessions depend on the server's port.
     pub(crate) fn with_port(
         name: impl Into<String>,
         builtin: bool,
@@ -60,8 +60,7 @@ impl Protocol {
         self
     }
 
-    /// Adds a port that its servers use. `auto` goes by the port where the first bytes do not
-    /// decide.
+    /// Adds a port that its servers use. `auto` uses the port if the first bytes do not decide.
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
         self.ports.push(port);

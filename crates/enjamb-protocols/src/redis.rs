@@ -2,8 +2,8 @@
 //!
 //! Each side is a [`Lane`] over a handler: one for commands on the client's side, one for replies
 //! and pushes on the server's. Both keep only the beginning of a message, and no payload: a `SET`
-//! of 500 MB costs what a `SET` of 5 bytes does. A third part pairs replies with commands, and
-//! knows the commands that do not get exactly one reply.
+//! of 500 MB takes as much memory as a `SET` of 5 bytes. A third part pairs replies with commands.
+//! It has a list of the commands that do not get exactly one reply.
 //!
 //! The messages of a session:
 //!
@@ -16,8 +16,8 @@
 //!   outcome `Ok`.
 //! * `*0` and `*-1` from a client are commands without arguments, which get no reply.
 //! * Behind a gap that does not fit into a payload, bytes are skipped until a whole well-formed
-//!   message was seen. They are a message of kind `unparsed`. Pairing ends there, since nobody
-//!   knows what was lost.
+//!   message was seen. They are a message of kind `unparsed`. Pairing ends there, since the lost
+//!   messages are unknown.
 //! * After a replica has asked for the data (`SYNC`, `PSYNC`), the rest of the server's side is
 //!   `opaque`.
 //!
@@ -93,7 +93,8 @@ struct Redis {
     client: Lane<CommandHandler>,
     server: Lane<ReplyHandler>,
     pairing: Pairing,
-    /// Whether the stream of a side was joined in its middle, and nothing was found in it yet.
+    /// Whether the capture joined the stream of a side in the middle, and nothing was found in it
+    /// yet.
     joined: [bool; 2],
 }
 
@@ -142,8 +143,8 @@ impl Redis {
         }
     }
 
-    /// Handles a stream that was joined in its middle. It may begin with a message; pairing is lost
-    /// only if it does not.
+    /// Handles a stream that the capture joined in the middle. It may begin with a message; pairing
+    /// is lost only if it does not.
     fn join(&mut self, side: Side) {
         match side {
             Side::Client if self.client.is_new() => self.client.resume(0, CommandHandler::seeking()),
@@ -320,7 +321,8 @@ fn unparsed(side: Side, span: Span, reason: &'static str) -> Message<'static> {
     Message { kind: "unparsed", outcome: Outcome::Incomplete, reason: Some(reason), ..opaque(NAME, side, span) }
 }
 
-/// Returns the bytes of a message that was read at a glance, from a chunk of which `rest` is left.
+/// Returns the bytes of a message that was read at a glance, from a chunk whose remaining bytes are
+/// `rest`.
 fn glanced<'a>(end: MessageEnd, chunk: &'a [u8], rest: &[u8]) -> Option<&'a [u8]> {
     let to = chunk.len() - rest.len();
     chunk.get(to.checked_sub(end.glanced?.get())?..to)

@@ -1,7 +1,7 @@
 //! Protocols by name.
 //!
-//! Built-in protocols and a program's own register in the same way. A tool resolves here what a
-//! person wrote after `--protocol`: a name, an alias, `auto`, or a framing spec.
+//! Built-in protocols and a program's own are registered in the same way. A tool resolves the
+//! argument of `--protocol` here: a name, an alias, `auto`, or a framing spec.
 
 use std::sync::Arc;
 
@@ -33,13 +33,13 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// No protocols.
+    /// Creates a registry without protocols.
     #[must_use]
     pub fn empty() -> Self {
         Self { protocols: Vec::new() }
     }
 
-    /// The built-in protocols.
+    /// Creates a registry of the built-in protocols.
     #[must_use]
     pub fn builtin() -> Self {
         Self::empty()
@@ -84,8 +84,8 @@ impl Registry {
         self.iter().find(|known| known.name() == name || known.aliases().iter().any(|alias| alias == name))
     }
 
-    /// Returns the protocol `auto`: whichever of these protocols the first bytes of a connection
-    /// are. See [`Detector`].
+    /// Returns the protocol `auto`, which detects one of these protocols by the first bytes of a
+    /// connection. See [`Detector`].
     #[must_use]
     pub fn auto(&self) -> Arc<Protocol> {
         let candidates: Arc<[Arc<Protocol>]> = self.protocols.clone().into();
@@ -95,7 +95,7 @@ impl Registry {
         Arc::new(auto.about("Whichever protocol the first bytes of a connection are"))
     }
 
-    /// Returns the protocol that a person asks for: by a name or alias, `auto`, or a framing spec.
+    /// Returns the protocol that the user named: by a name or alias, `auto`, or a framing spec.
     ///
     /// # Errors
     /// [`SpecError`], which shows the place of the error and lists the names.

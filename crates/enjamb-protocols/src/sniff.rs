@@ -1,15 +1,15 @@
-//! The verdict of a look at the first bytes of a stream.
+//! The result of inspecting the first bytes of a stream.
 
-/// Whether the first bytes of a side are a protocol's.
+/// The result of comparing the first bytes of a side with a protocol.
 ///
 /// A sniff is *monotone*: more bytes never change a [`Yes`](Self::Yes) or a [`No`](Self::No). So
-/// what is detected does not depend on the cuts.
+/// the detected protocol does not depend on the cuts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sniff {
-    /// They are the protocol's.
+    /// The bytes follow the protocol.
     Yes,
-    /// They are not.
+    /// The bytes do not follow the protocol.
     No,
-    /// There are too few bytes to tell.
+    /// There are too few bytes to decide.
     More,
 }

@@ -258,13 +258,13 @@ impl SpecError {
         Self { text: text.to_owned(), at, what: what.to_owned(), names: None }
     }
 
-    /// Adds the names that may stand in place of a spec.
+    /// Adds the names that are allowed in place of a spec.
     pub(crate) fn with_names(mut self, names: String) -> Self {
         self.names = Some(names);
         self
     }
 
-    /// Returns the byte of the text where the error is.
+    /// Returns the byte of the text at which the error is.
     #[must_use]
     pub fn at(&self) -> usize {
         self.at

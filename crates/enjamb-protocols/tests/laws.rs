@@ -1,5 +1,5 @@
-//! The built-in sessions under every law, fed with what a client sends. Both sides together are
-//! under the split law over all of `corpora/`.
+//! The built-in sessions under every law, fed with the bytes that a client sends. Both sides
+//! together are under the split law over all of `corpora/`.
 
 use enjamb_law::{Sessions, laws};
 use enjamb_protocols::{http1, redis};

@@ -255,7 +255,7 @@ fn auto_keeps_no_more_than_its_limit() {
     }
 }
 
-/// Inputs before a gap: frames that want a known number of bytes, any number, or none.
+/// Inputs before a gap: frames that need a known number of bytes, any number, or none.
 const BEFORE_A_HOLE: &[&[u8]] = &[
     b"GET / HTTP/1.1\r\n\r\n",
     b"HTTP/1.0 200 OK\r\n\r\nab",

@@ -7,8 +7,8 @@ use enjamb_protocols::{Registry, http1, redis};
 const CONNECTIONS: usize = 1000;
 const REQUESTS: usize = 1000;
 
-/// Feeds `requests`, one after the other and round again, to each of many sessions that never see
-/// an answer, and returns the bytes that each holds on average.
+/// Feeds `requests`, cyclically, to each of many sessions that never receive an answer, and returns
+/// the number of bytes that each holds on average.
 fn held_each(protocol: &str, requests: &[&[u8]]) -> usize {
     let protocol = Registry::builtin().resolve(protocol).unwrap();
     let sessions: Vec<Box<dyn Session>> = (0..CONNECTIONS)

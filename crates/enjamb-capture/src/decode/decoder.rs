@@ -16,7 +16,7 @@ use crate::ignored::Ignored;
 use crate::packet::Packet;
 use crate::segment::Segment;
 
-/// The limit for headers of a packet before its TCP header.
+/// The maximum number of headers of a packet before its TCP header.
 const LAYERS_MAX: usize = 32;
 
 /// Finds TCP segments in packets. It keeps fragments of datagrams until they are complete.
@@ -67,15 +67,15 @@ impl Decoder {
         }
     }
 
-    /// Returns how many fragmented datagrams gave nothing: their fragments contradicted each other,
-    /// there were too many datagrams at a time, or some fragments have not come.
+    /// Returns the number of fragmented datagrams that gave nothing: their fragments contradicted
+    /// each other, there were too many datagrams at a time, or some fragments did not arrive.
     #[must_use]
     pub fn given_up(&self) -> u64 {
         self.fragments.given_up()
     }
 
-    /// Returns how many bytes are held for fragmented datagrams. It is never more than 16 MiB after
-    /// a call.
+    /// Returns the number of bytes that are held for fragmented datagrams, at most 16 MiB after a
+    /// call.
     #[must_use]
     pub fn held(&self) -> usize {
         self.fragments.held()
@@ -104,8 +104,8 @@ fn strip<'a>(layer: Layer, bytes: &'a [u8], network: &mut Network) -> Result<Inn
     }
 }
 
-/// Strips headers up to a segment or a fragment. The capture has `truncated` bytes less of the
-/// packet than the wire had.
+/// Strips headers up to a segment or a fragment. `truncated` is the number of bytes of the packet
+/// that the capture lacks.
 fn packet_content<'a>(
     mut layer: Layer,
     mut bytes: &'a [u8],

@@ -12,18 +12,19 @@ use etherparse::{IpFragOffset, IpNumber, defrag::IpDefragBuf};
 
 use crate::decode::network::Network;
 
-/// The limit for incomplete datagrams. If there are more, the one whose first fragment came first
-/// is given up.
+/// The maximum number of incomplete datagrams. If there are more, the one whose first fragment
+/// arrived first is given up.
 const DATAGRAMS_MAX: usize = 4096;
 
-/// The limit for bytes of all incomplete datagrams. The oldest are given up first.
+/// The maximum number of bytes of all incomplete datagrams. The oldest datagrams are given up
+/// first.
 const HELD_MAX: usize = 16 << 20;
 
 /// The time for which a datagram waits for its fragments, in capture time (RFC 8200, section 4.5).
 /// A later fragment with the same identification belongs to another datagram.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The limit for fragments of one datagram: each takes an entry in a list.
+/// The maximum number of fragments of one datagram: each takes an entry in a list.
 const FRAGMENTS_MAX: u32 = 8192;
 
 /// The datagram that a fragment belongs to (RFC 791, section 3.2; RFC 8200, section 4.5).
@@ -39,7 +40,7 @@ pub(super) struct DatagramKey {
 #[derive(Default)]
 pub(super) struct Fragments {
     incomplete: HashMap<DatagramKey, PartialDatagram>,
-    /// In the order in which their first fragments came.
+    /// The datagrams in the order in which their first fragments arrived.
     by_age: BTreeMap<u64, DatagramKey>,
     arrivals: u64,
     /// The size of all buffers, in bytes.
@@ -86,7 +87,7 @@ impl Fragments {
         let datagram = self.incomplete.get_mut(&key)?;
         datagram.fragments += 1;
         let before = datagram.weight();
-        // A fragment that contradicts the others, or is one too many, spoils the datagram.
+        // A fragment that contradicts the others, or exceeds the limit, spoils the datagram.
         let fits = datagram.fragments <= FRAGMENTS_MAX && datagram.buffer.add(offset, more, payload).is_ok();
         let complete = datagram.buffer.is_complete();
         self.held = self.held + datagram.weight() - before;

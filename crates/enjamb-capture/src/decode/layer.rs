@@ -1,7 +1,7 @@
 //! The types that all layers share: which header comes next, and the numbers that announce it.
 //!
 //! The IP header states the length of its datagram, so the length fields in headers before it are
-//! not needed. The one of PPPoE is an exception.
+//! not needed. The length field of PPPoE is an exception.
 
 use crate::ignored::Ignored;
 use crate::link_type::LinkType;
@@ -36,8 +36,8 @@ pub(super) enum Layer {
     IpProtocol(u8),
 }
 
-/// A header that a capturing system adds. It states the layer behind it, or always has the same
-/// one.
+/// A header that a capturing system adds. It states the layer behind it, or that layer is always
+/// the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wrapper {
     /// BSD's `enc` interface.
@@ -104,7 +104,7 @@ impl Layer {
         })
     }
 
-    /// Returns the layer for a field that is an EtherType or a length (IEEE 802.3, 3.2.6).
+    /// Returns the layer for a field that is either an EtherType or a length (IEEE 802.3, 3.2.6).
     pub(super) fn of_type_or_length(field: [u8; 2]) -> Self {
         match u16::from_be_bytes(field) {
             length if length < ether_type::SMALLEST => Self::Llc,

@@ -1,8 +1,8 @@
 //! Decompression of gzip and zstd, in pure Rust.
 //!
 //! A truncated file gives all bytes that can be decompressed, and then an error. Decoders report
-//! that error in many ways, so it is explained by how far the file was read: at the end of the
-//! file, the file was truncated.
+//! that error in many ways. So the explanation depends on how far the file was read: at the end of
+//! the file, the file was truncated.
 //!
 //! `ruzstd` decompresses about 500 MB/s on one core, a third of the speed of the C library, which
 //! is not used because it needs a C compiler.
@@ -27,7 +27,7 @@ pub(crate) enum Source<R: Read> {
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
-/// The magic of a skippable frame but for its first byte, of which four bits vary (RFC 8878,
+/// The magic number of a skippable frame without its first byte, of which four bits vary (RFC 8878,
 /// section 3.1.2). Some tools begin a file with such a frame.
 const ZSTD_SKIPPABLE: &[u8] = &[0x2a, 0x4d, 0x18];
 
@@ -187,7 +187,7 @@ impl<R: Read> Zstd<R> {
         }
     }
 
-    /// Ends a frame of which all bytes were read: only now is its checksum known.
+    /// Ends a frame whose bytes were all read: its checksum is known only now.
     fn end(&mut self) {
         self.inside = false;
         let stated = self.decoder.get_checksum_from_data();

@@ -11,14 +11,14 @@ use std::io::{self, Read};
 use crate::error::{CaptureError, CaptureErrorKind};
 use crate::file::compression::Source;
 
-/// The longest block or packet that is read: 16 MiB. A greater length is taken for damage. The
+/// The longest block or packet that is read: 16 MiB. A greater length is treated as damage. The
 /// longest real packets (IPv6 jumbograms of segmentation offload) have some hundred KiB.
 pub const LONGEST_BLOCK: usize = 16 << 20;
 
 /// The number of bytes that are read at once.
 const WINDOW: usize = 128 << 10;
 
-/// The number of bytes that tell whether a file is compressed.
+/// The number of bytes that show whether a file is compressed.
 const MAGIC: u64 = 4;
 
 pub(crate) struct Input<R: Read> {
@@ -30,8 +30,8 @@ pub(crate) struct Input<R: Read> {
 }
 
 impl<R: Read> Input<R> {
-    /// Reads the first bytes of `source`, and decompresses the rest if they are those of a
-    /// compressed file.
+    /// Reads the first bytes of `source`, and decompresses the rest if they begin a compressed
+    /// file.
     pub(crate) fn new(mut source: R) -> Result<Self, CaptureError> {
         let mut first = Vec::with_capacity(MAGIC as usize);
         let read = source.by_ref().take(MAGIC).read_to_end(&mut first);
@@ -82,7 +82,7 @@ impl<R: Read> Input<R> {
         Ok(true)
     }
 
-    /// Fills the window with `length` bytes of `part`. A file that ends before is truncated.
+    /// Fills the window with `length` bytes of `part`. A file that ends earlier is truncated.
     pub(crate) fn require(&mut self, length: usize, part: &'static str) -> Result<(), CaptureError> {
         if self.fill(length, part)? {
             return Ok(());

@@ -34,10 +34,11 @@ const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 /// The option that counts packets lost before this one, in 64 bits.
 const EPB_DROPCOUNT: OptionCode = OptionCode(4);
 
-/// From the beginning of an obsolete packet block (section A.1 of the draft) to the packet's bytes.
+/// The distance from the beginning of an obsolete packet block (section A.1 of the draft) to the
+/// packet's bytes.
 const OBSOLETE_HEADER: usize = 28;
 
-/// From the beginning of the block to the packet's bytes.
+/// The distance from the beginning of the block to the packet's bytes.
 const ENHANCED_HEADER: usize = 28;
 const SIMPLE_HEADER: usize = 12;
 
@@ -222,8 +223,8 @@ struct Clock {
 }
 
 impl Clock {
-    /// Converts a time stamp. Times before 1970 become 1970, and times after 2554 become the last
-    /// of 2554.
+    /// Converts a time stamp. Times before 1970 become the first of 1970, and times after 2554
+    /// become the last of 2554.
     fn time(self, high: u32, low: u32) -> Time {
         const NANOS: u128 = 1_000_000_000;
         let units = u128::from(high) << 32 | u128::from(low);

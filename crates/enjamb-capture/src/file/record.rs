@@ -6,9 +6,9 @@ use enjamb::Time;
 
 use crate::link_type::LinkType;
 
-/// A packet that a format found, and where its bytes are.
+/// A packet that a format found, and the place of its bytes.
 pub(super) struct PacketRecord {
-    /// `None` for a simple packet block, which has no time stamp.
+    /// The time stamp. `None` for a simple packet block, which has none.
     pub(super) time: Option<Time>,
     pub(super) link: LinkType,
     /// The packet's bytes, as a range of the window.

@@ -1,18 +1,17 @@
 //! The time of a capture.
 //!
-//! Time is what the time stamps of the packets state. If they run backwards, it is the latest one
-//! so far. A file need not be in the order of time: packets of several queues overtake each other
-//! by microseconds, and some files are sorted by something else. So no deadline passes because of
-//! one late time stamp: if time stamps were recently behind the latest one, more of them may
-//! follow.
+//! The time of a capture is the time stamp of the current packet. If time stamps run backwards, it
+//! is the latest one so far. A file need not be in the order of time: packets of several queues
+//! overtake each other by microseconds, and some files are sorted by something else. So no deadline
+//! passes because of one late time stamp: if time stamps were recently behind the latest one, more
+//! of them may follow.
 
 use std::time::Duration;
 
 use enjamb::Time;
 
 /// A deadline passes only after this many more segments. The first time stamps of a shuffled file
-/// leap ahead, and nothing shows the disorder until a time stamp comes that is as early as the
-/// first.
+/// jump ahead, and the disorder shows only when a time stamp comes that is as early as the first.
 pub(super) const SEGMENTS_MIN: u64 = 1024;
 
 /// The number of packets in order after which disorder is nearly forgotten.
@@ -23,7 +22,7 @@ const FORGET: u64 = 64;
 pub(super) struct CaptureClock {
     /// The latest time stamp.
     pub(super) latest: Time,
-    /// The distance of recent time stamps behind it, in nanoseconds.
+    /// The distance of recent time stamps from the latest one, in nanoseconds.
     behind: u64,
     /// The number of segments so far.
     pub(super) segments: u64,
@@ -41,13 +40,13 @@ impl CaptureClock {
         }
     }
 
-    /// Returns the time up to which all packets have come, as far as time stamps can tell.
+    /// Returns the time up to which all packets have arrived, as far as time stamps show it.
     pub(super) fn settled(&self) -> Time {
         Time::from_nanos(self.latest.nanos().saturating_sub(self.behind))
     }
 }
 
-/// A time and a number of segments. It has passed when both have.
+/// A time and a number of segments. The deadline has passed when both have passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Deadline {
     pub(super) time: Time,

@@ -6,8 +6,8 @@ use crate::reassembly::clock::{CaptureClock, Deadline};
 use crate::reassembly::endpoints::FlowKey;
 use crate::reassembly::flow_table::FlowTable;
 
-/// The limit for entries besides two for each open flow. An entry becomes stale when its flow ends
-/// before its deadline: it stays in the queue until it reaches the front.
+/// The maximum number of entries besides two for each open flow. An entry becomes stale when its
+/// flow ends before its deadline: it stays in the queue until it reaches the front.
 const STALE_MAX: usize = 4096;
 
 /// Flows in about the order of their deadlines. An open flow has one entry at most.

@@ -1,4 +1,4 @@
-//! One connection: its two streams, who opened it, and how it ends.
+//! One connection: its two streams, its client, and its end.
 
 use std::time::Duration;
 
@@ -118,12 +118,12 @@ impl Flow {
         self.streams[0].recent_weight() + self.streams[1].recent_weight()
     }
 
-    /// Returns when the flow ends because of a reset, if there was one.
+    /// Returns the time when the flow ends because of a reset, if there was one.
     pub(super) fn lingers_until(&self) -> Option<Deadline> {
         self.reset.as_ref().map(Reset::deadline)
     }
 
-    /// Returns until when it holds data back, if it does.
+    /// Returns the time up to which it holds data back, if it does.
     pub(super) fn waits_until(&self, patience: Duration) -> Option<Deadline> {
         self.streams.iter().filter_map(|stream| Some(stream.hold?.deadline(patience))).min()
     }
@@ -165,8 +165,8 @@ impl Flow {
         if segment.syn {
             stream.synchronise(segment.sequence.wrapping_add(1), now);
             if let Some(acknowledged) = segment.acknowledgement {
-                // It acknowledges a SYN, and the data of a fast open with it (RFC 7413). So this
-                // counts only if that SYN was not captured.
+                // The segment acknowledges a SYN, and the data of a fast open with it (RFC 7413).
+                // So this counts only if that SYN was not captured.
                 other.synchronise(acknowledged, now);
             }
         }
@@ -253,8 +253,8 @@ impl Flow {
         })
     }
 
-    /// Delivers all data of both sides that may be delivered. Data of one side may be what the
-    /// other side waits for.
+    /// Delivers all data of both sides that may be delivered. One side may wait for data of the
+    /// other.
     fn advance(&mut self, first: Side, context: &mut FlowContext<'_>) {
         while !self.streams.iter().all(|stream| stream.held.is_empty()) {
             let mut delivered = false;
@@ -387,8 +387,8 @@ impl Flow {
         context.tap.event(&self.connection, context.now, Event::Done);
     }
 
-    /// The reason to give up first at the end: a certain one, and one that the other side may wait
-    /// for.
+    /// Returns the reason to give up first at the end: a certain one, and one that the other side
+    /// may wait for.
     fn first_to_give_up(&self, context: &FlowContext<'_>) -> Option<(Side, HoldReason)> {
         let reason =
             |side: Side| Some((side, self.streams[side.index()].hold_reason(&self.stream_context(side, context))?));

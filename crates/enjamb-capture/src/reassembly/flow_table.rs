@@ -16,10 +16,11 @@ use crate::segment::Segment;
 
 type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
 
-/// In how many networks a flow between the same endpoints is searched for.
+/// The maximum number of networks in which a flow between the same endpoints is searched for.
 const NETWORKS_MAX: usize = 64;
 
-/// The limit for aliases besides two for each open flow. Ends of flows leave their aliases behind.
+/// The maximum number of aliases besides two for each open flow. Flows that end leave their aliases
+/// behind.
 const ALIASES_MAX: usize = 4096;
 
 /// A flow that is followed, or the record of one that has ended. Both are in boxes: the map is

@@ -1,4 +1,4 @@
-//! The data that a stream has captured and cannot deliver yet.
+//! The captured data that a stream cannot deliver yet.
 //!
 //! There are pieces of payload, which do not overlap, and ranges that are lost because the capture
 //! truncated a packet. Both are ordered by offset.
@@ -9,8 +9,8 @@ use enjamb::Time;
 
 use crate::options::Overlap;
 
-/// The bytes that a held piece costs besides its payload: its place in the tree and the allocator's
-/// share.
+/// The bytes that a held piece costs besides its payload, for its place in the tree and the
+/// allocator's overhead.
 const PIECE: usize = 128;
 
 /// The time and the acknowledgement of the segment that a payload came in.
@@ -18,7 +18,7 @@ const PIECE: usize = 128;
 pub(super) struct SegmentInfo {
     /// The time at which it was captured.
     pub(super) time: Time,
-    /// The sequence number up to which its sender had received the other side's bytes.
+    /// The sequence number up to which its sender had received the bytes of the other side.
     pub(super) acknowledgement: Option<u32>,
 }
 
@@ -53,7 +53,7 @@ impl HeldData {
         self.weight == 0
     }
 
-    /// Returns the memory it takes, in bytes.
+    /// Returns the memory that it takes, in bytes.
     pub(super) fn weight(&self) -> usize {
         self.weight
     }
@@ -76,7 +76,7 @@ impl HeldData {
         self.lost_to.max(piece.unwrap_or(0))
     }
 
-    /// Returns where the pieces end that follow each other without a hole from `offset` on.
+    /// Returns the end of the pieces that follow each other without a hole from `offset` on.
     pub(super) fn contiguous(&self, mut offset: u64) -> u64 {
         for (&start, piece) in self.pieces.range(offset..) {
             if start != offset {

@@ -42,7 +42,7 @@ impl Hold {
         Self { reason, at, packets: 0, weight, since: clock.latest, after_segments: clock.segments }
     }
 
-    /// Returns when it will have lasted for `patience`.
+    /// Returns the deadline after a wait of `patience`.
     pub(super) fn deadline(&self, patience: Duration) -> Deadline {
         Deadline { time: later(self.since, patience), segments: self.after_segments + SEGMENTS_MIN }
     }

@@ -1,7 +1,7 @@
 //! The progress of one side's stream. The other side uses it to deliver nothing too early.
 
-/// The offset of the first byte that is known of a stream. It is so far from 0 that earlier bytes
-/// have an offset too.
+/// The offset of the first known byte of a stream. It is so far from 0 that earlier bytes have an
+/// offset too.
 pub(super) const ORIGIN: u64 = 1 << 32;
 
 /// The largest window of TCP (RFC 7323, section 2.3). No valid segment is further ahead.
@@ -24,7 +24,8 @@ impl Progress {
         Self { base, next, fin, beginning_unknown }
     }
 
-    /// Returns whether all bytes before `acknowledgement` were delivered, or it cannot be known.
+    /// Returns whether all bytes before `acknowledgement` were delivered, or nothing is known about
+    /// that.
     pub(super) fn covers(&self, acknowledgement: Option<u32>) -> bool {
         self.undelivered(acknowledgement) == 0 && !(self.beginning_unknown && acknowledgement.is_some())
     }

@@ -1,12 +1,12 @@
 //! All connections of a capture at the same time.
 //!
-//! Everything is bounded: how many connections are followed, how much data is held in each stream
-//! and in all, how long missing bytes are waited for. A connection that has ended leaves a record,
-//! so that its last acknowledgements and repeated FINs do not open another one. The number of
-//! records is bounded too.
+//! Everything is bounded: the number of connections, the data that is held in each stream and in
+//! all, and the time to wait for missing bytes. A connection that has ended leaves a record, so its
+//! last acknowledgements and repeated FINs do not open another one. The number of records is
+//! bounded too.
 //!
-//! Packets that are in the file in another order than they were captured in must not make anything
-//! be given up: see [`CaptureClock`](crate::reassembly::clock).
+//! Packets may be in the file in another order than they were captured. That alone must not make
+//! the reassembler give anything up: see [`CaptureClock`](crate::reassembly::clock).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -24,17 +24,17 @@ use crate::reassembly::flow_table::{EndedFlow, FlowState, FlowTable};
 use crate::segment::Segment;
 use crate::summary::Summary;
 
-/// The limit for remembered connections that have ended. Those that ended first are forgotten
-/// first.
+/// The maximum number of remembered connections that have ended. The connections that ended first
+/// are forgotten first.
 const ENDED_MAX: usize = 65_536;
 
 /// The time after the end of a connection in which a segment without SYN cannot open another one
-/// between the same endpoints, in capture time. Most systems take this time for TIME-WAIT (RFC
-/// 9293, section 3.6.1 asks for twice the lifetime of a segment).
+/// between the same endpoints, in capture time. Most systems use this time for TIME-WAIT (RFC 9293,
+/// section 3.6.1 requires twice the lifetime of a segment).
 const TIME_WAIT: Duration = Duration::from_secs(60);
 
-/// The limit for delivered bytes that are kept for comparison with retransmissions, in all streams.
-/// Beyond that they are not compared.
+/// The maximum number of delivered bytes that are kept for comparison with retransmissions, in all
+/// streams. Beyond that, retransmissions are not compared.
 const RECENT_IN_ALL: usize = 32 << 20;
 
 /// Puts segments in order and reports connections to a tap. Pass the same tap to every call.
@@ -102,15 +102,15 @@ impl Reassembler {
         &self.summary
     }
 
-    /// Returns what was given up or is contradictory: the first 16 incidents of each kind, in the
-    /// order in which they were seen.
+    /// Returns the first 16 incidents of each kind, in the order in which they were seen: things
+    /// that were given up or are contradictory.
     #[must_use]
     pub fn incidents(&self) -> &[Incident] {
         self.incidents.list()
     }
 
-    /// Returns how many bytes are held because of holes, with their overhead. It is never more than
-    /// [`Options::held_in_all`] after a call.
+    /// Returns the number of bytes that are held because of holes, with their overhead. It is never
+    /// more than [`Options::held_in_all`] after a call.
     #[must_use]
     pub fn held(&self) -> usize {
         self.held

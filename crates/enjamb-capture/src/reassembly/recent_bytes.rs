@@ -1,7 +1,7 @@
 //! The last bytes that a stream delivered. Retransmissions are compared with them.
 
-/// The number of bytes that are kept: more than a segment has on most links, so that an immediate
-/// retransmission can be compared.
+/// The number of bytes that are kept. That is more than a segment has on most links, so an
+/// immediate retransmission can be compared.
 const RECENT: usize = 2048;
 
 /// A ring: the byte at offset `n` is at `n % RECENT`. It is allocated with the first byte.

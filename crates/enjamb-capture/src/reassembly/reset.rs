@@ -1,11 +1,11 @@
-//! Resets, and which of them count.
+//! Resets, and the rules for accepting them.
 //!
-//! On the wire, a reset ends a connection at once. In a capture it does not: bytes that were under
-//! way are captured after it, segments are out of order, and some resets are forged by a third
-//! party and ignored by both ends. So after a reset that its receiver would accept (RFC 9293,
-//! section 3.5.3), the connection *lingers*. Data that still comes is delivered. Both sides are
-//! reported as reset only when [`LINGER`] has passed in the capture. If a stream continues after
-//! its own sender's reset, the reset was forged.
+//! On the wire, a reset ends a connection at once. In a capture it does not: bytes in flight are
+//! captured after it, segments are out of order, and some resets are forged by a third party and
+//! ignored by both ends. So after a reset that its receiver would accept (RFC 9293, section 3.5.3),
+//! the connection *lingers*. Data that still arrives is delivered. Both sides are reported as reset
+//! only when [`LINGER`] has passed in the capture. If a stream continues after its own sender's
+//! reset, the reset was forged.
 
 use std::time::Duration;
 
@@ -35,15 +35,14 @@ impl Reset {
     }
 }
 
-/// Returns whether the receiver of a reset would accept it. `stream` is that of its sender.
+/// Returns whether the receiver of a reset would accept it. `stream` is the stream of its sender.
 pub(super) fn is_acceptable(segment: &Segment<'_>, stream: &Stream, other: &Stream) -> bool {
     match (stream.offset(segment.sequence), segment.acknowledgement) {
         (Some(offset), _) => {
             let next = stream.next;
-            // The receiver may still have waited for bytes that were captured, but did not reach
-            // it.
+            // The receiver may still have waited for bytes that were captured but did not reach it.
             let expected = stream.acked.clamp(stream.first(), next);
-            // Before a SYN was answered nothing is under way. A reset with other numbers belongs to
+            // Before a SYN was answered nothing is in flight. A reset with other numbers belongs to
             // an earlier connection.
             let under_way = if stream.synchronised() && !other.synchronised() { 0 } else { WINDOW_MAX };
             (expected as i64..=next as i64 + under_way).contains(&offset)

@@ -14,9 +14,9 @@
 //!
 //! A byte before `next` is a repetition. It is dropped, and compared with the last bytes delivered.
 //! A byte after `next` is held, in pieces that do not overlap. The bytes that fill the first hole
-//! are delivered, then the pieces after it, each as it came.
+//! are delivered, then the pieces after it, each as it arrived.
 //!
-//! Holes are not the only [reason](HoldReason) to hold data. None is given up because of an
+//! Holes are not the only [reason](HoldReason) to hold data. No hole is given up because of an
 //! acknowledgement alone: captures do contain acknowledgements before the bytes that they
 //! acknowledge. See [`Stream::wait`].
 //!
@@ -89,9 +89,9 @@ pub(super) struct Stream {
     acked_early: Option<u32>,
     /// Whether any acknowledgement of the other side was captured.
     acknowledged: bool,
-    /// Up to this offset, delivery does not wait for an acknowledgement.
+    /// The offset up to which delivery does not wait for an acknowledgement.
     released: u64,
-    /// While the other side's stream is at this offset, nothing waits for it.
+    /// The offset of the other side's stream at which nothing waits for it.
     pub(super) unordered_at: Option<u64>,
     pub(super) hold: Option<Hold>,
     /// The time at which the last chunk was captured. `None` after a gap.
@@ -101,10 +101,10 @@ pub(super) struct Stream {
     gaps: VecDeque<(u64, u64)>,
 }
 
-/// The limit for remembered gaps of a stream.
+/// The maximum number of remembered gaps of a stream.
 const GAPS_MAX: usize = 16;
 
-/// The sequence numbers of a stream that were delivered or reported as gaps.
+/// The range of a stream's sequence numbers that were delivered or reported as gaps.
 #[derive(Clone, Copy)]
 pub(super) struct DeliveredRange {
     /// The sequence number of the first byte.
@@ -114,8 +114,7 @@ pub(super) struct DeliveredRange {
 }
 
 impl DeliveredRange {
-    /// Returns whether all of these bytes are in the range. In a stream of 4 GiB, every byte may
-    /// be.
+    /// Returns whether all of these bytes are in the range. In a stream of 4 GiB, any byte may be.
     pub(super) fn contains(self, sequence: u32, length: u64) -> bool {
         let end = u64::from(sequence.wrapping_sub(self.first)) + length;
         self.length == u32::MAX || end <= u64::from(self.length)
@@ -142,7 +141,7 @@ impl Stream {
         self.first
     }
 
-    /// Returns how many bytes were delivered or reported as gaps.
+    /// Returns the number of bytes that were delivered or reported as gaps.
     pub(super) fn position(&self) -> u64 {
         self.next - self.first
     }
@@ -179,7 +178,8 @@ impl Stream {
         Some(self.next as i64 + i64::from(ahead))
     }
 
-    /// Returns where the bytes end that were delivered, or are held with no hole before them.
+    /// Returns the offset at which the bytes end that were delivered, or are held with no hole
+    /// before them.
     fn frontier(&mut self) -> u64 {
         if !self.settled {
             // The beginning moves with every earlier segment, so no piece can be skipped for good.
@@ -215,7 +215,8 @@ impl Stream {
         }
     }
 
-    /// Returns why held data, or the end of the stream, is held back. `None` if nothing is.
+    /// Returns the reason why held data, or the end of the stream, is held back. `None` if nothing
+    /// is.
     pub(super) fn hold_reason(&self, context: &StreamContext<'_>) -> Option<HoldReason> {
         if self.held.is_empty() && self.fin.is_none_or(|fin| fin <= self.next && self.settled) {
             return None;
@@ -246,8 +247,8 @@ impl Stream {
         context.other.covers(acknowledgement) || self.unordered_at == Some(context.other.next())
     }
 
-    /// Returns how many bytes of the other side the first held piece acknowledges that were not
-    /// delivered.
+    /// Returns the number of undelivered bytes of the other side that the first held piece
+    /// acknowledges.
     pub(super) fn undelivered_before(&self, context: &StreamContext<'_>) -> u64 {
         self.held.first().map_or(0, |(_, piece)| context.other.undelivered(piece.info.acknowledgement))
     }
@@ -313,7 +314,7 @@ impl Stream {
         deliver(time, Delivery::Gap(missing));
     }
 
-    /// Returns how many of the bytes from `start` to `end` were reported as missing.
+    /// Returns the number of bytes from `start` to `end` that were reported as missing.
     fn reported_missing(&self, start: u64, end: u64) -> u64 {
         self.gaps.iter().map(|&(from, to)| to.min(end).saturating_sub(from.max(start))).sum()
     }

@@ -10,18 +10,18 @@ use crate::link_type::LinkType;
 /// IPv4 and TCP headers without options.
 const HEADERS: usize = 40;
 
-/// The most payload that fits into one IPv4 datagram with its headers: 65,495 bytes.
+/// The maximum payload of one IPv4 datagram with its headers: 65,495 bytes.
 pub(super) const PAYLOAD_MAX: usize = u16::MAX as usize - HEADERS;
 
 /// The time to live of a datagram.
 const HOPS: u8 = 64;
 
 /// The window that every segment announces, scaled by [`WINDOW_SCALE`]: nearly 1 GiB, the largest
-/// window of TCP (RFC 7323), so that no conversation exceeds it.
+/// window of TCP (RFC 7323), so no conversation exceeds it.
 const WINDOW: u16 = u16::MAX;
 const WINDOW_SCALE: u8 = 14;
 
-/// A segment that is made up for bytes that a relay saw.
+/// A segment that is constructed for bytes that a relay received.
 #[derive(Clone, Copy)]
 pub(super) struct SyntheticSegment<'a> {
     pub(super) source: SocketAddr,

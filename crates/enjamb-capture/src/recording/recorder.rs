@@ -1,10 +1,10 @@
 //! Writes conversations as a capture, for Wireshark and for [`read`](crate::read()).
 //!
-//! A relay sees bytes, not packets. So packets are made up around the bytes: a handshake where a
-//! connection was opened, a segment for each chunk, a FIN or a RST where a side ended. Sequence
-//! numbers, acknowledgement numbers and checksums are right: every segment acknowledges all that
-//! was recorded of the other side. A recording that is read back gives the same chunks, gaps,
-//! endings and times.
+//! A relay receives bytes, not packets. So the recorder constructs packets around the bytes: a
+//! handshake where a connection was opened, a segment for each chunk, a FIN or a RST where a side
+//! ended. Sequence numbers, acknowledgement numbers and checksums are right: every segment
+//! acknowledges everything that was recorded of the other side. A recording that is read back gives
+//! the same chunks, gaps, endings and times.
 //!
 //! A gap is a jump in the sequence numbers, on an empty segment whose block states that packets
 //! were lost before it (`epb_dropcount`). So a reader does not wait for the missing bytes.
@@ -17,29 +17,29 @@ use enjamb::{Connection, Ending, Event, Side, Tap, Time};
 use crate::recording::packets::{self, Flag, SyntheticSegment};
 
 /// The longest chunk that is recorded as one packet: 65,495 bytes. A longer chunk becomes several
-/// packets, and as many chunks when it is read back.
+/// packets, and that many chunks when it is read back.
 pub const LONGEST_CHUNK: usize = packets::PAYLOAD_MAX;
 
-/// The limit for bytes of one side that the other side has not acknowledged. It then does so in a
-/// segment of its own.
+/// The maximum number of bytes of one side that the other side has not acknowledged. Beyond it the
+/// other side acknowledges them in a segment of its own.
 const UNACKNOWLEDGED_MAX: u64 = 16 << 20;
 
 /// The longest jump of sequence numbers. A longer gap becomes several jumps.
 const JUMP_MAX: u64 = 1 << 30;
 
-/// The limit for jumps of a gap. The part of a gap beyond 1 TiB is not recorded.
+/// The maximum number of jumps of a gap. The part of a gap beyond 1 TiB is not recorded.
 const JUMPS_MAX: u64 = 1 << 10;
 
 /// A tap that writes pcapng.
 ///
 /// Every packet is written with one `write_all`. So a file that a killed process leaves behind is
 /// readable up to the packet that was being written. Put a buffer around a file to save calls, and
-/// [`flush`](Self::flush) it now and then. After a write error, nothing more is written, and
+/// [`flush`](Self::flush) it from time to time. After a write error, nothing more is written, and
 /// [`finish`](Self::finish) and [`error`](Self::error) return the error.
 ///
 /// A file has no mark for a side that is not closed when its connection is done, or that ended as
-/// [`Ending::Lost`]. Read back, such a connection is done at the end of the file. A RST is written
-/// when both sides have ended.
+/// [`Ending::Lost`]. When the file is read back, such a connection is done at the end of the file.
+/// A RST is written when both sides have ended.
 pub struct Recorder<W: Write> {
     out: W,
     connections: HashMap<u64, ConnectionState>,

@@ -10,7 +10,7 @@ use enjamb_capture::{Options, Overlap, Reassembler, Segment, Summary};
 /// The longest stream, in bytes. All of it is still compared with retransmissions.
 const LONGEST: usize = 1500;
 
-/// The largest number of segments. It is so low that a stream that is joined late waits for all of
+/// The maximum number of segments. It is so low that a stream that is joined late waits for all of
 /// them.
 const MOST: usize = 60;
 

@@ -1,5 +1,5 @@
-//! Tests that require something which may be absent: captures of others, a program. Without it they
-//! are reported as ignored, with the reason.
+//! Tests that require something which may be absent: captures from other projects, a program.
+//! Without it they are reported as ignored, with the reason.
 //!
 //! The standard test harness cannot ignore a test at run time. So a file with such tests sets
 //! `harness = false` in the manifest, and makes its `main` with [`trials`]. Other crates include
@@ -54,8 +54,8 @@ where
     })
 }
 
-/// Captures of others, which are not part of the project: the folder `$ENJAMB_CAPTURES`, by default
-/// `../shared/captures` beside the repository.
+/// Returns the folder with captures from other projects, which are not part of this one:
+/// `$ENJAMB_CAPTURES`, by default `../shared/captures` beside the repository.
 pub(crate) fn captures() -> Result<PathBuf, String> {
     let folder = captures_folder();
     if folder.join("golden").is_dir() {
@@ -64,7 +64,7 @@ pub(crate) fn captures() -> Result<PathBuf, String> {
     Err(format!("no captures in {} (set ENJAMB_CAPTURES)", folder.display()))
 }
 
-/// The script that generates captures, which is beside the captures of others. It requires Python.
+/// Returns the script that generates captures, which is in the same folder. It requires Python.
 pub(crate) fn capture_generator() -> Result<PathBuf, String> {
     let script = captures_folder().join("../tools/gen_capture.py");
     if !script.is_file() {
@@ -73,7 +73,7 @@ pub(crate) fn capture_generator() -> Result<PathBuf, String> {
     program("python3").map(|()| script)
 }
 
-/// Wireshark's command line program.
+/// Checks that Wireshark's command line program can be run.
 pub(crate) fn tshark() -> Result<(), String> {
     program("tshark")
 }

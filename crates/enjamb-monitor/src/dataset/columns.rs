@@ -1,8 +1,8 @@
 //! The columns of a dataset, and records as typed values in them.
 //!
-//! The columns follow from the table of fields: a field is one column, but for a time and an
-//! address, which are two, and for the protocol, which is the partition that a file is in. The
-//! first column, `capture`, is not a field: only the writer knows it.
+//! The columns follow from the table of fields. Most fields are one column. A time and an address
+//! are two columns each, and the protocol is the partition that a file is in. The first column,
+//! `capture`, is not a field: only the writer has its value.
 
 use std::sync::Arc;
 use std::sync::LazyLock;
@@ -19,7 +19,7 @@ use crate::record::{Record, Value, Visitor};
 pub(super) struct Column {
     pub(super) name: String,
     pub(super) kind: Kind,
-    /// Every row has a value.
+    /// Whether every row has a value.
     pub(super) required: bool,
 }
 
@@ -101,7 +101,7 @@ pub(super) fn schema() -> ParquetResult<TypePtr> {
 pub(super) enum Values {
     Small(Vec<i32>),
     Integer(Vec<i64>),
-    /// One text after the other, and the end of each.
+    /// The concatenated texts, and the end of each.
     Text(String, Vec<usize>),
 }
 
@@ -153,8 +153,8 @@ impl Table {
         self.rows += 1;
     }
 
-    /// Appends the row of `from` that `at` is at, and moves `at` to the next one. The column
-    /// `capture` is set to `capture`.
+    /// Appends the row of `from` at `at`, and moves `at` to the next one. The column `capture` is
+    /// set to `capture`.
     pub(super) fn push_row(&mut self, from: &Self, at: &mut Cursor, capture: Option<&str>) {
         let mut row = Row { table: self, column: CAPTURE };
         if let Some(capture) = capture {
@@ -185,7 +185,7 @@ impl Table {
 #[derive(Clone, Debug)]
 pub(super) struct Cursor {
     pub(super) row: usize,
-    /// For each column the place of the next value that is there.
+    /// For each column, the place of its next value.
     places: Vec<usize>,
 }
 

@@ -1,8 +1,8 @@
 //! The files of one partition.
 //!
-//! Rows are gathered by column until a row group is full, since Parquet writes one column of it
-//! after the other. A row group is limited in rows and in bytes. A file is limited in row groups,
-//! and so is the footer that its writer keeps.
+//! Rows are gathered by column until a row group is full, since Parquet writes a row group one
+//! column after the other. A row group is limited in rows and in bytes. A file is limited in row
+//! groups, and so is the footer that its writer keeps in memory.
 
 use std::fs::File;
 use std::io;
@@ -21,7 +21,7 @@ use parquet::schema::types::{ColumnPath, TypePtr};
 
 use crate::dataset::columns::{Cells, Table, Values, schema};
 
-/// The limits of what is gathered and of a file.
+/// The limits of the gathered rows and of a file.
 #[derive(Clone, Copy)]
 pub(super) struct Bounds {
     /// The rows of a row group. Engines share row groups out among their threads.
@@ -70,14 +70,14 @@ impl Form {
     }
 }
 
-/// A file that is not whole yet.
+/// A file that is not complete yet.
 struct Part {
     file: SerializedFileWriter<File>,
     groups: usize,
 }
 
-/// The files of one partition, written one after the other. Each has another name until all are
-/// whole.
+/// The files of one partition, written one after the other. Each has a temporary name until all are
+/// complete.
 pub(super) struct Partition {
     folder: PathBuf,
     gathered: Table,
@@ -132,12 +132,12 @@ impl Partition {
         file.sync_all()
     }
 
-    /// Gives the files, which are all whole, their names.
+    /// Renames the files, which are all complete.
     pub(super) fn publish(&self) -> io::Result<()> {
         (0..self.parts).try_for_each(|part| std::fs::rename(self.path(part, true), self.path(part, false)))
     }
 
-    /// Removes the files, as far as possible.
+    /// Removes the files, where that is possible.
     pub(super) fn discard(&mut self) {
         self.part = None;
         for part in 0..self.parts {
@@ -187,7 +187,7 @@ impl Part {
     }
 }
 
-/// Returns the error of the file, if there is one inside.
+/// Returns the error of the file, if the Parquet error contains one.
 fn io_error(error: ParquetError) -> io::Error {
     match error {
         ParquetError::External(error) => match error.downcast::<io::Error>() {

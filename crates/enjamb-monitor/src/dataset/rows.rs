@@ -9,13 +9,14 @@ use crate::record::Record;
 #[derive(Clone, Debug, Default)]
 pub struct Rows {
     table: Table,
-    /// For each row the number of its connection and the end of its protocol's name in `protocols`.
+    /// For each row, the number of its connection and the end of its protocol's name in
+    /// `protocols`.
     heads: Vec<(Option<u64>, usize)>,
     protocols: String,
     next: Cursor,
 }
 
-/// What the writer has to know of a row before it writes it.
+/// The data of a row that the writer needs before it writes the row.
 pub(super) struct Head<'a> {
     pub(super) connection: Option<u64>,
     /// The name of the protocol. It is empty for a record without one.

@@ -10,7 +10,7 @@ pub struct FilterError {
     text: String,
     at: usize,
     reason: String,
-    /// The error is the name of a field, so the fields are listed.
+    /// Whether the wrong part is the name of a field. Then the message lists all fields.
     lists_fields: bool,
 }
 

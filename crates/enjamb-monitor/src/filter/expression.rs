@@ -6,7 +6,7 @@ use regex::Regex;
 use crate::field::Field;
 use crate::record::{Record, Value};
 
-/// An expression. Chains are flat, so it is nested only as deeply as its text.
+/// An expression. Chains are flat, so the expression is nested only as deeply as its text.
 #[derive(Clone, Debug)]
 pub(super) enum Expression {
     All(Vec<Expression>),

@@ -1,4 +1,4 @@
-//! The parser of filters. Every text gives an expression or an error with a place.
+//! The parser of filters. Every text gives an expression, or an error with a place.
 
 use enjamb::Time;
 use enjamb::units::{self, DurationError, SizeError};
@@ -8,13 +8,13 @@ use crate::field::{Field, FieldType};
 use crate::filter::error::FilterError;
 use crate::filter::expression::{Expression, Order, TextTest};
 
-/// The deepest nesting of an expression.
+/// The maximum nesting of an expression.
 const DEPTH_MAX: usize = 64;
 
-/// The largest size of a compiled regular expression, in bytes.
+/// The maximum size of a compiled regular expression, in bytes.
 const REGEX_SIZE_MAX: usize = 1 << 20;
 
-/// The deepest nesting of a regular expression.
+/// The maximum nesting of a regular expression.
 const REGEX_DEPTH_MAX: u32 = 64;
 
 /// Parses the text of a filter.

@@ -8,7 +8,7 @@ use crate::record::{SideTotal, micros};
 use crate::statistics::distribution::{DURATION, Spread};
 use crate::statistics::summary::{EndingCount, LongConnection};
 
-/// The connections that are kept of those that lasted longest.
+/// The number of connections that are kept, those that lasted longest.
 const LONGEST_MAX: usize = 10;
 
 const ENDINGS: [Ending; 3] = [Ending::Closed, Ending::Reset, Ending::Lost];
@@ -17,10 +17,10 @@ const ENDINGS: [Ending; 3] = [Ending::Closed, Ending::Reset, Ending::Lost];
 #[derive(Clone, Debug)]
 pub(super) struct Connections {
     pub(super) opened: u64,
-    /// Connections that have ended.
+    /// The number of connections that have ended.
     pub(super) over: u64,
     pub(super) panicked: u64,
-    /// By the client's ending and the server's.
+    /// The number of connections by the client's ending and the server's.
     endings: [[u64; 3]; 3],
     pub(super) duration: Spread,
     longest: Vec<Lasted>,

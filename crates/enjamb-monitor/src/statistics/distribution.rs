@@ -31,17 +31,17 @@ impl Powers {
         self.0.iter_mut().zip(more.0).for_each(|(to, more)| *to += more);
     }
 
-    /// How many values were 0, 1, and more.
+    /// Returns how many values were 0, 1, and more.
     pub(super) fn none_one_several(&self) -> NoneOneSeveral {
         NoneOneSeveral { none: self.0[0], one: self.0[1], several: self.0[2..].iter().sum() }
     }
 
-    /// How many values were 2.
+    /// Returns how many values were 2.
     pub(super) fn two(&self) -> u64 {
         self.0[2]
     }
 
-    /// All buckets, in order of size.
+    /// Returns all buckets, in order of size.
     fn buckets(&self) -> impl Iterator<Item = Bucket> {
         self.0.iter().enumerate().map(|(bucket, count)| {
             let (from, to) = match bucket {
@@ -52,7 +52,7 @@ impl Powers {
         })
     }
 
-    /// The buckets that are not empty.
+    /// Returns the buckets that are not empty.
     pub(super) fn seen(&self) -> Vec<Bucket> {
         self.buckets().filter(|bucket| bucket.count > 0).collect()
     }
@@ -79,10 +79,10 @@ const SMALL: usize = 128;
 
 /// A histogram of numbers to a few significant digits. It grows with the largest number.
 ///
-/// Finding the place of a value in an HDR histogram takes longer than everything else that is
-/// counted of a message. But most messages are small, and the answers in one packet to requests in
-/// one packet all took the same time: small values have their own counters, and a repeated value is
-/// added in one step.
+/// Finding the place of a value in an HDR histogram takes longer than all other counting of a
+/// message. But most messages are small, and the answers in one packet to requests in one packet
+/// all took the same time. So small values have their own counters, and a repeated value is added
+/// in one step.
 #[derive(Clone, Debug)]
 pub(super) struct Spread {
     small: Box<[u64; SMALL]>,
@@ -130,7 +130,7 @@ impl Spread {
         let _ = self.histogram.add(&more.histogram);
     }
 
-    /// The histogram of all values.
+    /// Returns the histogram of all values.
     fn histogram(&self) -> Histogram<u64> {
         let mut all = self.clone();
         for (value, count) in self.small.iter().enumerate() {
@@ -148,10 +148,11 @@ impl Spread {
         self.count() == 0
     }
 
-    /// The quantiles, and with `histogram` the histogram too. `None` if there are no values.
+    /// Returns the quantiles, and with `histogram` the histogram too. `None` if there are no
+    /// values.
     ///
-    /// The histogram has the greatest value of each bucket of the HDR histogram, which is what the
-    /// quantiles are.
+    /// The histogram has the greatest value of each bucket of the HDR histogram. The quantiles are
+    /// such values too.
     pub(super) fn quantiles(&self, with_histogram: bool) -> Option<Quantiles> {
         if self.is_empty() {
             return None;
@@ -167,7 +168,8 @@ impl Spread {
         Some(Quantiles { count: self.count(), p50, p90, p99, p999, max: histogram.max(), histogram: listed })
     }
 
-    /// The values in buckets that begin at 0, 1, 2, 3, 5, 7, 10, 15, 22, 33, 47, 68, 100 and so on.
+    /// Returns the values in buckets that begin at 0, 1, 2, 3, 5, 7, 10, 15, 22, 33, 47, 68, 100
+    /// and so on.
     pub(super) fn distribution(&self) -> Vec<Bucket> {
         let mut buckets: Vec<Bucket> = Vec::new();
         let histogram = self.histogram();
@@ -183,7 +185,7 @@ impl Spread {
     }
 }
 
-/// The bucket of a value.
+/// Returns the bucket of a value.
 fn bucket(value: u64) -> (u64, u64) {
     let mut starts = starts();
     let mut from = starts.next().unwrap_or_default();
@@ -196,7 +198,7 @@ fn bucket(value: u64) -> (u64, u64) {
     (from, u64::MAX)
 }
 
-/// The beginnings of the buckets, up to 10^13.
+/// Returns the beginnings of the buckets, up to 10^13.
 fn starts() -> impl Iterator<Item = u64> {
     let decades = (1..=12_u32).flat_map(|decade| STEPS.map(|step| step * 10_u64.pow(decade - 1)));
     [0, 1, 2, 3, 5, 7].into_iter().chain(decades)

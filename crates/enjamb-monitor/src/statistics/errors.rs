@@ -7,8 +7,8 @@ use enjamb::{Message, Outcome, Side};
 use crate::statistics::limits::{ERRORS_MAX, OTHER, PART_MAX};
 use crate::statistics::summary::ErrorCount;
 
-/// The errors that are compared one by one before the words are hashed. Most traffic has one or
-/// two.
+/// The number of errors that are compared one by one before the words are hashed. Most traffic has
+/// one or two.
 const COMPARED_MAX: usize = 4;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,7 +23,7 @@ struct ErrorKey {
 /// The errors that were seen.
 #[derive(Clone, Debug)]
 pub(super) struct Errors {
-    /// How many are counted apart.
+    /// The maximum number of errors that are counted separately.
     most: usize,
     list: Vec<Counted>,
     places: HashMap<ErrorKey, usize, foldhash::fast::RandomState>,
@@ -44,7 +44,7 @@ impl Default for Errors {
 }
 
 impl Errors {
-    /// Counts more errors apart, as one of several workers does.
+    /// Counts more errors separately, as one of several workers does.
     pub(super) fn widen(&mut self) {
         self.most = PART_MAX;
     }
@@ -81,8 +81,8 @@ impl Errors {
         more.list.iter().for_each(|counted| self.count(counted.clone()));
     }
 
-    /// The counts of all parts, as one worker would have counted them: the errors that were seen
-    /// first are counted apart.
+    /// Returns the counts of all parts, as one worker would have counted them: the errors that were
+    /// seen first are counted separately.
     pub(super) fn of_parts(parts: &[&Self]) -> Self {
         let mut errors: Vec<&Counted> = parts.iter().flat_map(|part| &part.list).collect();
         errors.sort_by_key(|counted| counted.first);
@@ -91,7 +91,7 @@ impl Errors {
         all
     }
 
-    /// All errors, the most frequent first.
+    /// Returns all errors, the most frequent first.
     pub(super) fn sorted(&self) -> Vec<ErrorCount> {
         let mut errors: Vec<&Counted> = self.list.iter().collect();
         errors.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.key.cmp(&b.key)));

@@ -1,4 +1,4 @@
-//! Counts of the kinds of messages. A kind has a number, so that it is looked up once for a
+//! Counts of the kinds of messages. A kind has a number, so it is looked up only once for a
 //! message.
 
 use enjamb::Outcome;
@@ -15,7 +15,7 @@ pub(crate) struct KindId(u16);
 /// The kinds of one side.
 #[derive(Clone, Debug)]
 pub(super) struct Kinds {
-    /// How many are counted apart.
+    /// The maximum number of kinds that are counted separately.
     most: usize,
     names: Names,
     /// In the order of the names' numbers.
@@ -30,7 +30,7 @@ struct Kind {
     messages: u64,
     bytes: u64,
     outcomes: Outcomes,
-    /// How long messages of this kind waited for their answers.
+    /// The times that messages of this kind waited for their answers.
     latency: Option<Box<Spread>>,
 }
 
@@ -41,7 +41,7 @@ impl Default for Kinds {
 }
 
 impl Kinds {
-    /// Counts more kinds apart, as one of several workers does.
+    /// Counts more kinds separately, as one of several workers does.
     pub(super) fn widen(&mut self) {
         self.most = PART_MAX;
     }
@@ -104,8 +104,8 @@ impl Kinds {
         }
     }
 
-    /// The counts of all parts, as one worker would have counted them: the kinds that were seen
-    /// first are counted apart. Exact if no part saw more than [`PART_MAX`].
+    /// Returns the counts of all parts, as one worker would have counted them: the kinds that were
+    /// seen first are counted separately. Exact if no part saw more than [`PART_MAX`].
     pub(super) fn of_parts(parts: &[&Self]) -> Self {
         let mut kinds: Vec<&Kind> = parts.iter().flat_map(|part| &part.list).collect();
         // Stable: the kinds of one step belong to one part, which saw them in this order.
@@ -115,7 +115,7 @@ impl Kinds {
         all
     }
 
-    /// The kinds of which there were messages, the most frequent first.
+    /// Returns the kinds that have messages, the most frequent first.
     pub(super) fn sorted(&self) -> Vec<KindCount> {
         let mut kinds: Vec<&Kind> = self.list.iter().filter(|kind| kind.messages > 0).collect();
         kinds.sort_by(|a, b| b.messages.cmp(&a.messages).then_with(|| a.name.cmp(&b.name)));
@@ -128,7 +128,7 @@ impl Kinds {
         kinds.into_iter().map(summary).collect()
     }
 
-    /// The latencies of the kinds that were answered, the most frequently answered first.
+    /// Returns the latencies of the kinds that were answered, the most frequently answered first.
     pub(super) fn latencies(&self, with_histograms: bool) -> Vec<KindLatency> {
         let answered = self.list.iter().filter_map(|kind| {
             let latency_us = kind.latency.as_ref()?.quantiles(with_histograms)?;

@@ -1,9 +1,9 @@
-//! Numbers for names that are seen again and again.
+//! Numbers for names that occur again and again.
 //!
 //! There are millions of messages and a few kinds, so the counters of a kind must be found without
-//! hashing its name each time. Two words and the length hold a name of up to 16 bytes exactly. So a
-//! small table finds a name that was seen before by comparing three numbers; the hash map behind it
-//! holds all names.
+//! hashing its name each time. Two words and the length represent a name of up to 16 bytes exactly.
+//! So a small table finds a known name by comparing three numbers; the hash map behind it contains
+//! all names.
 
 use std::collections::HashMap;
 

@@ -1,7 +1,7 @@
-//! The summary: what was counted, as plain data.
+//! The summary: all counts, as plain data.
 //!
 //! The JSON record of type `summary`, the tables for people and the HTML report are all made from
-//! these types, so they cannot differ. A count that is 0 is there; a value that does not exist (a
+//! these types, so they cannot differ. A count of 0 is present; a value that does not exist (a
 //! latency, if nothing was answered) is absent.
 
 use enjamb::{Ending, Outcome, Side, Time};
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::time::Rfc3339;
 
-/// The counts of all that was watched, most frequent first in every list.
+/// The counts of all watched traffic, most frequent first in every list.
 ///
 /// Serialized, it is the record of type `summary`, which `docs/records.md` describes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -187,13 +187,13 @@ pub struct Outcomes {
     pub ok: u64,
     /// Whole, and an error that the peer reports.
     pub failed: u64,
-    /// Not the protocol.
+    /// The bytes do not follow the protocol.
     pub malformed: u64,
     /// Cut off.
     pub incomplete: u64,
 }
 
-/// How many had none of something, one, or more.
+/// The number of things that had none, one, or more of something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct NoneOneSeveral {
@@ -238,13 +238,13 @@ pub struct Distribution {
     pub distribution: Vec<Bucket>,
 }
 
-/// How many values lie between two sizes.
+/// The number of values between two sizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Bucket {
     /// The smallest size of the bucket.
     pub from: u64,
-    /// The largest size of the bucket. [`u64::MAX`]: there is none.
+    /// The largest size of the bucket. [`u64::MAX`] means that there is no largest size.
     pub to: u64,
     /// The number of values.
     pub count: u64,

@@ -7,10 +7,10 @@ use enjamb::{Outcome, Side};
 use crate::statistics::summary::{Bucket, Quantiles, SideSummary, Summary};
 use crate::time::push_duration;
 
-/// The longest list. The record has all that was counted.
+/// The maximum length of a list. The record has everything.
 const LISTED_MAX: usize = 20;
 
-/// The connections that are listed of those that lasted longest.
+/// The number of connections that are listed, those that lasted longest.
 const LONGEST_MAX: usize = 5;
 
 /// The columns of a name at the left.
@@ -116,7 +116,7 @@ fn lengths(summary: &Summary, f: &mut Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
-/// Two distributions over the same buckets, side by side.
+/// Writes two distributions over the same buckets, side by side.
 fn buckets(title: &str, client: &[Bucket], server: &[Bucket], f: &mut Formatter<'_>) -> fmt::Result {
     let mut bounds: Vec<(u64, u64)> = client.iter().chain(server).map(|bucket| (bucket.from, bucket.to)).collect();
     bounds.sort_unstable();

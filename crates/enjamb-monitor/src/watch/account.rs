@@ -1,5 +1,5 @@
-//! The bookkeeping of one connection: what each side sent, where its chunks begin, and which
-//! requests wait for an answer.
+//! The bookkeeping of one connection: the bytes of each side, the beginnings of its chunks, and the
+//! requests that wait for an answer.
 
 use std::collections::VecDeque;
 
@@ -10,18 +10,18 @@ use crate::record::{SideTotal, micros};
 use crate::statistics::{KindId, Statistics};
 use crate::watch::waiting::Waiting;
 
-/// The chunks of one message whose places are kept. Those beyond are counted as cuts of it, but
-/// have no place.
+/// The maximum number of chunks of one message whose places are kept. Those beyond count as cuts of
+/// the message, but have no place.
 const CHUNKS_MAX: usize = 1 << 12;
 
-/// Everything of a connection but its session.
+/// Everything of a connection except its session.
 pub(super) struct Account {
     pub(super) opened: Time,
     pub(super) sides: [SideAccount; 2],
     pub(super) waiting: Waiting,
-    /// Something of the connection was wanted, so the connection is counted.
+    /// Whether something of the connection was wanted, so that the connection is counted.
     pub(super) counted: bool,
-    /// The bytes that are kept of each side, if messages are to be shown.
+    /// The kept bytes of each side, if messages are to be shown.
     pub(super) shown: Option<(Show, [Kept; 2])>,
 }
 
@@ -33,9 +33,9 @@ pub(super) struct SideAccount {
     pub(super) offset: u64,
     /// The end of the last message.
     pub(super) reported: u64,
-    /// The chunks that no message has reached yet: their beginning and their time. The newest is
-    /// kept here and not with the others, since mostly there is no other one, and then no other
-    /// memory is touched.
+    /// The beginning and the time of each chunk that no message has reached yet. The newest chunk
+    /// is separate from the others: usually it is the only one, and then no other memory is
+    /// touched.
     newest: Option<(u64, Time)>,
     chunks: VecDeque<(u64, Time)>,
     /// The number of further chunks, and the time of the last of them.
@@ -133,7 +133,7 @@ impl Account {
         Some(Payload { form: show.form, offset: message.span.offset, bytes, more })
     }
 
-    /// Notes that a message was reported that nobody wants to see.
+    /// Notes that a message was reported that is not to be shown.
     pub(super) fn pass(&mut self, message: &Message<'_>) {
         if let Some((_, kept)) = &mut self.shown {
             kept[message.side.index()].pass(message.span);

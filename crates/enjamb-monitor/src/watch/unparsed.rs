@@ -1,12 +1,12 @@
-//! The session that takes the place of one that panicked.
+//! The session that replaces one that panicked.
 
 use enjamb::{Ending, Message, Outcome, Session, Side, Span};
 
-/// The reason of the messages that stand for bytes after a panic.
+/// The reason of the messages that represent bytes after a panic.
 const REASON: &str = "its session panicked";
 
-/// Parses nothing. What no message has claimed is one message of kind `unparsed` for each side, up
-/// to each gap and to the end of the stream.
+/// A session that parses nothing. For each side, the bytes that no message has claimed are one
+/// message of kind `unparsed`, up to each gap and to the end of the stream.
 pub(super) struct Unparsed {
     protocol: String,
     sides: [Rest; 2],
@@ -22,7 +22,7 @@ pub(super) struct Rest {
 }
 
 impl Unparsed {
-    /// Goes on where a session of the protocol `protocol` stopped.
+    /// Continues where a session of the protocol `protocol` stopped.
     pub(super) fn new(protocol: String, sides: [Rest; 2]) -> Self {
         Self { protocol, sides }
     }

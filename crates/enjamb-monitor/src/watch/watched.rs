@@ -15,8 +15,8 @@ use crate::watch::waiting::Waiting;
 
 /// One connection under watch, for a source that keeps its connections apart.
 ///
-/// A session that panics costs its own connection only. An error record names the connection,
-/// [`Statistics`] counts it, and the connection goes on: its bytes, gaps and endings are counted,
+/// A session that panics affects its own connection only. An error record names the connection,
+/// [`Statistics`] counts it, and the connection continues: its bytes, gaps and endings are counted,
 /// and its bytes are messages of kind `unparsed`.
 pub struct Watched {
     connection: Connection,
@@ -25,10 +25,10 @@ pub struct Watched {
 }
 
 /// A connection that has not sent anything yet, and has no session. A port scan opens a million of
-/// them, so it holds only what cannot be made later.
+/// them, so this type contains only what cannot be made later.
 pub(super) struct Pending {
     opened: Time,
-    /// Something of the connection was wanted, so the connection is counted.
+    /// Whether something of the connection was wanted, so that the connection is counted.
     counted: bool,
 }
 
@@ -43,7 +43,7 @@ impl Pending {
         Self { opened: time, counted }
     }
 
-    /// Opens a session by `open`, which may panic as the session may.
+    /// Opens a session by `open`, which may panic as sessions may.
     pub(super) fn open_session(
         &self,
         connection: &Connection,
@@ -61,8 +61,8 @@ impl Pending {
     }
 }
 
-/// Runs `work` of a session, and returns its panic. What it has borrowed is thrown away after a
-/// panic, or good in any state: the session is replaced, and counts are counts.
+/// Runs `work` of a session, and returns its panic. After a panic, everything that `work` borrowed
+/// is either dropped or valid in any state: the session is replaced, and counts remain counts.
 fn caught<R>(work: impl FnOnce() -> R) -> Result<R, Panic> {
     catch_panic(AssertUnwindSafe(work))
 }
@@ -98,14 +98,14 @@ impl Watched {
         pending.open_session(connection, || session, time, statistics, out)
     }
 
-    /// Gives the first bytes of each message to the output. To be called before the first chunk.
+    /// Gives the first bytes of each message to the output. Call it before the first chunk.
     #[must_use]
     pub fn showing(mut self, show: Option<Show>) -> Self {
         self.account.shown = show.map(|show| (show, [Kept::new(show.limit), Kept::new(show.limit)]));
         self
     }
 
-    /// Receives an event of the connection, which is open already. Nothing comes after
+    /// Receives an event of the connection, which is open already. No event may follow
     /// [`Event::Done`].
     pub fn event(&mut self, time: Time, event: Event<'_>, statistics: &mut Statistics, out: &mut dyn Output) {
         match event {
@@ -117,7 +117,7 @@ impl Watched {
         }
     }
 
-    /// The requests that wait for their answers.
+    /// Returns the requests that wait for their answers.
     pub(super) fn waiting(&mut self) -> &mut Waiting {
         &mut self.account.waiting
     }
@@ -138,7 +138,8 @@ impl Watched {
         account.offset = account.offset.saturating_add(missing);
         let fed = Fed { offset: account.offset, bytes: &[] };
         let record = Record::Gap { connection: &self.connection, time, side, offset, missing };
-        // A gap of 0 bytes is for the session alone: the capture joined the stream in its middle.
+        // A gap of 0 bytes is for the session alone: it means that the capture joined the stream in
+        // the middle.
         if missing > 0 && out.wants(&record) {
             self.account.count(statistics, time);
             out.record(&record);
@@ -186,7 +187,8 @@ impl Watched {
     }
 
     /// Calls the session, writes and counts its messages, and returns their number. `fed` is the
-    /// chunk or the gap that it is fed, and `before` has the offsets of both sides before that.
+    /// chunk or the gap that the session receives, and `before` has the offsets of both sides
+    /// before that.
     fn call(
         &mut self,
         call: Call<'_>,
@@ -234,8 +236,8 @@ impl Watched {
         });
     }
 
-    /// Puts a session that parses nothing in the place of one that panicked. `before` has the
-    /// offsets of both sides before the call.
+    /// Replaces a session that panicked by one that parses nothing. `before` has the offsets of
+    /// both sides before the call.
     fn replace(
         &mut self,
         panic: &Panic,
@@ -246,8 +248,8 @@ impl Watched {
     ) {
         let Self { connection, session, account } = self;
         account.panicked(connection, time, panic, statistics, out);
-        // The session may panic here too: then the protocol has no name, and what it holds is
-        // leaked or gone.
+        // The session may panic here too: then the protocol has no name, and the session's memory
+        // is leaked or freed.
         let protocol = caught(|| session.protocol().to_owned()).unwrap_or_default();
         let rest = |side: usize| Rest { start: account.sides[side].reported, fed: before[side] };
         let broken = std::mem::replace(session, Box::new(Unparsed::new(protocol, [rest(0), rest(1)])));

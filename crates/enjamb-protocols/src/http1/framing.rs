@@ -21,7 +21,7 @@ pub(super) enum Framing {
     Length(u64),
     /// A body in chunks.
     Chunked,
-    /// A body that ends with the stream.
+    /// A body up to the end of the stream.
     Close,
     /// Not HTTP: both sides change their protocol here.
     Tunnel,
@@ -36,7 +36,7 @@ pub(super) struct BodyFields {
 }
 
 impl BodyFields {
-    /// Takes note of a field, if it is one of these two.
+    /// Notes a field, if it is one of these two.
     pub(super) fn see(&mut self, name: &str, value: &[u8]) {
         match name.len() {
             14 if name.eq_ignore_ascii_case("content-length") => self.see_length(value),

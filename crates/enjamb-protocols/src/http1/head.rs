@@ -11,7 +11,7 @@ use super::framing::BodyFields;
 use super::method;
 use super::syntax_error::SyntaxError;
 
-/// The most fields of a head.
+/// The maximum number of fields of a head.
 const FIELDS_MAX: usize = 256;
 
 /// A parsed head.
@@ -56,7 +56,7 @@ pub(super) fn read(side: Side, bytes: &[u8]) -> Result<(Head, BodyFields), Synta
 }
 
 /// Parses the head of a request. Tolerates several spaces between the parts of the request line, as
-/// RFC 9112, section 3, allows and servers do.
+/// RFC 9112, section 3, allows and as servers do.
 fn request(bytes: &[u8]) -> Result<(Head, BodyFields), SyntaxError> {
     let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
     let mut request = Request::new(&mut []);

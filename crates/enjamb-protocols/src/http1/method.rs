@@ -20,7 +20,7 @@ impl Method {
 }
 
 /// Returns the kind of a message with this method: the method itself, if it is in use (the common
-/// ones of IANA's registry). Others have none, so that strangers cannot invent kinds.
+/// ones of IANA's registry). Other methods have no kind of their own, so peers cannot invent kinds.
 pub(super) fn kind(method: &[u8]) -> Option<&'static str> {
     macro_rules! known {
         ($($name:literal)*) => {

@@ -19,7 +19,7 @@ use std::collections::VecDeque;
 
 use super::method::Method;
 
-/// The most runs of requests that wait for their answers on one connection.
+/// The maximum number of runs of requests that wait for their answers on one connection.
 ///
 /// A run is any number of requests in a row that need the same kind of response, so a server that
 /// never answers costs one run, unless the client mixes `HEAD` or `CONNECT` with other methods. A
@@ -31,11 +31,11 @@ pub const OUTSTANDING_RUNS_MAX: usize = 512;
 #[derive(Debug, Default)]
 pub(super) struct Pairing {
     waiting: VecDeque<Run>,
-    /// More requests may follow those in the queue, which were not seen.
+    /// Whether unseen requests may follow those in the queue.
     hidden: bool,
-    /// Some of the first requests in the queue may have been answered.
+    /// Whether some of the first requests in the queue may have been answered.
     doubt: bool,
-    /// The client sends requests before the last one is answered.
+    /// Whether the client sends requests before the last one is answered.
     pipelines: bool,
 }
 
@@ -88,7 +88,7 @@ impl Pairing {
         }
     }
 
-    /// Returns the request that the response to come answers. Removes it from the queue unless the
+    /// Returns the request that the next response answers. Removes it from the queue unless the
     /// response is `interim`.
     pub(super) fn answer(&mut self, interim: bool) -> Request {
         let request = self.peek();
@@ -109,24 +109,24 @@ impl Pairing {
         }
     }
 
-    /// Returns the request that the response to come answers.
+    /// Returns the request that the next response answers.
     pub(super) fn peek(&self) -> Request {
         let Some(run) = self.waiting.front() else { return Request::default() };
         let only = self.waiting.len() == 1 && run.count == 1 && !self.hidden;
         Request { ordinal: (!self.doubt || only).then_some(run.first), method: run.method }
     }
 
-    /// Takes note of a gap in the requests.
+    /// Notes a gap in the requests.
     pub(super) fn requests_lost(&mut self) {
         self.hidden = true;
     }
 
-    /// Takes note of a gap in the responses.
+    /// Notes a gap in the responses.
     pub(super) fn responses_lost(&mut self) {
         self.doubt = !self.waiting.is_empty();
     }
 
-    /// Returns the bytes that the queue holds.
+    /// Returns the number of bytes that the queue holds.
     pub(super) fn held(&self) -> usize {
         self.waiting.len() * size_of::<Run>()
     }

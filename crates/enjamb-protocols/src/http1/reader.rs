@@ -9,7 +9,7 @@
 //! Seek{..} ──a line that begins a message──► Fields       (behind a gap)
 //! ```
 //!
-//! A head is kept until its message was emitted, since the message refers to it. Of a body only its
+//! A head is kept until its message was emitted, since the message refers to it. Of a body only the
 //! length is kept.
 
 use core::num::NonZeroUsize;
@@ -26,16 +26,17 @@ use super::resync;
 use super::syntax_error::SyntaxError;
 use crate::line_feed::line_feed;
 
-/// The longest head, in bytes.
+/// The maximum length of a head, in bytes.
 const HEAD_MAX: usize = 64 * 1024;
 
-/// The longest line before a chunk, in bytes, extensions included.
+/// The maximum length of a line before a chunk, in bytes, extensions included.
 const CHUNK_LINE_MAX: usize = 16 * 1024;
 
-/// The most trailers of a message, in bytes.
+/// The maximum length of the trailers of a message, in bytes.
 const TRAILERS_MAX: usize = 64 * 1024;
 
-/// How many bytes of the end of a line are searched for the beginning of a message behind a gap.
+/// The number of bytes at the end of a line that are searched for the beginning of a message behind
+/// a gap.
 const SEEK_MAX: usize = 8 * 1024;
 
 /// The largest buffer that is kept between messages. A larger one is freed.
@@ -49,7 +50,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0";
 pub(super) enum Event {
     /// A head is whole, and a body follows.
     Head,
-    /// A message is whole. If no body followed, its head was not announced.
+    /// A message is whole. If no body followed, there was no separate event for its head.
     Whole,
     /// The client begins HTTP/2.
     Preface,
@@ -61,13 +62,13 @@ pub(super) struct Reader {
     side: Side,
     state: State,
     lf: Terminator,
-    /// The head of the message in progress, as far as it has come.
+    /// The part of the message's head that has arrived.
     head: Vec<u8>,
-    /// Where in the head the line in progress begins.
+    /// The offset in the head at which the line in progress begins.
     line_start: usize,
     /// A line behind the head, or behind a gap, that came in pieces.
     line: Vec<u8>,
-    /// Where a message begins that was found behind a gap, until it is taken.
+    /// The offset at which a message begins that was found behind a gap, until it is taken.
     pub(super) resumed: Option<u64>,
     pub(super) message: MessageState,
     /// The requests that wait for their answers. Only the reader of the responses uses it.
@@ -84,9 +85,9 @@ pub(super) struct MessageState {
     /// Whether it refuses a `CONNECT`.
     pub(super) refuses_tunnel: bool,
     pub(super) answers: Option<u64>,
-    /// Bytes of its body so far, including lost ones.
+    /// The number of bytes of its body so far, including lost ones.
     pub(super) body: u64,
-    /// Bytes of its body that were lost.
+    /// The number of bytes of its body that were lost.
     pub(super) lost: u64,
     trailers: usize,
 }
@@ -101,7 +102,7 @@ enum State {
     ChunkData,
     ChunkEnd,
     Trailers,
-    /// Behind a gap. The first line may lack its beginning.
+    /// The search behind a gap. The first line may lack its beginning.
     Seek {
         first: bool,
     },
@@ -160,7 +161,7 @@ impl Reader {
         }
     }
 
-    /// The head of the message in progress, as far as it has come.
+    /// Returns the part of the message's head that has arrived.
     pub(super) fn head(&self) -> &[u8] {
         &self.head
     }
@@ -178,7 +179,7 @@ impl Reader {
         self.message = MessageState::default();
     }
 
-    /// Looks for the beginning of a message from here on.
+    /// Searches for the beginning of a message from here on.
     pub(super) fn seek(&mut self) {
         self.clear();
         self.state = State::Seek { first: true };
@@ -194,7 +195,7 @@ impl Reader {
         matches!(self.state, State::Seek { .. })
     }
 
-    /// Returns whether there is more of a message than blank lines before it.
+    /// Returns whether more of a message was seen than the blank lines before it.
     pub(super) fn is_in_message(&self) -> bool {
         self.state != State::Start || self.head.iter().any(|&byte| byte != b'\r')
     }
@@ -204,7 +205,7 @@ impl Reader {
         self.is_seeking() || !self.is_in_message()
     }
 
-    /// Returns the method of a request whose head cannot be parsed. Servers look at the method even
+    /// Returns the method of a request whose head cannot be parsed. Servers use the method even
     /// then, but none opens a tunnel for such a request.
     pub(super) fn method_begun(&self) -> Method {
         if self.message.method() == Method::Head || self.head.starts_with(b"HEAD ") {
@@ -214,7 +215,7 @@ impl Reader {
         }
     }
 
-    /// Returns the error of a frame that passed the limit.
+    /// Returns the error of a frame that exceeded the limit.
     pub(super) fn too_long(&self) -> SyntaxError {
         match self.state {
             State::ChunkSize => SyntaxError::ChunkLineTooLong,
@@ -257,7 +258,7 @@ impl Reader {
             return if self.head.len() > HEAD_MAX { Err(SyntaxError::HeadTooLong) } else { self.end_of_head() };
         }
         if self.resumed.is_some() && !is_field(line) {
-            // The line that looked like the beginning of a message behind the gap was none. This
+            // The line behind the gap looked like the beginning of a message, but was none. This
             // line may be one.
             self.line = line.to_vec();
             self.resumed = None;
@@ -377,7 +378,7 @@ impl Reader {
         value
     }
 
-    /// Handles a whole line behind a gap: looks for the beginning of a message in it.
+    /// Searches a whole line behind a gap for the beginning of a message.
     fn end_of_sought_line(&mut self, frame: FrameInfo) -> Step<Event> {
         let from_its_beginning = self.state != State::Seek { first: true };
         let line = self.line.get(self.line.len().saturating_sub(SEEK_MAX)..).unwrap_or_default();
@@ -425,7 +426,7 @@ impl Reader {
                 self.state = State::ChunkEnd;
                 Ok(Step::quiet().until(self.lf.clone()))
             }
-            // The state stays: how the stream ended decides whether the message is whole.
+            // The state stays: the ending of the stream decides whether the message is whole.
             State::ToClose => Ok(Step::event(Event::Whole).stop()),
             State::Seek { .. } => {
                 self.keep_end(last);
@@ -461,7 +462,7 @@ fn whole_head(chunk: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// Appends `piece`. The capacity doubles as a vector's does, but never passes `most` and an LF.
+/// Appends `piece`. The capacity doubles as a vector's does, but never exceeds `most` and an LF.
 fn keep(buffer: &mut Vec<u8>, piece: &[u8], most: usize) {
     let needed = buffer.len() + piece.len() + 1;
     if needed > buffer.capacity() {
@@ -498,8 +499,8 @@ impl Handler for Reader {
         Ok(self.ended(last, frame)?)
     }
 
-    /// Reads a head that lies whole in the chunk. Most do, and they have many lines. A malformed
-    /// head is left to the lines, which find the place of the error.
+    /// Reads a head that lies whole in the chunk. Most heads do, and they have many lines. A
+    /// malformed head is left to the reading by lines, which finds the place of the error.
     fn glance(&mut self, chunk: &[u8]) -> Option<Glance<Event>> {
         if self.state != State::Start || !self.head.is_empty() {
             return None;

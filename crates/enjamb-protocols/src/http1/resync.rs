@@ -1,14 +1,14 @@
 //! The search for the beginning of a message behind a gap.
 //!
-//! A body need not end in LF, so the line that begins the next message may contain the end of a
-//! body first. The end of a start line is certain, and it is read backwards from there. A method
+//! A body need not end in LF, so the line that begins the next message may begin with the end of a
+//! body. The end of a start line is certain, and the line is read backwards from there. A method
 //! that may not begin the line must be a well-known one.
 
 use super::line::{is_token, without_cr};
 use super::method;
 
-/// Returns where in a line, without its LF, a request line begins that ends with the line.
-/// `from_its_beginning`: nothing of the line is missing.
+/// Returns the place in a line, without its LF, where a request line begins that ends with the
+/// line. `from_its_beginning`: nothing of the line is missing.
 pub(super) fn request_line(line: &[u8], from_its_beginning: bool) -> Option<usize> {
     let line = without_cr(line);
     let line = line.strip_suffix(b" HTTP/1.1").or_else(|| line.strip_suffix(b" HTTP/1.0"))?;
@@ -27,7 +27,7 @@ pub(super) fn request_line(line: &[u8], from_its_beginning: bool) -> Option<usiz
 /// The longest well-known method, in bytes.
 const METHOD_MAX: usize = 24;
 
-/// Returns where in a line, without its LF, a status line begins.
+/// Returns the place in a line, without its LF, where a status line begins.
 pub(super) fn status_line(line: &[u8]) -> Option<usize> {
     const LENGTH: usize = "HTTP/1.x 200".len();
     let line = without_cr(line);

@@ -6,7 +6,7 @@ use super::line::{is_token, without_cr};
 use super::method;
 use crate::sniff::Sniff;
 
-/// The most bytes that decide.
+/// The maximum number of bytes that are needed to decide.
 const SNIFF_MAX: usize = 64;
 
 /// Returns whether the first bytes of a side are HTTP/1. Decides within 64 bytes.

@@ -7,10 +7,10 @@ use super::head::{Head, StartLine};
 use super::line::without_cr;
 use super::reader::Reader;
 
-/// The most characters of a target in a summary.
+/// The maximum number of characters of a target in a summary.
 const TARGET_SHOWN: usize = 120;
 
-/// The most characters of anything else.
+/// The maximum number of characters of any other part.
 const SHOWN: usize = 60;
 
 /// The summary of the message in a reader.

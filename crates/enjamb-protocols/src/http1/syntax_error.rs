@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// The reason why a message is malformed. The phrases are few, so that they can be counted.
+/// The reason why a message is malformed. There are only a few phrases, so they can be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SyntaxError {
     RequestLine,

@@ -8,12 +8,12 @@
 //!    └──────┴─────────────────────────────────────────────────┘
 //! ```
 //!
-//! Errors are judged where a frame ends, never in the middle of one: the cuts decide how much of it
-//! had arrived there.
+//! Errors are judged at the end of a frame, never in the middle: how much of it has arrived in the
+//! middle depends on the cuts.
 //!
 //! Behind a gap the handler *seeks*: it skips lines until one looks like `*N` and the next like
-//! `$L`, and parses that as a *candidate*. A malformed candidate was no command, and the search
-//! continues.
+//! `$L`, and parses that as a *candidate*. If the candidate is malformed, it was not a command, and
+//! the search continues.
 //!
 //! The server does the same in `processInlineBuffer` and `processMultibulkBuffer` (networking.c),
 //! except that it accepts any byte behind a CR, and any two bytes behind a bulk. Here both must be
@@ -33,8 +33,8 @@ use super::relevance;
 use super::syntax_error::SyntaxError;
 use crate::line_feed::line_feed;
 
-/// The handler of the client's side. It holds the command in progress, or the one that is whole,
-/// until [`clear`](Self::clear).
+/// The handler of the client's side. It holds the command in progress, or the whole one, until
+/// [`clear`](Self::clear).
 #[derive(Clone, Debug)]
 pub(super) struct CommandHandler {
     lf: Terminator,
@@ -42,13 +42,13 @@ pub(super) struct CommandHandler {
     line: LineBuffer,
     excerpt: Excerpt,
     name: Name,
-    /// The arguments still to come, and the number of all. For an inline command, the number so
-    /// far.
+    /// The number of arguments still to come, and the number of all. For an inline command, the
+    /// number so far.
     arguments_left: u64,
     arguments: u64,
     /// Whether blank lines precede it.
     blank_before: bool,
-    /// Where the candidate begins.
+    /// The offset at which the candidate begins.
     candidate_at: Option<u64>,
 }
 
@@ -56,12 +56,12 @@ pub(super) struct CommandHandler {
 enum State {
     /// Nothing of the command's first line was seen.
     First,
-    /// Inside a line that begins with `*`.
+    /// The handler is inside a line that begins with `*`.
     Count,
     Inline(Words),
     ArgLength,
     Payload(Payload),
-    /// Looking for the beginning of a command.
+    /// The handler searches for the beginning of a command.
     Seek,
 }
 
@@ -109,7 +109,7 @@ impl CommandHandler {
         self.candidate_at.is_some() || matches!(self.state, State::Seek)
     }
 
-    /// Returns whether more of a command was seen than white space.
+    /// Returns whether more than white space of a command was seen.
     pub(super) fn is_begun(&self) -> bool {
         !self.is_seeking() && (self.excerpt.begun() > 0 || !self.line.is_empty() || self.arguments_left > 0)
     }

@@ -8,10 +8,10 @@
 
 use std::fmt::{self, Write as _};
 
-/// The most values of a message that are kept.
+/// The maximum number of values of a message that are kept.
 pub(super) const VALUES_MAX: usize = 8;
 
-/// The most bytes of a value that are kept.
+/// The maximum number of bytes of a value that are kept.
 pub(super) const TEXT_MAX: usize = 80;
 
 /// The type of a value.
@@ -57,7 +57,7 @@ impl Value {
 pub(super) enum Size {
     /// Bytes of a text; elements of an array, a set or a push; pairs of a map.
     Known(u64),
-    /// Unknown until its end is announced.
+    /// The size is unknown until the end is announced.
     Streamed,
 }
 
@@ -68,11 +68,11 @@ pub(super) struct Value {
     /// The number of aggregates that contain it.
     pub(super) depth: usize,
     pub(super) size: Size,
-    /// Bytes of its text that arrived, kept or not.
+    /// The number of bytes of its text that arrived, kept or not.
     given: u64,
-    /// Bytes of its text that were lost to gaps.
+    /// The number of bytes of its text that were lost to gaps.
     lost: u64,
-    /// Where its text begins in the excerpt's bytes, and the length of the kept part.
+    /// The place at which its text begins in the excerpt's bytes, and the length of the kept part.
     from: usize,
     kept: usize,
 }
@@ -132,7 +132,7 @@ impl Excerpt {
     }
 
     /// Counts text of the value that began last as lost. Later text is not kept, since it does not
-    /// join the kept part.
+    /// continue the kept part.
     pub(super) fn lose(&mut self, missing: u64) {
         if self.begun as usize == self.values.len()
             && let Some(value) = self.values.last_mut()
@@ -174,7 +174,7 @@ impl Excerpt {
         self.bytes.len() + size_of_val(self.values.as_slice())
     }
 
-    /// Writes a text in quotes, and the size of what was not kept.
+    /// Writes a text in quotes, and the size of the part that was not kept.
     pub(super) fn write_text(&self, f: &mut String, value: &Value) -> fmt::Result {
         let kept = self.kept(value);
         let cut = value.size != Size::Known(kept.len() as u64);
@@ -192,7 +192,7 @@ impl Excerpt {
 }
 
 /// Quotes as `redis-cli` does, but leaves UTF-8 readable. A text that was `cut` ends in an
-/// ellipsis, without a character that the cut broke.
+/// ellipsis, and a character that the cut broke is left out.
 pub(super) fn write_quoted(f: &mut String, text: &[u8], cut: bool) -> fmt::Result {
     f.write_char('"')?;
     if let Ok(text) = std::str::from_utf8(text) {

@@ -1,16 +1,16 @@
 //! Reading messages that lie whole in one chunk.
 //!
 //! Most messages do, and are small. Preparing for splits, as the framer does, costs several times
-//! their parsing. So a whole message of a plain type is read here in one go. Anything else (cut
-//! off, rare, malformed, over a limit) is `None`, and the handler reads it as usual: only the
-//! handlers decide what a message is. Both ways leave the same excerpt, and a stream that arrives
-//! byte by byte never comes here, so the split law compares the two.
+//! their parsing. So a whole message of a plain type is read here in one go. For anything else (cut
+//! off, rare, malformed, over a limit) the result is `None`, and the handler reads it as usual:
+//! only the handlers decide what a message is. Both ways leave the same excerpt, and a stream that
+//! arrives byte by byte is never read here, so the split law compares the two.
 //!
-//! A message is read at most twice, since this is tried only where none is in progress.
+//! A message is read at most twice, since a glance is tried only if no message is in progress.
 //!
-//! Few need an excerpt: readers of the summary, and pairing in rare cases. So the first reading of
-//! a message only finds its length ([`NullSink`]), and a second one, of its bytes, makes an excerpt
-//! on demand.
+//! Few messages need an excerpt: a reader of the summary uses it, and pairing in rare cases. So the
+//! first reading of a message only finds its length ([`NullSink`]), and a second one, of its bytes,
+//! makes an excerpt on demand.
 
 use std::num::NonZeroUsize;
 
@@ -18,10 +18,10 @@ use super::excerpt::{Excerpt, Form, Size};
 use super::limits::{ARGUMENTS_MAX, BULK_MAX};
 use super::line::signed_integer;
 
-/// The most digits of a count or a length here: enough for every limit.
+/// The maximum number of digits of a count or a length here: enough for every limit.
 const DIGITS_MAX: usize = 9;
 
-/// The longest text of a line here, in bytes.
+/// The maximum length of the text of a line here, in bytes.
 const TEXT_MAX: usize = 64;
 
 /// The receiver of the values of a message.
@@ -97,12 +97,12 @@ pub(super) fn reply(chunk: &[u8], sink: &mut impl ValueSink) -> Option<(NonZeroU
     Some((before(rest, chunk)?, form))
 }
 
-/// Returns how much of the chunk precedes this rest of it.
+/// Returns the number of bytes of the chunk before this rest of it.
 fn before(rest: &[u8], chunk: &[u8]) -> Option<NonZeroUsize> {
     NonZeroUsize::new(chunk.len() - rest.len())
 }
 
-/// Reads a value that is not an aggregate. Returns its form and what follows it.
+/// Reads a value that is not an aggregate. Returns its form and the rest behind it.
 #[inline(always)]
 fn scalar<'a>(text: &'a [u8], depth: usize, sink: &mut impl ValueSink) -> Option<(Form, &'a [u8])> {
     let (kind, text) = text.split_first()?;
@@ -132,7 +132,7 @@ fn is_integer(text: &[u8]) -> bool {
     }
 }
 
-/// Reads a text on a line. Returns what follows it.
+/// Reads a text on a line. Returns the rest behind it.
 #[inline]
 fn line<'a>(
     text: &'a [u8],
@@ -147,7 +147,7 @@ fn line<'a>(
     Some((form, &text[lf + 1..]))
 }
 
-/// Reads a bulk, from its length on. Returns its payload and what follows it.
+/// Reads a bulk, from its length on. Returns its payload and the rest behind it.
 #[inline(always)]
 fn bulk<'a>(text: &'a [u8], depth: usize, sink: &mut impl ValueSink) -> Option<(&'a [u8], &'a [u8])> {
     let (length, rest) = number(text)?;
@@ -160,7 +160,7 @@ fn bulk<'a>(text: &'a [u8], depth: usize, sink: &mut impl ValueSink) -> Option<(
     Some((payload, rest))
 }
 
-/// Reads a number without sign or leading zero, and its CR LF. Returns what follows them.
+/// Reads a number without sign or leading zero, and its CR LF. Returns the rest behind them.
 #[inline(always)]
 fn number(text: &[u8]) -> Option<(u64, &[u8])> {
     match text {

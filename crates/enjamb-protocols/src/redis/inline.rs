@@ -42,8 +42,8 @@ impl Words {
         self.count
     }
 
-    /// Ends the line. Returns `false` if it ends inside quotes, or something follows a closing
-    /// quote.
+    /// Ends the line. Returns `false` if it ends inside quotes, or if a word follows a closing
+    /// quote directly.
     pub(super) fn end(&mut self, excerpt: &mut Excerpt) -> bool {
         match self.state {
             State::Between => true,

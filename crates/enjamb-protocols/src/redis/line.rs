@@ -2,10 +2,10 @@
 //!
 //! Lines end at LF, and nearly all must have a CR before it. Most lie in one chunk and are read
 //! there. Of a split line the beginning is kept, which is enough for every number. Every verdict is
-//! about the whole line, so the same bytes are kept of a line that was not split.
+//! about the whole line, so the same number of bytes is kept of a line that was not split.
 
-/// The most bytes of a line that are kept: a number of 64 bits has 20, and a printed double has
-/// fewer than this.
+/// The maximum number of bytes of a line that are kept: a number of 64 bits has 20, and a printed
+/// double has fewer than this.
 pub(super) const LINE_KEPT: usize = 128;
 
 /// The beginning of a line that was split.
@@ -98,12 +98,13 @@ impl<'a> Line<'a> {
         self.length == self.head.len() as u64
     }
 
-    /// Returns what follows the first byte, if the whole line was kept.
+    /// Returns the text behind the first byte, if the whole line was kept.
     pub(super) fn argument(&self) -> Option<&'a [u8]> {
         if self.is_kept() { self.head.get(1..) } else { None }
     }
 
-    /// Returns whether digits follow the first byte, any number of them, with or without a sign.
+    /// Returns whether the text behind the first byte is digits, any number of them, with or
+    /// without a sign.
     pub(super) fn is_big_number(&self) -> bool {
         let number = unsigned(self.head.get(1..).unwrap_or_default());
         !number.is_empty() && number.iter().all(u8::is_ascii_digit) && self.digits

@@ -10,7 +10,7 @@ use super::limits::NAME_MAX;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Name {
     known: Option<&'static str>,
-    /// In capitals, if it is not a known one. Empty if there is no name.
+    /// The name in capitals, if it is not a known one. Empty if there is no name.
     other: String,
 }
 
@@ -48,7 +48,7 @@ impl Name {
         self.known.unwrap_or(&self.other)
     }
 
-    /// Returns how many bytes are stored.
+    /// Returns the number of stored bytes.
     pub(super) fn held(&self) -> usize {
         self.other.len()
     }

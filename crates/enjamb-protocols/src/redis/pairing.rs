@@ -1,19 +1,19 @@
 //! The pairing of replies with commands.
 //!
 //! Replies come in the order of the commands, one each. So pairing is a queue of outstanding
-//! commands, in which commands in a row that get the same are counted, not listed. The rest of this
-//! file is about the commands that do not get one plain reply:
+//! commands. Commands in a row that get the same kind of reply are counted, not listed. The rest of
+//! this file is about the commands that do not get one plain reply:
 //!
-//! * `SUBSCRIBE` and its kin get one confirmation for each channel, even where replies are switched
-//!   off. How many an `UNSUBSCRIBE` without channels gets depends on the subscriptions, which are
-//!   counted from the confirmations.
+//! * `SUBSCRIBE` and its kin get one confirmation for each channel, even while replies are switched
+//!   off. An `UNSUBSCRIBE` without channels gets one for each subscription, and the subscriptions
+//!   are counted from the confirmations.
 //! * Pushes answer nothing. In RESP3 they have their own type. In RESP2 they are arrays, and only
-//!   the subscriptions tell them from replies. The output of `MONITOR` is simple strings.
+//!   the subscriptions distinguish them from replies. The output of `MONITOR` is simple strings.
 //! * `CLIENT REPLY OFF` and `SKIP` get no reply, nor do the commands they cover. The server counts
 //!   a blank line and `*0` as the command that `SKIP` skips.
 //! * `REPLCONF ACK` gets no reply. The bytes behind the reply to `SYNC` and `PSYNC` are not RESP.
 //!
-//! A reply gets a number only if the commands and replies so far leave one possibility. Otherwise
+//! A reply gets a number only if the commands and replies so far allow only one pairing. Otherwise
 //! (bytes lost in a capture, subscriptions inside `MULTI`, more runs of commands than the queue
 //! holds) pairing is *lost*: no later command of the connection is paired, since nothing on the
 //! wire allows to resume it.
@@ -26,7 +26,7 @@ use super::excerpt::Form;
 use super::line::signed_integer;
 use super::reply::ReplyHandler;
 
-/// The most runs of commands that wait for their replies on one connection.
+/// The maximum number of runs of commands that wait for their replies on one connection.
 ///
 /// A run is any number of commands in a row that get the same kind of reply, so a server that never
 /// replies costs one run, unless the client mixes subscriptions and other commands. A run takes 24
@@ -38,9 +38,9 @@ pub const OUTSTANDING_RUNS_MAX: usize = 512;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pairing {
     queue: VecDeque<Run>,
-    /// How many more confirmations the first command gets, once one of them has come.
+    /// The number of further confirmations that the first command gets, once one of them has come.
     confirmations_left: Option<u64>,
-    /// How many messages the client has emitted: the number of the next.
+    /// The number of messages that the client has emitted, which is the number of the next.
     next: u64,
     /// Whether commands from here on are not paired.
     lost: bool,
@@ -58,7 +58,7 @@ pub(super) struct Pairing {
     subscriptions: [u64; 3],
 }
 
-/// Commands in a row that get the same.
+/// Commands in a row that get the same kind of reply.
 #[derive(Clone, Copy, Debug)]
 struct Run {
     /// The number of the first command among the client's messages. The others follow it.
@@ -82,17 +82,17 @@ enum Expectation {
     Hello,
     Reset,
     Sync,
-    /// The error that the server gives for a malformed command, unless it reads the command
-    /// otherwise.
+    /// The error that the server returns for a malformed command, unless it parses the command in
+    /// another way.
     Refusal,
 }
 
-/// Whether the server replies to the next command.
+/// The server's mode of replying to the next command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum ReplyMode {
     #[default]
     On,
-    /// Not to the next one.
+    /// The server does not reply to the next command.
     Skip,
     Off,
 }
@@ -104,7 +104,7 @@ struct SubscriptionCommand {
     adds: bool,
 }
 
-/// What a client subscribes to, as the index of its counter.
+/// The target of a subscription, as the index of its counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Target {
     Channels = 0,
@@ -119,12 +119,12 @@ struct Confirmation {
     total: Option<u64>,
 }
 
-/// The nature of a message of the server.
+/// The meaning of a message of the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Verdict {
     pub(super) push: bool,
     pub(super) answers: Option<u64>,
-    /// Whether what follows it is not RESP.
+    /// Whether the bytes behind it are not RESP.
     pub(super) opaque: bool,
 }
 
@@ -138,7 +138,7 @@ impl Verdict {
 }
 
 impl Pairing {
-    /// Takes note of a command that is emitted.
+    /// Notes a command that is emitted.
     pub(super) fn command(&mut self, command: &CommandHandler) {
         let ordinal = self.emitted();
         if command.blank_before() && self.replying == ReplyMode::Skip {
@@ -165,7 +165,7 @@ impl Pairing {
         ordinal
     }
 
-    /// Takes note of a malformed command that is emitted.
+    /// Notes a malformed command that is emitted.
     pub(super) fn malformed(&mut self) {
         let ordinal = self.emitted();
         if self.answered_early.take() != Some(ordinal) {
@@ -174,12 +174,12 @@ impl Pairing {
         self.lost = true;
     }
 
-    /// Takes note that commands may have been lost. The replies to earlier ones are still known.
+    /// Notes that commands may have been lost. The replies to earlier ones are still known.
     pub(super) fn lose_commands(&mut self) {
         self.lost = true;
     }
 
-    /// Takes note that replies may have been lost.
+    /// Notes that replies may have been lost.
     pub(super) fn lose_replies(&mut self) {
         self.queue.clear();
         self.confirmations_left = None;
@@ -194,7 +194,7 @@ impl Pairing {
         }
     }
 
-    /// Returns what the command gets, if anything.
+    /// Returns the reply that the command gets, if it gets any.
     fn expected(&mut self, command: &CommandHandler, replying: ReplyMode) -> Option<Expectation> {
         let alone = command.arguments() == 1;
         let argument_is =
@@ -246,7 +246,7 @@ impl Pairing {
             ReplyMode::On if self.in_multi && !plain => self.lost = true,
             ReplyMode::On => return Some(expected),
             ReplyMode::Off if reset => return Some(expected),
-            // Confirmations come all the same, errors do not. Nothing tells which of them it is.
+            // Confirmations come nevertheless, errors do not. Nothing shows which of them it is.
             ReplyMode::Skip | ReplyMode::Off if !plain => self.lost = true,
             ReplyMode::Skip | ReplyMode::Off => {}
         }
@@ -344,8 +344,8 @@ impl Pairing {
         self.answer(reply, asking)
     }
 
-    /// Judges a message of the server that is not whole, as far as it went. The queue stays as it
-    /// is.
+    /// Judges a message of the server that is not whole, by the part that arrived. The queue stays
+    /// unchanged.
     pub(super) fn cut_off(&self, reply: &ReplyHandler) -> Verdict {
         let begins = reply.line().first();
         match reply.form() {
@@ -431,7 +431,7 @@ impl Pairing {
         matches!(self.queue.front(), Some(Run { expected: Expectation::Confirmations { command, .. }, .. }) if *command == awaited)
     }
 
-    /// Counts a confirmation. Returns the command that asked for it.
+    /// Counts a confirmation. Returns the command that caused it.
     fn confirm(&mut self, confirmation: Confirmation) -> Option<u64> {
         let Confirmation { command, .. } = confirmation;
         let subscribed = self.subscriptions[command.target as usize];
@@ -450,8 +450,8 @@ impl Pairing {
         answers
     }
 
-    /// Updates the subscriptions to the total that the server gives. If the two differ by more than
-    /// this confirmation, an earlier part of the conversation was not seen.
+    /// Updates the subscriptions to the total that the server reports. If the two differ by more
+    /// than this confirmation, an earlier part of the conversation was not seen.
     fn count(&mut self, Confirmation { command, total }: Confirmation) {
         let [channels, patterns, shards] = self.subscriptions;
         let known = if command.target == Target::Shards { shards } else { channels + patterns };
@@ -469,8 +469,8 @@ impl Pairing {
 }
 
 impl Expectation {
-    /// Returns whether the reply may be the expected one. If not, the server saw other commands
-    /// than we did.
+    /// Returns whether the reply may be the expected one. If not, the server received other
+    /// commands than we did.
     fn may_be(self, reply: &ReplyHandler) -> bool {
         let text = simple(reply, Form::Simple);
         let form = reply.form();

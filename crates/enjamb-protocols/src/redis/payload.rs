@@ -1,5 +1,5 @@
 //! Bulks: the announced number of bytes, and CR LF. A bulk is one frame of known length, so that a
-//! gap inside it is counted off.
+//! gap inside it can be counted off.
 
 use enjamb::Terminator;
 
@@ -12,7 +12,7 @@ const END: &[u8; 2] = b"\r\n";
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Payload {
     length: u64,
-    /// Bytes so far, including the CR LF and lost bytes.
+    /// The number of bytes so far, including the CR LF and lost bytes.
     at: u64,
     lost: u64,
     end_differs: bool,

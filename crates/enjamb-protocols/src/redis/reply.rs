@@ -3,10 +3,11 @@
 //! Nesting is a stack of counters, one for each open aggregate, with a limit on its depth.
 //! Announced elements are counted down; nothing is allocated for them. Nothing recurses.
 //!
-//! An attribute is not a value. It is skipped like a header of the value that follows it, which
-//! takes its place in the aggregate. So the stack marks it, and nothing is counted when it closes.
+//! An attribute is not a value. It is skipped like a header of the value that follows it, and that
+//! value takes its place in the aggregate. So the stack marks it, and nothing is counted when it
+//! closes.
 //!
-//! Where the specification and `hiredis` differ, both forms are accepted: integers with a plus sign
+//! Both forms are accepted where the specification and `hiredis` differ: integers with a plus sign
 //! or leading zeros, doubles without an integral part, `T` and `F`, a null in place of any string,
 //! array, map or set (`$-1`, `%-1`), a push inside an aggregate. But every line must end in CR LF
 //! and contain no other LF.
@@ -23,8 +24,8 @@ use super::relevance;
 use super::syntax_error::SyntaxError;
 use crate::line_feed::line_feed;
 
-/// The handler of the server's side. It holds the reply or push in progress, or the one that is
-/// whole, until [`clear`](Self::clear).
+/// The handler of the server's side. It holds the reply or push in progress, or the whole one,
+/// until [`clear`](Self::clear).
 #[derive(Clone, Debug)]
 pub(super) struct ReplyHandler {
     lf: Terminator,
@@ -32,13 +33,13 @@ pub(super) struct ReplyHandler {
     line: LineBuffer,
     excerpt: Excerpt,
     open: Vec<OpenAggregate>,
-    /// How many of the open aggregates are attributes or inside one. Nothing of those is kept.
+    /// The number of open aggregates that are attributes or inside one. Nothing of those is kept.
     hidden: usize,
     /// Whether the value in progress has an attribute.
     annotated: bool,
     /// Whether the next reply may be a snapshot, or blank lines before one.
     snapshot_next: bool,
-    /// Where the candidate begins.
+    /// The offset at which the candidate begins.
     candidate_at: Option<u64>,
     /// The form of a reply that was read at a glance. Its excerpt exists only if pairing needs it.
     glanced: Option<Form>,
@@ -46,13 +47,13 @@ pub(super) struct ReplyHandler {
 
 #[derive(Clone, Copy, Debug)]
 enum State {
-    /// At the line that begins a value.
+    /// The handler is at the line that begins a value.
     Value,
     Payload(Form, Payload),
-    /// At the line `;L` of a streamed string.
+    /// The handler is at the line `;L` of a streamed string.
     Chunk,
     ChunkPayload(Payload),
-    /// Looking for the beginning of a reply.
+    /// The handler searches for the beginning of a reply.
     Seek,
 }
 
@@ -66,7 +67,7 @@ struct OpenAggregate {
 #[derive(Clone, Copy, Debug)]
 enum Remainder {
     Elements(u64),
-    /// An unknown number, until the end is announced. A map may end only behind a value.
+    /// The number is unknown until the end is announced. A map may end only behind a value.
     Stream {
         map: bool,
         odd: bool,
@@ -124,7 +125,7 @@ impl ReplyHandler {
         self.candidate_at.is_some() || matches!(self.state, State::Seek)
     }
 
-    /// Returns whether more of a reply was seen than blank lines.
+    /// Returns whether more than blank lines of a reply was seen.
     pub(super) fn is_begun(&self) -> bool {
         !self.is_seeking()
             && (self.excerpt.begun() > 0 || !self.line.is_empty() || !self.open.is_empty() || self.annotated)
@@ -334,8 +335,8 @@ impl ReplyHandler {
         }
     }
 
-    /// Completes a value, and every aggregate that it is the last element of. Returns an event if
-    /// that completes the reply.
+    /// Completes a value, and every aggregate whose last element it is. Returns an event if that
+    /// completes the reply.
     fn complete(&mut self) -> Step<MessageEnd> {
         self.annotated = false;
         self.state = State::Value;

@@ -4,7 +4,8 @@ use enjamb::Side;
 
 use crate::sniff::Sniff;
 
-/// Replies that begin a conversation with a Redis server and hardly with another.
+/// Replies that often begin a conversation with a Redis server, and hardly ever one with another
+/// server.
 const GREETINGS: [&[u8]; 12] = [
     b"+OK\r\n",
     b"+PONG\r\n",
@@ -23,7 +24,7 @@ const GREETINGS: [&[u8]; 12] = [
 /// Inline commands, in capitals, that other protocols do not begin with.
 const INLINE: [&[u8]; 5] = [b"PING\r\n", b"INFO\r\n", b"MONITOR\r\n", b"HELLO 2", b"HELLO 3"];
 
-/// The most digits of a count that a conversation begins with.
+/// The maximum number of digits of a count that a conversation begins with.
 const DIGITS_MAX: usize = 8;
 
 /// Returns whether a stream of `side` that begins with `first` is Redis. Decides within 16 bytes.
@@ -50,7 +51,7 @@ fn header(text: &[u8], may_follow: impl Fn(u8) -> bool) -> Sniff {
     match &unsigned[digits..] {
         [] => Sniff::More,
         [b'\r'] if digits > 0 => Sniff::More,
-        // Nothing need follow an empty or null aggregate, or a scalar.
+        // An empty or null aggregate, or a scalar, may be the end.
         [b'\r', b'\n'] if digits > 0 => Sniff::More,
         [b'\r', b'\n', next, ..] if digits > 0 && may_follow(*next) => Sniff::Yes,
         _ => Sniff::No,

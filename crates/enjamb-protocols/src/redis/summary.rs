@@ -1,4 +1,4 @@
-//! Summaries: a message in one line, as `redis-cli` shows it, as far as it was kept.
+//! Summaries: a message in one line, as `redis-cli` shows it, from the kept parts.
 
 use std::cell::Cell;
 use std::fmt::{self, Write as _};

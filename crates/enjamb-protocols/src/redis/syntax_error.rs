@@ -45,7 +45,7 @@ pub enum SyntaxError {
 }
 
 impl SyntaxError {
-    /// Returns the phrase that messages give as their reason.
+    /// Returns the phrase that messages have as their reason.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -75,7 +75,7 @@ pub(crate) fn play(turns: &[Turn], mut cut: impl FnMut(usize, &[u8], &mut dyn Fn
     messages
 }
 
-/// The most that is held: two heads, and a queue of requests.
+/// The maximum number of held bytes: two heads, and a queue of requests.
 const HELD_MAX: usize = 2 * 80 * 1024 + 4096 * 32;
 
 fn close(

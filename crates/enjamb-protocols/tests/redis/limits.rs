@@ -15,7 +15,7 @@ fn first(step: Step) -> OwnedMessage {
 #[test]
 fn every_error_has_its_reason_and_ends_where_it_is_certain() {
     let nested = b"*1\r\n".repeat(DEPTH_MAX + 1);
-    // Malformed bytes. What follows them is not parsed.
+    // Malformed bytes. The bytes behind them are not parsed.
     let cases: Vec<(SyntaxError, Step)> = vec![
         (SyntaxError::ArgumentCount, client("*x\r\n")),
         (SyntaxError::ArgumentCount, client("*01\r\n")),

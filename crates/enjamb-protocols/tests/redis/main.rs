@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use enjamb::{Ending, OwnedMessage, Side};
 use enjamb_protocols::redis;
 
-/// The most that a session may hold: excerpts, lines, the stack and the queue.
+/// The maximum number of bytes that a session may hold: excerpts, lines, the stack and the queue.
 const HELD_MAX: usize = 64 << 10;
 
 /// Something that happens on one side.

@@ -1,7 +1,7 @@
 //! The beginning of a stream.
 //!
 //! A handshake states the first sequence number. If the capture joins later, the stream begins with
-//! the lowest byte that comes before the wait for earlier ones is over.
+//! the lowest byte that arrives while the stream still waits for earlier ones.
 
 use enjamb::Time;
 
@@ -9,8 +9,8 @@ use crate::reassembly::progress::{ORIGIN, WINDOW_MAX};
 use crate::reassembly::stream::{Deliver, Delivery, JOIN_MAX, Stream};
 
 impl Stream {
-    /// Returns how far before the first byte seen a byte may be that is captured now. A byte that
-    /// was sent before all bytes seen may be at any distance.
+    /// Returns the maximum distance of a byte that is captured now before the first byte seen. A
+    /// byte that was sent before all bytes seen may be at any distance.
     fn join_max(&self, now: Time) -> u64 {
         if self.earliest.is_some_and(|earliest| now < earliest) { WINDOW_MAX.unsigned_abs() } else { JOIN_MAX }
     }
@@ -27,7 +27,7 @@ impl Stream {
     /// Begins the stream at `sequence`, which a handshake states as the first byte's number. If
     /// there are several handshakes, the first counts.
     pub(in crate::reassembly) fn synchronise(&mut self, sequence: u32, now: Time) {
-        // A side of which only acknowledgements were seen may be one of an earlier connection
+        // If only acknowledgements of a side were seen, they may belong to an earlier connection
         // between the same endpoints (RFC 9293, section 3.5.1: the answer to an unexpected SYN).
         let is_empty = !self.synchronised && !self.begun() && self.held.is_empty() && self.fin.is_none();
         let offset = self.offset(sequence).filter(|&offset| !is_empty || offset == self.first as i64);
@@ -79,7 +79,7 @@ impl Stream {
         if self.held.start() == Some(self.first + 1) {
             self.begin_at(self.first + 1);
         }
-        // Nobody knows how much was sent before. That is reported if any data follows.
+        // The number of bytes sent before is unknown. That is reported if any data follows.
         if let Some((_, piece)) = self.held.first() {
             deliver(piece.info.time, Delivery::Gap(0));
         }

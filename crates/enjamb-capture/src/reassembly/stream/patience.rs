@@ -23,16 +23,19 @@ use crate::reassembly::progress::WINDOW_MAX;
 use crate::reassembly::stream::{Deliver, Stream};
 use crate::summary::Summary;
 
-/// For how many packets of its connection a stream that the capture joins late waits for earlier
-/// bytes. Each time some come, the wait begins again, since a file may be in any order.
+/// The number of packets of its connection for which a stream that the capture joined late waits
+/// for earlier bytes. Each time some arrive, the wait begins again, since a file may be in any
+/// order.
 const JOIN_PACKETS: u32 = 64;
 
-/// The limit for additional held bytes during that wait after half of the packets have come.
+/// The maximum number of additional held bytes during that wait, after half of the packets have
+/// come.
 const JOIN_BYTES: usize = 32 << 10;
 
 impl Stream {
-    /// Counts another packet of the connection, which came `in_order` with those of its side or
-    /// not. Returns the reason to hold data back if it has been waited for long enough.
+    /// Counts another packet of the connection. `in_order` states whether it came in order with
+    /// those of its side. Returns the reason to hold data back if the wait for it has lasted long
+    /// enough.
     pub(in crate::reassembly) fn wait(
         &mut self,
         context: &StreamContext<'_>,
@@ -114,8 +117,8 @@ impl Stream {
         }
     }
 
-    /// Returns where the hole at `next` ends: at the first byte after it that was seen or is known
-    /// to be lost, or at the end of the stream.
+    /// Returns the end of the hole at `next`: the first byte after it that was seen or is known to
+    /// be lost, or the end of the stream.
     fn hole_end(&self) -> Option<u64> {
         let fin = self.fin.filter(|&fin| fin > self.next);
         [self.held.start(), fin].into_iter().flatten().min()
