@@ -18,16 +18,16 @@ use crate::messages::MessageBuffer;
 #[derive(Default)]
 struct Answer {
     messages: MessageBuffer,
-    /// The name of the protocol, where it is new.
+    /// The name of the protocol, if it is new.
     protocol: Option<String>,
-    /// Why the handler parses no more.
+    /// The reason why the handler has stopped parsing.
     failure: Option<&'static str>,
 }
 
 /// The records and counts of one connection, from its opening to its end.
 pub(crate) struct Account {
     connection: Connection,
-    /// `None` after the end.
+    /// The watched connection. `None` after the end.
     watched: Option<Watched>,
     answer: Arc<Mutex<Answer>>,
     /// The name of the protocol as it was last known.
@@ -56,12 +56,12 @@ impl Account {
         }
     }
 
-    /// The connection.
+    /// Returns the connection.
     pub(crate) fn connection(&self) -> &Connection {
         &self.connection
     }
 
-    /// The sides whose streams have not ended.
+    /// Returns the sides whose streams have not ended.
     pub(crate) fn open_sides(&self) -> impl Iterator<Item = Side> + use<> {
         let closed = self.closed;
         Side::BOTH.into_iter().filter(move |side| !closed[side.index()])
@@ -106,7 +106,7 @@ impl Account {
         }
     }
 
-    /// Notes that nothing that follows is parsed. The record of the error is written
+    /// Notes that no later event is parsed. The record of the error is written
     /// [separately](Self::report).
     pub(crate) fn fail(&mut self, error: &HandlerError) {
         lock(&self.answer).failure = Some(error.phrase());
@@ -119,7 +119,7 @@ impl Account {
     }
 }
 
-/// The session of [`Watched`]: it emits what the handler has emitted before.
+/// The session of [`Watched`]: it emits the messages that the handler has emitted before.
 struct Replayed {
     answer: Arc<Mutex<Answer>>,
     protocol: String,
@@ -127,12 +127,12 @@ struct Replayed {
     failure: Option<&'static str>,
 }
 
-/// How far the stream of a side is.
+/// The progress in the stream of a side.
 #[derive(Clone, Copy, Default)]
 struct Stream {
     /// The end of the last message.
     claimed: u64,
-    /// The end of the bytes, holes included.
+    /// The end of the bytes, gaps included.
     fed: u64,
 }
 

@@ -17,8 +17,8 @@ use crate::configuration::{Configuration, HANDLER_TIMEOUT, LogTarget};
 #[derive(Args, Clone, Debug)]
 #[non_exhaustive]
 pub struct Arguments {
-    /// The address where clients connect: HOST:PORT. With port 0 the system chooses a port, which
-    /// is printed as the first line on standard error. May be given more than once.
+    /// The address to which clients connect: HOST:PORT. With port 0 the system chooses a port,
+    /// which is printed as the first line on standard error. May be given more than once.
     #[arg(long, short, required = true, value_name = "ADDR")]
     pub listen: Vec<String>,
 
@@ -59,8 +59,8 @@ pub struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub idle_timeout: Option<Duration>,
 
-    /// The time that open connections may go on after a signal to end. A second signal ends them at
-    /// once.
+    /// The time that open connections may continue after a signal to end. A second signal ends them
+    /// at once.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration)]
     pub drain: Duration,
 
@@ -69,7 +69,7 @@ pub struct Arguments {
     #[arg(long, value_name = "TIME|never", default_value = "5s", value_parser = HandlerTimeout::parse)]
     pub handler_timeout: HandlerTimeout,
 
-    /// The name of the program in its messages. `None`: the name that it was started by, and
+    /// The name of the program in its messages. `None`: the name by which it was started, and
     /// `proxy`.
     #[arg(skip)]
     pub program: Option<String>,
@@ -79,18 +79,18 @@ pub struct Arguments {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[non_exhaustive]
 pub enum OutputFormat {
-    /// A line a record, for people.
+    /// One line per record, for people.
     Text,
-    /// A JSON object a line, for programs.
+    /// One JSON object per line, for programs.
     Jsonl,
 }
 
 /// The time that one call of a handler may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandlerTimeout {
-    /// This time.
+    /// The time is limited.
     After(Duration),
-    /// Any time.
+    /// The time is not limited.
     Never,
 }
 
@@ -107,10 +107,10 @@ impl Default for HandlerTimeout {
 }
 
 impl Arguments {
-    /// Returns the configuration that the arguments ask for.
+    /// Returns the configuration that the arguments describe.
     ///
     /// # Errors
-    /// The arguments do not make sense. The text is for whoever wrote them.
+    /// The arguments do not make sense. The text explains it to the user.
     pub fn configuration(&self, registry: &Registry) -> Result<Configuration, String> {
         let protocol = registry.resolve(&self.protocol).map_err(|error| format!("--protocol: {error}"))?;
         if self.record.as_ref() == Some(&self.log) {
@@ -158,7 +158,7 @@ impl Arguments {
     }
 }
 
-/// Returns whether standard output is a terminal whose user has nothing against colours
+/// Returns whether standard output is a terminal whose user has not disabled colours
 /// (<https://no-color.org>).
 fn is_coloured() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())

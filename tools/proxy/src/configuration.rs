@@ -15,22 +15,22 @@ pub(crate) const HANDLER_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Configuration {
-    /// The name of the program, which its notices begin with. `enjamb proxy` by default.
+    /// The name of the program, with which its notices begin. `enjamb proxy` by default.
     pub program: String,
-    /// The addresses where clients connect: `HOST:PORT`, at least one. With port 0 the system
+    /// The addresses to which clients connect: `HOST:PORT`, at least one. With port 0 the system
     /// chooses one.
     pub listen: Vec<String>,
     /// The server: `HOST:PORT`.
     pub upstream: String,
     /// The protocol of the connections.
     pub protocol: Arc<Protocol>,
-    /// The place where records are written. Standard output by default.
+    /// The destination of records. Standard output by default.
     pub log: LogTarget,
     /// The format of the records. Text without colours by default.
     pub format: Format,
-    /// The capture file that the traffic is recorded to. None by default.
+    /// The capture file in which the traffic is recorded. None by default.
     pub record: Option<PathBuf>,
-    /// The time that one call of a handler may take before its connection is given up for parsing.
+    /// The time that one call of a handler may take before its connection is no longer parsed.
     /// `None`: no limit. 5 seconds by default. It concerns only protocols that are not built in.
     pub handler_timeout: Option<Duration>,
     /// The limits of the relay.
@@ -38,7 +38,8 @@ pub struct Configuration {
 }
 
 impl Configuration {
-    /// A proxy that relays to `upstream`. [`listen`](Self::listen) is still to be filled in.
+    /// Creates the configuration of a proxy that relays to `upstream`. [`listen`](Self::listen) is
+    /// still to be filled in.
     #[must_use]
     pub fn new(upstream: impl Into<String>, protocol: impl Into<Arc<Protocol>>) -> Self {
         Self {
@@ -55,11 +56,11 @@ impl Configuration {
     }
 }
 
-/// The place where records are written.
+/// The destination of records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LogTarget {
-    /// Nowhere. They are counted only.
+    /// No destination: records are only counted.
     Nowhere,
     /// Standard output.
     Stdout,

@@ -1,9 +1,9 @@
 //! One connection whose handler runs on worker threads.
 //!
-//! The relay's thread queues events, and one worker at a time takes a batch of them through the
+//! The relay's thread queues events, and one worker at a time passes a batch of them to the
 //! handler. The relay never waits for a handler: it holds a lock only as long as it takes to copy
-//! an event. When the handler fails, whatever it has not parsed is counted as it is, in order, and
-//! the events that follow are counted on the relay's thread.
+//! an event. When the handler fails, the events that it has not parsed are counted as they are, in
+//! order. Later events are counted on the relay's thread.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,29 +16,29 @@ use crate::messages::MessageBuffer;
 use crate::shared::Shared;
 use crate::worker::{Returned, Worker};
 
-/// The limits of the events that wait for the handler of one connection; as many may be being
-/// parsed. No connection has more than a few ends, so that there is always room for those.
+/// The limits of the events that wait for the handler of one connection; as many again may be in
+/// parsing. A connection has only a few ends, so there is always room for those.
 const LIMITS: QueueLimits = QueueLimits { events_max: 1 << 14, ends_max: usize::MAX, bytes_max: 4 << 20 };
 
-/// The number of the relay's errors that wait until the handler is as far. A connection has two at
-/// most.
+/// The maximum number of the relay's errors that wait until the handler has parsed the events
+/// before them. A connection has at most two.
 const ERRORS_WAITING_MAX: usize = 8;
 
 /// A connection whose handler runs on worker threads.
 pub(crate) struct Conversation {
     connection: Connection,
-    /// Locked before the queue, where both are.
+    /// The progress. It is locked before the queue when both are needed.
     progress: Mutex<Progress>,
     queue: Mutex<Queue>,
-    /// Taken out by the worker that runs it.
+    /// The handler, which a worker takes out while it runs.
     handler: Mutex<Option<Handler>>,
 }
 
-/// How far the connection has been counted.
+/// The part of the connection that has been counted.
 struct Progress {
     account: Account,
-    /// The batch that a worker takes through the handler, and the number of its events that have
-    /// been counted.
+    /// The batch that a worker passes to the handler, and the number of its events that have been
+    /// counted.
     batch: Option<Arc<Batch>>,
     counted: usize,
 }
@@ -48,13 +48,13 @@ struct Queue {
     missing: Missing,
     /// Errors of the relay, to be written before the end of the connection.
     errors: Vec<(Time, String)>,
-    /// A worker runs the conversation, or will.
+    /// Whether a worker runs the conversation, or will run it.
     is_scheduled: bool,
-    /// Nothing is parsed any more.
+    /// Whether parsing has stopped.
     has_failed: bool,
 }
 
-/// What is left to do with a conversation after a turn.
+/// The work that is left for a conversation after a turn.
 pub(crate) enum NextTurn {
     /// More events wait.
     Now,
@@ -82,8 +82,8 @@ impl Conversation {
         }
     }
 
-    /// Queues an event, or counts it if nothing is parsed any more. Returns whether the
-    /// conversation must be scheduled.
+    /// Queues an event, or counts it if parsing has stopped. Returns whether the conversation must
+    /// be scheduled.
     #[must_use]
     pub(crate) fn push(&self, time: Time, event: Event<'_>, shared: &Shared) -> bool {
         let mut queue = lock(&self.queue);
@@ -117,7 +117,7 @@ impl Conversation {
         }
     }
 
-    /// Takes the events that wait through the handler.
+    /// Passes the events that wait to the handler.
     pub(crate) fn run(
         self: &Arc<Self>,
         worker: &Worker<Arc<Self>>,
@@ -127,7 +127,7 @@ impl Conversation {
         let Some(batch) = self.take_batch() else { return NextTurn::Later };
         let mut handler = lock(&self.handler).take();
         for (_, time, event) in batch.iter() {
-            // The end of the connection ends both sides, and the handler has to know.
+            // The end of the connection ends both sides, and the handler must be called for each.
             let sides = if event == Event::Done { Some(lock(&self.progress).account.open_sides()) } else { None };
             let ends = sides.into_iter().flatten().map(|side| Event::Close { side, ending: Ending::Lost });
             for step in ends.chain([event]) {
@@ -140,7 +140,8 @@ impl Conversation {
                             Returned::InTime(result) => result,
                             Returned::Late(_) => {
                                 messages.clear();
-                                // Nobody waits for the session to be dropped, whatever comes of it.
+                                // Nobody waits for the session to be dropped, so the result does
+                                // not matter.
                                 let _ = handler.map(Handler::close);
                                 return NextTurn::Never;
                             }
@@ -161,7 +162,7 @@ impl Conversation {
             }
         }
         *lock(&self.handler) = handler;
-        // Whoever gave up the conversation has released it already.
+        // The thread that gave up the conversation has released it already.
         if lock(&self.progress).batch.take().is_some() {
             shared.release(batch.payload_len());
         }
@@ -182,7 +183,7 @@ impl Conversation {
         Some(batch)
     }
 
-    /// One call of the handler. No lock is held.
+    /// Makes one call of the handler. No lock is held.
     fn step(
         &self,
         event: Event<'_>,
@@ -243,10 +244,10 @@ impl Conversation {
         }
     }
 
-    /// Gives up parsing, says why in the log, and counts the events that were not parsed.
+    /// Stops parsing, writes the reason to the log, and counts the events that were not parsed.
     ///
-    /// It may be called by the worker that runs the conversation, by whoever abandoned that worker,
-    /// and by anybody where no worker runs it.
+    /// It may be called by the worker that runs the conversation, by the thread that abandoned that
+    /// worker, and by any thread if no worker runs the conversation.
     pub(crate) fn fail(&self, time: Time, error: &HandlerError, shared: &Shared) {
         shared.failed(&self.connection, error);
         let progress = &mut *lock(&self.progress);
@@ -289,7 +290,7 @@ fn record_unparsed(account: &mut Account, time: Time, event: Event<'_>, shared: 
     account.record_unparsed(time, event, &shared.journal);
 }
 
-/// Says in the log why bytes are missing: a relay loses none, so that they were dropped here.
+/// Writes the reason for missing bytes to the log: a relay loses none, so they were dropped here.
 fn explain_gap(account: &Account, time: Time, event: Event<'_>, shared: &Shared) {
     if let Event::Gap { side, missing } = event {
         let reason =
@@ -299,6 +300,6 @@ fn explain_gap(account: &Account, time: Time, event: Event<'_>, shared: &Shared)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What a panic interrupted are counts, which are as good as any.
+    // A panic may have interrupted only counts, and any count is valid.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

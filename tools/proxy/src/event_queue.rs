@@ -1,7 +1,7 @@
-//! Events that wait, bounded by their number and by their bytes.
+//! A queue of events, bounded by their number and by their bytes.
 //!
-//! A chunk that does not fit is dropped, and a gap of its size stands where it was, before the next
-//! event of its side. So whatever reads the queue knows what it lacks, and where.
+//! A chunk that does not fit is dropped. A gap of its size takes its place, before the next event
+//! of its side. So the reader of the queue knows the place and the size of every loss.
 
 use enjamb::{Batch, Connection, Event, Side, Tap, Time};
 
@@ -10,10 +10,10 @@ use enjamb::{Batch, Connection, Event, Side, Tap, Time};
 pub(crate) struct QueueLimits {
     /// The number of events up to which chunks are taken.
     pub(crate) events_max: usize,
-    /// The number of events up to which openings and ends are taken. They are small, and with one
-    /// of them a whole connection or the end of a stream would be lost.
+    /// The number of events up to which openings and ends are taken. They are small, and without
+    /// one of them a whole connection or the end of a stream would be lost.
     pub(crate) ends_max: usize,
-    /// The number of bytes in all chunks.
+    /// The maximum number of bytes in all chunks.
     pub(crate) bytes_max: usize,
 }
 

@@ -1,6 +1,6 @@
-//! One session, called so that its panics end here.
+//! One session, whose panics are caught here.
 //!
-//! A call copies the messages that the session emits. No lock is held meanwhile.
+//! A call copies the messages that the session emits. No lock is held during a call.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub(crate) enum Call {
 }
 
 impl Call {
-    /// The call that takes `event`. `None`: the session takes no part in it.
+    /// Returns the call for `event`. `None`: the session is not called.
     pub(crate) fn of(event: &Event<'_>) -> Option<Self> {
         match event {
             Event::Open => Some(Self::Open),
@@ -45,13 +45,13 @@ impl Call {
     }
 }
 
-/// Why a connection is not parsed any more.
+/// The reason why a connection is not parsed any more.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum HandlerError {
     /// The handler panicked, with this message.
     #[error("the handler panicked in {}: {message}", .call.as_str())]
     Panicked { call: Call, message: String },
-    /// A call took too long.
+    /// One call emitted more than the limit.
     #[error("the handler did not return from {} within {}", .call.as_str(), format_duration(*.limit))]
     TimedOut { call: Call, limit: Duration },
     /// One call emitted more than is kept.
@@ -60,7 +60,7 @@ pub(crate) enum HandlerError {
     /// Too many handlers have not returned, so that no more are run.
     #[error("the handler was not run, since {0} handlers before it have not returned")]
     NotRun(usize),
-    /// The proxy ends, and the handler has not parsed all of the connection.
+    /// The proxy ended before the handler had parsed all of the connection.
     #[error("the proxy ended before the handler had parsed all of the connection")]
     Unfinished,
 }
@@ -96,13 +96,13 @@ impl Handler {
         })
     }
 
-    /// The name of the protocol. A session that detects its protocol changes it.
+    /// Returns the name of the protocol. A session that detects its protocol changes it.
     pub(crate) fn protocol(&self) -> &str {
         &self.protocol
     }
 
-    /// Gives `event` to the session, and copies the messages that it emits: those before a panic
-    /// too.
+    /// Gives `event` to the session, and copies the messages that it emits, also those before a
+    /// panic.
     pub(crate) fn call(&mut self, event: Event<'_>, messages: &mut MessageBuffer) -> Result<(), HandlerError> {
         let Some(call) = Call::of(&event) else { return Ok(()) };
         let Self { session, protocol, with_summaries } = self;
@@ -127,8 +127,7 @@ impl Handler {
     }
 }
 
-/// Runs one call. A session that panicked is not called again, so that it does not matter what
-/// state it is in.
+/// Runs one call. A session that panicked is not called again, so its state does not matter.
 fn guarded<T>(call: Call, run: impl FnOnce() -> T) -> Result<T, HandlerError> {
     catch_panic(AssertUnwindSafe(run)).map_err(|panic| {
         let message = panic.message().to_owned();

@@ -1,10 +1,10 @@
-//! Counts of what went wrong with handlers.
+//! Counts of failed and slow handlers.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::handler::HandlerError;
 
-/// Counts of the connections that are not parsed, or not all of them, by the reason.
+/// Counts of the connections that are not parsed, or not completely, by the reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HandlerReport {
@@ -12,7 +12,7 @@ pub struct HandlerReport {
     pub panicked: u64,
     /// Handlers that did not return in time.
     pub timed_out: u64,
-    /// Handlers that emitted more in one call than is kept.
+    /// Handlers that emitted more in one call than the limit.
     pub overflowed: u64,
     /// Handlers that were not run, since too many others have not returned.
     pub not_run: u64,

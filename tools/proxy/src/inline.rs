@@ -17,7 +17,7 @@ thread_local! {
 /// Parses one connection.
 pub(crate) struct InlineTap {
     shared: Arc<Shared>,
-    /// From the opening to the end.
+    /// The account, from the opening to the end of the connection.
     account: Option<Account>,
     handler: State,
 }
@@ -27,7 +27,7 @@ enum State {
     /// at a time.
     Unopened,
     Open(Handler),
-    /// Nothing is parsed any more.
+    /// Parsing has stopped.
     Failed,
 }
 
@@ -36,7 +36,7 @@ impl InlineTap {
         Self { shared, account: None, handler: State::Unopened }
     }
 
-    /// Takes one event through the handler, and counts it.
+    /// Passes one event to the handler, and counts it.
     fn step(&mut self, time: Time, event: Event<'_>, messages: &mut MessageBuffer) {
         let Self { shared, account: Some(account), handler } = self else { return };
         let mut result = Ok(());
@@ -71,10 +71,10 @@ impl Tap for InlineTap {
             self.account = Some(Account::open(connection, self.shared.protocol.name(), time, &self.shared.journal));
             return;
         }
-        // Taken, not borrowed: should one tap ever call another, that one makes its own buffer.
+        // Taken, not borrowed: if one tap ever calls another, that one makes its own buffer.
         let mut messages = MESSAGES.take().unwrap_or_default();
         if event == Event::Done {
-            // The end of the connection ends both sides, and the handler has to know.
+            // The end of the connection ends both sides, and the handler must be called for each.
             for side in self.account.iter().flat_map(Account::open_sides).collect::<Vec<_>>() {
                 self.step(time, Event::Close { side, ending: Ending::Lost }, &mut messages);
             }

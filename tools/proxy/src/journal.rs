@@ -1,9 +1,10 @@
-//! Where records go: the statistics, the log, and whoever listens to `tracing`.
+//! The journal of records: statistics, the log, and subscribers of `tracing`.
 //!
-//! Statistics are a few shards, and connections are spread over them: so threads seldom wait for
-//! each other, and no connection has histograms of its own. The lock of a shard is held while
-//! records are made of what a session has emitted before, never while a session runs. The lines of
-//! one [`write`](Journal::write) are gathered in a buffer of the thread and reach the log together.
+//! Statistics are divided into a few shards, and each connection belongs to one. So threads seldom
+//! wait for each other, and no connection needs histograms of its own. The lock of a shard is held
+//! while records are made from messages that a session has emitted before, never while a session
+//! runs. The lines of one [`write`](Journal::write) are gathered in a buffer of the thread and
+//! reach the log together.
 
 use std::cell::Cell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,7 +14,7 @@ use enjamb_monitor::{Format, Output, Record, Statistics, trace};
 
 use crate::log::LogQueue;
 
-/// The number of shards at most.
+/// The maximum number of shards.
 const SHARDS_MAX: usize = 16;
 
 /// The number of bytes that the buffer of a thread keeps.
@@ -31,13 +32,13 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Without a `log`, records are counted only, and given to `tracing`.
+    /// Creates a journal. Without a `log`, records are only counted, and given to `tracing`.
     pub(crate) fn new(format: Format, log: Option<LogQueue>) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, Into::into);
         Self { shards: (0..threads.min(SHARDS_MAX)).map(|_| Mutex::default()).collect(), format, log }
     }
 
-    /// Returns what has been counted.
+    /// Returns the counts so far.
     pub(crate) fn statistics(&self) -> Statistics {
         let mut all = Statistics::default();
         for shard in &self.shards {
@@ -46,12 +47,12 @@ impl Journal {
         all
     }
 
-    /// Returns whether anybody reads the summaries of messages.
+    /// Returns whether the summaries of messages are needed.
     pub(crate) fn wants_summaries(&self) -> bool {
         self.log.is_some() || is_traced()
     }
 
-    /// Counts what happened on a connection, and writes the records that `act` makes.
+    /// Counts the events of a connection, and writes the records that `act` makes.
     pub(crate) fn write<T>(
         &self,
         connection: &Connection,
@@ -61,14 +62,14 @@ impl Journal {
         self.with_lines(|lines| act(&mut lock(shard), lines))
     }
 
-    /// Writes an error record that is of no connection, or of one that is not counted.
+    /// Writes an error record that belongs to no connection, or to one that is not counted.
     pub(crate) fn error(&self, time: Time, connection: Option<&Connection>, reason: &str) {
         self.with_lines(|lines| lines.record(&Record::Error { connection, time, reason }));
     }
 
     fn with_lines<T>(&self, act: impl FnOnce(&mut Lines) -> T) -> T {
         let format = self.log.as_ref().map(|_| self.format);
-        // Taken, not borrowed: a subscriber of `tracing` may come by here again.
+        // Taken, not borrowed: a subscriber of `tracing` may call this function again.
         let mut lines = Lines { text: LINES.take(), count: 0, format, is_traced: is_traced() };
         let result = act(&mut lines);
         let Lines { mut text, count, .. } = lines;
@@ -88,7 +89,7 @@ fn is_traced() -> bool {
 }
 
 fn lock(shard: &Mutex<Statistics>) -> MutexGuard<'_, Statistics> {
-    // A panic in the middle of a count leaves the other counts as good as any.
+    // After a panic in the middle of a count, the other counts are still valid.
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -96,7 +97,7 @@ fn lock(shard: &Mutex<Statistics>) -> MutexGuard<'_, Statistics> {
 struct Lines {
     text: String,
     count: u64,
-    /// `None`: there is no log.
+    /// The format of the log. `None`: there is no log.
     format: Option<Format>,
     is_traced: bool,
 }

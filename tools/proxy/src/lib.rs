@@ -1,22 +1,22 @@
-//! `enjamb proxy`: stands between a client and a server, and logs framed traffic.
+//! `enjamb proxy`: relays between clients and a server, and logs framed traffic.
 //!
-//! The relay is [`enjamb_net`]'s: bytes first, then the taps. Up to two taps watch each connection:
+//! The relay is [`enjamb_net`]'s: bytes first, then the taps. Each connection has up to two taps:
 //!
-//! * one parses it. A built-in protocol is parsed in place, on the relay's thread. A handler that
-//!   somebody registered runs on watched threads, behind a bounded queue, and is given up when a
+//! * One parses it. A built-in protocol is parsed in place, on the relay's thread. A handler that a
+//!   program registered runs on watched threads, behind a bounded queue, and is abandoned when a
 //!   call does not return. The messages become records, which are counted, and reach the log
-//!   through a bounded queue;
-//! * one puts the traffic into a bounded queue to the recording, if there is one.
+//!   through a bounded queue.
+//! * One puts the traffic into a bounded queue to the recording, if there is one.
 //!
-//! Neither waits for anything. What a queue has no room for is dropped and counted, and the log
-//! says where. No lock is held while a handler runs. A handler that fails, or a disk that is full
+//! Neither waits for anything. If a queue has no room, data is dropped and counted, and the log
+//! shows where. No lock is held while a handler runs. A handler that fails, or a disk that is full
 //! or slow, costs log lines, never a connection.
 //!
 //! Records also go to `tracing`, as events of the target [`enjamb_monitor::trace::TARGET`], if a
 //! subscriber wants them. The subscriber runs on the relay's threads and must not block.
 //!
-//! Standard error has what concerns the proxy itself, standard output (or the file) only the log.
-//! [`run`] is the command; [`Proxy`] is the same for a program.
+//! Messages about the proxy itself go to standard error. Standard output (or the file) contains
+//! only the log. [`run`] is the command; [`Proxy`] offers the same to a program.
 
 mod account;
 mod arguments;

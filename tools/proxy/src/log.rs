@@ -1,8 +1,8 @@
-//! The log: lines by way of a bounded queue to a thread that writes them.
+//! The log: a bounded queue of lines, and a thread that writes them.
 //!
 //! The queue is a pair of buffers: connections append the lines of a read to one while the thread
-//! writes the other. Lines that there is no room for are dropped and counted, and a record in the
-//! log says how many, where they are missing.
+//! writes the other. Lines that do not fit are dropped and counted, and a record in the log gives
+//! their number where they are missing.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ use crate::settling::Deadline;
 /// The number of lines that may wait to be written.
 const LINES_WAITING_MAX: u64 = 1 << 17;
 
-/// The number of bytes that may wait to be written; as many may be being written.
+/// The number of bytes that may wait to be written; as many again may be in writing.
 const BYTES_WAITING_MAX: usize = 64 << 20;
 
 /// The number of bytes that a buffer keeps in reserve.
@@ -37,7 +37,7 @@ impl Log {
         Ok(Self { queue })
     }
 
-    /// The end of the queue where lines are appended.
+    /// Returns the end of the queue to which lines are appended.
     pub(crate) fn queue(&self) -> LogQueue {
         self.queue.clone()
     }
@@ -52,9 +52,8 @@ impl Log {
         shared.lock().dropped
     }
 
-    /// Writes the last lines, whether there is room for them or not, and waits until they are
-    /// written. A writer that is stuck is left behind. Returns whether everything was written in
-    /// time.
+    /// Writes the last lines, even if there is no room for them, and waits until they are written.
+    /// A writer that is stuck is left behind. Returns whether everything was written in time.
     pub(crate) fn finish(self, last: &str, deadline: &Deadline) -> bool {
         let shared = &self.queue.shared;
         let mut state = shared.lock();
@@ -110,14 +109,14 @@ struct State {
     hole: u64,
     /// The number of lines dropped in all.
     dropped: u64,
-    /// No lines are appended any more.
+    /// Whether the queue refuses further lines.
     ended: bool,
-    /// The thread has written all of them.
+    /// Whether the thread has written all lines.
     finished: bool,
 }
 
 impl State {
-    /// Writes where lines are missing, and how many.
+    /// Writes a record at a place where lines are missing, with their number.
     fn fill_hole(&mut self, format: Format) {
         let hole = std::mem::take(&mut self.hole);
         if hole > 0 {
@@ -134,7 +133,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The thread.
+    /// Runs the thread that writes.
     fn write_all(&self, mut writer: Writer<impl Write>) {
         let mut lines = String::new();
         while self.take(&mut lines) {
@@ -145,7 +144,7 @@ impl Shared {
         self.lock().finished = true;
     }
 
-    /// Waits for something to write. `false`: nothing is left, and nothing comes any more.
+    /// Waits for something to write. `false`: nothing is left, and nothing will be appended.
     fn take(&self, lines: &mut String) -> bool {
         let mut state = self.lock();
         state.is_writing = false;

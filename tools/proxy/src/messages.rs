@@ -3,17 +3,17 @@
 //! A [`Message`] borrows from the session that emits it, and its summary is written by the
 //! session's own code. Counting and writing records needs a lock that other connections need too,
 //! and no lock may be held while a session runs. So the messages of one call are copied first, and
-//! counted and written when the call has returned.
+//! counted and written after the call has returned.
 
 use std::fmt::{self, Write as _};
 
 use enjamb::{Message, Outcome, Side, Span};
 
-/// The number of messages that are kept of one call. A read has at most 61,440 bytes, so that only
-/// a handler that emits messages without bytes gets here.
+/// The maximum number of messages that are kept of one call. A read has at most 61,440 bytes, so
+/// only a handler that emits messages without bytes reaches the limit.
 pub(crate) const MESSAGES_PER_CALL_MAX: usize = 1 << 17;
 
-/// The number of bytes of text that are kept of one call.
+/// The maximum number of text bytes that are kept of one call.
 pub(crate) const TEXT_PER_CALL_MAX: usize = 32 << 20;
 
 /// The memory that an empty buffer keeps.
@@ -24,9 +24,9 @@ const TEXT_RESERVED: usize = 1 << 17;
 #[derive(Default)]
 pub(crate) struct MessageBuffer {
     entries: Vec<Entry>,
-    /// The texts of all entries, one after the other.
+    /// The concatenated texts of all entries.
     text: String,
-    /// Some message did not fit.
+    /// Whether some message did not fit.
     is_overfull: bool,
 }
 
@@ -44,7 +44,7 @@ struct Entry {
 }
 
 impl MessageBuffer {
-    /// Copies a message. The summary is left empty unless it is wanted: to write it is most of the
+    /// Copies a message. The summary is left empty unless it is wanted: writing it is most of the
     /// work.
     pub(crate) fn push(&mut self, message: &Message<'_>, with_summary: bool) {
         if self.entries.len() == MESSAGES_PER_CALL_MAX || self.is_overfull {
@@ -82,8 +82,8 @@ impl MessageBuffer {
 
     fn summary(&mut self, summary: &dyn fmt::Display) -> usize {
         let before = self.text.len();
-        // Its only errors are a text that is too long, which is noted, and one that the session
-        // made up.
+        // There are two errors: a text that is too long, which is noted, and an error that the
+        // session's own code returns.
         let _ = write!(Bounded(self), "{summary}");
         self.text.len() - before
     }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The least time between two notices that are [limited](Notices::limited).
+/// The minimum time between two notices that are [limited](Notices::limited).
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Writes notices about the proxy itself, under the name of the program. Clones share the limit.
@@ -32,7 +32,7 @@ impl Notices {
         print(format_args!("{}: {text}", self.program));
     }
 
-    /// Writes a notice of something that may happen very often, at most one a second. The others
+    /// Writes a notice of something that may happen very often, at most one per second. The others
     /// are counted, and the next notice gives their number.
     pub(crate) fn limited(&self, text: &dyn Display) {
         let mut limited = self.limited.lock().unwrap_or_else(PoisonError::into_inner);

@@ -24,14 +24,14 @@ use crate::shared::Shared;
 use crate::taps::ProxyTaps;
 use crate::workers::Workers;
 
-/// Why a proxy cannot start. No file has been replaced then: files are opened last.
+/// The reason why a proxy cannot start. No file has been replaced then: files are opened last.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StartError {
     /// The configuration makes no sense.
     Usage(String),
-    /// An address or a file cannot be used, or the system gives no threads: what was tried, and the
-    /// reason.
+    /// An address or a file cannot be used, or the system gives no threads. The text describes the
+    /// attempt.
     Io(String, io::Error),
 }
 
@@ -54,7 +54,8 @@ impl std::error::Error for StartError {
 }
 
 impl StartError {
-    /// Text that is not an address is wrong usage; an address that is taken is not.
+    /// Converts an error. A text that is not an address is wrong usage; an address that is in use
+    /// is not.
     fn address(text: String, error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::InvalidInput => Self::Usage(format!("{text}: not HOST:PORT")),
@@ -72,7 +73,7 @@ pub struct Proxy {
     shutdown: Shutdown,
 }
 
-/// The counts of a proxy, while it runs and afterwards. Reading them waits for no handler.
+/// The counts of a proxy, while it runs and afterwards. Reading them never waits for a handler.
 #[derive(Clone)]
 pub struct Status(Arc<Shared>);
 
@@ -90,7 +91,7 @@ impl Status {
     }
 }
 
-/// The work of a proxy that is left when the relay has ended.
+/// The work that a proxy has left when the relay has ended.
 pub struct Shutdown {
     status: Status,
     workers: Option<Arc<Workers>>,
@@ -112,9 +113,9 @@ pub struct Report {
     pub handlers: HandlerReport,
     /// The number of records that the log lacks, since it was not written as fast as they came.
     pub log_dropped: u64,
-    /// The log was still not written to its end when the proxy ended.
+    /// Whether the log was still not written to its end when the proxy ended.
     pub is_log_cut: bool,
-    /// What the recording lacks, and why it could not be written: phrases for people.
+    /// The losses of the recording, and the reason why it could not be written: phrases for people.
     pub recording: Vec<String>,
 }
 
@@ -165,7 +166,7 @@ impl Proxy {
         Ok(Self { addresses, stop, serving, status, shutdown })
     }
 
-    /// The addresses where clients connect.
+    /// Returns the addresses to which clients connect.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
@@ -183,7 +184,7 @@ impl Proxy {
         self.status.clone()
     }
 
-    /// Waits until the relay has ended, which it does when it is [stopped](Self::stop).
+    /// Waits until the relay has ended, which happens when it is [stopped](Self::stop).
     pub async fn ended(&mut self) -> RelayReport {
         // The counts of a relay that panicked are not known.
         (&mut self.serving).await.unwrap_or_default()
@@ -195,8 +196,8 @@ impl Proxy {
         self.shutdown
     }
 
-    /// Waits for handlers, and writes the ends of the recording and of the log. Blocks for 2
-    /// seconds at most; see [`Shutdown::finish`].
+    /// Waits for handlers, and writes the ends of the recording and of the log. Blocks for at most
+    /// 2 seconds; see [`Shutdown::finish`].
     #[must_use]
     pub fn finish(self, relay: RelayReport) -> Report {
         self.shutdown.finish(relay)
@@ -211,8 +212,8 @@ impl Shutdown {
     }
 
     /// Waits for handlers, and writes the ends of the recording and of the log. Blocks until that
-    /// is done, 2 seconds at most: a handler, a log or a recording that hangs is left behind, and
-    /// the report says so.
+    /// is done, at most 2 seconds: a handler, a log or a recording that hangs is left behind, and
+    /// the report shows it.
     #[must_use]
     pub fn finish(self, relay: RelayReport) -> Report {
         let Self { status, workers, log, format, recording, deadline } = self;
@@ -254,8 +255,8 @@ fn create(path: &PathBuf) -> Result<File, StartError> {
     File::create(path).map_err(|error| StartError::Io(format!("cannot write {}", path.display()), error))
 }
 
-/// Writes what the log and the recording lack, and the summary. Returns how many records were
-/// dropped, and whether the end of the log could not be written in time.
+/// Writes the losses of the log and of the recording, and the summary. Returns the number of
+/// dropped records, and whether the end of the log could not be written in time.
 fn end_log(
     log: Log,
     format: Format,
@@ -281,7 +282,7 @@ fn end_log(
     (dropped, !log.finish(&last, deadline))
 }
 
-/// Returns phrases for people: in which ways the recording is not what passed.
+/// Returns phrases for people about the differences between the recording and the traffic.
 fn phrases(losses: RecordingLosses, result: io::Result<()>) -> Vec<String> {
     let mut all = Vec::new();
     if let Err(error) = result {

@@ -1,9 +1,9 @@
-//! The recording: traffic by way of a bounded queue to a thread that writes it as a capture.
+//! The recording: a bounded queue of traffic, and a thread that writes it as a capture.
 //!
-//! The queue is a pair of buffers: taps append to one while the thread writes the other, so that in
-//! the long run nothing is allocated, and a chunk costs one copy under a lock. A chunk that there
-//! is no room for is dropped and counted, and stands in the recording as a gap of its size where it
-//! was: what is recorded stays true. The thread flushes the file after each buffer.
+//! The queue is a pair of buffers: taps append to one while the thread writes the other. So in the
+//! long run nothing is allocated, and a chunk costs one copy under a lock. A chunk that does not
+//! fit is dropped and counted, and the recording has a gap of its size in its place: everything
+//! that is recorded stays true. The thread flushes the file after each buffer.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -16,7 +16,7 @@ use enjamb_capture::Recorder;
 use crate::event_queue::{EventQueue, Missing, QueueLimits, miss};
 use crate::settling::Deadline;
 
-/// The number of bytes of chunks that may wait to be written; as many may be being written.
+/// The number of bytes of chunks that may wait to be written; as many again may be in writing.
 const BYTES_WAITING_MAX: usize = 64 << 20;
 
 /// The number of events up to which chunks are queued.
@@ -26,8 +26,8 @@ const EVENTS_WAITING_MAX: usize = 1 << 17;
 const LIMITS: QueueLimits =
     QueueLimits { events_max: EVENTS_WAITING_MAX, ends_max: 2 * EVENTS_WAITING_MAX, bytes_max: BYTES_WAITING_MAX };
 
-/// How long the thread lets a buffer fill before it writes it. A proxy that is killed loses what it
-/// recorded since.
+/// The time that the thread lets a buffer fill before it writes it. A proxy that is killed loses
+/// the events of that time.
 const GATHER: Duration = Duration::from_millis(20);
 
 /// The number of events, and of bytes, that are written without waiting for more.
@@ -45,10 +45,10 @@ pub(crate) struct Recording {
     shared: Arc<Shared>,
 }
 
-/// Counts of what the recording lacks.
+/// Counts of the losses of the recording.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RecordingLosses {
-    /// Chunks there was no room for. They stand in the recording as gaps.
+    /// Chunks that did not fit. They are gaps in the recording.
     pub(crate) chunks: u64,
     /// The bytes of those chunks.
     pub(crate) bytes: u64,
@@ -76,13 +76,13 @@ impl Recording {
         Ok(Self { shared })
     }
 
-    /// The queue, which makes taps.
+    /// Returns the queue, which makes taps.
     pub(crate) fn queue(&self) -> RecordingQueue {
         RecordingQueue(Arc::clone(&self.shared))
     }
 
-    /// Waits until everything is written, at most up to the deadline. Returns what the recording
-    /// lacks, and why the file could not be written.
+    /// Waits until everything is written, at most until the deadline. Returns the losses of the
+    /// recording, and the reason why the file could not be written.
     pub(crate) fn finish(self, deadline: &Deadline) -> (RecordingLosses, io::Result<()>) {
         self.shared.lock().ended = true;
         self.shared.wake.notify_one();
@@ -113,7 +113,7 @@ struct State {
     queue: EventQueue,
     losses: RecordingLosses,
     ended: bool,
-    /// The file cannot be written, so that nothing is queued any more.
+    /// Whether the file cannot be written, so that nothing more is queued.
     broken: bool,
     /// The result of the thread, once it has ended.
     result: Option<io::Result<()>>,
@@ -126,7 +126,7 @@ impl Default for State {
     }
 }
 
-/// Returns whether there is enough to write that waiting for more gains nothing.
+/// Returns whether there is so much to write that waiting for more gains nothing.
 fn is_ripe(batch: &Batch) -> bool {
     batch.len() >= EVENTS_GATHERED || batch.payload_len() >= BYTES_GATHERED
 }
@@ -137,7 +137,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The thread.
+    /// Runs the thread that writes.
     fn write_all<W: Write>(&self, mut recorder: Recorder<W>) -> io::Result<()> {
         // The header first, so that the file is a capture from the beginning.
         recorder.flush();
@@ -152,7 +152,7 @@ impl Shared {
         recorder.finish().map(drop)
     }
 
-    /// Waits for something to write. `false`: nothing is left, and nothing comes any more.
+    /// Waits for something to write. `false`: nothing is left, and nothing will be appended.
     fn take(&self, batch: &mut Batch) -> bool {
         let state = self.lock();
         let idle = |state: &mut State| state.queue.waiting.is_empty() && !state.ended;
@@ -164,9 +164,8 @@ impl Shared {
         !batch.is_empty()
     }
 
-    /// Queues an event, and wakes the thread where that makes a difference to it: it sleeps without
-    /// end when nothing is waiting, and for a moment when not much is. Returns whether there was
-    /// room.
+    /// Queues an event, and wakes the thread if that is useful: the thread sleeps without end when
+    /// nothing is waiting, and for a moment when not much is. Returns whether there was room.
     fn push(&self, connection: &Connection, time: Time, event: Event<'_>, missing: &mut Missing) -> bool {
         let mut state = self.lock();
         let progress = |state: &State| (state.queue.waiting.is_empty(), is_ripe(&state.queue.waiting));
@@ -208,7 +207,7 @@ impl RecordingLosses {
 struct RecordingTap {
     shared: Arc<Shared>,
     missing: Missing,
-    /// Its opening was queued. Without one nothing is.
+    /// Whether its opening was queued. Without the opening no event is queued.
     is_open: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The command: signals in, lines on standard error out.
+//! The command: it handles signals and writes lines to standard error.
 
 use std::process::ExitCode;
 
@@ -21,7 +21,7 @@ const COULD_NOT_START: u8 = 3;
 /// Relays until SIGINT or SIGTERM, then returns 0. Returns 2 for wrong usage, and 3 when an address
 /// or a file cannot be used. On SIGUSR1 it prints the statistics.
 ///
-/// Signals have a thread of their own: they are answered even if every thread of the relay hangs.
+/// Signals have a thread of their own: they are handled even if every thread of the relay hangs.
 ///
 /// # Errors
 /// The system gives no threads or no signals.
@@ -92,12 +92,12 @@ fn print_status(status: &Status) {
     }
 }
 
-/// The signals that the proxy listens to.
+/// The signals that the proxy handles.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
     status: Signal,
-    /// The number of signals to end.
+    /// The number of signals to end so far.
     stops: u32,
 }
 
@@ -123,7 +123,7 @@ impl Signals {
         self.stops += 1;
     }
 
-    /// Waits until the relay has ended: gently at the first signal, at once at the second.
+    /// Waits until the relay has ended. The first signal stops it gently, the second at once.
     async fn relay_until_stopped(&mut self, proxy: &mut Proxy) -> RelayReport {
         let (stop, status) = (proxy.stop(), proxy.status());
         loop {

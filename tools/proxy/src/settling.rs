@@ -4,11 +4,11 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// The longest that handlers, the log and the recording together are waited for once the relay has
-/// ended.
+/// The maximum time that the proxy waits for handlers, the log and the recording together, after
+/// the relay has ended.
 pub(crate) const SETTLE_MAX: Duration = Duration::from_secs(2);
 
-/// How often it is checked whether something has settled.
+/// The interval at which the proxy checks whether something has settled.
 const CHECK_INTERVAL: Duration = Duration::from_millis(1);
 
 /// The time until which an ending proxy waits. [`hurry`](Self::hurry) ends it early.
@@ -19,12 +19,12 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
-    /// A deadline that does not run yet.
+    /// Creates a deadline that does not run yet.
     pub(crate) fn unset() -> Self {
         Self { at: OnceLock::new(), hurried: AtomicBool::new(false) }
     }
 
-    /// A deadline `limit` from now.
+    /// Creates a deadline `limit` from now.
     pub(crate) fn after(limit: Duration) -> Self {
         let deadline = Self::unset();
         deadline.set(limit);
@@ -36,12 +36,12 @@ impl Deadline {
         self.at.get_or_init(|| Instant::now() + limit);
     }
 
-    /// Waits for nothing more.
+    /// Ends all waiting.
     pub(crate) fn hurry(&self) {
         self.hurried.store(true, Ordering::Relaxed);
     }
 
-    /// Waits until `is_settled`, at most up to the deadline. Returns whether it is.
+    /// Waits until `is_settled`, at most until the deadline. Returns whether it is.
     pub(crate) fn wait_until(&self, mut is_settled: impl FnMut() -> bool) -> bool {
         loop {
             if is_settled() {

@@ -1,4 +1,5 @@
-//! What all connections of a proxy share: the protocol, the journal, and the counts of handlers.
+//! The state that all connections of a proxy share: the protocol, the journal, and the counts of
+//! handlers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,11 +12,11 @@ use crate::handler_report::HandlerCounts;
 use crate::journal::Journal;
 use crate::notices::Notices;
 
-/// The number of bytes that may wait for handlers on worker threads, or be parsed by them, on all
-/// connections together.
+/// The number of bytes of all connections together that may wait for handlers on worker threads, or
+/// be parsed by them.
 const BYTES_IN_HANDLING_MAX: usize = 256 << 20;
 
-/// What all connections share.
+/// The state that all connections share.
 pub(crate) struct Shared {
     pub(crate) protocol: Arc<Protocol>,
     pub(crate) journal: Journal,
@@ -44,7 +45,7 @@ impl Shared {
         }
     }
 
-    /// Takes room for bytes that wait for a handler. Returns whether there was room.
+    /// Reserves room for bytes that wait for a handler. Returns whether there was room.
     #[must_use]
     pub(crate) fn reserve(&self, bytes: usize) -> bool {
         let before = self.bytes_in_handling.fetch_add(bytes, Ordering::Relaxed);
@@ -55,7 +56,7 @@ impl Shared {
         fits
     }
 
-    /// Gives room back.
+    /// Releases reserved room.
     pub(crate) fn release(&self, bytes: usize) {
         self.bytes_in_handling.fetch_sub(bytes, Ordering::Relaxed);
     }

@@ -13,7 +13,7 @@ use crate::workers::Workers;
 /// Makes the taps of each connection: one that records it, and one that parses it.
 pub(crate) struct ProxyTaps {
     shared: Arc<Shared>,
-    /// Run the handlers of a protocol that is not built in.
+    /// The threads that run the handlers of a protocol that is not built in.
     workers: Option<Arc<Workers>>,
     recording: Option<RecordingQueue>,
 }

@@ -1,12 +1,12 @@
-//! A thread that runs handlers, and the call that it is in.
+//! A thread that runs handlers, and its current call.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::handler::Call;
 
-/// The state of a worker thread. Somebody else may abandon the thread while it is in a call, and
-/// only then.
+/// The state of a worker thread. Another thread may abandon it while it is in a call, and only
+/// then.
 pub(crate) struct Worker<C>(Mutex<State<C>>);
 
 enum State<C> {

@@ -1,10 +1,10 @@
-//! The threads that run the handlers of somebody's own program.
+//! The threads that run handlers of registered protocols.
 //!
-//! The laws hold for built-in protocols, so that those parse in place, on the relay's threads. A
-//! handler that somebody registered may never return. It runs here, and a watchdog abandons a
-//! thread whose call takes too long: the connection goes on without being parsed, and a new thread
-//! takes the place of the abandoned one. Rust has no way to end a thread, so that the number of
-//! abandoned threads has a limit. Once it is reached, the handlers of new connections are not run.
+//! The laws hold for built-in protocols, so those parse in place, on the relay's threads. A handler
+//! that a program registered may never return. It runs here, and a watchdog abandons a thread whose
+//! call takes too long: the connection continues without being parsed, and a new thread replaces
+//! the abandoned one. Rust has no way to end a thread, so the number of abandoned threads has a
+//! limit. When it is reached, the handlers of new connections are not run.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -21,18 +21,18 @@ use crate::settling::Deadline;
 use crate::shared::Shared;
 use crate::worker::Worker as GenericWorker;
 
-/// The least number of threads that run handlers: while one of them waits for a call that does not
-/// return, the others go on.
+/// The minimum number of threads that run handlers: while one of them waits for a call that does
+/// not return, the others continue.
 const THREADS_MIN: usize = 2;
 
-/// The number of abandoned threads that have not returned. From there on no handlers are run for
-/// new connections, and no thread takes the place of an abandoned one.
+/// The maximum number of abandoned threads that have not returned. When it is reached, no handlers
+/// are run for new connections, and abandoned threads are not replaced.
 pub(crate) const ABANDONED_MAX: usize = 16;
 
 /// The longest interval at which calls are checked.
 const CHECK_INTERVAL_MAX: Duration = Duration::from_millis(100);
 
-/// How long handlers are given up for, when the proxy ends: a thread that is between two calls
+/// The time for which the proxy gives up handlers when it ends: a thread that is between two calls
 /// cannot be abandoned.
 const GIVE_UP_MAX: Duration = Duration::from_millis(200);
 
@@ -44,9 +44,9 @@ pub(crate) struct Workers {
     state: Mutex<State>,
     /// The open connections, by their numbers.
     open: Mutex<HashMap<u64, Arc<Conversation>>>,
-    /// Something is ready, or the workers end.
+    /// Notified when something is ready, or the workers end.
     ready: Condvar,
-    /// The workers end.
+    /// Notified when the workers end.
     ended: Condvar,
 }
 
@@ -58,7 +58,7 @@ struct State {
     /// The number of those that run a conversation.
     busy: usize,
     abandoned: usize,
-    /// No handlers are run for new connections.
+    /// Whether no handlers are run for new connections.
     refuses: bool,
     ended: bool,
 }
@@ -115,8 +115,8 @@ impl Workers {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until handlers have parsed everything. Those that have not by the deadline are given
-    /// up.
+    /// Waits until handlers have parsed everything. Those that have not finished at the deadline
+    /// are given up.
     pub(crate) fn finish(self: &Arc<Self>, deadline: &Deadline) {
         deadline.wait_until(|| {
             let state = self.lock();
@@ -137,7 +137,7 @@ impl Workers {
         });
     }
 
-    /// A worker thread.
+    /// Runs a worker thread.
     fn work(&self, worker: &Worker) {
         let mut messages = MessageBuffer::default();
         while let Some(conversation) = self.next() {
@@ -145,7 +145,7 @@ impl Workers {
             let mut state = self.lock();
             match next {
                 NextTurn::Never => {
-                    // The watchdog has taken the thread off the books already.
+                    // The watchdog has already removed the thread from the list.
                     state.abandoned -= 1;
                     return;
                 }
@@ -187,7 +187,7 @@ impl Workers {
         conversation.fail(now(), &error, &self.shared);
     }
 
-    /// The watchdog's thread.
+    /// Runs the watchdog's thread.
     fn watch(self: &Arc<Self>, timeout: Duration) {
         let interval = (timeout / 10).clamp(Duration::from_millis(1), CHECK_INTERVAL_MAX);
         loop {
@@ -202,8 +202,7 @@ impl Workers {
         }
     }
 
-    /// Abandons the threads whose call takes longer than `limit`, and gives up the connections that
-    /// they run.
+    /// Abandons the threads whose call takes longer than `limit`, and gives up their connections.
     fn abandon_after(self: &Arc<Self>, limit: Duration, error: impl Fn(Call) -> HandlerError) {
         let workers = self.lock().workers.clone();
         for worker in workers {
@@ -232,7 +231,7 @@ impl Workers {
         self.shared.notices.notice(format_args!("{reason}"));
     }
 
-    /// Gives up what waits for a worker, if there are none left.
+    /// Gives up the conversations that wait for a worker, if there are no workers left.
     fn give_up_ready(&self) {
         let mut state = self.lock();
         if !state.workers.is_empty() {
@@ -254,7 +253,7 @@ impl Workers {
 /// Gives the events of one connection to a handler.
 struct WorkerTap {
     workers: Arc<Workers>,
-    /// From its opening on.
+    /// The conversation, from its opening on.
     conversation: Option<Arc<Conversation>>,
 }
 

@@ -1,5 +1,4 @@
-//! Handlers that somebody registered, and that panic, hang, or are slow. The relay goes on in any
-//! case.
+//! Registered handlers that panic, hang, or are slow. The relay continues in all cases.
 
 mod support;
 

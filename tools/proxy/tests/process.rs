@@ -248,8 +248,8 @@ fn a_log_that_nobody_reads_costs_no_connection() {
     assert_eq!(said.matches("the log cannot be written").count(), 1, "{said}");
 }
 
-/// The longest that a proxy may take to end beyond its drain time: the settle time, and a margin
-/// for a busy machine.
+/// The maximum time that a proxy may take to end beyond its drain time: the settle time, and a
+/// margin for a busy machine.
 const END_MAX: Duration = Duration::from_millis(2_000 + 3_000);
 
 /// Reads standard error up to a line with `text`.

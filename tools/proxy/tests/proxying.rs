@@ -184,7 +184,7 @@ async fn a_replayed_recording_gives_the_same_log() {
         assert_eq!((report.log_dropped, report.recording), (0, vec![]), "{spec}");
         assert_eq!(report.statistics.connections(), 40);
 
-        // Connections interleave as they like; each by itself is the same.
+        // Connections interleave in any order; each by itself is the same.
         let [live, again] = [read_log(&log), replay(&recording, protocol())].map(|mut records| {
             records.retain(|record| record["type"] != "summary");
             records.sort_by_key(|record| record["conn"].as_u64());

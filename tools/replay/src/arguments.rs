@@ -19,13 +19,14 @@ pub struct Arguments {
     #[arg(required = true, value_name = "CAPTURE")]
     pub(crate) captures: Vec<PathBuf>,
 
-    /// The protocol of the connections: a name (`enjamb protocols` lists them), `auto`, which finds
-    /// it out from the first bytes of each connection, or a framing spec such as "u32be max=1M".
+    /// The protocol of the connections: a name (`enjamb protocols` lists them), `auto`, which
+    /// detects it from the first bytes of each connection, or a framing spec such as "u32be
+    /// max=1M".
     #[arg(long, short, default_value = "auto", value_name = "NAME|SPEC")]
     pub(crate) protocol: String,
 
     /// Only list the files that would be read, one per line. Exits with 3 if one of the arguments
-    /// gives nothing to read.
+    /// selects nothing to read.
     #[arg(long, conflicts_with_all = ["recut", "against", "serve"])]
     pub(crate) list: bool,
 
@@ -34,8 +35,8 @@ pub struct Arguments {
     #[arg(long)]
     pub(crate) strict: bool,
 
-    /// How many threads run sessions. The output is the same for any number. With --html it is
-    /// always one. [default: the number of cores, at most 8]
+    /// The number of threads that run sessions. The output is the same for any number. With --html
+    /// it is always one. [default: the number of cores, at most 8]
     #[arg(long, short, value_name = "COUNT")]
     pub(crate) jobs: Option<NonZeroUsize>,
 
@@ -61,7 +62,7 @@ impl Arguments {
     }
 
     /// Returns the reason why these arguments contradict each other, if they do and clap cannot
-    /// tell.
+    /// detect it.
     pub(crate) fn contradiction(&self) -> Option<&'static str> {
         let format = self.output.format;
         self.live

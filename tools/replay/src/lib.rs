@@ -1,4 +1,4 @@
-//! `enjamb replay`: captures through protocol handlers.
+//! `enjamb replay`: feeds captures to protocol sessions.
 //!
 //! The tool has four modes, which share [`Arguments`], the way inputs are read
 //! ([`enjamb_sources`]) and the exit codes:

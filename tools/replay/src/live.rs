@@ -2,7 +2,7 @@
 //!
 //! From the inside out:
 //!
-//! * `masks` and `comparison` compare the messages of two conversations. They know nothing about
+//! * `masks` and `comparison` compare the messages of two conversations. They do not depend on
 //!   captures or sockets.
 //! * `parsed_conversation` is a conversation as a session parses it, recorded or live.
 //! * `recorded_conversation` makes the steps of a conversation from a capture, and `player` plays

@@ -36,7 +36,8 @@ pub(crate) struct OutputArguments {
     #[arg(long, value_name = "EXPRESSION")]
     pub(crate) filter: Option<String>,
 
-    /// Read only these connections, such as 3 or 1,5-9. They count from 1, on over all captures.
+    /// Read only these connections, such as 3 or 1,5-9. They count from 1, continuously over all
+    /// captures.
     #[arg(long, value_name = "N[,N-M]")]
     pub(crate) conn: Option<ConnectionNumbers>,
 
@@ -48,11 +49,12 @@ pub(crate) struct OutputArguments {
     #[arg(long, value_enum)]
     pub(crate) show: Option<ShowName>,
 
-    /// How many bytes of a message --show writes at most, such as 256, 4k or 1M. The limit is 64M.
+    /// The maximum number of bytes of a message that --show writes, such as 256, 4k or 1M. The
+    /// limit is 64M.
     #[arg(long, value_name = "SIZE", default_value = "1k", value_parser = |text: &str| size_within(text, &(0..=SHOW_LIMIT)))]
     pub(crate) show_max: usize,
 
-    /// When --format text has colours.
+    /// The use of colours with --format text.
     #[arg(long, value_enum, default_value_t = Colour::Auto)]
     pub(crate) color: Colour,
 }
@@ -90,7 +92,7 @@ pub(crate) enum ShowName {
     Hex,
 }
 
-/// When text has colours.
+/// The use of colours in text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Colour {
     /// On a terminal, unless `NO_COLOR` is set; anywhere if `CLICOLOR_FORCE` is set.
@@ -102,7 +104,7 @@ pub(crate) enum Colour {
 }
 
 impl OutputArguments {
-    /// Returns which bytes of messages are shown.
+    /// Returns the part of messages that is shown, and its form.
     pub(crate) fn shown(&self) -> Option<Show> {
         let form = match self.show? {
             ShowName::Payload => ShowForm::Text,
@@ -165,5 +167,5 @@ impl SideName {
     }
 }
 
-/// The largest `--show-max`, in bytes. As much of each stream is kept in memory.
+/// The largest `--show-max`, in bytes. That many bytes of each stream are kept in memory.
 const SHOW_LIMIT: usize = 64 << 20;

@@ -1,4 +1,4 @@
-//! From arguments to one of the modes.
+//! The entry point: from arguments to one of the modes.
 
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::{live, records, recut};
 
 /// Runs `enjamb replay` with the protocols of `registry`, and writes to standard output.
 ///
-/// `program` is the name of the program in messages. A capture that cannot be read costs a message
+/// `program` is the name of the program in messages. A capture that cannot be read causes a message
 /// on standard error, and the others are still replayed.
 ///
 /// # Errors

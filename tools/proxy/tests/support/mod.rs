@@ -9,8 +9,8 @@ use std::time::Duration;
 use enjamb::{Ending, Message, Session, Side};
 use enjamb_protocols::{Protocol, Registry};
 
-/// The place where a handler hangs, panics or is slow. All but [`Open`](Self::Open) and
-/// [`Slow`](Self::Slow) need bytes of a client with the word `trap`.
+/// The place where a handler hangs, panics or is slow. Every trap except [`Open`](Self::Open) and
+/// [`Slow`](Self::Slow) needs bytes of a client with the word `trap`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trap {
     /// The first session is never opened.

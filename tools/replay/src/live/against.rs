@@ -19,7 +19,8 @@ use crate::live::recorded_conversation::{RecordedConversation, Recording};
 use crate::live::report::LiveReport;
 use crate::setup::Setup;
 
-/// How many connections may wait for their next step at a time, in the order of the capture.
+/// The number of connections that may wait for their next step at a time, in the order of the
+/// capture.
 const OPEN_MAX: usize = 1000;
 
 /// Plays the captures to the server, and writes how its answers differ from the recorded ones.
@@ -51,7 +52,7 @@ pub(crate) fn play_against(setup: &Setup<'_>, server: &str, arguments: &LiveArgu
     Ok(report.exit())
 }
 
-/// Reorder the first error if no connection could be opened at all.
+/// Returns the first error if no connection could be opened at all.
 fn unreachable(performances: &[Performance]) -> Option<&io::Error> {
     let mut errors = performances.iter().map(|performance| match performance {
         Performance::NotConnected(error) => Some(error),
@@ -124,8 +125,8 @@ async fn connect(server: &str, limit: Duration) -> io::Result<TcpStream> {
     })
 }
 
-/// Marks all steps of a connection as done when the connection is over, however it ended: others
-/// wait for them.
+/// Marks all steps of a connection as done when the connection is over, however it ended: other
+/// connections wait for them.
 struct RemainingSteps {
     order: Option<Arc<StepOrder>>,
     recorded: Arc<RecordedConversation>,

@@ -29,36 +29,36 @@ pub(crate) struct LiveArguments {
     #[arg(long, value_name = "ADDR", conflicts_with_all = RECORDS)]
     pub(crate) serve: Option<String>,
 
-    /// What not to compare: header:NAME, kind:NAME, answer:KIND (the content of answers to messages
-    /// of this kind), /REGEX/, ending, or volatile (what HTTP and Redis servers send differently
-    /// each time: Date, Server, Etag, INFO, TIME, ...). May be given more than once.
+    /// Do not compare these parts: header:NAME, kind:NAME, answer:KIND (the content of answers to
+    /// messages of this kind), /REGEX/, ending, or volatile (parts that HTTP and Redis servers send
+    /// differently each time: Date, Server, Etag, INFO, TIME, ...). May be given more than once.
     #[arg(long, value_name = "WHAT", requires = "played")]
     pub(crate) ignore: Vec<Mask>,
 
-    /// How much of each message to compare.
+    /// The part of each message that is compared.
     #[arg(long, value_enum, default_value_t, requires = "played")]
     pub(crate) compare: CompareBy,
 
-    /// How fast to play.
+    /// The speed of playing.
     #[arg(long, value_enum, default_value_t, requires = "played")]
     pub(crate) pace: Pace,
 
     /// Play this many connections at a time, independently of each other. [default: in the order of
-    /// the capture, each step after all steps that the capture shows before it, on any connection]
+    /// the capture, each step after all earlier steps of any connection]
     #[arg(long, value_name = "COUNT", requires = "played")]
     pub(crate) concurrent: Option<NonZeroUsize>,
 
-    /// How long to wait for the peer's next message before the next step is taken: 5, 5s, 250ms. A
+    /// The time to wait for the peer's next message before the next step is taken: 5, 5s, 250ms. A
     /// bare number is seconds.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = timeout, requires = "played")]
     pub(crate) timeout: Duration,
 
-    /// How long the server may take to accept a connection. A bare number is seconds.
+    /// The time that the server may take to accept a connection. A bare number is seconds.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = timeout, requires = "against")]
     pub(crate) connect_timeout: Duration,
 }
 
-/// The options that concern records or other cuts. A comparison has neither.
+/// The options for records or for other cuts. A comparison has neither.
 const RECORDS: [&str; 8] = ["recut", "summary", "strict", "html", "filter", "conn", "side", "show"];
 
 impl LiveArguments {

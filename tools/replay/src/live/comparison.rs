@@ -13,7 +13,7 @@ use similar::{Algorithm, DiffOp, capture_diff_slices, capture_diff_slices_deadli
 use crate::live::masks::Masks;
 use crate::live::parsed_conversation::ParsedConversation;
 
-/// How much of two messages is compared.
+/// The part of two messages that is compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CompareBy {
     /// All bytes.
@@ -25,20 +25,22 @@ pub(crate) enum CompareBy {
     Kind,
 }
 
-/// How long the alignment of recorded and live messages may take. After that it is approximate.
+/// The maximum time for the alignment of recorded and live messages. After that it is approximate.
 const ALIGNMENT_TIME: Duration = Duration::from_secs(5);
 
-/// How many differences of one connection are shown, and how many lines of one message.
+/// The maximum number of differences of one connection, and of lines of one message, that are
+/// shown.
 const DIFFERENCES_SHOWN: usize = 20;
 const LINES_SHOWN: usize = 24;
 
-/// How many lines of one message are compared. The time for it grows with the square.
+/// The maximum number of lines of one message that are compared. The time for it grows with the
+/// square.
 const LINES_COMPARED: usize = 2000;
 
-/// How many bytes a shown line has at most.
+/// The maximum length of a shown line, in bytes.
 const LINE_BYTES: usize = 72;
 
-/// How many equal lines are shown before and after a different one.
+/// The number of equal lines that are shown before and after a different one.
 const CONTEXT_LINES: usize = 2;
 
 /// The parts of a message that are compared.
@@ -84,11 +86,11 @@ pub(crate) struct Line {
 #[derive(Default)]
 pub(crate) struct Comparison<'h> {
     pub(crate) differences: Vec<Difference<'h>>,
-    /// How many messages the recording has.
+    /// The number of messages in the recording.
     pub(crate) messages: usize,
-    /// How many of them are the same.
+    /// The number of them that are the same.
     pub(crate) same: usize,
-    /// How many messages have bytes missing in the recording, so that their bytes were not
+    /// The number of messages with bytes missing in the recording, so that their bytes were not
     /// compared.
     pub(crate) with_gaps: usize,
 }
@@ -111,9 +113,8 @@ impl<'h> Comparison<'h> {
         let (mut old, mut new) = (of(&before, recorded), of(&after, live));
         comparison.messages = old.len();
         comparison.with_gaps = before.iter().filter(|placed| recorded.bytes(placed.message).is_none()).count();
-        // Where the bytes of one message are not known, those of the other are not compared. Here
-        // the messages with the same number are taken for each other, since they are not aligned
-        // yet.
+        // If the bytes of one message are not known, those of the other are not compared. Messages
+        // with the same number are treated as a pair here, since they are not aligned yet.
         if compare == CompareBy::Payload {
             for (old, new) in old.iter_mut().zip(&mut new) {
                 if old.body.is_none() || new.body.is_none() {
@@ -275,7 +276,8 @@ fn compared(
         CompareBy::Payload => parsed.bytes(message).map(|bytes| masks.apply(bytes, protocol).into_owned()),
     };
     let OwnedMessage { kind, outcome, code, reason, .. } = message;
-    // Whether a hidden answer is an error is compared. The code, which names the error, is content.
+    // A hidden answer is still compared in one respect: whether it is an error. The code, which
+    // names the error, is content.
     let code = code.clone().filter(|_| !is_hidden);
     ComparedMessage { kind: kind.clone(), outcome: *outcome, code, reason: reason.clone(), body }
 }

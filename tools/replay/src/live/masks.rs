@@ -6,11 +6,11 @@ use std::str::FromStr;
 use enjamb::OwnedMessage;
 use regex::bytes::Regex;
 
-/// One thing that is not compared.
+/// A part of messages that is not compared.
 #[derive(Clone, Debug)]
 pub(crate) enum Mask {
-    /// Header fields with this name, in lower case. With a `*` at its end: all whose name begins
-    /// so.
+    /// Header fields with this name, in lower case. With a `*` at its end: all fields whose names
+    /// begin with the rest.
     Header(String),
     /// Bytes that match.
     Pattern(Regex),
@@ -19,13 +19,13 @@ pub(crate) enum Mask {
     /// The content of answers to messages of this kind. Whether they came and whether they are
     /// errors is still compared.
     Answer(String),
-    /// How streams end.
+    /// The endings of streams.
     Ending,
-    /// What real servers send differently each time.
+    /// The parts that real servers send differently each time.
     Volatile,
 }
 
-/// The HTTP header fields that `volatile` stands for.
+/// The HTTP header fields that `volatile` includes.
 const VOLATILE_HEADERS: &[&str] = &[
     "age",
     "date",
@@ -45,8 +45,8 @@ const VOLATILE_HEADERS: &[&str] = &[
     "traceparent",
 ];
 
-/// The Redis commands whose answers `volatile` stands for. They depend on time, on the process or
-/// on chance.
+/// The Redis commands whose answers `volatile` includes. They depend on time, on the process or on
+/// chance.
 const VOLATILE_ANSWERS: &[&str] = &[
     "ACL",
     "CLIENT",
@@ -102,7 +102,7 @@ impl FromStr for Mask {
     }
 }
 
-/// Several masks together.
+/// Several masks, applied together.
 #[derive(Clone, Copy)]
 pub(crate) struct Masks<'m>(pub(crate) &'m [Mask]);
 

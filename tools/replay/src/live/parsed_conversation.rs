@@ -1,9 +1,8 @@
-//! A conversation as a session parses it: the messages, the bytes they are made of, and how each
-//! side ended.
+//! A conversation as a session parses it: the messages, their bytes, and the ending of each side.
 
 use enjamb::{Ending, Message, OwnedMessage, Session, Side, Span};
 
-/// Parses a conversation, recorded or live, and keeps what it parses.
+/// Parses a conversation, recorded or live, and keeps the messages, bytes and endings.
 pub(crate) struct ConversationParser {
     session: Box<dyn Session>,
     pub(crate) parsed: ParsedConversation,
@@ -15,7 +14,7 @@ pub(crate) struct ParsedConversation {
     /// The messages, by side.
     pub(crate) messages: [Vec<OwnedMessage>; 2],
     streams: [Stream; 2],
-    /// How each side ended. `None`: it has not ended.
+    /// The ending of each side. `None`: it has not ended.
     pub(crate) endings: [Option<Ending>; 2],
     /// The protocol that the messages carry.
     pub(crate) protocol: Option<String>,
@@ -27,7 +26,7 @@ struct Stream {
     bytes: Vec<u8>,
     /// The gaps, where bytes are missing.
     gaps: Vec<Span>,
-    /// How many bytes there are, the missing ones included.
+    /// The number of bytes, the missing ones included.
     length: u64,
 }
 
@@ -62,19 +61,19 @@ impl ParsedConversation {
         self.streams[message.side.index()].get(message.span)
     }
 
-    /// Returns how many bytes a side has sent, the missing ones included.
+    /// Returns the number of bytes that a side has sent, the missing ones included.
     pub(crate) fn length(&self, side: Side) -> u64 {
         self.streams[side.index()].length
     }
 
-    /// Returns how many bytes of a side come after its last message.
+    /// Returns the number of bytes of a side that come after its last message.
     pub(crate) fn beyond(&self, side: Side) -> u64 {
         let end = self.messages[side.index()].last().map_or(0, |last| last.span.end());
         self.length(side).saturating_sub(end)
     }
 
     /// Returns the offset from which the session does not parse a side into messages. `None`: it
-    /// parses all.
+    /// parses everything.
     pub(crate) fn unread_from(&self, side: Side) -> Option<u64> {
         let unread = |message: &&OwnedMessage| matches!(&*message.kind, "opaque" | "unparsed");
         self.messages[side.index()].iter().find(unread).map(|message| message.span.offset)

@@ -13,10 +13,10 @@ use crate::live::parsed_conversation::ParsedConversation;
 use crate::live::player::Player;
 use crate::live::recorded_conversation::RecordedConversation;
 
-/// How much longer than recorded a peer's stream may be, in bytes, in addition to twice its length.
+/// The number of bytes that a peer's stream may have beyond twice its recorded length.
 const EXCESS_MAX: u64 = 16 << 20;
 
-/// How playing a conversation went.
+/// The result of playing a conversation.
 pub(crate) enum Performance {
     /// The conversation was played, up to its end or to an interruption.
     Played { live: Box<ParsedConversation>, interrupted: Option<PlayError>, silences: usize },

@@ -10,9 +10,9 @@ use crate::live::recorded_conversation::{Cue, RecordedConversation};
 pub(crate) struct Player {
     side: Side,
     parser: ConversationParser,
-    /// What the player gave up waiting for.
+    /// The part of the cues that the player no longer waits for.
     forgiven: Cue,
-    /// How often the player gave up waiting while the peer's stream was open.
+    /// The number of times that the player gave up waiting while the peer's stream was open.
     pub(crate) silences: usize,
 }
 
@@ -28,7 +28,7 @@ impl Player {
         self.parser.finish()
     }
 
-    /// Returns how much of the peer has been seen.
+    /// Returns the progress of the peer.
     fn seen(&self) -> Cue {
         let peer = !self.side;
         let parsed = &self.parser.parsed;

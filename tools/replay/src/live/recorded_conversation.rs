@@ -1,9 +1,10 @@
-//! A recorded conversation, made ready to be played: the steps of the side that is played, and the
-//! messages of both sides.
+//! A recorded conversation, prepared for playing: the steps of the played side, and the messages of
+//! both sides.
 //!
-//! Before a step the player waits for what the capture shows of the peer before that step: a number
-//! of messages, or a number of bytes where the peer's bytes are not messages of a known protocol,
-//! and the end of the peer's stream. A message that is not complete yet is not waited for.
+//! Before a step the player waits until the peer has sent everything that the capture shows before
+//! that step: a number of messages, or a number of bytes where the peer's bytes are not messages of
+//! a known protocol, and the end of the peer's stream. The player does not wait for a message that
+//! is not complete yet.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,12 +21,12 @@ use crate::live::parsed_conversation::{ConversationParser, ParsedConversation};
 /// the answers.
 const LONGEST: usize = 256 << 20;
 
-/// How much of the peer has been seen, or must be seen before the next step.
+/// The progress of the peer: seen so far, or required before the next step.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Cue {
-    /// Complete messages.
+    /// The number of complete messages.
     pub(crate) messages: usize,
-    /// Bytes after the last message, where the session does not parse them.
+    /// The number of bytes after the last message, where the session does not parse them.
     pub(crate) beyond: u64,
     /// Whether the peer has ended its stream.
     pub(crate) ended: bool,
@@ -33,7 +34,7 @@ pub(crate) struct Cue {
 
 /// The conversations that can be played, and the reasons why others cannot.
 pub(crate) struct Recording {
-    /// In the order in which they were opened.
+    /// The conversations, in the order in which they were opened.
     pub(crate) conversations: Vec<RecordedConversation>,
     /// Titles of the others, each with the reason.
     pub(crate) not_played: Vec<String>,
@@ -98,7 +99,7 @@ impl RecordedConversation {
         Ok(Self { conversation, protocol, parsed, steps })
     }
 
-    /// Returns how long after the beginning of the recording the connection was opened.
+    /// Returns the time from the beginning of the recording to the opening of the connection.
     pub(crate) fn opened_after(&self) -> Duration {
         self.steps.first().map_or(Duration::ZERO, |step| step.at)
     }
@@ -157,7 +158,7 @@ fn steps(
         } else {
             let length = parser.parsed.length(!side);
             // A message that is emitted when the stream ends may be an incomplete one, or bytes
-            // that were not parsed. Neither is waited for in addition to the end itself.
+            // that were not parsed. The player waits for the end itself, and for neither of these.
             let ended = matches!(entry.content, Content::Close(Ending::Closed | Ending::Reset));
             let messages = if ended || matches!(entry.content, Content::Close(_)) {
                 seen.messages

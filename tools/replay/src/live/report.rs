@@ -11,7 +11,7 @@ use crate::live::arguments::LiveArguments;
 use crate::live::performance::Performance;
 use crate::live::recorded_conversation::RecordedConversation;
 
-/// How many connections are named in a list.
+/// The maximum number of connections that are named in a list.
 const NAMED_MAX: usize = 10;
 
 /// Counts conversations and differences, and writes them.
@@ -24,17 +24,17 @@ pub(crate) struct LiveReport {
     messages: usize,
     same: usize,
     differences: usize,
-    /// Connections with a difference.
+    /// The number of connections with a difference.
     differ: usize,
-    /// Messages of which bytes are missing in the recording.
+    /// The number of messages with bytes missing in the recording.
     with_gaps: usize,
-    /// How often the player gave up waiting for a peer.
+    /// The number of times that the player gave up waiting for a peer.
     silences: usize,
     /// Connections that were not played, and the reasons.
     not_played: Vec<String>,
     /// Connections for which no client came.
     not_asked_for: Vec<String>,
-    /// Clients that came after all connections had been given to others.
+    /// The number of clients that came after all connections had been given to others.
     pub(crate) turned_away: usize,
 }
 

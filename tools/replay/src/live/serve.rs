@@ -1,8 +1,8 @@
 //! `--serve`: the server's side of every connection, played to live clients.
 //!
 //! Each client that connects gets the next recorded connection, in the order in which they were
-//! opened. Clients that come after the last connection was given are turned away. It ends when all
-//! connections have been served, or at an interrupt.
+//! opened. Clients that come after the last connection was given are turned away. The command ends
+//! when all connections have been served, or at an interrupt.
 
 use std::io::{self, Write as _};
 use std::num::NonZeroUsize;
@@ -68,7 +68,7 @@ pub(crate) fn serve(setup: &Setup<'_>, address: &str, arguments: &LiveArguments)
 struct ServedClients {
     /// The performance of each connection. `None`: no client came for it.
     performances: Vec<Option<Performance>>,
-    /// How many clients came after all connections had been given to others.
+    /// The number of clients that came after all connections had been given to others.
     turned_away: usize,
 }
 

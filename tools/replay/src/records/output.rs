@@ -25,7 +25,7 @@ pub(crate) enum RecordForm {
     Rows,
 }
 
-/// Takes the records that are selected, and writes them.
+/// A sink that writes the selected records.
 pub(crate) struct Sink<W: Write> {
     selection: Arc<Selection>,
     writer: Writer<W>,
@@ -43,7 +43,7 @@ enum Writer<W: Write> {
         line: String,
     },
     Csv(Box<CsvWriter<W>>),
-    /// A dataset that is not complete yet. `W` gets what comes after it.
+    /// A dataset that is not complete yet. `W` gets the output after it.
     Dataset(W, Box<DatasetWriter>),
 }
 
@@ -60,7 +60,7 @@ impl<W: Write> Sink<W> {
         Ok(Self { selection, writer, timeline: None, failed: None, stop })
     }
 
-    /// Creates a sink that writes records into `dataset`, and to `out` only what comes after them.
+    /// Creates a sink that writes records into `dataset`, and only the rest of the output to `out`.
     pub(crate) fn to_dataset(out: W, dataset: DatasetWriter, selection: Arc<Selection>, stop: Stop) -> Self {
         let writer = Writer::Dataset(out, Box::new(dataset));
         Self { selection, writer, timeline: None, failed: None, stop }
@@ -113,7 +113,7 @@ impl<W: Write> Sink<W> {
         }
     }
 
-    /// Writes what comes after the records.
+    /// Writes the output that follows the records.
     ///
     /// # Errors
     /// The first error of all writing.

@@ -10,10 +10,9 @@
 //! begins. So the order is that of one thread, and the work in flight is bounded: three rounds and
 //! their records.
 //!
-//! Statistics are merged at the end. The number of kinds that are counted separately is limited,
-//! and the first ones, by number of step, are. A worker therefore counts more kinds separately than
-//! the whole does, and the counts equal those of one thread unless one worker sees more than 4096
-//! kinds.
+//! Statistics are merged at the end. Only a limited number of kinds are counted separately: the
+//! first ones, by number of step. A worker therefore counts more kinds separately than the whole
+//! does. The counts equal those of one thread unless one worker sees more than 4096 kinds.
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -25,13 +24,13 @@ use enjamb_monitor::{Output, Statistics, Watch};
 
 use crate::records::piece::Piece;
 
-/// How many bytes of payload a round has at most. The last step may exceed it.
+/// The maximum number of payload bytes in a round. The last step may exceed it.
 const ROUND_BYTES: usize = 512 << 10;
 
-/// How many steps a round has at most.
+/// The maximum number of steps in a round.
 const ROUND_STEPS: usize = 4096;
 
-/// How many rounds may be in flight.
+/// The maximum number of rounds in flight.
 const ROUNDS_MAX: usize = 3;
 
 /// The largest default number of threads. More would be idle, since one thread reads for all of

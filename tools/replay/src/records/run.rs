@@ -32,7 +32,7 @@ pub(crate) fn run(
     strict: bool,
 ) -> anyhow::Result<Exit> {
     let Setup { output, protocols, notices, .. } = setup;
-    // Outputs are opened before the work, so that the work is not done in vain.
+    // Outputs are opened before the work, so that a failure costs no work.
     let html = output.html.as_deref().map(ReportFile::open).transpose()?;
     let captures = Captures::default();
     let dataset = match output.out.as_deref().map(|folder| create_dataset(folder, &captures)).transpose() {
@@ -86,7 +86,7 @@ struct Job<'a> {
     dataset: Option<DatasetWriter>,
 }
 
-/// What reading leaves to be written.
+/// The results of reading that are still to be written.
 struct Replayed {
     report: SourceReport,
     statistics: Statistics,
@@ -140,7 +140,7 @@ impl Job<'_> {
     }
 }
 
-/// Writes the report and everything that comes after the records.
+/// Writes the report and everything else that follows the records.
 fn write_rest(
     output: &OutputArguments,
     selection: &Selection,
@@ -177,7 +177,7 @@ fn write_rest(
         OutputFormat::Jsonl => writeln!(out, "{}", to_json()),
         OutputFormat::Json => writeln!(out, "{:#}", to_json()),
         OutputFormat::Csv => Ok(()),
-        // The problems were written to standard error, and a table of zeros helps nobody.
+        // The problems were written to standard error, and a table of zeros is useless.
         OutputFormat::Text | OutputFormat::Parquet if totals.nothing_read() => Ok(()),
         OutputFormat::Text | OutputFormat::Parquet => {
             if let Some(rows) = rows {
@@ -192,9 +192,9 @@ fn write_rest(
     Ok(if totals.nothing_read() { Exit::Unavailable } else { Exit::Done })
 }
 
-/// Why there is no dataset to write to.
+/// The reason why there is no dataset to write to.
 enum DatasetError {
-    /// The directory is not one for a dataset.
+    /// The directory cannot be used for a dataset.
     Usage(String),
     /// The directory cannot be written.
     Io(anyhow::Error),

@@ -22,21 +22,21 @@ pub(crate) struct RecutArguments {
     #[arg(long, value_name = "CUTS", conflicts_with_all = RECORDS)]
     recut: Option<Cuts>,
 
-    /// How many bytes from the beginning of each conversation are replayed under the cuts of
-    /// --recut, however long that takes. What is longer is replayed under weaker cuts. [default: as
-    /// much as takes a few seconds, at most 2k for all-two-cuts, 16k for one-cut, 256k for random,
-    /// 4M for the others]
+    /// The number of bytes from the beginning of each conversation that are replayed under the cuts
+    /// of --recut, however long that takes. A longer conversation is also replayed under weaker
+    /// cuts. [default: as much as takes a few seconds, at most 2k for all-two-cuts, 16k for
+    /// one-cut, 256k for random, 4M for the others]
     #[arg(long, value_parser = size, value_name = "SIZE", requires = "recut")]
     recut_max: Option<usize>,
 
-    /// How long a session may take over one conversation under one family of cuts, before it counts
-    /// as hung: 20, 20s, 500ms. A bare number is seconds.
+    /// The time that a session may take for one conversation under one family of cuts, before it
+    /// counts as hung: 20, 20s, 500ms. A bare number is seconds.
     #[arg(long, value_name = "TIME", default_value = "20s", requires = "recut",
         value_parser = |text: &str| duration_within(text, &(HUNG_AFTER_MIN..=HUNG_AFTER_MAX)))]
     hung_after: Duration,
 }
 
-/// The options that concern records. A comparison has none.
+/// The options for records. A comparison has none.
 const RECORDS: [&str; 6] = ["summary", "strict", "html", "filter", "side", "show"];
 
 impl RecutArguments {

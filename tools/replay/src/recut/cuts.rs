@@ -1,4 +1,4 @@
-//! The families of cuts, and how much of a conversation is tried under each.
+//! The families of cuts, and the extent of a conversation that is tried under each.
 //!
 //! The number of segmentations of a conversation grows with its length for single cuts, and with
 //! the square of its length for pairs. Each of them is a run over the whole conversation. So a
@@ -19,10 +19,10 @@ use enjamb_law::Segmentations;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Recut {
     pub(crate) cuts: Cuts,
-    /// How long a session may take over one conversation under one family of cuts.
+    /// The time that a session may take for one conversation under one family of cuts.
     pub(crate) patience: Duration,
-    /// How many bytes of payload of a conversation are tried under these cuts, if somebody asked
-    /// for it.
+    /// The number of payload bytes of a conversation that are tried under these cuts, if the user
+    /// chose it.
     pub(crate) max: Option<usize>,
 }
 
@@ -31,41 +31,41 @@ pub(crate) struct Recut {
 pub(crate) enum Cuts {
     /// Every byte is a chunk.
     EveryByte,
-    /// All of a turn is one chunk.
+    /// Each turn is one chunk.
     Coalesce,
-    /// Every single cut.
+    /// Every single cut, one at a time.
     OneCut,
-    /// Every pair of cuts.
+    /// Every pair of cuts, one at a time.
     AllPairs,
     /// Random segmentations, the same ones for the same seed.
     Random { seed: u64, count: usize },
 }
 
-/// How many segmentations `random` tries by default.
+/// The number of segmentations that `random` tries by default.
 const RANDOM_DEFAULT: usize = 100;
 
-/// How many segmentations `random` may be asked to try.
+/// The maximum number of segmentations for `random`.
 const RANDOM_MAX: usize = 1_000_000;
 
-/// How much work one family may cost per conversation by default, in the unit of [`Stage::work`]:
+/// The work that one family may cost per conversation by default, in the unit of [`Stage::work`]:
 /// about a second to a few seconds.
 const WORK_MAX: u64 = 5_000_000_000;
 
-/// Roughly what a chunk and a message cost a session besides their bytes, in bytes.
+/// The approximate cost of a chunk and a message for a session, besides their bytes, in bytes.
 const CHUNK_COST: u64 = 32;
 const MESSAGE_COST: u64 = 64;
 
-/// A family, and how much of a conversation is tried under it.
+/// A family, and the extent of a conversation that is tried under it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stage {
     pub(crate) cuts: Cuts,
     /// The limit of payload, in bytes.
     max: usize,
-    /// The limit of work. `None`: somebody asked for this many bytes, however long it takes.
+    /// The limit of work. `None`: the user chose this many bytes, however long they take.
     work: Option<u64>,
 }
 
-/// The length of a conversation, as far as it costs a session work.
+/// The length of a conversation, as far as it affects a session's work.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Length {
     /// Payload, in bytes.
@@ -84,7 +84,8 @@ impl Recut {
         std::iter::successors(Some(first), |stage| stage.cuts.weaker().map(Stage::of)).collect()
     }
 
-    /// Returns how many bytes of a conversation are kept: the largest limit of all stages.
+    /// Returns the number of bytes of a conversation that are kept: the largest limit of all
+    /// stages.
     pub(crate) fn kept(&self) -> usize {
         self.stages().iter().map(|stage| stage.max).max().unwrap_or_default()
     }
@@ -95,7 +96,8 @@ impl Stage {
         Self { cuts, max: cuts.max(), work: Some(WORK_MAX) }
     }
 
-    /// Returns how many bytes from the beginning of a conversation of this length are tried.
+    /// Returns the number of bytes from the beginning of a conversation of this length that are
+    /// tried.
     pub(crate) fn extent(&self, of: Length) -> usize {
         let (mut least, mut most) = (0, of.bytes.min(self.max));
         let Some(work) = self.work else { return most };
@@ -106,8 +108,8 @@ impl Stage {
         least
     }
 
-    /// Returns how much work the first `bytes` of a conversation cost: the number of segmentations
-    /// times the bytes, chunks and messages of each.
+    /// Returns the work for the first `bytes` of a conversation: the number of segmentations times
+    /// the bytes, chunks and messages of each.
     fn work(&self, bytes: usize, of: Length) -> u64 {
         let n = bytes as u64;
         let (runs, cuts) = match self.cuts {
@@ -146,7 +148,7 @@ impl Cuts {
         }
     }
 
-    /// Returns the family for what is too long for this one.
+    /// Returns the family for conversations that are too long for this one.
     fn weaker(self) -> Option<Self> {
         match self {
             Self::AllPairs => Some(Self::OneCut),

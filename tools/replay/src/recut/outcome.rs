@@ -7,18 +7,19 @@ use enjamb_law::Violation;
 
 use crate::recut::cuts::Cuts;
 
-/// How many different differences are made small and shown. After that many no connection is tried.
+/// The number of different differences that are minimised and shown. After that many no connection
+/// is tried.
 pub(crate) const DIFFERENCES_MAX: usize = 8;
 
-/// After this many sessions that hang no connection is tried: each of them keeps a processor busy
-/// for as long as this process lives.
+/// The number of hanging sessions after which no connection is tried: each of them keeps a
+/// processor busy for as long as this process lives.
 pub(crate) const HUNG_MAX: usize = 3;
 
 /// The result of all trials.
 #[derive(Default)]
 pub(crate) struct RecutOutcome {
     pub(crate) connections: u64,
-    /// Connections that are the same to the byte as one before them.
+    /// The number of connections that are the same to the byte as an earlier one.
     pub(crate) copies: u64,
     pub(crate) segmentations: u64,
     pub(crate) messages: u64,
@@ -28,9 +29,10 @@ pub(crate) struct RecutOutcome {
     /// The connections of which only the beginning was kept.
     pub(crate) short: Vec<ShortTrial>,
     pub(crate) differences: Vec<Difference>,
-    /// Connections that were not tried, since [`DIFFERENCES_MAX`] or [`HUNG_MAX`] was reached.
+    /// The number of connections that were not tried, since [`DIFFERENCES_MAX`] or [`HUNG_MAX`] was
+    /// reached.
     pub(crate) not_tried: u64,
-    /// Sessions that hang.
+    /// The number of sessions that hang.
     pub(crate) hung: usize,
 }
 
@@ -39,16 +41,16 @@ pub(crate) struct WeakerTrial {
     pub(crate) connection: u64,
     /// The length of the conversation in bytes.
     pub(crate) bytes: usize,
-    /// The cuts it was tried under, and for each how many bytes from the beginning.
+    /// The cuts under which it was tried, and for each the number of bytes from the beginning.
     pub(crate) under: Vec<(Cuts, usize)>,
 }
 
 /// A connection of which only the beginning was kept.
 pub(crate) struct ShortTrial {
     pub(crate) connection: Connection,
-    /// Bytes of payload that were tried.
+    /// The number of payload bytes that were tried.
     pub(crate) tried: usize,
-    /// Bytes of payload that were not.
+    /// The number of payload bytes that were not tried.
     pub(crate) left: u64,
 }
 
@@ -105,7 +107,7 @@ impl RecutOutcome {
         }
     }
 
-    /// Returns how many connections have this defect.
+    /// Returns the number of connections that have this defect.
     pub(crate) fn count(&self, defect: Defect) -> usize {
         let such = self.differences.iter().filter(|difference| difference.defect == defect);
         such.map(|difference| 1 + difference.also.len()).sum()

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use crate::recut::cuts::Recut;
 use crate::recut::outcome::{DIFFERENCES_MAX, Defect, Difference, HUNG_MAX, RecutOutcome, ShortTrial, WeakerTrial};
 
-/// How many connections are named in a list.
+/// The maximum number of connections that are named in a list.
 const NAMED_MAX: usize = 8;
 
-/// A violation with more payload than this, in bytes, is shown without its test, which nobody would
-/// read.
+/// The maximum payload, in bytes, of a violation that is shown with its test. Nobody would read a
+/// longer test.
 const SHOWN_MAX: usize = 64 << 10;
 
 /// The requested cuts and the outcome, to be written.
@@ -57,7 +57,7 @@ impl RecutReport<'_> {
         records
     }
 
-    /// Writes how many connections have which defect.
+    /// Writes the number of connections with each defect.
     fn verdict(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = [
             (Defect::Differs, "emits other messages under other cuts", "emit other messages under other cuts"),

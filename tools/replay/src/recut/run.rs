@@ -51,7 +51,8 @@ pub(crate) fn run(setup: &Setup<'_>, recut: &Recut) -> anyhow::Result<Exit> {
     })
 }
 
-/// How many bytes are kept of all conversations that have not ended. What is beyond is not tried.
+/// The maximum number of bytes that are kept of all conversations that have not ended. Bytes beyond
+/// it are not tried.
 const KEPT_MAX: usize = 512 << 20;
 
 /// A tap that keeps each conversation, and replays it under other cuts when it is over.
@@ -59,15 +60,15 @@ struct RecutTap<'s> {
     protocols: &'s ProtocolChoice,
     patience: Duration,
     stages: Vec<Stage>,
-    /// How many bytes of payload of one conversation are kept.
+    /// The maximum number of payload bytes of one conversation that are kept.
     max: usize,
     /// The name of the input that is being read.
     source: Arc<str>,
     open: BTreeMap<u64, OpenConversation>,
-    /// Bytes that all open conversations take.
+    /// The number of bytes that all open conversations take.
     kept: usize,
-    /// Digests of the conversations that were tried: clients often send the same on several
-    /// connections.
+    /// The digests of the conversations that were tried: clients often send the same bytes on
+    /// several connections.
     tried: HashSet<[u8; 32]>,
     ledger: Ledger,
     outcome: RecutOutcome,
@@ -82,9 +83,9 @@ struct OpenConversation {
     payload: usize,
     /// The memory it takes, in bytes: turns and cuts cost more than their payload.
     weight: usize,
-    /// Whether something came that is not kept, so that nothing after it is kept either.
+    /// Whether an event was not kept. Then no later event is kept either.
     full: bool,
-    /// Bytes of payload that are not kept.
+    /// The number of payload bytes that are not kept.
     left: u64,
 }
 

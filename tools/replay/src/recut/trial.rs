@@ -11,16 +11,16 @@ use enjamb_protocols::{Protocol, Registry};
 use crate::recut::cuts::{Cuts, Length, Stage};
 use crate::recut::outcome::Defect;
 
-/// How long a part of a conversation is tried, to find out whether a session hangs in that part
-/// alone.
+/// The time for which a part of a conversation is tried, to find out whether a session hangs in
+/// that part alone.
 const PROBE_TIME: Duration = Duration::from_millis(500);
 
-/// What a successful trial covered.
+/// The extent of a successful trial.
 pub(crate) struct Coverage {
     pub(crate) segmentations: usize,
     pub(crate) messages: usize,
     pub(crate) bytes: usize,
-    /// The cuts, and for each how many bytes from the beginning.
+    /// The cuts, and for each the number of bytes from the beginning.
     pub(crate) under: Vec<(Cuts, usize)>,
 }
 

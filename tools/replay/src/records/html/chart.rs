@@ -9,7 +9,7 @@ use crate::records::html::text::{compact, duration, grouped, short};
 
 /// A drawing, in units of about a pixel.
 pub(super) struct Plot {
-    /// The sentence that describes the plot to those who cannot see it.
+    /// The sentence that describes the plot for people who cannot see it.
     about: String,
     /// The elements so far.
     marks: String,
@@ -25,7 +25,7 @@ const RIGHT: f64 = 26.0;
 
 /// Columns side by side for each of several sizes.
 pub(super) struct Series<'a> {
-    /// Its name and its class.
+    /// The name and the class of the series.
     pub(super) name: &'a str,
     /// A count for each bucket.
     pub(super) counts: Vec<u64>,
@@ -80,7 +80,7 @@ impl Plot {
         self.mark(&html! { line class=(class) x1=(x1) y1=(y1) x2=(x2) y2=(y2) {} });
     }
 
-    /// A bar with a tooltip.
+    /// Adds a bar with a tooltip.
     pub(super) fn bar(&mut self, class: &str, x: f64, y: f64, width: f64, height: f64, title: &str) {
         let [x, y, width, height] = [x, y, width.max(0.5), height.max(0.0)].map(|size| format!("{size:.2}"));
         self.mark(&html! {
@@ -88,8 +88,8 @@ impl Plot {
         });
     }
 
-    /// Grid lines and numbers at the left for values up to `most`: from below or, if `mirrored`,
-    /// from the middle both ways.
+    /// Adds grid lines and numbers at the left for values up to `most`: from below or, if
+    /// `mirrored`, from the middle both ways.
     pub(super) fn y_axis(&mut self, most: f64, mirrored: bool, label: &str) {
         let step = nice_step(most, if mirrored { 3.0 } else { 4.0 });
         let mut value = 0.0;
@@ -106,7 +106,7 @@ impl Plot {
         self.text(4.0, 12.0, "start", "label", label);
     }
 
-    /// Ticks below at round times. `span` is the whole width in microseconds.
+    /// Adds ticks below at round times. `span` is the whole width in microseconds.
     pub(super) fn time_axis(&mut self, span: f64, label: &str) {
         let step = nice_step(span, 8.0);
         let base = self.height - self.bottom;
@@ -124,7 +124,7 @@ impl Plot {
         self.text(self.x(0.5), self.height - 8.0, "middle", "label", label);
     }
 
-    /// Names below, in the middle of equal parts of the axis.
+    /// Adds names below, in the middle of equal parts of the axis.
     fn names_below(&mut self, names: &[String], label: &str) {
         let base = self.height - self.bottom;
         // As many as there is room for.
@@ -138,7 +138,8 @@ impl Plot {
     }
 }
 
-/// Grouped columns: the share of each series in each bucket. `names` are the names of the buckets.
+/// Draws grouped columns: the share of each series in each bucket. `names` are the names of the
+/// buckets.
 pub(super) fn columns(
     about: &str,
     names: &[String],
@@ -172,7 +173,7 @@ pub(super) fn columns(
     plot.finish()
 }
 
-/// Counts over a logarithmic scale of microseconds. `marks` are values with a name.
+/// Draws counts over a logarithmic scale of microseconds. `marks` are values with a name.
 pub(super) fn logarithmic(about: &str, buckets: &[Bucket], marks: &[(&str, u64)], noun: &str) -> Markup {
     let mut plot = Plot::new(560.0, 260.0, 52.0, about);
     // 0 has no logarithm: it is drawn to the left of 1.
@@ -219,7 +220,7 @@ pub(super) fn logarithmic(about: &str, buckets: &[Bucket], marks: &[(&str, u64)]
     plot.finish()
 }
 
-/// Bars to the right, with their names above them: a name, a class, a count.
+/// Draws bars to the right, with their names above them: a name, a class, a count.
 pub(super) fn bars(about: &str, rows: &[(String, &str, u64)]) -> Markup {
     const ROW: f64 = 34.0;
     let mut plot = Plot::new(560.0, rows.len() as f64 * ROW + 12.0, 8.0, about).without_axis_below();
@@ -236,7 +237,7 @@ pub(super) fn bars(about: &str, rows: &[(String, &str, u64)]) -> Markup {
     plot.finish()
 }
 
-/// Ranges on a logarithmic scale of microseconds: a name, a count, and p50, p90 and p99.
+/// Draws ranges on a logarithmic scale of microseconds: a name, a count, and p50, p90 and p99.
 pub(super) fn ranges(about: &str, rows: &[(String, u64, [u64; 3])]) -> Markup {
     const ROW: f64 = 24.0;
     let mut plot = Plot::new(560.0, rows.len() as f64 * ROW + 56.0, 118.0, about);
@@ -270,7 +271,7 @@ pub(super) fn ranges(about: &str, rows: &[(String, u64, [u64; 3])]) -> Markup {
     plot.finish()
 }
 
-/// Returns a round step of which there are about `parts` up to `most`.
+/// Returns a round step that fits about `parts` times into `most`.
 fn nice_step(most: f64, parts: f64) -> f64 {
     let rough = (most / parts).max(f64::MIN_POSITIVE);
     let power = 10_f64.powf(rough.log10().floor());

@@ -15,7 +15,7 @@ use crate::records::html::timeline::Timeline;
 
 /// The content of a report.
 pub(crate) struct Page<'a> {
-    /// What was counted.
+    /// The counts of the traffic.
     pub(crate) summary: &'a Summary,
     /// The counts of the captures themselves.
     pub(crate) totals: &'a CaptureTotals,
@@ -49,7 +49,7 @@ fn title(captures: &[String]) -> String {
 impl Page<'_> {
     fn render(&self) -> Markup {
         let name = title(self.captures);
-        // Not executed, since it is not a script: the policy need not allow it.
+        // The block is not executed, since it is not a script: the policy need not allow it.
         let data = json!({
             "summary": self.record,
             "captures": self.captures,
@@ -138,7 +138,7 @@ impl Page<'_> {
         }
     }
 
-    /// What a reader has to know before trusting the numbers.
+    /// Returns the warnings that a reader needs before trusting the numbers.
     fn problems(&self) -> Markup {
         let notes: Vec<_> = self.totals.notes().collect();
         let panicked = self.summary.panicked;

@@ -8,10 +8,10 @@ use crate::records::html::chart::{Plot, Series, bars, columns, logarithmic, rang
 use crate::records::html::text::{bytes, compact, counted, duration, grouped, visible};
 use crate::records::html::timeline::{DRAWN_MAX, Timeline};
 
-/// The bars of a plot.
+/// The maximum number of bars of a plot.
 const BARS_MAX: usize = 10;
 
-/// The columns in which the rate is drawn.
+/// The number of columns in which the rate is drawn.
 const RATE_COLUMNS: usize = 256;
 
 /// The height of a connection's row.
@@ -22,7 +22,7 @@ type Key<'a> = &'a [(&'a str, &'a str)];
 
 const SIDES: Key<'_> = &[("client", "client"), ("server", "server")];
 
-/// All sections, in order.
+/// Returns all sections, in order.
 pub(super) fn all(summary: &Summary, timeline: &Timeline) -> Markup {
     html! {
         (section("Over time", &html! { (rate(timeline)) (connections(summary, timeline)) }))
@@ -39,7 +39,7 @@ fn section(title: &str, figures: &Markup) -> Markup {
     }
 }
 
-/// A plot with its title and a sentence about it.
+/// Returns a plot with its title and a sentence about it.
 fn figure(class: Option<&str>, title: &str, about: &str, key: Key<'_>, plot: &Markup) -> Markup {
     html! {
         figure class=[class] {
@@ -237,8 +237,8 @@ fn cuts(summary: &Summary) -> Markup {
     }
 }
 
-/// Two distributions in powers of two over the same buckets: from the first bucket that is not
-/// empty to the last.
+/// Returns two distributions in powers of two over the same buckets: from the first bucket that is
+/// not empty to the last.
 fn by_powers(
     client: &[Bucket],
     server: &[Bucket],

@@ -1,4 +1,4 @@
-//! The style sheet of the page, and the policy that allows it and nothing else.
+//! The style sheet of the page, and the policy that allows only this style sheet.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -6,10 +6,10 @@ use maud::{Markup, html};
 
 use crate::records::html::text::{foreign, grouped};
 
-/// The longest list.
+/// The maximum length of a list.
 pub(super) const LISTED_MAX: usize = 20;
 
-/// A number of the summary record, with its place there as a JSON pointer.
+/// Returns a number of the summary record, with its place there as a JSON pointer.
 pub(super) fn number(path: &str, value: u64) -> Markup {
     html! { span data-path=(path) { (grouped(value)) } }
 }
@@ -35,7 +35,7 @@ impl Column<'_> {
 
 use Column::{Numbers, Words};
 
-/// A table with a caption. Nothing, if it has no rows.
+/// Returns a table with a caption, or nothing if it has no rows.
 fn table(caption: &str, columns: &[Column<'_>], rows: &[Vec<Markup>]) -> Markup {
     html! {
         @if !rows.is_empty() {
@@ -64,7 +64,7 @@ fn table(caption: &str, columns: &[Column<'_>], rows: &[Vec<Markup>]) -> Markup 
     }
 }
 
-/// All tables, in order.
+/// Returns all tables, in order.
 pub(super) fn all(summary: &Summary) -> Markup {
     html! {
         (sides(summary))
@@ -97,7 +97,7 @@ fn sides(summary: &Summary) -> Markup {
     table("What each side sent", &[Words(""), Numbers("client"), Numbers("server")], &rows)
 }
 
-/// A row of quantiles. `path` is their place in the record.
+/// Returns a row of quantiles. `path` is their place in the record.
 fn quantiles(name: Markup, path: &str, quantiles: &Quantiles) -> Vec<Markup> {
     let values = [("count", quantiles.count)].into_iter().chain(quantiles.named());
     let cells = values.map(|(name, value)| number(&format!("{path}/{name}"), value));

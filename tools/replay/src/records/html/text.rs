@@ -1,4 +1,4 @@
-//! Text in a page: visible control characters, and numbers as people read them.
+//! Text in a page: visible control characters, and numbers in a form for people.
 
 use std::fmt::Write as _;
 
@@ -14,17 +14,18 @@ pub(super) fn visible(text: &str) -> String {
     shown
 }
 
-/// Text from the wire. It does not change the writing direction of the text around it.
+/// Returns text from the wire, so that it does not change the writing direction of the text around
+/// it.
 pub(super) fn foreign(text: &str) -> Markup {
     html! { bdi { (visible(text)) } }
 }
 
-/// JSON inside a `script` element, which no text in it can end.
+/// Returns JSON for a `script` element. No text in it can end the element.
 pub(super) fn json_in_script(value: &serde_json::Value) -> String {
     value.to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
 
-/// A count with separators between thousands.
+/// Returns a count with separators between thousands.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3 + 1);
@@ -37,12 +38,12 @@ pub(super) fn grouped(number: u64) -> String {
     text
 }
 
-/// A count and a noun whose plural ends in `s`.
+/// Returns a count and a noun whose plural ends in `s`.
 pub(super) fn counted(count: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 
-/// A number to about three digits, without zeros at its end.
+/// Returns a number to about three digits, without zeros at its end.
 pub(super) fn short(number: f64) -> String {
     let size = number.abs();
     let places = match size {
@@ -59,7 +60,7 @@ pub(super) fn short(number: f64) -> String {
     text
 }
 
-/// A number with `k`, `M` and so on for powers of a thousand.
+/// Returns a number with `k`, `M` and so on for powers of a thousand.
 pub(super) fn compact(number: f64) -> String {
     match number.abs() {
         size if size >= 1e12 => short(number / 1e12) + "T",
@@ -70,7 +71,7 @@ pub(super) fn compact(number: f64) -> String {
     }
 }
 
-/// Microseconds, in the unit that suits them.
+/// Returns microseconds, in a suitable unit.
 pub(super) fn duration(micros: f64) -> String {
     match micros {
         _ if micros < 1e3 => short(micros) + " \u{b5}s",
@@ -81,7 +82,7 @@ pub(super) fn duration(micros: f64) -> String {
     }
 }
 
-/// Bytes, in powers of 1024.
+/// Returns bytes, in powers of 1024.
 pub(super) fn bytes(bytes: u64) -> String {
     let size = bytes as f64;
     match bytes {
