@@ -3,8 +3,8 @@
 //!
 //! `asynchat` drives a conversation by setting the next terminator inside `found_terminator`. A
 //! [`Program`] is such a sequence; [`Interpreter`] runs it on the engine, and [`reference()`] on
-//! the whole stream at once with a substring search. If the two agree under every segmentation, and
-//! with the answers of the real `asynchat`, the engine is right.
+//! the whole stream at once with a substring search. The engine is right when the two agree under
+//! every segmentation, and with the answers of the real `asynchat`.
 
 use std::convert::Infallible;
 
@@ -15,7 +15,8 @@ use enjamb::{AnyOf, Delimiter, End, FrameInfo, Handler, Limit, Step, Terminator}
 pub enum Setting {
     /// This terminator.
     Set(Terminator),
-    /// None: a delimiter stays in force; after a count everything is data, as in `asynchat` (T7).
+    /// No terminator: a delimiter stays in force; after a count everything is data, as in
+    /// `asynchat` (T7).
     Keep,
 }
 
@@ -58,7 +59,7 @@ impl TerminatorKind {
 pub type Text = (TerminatorKind, Vec<u8>);
 
 impl Program {
-    /// The terminator after message number `index`, if `current` was in force.
+    /// Returns the terminator after message number `index`, if `current` was in force.
     fn after(&self, index: usize, current: &Terminator) -> Terminator {
         let setting = match self.rest.len() {
             0 => None,
@@ -83,7 +84,7 @@ pub struct Interpreter<'p> {
 }
 
 impl<'p> Interpreter<'p> {
-    /// An interpreter at the beginning of `program`.
+    /// Creates an interpreter at the beginning of `program`.
     #[must_use]
     pub fn new(program: &'p Program) -> Self {
         Self { program, current: program.first.clone(), found: 0, message: Vec::new() }
@@ -167,7 +168,7 @@ fn naive_find(haystack: &[u8], delimiter: &Delimiter) -> Option<usize> {
     haystack.windows(delimiter.bytes().len()).position(|window| window == delimiter.bytes())
 }
 
-/// Finds the leftmost delimiter, and of those the longest.
+/// Finds the leftmost delimiter, and the longest of those at the same place.
 fn naive_find_any(haystack: &[u8], set: &AnyOf) -> Option<(usize, usize)> {
     let longest_at = |at: usize| set.delimiters().filter(|one| haystack[at..].starts_with(one)).map(<[u8]>::len).max();
     (0..haystack.len()).find_map(|at| longest_at(at).map(|length| (at, at + length)))

@@ -1,6 +1,6 @@
 //! The laws of a definition, checked: each in a child process first, then in this one.
 //!
-//! Only when the child survives is the law tried in this process too, where it does what it did in
+//! The law is tried in this process only if the child survives, and then does here what it did in
 //! the child. So nothing that a subject does ends a test run.
 
 use std::path::Path;
@@ -98,7 +98,7 @@ where
         }
         let program = self.program.clone().or_else(Program::of_current_test);
         let in_child = program.map_or(ChildVerdict::Unavailable, |program| child::try_law(program, &self.name, law));
-        // Where no child went first, no input is tried that may end the process.
+        // If no child went first, no input is tried that may end the process.
         let extremes = in_child == ChildVerdict::Survived;
         match in_child {
             ChildVerdict::Holds(tally) => return holds(tally),
@@ -139,14 +139,14 @@ where
         match outcome {
             Ok(verdict) => task.end(&verdict),
             Err(LawFailure::Hung(case)) => task.end(&ChildVerdict::Fatal(Breach::Hung, case)),
-            // An encoder that panics, for one. The parent sees a crash, and finds the input by its
-            // mark.
+            // For example, an encoder may panic. The parent sees a crash, and finds the input by
+            // its mark.
             Err(LawFailure::Panicked(_) | LawFailure::NoThread(_)) => std::process::exit(101),
         }
     }
 
-    /// The reason why a law does not apply. The reasons are those that `laws!` prints for an
-    /// ignored test.
+    /// Returns the reason why a law does not apply. The reasons are those that `laws!` prints for
+    /// an ignored test.
     fn inapplicable(&self, law: Law) -> Option<String> {
         if let Some(reason) = self.without.get(&law) {
             return Some(reason.clone());
@@ -169,8 +169,8 @@ where
         Some(reason.to_owned())
     }
 
-    /// A key that `laws!` chose a test by, and that is not what the subject reports. Without this
-    /// check a law that applies would be ignored.
+    /// Returns a key by which `laws!` chose a test although the subject reports the opposite.
+    /// Without this check a law that applies would be ignored.
     fn mismatch(&self) -> Option<String> {
         let left_out = |law| self.without.contains_key(&law);
         let subject = &self.subject;
@@ -188,7 +188,7 @@ where
     }
 }
 
-/// A law that was tried with no input was not tried.
+/// Returns the verdict. A law that was tried with no input counts as not tried.
 fn holds(tally: Tally) -> Verdict {
     if tally.inputs == 0 {
         return Verdict::NotTried("the definition yields no input for it".to_owned());
@@ -196,7 +196,7 @@ fn holds(tally: Tally) -> Verdict {
     Verdict::Holds(tally)
 }
 
-/// The path as it is seen from the current folder.
+/// Returns the path relative to the current folder.
 fn from_here(path: &Path) -> &Path {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(here).unwrap_or(path)

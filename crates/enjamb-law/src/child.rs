@@ -2,8 +2,8 @@
 //!
 //! A stack that overflows and memory that runs out end the process, and a test run with it. So a
 //! law is tried in a child first: the same test binary, started again for the same test. If the
-//! child dies, a second one marks each case before it feeds it, and the last mark is the case that
-//! killed it. More children then get parts of that case, to find how little of it is enough.
+//! child dies, a second one marks each case before it feeds it, and the last mark is the fatal
+//! case. More children then receive parts of that case, to find the smallest fatal part.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -23,20 +23,20 @@ const VARIABLE: &str = "ENJAMB_LAW_CHILD";
 /// The environment variable that forbids children, for a search with a debugger.
 const IN_PROCESS: &str = "ENJAMB_LAW_IN_PROCESS";
 
-/// How much memory a child may use, in bytes.
+/// The maximum memory of a child, in bytes.
 const MEMORY_BYTES_MAX: u64 = 3 << 30;
 
-/// How many children, and how much time, the search for a smaller fatal input may take.
+/// The maximum number of children, and the maximum time, for the search for a smaller fatal input.
 const PROBES_MAX: usize = 200;
 const PROBING_MAX: Duration = Duration::from_secs(5);
 
-/// How a law ended in a child.
+/// The result of a law in a child.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ChildVerdict {
-    /// It holds.
+    /// The law holds.
     Holds(Tally),
-    /// It does not hold, or could not be tried. The same will happen in this process, and nothing
-    /// dies of it.
+    /// The law does not hold, or could not be tried. The same will happen in this process, and does
+    /// not end it.
     Survived,
     /// The child died, or hung, in this case.
     Fatal(Breach, Case),
@@ -85,8 +85,8 @@ fn is_crash(report: &ChildReport, breach: Option<&Breach>) -> bool {
     }
 }
 
-/// One line with the law, two flags and the length of the name; then the name, and the script of a
-/// case to feed in place of the law.
+/// Returns a task: one line with the law, two flags and the length of the name; then the name, and
+/// the script of a case to feed instead of the law.
 fn task_bytes(name: &str, law: Law, marks: bool, feed: Option<&Case>) -> Vec<u8> {
     let head = format!("{law} {} {} {}\n{name}", u8::from(marks), u8::from(feed.is_some()), name.len());
     let script = feed.map(|Case { input, cuts }| Script::of(input, cuts).encode());
@@ -139,12 +139,12 @@ impl LawTask {
         self.name == name && self.law == Some(law)
     }
 
-    /// The case to feed in place of the law.
+    /// Returns the case to feed instead of the law.
     pub(crate) fn feed(&self) -> Option<Case> {
         self.feed.clone()
     }
 
-    /// The task by which each case is to be marked before it is fed.
+    /// Returns the task by which each case is to be marked before it is fed.
     pub(crate) fn marks(&self) -> Option<Task> {
         self.marks.then(|| self.task.clone())
     }

@@ -1,4 +1,4 @@
-//! An input with its chunks glued together, and every way to cut it again.
+//! An input with its chunks glued together, and all ways to cut it again.
 //!
 //! Neighbouring chunks of one side are glued. The result is a list of *turns*: between two turns
 //! the other side sent something, or a gap or an end came. The edges of turns are cause and effect
@@ -21,15 +21,15 @@ pub enum Event<'a> {
     Chunk(&'a [u8]),
     /// Bytes that are missing.
     Gap(u64),
-    /// Nothing: the subject is asked again without anything new. Only the
-    /// [quiet](crate::Law::Quiet) law does this.
+    /// Nothing: the subject is called again without new input. Only the [quiet](crate::Law::Quiet)
+    /// law does this.
     Again,
     /// The side's stream ends.
     Close(Ending),
 }
 
 impl Event<'_> {
-    /// Returns it as a transcript keeps it; `None` for `Again`.
+    /// Returns the event in the form of a transcript; `None` for `Again`.
     pub(crate) fn what(self) -> Option<Content> {
         match self {
             Self::Chunk(bytes) => Some(Content::Chunk(bytes.to_vec())),
@@ -73,8 +73,8 @@ impl Cutting {
         &self.turns
     }
 
-    /// Returns the bytes of payload in all turns together. A cut is a number between 1 and one less
-    /// than this.
+    /// Returns the number of payload bytes in all turns together. A cut is a number between 1 and
+    /// one less than this.
     #[must_use]
     pub fn len(&self) -> usize {
         self.len
@@ -87,8 +87,8 @@ impl Cutting {
         self.turns.iter().flat_map(|(_, what)| payload(what)).copied().collect()
     }
 
-    /// Returns the beginning, with so many bytes of payload, or all of it if it has no more. Events
-    /// after the last of these bytes are left out.
+    /// Returns the beginning of the input, with `bytes` bytes of payload, or all of it if it has no
+    /// more. Events after the last of these bytes are left out.
     #[must_use]
     pub fn beginning(&self, bytes: usize) -> Self {
         if self.len <= bytes {
@@ -103,7 +103,7 @@ impl Cutting {
         }))
     }
 
-    /// The edges of the turns within the payload. A cut there changes nothing.
+    /// Returns the edges of the turns within the payload. A cut there changes nothing.
     pub(crate) fn edges(&self) -> Vec<usize> {
         let ends = self.turns.iter().scan(0, |at, (_, what)| {
             *at += payload(what).len();
@@ -166,9 +166,9 @@ pub(crate) fn payload(what: &Content) -> &[u8] {
 struct Pieces<'a> {
     side: Side,
     what: &'a Content,
-    /// Where the turn begins in the payload of all turns.
+    /// The offset at which the turn begins in the payload of all turns.
     start: usize,
-    /// Where the next piece begins in the turn.
+    /// The offset at which the next piece begins in the turn.
     from: usize,
     cuts: &'a [usize],
     done: bool,

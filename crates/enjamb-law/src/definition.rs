@@ -1,4 +1,4 @@
-//! The definition of a codec, from which all laws are tried.
+//! The definition of a codec, with which all laws are tried.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -16,17 +16,17 @@ use crate::laws::Bound;
 use crate::script::Script;
 use crate::subject::{Comparable, Subject};
 
-/// How long one run may take by default.
+/// The time that one run may take by default.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How many random cases each law is tried with by default.
+/// The number of random cases for each law by default.
 const CASES: usize = 1000;
 
 /// The environment variable that sets another number of random cases.
 const CASES_VARIABLE: &str = "ENJAMB_LAW_CASES";
 
-/// The definition of a codec, parser or reader, with a few of its messages: all that the laws need.
-/// The [`laws!`](crate::laws!) macro makes tests of one.
+/// The definition of a codec, parser or reader, with a few of its messages: everything that the
+/// laws need. The [`laws!`](crate::laws!) macro makes tests of one.
 ///
 /// ```
 /// use enjamb::Framer;
@@ -53,12 +53,12 @@ pub struct Laws<S: Subject> {
     pub(crate) corpora: Vec<PathBuf>,
     pub(crate) without: BTreeMap<Law, String>,
     pub(crate) cases: usize,
-    /// The source file of the definition, as the compiler knows it.
+    /// The source file of the definition, as the compiler reports it.
     pub(crate) file: &'static str,
     pub(crate) expression: Option<String>,
     pub(crate) program: Option<Program>,
     pub(crate) patience: Duration,
-    /// Its tests were chosen by its keys, when it was compiled.
+    /// Whether its keys chose its tests, when it was compiled.
     pub(crate) from_macro: bool,
 }
 
@@ -68,8 +68,8 @@ impl<S> Laws<S>
 where
     S: Subject<Event: Comparable, Error: Comparable> + Send + Sync + 'static,
 {
-    /// A definition of `subject`. Its regressions are kept under `name`, which also seeds the
-    /// random cases.
+    /// Creates a definition of `subject`. Its regressions are kept under `name`, which is also the
+    /// seed of the random cases.
     #[track_caller]
     pub fn new(name: impl Into<String>, subject: S) -> Self {
         let cases = std::env::var(CASES_VARIABLE).ok().and_then(|text| text.parse().ok());
@@ -108,7 +108,7 @@ where
         messages.into_iter().fold(self, Self::message)
     }
 
-    /// Adds a piece that matters, such as a delimiter or a keyword. The common ending of the
+    /// Adds an important piece, such as a delimiter or a keyword. The common ending of the
     /// messages, and line ends in them, are found without it.
     #[must_use]
     pub fn token(mut self, token: impl AsRef<[u8]>) -> Self {
@@ -116,7 +116,7 @@ where
         self
     }
 
-    /// Adds pieces that matter, each as in [`token`](Self::token).
+    /// Adds important pieces, each as in [`token`](Self::token).
     #[must_use]
     pub fn tokens<T: AsRef<[u8]>>(self, tokens: impl IntoIterator<Item = T>) -> Self {
         tokens.into_iter().fold(self, Self::token)
@@ -137,14 +137,15 @@ where
         self.bound(Bound::of(bytes))
     }
 
-    /// Sets the limit as in [`limit`](Self::limit), and how much may be held beside a message.
+    /// Sets the limit as in [`limit`](Self::limit), and the number of bytes that may be held
+    /// besides a message.
     #[must_use]
     pub fn bound(mut self, bound: Bound) -> Self {
         self.bound = Some(bound);
         self
     }
 
-    /// Sets whether the subject promises to emit nothing but its error once it has failed. The
+    /// Sets whether the subject promises to emit only its error once it has failed. The
     /// [fused](Law::Fused) law needs it, unless the subject [promises it itself](Subject::fuses).
     #[must_use]
     pub fn fuses(mut self, fuses: bool) -> Self {
@@ -152,9 +153,9 @@ where
         self
     }
 
-    /// Sets whether the subject waits for its input. In [`laws!`](crate::laws!) this key chooses
-    /// whether the [awake](Law::Awake) law is tried or reported as ignored; it must be what the
-    /// subject [reports](Subject::waits).
+    /// Sets whether the subject waits for its input. In [`laws!`](crate::laws!) this key decides
+    /// whether the [awake](Law::Awake) law is tried or reported as ignored. It must agree with the
+    /// [report](Subject::waits) of the subject.
     #[must_use]
     pub fn waits(mut self, waits: bool) -> Self {
         self.waits = waits;
@@ -162,8 +163,8 @@ where
     }
 
     /// Sets whether the subject starts each message again for every chunk. In
-    /// [`laws!`](crate::laws!) this key chooses whether the [linear](Law::Linear) law is tried or
-    /// reported as ignored; it must be what the subject [reports](Subject::rescans).
+    /// [`laws!`](crate::laws!) this key decides whether the [linear](Law::Linear) law is tried or
+    /// reported as ignored. It must agree with the [report](Subject::rescans) of the subject.
     #[must_use]
     pub fn rescans(mut self, rescans: bool) -> Self {
         self.rescans = rescans;
@@ -216,7 +217,7 @@ where
         self
     }
 
-    /// Sets how long one run of the subject may take before it counts as hung: 20 seconds by
+    /// Sets the time that one run of the subject may take before it counts as hung: 20 seconds by
     /// default.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
@@ -285,7 +286,7 @@ where
         move |data| fuzz::any_input(&self.subject, &grammar, &Script::read(data))
     }
 
-    /// For the macro only: the tests were chosen by the keys, so the keys must be right.
+    /// Notes that the keys chose the tests, so the keys must be right. For the macro only.
     #[doc(hidden)]
     #[must_use]
     pub fn from_macro(mut self) -> Self {

@@ -1,5 +1,5 @@
-//! Oracles for fuzz targets. A target is one line over one of them, so a plain test can repeat what
-//! a fuzzer found.
+//! Oracles for fuzz targets. A target is one line over one of them, so a plain test can repeat a
+//! finding of a fuzzer.
 //!
 //! An input is a [`Script`], and every byte string is one. Recorded conversations make good seeds,
 //! since a fuzzer mutates the bytes of the protocol and not those of an encoding.
@@ -13,8 +13,8 @@ use crate::machines::Sessions;
 use crate::script::{Case, Script};
 use crate::subject::{Comparable, Subject};
 
-/// Checks the laws that hold for any input, which are total, split and quiet, over `script` with
-/// the pieces of `grammar`.
+/// Checks the laws that hold for any input (total, split and quiet) over `script` with the pieces
+/// of `grammar`.
 ///
 /// # Panics
 /// With the smallest violation, when one is broken.
@@ -46,9 +46,9 @@ pub fn split_law(script: &Script, open: impl Fn() -> Box<dyn Session>) {
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[derive(Clone, Debug)]
 pub struct EngineCase {
-    /// The terminators, in order. Without bytes it is the length, and with bytes a delimiter. If
-    /// the length is less than the number of bytes, they are several delimiters of that length; the
-    /// last may be shorter.
+    /// The terminators, in order. Without bytes the number is a length. With bytes it is a
+    /// delimiter. If the number is less than that of the bytes, they are several delimiters of that
+    /// length; the last may be shorter.
     pub program: Vec<(Vec<u8>, u8)>,
     /// Whether the program begins again at its end.
     pub cycle: bool,

@@ -1,13 +1,11 @@
-//! The vocabulary of a protocol: whole messages, the tokens that matter in them, and the forms of
-//! lengths.
+//! The vocabulary of a protocol: whole messages, their important tokens, and the forms of lengths.
 
-/// The vocabulary of a protocol, from which inputs are made that a parser does not refuse at the
-/// first byte.
+/// The vocabulary of a protocol. Inputs made from it are not refused at the first byte.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grammar {
     /// Well-formed messages, each whole.
     pub messages: Vec<Vec<u8>>,
-    /// Pieces of messages that matter by themselves: delimiters, keywords, headers.
+    /// Pieces of messages that are important by themselves: delimiters, keywords, headers.
     pub tokens: Vec<Vec<u8>>,
     /// The forms of a length in front of a payload.
     pub prefixes: Vec<Prefix>,
@@ -28,7 +26,7 @@ pub enum Prefix {
     U64Be,
     U64Le,
     /// Seven bits in each byte, the least significant first. The highest bit is set in all bytes
-    /// but the last: protobuf, MQTT.
+    /// except the last: protobuf, MQTT.
     Varint,
     /// Decimal digits, then a colon: netstrings.
     DecimalColon,
@@ -97,7 +95,7 @@ impl Grammar {
         let messages: Vec<&[u8]> = own.iter().map(Vec::as_slice).filter(|message| !message.is_empty()).collect();
         if messages.len() >= 2 {
             let ending = messages.iter().skip(1).fold(messages[0], |ending, message| common_suffix(ending, message));
-            // If all messages are the same bytes, these are not an ending.
+            // If all messages are the same bytes, their end is not a common ending.
             if !ending.is_empty() && messages.iter().any(|message| message.len() > ending.len()) {
                 let ending = ending[ending.len().saturating_sub(4)..].to_vec();
                 self.add_token(ending);
@@ -136,7 +134,7 @@ impl Grammar {
         }
     }
 
-    /// The message or token with this number, modulo how many there are. Empty if there is none.
+    /// Returns the message or token with this number, modulo their count. Empty if there is none.
     pub(crate) fn piece(&self, number: u8) -> &[u8] {
         let pieces = self.messages.len() + self.tokens.len();
         let Some(at) = usize::from(number).checked_rem(pieces) else {

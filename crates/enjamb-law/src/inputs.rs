@@ -11,8 +11,8 @@ use crate::script::Case;
 use crate::segmentations::Segmentations;
 use crate::strategy;
 
-/// Streams of well-formed messages: each alone, two neighbours, all, and all followed by a part of
-/// one.
+/// Returns streams of well-formed messages: each alone, two neighbours, all, and all followed by a
+/// part of one.
 pub(crate) fn streams(messages: &[Vec<u8>]) -> Vec<Cutting> {
     let mut streams: Vec<Vec<u8>> = messages.to_vec();
     if messages.len() > 1 {
@@ -28,7 +28,7 @@ pub(crate) fn streams(messages: &[Vec<u8>]) -> Vec<Cutting> {
     streams.iter().map(|bytes| stream(bytes)).collect()
 }
 
-/// As many segmentations as a stream of this length allows in reasonable time.
+/// Returns as many segmentations as a stream of this length allows in reasonable time.
 pub(crate) fn segmentations(len: usize) -> Segmentations {
     match len {
         0..=96 => Segmentations::up_to_two_cuts(),
@@ -37,7 +37,7 @@ pub(crate) fn segmentations(len: usize) -> Segmentations {
     }
 }
 
-/// The first messages that have `bytes_max` bytes together, and always at least one.
+/// Returns the first messages, with at most `bytes_max` bytes together, and always at least one.
 pub(crate) fn within(messages: &[Vec<u8>], bytes_max: usize) -> Vec<&[u8]> {
     let mut len = 0;
     let mut taken: Vec<&[u8]> = Vec::new();
@@ -51,8 +51,8 @@ pub(crate) fn within(messages: &[Vec<u8>], bytes_max: usize) -> Vec<&[u8]> {
     taken
 }
 
-/// The messages over and over, in one long list: 200 of them, or as many as have 64 KiB, and always
-/// at least two.
+/// Returns the messages repeated in one long list: 200 of them, or as many as have 64 KiB, and
+/// always at least two.
 pub(crate) fn many(messages: &[Vec<u8>]) -> Vec<&[u8]> {
     const MOST: usize = 200;
     const MOST_BYTES: usize = 64 << 10;
@@ -68,7 +68,7 @@ pub(crate) fn many(messages: &[Vec<u8>]) -> Vec<&[u8]> {
     taken
 }
 
-/// Random cases, the same for the same name of a definition. `ENJAMB_LAW_SEED` gives others.
+/// Random cases, the same for the same name of a definition. `ENJAMB_LAW_SEED` changes them.
 pub(crate) struct Chance {
     runner: TestRunner,
 }
@@ -111,7 +111,7 @@ impl Chance {
     }
 }
 
-/// Up to `most` places inside `message`: the first, the last, and some between.
+/// Returns up to `most` places inside `message`: the first, the last, and some between.
 fn places(message: &[u8], most: usize) -> impl Iterator<Item = usize> {
     let step = message.len().div_ceil(most.max(1)).max(1);
     (0..message.len())
@@ -120,7 +120,7 @@ fn places(message: &[u8], most: usize) -> impl Iterator<Item = usize> {
         .chain(message.len().checked_sub(1).filter(|last| *last > 0))
 }
 
-/// Messages that never end: the beginning of one, and then one byte without end.
+/// Returns messages that never end: the beginning of one, and then one byte without end.
 pub(crate) fn floods(messages: &[Vec<u8>], places_most: usize) -> Vec<Growth> {
     let mut floods: Vec<Growth> = Vec::new();
     for message in messages.iter().take(4) {
@@ -149,12 +149,12 @@ const NUMBERS: [&[u8]; 8] = [
     b"-1",
 ];
 
-/// Inputs that may overflow a stack or an integer, or exhaust memory: beginnings of messages over
-/// and over, and lengths at the edges of their types.
+/// Returns inputs that may overflow a stack or an integer, or exhaust memory: beginnings of
+/// messages repeated many times, and lengths at the edges of their types.
 pub(crate) fn extremes(grammar: &Grammar) -> Vec<Vec<u8>> {
     const DEEP: usize = 64 << 10;
     const MOST: usize = 400;
-    // A nesting may be read only once its message has ended.
+    // Some parsers read a nesting only once its message has ended.
     let end = grammar.tokens.first().map_or(&[][..], Vec::as_slice);
     let mut extremes: Vec<Vec<u8>> = Vec::new();
     for piece in grammar.messages.iter().chain(&grammar.tokens) {
@@ -186,7 +186,7 @@ pub(crate) fn extremes(grammar: &Grammar) -> Vec<Vec<u8>> {
     extremes
 }
 
-/// The runs of decimal digits in `message`.
+/// Returns the runs of decimal digits in `message`.
 fn digits(message: &[u8]) -> Vec<std::ops::Range<usize>> {
     let mut runs: Vec<std::ops::Range<usize>> = Vec::new();
     for at in (0..message.len()).filter(|at| message[*at].is_ascii_digit()) {

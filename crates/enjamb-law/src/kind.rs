@@ -24,13 +24,13 @@ impl Kind {
     }
 }
 
-/// `anyhow` and similar crates print a backtrace when the environment asks for it. It depends on
-/// the call, not on the error.
+/// Removes the backtrace, which `anyhow` and similar crates print when the environment enables it.
+/// It depends on the call, not on the error.
 fn without_backtrace(text: &str) -> &str {
     text.split_once("Stack backtrace:").map_or(text, |(error, _)| error.trim_end())
 }
 
-/// Keeps the shape of the text and drops the values.
+/// Returns the text with its shape and without its values.
 fn without_values(text: &str) -> String {
     let mut kept = String::new();
     let mut rest = text.chars().peekable();

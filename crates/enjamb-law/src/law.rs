@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A law that everything must obey which reads messages from a stream, however the bytes are cut.
+/// A law that applies to everything that reads messages from a stream, however the bytes are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Law {
@@ -14,16 +14,16 @@ pub enum Law {
     Coalesce,
     /// A message is emitted as soon as its last byte was fed: [`prompt`](crate::prompt).
     Prompt,
-    /// Asked again without new input, a subject emits nothing: [`quiet`](crate::quiet).
+    /// A subject that is called again without new input emits nothing: [`quiet`](crate::quiet).
     Quiet,
-    /// Any bytes give events or a typed error. No panic, no endless output, no endless recursion:
-    /// [`total`](crate::total).
+    /// Any bytes give events or a typed error, and never a panic, endless output or endless
+    /// recursion: [`total`](crate::total).
     Total,
-    /// The memory held stays under the declared limit: [`bounded`](crate::bounded).
+    /// The memory held stays within the declared limit: [`bounded`](crate::bounded).
     Bounded,
     /// The work for each byte is constant: [`linear`](crate::linear).
     Linear,
-    /// After an error, only that error: [`fused`](crate::fused).
+    /// After an error, only that error is returned: [`fused`](crate::fused).
     Fused,
     /// An end of the stream inside a message differs from one between two messages:
     /// [`end`](crate::end).
@@ -55,7 +55,7 @@ impl Law {
         Self::RoundTrip,
     ];
 
-    /// The name of the law, which is also the name of its test: `split`, `coalesce`, ...,
+    /// Returns the name of the law, which is also the name of its test: `split`, `coalesce`, ...,
     /// `round_trip`.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -75,7 +75,7 @@ impl Law {
         }
     }
 
-    /// The law in one line.
+    /// Returns the law in one line.
     #[must_use]
     pub const fn statement(self) -> &'static str {
         match self {
@@ -101,7 +101,7 @@ impl fmt::Display for Law {
     }
 }
 
-/// The name is not that of a law.
+/// The error of a name that is not the name of a law.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownLaw;
 

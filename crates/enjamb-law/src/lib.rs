@@ -3,7 +3,7 @@
 //! **The split law**: one trace of messages, however the bytes were cut. TCP may cut a stream
 //! anywhere and glue any of it together, so a parser's output must follow from the bytes alone.
 //! [`split`] checks that for one segmentation, [`split_everywhere`] for a whole family of them. A
-//! failure is a [`Violation`], as small as it gets, and its text shows a person what happened.
+//! failure is a [`Violation`]. It is minimised, and its text shows a person what happened.
 //!
 //! ```
 //! use enjamb_law::{Machines, Segmentations, split_everywhere};
@@ -18,14 +18,14 @@
 //!
 //! * `laws!` and `Laws`: one definition, and every law as a test of it.
 //! * [`Subject`]: the code under a law. [`Machines`] and [`Sessions`] make one from a constructor.
-//! * Adapters make subjects of other people's code: [`Decoded`] of decoders with a buffer,
+//! * Adapters make subjects of code from other crates: [`Decoded`] of decoders with a buffer,
 //!   [`Reading`] and [`Writing`] of async readers and writers, `Streaming` of stream transformers,
 //!   [`Parsing`] of parse functions, [`Pushing`] of push parsers, [`Accumulating`] of accumulators,
 //!   [`Blocking`] of blocking readers.
 //! * [`Cutting`]: an input with its chunks glued, and the ways to cut it again.
 //! * [`Segmentations`]: a family of cuts to try.
-//! * [`asynchat`]: programs of terminators, and a naive reader of a whole stream that the engine
-//!   must agree with.
+//! * [`asynchat`]: programs of terminators, and a naive reader of the whole stream. The engine must
+//!   agree with it.
 //! * [`fuzz`]: oracles for fuzz targets. Every byte string is an input.
 //!
 //! # Features

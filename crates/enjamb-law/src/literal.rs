@@ -7,7 +7,7 @@ use enjamb::transcript::Content;
 
 use crate::cutting::{Cutting, ONLY};
 
-/// One byte as it stands in a byte string literal.
+/// Appends one byte as it is written in a byte string literal.
 pub(crate) fn escape(byte: u8, text: &mut String) {
     match byte {
         b'\'' => text.push('\''),
@@ -17,7 +17,8 @@ pub(crate) fn escape(byte: u8, text: &mut String) {
     }
 }
 
-/// Bytes as a Rust expression for a slice. Many repetitions of one unit are written with `repeat`.
+/// Returns bytes as a Rust expression for a slice. Many repetitions of one unit are written with
+/// `repeat`.
 pub(crate) fn literal(bytes: &[u8]) -> String {
     const MUCH: usize = 64;
     let literal = |bytes: &[u8]| {
@@ -40,7 +41,7 @@ pub(crate) fn literal(bytes: &[u8]) -> String {
     }
 }
 
-/// The start, the length and the count of a short unit that most of `bytes` repeats.
+/// Returns the start, the length and the count of a short unit that fills most of `bytes`.
 fn repetition(bytes: &[u8]) -> Option<(usize, usize, usize)> {
     const LONGEST: usize = 32;
     (0..LONGEST).flat_map(|start| (1..LONGEST).map(move |unit| (start, unit))).find_map(|(start, unit)| {
@@ -50,7 +51,7 @@ fn repetition(bytes: &[u8]) -> Option<(usize, usize, usize)> {
     })
 }
 
-/// The input as a Rust expression.
+/// Returns the input as a Rust expression.
 pub(crate) fn input_code(input: &Cutting) -> String {
     if let [(side, Content::Chunk(bytes))] = input.turns()
         && *side == ONLY
@@ -76,7 +77,7 @@ pub(crate) fn input_code(input: &Cutting) -> String {
     format!("Cutting::of([{}])", turns.collect::<Vec<_>>().join(", "))
 }
 
-/// Messages as a Rust expression.
+/// Returns messages as a Rust expression.
 pub(crate) fn messages_code(messages: &[&[u8]]) -> String {
     let each = |message: &&[u8]| match literal(message) {
         code if code.starts_with('&') => code,

@@ -17,7 +17,7 @@ use crate::subject::Subject;
 #[derive(Clone, Copy, Debug)]
 pub struct Machines<F>(pub F);
 
-/// An event of a machine, and the place in the stream up to which the events reach then.
+/// An event of a machine, and the offset in the stream that the events have reached then.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EventAt<E> {
     /// The event.
@@ -61,7 +61,7 @@ where
             }
             run.holds(machine.held());
         }
-        // The events of the end have no place of their own: the stream has ended.
+        // The events of the end have no offset of their own: the stream has ended.
         let offset = machine.offset();
         match machine.close(&mut |event| run.event(EventAt { event, offset })) {
             Ok(end) => run.emit(Output::End(end)),

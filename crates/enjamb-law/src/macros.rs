@@ -1,7 +1,7 @@
 //! The `laws!` macro: from one definition the tests, the fuzz target and the dictionary.
 
-/// Makes a module of a codec and a few of its messages: a `#[test]` for each law, and for a fuzzer
-/// a function, a dictionary and seeds.
+/// Makes a module from a codec and a few of its messages: a `#[test]` for each law, and for a
+/// fuzzer a function, a dictionary and seeds.
 ///
 /// ```
 /// # use enjamb_law::Machines;
@@ -199,7 +199,8 @@ macro_rules! __law_keys {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __law_tests {
-    // Is the law left out by name? The list is kept whole, and walked in a second list.
+    // Checks whether the law is left out by name. The list is kept whole, and walked in a second
+    // list.
     (@without [$($key:tt)*] $test:ident $law:ident) => {
         $crate::__law_tests!(@left_out [$($key)*] [$($key)*] $test $law);
     };
@@ -220,7 +221,7 @@ macro_rules! __law_tests {
     };
     (@left_out [] $keys:tt $test:ident $law:ident) => { $crate::__law_tests!(@$test $keys $keys $law); };
 
-    // Does it apply?
+    // Checks whether the law applies.
     (@total $rest:tt $keys:tt $law:ident) => { $crate::__law_tests!(@tried total $law); };
     (@split $rest:tt $keys:tt $law:ident) => { $crate::__law_tests!(@tried split $law); };
     (@quiet $rest:tt $keys:tt $law:ident) => { $crate::__law_tests!(@tried quiet $law); };

@@ -5,16 +5,17 @@ use std::time::Duration;
 /// The cost of some work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Work {
-    /// The bytes allocated in all; `None` without the feature `allocations`.
+    /// The number of bytes allocated in total; `None` without the feature `allocations`.
     pub(crate) allocated: Option<u64>,
-    /// The most bytes allocated at one time; `None` without the feature `allocations`.
+    /// The maximum number of bytes allocated at one time; `None` without the feature `allocations`.
     pub(crate) allocated_most: Option<usize>,
     /// The processor time of this thread; `None` on systems that do not measure it.
     pub(crate) processor: Option<Duration>,
 }
 
 impl Work {
-    /// The lesser of two measurements of the same work. Counted values are the same in both.
+    /// Returns the lesser of two measurements of the same work. Counted values are the same in
+    /// both.
     pub(crate) fn least(self, other: Self) -> Self {
         Self {
             allocated: self.allocated.min(other.allocated),
@@ -24,7 +25,7 @@ impl Work {
     }
 }
 
-/// Does `work`, which must not panic, and returns its cost.
+/// Runs `work`, which must not panic, and returns its cost.
 pub(crate) fn work(work: impl FnOnce()) -> Work {
     let mut measured = Work::default();
     let timed = || {
@@ -47,7 +48,7 @@ pub(crate) fn work(work: impl FnOnce()) -> Work {
     measured
 }
 
-/// Does work of the law inside a run of the subject. Its allocations are not counted.
+/// Runs work of the law inside a run of the subject. Its allocations are not counted.
 pub(crate) fn uncounted<R>(work: impl FnOnce() -> R) -> R {
     #[cfg(feature = "allocations")]
     {

@@ -17,10 +17,10 @@ use crate::cutting::{Cutting, payload};
 #[cfg(feature = "proptest")]
 use crate::script::Case;
 
-/// A question about an input and its cuts: do they break the law?
+/// A test of an input and its cuts: whether they break the law.
 pub(crate) trait Trial {
-    /// The part of the answer that is computed once for each input, such as the outputs of the
-    /// uncut input.
+    /// The part of the test that is computed once for each input, such as the outputs of the uncut
+    /// input.
     type Reference;
 
     fn reference(&self, input: &Cutting) -> Self::Reference;
@@ -28,17 +28,17 @@ pub(crate) trait Trial {
     fn fails(&self, input: &Cutting, reference: &Self::Reference, cuts: &[usize]) -> bool;
 }
 
-/// How many runs, and how much time, the search may take: a person waits for it.
+/// The maximum number of runs, and the maximum time, of the search: a person waits for it.
 const MOST_RUNS: usize = 200_000;
 const LONGEST: Duration = Duration::from_secs(3);
 
-/// How many bytes the subject may be fed in all of those runs.
+/// The maximum number of bytes that the subject is fed in all of those runs.
 const MOST_FED: usize = 1 << 30;
 
-/// All pairs of cuts are tried in inputs up to this length, in bytes.
+/// The maximum length of inputs in which all pairs of cuts are tried, in bytes.
 const SHORT: usize = 24;
 
-/// All single cuts are tried in inputs up to this length, in bytes.
+/// The maximum length of inputs in which all single cuts are tried, in bytes.
 const MEDIUM: usize = 512;
 
 /// The byte that replaces each byte whose value does not matter.
@@ -69,7 +69,7 @@ struct Search<'t, T> {
 }
 
 impl<T: Trial> Search<'_, T> {
-    /// A failure with something left out; `None` if nothing can be left out.
+    /// Returns the failure with something left out; `None` if nothing can be left out.
     fn smaller(&mut self, failure: &Failure) -> Option<Failure> {
         let turns = failure.input.turns();
         // The start of the payload of each turn, and the end of the last one.
@@ -114,7 +114,7 @@ impl<T: Trial> Search<'_, T> {
         None
     }
 
-    /// The failure without some of its turns, if that still fails.
+    /// Returns the failure without some of its turns, if that still fails.
     fn without_turns(&mut self, failure: &Failure, starts: &[usize], left_out: Range<usize>) -> Option<Failure> {
         let turns = failure.input.turns();
         let without = turns[..left_out.start].iter().chain(&turns[left_out.end..]).cloned();
@@ -133,7 +133,7 @@ impl<T: Trial> Search<'_, T> {
         self.fed = self.fed.saturating_add(input.len());
     }
 
-    /// The failure of `input` with `cuts` or with other cuts, if there is one.
+    /// Returns the failure of `input` with `cuts` or with other cuts, if there is one.
     fn fails(&mut self, input: Cutting, cuts: &[usize]) -> Option<Failure> {
         let reference = self.trial.reference(&input);
         let mut candidates = vec![cuts.to_vec()];
@@ -174,7 +174,7 @@ impl<T: Trial> Search<'_, T> {
         }
     }
 
-    /// The fewest cuts that fail, and of those the earliest.
+    /// Returns the fewest cuts that fail, and the earliest of those.
     fn fewest_cuts(&mut self, input: &Cutting, known: &[usize]) -> Vec<usize> {
         let reference = self.trial.reference(input);
         let mut fails = |cuts: &[usize]| {
@@ -214,8 +214,8 @@ impl<T: Trial> Search<'_, T> {
     }
 }
 
-/// The least of `case` that still `dies`, by leaving out cuts and then runs of bytes. For trials
-/// that are slow.
+/// Returns the least part of `case` that still `dies`, by leaving out cuts and then runs of bytes.
+/// For trials that are slow.
 #[cfg(feature = "proptest")]
 pub(crate) fn least(case: &Case, mut dies: impl FnMut(&Case) -> bool) -> Case {
     let mut best = case.clone();
@@ -224,7 +224,7 @@ pub(crate) fn least(case: &Case, mut dies: impl FnMut(&Case) -> bool) -> Case {
         best = uncut;
     }
     let mut run = best.input.len().div_ceil(2);
-    // A nesting of thousands need not be exact to the last one.
+    // A nesting of thousands need not be exact to the last level.
     while run > best.input.len() / 64 {
         let mut from = 0;
         let mut smaller_found = false;
@@ -246,13 +246,13 @@ pub(crate) fn least(case: &Case, mut dies: impl FnMut(&Case) -> bool) -> Case {
     best
 }
 
-/// The fewest of `messages`, in their order, that still fail. The messages stay whole, since a law
-/// over messages is about whole ones.
+/// Returns the fewest of `messages`, in their order, that still fail. The messages stay whole,
+/// since a law over messages concerns whole ones.
 pub(crate) fn fewest<'m>(messages: &[&'m [u8]], fails: impl FnMut(&[&'m [u8]]) -> bool) -> Vec<&'m [u8]> {
     fewest_of(messages, fails)
 }
 
-/// The fewest of `messages` of any type that still fail.
+/// Returns the fewest of `messages` of any type that still fail.
 pub(crate) fn fewest_of<M: Clone>(messages: &[M], mut fails: impl FnMut(&[M]) -> bool) -> Vec<M> {
     let mut best = messages.to_vec();
     let mut run = best.len().div_ceil(2);
@@ -278,7 +278,7 @@ fn pairs(len: usize) -> impl Iterator<Item = Vec<usize>> {
     (1..len).flat_map(move |first| (first + 1..len).map(move |second| vec![first, second]))
 }
 
-/// The cuts after the bytes of `left_out` were removed.
+/// Returns the cuts after the bytes of `left_out` were removed.
 fn shift(cuts: &[usize], left_out: Range<usize>) -> Vec<usize> {
     let mut shifted: Vec<usize> = cuts
         .iter()
@@ -306,7 +306,7 @@ fn leave_out(turns: &[(Side, Content)], from: usize, to: usize) -> Cutting {
     }))
 }
 
-/// The turns with another byte at `at`; `None` if it is that byte already.
+/// Returns the turns with another byte at `at`; `None` if it is that byte already.
 fn with_byte(turns: &[(Side, Content)], at: usize, byte: u8) -> Option<Cutting> {
     let mut offset = 0;
     let mut turns = turns.to_vec();

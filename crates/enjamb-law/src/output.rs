@@ -1,4 +1,4 @@
-//! What a subject emits in a run: events, errors, the verdict on the end of the stream, and
+//! The outputs of a subject in a run: events, errors, the verdict on the end of the stream, and
 //! breaches.
 
 use std::fmt::{self, Debug};
@@ -9,14 +9,14 @@ use enjamb_isolate::Crash;
 /// One output of a subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output<E, F> {
-    /// An event that it read from the stream.
+    /// An event that the subject read from the stream.
     Event(E),
     /// An error.
     Error(F),
-    /// Its verdict on the end of the stream. A subject without such a verdict emits nothing when
+    /// The verdict on the end of the stream. A subject without such a verdict emits nothing when
     /// the stream ends.
     End(End),
-    /// It did something that no subject may do, whatever the input.
+    /// The subject did something that no subject may do, whatever the input.
     Breach(Breach),
 }
 
@@ -32,7 +32,7 @@ impl<E, F> Output<E, F> {
 }
 
 impl<E: Debug, F: Debug> Output<E, F> {
-    /// The text that a violation prints.
+    /// Returns the text that a violation prints.
     pub(crate) fn text(&self) -> String {
         match self {
             Self::Event(event) => format!("{event:?}"),
@@ -54,7 +54,7 @@ fn end_text(end: End) -> String {
     }
 }
 
-/// The first breach among `outputs`.
+/// Returns the first breach among `outputs`.
 pub(crate) fn breach<E, F>(outputs: &[Output<E, F>]) -> Option<&Breach> {
     outputs.iter().find_map(|output| if let Output::Breach(breach) = output { Some(breach) } else { None })
 }
@@ -63,43 +63,45 @@ pub(crate) fn breach<E, F>(outputs: &[Output<E, F>]) -> Option<&Breach> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Breach {
-    /// It panicked, with this message.
+    /// The subject panicked, with this message.
     Panicked(String),
-    /// It emits more than can come from so few bytes, so it would never end.
+    /// The subject emits more than is possible for so few bytes, so it would never end.
     Endless {
         /// The number of outputs when it was stopped.
         outputs: usize,
-        /// The number of bytes that it had been given.
+        /// The number of bytes that it had received.
         bytes: usize,
     },
-    /// It leaves bytes in the chunk and emits nothing, so its driver would call it without end.
+    /// The subject leaves bytes in the chunk and emits nothing, so its driver would call it without
+    /// end.
     Stuck,
-    /// It reports that it used more bytes than there were, or that an event used none.
+    /// The subject reports that it used more bytes than there were, or that an event used none.
     Miscounted {
         /// The number of bytes that it reports as used.
         used: usize,
-        /// The number of bytes that it was given.
+        /// The number of bytes that it received.
         of: usize,
     },
-    /// It returns bytes that are not the end of its input.
+    /// The subject returns bytes that are not the end of its input.
     WrongRest {
         /// The number of bytes that it returns.
         rest: usize,
-        /// The number of bytes that it was given.
+        /// The number of bytes that it received.
         of: usize,
     },
-    /// It was not woken when bytes arrived, so it waits forever.
+    /// The subject was not woken when bytes arrived, so it waits forever.
     Asleep,
-    /// It wakes itself again and again although nothing arrives, so it keeps a processor busy.
+    /// The subject wakes itself again and again although nothing arrives, so it keeps a processor
+    /// busy.
     Busy,
-    /// A call did not return.
+    /// A call of the subject did not return.
     Hung,
-    /// It overflowed its stack.
+    /// The subject overflowed its stack.
     StackOverflow,
-    /// It ran out of memory: it allocates by a length that the peer wrote, or buffers without
-    /// bound.
+    /// The subject ran out of memory: it allocates by a length from the peer, or buffers without
+    /// limit.
     OutOfMemory,
-    /// Its process died, with this exit status.
+    /// The process of the subject died, with this exit status.
     Died(String),
 }
 
@@ -138,7 +140,7 @@ impl fmt::Display for Breach {
 
 impl std::error::Error for Breach {}
 
-/// A text that stands for a value: it is compared, and printed without quotes.
+/// A text that represents a value: it is compared, and printed without quotes.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DebugText(pub String);
 

@@ -1,7 +1,7 @@
-//! The run that a law is in at this moment, for whoever watches its thread.
+//! The current run of a law, for the code that watches its thread.
 //!
-//! A subject may never return from a call. Its thread is then given up, and only what the thread
-//! left here shows which input it was given.
+//! A subject may never return from a call. Its thread is then abandoned, and only the data here
+//! shows which input the subject received.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,9 +17,9 @@ use crate::script::{Case, Script};
 pub(crate) struct Pulse {
     /// Advances with each run.
     runs: Progress,
-    /// How many events the current run was given.
+    /// The number of events that the current run has received.
     given: AtomicUsize,
-    /// Where each case is marked before it is fed.
+    /// The task by which each case is marked before it is fed.
     marks: Option<Task>,
     case: Mutex<Case>,
 }
@@ -29,23 +29,23 @@ thread_local! {
 }
 
 impl Pulse {
-    /// A pulse that marks each case with `task` before it is fed.
+    /// Creates a pulse that marks each case with `task` before it is fed.
     #[cfg(feature = "proptest")]
     pub(crate) fn marking(task: Option<Task>) -> Self {
         Self { marks: task, ..Self::default() }
     }
 
-    /// The number of runs begun.
+    /// Returns the counter of runs begun.
     pub(crate) fn runs(&self) -> &Progress {
         &self.runs
     }
 
-    /// The input and cuts of the current run.
+    /// Returns the input and cuts of the current run.
     pub(crate) fn case(&self) -> Case {
         self.case.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The part of the current run that the subject was given.
+    /// Returns the part of the current run that the subject received.
     pub(crate) fn fed(&self) -> Case {
         let Case { input, cuts } = self.case();
         let fed = input.cut(&cuts).take(self.given.load(Ordering::Relaxed));
@@ -68,7 +68,7 @@ fn with(report: impl FnOnce(&Pulse)) {
     });
 }
 
-/// A run begins.
+/// Notes that a run begins.
 pub(crate) fn beat() {
     with(|pulse| {
         pulse.runs.advance();
@@ -80,14 +80,14 @@ pub(crate) fn beat() {
     });
 }
 
-/// The current run is given one more event.
+/// Notes that the current run receives one more event.
 pub(crate) fn given() {
     with(|pulse| {
         pulse.given.fetch_add(1, Ordering::Relaxed);
     });
 }
 
-/// The runs that follow have this input.
+/// Sets the input of the runs that follow.
 pub(crate) fn input(input: &Cutting) {
     with(|pulse| {
         let mut case = pulse.case.lock().unwrap_or_else(PoisonError::into_inner);
@@ -96,7 +96,7 @@ pub(crate) fn input(input: &Cutting) {
     });
 }
 
-/// The run that follows is cut here.
+/// Sets the cuts of the run that follows.
 pub(crate) fn cuts(cuts: &[usize]) {
     with(|pulse| {
         let mut case = pulse.case.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! Inputs that broke a law once. They are kept beside the test and tried first the next time.
+//! Inputs that have broken a law. They are kept beside the test and tried first the next time.
 //!
 //! Each is a file `enjamb-regressions/NAME/LAW-HASH.txt` beside the source of the test, in the
 //! readable form of a script: a reader sees the stream and its cuts, and every tool of enjamb can
@@ -16,10 +16,10 @@ use crate::cutting::Cutting;
 use crate::law::Law;
 use crate::violation::Violation;
 
-/// Larger inputs are not kept, since no person would read them. In bytes.
+/// The maximum size of an input that is kept, in bytes. No person would read a larger one.
 const MOST_BYTES: usize = 16 << 10;
 
-/// An input that broke a law.
+/// An input that has broken a law.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Regression {
     pub(crate) path: PathBuf,
@@ -122,13 +122,14 @@ pub(crate) fn save(folder: &Path, violation: &Violation) -> io::Result<Option<Pa
     Ok(Some(path))
 }
 
-/// A file with this text, perhaps under a name that an earlier version of this crate gave it.
+/// Returns a file with this text, perhaps under a name that an earlier version of this crate gave
+/// it.
 fn same(folder: &Path, text: &str) -> Option<PathBuf> {
     let paths = fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
     paths.into_iter().find(|path| fs::read_to_string(path).is_ok_and(|known| known == text))
 }
 
-/// The 64-bit FNV-1a hash.
+/// Returns the 64-bit FNV-1a hash.
 fn fnv1a(bytes: impl Iterator<Item = u8>) -> u64 {
     const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0000_0100_0000_01b3;

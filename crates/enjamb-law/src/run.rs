@@ -1,4 +1,4 @@
-//! One run of a subject: its input, its outputs, and when each is emitted.
+//! One run of a subject: its input, its outputs, and the time at which each is emitted.
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
@@ -19,35 +19,36 @@ pub struct Run<'r, E, F> {
 
 /// Receives the outputs of a subject.
 pub(crate) trait Listener<E, F> {
-    /// The subject emitted this.
+    /// Receives an output of the subject.
     fn receive(&mut self, output: Output<E, F>);
-    /// The subject has emitted everything for its input so far, and asks for more.
+    /// Notes that the subject has emitted everything for its input so far, and requests more.
     fn asked(&mut self) {}
-    /// The subject was given this.
+    /// Notes that the subject received this event.
     fn given(&mut self, event: Event<'_>) {
         let _ = event;
     }
-    /// This many events have begun and may grow. They are emitted once it is certain that they do
-    /// not.
+    /// Notes the number of events that have begun and may grow. They are emitted once it is certain
+    /// that they do not grow.
     fn pending(&mut self, events: usize) {
         let _ = events;
     }
-    /// The subject holds this many bytes.
+    /// Notes the number of bytes that the subject holds.
     fn holds(&mut self, bytes: usize) {
         let _ = bytes;
     }
 }
 
-/// How a run goes on after an error.
+/// The continuation of a run after an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AfterError {
     /// The run is over.
     Stop,
-    /// A subject that can be fed is fed as before.
+    /// The run continues: a subject that can be fed is fed as before.
     GoOn,
 }
 
-/// The number of outputs that so many bytes allow. A subject that exceeds it is endless.
+/// The number of outputs that are allowed for the bytes so far. A subject that exceeds it is
+/// endless.
 #[derive(Clone, Copy)]
 struct Budget {
     bytes: usize,
@@ -75,8 +76,8 @@ pub(crate) fn leave() -> ! {
 }
 
 impl<'r, E, F> Run<'r, E, F> {
-    /// Returns the next part of the input, or `None` at the end of the stream. The call reports
-    /// that everything was emitted for the input so far.
+    /// Returns the next part of the input, or `None` at the end of the stream. By the call the
+    /// subject reports that it has emitted everything for the input so far.
     #[allow(clippy::should_implement_trait, reason = "a call of it is an observation for the law")]
     pub fn next(&mut self) -> Option<(Side, Event<'r>)> {
         self.asked();
@@ -87,18 +88,19 @@ impl<'r, E, F> Run<'r, E, F> {
         next
     }
 
-    /// The rest of the input, for a subject that cannot call [`next`](Self::next). It reports with
-    /// [`asked`](Self::asked) and [`given`](Self::given) when it would have called it.
+    /// Returns the rest of the input, for a subject that cannot call [`next`](Self::next). The
+    /// subject reports with [`asked`](Self::asked) and [`given`](Self::given) when it would have
+    /// called it.
     pub(crate) fn rest(&mut self) -> &mut dyn Iterator<Item = (Side, Event<'r>)> {
         &mut *self.input
     }
 
-    /// The subject asked for more.
+    /// Notes that the subject requested more.
     pub(crate) fn asked(&mut self) {
         self.listener.asked();
     }
 
-    /// The subject was given this.
+    /// Notes that the subject received this event.
     pub(crate) fn given(&mut self, event: Event<'_>) {
         if let Event::Chunk(bytes) = event {
             self.budget.bytes += bytes.len();
@@ -107,8 +109,8 @@ impl<'r, E, F> Run<'r, E, F> {
         self.listener.given(event);
     }
 
-    /// Returns the next chunk, for a subject that reads one stream. The chunk is empty where the
-    /// subject is only asked again. Gaps are skipped, and the sides are not told apart.
+    /// Returns the next chunk, for a subject that reads one stream. The chunk is empty if the
+    /// subject is only called again. Gaps are skipped, and both sides are one stream.
     pub fn next_chunk(&mut self) -> Option<&'r [u8]> {
         loop {
             match self.next()?.1 {
@@ -136,8 +138,8 @@ impl<'r, E, F> Run<'r, E, F> {
         self.emit(Output::Event(event));
     }
 
-    /// Emits an error. Returns whether the law wants to see what the subject emits after it. A
-    /// subject that cannot go on may end its run all the same.
+    /// Emits an error. Returns whether the law needs the output after it. A subject that cannot
+    /// continue may end its run nevertheless.
     #[must_use]
     pub fn fail(&mut self, error: F) -> bool {
         self.emit(Output::Error(error));
@@ -149,7 +151,7 @@ impl<'r, E, F> Run<'r, E, F> {
         self.emit(Output::Breach(breach));
     }
 
-    /// Reports how many bytes the subject holds now. A buffer counts with its capacity.
+    /// Reports the number of bytes that the subject holds now. A buffer counts with its capacity.
     pub fn holds(&mut self, bytes: usize) {
         self.listener.holds(bytes);
     }
@@ -254,7 +256,7 @@ impl<E, F> Listener<E, F> for MergeListener<'_, E, F> {
     }
 }
 
-/// Events that need not live as long as the input.
+/// Events with a shorter lifetime than the input.
 struct Shorter<'s, I: ?Sized>(&'s mut I);
 
 impl<'s, 'i: 's, I: Iterator<Item = (Side, Event<'i>)> + ?Sized> Iterator for Shorter<'s, I> {
@@ -276,7 +278,8 @@ pub(crate) fn drive<'i, E, F>(
     let mut input = Shorter(input);
     let budget = Budget { bytes: 0, outputs: 0 };
     let mut run = Run { input: &mut input, listener, budget, after_error };
-    // The listener is used again after a panic. It is ours, and no call of it panics half-way.
+    // The listener is used again after a panic. It belongs to this crate, and its calls do not
+    // panic half-way.
     let outcome = catch_panic(AssertUnwindSafe(|| subject(&mut run)));
     if let Err(panic) = outcome {
         let message = panic.message().to_owned();

@@ -1,11 +1,11 @@
 //! Scripts: inputs as values.
 //!
-//! A script is a list of [`Item`]s: whole messages, damaged ones, parts of tokens, payloads,
-//! lengths right and wrong, and cuts between them. A [`Grammar`] gives it exact bytes. It has two
-//! written forms, and [`Script::read`] takes either:
+//! A script is a list of [`Item`]s: whole messages, damaged ones, parts of tokens, payloads, right
+//! and wrong lengths, and cuts between them. A [`Grammar`] gives it exact bytes. It has two written
+//! forms, and [`Script::read`] takes either:
 //!
 //! * the *binary form* for fuzzers. Every byte string is a script in this form, and most bytes
-//!   stand for themselves. `FF` and one more byte is an item:
+//!   represent themselves. `FF` and one more byte is an item:
 //!
 //!   ```text
 //!   FF 00              cut                       FF 05 BYTE LL LL   LL LL times BYTE
@@ -33,7 +33,7 @@ use crate::grammar::Grammar;
 /// One item of a script.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Item {
-    /// Bytes that stand for themselves.
+    /// Bytes that represent themselves.
     Bytes(Vec<u8>),
     /// A cut.
     Cut,
@@ -77,7 +77,7 @@ pub enum Item {
     Switch,
     /// The end of the stream of the current side.
     Close(Ending),
-    /// A gap of so many missing bytes.
+    /// A gap of this many missing bytes.
     Gap(u32),
 }
 

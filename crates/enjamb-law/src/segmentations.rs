@@ -12,27 +12,27 @@ pub struct Segmentations {
 }
 
 impl Segmentations {
-    /// Each byte as a chunk of its own, every single cut, and every pair of cuts. For an input of n
-    /// bytes these are about n²/2 runs of n bytes each.
+    /// Creates the family with each byte as a chunk of its own, every single cut, and every pair of
+    /// cuts. For an input of n bytes these are about n²/2 runs of n bytes each.
     #[must_use]
     pub fn up_to_two_cuts() -> Self {
         Self { two_cuts: true, ..Self::up_to_one_cut() }
     }
 
-    /// Each byte as a chunk of its own, and every single cut.
+    /// Creates the family with each byte as a chunk of its own, and every single cut.
     #[must_use]
     pub fn up_to_one_cut() -> Self {
         Self { one_cut: true, two_cuts: false, every_byte: true, random: None }
     }
 
-    /// Each byte as a chunk of its own.
+    /// Creates the family with each byte as a chunk of its own.
     #[must_use]
     pub fn every_byte() -> Self {
         Self { one_cut: false, two_cuts: false, every_byte: true, random: None }
     }
 
-    /// Only `count` random segmentations, with few cuts and with many. The same `seed` gives the
-    /// same ones.
+    /// Creates a family of only `count` random segmentations, with few cuts and with many. The same
+    /// `seed` gives the same ones.
     #[must_use]
     pub fn random(seed: u64, count: usize) -> Self {
         Self { one_cut: false, two_cuts: false, every_byte: false, random: Some((seed, count)) }
@@ -46,8 +46,8 @@ impl Segmentations {
         self
     }
 
-    /// Passes each segmentation of `len` bytes to `check`: those with the fewest cuts first, and of
-    /// those the earliest. Stops at the first break.
+    /// Passes each segmentation of `len` bytes to `check`: those with the fewest cuts first, and
+    /// the earlier cuts first among those. Stops at the first break.
     pub fn try_each<B>(&self, len: usize, mut check: impl FnMut(&[usize]) -> ControlFlow<B>) -> ControlFlow<B> {
         if self.one_cut {
             for cut in 1..len {
@@ -90,7 +90,8 @@ impl Chance {
         self.next() % bound.max(1)
     }
 
-    /// One probability for the whole input, from rare to nearly always, decides at each place.
+    /// Returns random cuts. One probability for the whole input, from rare to nearly always,
+    /// decides at each place.
     fn cuts(&mut self, len: usize) -> Vec<usize> {
         let one_in = 1 << self.below(8);
         (1..len).filter(|_| self.below(one_in) == 0).collect()

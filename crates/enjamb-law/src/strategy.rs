@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use crate::grammar::Grammar;
 use crate::script::{Item, Script};
 
-/// Cuts of an input of `len` bytes, from none to many, in ascending order.
+/// Generates cuts of an input of `len` bytes, from none to many, in ascending order.
 pub fn cuts(len: usize) -> impl Strategy<Value = Vec<usize>> {
     let places = 1..len.max(2);
     let few = btree_set(places.clone(), 0..4);
@@ -16,15 +16,15 @@ pub fn cuts(len: usize) -> impl Strategy<Value = Vec<usize>> {
     cuts.prop_map(move |cuts| cuts.into_iter().filter(|&cut| cut < len).collect())
 }
 
-/// Streams of one to `most` pieces: whole `tokens`, damaged ones, and arbitrary bytes.
+/// Generates streams of one to `most` pieces: whole `tokens`, damaged ones, and arbitrary bytes.
 pub fn tokens(tokens: &'static [&'static [u8]], most: usize) -> impl Strategy<Value = Vec<u8>> {
     let grammar = Grammar { tokens: tokens.iter().map(|token| token.to_vec()).collect(), ..Grammar::default() };
     vec(item(&grammar), 1..=most).prop_map(move |items| Script::new(items).case(&grammar).input.bytes())
 }
 
-/// Scripts over `grammar`: half of them one to five well-formed messages, which find most bugs
-/// within a few tries, and half of them a mix with damaged, partial, rare and over-long pieces.
-/// Some cuts lie at the edges of items; the caller adds others.
+/// Generates scripts over `grammar`: half of them one to five well-formed messages, which find most
+/// bugs within a few tries, and half of them a mix with damaged, partial, rare and over-long
+/// pieces. Some cuts lie at the edges of items; the caller adds others.
 pub fn scripts(grammar: &Grammar) -> impl Strategy<Value = Script> + use<> {
     let messages = u8::try_from(grammar.messages.len()).unwrap_or(u8::MAX);
     let cut = || prop_oneof![3 => Just(None), 1 => Just(Some(Item::Cut))];
@@ -40,7 +40,7 @@ pub fn scripts(grammar: &Grammar) -> impl Strategy<Value = Script> + use<> {
     }
 }
 
-/// One item with bytes, in most cases a whole piece.
+/// Generates one item with bytes, in most cases a whole piece.
 fn item(grammar: &Grammar) -> impl Strategy<Value = Item> + use<> {
     let (messages, tokens) = (grammar.messages.len(), grammar.tokens.len());
     let number = |of: usize| 0..u8::try_from(of).unwrap_or(u8::MAX).max(1);

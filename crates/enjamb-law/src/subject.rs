@@ -1,4 +1,4 @@
-//! The trait of what is put under a law, and the wrappers that change its events or errors.
+//! The trait of the code under a law, and the wrappers that change its events or errors.
 
 use std::fmt::Debug;
 
@@ -10,18 +10,18 @@ use crate::run::{self, Run};
 /// A codec, parser or reader under test, with an adapter around it.
 ///
 /// A law makes a fresh one for every run, so a subject is a constructor. The adapters of this crate
-/// are subjects; most people never implement the trait.
+/// are subjects; most users never implement the trait.
 pub trait Subject {
     /// An event that it reads from the stream.
     type Event;
-    /// Why the stream cannot go on. Laws compare errors between runs, so an error tells its kind
-    /// and not the bytes that it was found in; see [`Kind`](crate::Kind).
+    /// The reason why the stream cannot continue. Laws compare errors between runs, so an error
+    /// contains its kind and not the bytes in which it was found; see [`Kind`](crate::Kind).
     type Error;
 
     /// Feeds a fresh subject with the input from [`Run::next`] until there is no more, and
     /// [emits](Run::emit) every output.
     ///
-    /// It must call `next` only when it has no more output for the input so far. This is how a law
+    /// It must call `next` only when it has no more output for the input so far. By this call a law
     /// sees when an output is emitted.
     fn run(&self, run: &mut Run<'_, Self::Event, Self::Error>);
 
@@ -35,8 +35,8 @@ pub trait Subject {
         run::agrees(|run| self.run(run), input, cuts, expected)
     }
 
-    /// Returns whether it promises to emit nothing but its error once it has failed. A
-    /// [`Machine`](enjamb::Machine) does; a tokio `Decoder` does not, and may go on.
+    /// Returns whether it promises to emit only its error once it has failed. A
+    /// [`Machine`](enjamb::Machine) does; a tokio `Decoder` does not, and may continue.
     fn fuses(&self) -> bool {
         false
     }
@@ -48,20 +48,19 @@ pub trait Subject {
     }
 
     /// Returns whether it starts again at the beginning of the message for every chunk, so that the
-    /// [linear](crate::linear) law does not apply. A parse function without memory has no choice:
-    /// it reads a message in n chunks n times.
+    /// [linear](crate::linear) law does not apply. A parse function without memory cannot avoid
+    /// that: it reads a message in n chunks n times.
     fn rescans(&self) -> bool {
         false
     }
 
-    /// Adds to `grammar` what the subject knows about its framing: how frames end, how lengths are
-    /// written.
+    /// Adds the framing of the subject to `grammar`: the ends of frames and the forms of lengths.
     fn vocabulary(&self, grammar: &mut Grammar) {
         let _ = grammar;
     }
 
-    /// Returns `event` as it would be if `bytes` more had come before it. An event that holds its
-    /// place in the stream moves by that much.
+    /// Returns `event` as it would be if `bytes` more had come before it. An event that contains
+    /// its place in the stream moves by that much.
     fn displaced(&self, event: Self::Event, bytes: u64) -> Self::Event {
         let _ = bytes;
         event
@@ -145,7 +144,7 @@ pub trait Comparable: PartialEq + Debug {}
 
 impl<T: PartialEq + Debug> Comparable for T {}
 
-/// Methods that return what the wrapped subject returns.
+/// Implements the methods that return the result of the wrapped subject.
 macro_rules! forward {
     ($($method:ident)*) => { $(forward!(@ $method);)* };
     (@ vocabulary) => {

@@ -1,4 +1,4 @@
-//! The inputs with which each law of a definition is tried, and how many.
+//! The inputs with which each law of a definition is tried, and their number.
 
 use std::cell::Cell;
 use std::fmt::Debug;
@@ -27,13 +27,13 @@ use crate::trace::drive;
 use crate::verdict::Tally;
 use crate::violation::Violation;
 
-/// How long inputs are tried that are long and deep.
+/// The maximum time for trying inputs that are long and deep.
 const EXTREMES_MAX: Duration = Duration::from_secs(3);
 
 /// The longest stream that is cut off behind each of its bytes, in bytes.
 const END_BYTES_MAX: usize = 64 << 10;
 
-/// Why a law was not found to hold.
+/// The reason why a law was not found to hold.
 pub(crate) enum Failure {
     Broken(Box<Violation>),
     NotTried(String),
@@ -77,7 +77,7 @@ where
     }
 
     /// Refuses a definition whose subject refuses one of its messages: no law over messages would
-    /// mean anything. What the subject emits at the end of the stream is left to the laws.
+    /// be meaningful. The laws themselves check the output at the end of the stream.
     fn well_formed(&self) -> Result<(), Failure> {
         let alone = if self.dependent { 1 } else { usize::MAX };
         for (number, message) in self.grammar.messages.iter().enumerate().take(alone) {
@@ -125,13 +125,13 @@ where
                     round_trip(subject, &input.bytes(), self.canonical, encode)?;
                 }
             }
-            // It is broken by figures, which a file does not hold.
+            // The evidence consists of figures, which a file does not contain.
             Law::Linear => {}
         }
         Ok(Tally::one(2))
     }
 
-    /// The recorded inputs in the corpora.
+    /// Returns the recorded inputs in the corpora.
     fn recorded(&self) -> Result<Vec<Case>, Failure> {
         let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
         let grammar = self.grammar();
@@ -185,8 +185,8 @@ where
         Ok(tried)
     }
 
-    /// Messages with a payload as long as the limit, a little shorter and a little longer. The
-    /// verdict must not depend on the cuts.
+    /// Returns messages with a payload as long as the limit, a little shorter and a little longer.
+    /// The verdict must not depend on the cuts.
     fn over_long(&self) -> Vec<Cutting> {
         const LONGEST: usize = 8 << 10;
         let Some(Bound { limit, .. }) = self.bound.filter(|bound| bound.limit <= LONGEST) else {

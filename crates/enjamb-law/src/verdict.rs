@@ -19,13 +19,13 @@ pub enum Verdict {
     Unfit(String),
 }
 
-/// How much a law was tried.
+/// The number of inputs and runs with which a law was tried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tally {
     /// The number of inputs.
     pub inputs: usize,
-    /// The number of runs of the subject, roughly. Each cutting of an input is a run.
+    /// The approximate number of runs of the subject. Each cutting of an input is a run.
     pub runs: usize,
 }
 

@@ -1,4 +1,4 @@
-//! A broken law, as a person reads it.
+//! A broken law, in a form for people.
 
 use std::fmt::{self, Debug, Write as _};
 
@@ -48,8 +48,8 @@ impl Trace {
 }
 
 impl Violation {
-    /// A violation of the [total](crate::total) law without traces, for a subject that ended its
-    /// thread or its process.
+    /// Creates a violation of the [total](crate::total) law without traces, for a subject that
+    /// ended its thread or its process.
     #[must_use]
     pub fn total(verdict: String, input: Cutting, cuts: Vec<usize>) -> Self {
         Self {
@@ -64,17 +64,17 @@ impl Violation {
         }
     }
 
-    /// The index of the first output that differs between the two traces.
+    /// Returns the index of the first output that differs between the two traces.
     #[must_use]
     pub fn first_difference(&self) -> Option<usize> {
         let [expected, actual] = self.traces.as_ref()?;
         Some(expected.outputs.iter().zip(&actual.outputs).take_while(|(expected, actual)| expected == actual).count())
     }
 
-    /// A test that fails as long as the law is broken, ready to paste.
+    /// Returns a test that fails as long as the law is broken, ready to paste.
     ///
-    /// A law that was called directly does not know how its subject was made. The test then has a
-    /// `todo!` in place of the constructor, for the reader to fill in.
+    /// A law that is called directly cannot print the constructor of its subject. The test then has
+    /// a `todo!` in place of the constructor, for the reader to fill in.
     #[must_use]
     pub fn as_test(&self) -> String {
         let subject = self.subject.as_deref().unwrap_or("todo!(\"the subject\")");
@@ -146,7 +146,7 @@ impl fmt::Display for Violation {
 
 impl std::error::Error for Violation {}
 
-/// How many lines of a trace are printed before and after the first difference.
+/// The number of lines of a trace that are printed before and after the first difference.
 const CONTEXT: usize = 6;
 
 fn side_by_side(f: &mut fmt::Formatter<'_>, left: &Trace, right: &Trace, difference: usize) -> fmt::Result {
@@ -182,18 +182,19 @@ fn shortened(line: &str) -> String {
     }
 }
 
-/// A number with its noun, in the plural where it needs one.
+/// Returns a number with its noun, in the plural if necessary.
 pub(crate) fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-/// How many bytes of a chunk are drawn at most, around the first cut.
+/// The maximum number of bytes of a chunk that are drawn, around the first cut.
 const DRAWN_BYTES_MAX: usize = 400;
 
-/// How many turns are drawn at most, half of them from the beginning and half from the end.
+/// The maximum number of turns that are drawn, half of them from the beginning and half from the
+/// end.
 const DRAWN_TURNS_MAX: usize = 40;
 
-/// The bytes as a quoted string, with a bar at each cut.
+/// Returns the bytes as a quoted string, with a bar at each cut.
 fn drawn(bytes: &[u8], offset: usize, cuts: &[usize]) -> String {
     let first = cuts.iter().find(|cut| (offset..offset + bytes.len()).contains(cut)).map_or(0, |cut| cut - offset);
     let from = if bytes.len() > DRAWN_BYTES_MAX { first.saturating_sub(DRAWN_BYTES_MAX / 2) } else { 0 };
@@ -216,7 +217,7 @@ fn drawn(bytes: &[u8], offset: usize, cuts: &[usize]) -> String {
     text
 }
 
-/// The messages, for [`Violation::messages`].
+/// Returns the messages in the form of [`Violation::messages`].
 pub(crate) fn kept(messages: &[&[u8]]) -> Option<Vec<Vec<u8>>> {
     Some(messages.iter().map(|message| message.to_vec()).collect())
 }

@@ -15,18 +15,18 @@ use crate::pulse::{self, Pulse};
 use crate::script::Case;
 use crate::violation::Violation;
 
-/// The stack of a thread on which a law is tried in a child, in bytes: half of what a thread in
-/// Rust has by default, since the caller of a subject needs some of it too.
+/// The stack of a thread on which a law is tried in a child, in bytes: half of the default of a
+/// thread in Rust, since the caller of a subject needs some of it too.
 pub(crate) const CHILD_STACK_BYTES: usize = 1 << 20;
 
-/// Why work on a watched thread did not return.
+/// The reason why work on a watched thread did not return.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum WatchError {
-    /// No run began for too long. The violation holds the input that was fed until then, if a law
-    /// was tried.
+    /// No run began for too long. The violation contains the input that was fed until then, if a
+    /// law was tried.
     Hung(Box<Violation>),
-    /// It panicked, with this message.
+    /// The work panicked, with this message.
     Panicked(String),
     /// The thread could not be started.
     NoThread(io::Error),
@@ -52,8 +52,8 @@ impl std::error::Error for WatchError {
     }
 }
 
-/// Does `work`, which tries laws, on a thread of this name, and returns whatever happens to it. One
-/// run of a subject may take as long as `patience`.
+/// Runs `work`, which tries laws, on a thread of this name, and returns its result or its failure.
+/// One run of a subject may take as long as `patience`.
 ///
 /// A call that never returns cannot be stopped: its thread is left behind and keeps a processor
 /// busy until the process ends. An overflowed stack ends the process; the message has the name of
@@ -85,7 +85,7 @@ pub fn watch<R: Send + 'static>(
     }
 }
 
-/// Why a law on a watched thread came to no verdict.
+/// The reason why a law on a watched thread came to no verdict.
 #[cfg(feature = "proptest")]
 pub(crate) enum LawFailure {
     /// A call of the subject did not return, in this run.
@@ -124,7 +124,7 @@ fn run<R: Send + 'static>(
     })
 }
 
-/// The violation of a subject that ended its process or its thread.
+/// Returns the violation of a subject that ended its process or its thread.
 pub(crate) fn fatal(breach: &Breach, Case { input, cuts }: Case, patience: Duration) -> Violation {
     let verdict = match breach {
         Breach::StackOverflow => format!("{breach}, of {} KiB", CHILD_STACK_BYTES >> 10),

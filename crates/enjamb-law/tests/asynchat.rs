@@ -50,7 +50,7 @@ fn bytes(text: &str) -> Vec<u8> {
 fn setting(entry: &Entry) -> Setting {
     match entry {
         Entry::Delim(delimiter) => Setting::Set(Terminator::delimiter(bytes(delimiter)).unwrap_or(Terminator::Close)),
-        // To asynchat, a count of 0, an empty delimiter and None are the same: it never finds a
+        // In asynchat, a count of 0, an empty delimiter and None are the same: it never finds a
         // terminator. The first two cannot be built here.
         Entry::Count(count) => Setting::Set(Terminator::length(*count).unwrap_or(Terminator::Close)),
         Entry::None(_) => Setting::Set(Terminator::Close),
@@ -145,8 +145,8 @@ proptest! {
         prop_assert_eq!(heard, reference(&program, &bytes));
     }
 
-    /// Every byte but the terminators is delivered once and in order, and the scanner holds no more
-    /// than the longest prefix of the delimiter that the stream ends with (P2, P5, P6).
+    /// Every byte except the terminators is delivered once and in order, and the scanner holds no
+    /// more than the longest prefix of the delimiter at the end of the stream (P2, P5, P6).
     #[test]
     fn only_a_prefix_of_the_delimiter_is_held(
         (delimiter, bytes, cuts) in (letters(6), letters(60))

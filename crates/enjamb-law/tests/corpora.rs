@@ -9,7 +9,7 @@ use enjamb::transcript::Collector;
 use enjamb_law::{Cutting, Segmentations, Sessions, split_everywhere};
 use enjamb_protocols::Registry;
 
-/// The most payload of a connection in `corpora/`, in bytes, so that all pairs of cuts can be
+/// The maximum payload of a connection in `corpora/`, in bytes, so that all pairs of cuts can be
 /// tried. See `corpora/README.md`.
 const PAYLOAD_MAX: usize = 1200;
 

@@ -19,15 +19,15 @@ enum Bug {
     PanicsOnBinary,
     /// Recurses once for each bracket.
     RecursesForEachBracket,
-    /// Has no limit for a line.
+    /// Keeps a line of any length: there is no limit.
     KeepsAll,
     /// Searches the line from its first byte again for every byte.
     SearchesFromTheStart,
-    /// Goes on with the next line after an error.
+    /// Continues with the next line after an error.
     GoesOnAfterAnError,
     /// Reports every end of the stream as clean.
     EveryEndIsClean,
-    /// Carries over from one line to the next that it began with `x`.
+    /// Carries over to the next line that a line began with `x`.
     RemembersX,
     /// Wakes itself although nothing arrives.
     Spins,

@@ -14,7 +14,7 @@ use tokio_util::codec::Decoder;
 /// Lines that end in CR LF.
 #[derive(Default)]
 struct MyCodec {
-    /// So many bytes of the buffer hold no line end.
+    /// The number of bytes at the front of the buffer that contain no line end.
     searched: usize,
 }
 
@@ -176,7 +176,7 @@ fn an_encoder_that_encodes_nothing_fails() {
     Laws::new("lines", Machines(lines)).messages(["one\n"]).encode(|_| None).cases(10).assert(Law::RoundTrip);
 }
 
-/// Emits nothing, so that no law over it has an input that means anything.
+/// Emits nothing, so no law over it has a meaningful input.
 struct Silent;
 
 impl Subject for Silent {

@@ -25,7 +25,7 @@ const CRATES: [&str; 10] = [
     "tools/proxy",
 ];
 
-/// The modules of a crate: each by its path, such as `laws::split`, with its file. The root is the
+/// The modules of a crate: the path of each, such as `laws::split`, with its file. The root is the
 /// empty path.
 type Modules = BTreeMap<String, PathBuf>;
 
@@ -52,8 +52,8 @@ fn modules(source: &Path) -> Modules {
     all
 }
 
-/// The paths of all `use` declarations in `text`, with their braces resolved, and whether they
-/// re-export.
+/// Returns the paths of all `use` declarations in `text`, with their braces resolved, and whether
+/// they re-export.
 fn uses(text: &str) -> Vec<(bool, String)> {
     let text = format!("\n{text}");
     let code = text.split("\n#[cfg(test)]\nmod ").next().unwrap_or_default();
@@ -103,8 +103,8 @@ fn expand(prefix: &str, path: &str, found: &mut impl FnMut(String)) {
     }
 }
 
-/// The absolute path, within the crate, that `path` names in `module`. `None`: it leads out of the
-/// crate.
+/// Returns the absolute path, within the crate, that `path` names in `module`. `None`: it is
+/// outside of the crate.
 fn absolute(module: &str, path: &str, modules: &Modules) -> Option<String> {
     let mut base: Vec<&str> = module.split("::").filter(|name| !name.is_empty()).collect();
     let mut names: Vec<&str> = path.split("::").collect();
@@ -131,7 +131,7 @@ fn absolute(module: &str, path: &str, modules: &Modules) -> Option<String> {
     Some(base.into_iter().chain(names).collect::<Vec<_>>().join("::"))
 }
 
-/// The longest module that `path` begins with, and the name that follows it.
+/// Returns the longest module that `path` begins with, and the name that follows it.
 fn longest<'p>(path: &'p str, modules: &Modules) -> (String, Option<&'p str>) {
     let names: Vec<&str> = path.split("::").filter(|name| !name.is_empty()).collect();
     for count in (0..=names.len()).rev() {
@@ -143,13 +143,13 @@ fn longest<'p>(path: &'p str, modules: &Modules) -> (String, Option<&'p str>) {
     (String::new(), names.first().copied())
 }
 
-/// For each module the modules that it imports.
+/// Returns for each module the modules that it imports.
 fn imports(modules: &Modules) -> BTreeMap<String, BTreeSet<String>> {
     let texts: BTreeMap<&String, String> =
         modules.iter().map(|(module, file)| (module, fs::read_to_string(file).unwrap())).collect();
     let declared: BTreeMap<&String, Vec<(bool, String)>> =
         texts.iter().map(|(module, text)| (*module, uses(text))).collect();
-    // Where a name comes from that a module re-exports.
+    // The origin of a name that a module re-exports.
     let origin = |module: &String, name: &str| -> Option<String> {
         declared[module].iter().filter(|(public, _)| *public).find_map(|(_, path)| {
             let path = absolute(module, path, modules)?;
@@ -180,7 +180,7 @@ fn imports(modules: &Modules) -> BTreeMap<String, BTreeSet<String>> {
     all
 }
 
-/// A circle of modules, the first one again at the end.
+/// Returns a circle of modules, the first one again at the end.
 fn circle(imports: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
     fn visit(
         module: &String,

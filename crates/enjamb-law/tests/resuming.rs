@@ -1,4 +1,5 @@
-//! Decoders that return several errors at the same byte, in a program that logs errors and goes on.
+//! Decoders that return several errors at the same byte, in a program that logs errors and
+//! continues.
 
 use enjamb_law::{Decoded, Segmentations, split_everywhere, stream};
 use tokio_util::codec::LinesCodec;

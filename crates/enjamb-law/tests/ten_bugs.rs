@@ -14,7 +14,7 @@ enum Bug {
     /// Continues the search after the last byte of the last read, so a CR there is not paired
     /// with its LF.
     SearchBehindTheCr,
-    /// Takes the bytes that have arrived for the whole payload.
+    /// Treats the bytes that have arrived as the whole payload.
     ShortPayload,
     /// Splits off the payload's end without a check that it has arrived.
     SplitWithoutCheck,
@@ -22,7 +22,7 @@ enum Bug {
     DropsPipelined,
     /// Waits for one byte more than it needs.
     WaitsForOneMore,
-    /// Does not start the search for the next line at its first byte.
+    /// Keeps its search position for the next line instead of starting at the line's first byte.
     KeepsSearchPosition,
     /// Adds to a length from the wire without an overflow check.
     LengthOverflows,

@@ -1,9 +1,8 @@
 //! The group `captures`: speed of reading capture files.
 //!
 //! Contestants are processes. The table shows the time from start to end, the processor time and
-//! the peak memory of each. enjamb runs as a process too: this binary, started again as `replay`,
-//! which is `enjamb replay`, or as `reassemble`, which reassembles the streams and does nothing
-//! with them.
+//! the peak memory of each. enjamb runs as a process too: this binary, started again. `replay` runs
+//! `enjamb replay`; `reassemble` only reassembles the streams.
 //!
 //! The captures are [generated](mod@generate) once and kept beside the build. Contestants read them
 //! from the page cache: each has run once before a run counts.
@@ -60,13 +59,13 @@ pub(crate) const ROWS: [CaptureRow; 2] = [
     },
 ];
 
-/// Most rounds of any contestant: a run takes about a second.
+/// The maximum number of rounds of any contestant: a run takes about a second.
 const ROUNDS_MAX: u32 = 7;
 
-/// Most rounds of a slow contestant.
+/// The maximum number of rounds of a slow contestant.
 const SLOW_ROUNDS_MAX: u32 = 2;
 
-/// A slow contestant reads a capture of the full size divided by this.
+/// The divisor for the size of the capture that a slow contestant reads.
 const SLOW_DIVISOR: u64 = 10;
 
 /// Runs this binary as one of the contestants, if its first argument names one.
@@ -153,7 +152,7 @@ pub(crate) fn measure(row: &CaptureRow, scale: Scale, rounds: u32, out: &mut imp
     Ok(out.flush()?)
 }
 
-/// Checks that enjamb finds everything that is in the capture: speed without that means nothing.
+/// Checks that enjamb finds everything in the capture: without that, speed means nothing.
 fn check_enjamb(capture: &Capture, protocol: &str) -> anyhow::Result<()> {
     let output = Command::new(std::env::current_exe()?)
         .args(["replay", "--summary", "--format", "jsonl", "--protocol", protocol])

@@ -12,10 +12,10 @@ use crate::peers::{engine, search, tokio_codec};
 use crate::random::Random;
 use crate::scale::Scale;
 
-/// Size of the input that `asynchat` reads, in bytes, where it runs at its usual speed.
+/// The size of the input that `asynchat` reads at its usual speed, in bytes.
 const ASYNCHAT_BYTES: usize = 1 << 20;
 
-/// Size of the input that `asynchat` reads where it takes tens of microseconds per byte.
+/// The size of the input that `asynchat` reads if it takes tens of microseconds per byte.
 const ASYNCHAT_SLOW_BYTES: usize = 16 << 10;
 
 const CRLF: &[u8] = b"\r\n";
@@ -59,7 +59,7 @@ fn lines(scale: Scale, mut byte: impl FnMut(&mut Random, &mut Vec<u8>)) -> Rc<In
     Rc::new(input)
 }
 
-/// Makes a row of lines that end at CR LF. `peers` says whether codecs that split at LF read them
+/// Makes a row of lines that end at CR LF. `peers` states whether codecs that split at LF read them
 /// too: they find the same lines only if no line contains an LF.
 fn crlf(name: &str, input: &Rc<Input>, read: usize, peers: bool) -> Row {
     let mut contestants = Vec::from(engine::frames(input, read, &Terminator::crlf()));

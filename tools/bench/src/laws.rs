@@ -1,4 +1,4 @@
-//! The group `laws`: segmentations a second of a short stream, and the time of a whole run.
+//! The group `laws`: segmentations of a short stream per second, and the time of a whole run.
 //!
 //! There is no peer to compare with, since no other tool tries all cuts. These rows show how long a
 //! developer waits for the tests.
@@ -45,7 +45,7 @@ const WHOLE_RUN: &str = "whole run, tokio_util LinesCodec";
 pub(crate) const ROWS: [&str; 4] =
     ["segmentations, a handler", "segmentations, tokio_util LinesCodec", "segmentations, tokio lines", WHOLE_RUN];
 
-/// Most runs of all laws over a codec: one takes seconds.
+/// The maximum number of runs of all laws over a codec: one takes seconds.
 const WHOLE_RUNS_MAX: u32 = 10;
 
 /// Measures one row, `rounds` times.

@@ -1,10 +1,10 @@
 //! Measures the speed of enjamb and of its peers, on the same bytes and in one run.
 //!
-//! A *group* asks one question, such as how fast frames are found, and has a file of its own. It
-//! has *rows*, one per input. In a row every *contestant* reads the whole input and returns what it
-//! found, which must match the input. The contestants then run in turns, round after round, so that
-//! other load on the machine hits all of them. The report gives medians, and ratios of times from
-//! the same round.
+//! A *group* measures one thing, such as the speed of finding frames, and has a file of its own. It
+//! has *rows*, one per input. In a row every *contestant* reads the whole input and returns its
+//! counts, which must match the input. The contestants then run in turns, round after round, so
+//! that other load on the machine affects all of them. The report gives medians, and ratios of
+//! times from the same round.
 //!
 //! Compare ratios: absolute numbers of one machine mean little elsewhere.
 
@@ -39,7 +39,7 @@ struct Arguments {
     #[arg(long, value_name = "TEXT")]
     row: Option<String>,
 
-    /// Use small inputs and few rounds: shows that everything runs, not how fast it is.
+    /// Use small inputs and few rounds: this checks that everything runs, not its speed.
     #[arg(long)]
     quick: bool,
 
@@ -53,7 +53,7 @@ struct Arguments {
     list: bool,
 }
 
-/// Rows that answer one question.
+/// Rows that measure one thing.
 struct Group {
     name: &'static str,
     title: &'static str,

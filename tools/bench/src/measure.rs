@@ -56,7 +56,7 @@ impl Input {
     }
 }
 
-/// A parser that reads a whole input. Each run returns its duration and what it found.
+/// A parser that reads a whole input. Each run returns its duration and its counts.
 pub(crate) struct Contestant {
     pub(crate) name: &'static str,
     /// The work it does with the bytes and with each frame.
@@ -82,8 +82,8 @@ impl Contestant {
         Self { name, work, input: Rc::clone(input), run: Box::new(timed) }
     }
 
-    /// Makes a contestant that measures its own time, with an input of its own: slow ones get a
-    /// prefix of the row's input.
+    /// Makes a contestant that measures its own time, with an input of its own: slow contestants
+    /// get a prefix of the row's input.
     pub(crate) fn self_timed(
         name: &'static str,
         work: &'static str,
@@ -122,9 +122,9 @@ pub(crate) struct ContestantResult {
     pub(crate) work: &'static str,
     /// Size of the input it read, in bytes.
     pub(crate) input_bytes: usize,
-    /// Speed in the median round, in millions of bytes a second.
+    /// Speed in the median round, in millions of bytes per second.
     pub(crate) median_rate: f64,
-    /// Speed in its best round, in millions of bytes a second.
+    /// Speed in its best round, in millions of bytes per second.
     pub(crate) best_rate: f64,
     /// Its time per byte divided by enjamb's: the median over the rounds in which both ran.
     pub(crate) median_ratio: f64,

@@ -1,4 +1,4 @@
-//! The contestants that find frames, each used in the way its authors intend.
+//! The contestants that find frames, each used as its authors intend.
 
 pub(crate) mod asynchat;
 pub(crate) mod engine;

@@ -52,18 +52,19 @@ pub(crate) struct ExtractArguments {
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
 
-    /// The protocol of the connections: a name (`enjamb protocols` lists them), `auto`, which finds
-    /// it out from the first bytes of each connection, or a framing spec such as "u32be max=1M".
+    /// The protocol of the connections: a name (`enjamb protocols` lists them), `auto`, which
+    /// detects it from the first bytes of each connection, or a framing spec such as "u32be
+    /// max=1M".
     #[arg(long, short, default_value = "auto", value_name = "NAME|SPEC")]
     pub(crate) protocol: String,
 
-    /// How many bytes of payload a transcript has at most, both sides together, such as 1200 or 4k.
-    /// Longer conversations are cut where both sides are between two messages. The limit is 1M.
+    /// The maximum number of payload bytes in a transcript, both sides together, such as 1200 or
+    /// 4k. Longer conversations are cut where both sides are between two messages. The limit is 1M.
     #[arg(long, default_value = "1200", value_name = "SIZE",
         value_parser = |text: &str| size_within(text, &(1..=PIECE_BYTES_MAX)))]
     pub(crate) max_size: usize,
 
-    /// How many files are written at most, from 1 to 100000.
+    /// The maximum number of files that are written, from 1 to 100000.
     #[arg(long, default_value_t = 1000, value_name = "COUNT",
         value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000))]
     pub(crate) max_files: usize,
@@ -73,8 +74,8 @@ pub(crate) struct ExtractArguments {
     #[arg(long)]
     pub(crate) all: bool,
 
-    /// How long a session may take over a part of a conversation before it counts as hung: 20, 20s,
-    /// 500ms. A bare number is seconds.
+    /// The time that a session may take for a part of a conversation before it counts as hung: 20,
+    /// 20s, 500ms. A bare number is seconds.
     #[arg(long, value_name = "TIME", default_value = "20s",
         value_parser = |text: &str| duration_within(text, &(HUNG_AFTER_MIN..=HUNG_AFTER_MAX)))]
     pub(crate) hung_after: Duration,

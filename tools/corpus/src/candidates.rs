@@ -8,8 +8,8 @@ use sha2::{Digest as _, Sha256};
 use crate::pieces::Piece;
 use crate::signature::{collapsed, transitions};
 
-/// How many bytes of text all candidates together may have. Further signatures are left out, and
-/// counted.
+/// The maximum number of text bytes of all candidates together. Further signatures are left out,
+/// and counted.
 const HELD_MAX: usize = 256 << 20;
 
 /// A conversation that may be written.
@@ -27,11 +27,11 @@ pub(crate) struct Candidate {
 pub(crate) struct Candidates {
     by_signature: HashMap<String, Candidate>,
     held: usize,
-    /// How many pieces were added.
+    /// The number of pieces that were added.
     pub(crate) pieces: u64,
-    /// How many of them have the signature of another.
+    /// The number of pieces with the signature of another.
     pub(crate) same: u64,
-    /// How many were left out for want of room.
+    /// The number of pieces that were left out because of the limit.
     pub(crate) beyond: u64,
 }
 
@@ -74,13 +74,13 @@ impl Candidates {
         }
     }
 
-    /// Returns how many signatures there are.
+    /// Returns the number of signatures.
     pub(crate) fn signatures(&self) -> usize {
         self.by_signature.len()
     }
 
     /// Returns the signatures and candidates to write, small ones first: all, or those with a pair
-    /// of steps that none before them has.
+    /// of steps that no earlier one has.
     pub(crate) fn chosen(&self, all: bool) -> Vec<(&String, &Candidate)> {
         let mut sorted: Vec<_> = self.by_signature.iter().collect();
         sorted.sort_by_key(|(signature, candidate)| (candidate.payload, *signature));

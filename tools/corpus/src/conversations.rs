@@ -1,8 +1,8 @@
 //! Conversations as they are read from captures, given to sessions part by part.
 //!
-//! A session may be anybody's. One that panics or does not return costs its own conversation and no
-//! other. So entries are collected, and each part is fed on a thread of its own, which is abandoned
-//! when it takes too long.
+//! A session may come from any program. If it panics or does not return, that affects only its own
+//! conversation. So entries are collected, and each part is fed on a thread of its own, which is
+//! abandoned when it takes too long.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -17,12 +17,13 @@ use enjamb_sources::{ProtocolChoice, connection_title};
 
 use crate::pieces::{LeftOut, Piece, PieceCutter, Pieces};
 
-/// How much of a conversation is collected before it is fed: bytes of payload, and entries.
+/// The size of a part of a conversation that is collected before it is fed: bytes of payload, and
+/// entries.
 const PART_BYTES: usize = 16 << 10;
 const PART_ENTRIES: usize = 1 << 10;
 
-/// After this many sessions that hang nothing more is tried: each of them keeps a processor busy
-/// for as long as this process lives.
+/// The number of hanging sessions after which nothing more is tried: each of them keeps a processor
+/// busy for as long as this process lives.
 const HUNG_MAX: usize = 3;
 
 /// The settings for all conversations.
@@ -30,9 +31,9 @@ const HUNG_MAX: usize = 3;
 pub(crate) struct Settings {
     pub(crate) registry: Arc<Registry>,
     pub(crate) protocols: Arc<ProtocolChoice>,
-    /// How many bytes of payload a piece has at most.
+    /// The maximum number of payload bytes in a piece.
     pub(crate) max: usize,
-    /// How long a session may take over a part of a conversation.
+    /// The time that a session may take for a part of a conversation.
     pub(crate) patience: Duration,
 }
 
@@ -51,7 +52,7 @@ pub(crate) struct ConversationTap<F> {
     pub(crate) lost: Vec<LostConversation>,
     ledger: Ledger,
     hung: usize,
-    /// Conversations that were not tried.
+    /// The number of conversations that were not tried.
     pub(crate) not_tried: u64,
 }
 

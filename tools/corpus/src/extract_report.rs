@@ -7,7 +7,7 @@ use crate::arguments::ExtractArguments;
 use crate::conversations::LostConversation;
 use crate::pieces::LeftOut;
 
-/// How many entries of a list are named.
+/// The number of entries of a list that are named.
 const NAMED_MAX: usize = 10;
 
 /// The counts of an extraction.
@@ -15,21 +15,21 @@ pub(crate) struct ExtractReport {
     pub(crate) conversations: u64,
     pub(crate) pieces: u64,
     pub(crate) signatures: u64,
-    /// Pieces with the signature of another.
+    /// The number of pieces with the signature of another.
     pub(crate) same: u64,
-    /// Signatures that were chosen to be written.
+    /// The number of signatures that were chosen to be written.
     pub(crate) chosen: u64,
-    /// Signatures beyond a limit.
+    /// The number of signatures beyond a limit.
     pub(crate) beyond: u64,
-    /// Files that were written.
+    /// The number of files that were written.
     pub(crate) written: u64,
-    /// Files that existed.
+    /// The number of files that existed.
     pub(crate) existing: u64,
     pub(crate) left_out: LeftOut,
     /// The kinds of messages that are in the captures and in none of the files.
     pub(crate) missing: BTreeSet<String>,
     pub(crate) lost: Vec<LostConversation>,
-    /// Conversations that were not tried.
+    /// The number of conversations that were not tried.
     pub(crate) not_tried: u64,
 }
 

@@ -26,7 +26,7 @@ use crate::arguments::Command;
 
 /// Runs `enjamb corpus` with the protocols of `registry`.
 ///
-/// `program` is the name of the program in messages. An input that cannot be read costs a message
+/// `program` is the name of the program in messages. An input that cannot be read causes a message
 /// on standard error, and the others are still read.
 ///
 /// # Errors

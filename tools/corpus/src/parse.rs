@@ -63,7 +63,7 @@ pub(crate) fn parse(session: &mut dyn Session, transcript: &Transcript, ends: bo
 /// The beginnings of the chunks of one side.
 #[derive(Default)]
 struct Lane {
-    /// How many bytes came, the missing ones included.
+    /// The number of bytes so far, the missing ones included.
     offset: u64,
     /// Offsets of chunks that no message has reached yet.
     chunks: VecDeque<u64>,
@@ -75,7 +75,7 @@ impl Lane {
         self.offset = self.offset.saturating_add(length as u64);
     }
 
-    /// Returns how a message was cut.
+    /// Returns the cuts of a message.
     fn message(&mut self, message: &Message<'_>) -> Cut {
         let (start, end) = (message.span.offset, message.span.end());
         let mut cut = Cut { inside: 0, glued: start > 0 };

@@ -3,7 +3,7 @@
 //! A long conversation is cut where it is *idle*: both sides are between two messages, every
 //! request has been answered, and the client sends next. A piece counts only when a fresh session
 //! emits the same messages for it as the session of the whole conversation did. A piece that
-//! depends on what came before (a subscription, a request whose answer follows) is left out.
+//! depends on earlier messages (a subscription, a request whose answer follows) is left out.
 
 use std::collections::BTreeSet;
 use std::ops::AddAssign;
@@ -18,8 +18,8 @@ use crate::signature::kind;
 /// The kind of a message that holds bytes of no known protocol.
 const OPAQUE: &str = "opaque";
 
-/// How many kinds of messages of a conversation are told apart. If a session takes random bytes for
-/// kinds, there is no end of them.
+/// The maximum number of kinds of messages of a conversation that are distinguished. If a session
+/// treats random bytes as kinds, there is no end of them.
 const KINDS_MAX: usize = 1000;
 
 /// A conversation that can be parsed on its own.
@@ -33,16 +33,16 @@ pub(crate) struct Piece {
     pub(crate) kinds: BTreeSet<String>,
 }
 
-/// How many parts of conversations were left out, by reason.
+/// The number of parts of conversations that were left out, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LeftOut {
-    /// Conversations without a byte.
+    /// The number of conversations without a byte.
     pub(crate) silent: u64,
-    /// Parts with more bytes between two idle moments than a piece may have.
+    /// The number of parts with more bytes between two idle moments than a piece may have.
     pub(crate) large: u64,
-    /// Pieces whose messages depend on what came before.
+    /// The number of pieces whose messages depend on earlier ones.
     pub(crate) dependent: u64,
-    /// Pieces of no known protocol.
+    /// The number of pieces of no known protocol.
     pub(crate) unknown: u64,
 }
 
@@ -69,7 +69,7 @@ pub(crate) struct Pieces {
 pub(crate) struct PieceCutter {
     session: Box<dyn Session>,
     protocol: String,
-    /// How many bytes of payload a piece has at most.
+    /// The maximum number of payload bytes in a piece.
     max: usize,
     sides: [Position; 2],
     client_messages: u64,
@@ -85,7 +85,7 @@ pub(crate) struct PieceCutter {
 /// The position in the stream of one side.
 #[derive(Clone, Copy, Default)]
 struct Position {
-    /// How many bytes came, the missing ones included.
+    /// The number of bytes so far, the missing ones included.
     offset: u64,
     /// The end of the last message.
     parsed: u64,
@@ -103,14 +103,14 @@ struct OpenPiece {
     idle: Option<IdleMoment>,
 }
 
-/// How much of the streams, and how many messages of the client, come before a piece.
+/// The parts of the streams, and the number of the client's messages, before a piece.
 #[derive(Clone, Copy, Default)]
 struct PieceStart {
     offsets: [u64; 2],
     messages: u64,
 }
 
-/// An idle moment: how much of the open piece comes before it, and the start of a piece that begins
+/// An idle moment: the part of the open piece before it, and the start of a piece that begins
 /// there.
 #[derive(Clone, Copy)]
 struct IdleMoment {
@@ -192,7 +192,7 @@ impl PieceCutter {
         if piece.payload == 0 {
             return;
         }
-        // Bytes of no known protocol exercise none.
+        // Bytes of no known protocol exercise no parser.
         let resolved = registry.resolve(&self.protocol);
         let (Ok(resolved), false) = (resolved, piece.messages.iter().all(|message| message.kind == OPAQUE)) else {
             self.done.left_out.unknown += 1;

@@ -16,10 +16,10 @@ use enjamb_sources::{Exit, Input, Inputs, Notices, TranscriptFile};
 use crate::arguments::ShowArguments;
 use crate::parse::parse;
 
-/// How long a session may take over a transcript.
+/// The time that a session may take for a transcript.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How many kinds of messages are listed for one transcript.
+/// The number of kinds of messages that are listed for one transcript.
 const KINDS_MAX: usize = 6;
 
 /// The line of one transcript.
@@ -33,7 +33,7 @@ struct Row {
     kinds: String,
 }
 
-/// Lists transcripts on standard output. A transcript that cannot be read costs a message on
+/// Lists transcripts on standard output. A transcript that cannot be read causes a message on
 /// standard error.
 pub(crate) fn run(arguments: &ShowArguments, registry: &Registry, notices: &Notices) -> anyhow::Result<Exit> {
     let Inputs { captures, unreadable, .. } = Inputs::find(&arguments.files);
@@ -66,7 +66,7 @@ pub(crate) fn run(arguments: &ShowArguments, registry: &Registry, notices: &Noti
     })
 }
 
-/// Why there is no row for a transcript.
+/// The reason why there is no row for a transcript.
 enum RowError {
     /// It cannot be read, or its protocol is not known.
     Unreadable(String),

@@ -1,9 +1,9 @@
 //! The signature of a conversation: a text that is equal for conversations which exercise the same
 //! code.
 //!
-//! One *step* is a message, a gap or an end, as a parser meets it: the side, the kind, the outcome,
-//! the protocol's code and the reason if there are any, the class of its size, and how it was cut.
-//! The signature is the sequence of steps, with repetitions written once:
+//! One *step* is a message, a gap or an end, in the order of parsing: the side, the kind, the
+//! outcome, the protocol's code and the reason if there are any, the class of its size, and its
+//! cuts. The signature is the sequence of steps, with repetitions written once:
 //!
 //! ```text
 //! client GET ok <64; (server response ok 200 <256 cut; client GET ok <64)+; server response ok 200 <256 cut; client closed
@@ -11,9 +11,9 @@
 //!
 //! * The class of a size is the next power of four, from 16 on: a parser seldom treats 70 bytes and
 //!   90 bytes differently.
-//! * How it was cut: nothing if it came in one chunk, `cut` if one boundary of chunks is inside it,
-//!   `cut+` if there are more. `glued` means that its first byte came in one chunk with the end of
-//!   the message before it.
+//! * The cuts: nothing if the message came in one chunk, `cut` if one boundary of chunks is inside
+//!   it, `cut+` if there are more. `glued` means that its first byte came in one chunk with the end
+//!   of the message before it.
 //! * A run of one to [`LONGEST_PERIOD`] steps that comes at least twice in a row is written once,
 //!   as `(...)+`.
 
@@ -22,10 +22,10 @@ use enjamb::{Message, Outcome, OwnedMessage, Side};
 /// The longest run of steps whose repetitions count as one.
 pub(crate) const LONGEST_PERIOD: usize = 8;
 
-/// How a message was cut.
+/// The cuts of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cut {
-    /// How many boundaries of chunks are inside it.
+    /// The number of chunk boundaries inside it.
     pub(crate) inside: usize,
     /// Whether its first byte shares a chunk with the last byte of the message before it.
     pub(crate) glued: bool,
@@ -86,8 +86,8 @@ pub(crate) fn collapsed(steps: &[String]) -> Vec<String> {
     collapsed
 }
 
-/// Returns the length of the shortest run that `steps` begin with and that is repeated at once, and
-/// how often it comes. Returns one step, once, if there is no such run.
+/// Returns the length of the shortest run at the front of `steps` that is repeated at once, and the
+/// number of repetitions. Returns one step, once, if there is no such run.
 fn repetition(steps: &[String]) -> (usize, usize) {
     (1..=LONGEST_PERIOD.min(steps.len() / 2))
         .map(|period| {

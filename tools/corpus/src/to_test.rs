@@ -1,8 +1,8 @@
 //! `enjamb corpus to-test`: the Rust test of a transcript.
 //!
 //! The test asserts that the split law holds for the conversation, and that its messages are those
-//! of today. The conversation is part of the test, so that whoever reads the test sees it and no
-//! file can get lost.
+//! of today. The conversation is part of the test, so that a reader of the test sees it and no file
+//! can get lost.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -22,16 +22,16 @@ use enjamb_sources::{Exit, Notices, TranscriptFile};
 use crate::arguments::ToTestArguments;
 use crate::parse::parse;
 
-/// How many bytes of payload a test has at most. People read it.
+/// The maximum number of payload bytes in a test. People read it.
 const PAYLOAD_MAX: usize = 64 << 10;
 
-/// Up to this payload, in bytes, all pairs of cuts are tried. That takes about a second.
+/// The maximum payload, in bytes, for which all pairs of cuts are tried. That takes about a second.
 const TWO_CUTS_MAX: usize = 1200;
 
-/// Up to this payload, in bytes, all single cuts are tried.
+/// The maximum payload, in bytes, for which all single cuts are tried.
 const ONE_CUT_MAX: usize = 8 << 10;
 
-/// How long a session may take over a transcript.
+/// The time that a session may take for a transcript.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Writes the tests of all files to standard output.
@@ -60,7 +60,7 @@ pub(crate) fn run(arguments: &ToTestArguments, registry: &Registry, notices: &No
     }
 }
 
-/// Why there is no test for a transcript.
+/// The reason why there is no test for a transcript.
 struct TestError {
     exit: Exit,
     reason: String,
@@ -130,8 +130,8 @@ fn write_test(name: &str, transcript: &Transcript, protocol: &Protocol, setup: &
         len if len <= ONE_CUT_MAX => "Segmentations::up_to_one_cut().and_random(1, 100)",
         _ => "Segmentations::every_byte().and_random(1, 100)",
     };
-    // The messages may depend on the cuts, which is why somebody keeps the transcript. Those of the
-    // uncut stream are the expected ones.
+    // The messages may depend on the cuts, and the transcript may be kept for just that reason.
+    // Those of the uncut stream are the expected ones.
     let whole = Transcript { protocol: transcript.protocol.clone(), ..input.transcript(&[]) };
     let messages = catch_unwind(AssertUnwindSafe(|| parse(protocol.session(None).as_mut(), &whole, false).messages));
     let mut test = format!(
@@ -167,7 +167,7 @@ fn every_byte(input: &Cutting) -> Vec<usize> {
     (1..input.len()).collect()
 }
 
-/// Returns as many hashes as a raw string of this text needs.
+/// Returns the number of hashes that a raw string of this text needs.
 fn hashes(text: &str) -> String {
     let mut hashes = "#".to_owned();
     while text.contains(&format!("\"{hashes}")) {

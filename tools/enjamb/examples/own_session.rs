@@ -1,4 +1,4 @@
-//! A program with a session of one's own, which has all commands of enjamb under its own name.
+//! A program with a session of its own, which has all commands of enjamb under its own name.
 //!
 //! ```sh
 //! cargo run -p enjamb-cli --example own_session -- replay --protocol words corpora/redis/inline-commands.pcap
@@ -21,7 +21,7 @@ use enjamb_protocols::Protocol;
 /// The longest line, in bytes. The rest of a longer line is not kept.
 const LINE_MAX: u64 = 4096;
 
-/// Gives the text of each line.
+/// A handler whose events are the texts of the lines.
 struct LineHandler;
 
 impl FrameHandler for LineHandler {
@@ -51,7 +51,7 @@ impl Words {
         Self { lanes: Side::BOTH.map(|_| Lane::new(WholeFrames::new(LineHandler))) }
     }
 
-    /// Emits the bytes that are no line yet, where the stream ends or has a gap.
+    /// Emits the bytes that are not a line yet, where the stream ends or has a gap.
     fn emit_rest(&mut self, side: Side, reason: &str, out: &mut dyn FnMut(&Message<'_>)) {
         if let Some(span) = self.lanes[side.index()].claim_rest() {
             emit(side, span, "", (Outcome::Incomplete, Some(reason)), out);

@@ -1,5 +1,5 @@
-//! The command line `enjamb`, as a library, so that a program with protocols of its own offers all
-//! of its tools under its own name.
+//! The command line `enjamb`, as a library: a program with protocols of its own offers all of its
+//! tools under its own name.
 //!
 //! ```no_run
 //! use std::process::ExitCode;
@@ -14,7 +14,7 @@
 //! }
 //! ```
 //!
-//! A session of one's own, written out, is in `examples/own_session.rs`.
+//! A complete program with a session of its own is in `examples/own_session.rs`.
 
 mod cli;
 mod manual;

@@ -14,8 +14,8 @@ use crate::{manual, protocols};
 
 /// A program that offers `replay`, `proxy`, `corpus` and the other commands.
 ///
-/// Its name and version are those in its messages, its help and its manual pages. Without further
-/// calls it has the built-in protocols.
+/// Its messages, its help and its manual pages use its name and version. Without further calls it
+/// has the built-in protocols.
 #[derive(Clone, Debug)]
 pub struct Program {
     name: String,
@@ -46,13 +46,14 @@ impl Program {
 
     /// Runs the command that the command line of this process names.
     ///
-    /// The exit code is 0 when it was done, 1 when what was asked for was found wanting, 2 for
-    /// wrong usage, and 3 when something could not be read, written or connected to.
+    /// The exit code is 0 when the command is done, 1 when it found a difference, a malformed
+    /// message or a session that failed, 2 for wrong usage, and 3 when something could not be read,
+    /// written or connected to.
     ///
-    /// Where the program has protocols of its own, `replay --recut` and `corpus extract` run in a
-    /// child of this process, so that a session which overflows its stack costs its conversation
-    /// and not the tool. The child is this program with the same arguments: everything before the
-    /// call of `run` happens in both.
+    /// For a program with protocols of its own, `replay --recut` and `corpus extract` run in a
+    /// child of this process. So a session that overflows its stack ends its conversation and not
+    /// the tool. The child is this program with the same arguments: everything before the call of
+    /// `run` happens in both.
     #[must_use]
     pub fn run(self) -> ExitCode {
         let matches = cli::command(&self.name, &self.version).get_matches();
@@ -94,7 +95,7 @@ impl Program {
         self.report(outcome)
     }
 
-    /// Reports why no child finished its work.
+    /// Reports the reason why no child finished its work.
     fn no_child_finished(&self, error: &LedgerError) -> ExitCode {
         match error {
             LedgerError::NoChild(error) => {

@@ -1,5 +1,5 @@
-//! `enjamb replay` on captures that others recorded, against what tshark counted in each direction
-//! of each stream.
+//! `enjamb replay` on captures from other projects, compared with the counts of tshark in each
+//! direction of each stream.
 //!
 //! The captures are not part of this project: they are in `$ENJAMB_CAPTURES`, or beside the
 //! project. Without them the tests are ignored.
@@ -18,10 +18,11 @@ trials! {
     requires requirements::captures: [http_messages_equal_those_of_tshark, redis_messages_equal_those_of_tshark, the_overlap_policy_decides_conflicts, a_directory_replays_all_captures_in_it];
 }
 
-/// What one direction of one stream held.
+/// The counts of one direction of one stream.
 type Counts = BTreeMap<String, u64>;
 
-/// What tshark saw, by the sender's address and by the order in which the streams began.
+/// Returns the counts of tshark, by the sender's address and by the order in which the streams
+/// began.
 fn golden(folder: &Path, name: &str) -> Vec<BTreeMap<String, Counts>> {
     let text = std::fs::read_to_string(folder.join("golden").join(format!("{name}.json"))).unwrap();
     let golden: Value = serde_json::from_str(&text).unwrap();
@@ -50,7 +51,8 @@ fn replay(folder: &Path, name: &str, protocol: &str) -> Vec<Value> {
     String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// Messages whose head or whole is there, in each direction of each connection: what tshark counts.
+/// Returns the number of messages whose head or whole is there, in each direction of each
+/// connection, as tshark counts them.
 fn messages(records: &[Value], counted: impl Fn(&Value) -> bool) -> Vec<BTreeMap<String, u64>> {
     let mut connections: Vec<BTreeMap<String, u64>> = Vec::new();
     for record in records {
@@ -66,8 +68,9 @@ fn messages(records: &[Value], counted: impl Fn(&Value) -> bool) -> Vec<BTreeMap
     connections
 }
 
-/// A response whose status is known, and a request whose method is. tshark takes any line for a
-/// request whose first word is a method, whatever follows it; such a request is malformed here.
+/// Returns whether the status of a response is known, or the method of a request. tshark treats any
+/// line whose first word is a method as a request, whatever follows it; such a request is malformed
+/// here.
 fn has_a_head(message: &Value) -> bool {
     let method = |word: &str| word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
     match message["kind"].as_str().unwrap() {
@@ -80,7 +83,7 @@ fn has_a_head(message: &Value) -> bool {
     }
 }
 
-/// Where tshark sees fewer messages, and why.
+/// The captures in which tshark sees fewer messages, and the reasons.
 const HTTP_DIFFERENCES: &[(&str, u64, u64, &str)] = &[
     ("http-content-range-gap.pcap stream 0 from 54.239.164.21:80", 1, 0, "the hole lies in a counted body"),
     (
@@ -148,8 +151,8 @@ fn http_messages_equal_those_of_tshark(folder: &Path) {
     assert_eq!(wrong, expected, "(place, we saw, tshark saw)");
 }
 
-/// A naive reading of RESP from the whole stream: how many elements of each type, nested ones
-/// included, and how many messages.
+/// Reads RESP naively from the whole stream. Returns the number of elements of each type, nested
+/// ones included, and the number of messages.
 fn count_resp(stream: &[u8]) -> (BTreeMap<char, u64>, u64) {
     let (mut elements, mut messages, mut rest) = (BTreeMap::new(), 0, stream);
     loop {
@@ -189,7 +192,7 @@ fn element<'a>(bytes: &'a [u8], elements: &mut BTreeMap<char, u64>) -> Option<&'
 }
 
 /// tshark counts elements, nested ones too; we count messages. A naive reading of the whole streams
-/// counts both, and stands between.
+/// counts both, and connects the two.
 fn redis_messages_equal_those_of_tshark(folder: &Path) {
     for name in
         ["redis-bulk-loading.pcap", "redis-pipelining-example.pcap", "redis-pubsub-resp3.pcap", "redis_session.pcap"]

@@ -1,5 +1,5 @@
-//! `enjamb corpus`: what is taken out of captures is what was in them, and the tests that are
-//! written compile and run.
+//! `enjamb corpus`: the extracted conversations are those of the captures, and the written tests
+//! compile and run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -21,7 +21,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// Extracts, and reads what was written: the files by name, and what was said.
+/// Extracts, and reads the results: the files by name, and the output.
 fn extract(arguments: &[&str]) -> (BTreeMap<String, String>, String) {
     let folder = tempfile::tempdir().unwrap();
     extract_into(folder.path(), arguments)
@@ -37,7 +37,7 @@ fn extract_into(folder: &Path, arguments: &[&str]) -> (BTreeMap<String, String>,
     (files.collect(), text(&ran.stdout))
 }
 
-/// A transcript as a file for a tool to read.
+/// Returns a transcript as a file for a tool to read.
 fn file(body: &str) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("conversation.txt");
@@ -64,7 +64,7 @@ fn an_extracted_file_is_a_seed_a_transcript_and_a_replay_input() {
     assert_eq!(again, files);
     assert!(said.contains(": 0 files written") && said.contains("files that existed, and was not changed"), "{said}");
 
-    // They replay, under other cuts too, and what is extracted from them is themselves.
+    // They replay, under other cuts too, and extracting from them gives the same transcripts.
     let folder = folder.path().to_str().unwrap();
     let ran = enjamb(&["replay", "--recut", "one-cut", folder]);
     assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stdout));
@@ -128,7 +128,7 @@ fn pieces_that_depend_on_others_are_left_out_and_counted() {
     assert!(said.contains("1 part with more than 100 bytes") && said.contains("--max-size"), "{said}");
     assert_eq!(files.len(), 1, "the pings before and after it are the same: {files:#?}");
     assert!(said.contains("  1 piece with the signature of another one, which is smaller\n"), "{said}");
-    // What is lost with it is named, and what others have is not.
+    // The kinds that are lost with it are named, and those that other files have are not.
     assert!(
         said.contains("  1 kind of message in the captures but in none of the files:\n    client SET ok\n"),
         "{said}"
@@ -221,11 +221,11 @@ fn errors_name_the_place_and_the_remedy() {
     }
 }
 
-/// A crate of somebody else with this test in it.
+/// Runs a crate of another project with this test in it.
 fn cargo_test(folder: &Path, test: &str) -> Output {
     let root = root().canonicalize().unwrap();
     let workspace = std::fs::read_to_string(root.join("Cargo.toml")).unwrap();
-    // With the profiles of the workspace, so that what it has compiled is taken.
+    // The profiles of the workspace are the same, so that its compiled dependencies are used.
     let profiles = &workspace[workspace.find("[profile.").unwrap()..];
     let path = |name: &str| format!("{name} = {{ path = {:?} }}\n", root.join("crates").join(name));
     let dependencies: String = ["enjamb", "enjamb-law", "enjamb-protocols"].map(path).concat();

@@ -21,7 +21,7 @@ fn out(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A dataset of what `arguments` select, in a directory that ends with it.
+/// Writes a dataset of the records that `arguments` select, in a directory that ends with it.
 fn write(arguments: &[&str]) -> (tempfile::TempDir, PathBuf, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("dataset");
@@ -110,7 +110,7 @@ fn captures_are_named(jobs: &str, captures: &[&str]) {
 
 #[test]
 fn the_files_do_not_depend_on_the_number_of_threads() {
-    // Several rounds of what the threads are given.
+    // Several rounds of work for the threads.
     let captures = ["corpora"; 12];
     let written = |jobs: &str| {
         let (folder, path, _) = write(&[&["--jobs", jobs], &captures[..]].concat());
@@ -184,7 +184,7 @@ fn a_dataset_needs_a_new_or_empty_directory() {
 #[test]
 fn a_full_disk_leaves_no_dataset() {
     let folder = tempfile::tempdir().unwrap();
-    // What may be written to a file is less than there is to write.
+    // The limit of a file's size is lower than the size of the output.
     let script = "ulimit -f 8; trap '' XFSZ; exec \"$@\"";
     let path = folder.path().join("dataset");
     let output = std::process::Command::new("bash")

@@ -50,7 +50,7 @@ fn compared(server: SocketAddr, arguments: &[&str]) -> Vec<Value> {
     ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// What a client and a server said to each other.
+/// Records a conversation between a client and a server.
 fn record(server: SocketAddr, folder: &Path, converse: impl FnOnce(u16)) -> PathBuf {
     let recording = folder.join("recording.pcapng");
     let proxy = Proxy::start(server, &["--quiet", "--record", recording.to_str().unwrap()]);
@@ -66,7 +66,7 @@ fn a_real_redis_gives_the_recorded_answers_across_connections(&(): &()) {
         assert_eq!(ran.code, 0, "{capture}: {}{}", ran.out, ran.err);
         assert!(ran.out.contains("answers from the server in the recording"), "{}", ran.out);
     }
-    // The number of the connection is another each time.
+    // The number of the connection differs each time.
     let plain = against(address, &["corpora/redis/pubsub-resp3.pcap"]);
     assert!(plain.code == 1 && plain.out.contains("answer 1, to HELLO 3:"), "{}", plain.out);
     for mask in ["volatile", "answer:HELLO", r"/id\r\n:\d+/"] {
@@ -137,7 +137,7 @@ fn nginx_gives_the_recorded_answers_except_volatile_fields(&(): &()) {
     assert!(!ran.out.contains("Date:"), "{}", ran.out);
 }
 
-/// A server of one connection, which does `what` with it.
+/// A server of one connection, which runs `what` with it.
 fn server(what: impl FnOnce(std::net::TcpStream) + Send + 'static) -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -155,7 +155,7 @@ fn transcript(folder: &Path, protocol: &str, entries: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// Are there bytes to read, after a while in which they would have come?
+/// Returns whether there are bytes to read, after a while in which they would have come.
 fn has_more(socket: &std::net::TcpStream) -> bool {
     std::thread::sleep(Duration::from_millis(150));
     socket.set_nonblocking(true).unwrap();
@@ -172,7 +172,8 @@ fn read_exactly(socket: &mut std::net::TcpStream, bytes: &[u8]) {
 
 fn a_request_that_followed_an_answer_waits_for_the_answer() {
     let folder = tempfile::tempdir().unwrap();
-    // By messages where they are known, whatever their length; by bytes where they are not.
+    // The player waits by messages if they are known, whatever their length, and by bytes
+    // otherwise.
     for (protocol, first, rest) in [("lines", "longer", "\n"), ("opaque", "he", "re\n")] {
         let conversation = transcript(
             folder.path(),
@@ -200,7 +201,7 @@ fn a_silent_server_is_waited_for_until_the_timeout() {
     let conversation = transcript(folder.path(), "lines", entries);
     let (address, thread) = server(|mut socket| {
         read_exactly(&mut socket, b"a\n");
-        // It is not said twice what was not said once: the next is answered.
+        // A message that was never sent is not sent twice: the next one is answered.
         read_exactly(&mut socket, b"b\n");
         socket.write_all(b"y\n").unwrap();
         assert_eq!(socket.read(&mut [0]).unwrap(), 0);
@@ -245,7 +246,7 @@ fn a_server_that_disconnects_or_sends_too_much_is_a_difference() {
 
 fn every_kind_of_wrong_answer_is_reported() {
     const ENTRIES: &str = "@1 client\n  \"PING\\r\\n\"\n@2 server\n  \"+PONG\\r\\n\"\n@3 client\n  \"PING\\r\\n\"\n@4 server\n  \"+PONG\\r\\n\"\n@5 client closed\n@6 server closed\n";
-    // What it answers to the first and to the second request, and how it ends.
+    // The answers to the first and to the second request, and the way in which the stream ends.
     type Answers = (&'static [u8], &'static [u8], bool);
     let cases: [(Answers, &[&str]); 6] = [
         ((b"+PONG\r\n", b"+PONG\r\n", false), &["2 answers from the server in the recording, 2 the same\n"]),
@@ -271,7 +272,7 @@ fn every_kind_of_wrong_answer_is_reported() {
             read_exactly(&mut socket, b"PING\r\n");
             socket.write_all(first).unwrap();
             if resets {
-                // What is unread when a socket is closed makes it a reset.
+                // Unread bytes at the close of a socket make it a reset.
                 while !has_more(&socket) {}
                 return;
             }
@@ -288,8 +289,8 @@ fn every_kind_of_wrong_answer_is_reported() {
     }
 }
 
-/// A server of many connections, each a line that is answered with itself when `together` of them
-/// are there. Gives the most that were there at a time.
+/// A server of many connections, each with a line that is echoed when `together` of them are there.
+/// Returns the maximum number of connections at a time.
 fn together_server(connections: usize, together: usize) -> (SocketAddr, JoinHandle<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -297,7 +298,7 @@ fn together_server(connections: usize, together: usize) -> (SocketAddr, JoinHand
         let mut most = 0;
         for _ in 0..connections / together {
             let mut sockets: Vec<_> = (0..together).map(|_| listener.accept().unwrap().0).collect();
-            // One more would have come by now, if it were to come before these are done.
+            // One more connection would have come by now, if it did not wait for these.
             std::thread::sleep(Duration::from_millis(150));
             listener.set_nonblocking(true).unwrap();
             sockets.extend(listener.accept().map(|(socket, _)| socket));
@@ -354,13 +355,13 @@ fn the_recorded_pace_is_kept_only_where_it_is_asked_for() {
         let conversation = transcript(folder.path(), "lines", &entries("0.7"));
         let (address, thread) = answering();
         let started = std::time::Instant::now();
-        // The silence of the recording is no silence of the peer.
+        // Silence in the recording does not count as silence of the peer.
         let ran = against(address, &[options, &["--timeout", "0.2", &conversation]].concat());
         thread.join().unwrap();
         assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
         assert!(started.elapsed() >= Duration::from_millis(700), "{:?}", started.elapsed());
     }
-    // An hour of the recording: this ends.
+    // An hour of the recording: this must end.
     let conversation = transcript(folder.path(), "lines", &entries("3600"));
     let (address, thread) = answering();
     let ran = against(address, &[&conversation]);
@@ -428,7 +429,7 @@ fn unreachable_servers_and_unplayable_captures_are_reported() {
     assert_eq!(ran.code, 3);
 }
 
-/// A server made of a recording, and where it listens.
+/// A server made of a recording, and its port.
 fn serve(arguments: &[&str]) -> (Child, u16) {
     let mut command = enjamb();
     command.args(["replay", "--serve", "127.0.0.1:0"]).args(arguments);
@@ -479,7 +480,7 @@ fn wrong_silent_and_surplus_clients_are_reported() {
         let _ = socket.read_to_end(&mut read);
         String::from_utf8(read).unwrap()
     };
-    // What the client sends at once, what it gets, and what is said of it.
+    // The bytes that the client sends at once, the bytes that it gets, and the report.
     let cases: [(&str, &str, &[&str]); 4] = [
         ("a\nb\n", "x\ny\n", &["1 connection served", "2 messages from the clients in the recording, 2 the same"]),
         ("a\nc\n", "x\ny\n", &["message 2:\n  - line \"b\"\n  + line \"c\"\n"]),
@@ -498,7 +499,7 @@ fn wrong_silent_and_surplus_clients_are_reported() {
             assert!(ran.out.contains(part), "{part} in {}", ran.out);
         }
     }
-    // One that stays silent is waited for, and then told what was said to the others.
+    // A silent client is waited for, and then gets the messages that the others got.
     let (child, port) = serve(&["--timeout", "0.2", &conversation]);
     let mut silent = connect(port);
     assert_eq!(everything(&mut silent), "x\ny\n");

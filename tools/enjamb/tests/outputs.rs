@@ -1,4 +1,4 @@
-//! What `enjamb replay` writes: what of it, in which form, to whom.
+//! The outputs of `enjamb replay`: the selection, the form and the destination.
 
 #[path = "../../../crates/enjamb-capture/tests/requirements/mod.rs"]
 mod requirements;
@@ -138,7 +138,7 @@ fn colour_follows_the_option_and_the_environment() {
     }
 }
 
-/// Runs a command on a terminal of 80 columns, and gives what came to it.
+/// Runs a command on a terminal of 80 columns, and returns its output.
 fn on_a_terminal(command: &str) -> String {
     let enjamb = env!("CARGO_BIN_EXE_enjamb");
     let command = format!("stty rows 24 cols 80; enjamb() {{ '{enjamb}' replay \"$@\"; }}; {command}");
@@ -166,7 +166,7 @@ fn a_terminal_gets_colours_and_lines_that_fit(&(): &()) {
     assert!(piped.iter().any(|width| *width > 80), "there is something to cut: {piped:?}");
 }
 
-/// The wait is the tool's reason to draw a bar: it waits for its input for longer than that.
+/// The tool draws a bar because it waits for its input for longer than that.
 fn a_progress_bar_is_drawn_only_on_a_terminal_and_for_long_work(&(): &()) {
     let slow = format!("(head -c 200 {ERRORS}; sleep 1; tail -c +201 {ERRORS})");
     let drawn = on_a_terminal(&format!("{slow} | enjamb --summary -"));
@@ -244,7 +244,7 @@ fn json_and_jsonl_have_the_same_summary() {
     assert_eq!(&json, records(&[CHUNKED, ERRORS]).last().unwrap());
 }
 
-/// What is counted in total and what is counted in parts is the same.
+/// Totals equal the sums of their parts.
 fn the_parts_of_a_summary_add_up() {
     for capture in [ERRORS, CHUNKED, "corpora/redis/pipeline-benchmark.pcapng", "corpora/redis/truncated.pcap"] {
         let records = records(&[capture]);

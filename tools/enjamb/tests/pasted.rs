@@ -17,14 +17,14 @@ use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-/// How long a block may take.
+/// The maximum time of a block.
 const BLOCK_MAX: Duration = Duration::from_secs(60);
 
 /// Programs that blocks use and that a machine may lack.
 const PROGRAMS: &[&str] = &["redis-server", "redis-cli", "nginx", "curl", "wrk", "tshark", "editcap", "mergecap", "duckdb"];
 
-/// The stand-in for cargo. It fails for a command that it does not know, so that a new one is
-/// looked at.
+/// The replacement of cargo. It fails for a command that is not in its list, so that somebody looks
+/// at a new one.
 const CARGO: &str = r#"#!/bin/sh
 named() { # Checks every package, target or path that the arguments name.
     while [ $# -gt 0 ]; do
@@ -51,7 +51,7 @@ struct Block {
     page: PathBuf,
     line: usize,
     text: String,
-    /// Why it is not pasted, as its page says.
+    /// The reason why it is not pasted, as its page states it.
     excuse: Option<String>,
 }
 

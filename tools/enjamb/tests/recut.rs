@@ -1,5 +1,5 @@
 //! `enjamb replay --recut` and transcripts as input, with the built-in protocols and with bad ones
-//! of somebody's own. With `replay` or `corpus` as its first argument this program is `enjamb` with
+//! of this test. With `replay` or `corpus` as its first argument this program is `enjamb` with
 //! those protocols.
 
 #[path = "../../../crates/enjamb-capture/tests/requirements/mod.rs"]
@@ -15,13 +15,13 @@ use enjamb_protocols::Protocol;
 use libtest_mimic::Trial;
 use serde_json::Value;
 
-/// Lines by somebody who looks for `\r\n` in each chunk for itself: a line whose end is cut in two
-/// is glued to the next one.
+/// Lines of a parser that searches for `\r\n` in each chunk separately: a line whose end is cut in
+/// two is glued to the next one.
 #[derive(Default)]
 struct Hasty {
     pending: [Vec<u8>; 2],
     offsets: [u64; 2],
-    /// What its messages are of, where they are of another protocol.
+    /// The protocol of its messages, if that is another one.
     of: Option<&'static str>,
 }
 
@@ -67,7 +67,7 @@ impl Session for Hasty {
     }
 }
 
-/// Panics when a chunk is a single line feed.
+/// A session that panics when a chunk is a single line feed.
 struct Brittle(Hasty);
 
 impl Session for Brittle {
@@ -94,11 +94,11 @@ impl Session for Brittle {
     }
 }
 
-/// Does not come back from a line `loop`, panics at a line `panic`, and never ends its answer to a
-/// chunk that is an `e`. A line `deep` overflows its stack.
+/// A session that does not return from a line `loop`, panics at a line `panic`, and never ends its
+/// answer to a chunk that is an `e`. A line `deep` overflows its stack.
 struct Endless(Hasty);
 
-/// Never comes back; sleeps, so that others can work.
+/// Never returns. It sleeps, so that others can work.
 fn hang() -> ! {
     loop {
         std::thread::park();
@@ -210,12 +210,12 @@ struct Ran {
     err: String,
 }
 
-/// `enjamb replay`, with the bad protocols.
+/// Runs `enjamb replay`, with the bad protocols.
 fn replay(arguments: &[&str]) -> Ran {
     enjamb(&[&["replay"], arguments].concat())
 }
 
-/// `enjamb`, with the bad protocols.
+/// Runs `enjamb`, with the bad protocols.
 fn enjamb(arguments: &[&str]) -> Ran {
     let this = std::env::current_exe().unwrap();
     let output = Command::new(this).args(arguments).current_dir(root()).output().unwrap();
@@ -228,7 +228,7 @@ fn records(arguments: &[&str]) -> (i32, Vec<Value>) {
     (ran.code, ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
 }
 
-/// Writes transcripts into a folder, and names it.
+/// Writes transcripts into a folder, and returns its path.
 fn folder(files: &[(&str, &str)]) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
@@ -370,7 +370,7 @@ fn a_difference_is_written_like_a_violation() {
         (1, &2.into(), &1.into(), &6.into())
     );
 
-    // What it is shown with is a transcript, and shows it again.
+    // The difference is reported with a transcript, and the transcript shows it again.
     let (_kept, path) = folder(&[("a.txt", difference["transcript"].as_str().unwrap())]);
     assert_eq!(replay(&["--recut", "coalesce", &path]).code, 1);
 }
@@ -409,7 +409,7 @@ fn bytes_that_are_not_tried_are_reported() {
 }
 
 fn a_long_conversation_is_tried_under_weaker_cuts() {
-    // It takes cuts on both sides of the line feed, which is behind the first 2 KiB.
+    // The failure needs cuts on both sides of the line feed, which is behind the first 2 KiB.
     let pings = "@0 client\n  \"x\\n\"\n@0 server\n  \"y\\n\"\n".repeat(600);
     let brittle = format!("enjamb transcript 1\nprotocol brittle\n@0 client\n  \"{}ab\\ncd\"\n", "x".repeat(2100));
     let fine = format!("enjamb transcript 1\nprotocol client=lines server=lines\n{pings}");
@@ -428,12 +428,12 @@ fn a_long_conversation_is_tried_under_weaker_cuts() {
     assert!(ran.out.contains(&line), "{}", ran.out);
     let (code, said) = records(&["--recut", "all-two-cuts", "--recut-max", "3k", "--conn", "2", &path]);
     assert_eq!((code, &said[1]["weaker"]), (1, &Value::Array(vec![])), "as long as it is allowed");
-    // As many as are asked for.
+    // The requested number of them.
     let (_, few) = records(&["--recut", "random:3,7", "--conn", "1", &path]);
     assert_eq!((&few[0]["segmentations"], &few[0]["cuts"]), (&8.into(), &"random:3,7".into()));
 }
 
-/// Three connections that are fine, and among them those of these lines.
+/// Returns three valid connections, and among them those of these lines.
 fn among_others(lines: &[&str]) -> (tempfile::TempDir, String) {
     let transcript = |line: &str| format!("enjamb transcript 1\nprotocol endless\n@0 client\n  \"{line}\\n\"\n");
     let fine = ["one", "two", "three"].map(transcript);
@@ -444,7 +444,7 @@ fn among_others(lines: &[&str]) -> (tempfile::TempDir, String) {
     folder(&files)
 }
 
-/// In plain replay, too.
+/// The same holds in plain replay.
 fn a_panic_costs_its_own_connection_on_any_number_of_threads() {
     let transcript = |protocol: &str, chunks: &[&str]| {
         let chunks: String = chunks.iter().map(|chunk| format!("@0 client\n  \"{chunk}\"\n")).collect();
@@ -512,7 +512,7 @@ fn a_session_that_fails_costs_its_own_conversation() {
     assert_eq!((code, &whats[..]), (1, &["hangs", "fails", ""][..]));
     assert_eq!((&said[2]["differing"], &said[2]["hanging"], &said[2]["messages"]), (&2.into(), &1.into(), &3.into()));
 
-    // An answer without end is stopped, whether it is to the whole or to a piece.
+    // An answer without end is stopped, whether it answers the whole stream or a piece.
     let (_kept, path) = among_others(&["e", "once"]);
     let ran = replay(&["--recut", "every-byte", "--hung-after", "60", &path]);
     assert_eq!(ran.code, 1, "{}", ran.out);
@@ -546,7 +546,7 @@ fn a_session_that_ends_the_process_costs_its_own_conversation() {
         assert!(ran.out.contains(part), "{part} in {}", ran.out);
     }
 
-    // After so many of them the others are not tried any more, and that is told.
+    // After so many of them the others are not tried any more, and that is reported.
     let lines: Vec<String> = (0..12).map(|at| format!("{at} deep")).collect();
     let (kept, path) = among_others(&lines.iter().map(String::as_str).collect::<Vec<_>>());
     let ran = replay(&["--recut", "coalesce", &path]);

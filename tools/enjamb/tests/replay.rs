@@ -1,4 +1,4 @@
-//! `enjamb replay` as a person uses it.
+//! `enjamb replay` as a user runs it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

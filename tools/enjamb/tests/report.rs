@@ -75,13 +75,13 @@ fn report(folder: &Path, arguments: &[&str]) -> Report {
     Report { path, page, summary: serde_json::from_slice(&output.stdout).unwrap() }
 }
 
-/// What the page holds as JSON.
+/// Returns the JSON in the page.
 fn data(page: &str) -> Value {
     let (_, rest) = page.split_once("<script type=\"application/json\" id=\"data\">").unwrap();
     serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap()
 }
 
-/// The numbers that are shown, with their places in the summary.
+/// Returns the numbers that are shown, with their places in the summary.
 fn shown(page: &str) -> Vec<(String, u64)> {
     let parts = page.split("data-path=\"").skip(1);
     parts
@@ -93,7 +93,8 @@ fn shown(page: &str) -> Vec<(String, u64)> {
         .collect()
 }
 
-/// Every number that is shown is that of the summary, and those that matter are shown.
+/// Checks that every number that is shown is that of the summary, and that the important ones are
+/// shown.
 fn check_numbers(page: &str, summary: &Value) {
     let shown = shown(page);
     for (path, number) in &shown {
@@ -222,11 +223,11 @@ fn record(path: &Path, count: u16, request: &[u8], reply: &[u8]) {
     recorder.finish().unwrap();
 }
 
-/// What a stranger may send to whoever reads the report.
+/// The text that a hostile peer may send to the reader of the report.
 const HOSTILE: &[u8] = b"<img/src=x/onerror=document.title='owned'>\"</script></title><script>document.title='owned'</script>&amp;\x1b[31m";
 
-/// A protocol that takes every chunk for a message, and the chunk itself for its kind, its code and
-/// its reason.
+/// A protocol that treats every chunk as a message. The chunk itself is its kind, its code and its
+/// reason.
 struct Parrot([u64; 2]);
 
 impl Session for Parrot {
@@ -261,7 +262,7 @@ impl Session for Parrot {
     }
 }
 
-/// The report of a capture whose every word is hostile.
+/// Returns the report of a capture whose every word is hostile.
 fn hostile(folder: &Path) -> PathBuf {
     let folder = folder.canonicalize().unwrap();
     let (capture, page) = (folder.join("<img src=x>&amp;.pcapng"), folder.join("hostile.html"));
@@ -302,7 +303,8 @@ fn the_size_of_the_page_is_bounded() {
     assert!(page.contains("The first 48 of 5,000 connections: 4,952 more are not drawn."));
 }
 
-/// What a browser makes of a page. Nothing in it may be against the policy of the page.
+/// Returns the document that a browser makes of a page. Nothing in it may violate the policy of the
+/// page.
 fn dom(page: &Path) -> String {
     let profile = tempfile::tempdir().unwrap();
     let (out, log) = (profile.path().join("dom.html"), profile.path().join("log.txt"));

@@ -1,7 +1,7 @@
 //! IP datagrams, reassembled from their fragments.
 //!
 //! `etherparse` reassembles one datagram. Its pool of datagrams has no limits, so the pool is here.
-//! Where fragments overlap, `etherparse` takes the bytes of the later one.
+//! `etherparse` takes the bytes of the later fragment if two overlap.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;

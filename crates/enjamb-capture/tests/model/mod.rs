@@ -125,8 +125,8 @@ impl Tap for ClientStream {
     }
 }
 
-/// Returns the events that count. The lost bytes of truncated packets depend on what was delivered.
-/// Where that depends on more than the packets seen, truncated packets are left out.
+/// Returns the events that count. The lost bytes of truncated packets depend on the delivered
+/// bytes. If those depend on more than the packets seen, truncated packets are left out.
 fn events(case: &Case) -> impl Iterator<Item = &Action> {
     let exact = case.handshake && !case.last;
     case.events.iter().take(MOST).filter(move |event| exact || !matches!(event, Action::Cut { .. }))

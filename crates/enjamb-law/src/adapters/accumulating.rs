@@ -1,4 +1,4 @@
-//! Accumulators: parsers that take what they need from a chunk and return the rest of it.
+//! Accumulators: parsers that take some bytes of a chunk and return the rest of it.
 
 use std::fmt::Debug;
 
@@ -49,7 +49,7 @@ impl<M, F> Accumulating<M, F> {
         Self { make, feed, resumes: false }
     }
 
-    /// Goes on after an error with the rest, as most accumulators expect.
+    /// Continues after an error with the rest, as most accumulators expect.
     #[must_use]
     pub fn resumes(mut self) -> Self {
         self.resumes = true;
@@ -102,8 +102,8 @@ where
     }
 }
 
-/// Returns whether `chunk` ends with `rest`. Mostly `rest` is a slice of `chunk`, and then no bytes
-/// are compared.
+/// Returns whether `chunk` ends with `rest`. Usually `rest` is a slice of `chunk`, and then no
+/// bytes are compared.
 fn is_end_of(rest: &[u8], chunk: &[u8]) -> bool {
     rest.len() <= chunk.len()
         && (rest.is_empty() || rest.as_ptr_range().end == chunk.as_ptr_range().end || chunk.ends_with(rest))

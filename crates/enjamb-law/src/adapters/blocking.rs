@@ -1,6 +1,6 @@
 //! Blocking readers: code that reads from a `std::io::Read` or `BufRead`.
 //!
-//! A blocking reader asks for the next chunk inside its own call, and cannot return to the law
+//! A blocking reader requests the next chunk inside its own call, and cannot return to the law
 //! there. So the adapter takes all chunks of a run before it starts. [`Incoming`] counts the chunks
 //! that were read, and the adapter reports those requests to the run, in order, before it reports
 //! an event.
@@ -73,9 +73,9 @@ impl Blocking<(), (), ()> {
 
 impl<M, F, N> Blocking<M, F, N> {
     /// Lets a read fail with `ErrorKind::Interrupted` where the subject is [called
-    /// again](crate::Event::Again). A read may fail so whenever a signal arrives, and the caller
-    /// must read again. The readers of the standard library do; the law [`quiet`](crate::quiet)
-    /// finds those that return the error.
+    /// again](crate::Event::Again). Any read may fail in this way when a signal arrives, and the
+    /// caller must read again. The readers of the standard library do; the law
+    /// [`quiet`](crate::quiet) finds those that return the error.
     #[must_use]
     pub fn interrupted(mut self) -> Self {
         self.interrupted = true;
@@ -83,9 +83,9 @@ impl<M, F, N> Blocking<M, F, N> {
     }
 
     /// Makes the connection non-blocking: a read without bytes fails with `ErrorKind::WouldBlock`,
-    /// once before each chunk and once before the end. Where `is_would_block` finds that error in
-    /// the result of the function, the function is called again. It must keep what it has read of a
-    /// message.
+    /// once before each chunk and once before the end. If `is_would_block` finds that error in the
+    /// result of the function, the function is called again. It must keep the part of a message
+    /// that it has read.
     #[must_use]
     pub fn would_block<R, T, E, P>(self, is_would_block: P) -> Blocking<M, F, P>
     where
@@ -97,7 +97,7 @@ impl<M, F, N> Blocking<M, F, N> {
         Blocking { make, read, interrupted, would_block: Some(is_would_block), resumes }
     }
 
-    /// Calls the function again after an error, as a program does that logs it and goes on. An
+    /// Calls the function again after an error, as a program does that logs it and continues. An
     /// error after the end of the stream is the last.
     #[must_use]
     pub fn resumes(mut self) -> Self {
@@ -153,7 +153,7 @@ impl<M, F, N> Blocking<M, F, N> {
                     return;
                 }
                 Err(error) if self.would_block.as_ref().is_some_and(|is_would_block| is_would_block(&error)) => {
-                    // Without a read in between, it returns the same error for ever.
+                    // Without a read between two calls, it returns the same error for ever.
                     let calls = incoming.calls();
                     if calls == calls_before {
                         run.breach(Breach::Asleep);

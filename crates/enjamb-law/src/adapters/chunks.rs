@@ -9,7 +9,7 @@ use super::feed::Feed;
 ///
 /// A read returns bytes of one chunk. Without bytes it is `Pending`. When the next chunk arrives,
 /// it wakes the waker that it was last polled with. It is an `AsyncWrite` too, for code that must
-/// answer in order to read; it drops what is written.
+/// answer in order to read; written bytes are dropped.
 #[derive(Debug)]
 pub struct Chunks {
     feed: Feed,
@@ -22,8 +22,8 @@ impl Chunks {
         Self { feed, bytes: Vec::new(), at: 0 }
     }
 
-    /// Returns the bytes that have arrived, of one chunk; none when the stream has ended. Use it to
-    /// implement the traits of other crates: a read copies some of the bytes and
+    /// Returns the bytes that have arrived, of one chunk, or no bytes when the stream has ended.
+    /// Use it to implement the traits of other crates: a read copies some of the bytes and
     /// [consumes](Self::consume) as many.
     pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<&[u8]> {
         if self.at == self.bytes.len() {

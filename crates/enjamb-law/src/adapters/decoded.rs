@@ -2,9 +2,9 @@
 //! traits.
 //!
 //! Such a decoder is half of a program. The other half, the driver, owns the buffer, and many bugs
-//! lie between the two: a decoder that returns `None` with a frame in the buffer is called again
-//! only when more bytes arrive, and one that is called at the end of the stream is called by
-//! another method than before. So the drivers here make the same calls as `FramedRead`.
+//! lie between the two. For example, a decoder that returns `None` with a frame in the buffer is
+//! called again only when more bytes arrive, and at the end of the stream another method is called
+//! than before. So the drivers here make the same calls as `FramedRead`.
 
 use enjamb::End;
 
@@ -52,9 +52,9 @@ impl<M, V> Decoded<M, V> {
         Self { make, driver, resumes: false, verdict: false }
     }
 
-    /// Goes on after an error, as a program does that logs it and asks for the next frame. The run
-    /// ends when the decoder returns the same error twice in a row and takes no byte in between.
-    /// Without this option the first error ends the run, as it does in `FramedRead`.
+    /// Continues after an error, as a program does that logs it and requests the next frame. The
+    /// run ends when the decoder returns the same error twice in a row and takes no byte in
+    /// between. Without this option the first error ends the run, as it does in `FramedRead`.
     #[must_use]
     pub fn resumes(mut self) -> Self {
         self.resumes = true;
@@ -160,7 +160,7 @@ where
 }
 
 impl<M, V> Decoded<M, V> {
-    /// Emits all frames of the buffer. Returns whether the run goes on.
+    /// Emits all frames of the buffer. Returns whether the run continues.
     fn frames<B, T, X>(
         &self,
         run: &mut Run<'_, T, Kind>,

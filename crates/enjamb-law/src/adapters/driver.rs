@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 /// ready to use. A driver for another crate's trait, or for an old version of these, takes a dozen
 /// lines.
 pub trait Driver<D> {
-    /// The buffer that the decoder takes frames from.
+    /// The buffer from which the decoder takes frames.
     type Buffer: AsRef<[u8]>;
     /// A frame.
     type Item;
@@ -18,8 +18,8 @@ pub trait Driver<D> {
     /// Returns the buffer of a new stream.
     fn buffer(&self) -> Self::Buffer;
 
-    /// Appends bytes from the front of `chunk`, which is not empty, to the buffer, and returns how
-    /// many: as many as one read returns, and at least one.
+    /// Appends bytes from the front of `chunk`, which is not empty, to the buffer, and returns
+    /// their number: as many as one read returns, and at least one.
     fn read(&self, buffer: &mut Self::Buffer, chunk: &[u8]) -> usize;
 
     /// Returns the next frame, or `None` when the decoder needs more bytes.
@@ -70,7 +70,8 @@ where
     type Item = T;
     type Error = X;
 
-    // A program that calls the decoder itself owns the buffer, and sees what is left in it.
+    // A program that calls the decoder itself owns the buffer, and sees the bytes that are left in
+    // it.
     fn tells_leftover(&self) -> bool {
         true
     }

@@ -35,7 +35,7 @@ where
 /// trip begins with values; [`round_trip`](crate::round_trip) begins with bytes. The verdict on the
 /// end counts only where it is an error.
 ///
-/// `encode` returns the bytes of all given events, or `None` where it refuses them; then the law
+/// `encode` returns the bytes of all given events, or `None` if it refuses them; then the law
 /// holds.
 ///
 /// ```
@@ -52,7 +52,7 @@ where
 /// ```
 ///
 /// # Errors
-/// A [`Violation`] of the law [`RoundTrip`](Law::RoundTrip), with as few of the events as show it.
+/// A [`Violation`] of the law [`RoundTrip`](Law::RoundTrip), with the fewest events that show it.
 pub fn reads_back<S>(
     subject: &S,
     events: &[S::Event],

@@ -4,12 +4,11 @@
 //! passes because something else woke the task. This executor has one task, and nothing else can
 //! wake it. It polls once, and then again as long as the task was woken while it was polled. A task
 //! that returned `Pending` and was not woken since is *idle*. Only then does the executor deliver
-//! the next chunk, and it wakes the waker that the reader was last polled with, and no other. If
-//! the task was not woken by that, it never will be.
+//! the next chunk, and it wakes only the waker that the reader was last polled with. If that does
+//! not wake the task, nothing ever will.
 //!
 //! Only the waker of the most recent poll counts, as the contract of `Future::poll` requires. Each
-//! poll gets a new waker when the task kept the old one, so wake-ups of a kept waker have no
-//! effect.
+//! poll gets a new waker if the task kept the old one, so wake-ups of a kept waker have no effect.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -94,7 +93,7 @@ impl Executor {
         }
     }
 
-    /// Delivers the next chunk to a task that does not wait: one that failed, and is called again.
+    /// Delivers the next chunk to a task that does not wait, because it failed and is called again.
     /// Returns whether there was a chunk.
     pub(super) fn go_on<E, X>(&mut self, run: &mut Run<'_, E, X>) -> bool {
         self.deliver(run);

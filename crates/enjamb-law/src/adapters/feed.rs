@@ -21,9 +21,9 @@ struct State {
     taken: usize,
     /// The number of empty items before the bytes that arrived.
     empty_items: usize,
-    /// Nothing more will arrive.
+    /// Whether the stream has ended, so that nothing more will arrive.
     ended: bool,
-    /// The reader has read the end.
+    /// Whether the reader has read the end.
     end_seen: bool,
     /// The number of times that it read the end since the task was polled.
     ends_read: usize,
@@ -31,11 +31,12 @@ struct State {
     waker: Option<Waker>,
     /// A counter that grows with every read.
     progress: u64,
-    /// The most bytes that one read returns.
+    /// The maximum number of bytes that one read returns.
     at_most: usize,
 }
 
-/// A reader that reads the end of the stream this often in one call will not stop by itself.
+/// The number of reads of the stream's end in one call after which a reader will not stop by
+/// itself.
 const ENDS_READ_MAX: usize = 10_000;
 
 impl Feed {
@@ -57,7 +58,7 @@ impl Feed {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The law's side: delivers bytes, after `empty_items` empty items.
+    /// Delivers bytes, after `empty_items` empty items. The law calls it.
     pub(super) fn put(&self, bytes: &[u8], empty_items: usize) {
         let mut state = self.state();
         uncounted(|| state.arrived.extend_from_slice(bytes));
@@ -65,7 +66,7 @@ impl Feed {
         Self::wake(state);
     }
 
-    /// The law's side: ends the stream.
+    /// Ends the stream. The law calls it.
     pub(super) fn end(&self) {
         let mut state = self.state();
         state.ended = true;
@@ -82,7 +83,7 @@ impl Feed {
     }
 
     /// Returns whether there is something to read, so that the reader has no reason to wait. The
-    /// end of the stream counts.
+    /// end of the stream counts too.
     pub(super) fn has_unread(&self) -> bool {
         let state = self.state();
         !state.arrived.is_empty() || state.taken > 0 || state.empty_items > 0 || state.ended
@@ -98,21 +99,21 @@ impl Feed {
         self.state().end_seen
     }
 
-    /// Returns a counter that grows with every read, and starts a poll: the ends that are read are
-    /// counted from here.
+    /// Returns a counter that grows with every read, and starts a poll: from here on the reads of
+    /// the end are counted.
     pub(super) fn progress(&self) -> u64 {
         let mut state = self.state();
         state.ends_read = 0;
         state.progress
     }
 
-    /// Returns the most bytes that one read returns.
+    /// Returns the maximum number of bytes that one read returns.
     pub(super) fn at_most(&self) -> usize {
         self.state().at_most
     }
 
-    /// The reader's side: moves all bytes that arrived into `bytes`, whose old content was read.
-    /// `Ready(false)` means that the stream has ended.
+    /// Moves all bytes that arrived into `bytes`, whose old content was read. `Ready(false)` means
+    /// that the stream has ended. The reader calls it.
     pub(super) fn poll_take(&self, cx: &mut Context<'_>, bytes: &mut Vec<u8>) -> Poll<bool> {
         let mut state = self.state();
         if !state.arrived.is_empty() {
@@ -137,22 +138,22 @@ impl Feed {
         Poll::Pending
     }
 
-    /// The reader's side: counts `bytes` of the taken bytes as read.
+    /// Counts `bytes` of the taken bytes as read. The reader calls it.
     pub(super) fn read(&self, bytes: usize) {
         let mut state = self.state();
         state.taken -= bytes;
         state.progress += bytes as u64;
     }
 
-    /// The writer's side: counts `bytes` that were written after the input had ended, where room is
-    /// unlimited.
+    /// Counts `bytes` that were written after the input had ended, when room is unlimited. The
+    /// writer calls it.
     pub(super) fn written(&self, bytes: usize) {
         let mut state = self.state();
         state.progress += bytes as u64;
         state.ends_read = 0;
     }
 
-    /// The reader's side: takes an empty item, if one is due.
+    /// Takes an empty item, if one is due. The reader calls it.
     #[cfg(feature = "futures")]
     pub(super) fn take_empty_item(&self) -> bool {
         let mut state = self.state();

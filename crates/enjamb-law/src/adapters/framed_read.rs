@@ -4,13 +4,13 @@ use bytes::BytesMut;
 
 use super::driver::Driver;
 
-/// The size of the buffer that a `FramedRead` begins with, in bytes; asynchronous-codec reads as
-/// many at once.
+/// The initial size of the buffer of a `FramedRead`, in bytes. asynchronous-codec reads that many
+/// at once.
 const INITIAL_CAPACITY: usize = 8 << 10;
 
 /// The driver of `tokio_util::codec::Decoder`s. It makes the calls of
 /// `tokio_util::codec::FramedRead`, version 0.7: a buffer of 8 KiB, which grows when the decoder
-/// reserves more; reads as long as there is room for; `decode` until `None` after each read, and
+/// reserves more; reads into all room that there is; `decode` until `None` after each read, and
 /// `decode_eof` until `None` at the end, for an empty buffer too.
 #[cfg(feature = "tokio-util")]
 #[derive(Clone, Copy, Debug, Default)]

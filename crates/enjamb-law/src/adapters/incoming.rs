@@ -11,7 +11,7 @@ use crate::run::{self, Run};
 /// chunks.
 ///
 /// A read returns bytes of one chunk. It is a `Write` too, for code that must answer in order to
-/// read; it drops what is written.
+/// read; written bytes are dropped.
 #[derive(Clone, Debug)]
 pub struct Incoming {
     /// The whole stream.
@@ -27,14 +27,14 @@ struct State {
     /// The range of the bytes that have arrived and were not read.
     at: usize,
     end: usize,
-    /// The end of the stream was requested.
+    /// Whether the end of the stream was requested.
     end_seen: bool,
     ends_read: usize,
     /// The number of reads.
     calls: u64,
     interrupts: bool,
     blocks: bool,
-    /// The last read failed because no bytes were there.
+    /// Whether the last read failed because no bytes were there.
     blocked: bool,
 }
 
@@ -43,13 +43,13 @@ struct State {
 enum InputEvent {
     /// A chunk that begins where the previous one ends.
     Chunk {
-        /// Its end in the stream.
+        /// The offset of its end in the stream.
         end: usize,
     },
     Again,
 }
 
-/// A reader that reads the end of the stream this often will not stop by itself.
+/// The number of reads of the stream's end after which a reader will not stop by itself.
 const ENDS_READ_MAX: usize = 10_000;
 
 impl Incoming {

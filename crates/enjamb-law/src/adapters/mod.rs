@@ -1,7 +1,6 @@
-//! Adapters: each makes a subject of somebody else's decoder, reader or parser.
+//! Adapters: each makes a subject of a decoder, reader or parser from another crate.
 //!
-//! An adapter is the driver that its kind of code is written for, with the law in place of the
-//! socket.
+//! An adapter is the driver that its kind of code is written for. The law replaces the socket.
 
 #![allow(
     clippy::new_ret_no_self,

@@ -46,8 +46,8 @@ impl Outgoing {
         Self { feed, log, arrived: Vec::new(), room: 0, vectored }
     }
 
-    /// Takes bytes from the front of `bytes` and returns how many. Use it to implement the traits
-    /// of other crates.
+    /// Takes bytes from the front of `bytes` and returns their number. Use it to implement the
+    /// traits of other crates.
     pub fn poll_take(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<usize> {
         if bytes.is_empty() {
             return Poll::Ready(0);

@@ -31,8 +31,8 @@ impl<T, E> Parsed<T, E> {
     }
 }
 
-/// Converts the common form: a message and the number of bytes that it used, or `None` when it is
-/// not complete.
+/// Converts the common form: a message and the number of bytes that it used, or `None` if it is not
+/// complete.
 impl<T, E> From<Result<Option<(T, usize)>, E>> for Parsed<T, E> {
     fn from(result: Result<Option<(T, usize)>, E>) -> Self {
         match result {
@@ -63,8 +63,8 @@ macro_rules! nom {
             #[doc = concat!("Converts the result of a streaming parser of `", stringify!($nom), "` for `bytes`. The error borrows them, so only its kind is kept.")]
             pub fn $nom<E: std::fmt::Debug>(bytes: &[u8], result: $nom::IResult<&[u8], T, E>) -> Self {
                 match result {
-                    // A rest that is longer than `bytes` is no part of it: `usize::MAX` is never a
-                    // valid number of bytes.
+                    // A rest that is longer than `bytes` is not a part of it: `usize::MAX` is never
+                    // a valid number of bytes.
                     Ok((rest, message)) => Self::Done(message, bytes.len().checked_sub(rest.len()).unwrap_or(usize::MAX)),
                     Err($nom::Err::Incomplete(_)) => Self::Incomplete,
                     Err($nom::Err::Error(error) | $nom::Err::Failure(error)) => Self::Failed(crate::Kind::of(&error)),

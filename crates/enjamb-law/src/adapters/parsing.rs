@@ -26,7 +26,8 @@ use super::parsed::Parsed;
 ///
 /// Whenever bytes arrive, the function is called with all bytes from the start of the next message
 /// on, and never with none. Bytes that are left when the stream ends are a truncated message. A
-/// [`Parsed::Done`] that used no byte, or more than there are, is a [breach](Breach::Miscounted).
+/// [`Parsed::Done`] that used no byte, or more than it was given, is a
+/// [breach](Breach::Miscounted).
 ///
 /// A message in n chunks is parsed n times from its start, so a parse function
 /// [rescans](Subject::rescans) and the law [`linear`](crate::linear) does not apply. It does apply
@@ -86,7 +87,7 @@ impl<M, F, A> Parsing<M, F, A> {
         self
     }
 
-    /// Goes on after an error one byte after the start of the failed message, as a program does
+    /// Continues after an error one byte behind the start of the failed message, as a program does
     /// that searches for the next message.
     #[must_use]
     pub fn resumes(mut self) -> Self {

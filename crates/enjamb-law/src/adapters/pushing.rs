@@ -103,14 +103,14 @@ impl<M, F, A, T, E> Pushing<M, F, A, T, E> {
         Pushing { make, feed, at_end, resumes, output }
     }
 
-    /// Goes on after an error: events after it are emitted, and the parser is fed as before.
+    /// Continues after an error: later events are emitted, and the parser is fed as before.
     #[must_use]
     pub fn resumes(mut self) -> Self {
         self.resumes = true;
         self
     }
 
-    /// Emits all events that `push` passes on. Returns whether the run goes on.
+    /// Emits all events that `push` passes on. Returns whether the run continues.
     fn emit(&self, run: &mut Run<'_, T, Kind>, push: impl FnOnce(&mut dyn FnMut(Result<T, E>))) -> bool
     where
         E: Debug,

@@ -36,8 +36,8 @@ use super::feed::Feed;
 ///
 /// The next chunk arrives only when the reader waits for it. Three kinds of reader commit a breach:
 ///
-/// * [`Asleep`](crate::Breach::Asleep): it is not woken then, because it left no waker, or another
-///   waker than the one that it was polled with;
+/// * [`Asleep`](crate::Breach::Asleep): the chunk does not wake it, because it left no waker, or
+///   another waker than the one that it was polled with;
 /// * [`Busy`](crate::Breach::Busy): it wakes itself again and again, and reads nothing;
 /// * [`Hung`](crate::Breach::Hung): it reads the end of the stream 10,000 times in one call.
 ///
@@ -136,7 +136,7 @@ impl<M, F> Reading<M, F> {
         self
     }
 
-    /// Calls the function again after an error, as a program does that logs it and goes on. An
+    /// Calls the function again after an error, as a program does that logs it and continues. An
     /// error after the end of the stream is the last.
     #[must_use]
     pub fn resumes(mut self) -> Self {

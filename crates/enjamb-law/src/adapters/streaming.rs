@@ -62,7 +62,7 @@ impl<M, F> Streaming<M, F> {
         self
     }
 
-    /// Polls again after an error, as a program does that logs it and goes on. An error after the
+    /// Polls again after an error, as a program does that logs it and continues. An error after the
     /// end of the stream is the last.
     #[must_use]
     pub fn resumes(self) -> Self {

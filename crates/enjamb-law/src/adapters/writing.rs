@@ -1,10 +1,11 @@
-//! Async writers: they must write the same bytes, however many the connection takes at a time.
+//! Async writers: they must write the same bytes, whatever number of bytes the connection takes at
+//! a time.
 //!
 //! A write may take fewer bytes than it was given, and it may have to wait. That is the split law
 //! in the other direction: each byte of the input is room for one byte on the connection, each
-//! chunk is the most that the next write takes, and each cut is a place where the writer must wait
-//! and be woken. So the laws of readers apply to writers unchanged. Only the number of input bytes
-//! matters, not their values.
+//! chunk is the maximum that the next write takes, and each cut is a place where the writer must
+//! wait and be woken. So the laws of readers apply to writers unchanged. Only the number of input
+//! bytes matters, not their values.
 
 use std::fmt::{self, Debug};
 use std::pin::pin;
@@ -36,9 +37,9 @@ use super::outgoing::{Log, Outgoing};
 /// # }
 /// ```
 ///
-/// Its one event, emitted when all items are written, holds all bytes that were written. At a cut
-/// of the input a write takes no more, and the next is `Pending`. After the end of the input, the
-/// connection takes every write whole. A writer that is not woken when there is room again is
+/// It emits one event when all items are written, which contains all bytes that were written. At a
+/// cut of the input a write takes no more, and the next is `Pending`. After the end of the input,
+/// the connection takes every write whole. A writer that is not woken when there is room again is
 /// [`Asleep`](crate::Breach::Asleep), and one that keeps waking itself is
 /// [`Busy`](crate::Breach::Busy), as for [`Reading`](crate::Reading).
 ///
@@ -95,7 +96,7 @@ impl<M, T, F, A> Writing<M, T, F, A> {
         Writing { make, items, write, at_end, vectored }
     }
 
-    /// Lets the connection take bytes of several buffers in one write, and report that it does.
+    /// Lets the connection take bytes of several buffers in one write, and report that it does so.
     #[must_use]
     pub fn vectored(mut self) -> Self {
         self.vectored = true;

@@ -1,8 +1,8 @@
 //! The alone law: independent messages give the same events alone and together.
 //!
 //! A reader that keeps state from one message for the next (headers that are not cleared, a limit
-//! whose count is not reset) gives the same output under every cut, so the split law cannot see it.
-//! A fresh reader for each message can.
+//! whose count is not reset) gives the same output under every cut, so the split law cannot detect
+//! it. A fresh reader for each message can.
 
 use crate::cutting::stream;
 use crate::law::Law;
@@ -18,7 +18,7 @@ use crate::violation::{Trace, Violation, kept};
 /// fresh subject.
 ///
 /// # Errors
-/// A [`Violation`], with as few of the messages as show it.
+/// A [`Violation`], with the fewest messages that show it.
 pub fn alone<S>(subject: &S, messages: &[&[u8]]) -> Result<(), Box<Violation>>
 where
     S: Subject<Event: Comparable, Error: Comparable>,

@@ -4,7 +4,7 @@
 //! The executor under the async adapters delivers the next chunk only when the subject is idle: it
 //! returned `Pending` and was not woken since. Then the chunk arrives, and the executor wakes the
 //! waker that the subject left with its reader. A subject that lost the waker on the way to its
-//! reader sleeps on; one that keeps waking itself is never idle.
+//! reader sleeps forever; one that keeps waking itself is never idle.
 
 use crate::cutting::Cutting;
 use crate::law::Law;

@@ -1,6 +1,6 @@
 //! The places between messages.
 
-/// The offsets between two messages, in ascending order.
+/// Returns the offsets between two messages, in ascending order.
 pub(super) fn boundaries(messages: &[&[u8]]) -> Vec<usize> {
     let ends = messages.iter().scan(0, |at, message| {
         *at += message.len();

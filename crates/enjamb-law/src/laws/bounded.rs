@@ -21,20 +21,20 @@ use crate::violation::{Violation, counted};
 pub struct Bound {
     /// The longest message that the subject accepts, in bytes.
     pub limit: usize,
-    /// The bytes that it may hold beside a message: tables, a buffer of fixed size, the chunk that
-    /// is being read.
+    /// The number of bytes that it may hold besides a message: tables, a buffer of fixed size, the
+    /// chunk that is being read.
     pub beside: usize,
 }
 
 impl Bound {
-    /// The bound of a subject with the declared `limit`, and 16 KiB beside it.
+    /// Returns the bound of a subject with the declared `limit`, and 16 KiB besides it.
     #[must_use]
     pub const fn of(limit: usize) -> Self {
         Self { limit, beside: 16 << 10 }
     }
 
-    /// The most bytes that may be held: twice the limit, since a growing buffer doubles, and
-    /// [`beside`](Self::beside).
+    /// Returns the maximum number of bytes that may be held: twice the limit, since a growing
+    /// buffer doubles, and [`beside`](Self::beside).
     #[must_use]
     pub const fn most(self) -> usize {
         self.limit.saturating_mul(2).saturating_add(self.beside)
@@ -59,7 +59,7 @@ struct BoundedTrial<'s, S> {
     bound: Bound,
 }
 
-/// The most bytes that the subject reported as held at one time.
+/// The maximum number of bytes that the subject reported as held at one time.
 #[derive(Clone, Copy, Default)]
 struct PeakHeld {
     bytes: usize,
@@ -73,8 +73,8 @@ impl<E, F> Listener<E, F> for PeakHeld {
 }
 
 impl<S: Subject<Event: Comparable, Error: Comparable>> BoundedTrial<'_, S> {
-    /// Returns the most bytes that the subject reported as held, and, where allocations are
-    /// counted, the most that it had allocated.
+    /// Returns the maximum number of bytes that the subject reported as held, and, if allocations
+    /// are counted, the maximum that it had allocated.
     fn held(&self, input: &Cutting, cuts: &[usize]) -> (usize, Option<usize>) {
         pulse::cuts(cuts);
         let mut peak = PeakHeld::default();

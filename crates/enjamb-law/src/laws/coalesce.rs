@@ -1,8 +1,8 @@
 //! The coalesce law: messages in one chunk, few or many, are the same messages.
 //!
 //! This is the split law in the other direction, for long chunks. A test of all cuts needs short
-//! streams; a reader that takes only so many messages from one read, or that recurses once for each
-//! message, fails only with hundreds of messages in a chunk.
+//! streams. A reader that takes only a limited number of messages from one read, or that recurses
+//! once for each message, fails only with hundreds of messages in a chunk.
 
 use crate::cutting::{Cutting, stream};
 use crate::law::Law;
@@ -20,7 +20,7 @@ use super::boundaries::boundaries;
 /// chunk.
 ///
 /// # Errors
-/// A [`Violation`], with as few of the messages as show it.
+/// A [`Violation`], with the fewest messages that show it.
 pub fn coalesce<S>(subject: &S, messages: &[&[u8]]) -> Result<(), Box<Violation>>
 where
     S: Subject<Event: Comparable, Error: Comparable>,

@@ -1,10 +1,10 @@
 //! The end law: the end of the stream inside a message differs from an end between two messages.
 //!
 //! A connection that breaks in the middle of a message must not look like one that was closed after
-//! the last message: a program that cannot tell them apart takes half an answer for a whole one.
+//! the last message: a program that cannot distinguish them takes half an answer for a whole one.
 //! The subject may report it in any way: by an error, by its verdict on the end, or by an event for
-//! the part that came, as a line codec does that returns the last line without its terminator. Only
-//! silence breaks the law. Whether the report depends on the cuts is the concern of the split law.
+//! the part that came, like a line codec that returns the last line without its terminator. Only
+//! silence breaks the law. The split law checks whether the report depends on the cuts.
 
 use crate::cutting::stream;
 use crate::law::Law;
@@ -23,7 +23,7 @@ use super::boundaries::boundaries;
 /// before that message, and an end after a whole message is clean.
 ///
 /// # Errors
-/// A [`Violation`], with as few of the messages as show it.
+/// A [`Violation`], with the fewest messages that show it.
 pub fn end<S>(subject: &S, messages: &[&[u8]]) -> Result<(), Box<Violation>>
 where
     S: Subject<Event: Comparable, Error: Comparable>,

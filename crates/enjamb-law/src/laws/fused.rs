@@ -1,8 +1,8 @@
 //! The fused law: after an error, only that error.
 //!
-//! A stream that could not be framed has no known place to go on from, so any later event is made
-//! up. This is the contract of [`Machine`](enjamb::Machine). It does not bind a codec whose errors
-//! concern one message and which finds the next message by itself.
+//! A stream that could not be framed has no known place at which to continue, so any later event
+//! would be invented. This is the contract of [`Machine`](enjamb::Machine). It does not bind a
+//! codec whose errors concern one message and which finds the next message by itself.
 
 use crate::cutting::{Cutting, Event, ONLY};
 use crate::law::Law;
@@ -41,7 +41,7 @@ impl<S: Subject<Event: Comparable, Error: Comparable>> FusedTrial<'_, S> {
         recorder.0
     }
 
-    /// Returns the index of the first error of a trace, and that of the first entry after it that
+    /// Returns the index of the first error of a trace, and the index of the first later entry that
     /// is not that error.
     fn unfused(said: &[Output<S::Event, S::Error>]) -> Option<(usize, usize)> {
         let failed = said.iter().position(|said| matches!(said, Output::Error(_)))?;

@@ -1,11 +1,11 @@
 //! The linear law: the work for each byte is constant, for one-byte chunks too.
 //!
-//! A reader that searches its whole buffer again for every chunk does quadratic work, and a peer
-//! that sends one byte at a time can then keep a server busy alone. Where it can, the law counts
-//! work instead of timing it: with the feature `allocations` it counts the bytes that are
-//! allocated. Searching allocates nothing, so the law measures the processor time of the thread
-//! too. It judges that time only by a growth which no noise imitates: nearer to the square than to
-//! the line over 16 times the bytes, seen twice, each time as the least of several runs.
+//! A reader that searches its whole buffer again for every chunk does quadratic work, and a single
+//! peer that sends one byte at a time can then keep a server busy. Where possible, the law counts
+//! work instead of timing it: with the feature `allocations` it counts the allocated bytes.
+//! Searching allocates nothing, so the law measures the processor time of the thread too. It judges
+//! that time only by a growth which noise cannot imitate: nearer to the square than to the line
+//! over 16 times the bytes, seen twice, each time as the least of several runs.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::subject::{Comparable, Subject};
 use crate::trace::drive;
 use crate::violation::Violation;
 
-/// A stream of any length: `start` once, then `unit` again and again.
+/// A stream of any length: `start` once, then `unit` repeated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Growth {
     /// The bytes at the start of the stream.
@@ -42,10 +42,10 @@ impl Growth {
 /// The length of the first stream, in bytes; the others are 4 and 16 times as long.
 const FIRST_LEN: usize = 2 << 10;
 
-/// Less processor time than this is not judged.
+/// The processor time below which nothing is judged.
 const TIME_MIN: Duration = Duration::from_millis(4);
 
-/// Fewer allocated bytes than this are not judged.
+/// The number of allocated bytes below which nothing is judged.
 const ALLOCATED_MIN: u64 = 1 << 20;
 
 /// Holds when the subject's work over `growth` grows with the bytes and not with their square.
@@ -69,7 +69,7 @@ where
     if quadratic(&first, &third, 16).is_none() {
         return Ok(());
     }
-    // More runs confirm what two runs suggest.
+    // Further runs confirm a result of two runs.
     let (first, second, third) = (measure(FIRST_LEN, 8), measure(4 * FIRST_LEN, 6), measure(16 * FIRST_LEN, 3));
     match (quadratic(&first, &third, 16), quadratic(&second, &third, 4)) {
         (Some(resource), Some(_)) => Err(violation(growth, resource, [&first, &second, &third])),

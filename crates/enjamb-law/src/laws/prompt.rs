@@ -1,9 +1,9 @@
-//! The prompt law: a message is emitted once its last byte was fed. Nothing waits for bytes that it
-//! does not need.
+//! The prompt law: a message is emitted once its last byte was fed. No message waits for bytes that
+//! it does not need.
 //!
 //! A codec that holds a message back until the next one begins passes every test that closes the
-//! stream, and hangs in production: the client waits for the reply, and the server for one byte
-//! more. The law compares the events that the subject emits before it asks for more bytes with
+//! stream, and hangs in production: the client waits for the reply, and the server for one more
+//! byte. The law compares the events that the subject emits before it requests more bytes with
 //! those that it emits when the stream ends there.
 
 use crate::cutting::{Event, stream};
@@ -20,10 +20,10 @@ use crate::violation::{Trace, Violation, kept};
 use super::boundaries::boundaries;
 
 /// Holds when the subject, fed with `messages` cut at `cuts`, emits all events of a message before
-/// it asks for the chunk after the one that the message ends in.
+/// it requests the chunk after the one in which the message ends.
 ///
 /// # Errors
-/// A [`Violation`], with as few of the messages as show it.
+/// A [`Violation`], with the fewest messages that show it.
 pub fn prompt<S>(subject: &S, messages: &[&[u8]], cuts: &[usize]) -> Result<(), Box<Violation>>
 where
     S: Subject<Event: Comparable, Error: Comparable>,
@@ -44,15 +44,15 @@ struct LateMessage {
     emitted: Vec<String>,
 }
 
-/// Counts the events at each place where the subject asked for more.
+/// Counts the events at each place where the subject requested more.
 #[derive(Default)]
 struct EventCounter {
-    /// The bytes given so far.
+    /// The number of bytes given so far.
     at: usize,
-    /// The events that have begun and may still grow.
+    /// The number of events that have begun and may still grow.
     pending: usize,
     events: usize,
-    /// The bytes given and the events emitted, each time that the subject asked for more.
+    /// The number of bytes given and of events emitted, each time that the subject requested more.
     requests: Vec<(usize, usize)>,
 }
 
@@ -102,8 +102,8 @@ where
     None
 }
 
-/// Up to this many bytes, every single cut is tried, and every cut that makes no difference is left
-/// out.
+/// The maximum length for trying every single cut and leaving out every cut that makes no
+/// difference, in bytes.
 const SHORT_LEN: usize = 256;
 
 fn violation<S>(subject: &S, messages: &[&[u8]], cuts: &[usize]) -> Box<Violation>

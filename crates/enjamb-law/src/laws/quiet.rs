@@ -39,7 +39,7 @@ fn with_repeated_calls<'i>(input: impl Iterator<Item = (Side, Event<'i>)>) -> im
     again.chain(events)
 }
 
-/// Records the output, and the first of it that came without new bytes.
+/// Records the output, and the first entry of it that came without new bytes.
 struct UnpromptedRecorder<E, F> {
     recorder: Recorder<E, F>,
     called_again: bool,
@@ -66,7 +66,7 @@ impl<E, F> Listener<E, F> for UnpromptedRecorder<E, F> {
 
 struct QuietTrial<'s, S>(&'s S);
 
-/// The output, and the index of the first of it that came without new bytes.
+/// The output, and the index of its first entry that came without new bytes.
 type UnpromptedOutput<E, F> = (Vec<Output<E, F>>, Option<usize>);
 
 impl<S: Subject<Event: Comparable, Error: Comparable>> QuietTrial<'_, S> {

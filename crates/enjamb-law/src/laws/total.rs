@@ -1,6 +1,6 @@
 //! The total law: any bytes give values or a typed error.
 //!
-//! The subject runs on the caller's thread. That shows a panic, endless output, and a call that
+//! The subject runs on the caller's thread. That detects a panic, endless output, and a call that
 //! takes no bytes. A call that never returns and a stack overflow need a process of their own,
 //! which [`Laws`](crate::Laws) starts.
 

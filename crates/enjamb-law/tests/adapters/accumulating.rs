@@ -29,7 +29,7 @@ fn the_accumulator_of_postcard_obeys_all_laws_but_end() {
 
 #[test]
 fn a_frame_that_is_too_long_for_postcard_depends_on_the_cuts() {
-    // It drops the bytes that overran its buffer of 4 bytes and goes on inside the frame, at a
+    // It drops the bytes that overran its buffer of 4 bytes and continues inside the frame, at a
     // place that depends on the chunks.
     let points = Accumulating::new(CobsAccumulator::<4>::new, points).resumes();
     let mut long = vec![7; 6];
@@ -38,7 +38,7 @@ fn a_frame_that_is_too_long_for_postcard_depends_on_the_cuts() {
     assert_eq!(violation.verdict, "the output depends on where the stream is cut");
 }
 
-/// An accumulator of lines that returns the rest as `rest` changes it.
+/// An accumulator of lines. `rest` changes the rest that it returns.
 #[allow(clippy::type_complexity)]
 fn lines(
     rest: impl for<'c> Fn(&'c [u8], &'c [u8]) -> &'c [u8],

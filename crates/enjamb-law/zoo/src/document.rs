@@ -103,8 +103,8 @@ fn table(all: &[EntryReport<'_>]) -> String {
     text
 }
 
-/// Wraps a paragraph, with `indent` before each line but the first. Inline code stays on one line:
-/// a line that begins with `>` or `*` would mean something else.
+/// Wraps a paragraph, with `indent` before each line except the first. Inline code stays on one
+/// line: a line that begins with `>` or `*` would have another meaning.
 fn wrapped(paragraph: &str, indent: &str) -> String {
     const COLUMNS: usize = 100;
     let mut text = String::new();
@@ -210,7 +210,8 @@ pub struct Comparison {
     /// The first line outside the reproducers that differs: a verdict, a count, a cause.
     pub differs: Option<String>,
     /// The number of reproducers that differ from those of the page. They do not count as a
-    /// difference: a reproducer is shrunk for some seconds, and a faster machine gets further in
+    /// difference: a reproducer is shrunk for some seconds, and a faster machine shrinks it further
+    /// in that time.
     /// that time.
     pub other_reproducers: usize,
 }
@@ -290,8 +291,8 @@ mod tests {
         Law::ALL.into_iter().zip(cells).map(|(law, cell)| (law, outcome(law, cell))).collect()
     }
 
-    /// A change of the generator or of a finding must change the page too. This needs no run of the
-    /// laws.
+    /// A change of the generator or of a finding must change the page too. Checking that needs no
+    /// run of the laws.
     #[test]
     fn the_committed_page_has_the_text_of_the_generator() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/zoo.md");

@@ -6,14 +6,14 @@ use enjamb_law::{Bound, Law, Laws};
 
 use crate::subject::AnySubject;
 
-/// The longest time for one call. A run over a few KiB takes longer only if its work is quadratic
+/// The maximum time for one call. A run over a few KiB takes longer only if its work is quadratic
 /// or it never ends.
 const PATIENCE: Duration = Duration::from_secs(6);
 
 /// A decoder of a published crate.
 pub struct Entry {
-    /// The crate, its version and, where it has several decoders, the decoder: `redis-protocol
-    /// 6.0.0 Resp3`.
+    /// The crate, its version and, if it has several decoders, the decoder:
+    /// `redis-protocol 6.0.0 Resp3`.
     pub name: &'static str,
     /// The format that it decodes.
     pub what: &'static str,
@@ -79,7 +79,7 @@ impl Entry {
 
     /// Sets the longest message that the decoder is configured to accept, in bytes.
     pub fn limit(mut self, bytes: usize) -> Self {
-        // `FramedRead` holds two buffers of 8 KiB beside a frame while it replaces one by the
+        // `FramedRead` holds two buffers of 8 KiB besides a frame while it replaces one by the
         // other.
         self.bound = Some(Bound { limit: bytes, beside: 64 << 10 });
         self

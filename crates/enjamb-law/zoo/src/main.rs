@@ -35,7 +35,7 @@ struct Arguments {
     list: bool,
     check: bool,
     out: Option<PathBuf>,
-    /// The one entry that this child process tries; it writes the outcomes to the file `into`.
+    /// The one entry that this child process tries. It writes the outcomes to the file `into`.
     entry: Option<String>,
     into: Option<PathBuf>,
 }

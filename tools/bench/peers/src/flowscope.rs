@@ -43,8 +43,7 @@ impl Messages {
     }
 }
 
-/// Counts the messages of its own iterator over a capture, the fastest of its ways that use
-/// sessions.
+/// Counts the messages of its own iterator over a capture. That is its fastest way with sessions.
 pub(crate) fn http_by_sessions(capture: &Path) -> Result<Counts> {
     let mut messages = Messages::default();
     session_messages::<HttpParser>(capture)?.for_each(|(_, message)| messages.count(&message));

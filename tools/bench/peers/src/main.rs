@@ -1,4 +1,4 @@
-//! Reads a capture with a library of others: `enjamb-peers PEER TASK FILE`.
+//! Reads a capture with a library from another project: `enjamb-peers PEER TASK FILE`.
 //!
 //! A *peer* is a published crate that reassembles TCP streams. Each has a file of its own, which
 //! uses it in the fastest way that its documentation shows. Work that a peer leaves to its user

@@ -12,12 +12,12 @@ use crate::captures::traffic::Traffic;
 /// Version of the generator. A change makes all captures anew.
 const GENERATION: u32 = 2;
 
-/// Connections of a capture, and of one of fewer bytes than `SMALL_BYTES`.
+/// The number of connections of a capture, and of one of fewer bytes than `SMALL_BYTES`.
 const CONNECTIONS: usize = 2000;
 const CONNECTIONS_SMALL: usize = 200;
 const SMALL_BYTES: u64 = 50_000_000;
 
-/// A capture file, and what is in it.
+/// A capture file and its contents.
 pub(crate) struct Capture {
     pub(crate) path: PathBuf,
     pub(crate) contents: Contents,

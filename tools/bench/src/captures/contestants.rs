@@ -1,11 +1,11 @@
-//! The processes that read captures: enjamb, programs that are installed, and libraries of others.
+//! The processes that read captures: enjamb, installed programs, and libraries from other projects.
 
 use std::path::{Path, PathBuf};
 
 use crate::captures::process::Process;
 
-/// Libraries of others, which `tools/bench/peers` reads captures with: a name, its work, and the
-/// arguments of that program.
+/// Libraries from other projects, with which `tools/bench/peers` reads captures: a name, its work,
+/// and the arguments of that program.
 const LIBRARIES: [(&str, &str, [&str; 3]); 6] = [
     ("flowscope", "owned messages; drops segments that are out of order", ["flowscope", "http", "{}"]),
     ("flowscope, by parts", "owned messages; its tracker, reassembler and parser", ["flowscope-parts", "http", "{}"]),
@@ -43,7 +43,7 @@ pub(crate) fn installed(row: &str, protocol: &'static str, fields: &[&'static st
     Ok(all)
 }
 
-/// enjamb: this binary, started again.
+/// Returns enjamb: this binary, started again.
 fn ours(protocol: &'static str) -> anyhow::Result<Vec<Process>> {
     let program = std::env::current_exe()?;
     let ours = |name, work, arguments: &[&'static str]| Process {
@@ -75,7 +75,7 @@ fn ours(protocol: &'static str) -> anyhow::Result<Vec<Process>> {
     ])
 }
 
-/// Programs that are looked up in `PATH`.
+/// Returns programs that are looked up in `PATH`.
 fn programs(fields: &[&'static str; 2]) -> Vec<Process> {
     let other = |name, work, program: &str, arguments: &[&'static str], slow| Process {
         name,
@@ -106,7 +106,7 @@ fn programs(fields: &[&'static str; 2]) -> Vec<Process> {
     ]
 }
 
-/// Returns the program that reads captures with libraries of others, if it is built.
+/// Returns the program that reads captures with libraries from other projects, if it is built.
 fn libraries_program() -> Option<PathBuf> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);

@@ -1,10 +1,10 @@
-//! The JSON in which a process reports what it found in a capture.
+//! The JSON in which a process reports the counts of a capture.
 
 use anyhow::Context;
 
 use crate::captures::generate::Contents;
 
-/// What a process found in a capture, beside what is in it.
+/// The counts that a process found in a capture.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) found: u64,

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use crate::captures::traffic::Traffic;
 use crate::random::Random;
 
-/// Largest payload of a segment, in bytes: what fits into an Ethernet frame.
+/// The largest payload of a segment, in bytes: the maximum in an Ethernet frame.
 const SEGMENT_MAX: usize = 1460;
 
 const FIN: u8 = 0x01;

@@ -13,7 +13,7 @@ use tokio_util::codec::{AnyDelimiterCodec, Decoder, FramedRead, LengthDelimitedC
 
 use crate::measure::{Contestant, Input, Tally};
 
-/// Largest frame, in bytes: the limit of the other contestants.
+/// The maximum size of a frame, in bytes: the limit of the other contestants.
 const FRAME_MAX: usize = 1 << 20;
 
 /// Initial capacity of `FramedRead`'s buffer by default, in bytes.

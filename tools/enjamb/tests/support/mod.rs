@@ -73,7 +73,7 @@ impl Drop for Process {
     }
 }
 
-/// How long anything may take to start or to end.
+/// The maximum time that anything may take to start or to end.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A port that nobody listens on.
@@ -106,7 +106,7 @@ pub(crate) fn redis() -> (Process, SocketAddr) {
     (process, loopback(port))
 }
 
-/// An nginx that serves what `locations` says.
+/// An nginx that serves `locations`.
 pub(crate) fn nginx(folder: &Path, locations: &str) -> (Process, SocketAddr) {
     let port = free_port();
     let folder = folder.canonicalize().unwrap();
@@ -135,7 +135,7 @@ pub(crate) fn nginx(folder: &Path, locations: &str) -> (Process, SocketAddr) {
 pub(crate) struct Proxy {
     process: Process,
     stderr: BufReader<std::process::ChildStderr>,
-    /// Where it listens.
+    /// The address at which it listens.
     pub(crate) address: SocketAddr,
 }
 
@@ -176,7 +176,7 @@ impl Proxy {
         read
     }
 
-    /// Ends it by SIGINT; what it still said on standard error.
+    /// Ends it by SIGINT, and returns the rest of its standard error.
     pub(crate) fn stop(mut self) -> String {
         self.signal("INT");
         let started = Instant::now();
@@ -201,7 +201,7 @@ pub(crate) fn run(command: &mut Command) -> Output {
     output
 }
 
-/// The standard output of a client.
+/// Returns the standard output of a client.
 pub(crate) fn said(command: &mut Command) -> String {
     String::from_utf8(run(command).stdout).unwrap()
 }
@@ -212,7 +212,7 @@ pub(crate) fn read_records(path: &Path) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
 }
 
-/// The records that a replay gives.
+/// Returns the records of a replay.
 pub(crate) fn replay(capture: &Path, protocol: &str) -> Vec<Value> {
     let text = said(enjamb().args(["replay", "--format", "jsonl", "--protocol", protocol]).arg(capture));
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()

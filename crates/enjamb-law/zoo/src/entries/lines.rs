@@ -93,7 +93,7 @@ impl Records {
         Self { reader: csv_core::Reader::new(), fields: Vec::new(), ends: Vec::new(), ended: false }
     }
 
-    /// Follows its documentation: it is called until it asks for more, and with no bytes at the
+    /// Follows its documentation: it is called until it requests more, and with no bytes at the
     /// end.
     fn read(&mut self, mut input: &[u8], found: &mut dyn FnMut(Result<Record, String>)) {
         let at_end = input.is_empty();
