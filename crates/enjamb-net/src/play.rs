@@ -104,7 +104,7 @@ pub enum PlayError {
     #[error("nothing more could be sent: {0}")]
     Broken(#[source] io::Error),
     /// The peer does not read.
-    #[error("the peer took nothing of what was sent for {}", format_duration(*.0))]
+    #[error("the peer took none of the sent bytes for {}", format_duration(*.0))]
     Stalled(Duration),
     /// The peer does not answer.
     #[error("the peer was silent for {} when it should have answered, {SILENCES_MAX} times", format_duration(*.0))]

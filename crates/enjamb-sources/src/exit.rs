@@ -21,8 +21,7 @@ impl Exit {
     pub const HELP: &str = "\
 Exit codes:
   0  done
-  1  what was asked for was found wanting: a difference, a malformed message under --strict,
-     a session that failed
+  1  done, and found a difference, a malformed message under --strict, or a session that failed
   2  wrong usage
   3  something could not be read, written or connected to";
 

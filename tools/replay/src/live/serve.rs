@@ -43,7 +43,7 @@ pub(crate) fn serve(setup: &Setup<'_>, address: &str, arguments: &LiveArguments)
                 return Ok(None);
             }
         };
-        let local = listener.local_addr().context("cannot find out the address of the socket")?;
+        let local = listener.local_addr().context("cannot read the address of the socket")?;
         setup.notices.plain(format_args!("listening on {local}, serving {} recorded connections", conversations.len()));
         serve_all(&listener, &conversations, arguments).await.map(Some)
     })?;
