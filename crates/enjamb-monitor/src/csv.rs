@@ -1,7 +1,7 @@
 //! Records as CSV (RFC 4180): a header, then a row for each record, all with the same columns.
 //!
-//! The columns are the fields of [`Field::ALL`]; a field that does not apply is empty. Control characters are escaped as
-//! in the text for people, so that a row is a line.
+//! The columns are the fields of [`Field::ALL`]; a field that does not apply is empty. Control
+//! characters are escaped as in the text for people, so that a row is a line.
 
 use std::io::{self, Write};
 
@@ -80,7 +80,8 @@ impl Row<'_> {
         self.row.push('\n');
     }
 
-    /// Quotes the text from `from` on, if it needs quotes. It contains no line feed and no carriage return.
+    /// Quotes the text from `from` on, if it needs quotes. It contains no line feed and no carriage
+    /// return.
     fn quote(&mut self, from: usize) {
         if !self.row.as_bytes()[from..].iter().fold(false, |found, byte| found | matches!(byte, b',' | b'"')) {
             return;

@@ -7,13 +7,15 @@
 //! DIR/_summary.json                                             the summary, when the dataset is complete
 //! ```
 //!
-//! Questions are mostly about one protocol, which has its own kinds and codes, so its rows are kept together. Within a
-//! file, rows are in the order of the records, which is roughly the order of time. The footer has the smallest and the
-//! largest value of each row group and page, so a reader finds a time span without reading the rest. A partition by day
-//! would give a capture with wrong clocks a file for each of its days.
+//! Questions are mostly about one protocol, which has its own kinds and codes, so its rows are kept
+//! together. Within a file, rows are in the order of the records, which is roughly the order of
+//! time. The footer has the smallest and the largest value of each row group and page, so a reader
+//! finds a time span without reading the rest. A partition by day would give a capture with wrong
+//! clocks a file for each of its days.
 //!
-//! Readers skip the names of the files until all are whole; then all are renamed, and the summary is written. So a run
-//! that was killed leaves nothing that looks like a dataset, and a directory with [`SUMMARY_FILE`] is complete.
+//! Readers skip the names of the files until all are whole; then all are renamed, and the summary
+//! is written. So a run that was killed leaves nothing that looks like a dataset, and a directory
+//! with [`SUMMARY_FILE`] is complete.
 
 mod columns;
 mod partition;
@@ -53,8 +55,8 @@ const FOLDER_MAX: usize = 255;
 pub struct Captures(Arc<Mutex<Vec<(u64, String)>>>);
 
 impl Captures {
-    /// Begins the capture `name`: connections with numbers above `base` belong to it, until the next capture begins.
-    /// Captures begin in the order of their numbers.
+    /// Begins the capture `name`: connections with numbers above `base` belong to it, until the
+    /// next capture begins. Captures begin in the order of their numbers.
     pub fn begin(&self, name: &str, base: u64) {
         let mut captures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // The capture before had no connections.
@@ -81,12 +83,13 @@ pub struct DatasetWriter {
 }
 
 impl DatasetWriter {
-    /// Creates a dataset in the directory `folder`, which is created if it does not exist. The column `capture` is filled
-    /// from `captures`.
+    /// Creates a dataset in the directory `folder`, which is created if it does not exist. The
+    /// column `capture` is filled from `captures`.
     ///
     /// # Errors
-    /// The directory cannot be created or read; it is not a directory ([`io::ErrorKind::NotADirectory`]); or it is not
-    /// empty ([`io::ErrorKind::DirectoryNotEmpty`]).
+    /// The directory cannot be created or read; it is not a directory
+    /// ([`io::ErrorKind::NotADirectory`]); or it is not empty
+    /// ([`io::ErrorKind::DirectoryNotEmpty`]).
     pub fn create(folder: &Path, captures: Captures) -> io::Result<Self> {
         Self::within(Bounds::default(), folder, captures)
     }
@@ -213,7 +216,8 @@ impl DatasetWriter {
         self.partitions.get_mut(protocol).map_or(Ok(()), |partition| partition.write_group(&self.form))
     }
 
-    /// Writes the gathered rows of the largest partitions, until all gathered rows are within the limit.
+    /// Writes the gathered rows of the largest partitions, until all gathered rows are within the
+    /// limit.
     fn make_room(&mut self) -> io::Result<()> {
         let Bounds { held, group_bytes, .. } = self.form.bounds;
         // Fewer partitions cannot gather as much.
@@ -238,8 +242,8 @@ impl Drop for DatasetWriter {
     }
 }
 
-/// Returns the name of a partition's directory. Characters with a meaning in paths and patterns are escaped in the way
-/// of Hive, by their hexadecimal digits.
+/// Returns the name of a partition's directory. Characters with a meaning in paths and patterns are
+/// escaped in the way of Hive, by their hexadecimal digits.
 fn folder_name(protocol: &str) -> String {
     let mut name = "protocol=".to_owned();
     if protocol.is_empty() {
@@ -290,8 +294,8 @@ mod tests {
         assert_eq!(of, [None, Some("a"), Some("a"), Some("b"), Some("c"), Some("c")]);
     }
 
-    /// Writes `rows` records of `protocols` protocols in turn. Returns the files, the largest size of the gathered rows,
-    /// and the largest number of open files.
+    /// Writes `rows` records of `protocols` protocols in turn. Returns the files, the largest size
+    /// of the gathered rows, and the largest number of open files.
     fn written(bounds: Bounds, protocols: usize, rows: usize) -> (Vec<String>, usize, usize) {
         let folder = tempfile::tempdir().unwrap();
         let mut dataset = DatasetWriter::within(bounds, folder.path(), Captures::default()).unwrap();

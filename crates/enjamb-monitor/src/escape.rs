@@ -1,13 +1,14 @@
 //! The pieces of a line: escaped text, numbers, addresses.
 //!
-//! Text from the wire ends up in logs and on terminals. JSON escapes it by its own rules (RFC 8259, section 7). Text for
-//! people escapes every control character, so that a message can neither draw on a terminal nor begin a line.
+//! Text from the wire ends up in logs and on terminals. JSON escapes it by its own rules (RFC 8259,
+//! section 7). Text for people escapes every control character, so that a message can neither draw
+//! on a terminal nor begin a line.
 
 use std::fmt;
 use std::net::SocketAddr;
 
-/// Appends formatted text. Writing to a `String` does not fail; a `Display` that reports an error has written what it
-/// could.
+/// Appends formatted text. Writing to a `String` does not fail; a `Display` that reports an error
+/// has written what it could.
 pub(crate) fn push(out: &mut impl fmt::Write, arguments: fmt::Arguments<'_>) {
     let _ = out.write_fmt(arguments);
 }
@@ -45,8 +46,8 @@ pub(crate) fn push_counted(number: u64, noun: &str, line: &mut String) {
     line.push_str(if number == 1 { "" } else { "s" });
 }
 
-/// Appends an address as its `Display` writes it. Every record has two of them, so IPv4 addresses are written without the
-/// detour of a `Display`.
+/// Appends an address as its `Display` writes it. Every record has two of them, so IPv4 addresses
+/// are written without the detour of a `Display`.
 pub(crate) fn push_address(address: &SocketAddr, line: &mut String) {
     let SocketAddr::V4(address) = address else { return push(line, format_args!("{address}")) };
     // An octet takes at most three digits and the character after it, a port five digits.
@@ -73,8 +74,8 @@ pub(crate) fn push_address(address: &SocketAddr, line: &mut String) {
     line.push_str(std::str::from_utf8(&text[..end]).unwrap_or_default());
 }
 
-/// Appends the inside of a JSON string (RFC 8259, section 7). DEL and the C1 controls are escaped too, though JSON allows
-/// them.
+/// Appends the inside of a JSON string (RFC 8259, section 7). DEL and the C1 controls are escaped
+/// too, though JSON allows them.
 pub(crate) fn push_json(text: &str, line: &mut String) {
     const SUSPECTS: [bool; 256] = suspects(b"\"\\");
     let is_plain = |byte| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
@@ -98,8 +99,9 @@ pub(crate) fn push_plain(text: &str, line: &mut String) {
     });
 }
 
-/// The bytes that a character to be escaped may begin with: `others`, and the first bytes of control characters. The C1
-/// controls, U+0080 to U+009F, begin with C2 in UTF-8, as some other characters do.
+/// The bytes that a character to be escaped may begin with: `others`, and the first bytes of
+/// control characters. The C1 controls, U+0080 to U+009F, begin with C2 in UTF-8, as some other
+/// characters do.
 const fn suspects(others: &[u8]) -> [bool; 256] {
     let mut suspects = [false; 256];
     let mut byte = 0;
@@ -120,7 +122,8 @@ const fn suspects(others: &[u8]) -> [bool; 256] {
 /// The number of bytes that are checked together.
 const BLOCK: usize = 16;
 
-/// Returns the place of the first suspect. Most text has none, and a block without one takes a few instructions.
+/// Returns the place of the first suspect. Most text has none, and a block without one takes a few
+/// instructions.
 #[inline(always)]
 fn first_suspect(text: &[u8], suspects: &[bool; 256], is_plain: impl Fn(u8) -> bool) -> Option<usize> {
     let (blocks, _) = text.as_chunks::<BLOCK>();
@@ -130,8 +133,8 @@ fn first_suspect(text: &[u8], suspects: &[bool; 256], is_plain: impl Fn(u8) -> b
     text[from..].iter().position(|byte| suspects[usize::from(*byte)]).map(|at| from + at)
 }
 
-/// Copies `text`. A character that begins with a suspect is given to `escape` instead. `is_plain` must be false for every
-/// suspect.
+/// Copies `text`. A character that begins with a suspect is given to `escape` instead. `is_plain`
+/// must be false for every suspect.
 #[inline(always)]
 fn push_runs(
     text: &str,

@@ -1,9 +1,10 @@
 //! The fields of a record: the one table from which every form of a record comes.
 //!
-//! A row of the table is a field: its name, its type, the records that have it, and its meaning. From the rows come the
-//! JSON lines, the columns of the CSV and of the Parquet files, the names that a filter accepts, the fields of a
-//! `tracing` event, and the table in `docs/records.md` ([`field_table`]). Only the text for people is written by hand:
-//! it shows a record, not its fields.
+//! A row of the table is a field: its name, its type, the records that have it, and its meaning.
+//! From the rows come the JSON lines, the columns of the CSV and of the Parquet files, the names
+//! that a filter accepts, the fields of a `tracing` event, and the table in `docs/records.md`
+//! ([`field_table`]). Only the text for people is written by hand: it shows a record, not its
+//! fields.
 
 use std::fmt::Write as _;
 
@@ -96,7 +97,8 @@ pub enum RecordType {
     Error,
 }
 
-/// The type of a field's value. It decides how the value is written and what it may be compared with.
+/// The type of a field's value. It decides how the value is written and what it may be compared
+/// with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FieldType {
@@ -192,7 +194,8 @@ impl RecordType {
     /// All types, in the order of `docs/records.md`.
     pub const ALL: [Self; 5] = [Self::Opened, Self::Ended, Self::Message, Self::Gap, Self::Error];
 
-    /// Returns the value of the field `type`. A connection that opens and one that ends share the type `connection`.
+    /// Returns the value of the field `type`. A connection that opens and one that ends share the
+    /// type `connection`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -203,7 +206,8 @@ impl RecordType {
         }
     }
 
-    /// The name in the table of the documentation, which tells the two records of a connection apart.
+    /// The name in the table of the documentation, which tells the two records of a connection
+    /// apart.
     const fn label(self) -> &'static str {
         match self {
             Self::Opened => "open",
@@ -232,8 +236,8 @@ impl Field {
         contains(self.always(), record) || contains(self.sometimes(), record)
     }
 
-    /// Returns whether a filter may ask for the field. The payload is filled in only after the filter has selected a
-    /// record.
+    /// Returns whether a filter may ask for the field. The payload is filled in only after the
+    /// filter has selected a record.
     #[must_use]
     pub const fn is_filterable(self) -> bool {
         !matches!(self, Self::Payload | Self::PayloadHex | Self::PayloadMore)

@@ -13,13 +13,14 @@
 //!
 //! The units are those of [`enjamb::units`]. Rules:
 //!
-//! * The fields are those of `docs/records.md`. A comparison is false for a record that does not have the field:
-//!   `code != "404"` selects messages that have another code, `!(code == "404")` also those that have none. A field
-//!   alone selects the records that have it.
-//! * `==` and `!=` compare whole texts, byte by byte; `contains` looks for a part; `=~` looks for a match of a regular
-//!   expression, in the syntax of the crate `regex`, which takes time linear in the text.
-//! * Numbers and times are compared by size. `time` is compared with an RFC 3339 time, or with a time of day in UTC, as
-//!   the text form of records shows it: `time >= "21:24:00"`.
+//! * The fields are those of `docs/records.md`. A comparison is false for a record that does not
+//!   have the field: `code != "404"` selects messages that have another code, `!(code == "404")`
+//!   also those that have none. A field alone selects the records that have it.
+//! * `==` and `!=` compare whole texts, byte by byte; `contains` looks for a part; `=~` looks for a
+//!   match of a regular expression, in the syntax of the crate `regex`, which takes time linear in
+//!   the text.
+//! * Numbers and times are compared by size. `time` is compared with an RFC 3339 time, or with a
+//!   time of day in UTC, as the text form of records shows it: `time >= "21:24:00"`.
 //! * `code` is text. If it is a number, it can be compared with a number: `code >= 400`.
 //! * `&&` binds closer than `||`, and `!` closest.
 //!

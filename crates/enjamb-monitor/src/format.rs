@@ -31,8 +31,8 @@ impl Format {
         self.write_within(record, None, line);
     }
 
-    /// Appends `record` and a line feed to `line`. In a text the summary is cut so that the line fits into `columns`
-    /// columns of a terminal; JSON is never cut.
+    /// Appends `record` and a line feed to `line`. In a text the summary is cut so that the line
+    /// fits into `columns` columns of a terminal; JSON is never cut.
     pub fn write_within(self, record: &Record<'_>, columns: Option<usize>, line: &mut String) {
         match self {
             Self::Text { colour } => text::write(record, colour, columns, line),

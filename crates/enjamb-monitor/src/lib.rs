@@ -1,8 +1,8 @@
 //! Records and statistics of framed traffic, and the formats in which they are written. No sockets.
 //!
-//! Three things in one direction. A source, such as a capture or a relay, emits *events* of connections. A watch gives
-//! them to a session for each connection, turns its messages into typed *records*, and counts them. A *writer* turns
-//! records into bytes.
+//! Three things in one direction. A source, such as a capture or a relay, emits *events* of
+//! connections. A watch gives them to a session for each connection, turns its messages into typed
+//! *records*, and counts them. A *writer* turns records into bytes.
 //!
 //! | component | does |
 //! |---|---|

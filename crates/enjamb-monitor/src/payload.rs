@@ -1,15 +1,16 @@
 //! The bytes of messages, kept as long as somebody may want to see them.
 //!
-//! A session reports where its messages lie, not what they contain, and may do so only after more chunks have arrived:
-//! once it has detected the protocol. So the bytes of each side that no message has reached yet are kept, up to a bound:
-//! the number of bytes that are shown of a message, and at least [`KEPT_MIN`].
+//! A session reports where its messages lie, not what they contain, and may do so only after more
+//! chunks have arrived: once it has detected the protocol. So the bytes of each side that no
+//! message has reached yet are kept, up to a bound: the number of bytes that are shown of a
+//! message, and at least [`KEPT_MIN`].
 
 use std::fmt;
 
 use enjamb::Span;
 
-/// The bytes that are kept at least of those that no message has reached. `auto` keeps as many before it knows the
-/// protocol, and they may contain several messages.
+/// The bytes that are kept at least of those that no message has reached. `auto` keeps as many
+/// before it knows the protocol, and they may contain several messages.
 const KEPT_MIN: usize = 64 << 10;
 
 /// The part of a message's bytes that is shown.
@@ -67,8 +68,8 @@ impl fmt::Display for Payload<'_> {
     }
 }
 
-/// Bytes as text from which the bytes can be recovered: `\n`, `\r`, `\t`, `\\`, and `\xNN` for each byte of other control
-/// characters and of invalid UTF-8.
+/// Bytes as text from which the bytes can be recovered: `\n`, `\r`, `\t`, `\\`, and `\xNN` for each
+/// byte of other control characters and of invalid UTF-8.
 struct Escaped<'a>(&'a [u8]);
 
 impl fmt::Display for Escaped<'_> {
@@ -146,7 +147,8 @@ impl Kept {
         self.reported = self.reported.max(span.end());
     }
 
-    /// Keeps the bytes of `fed`, after the session has been fed them, that a later message may need.
+    /// Keeps the bytes of `fed`, after the session has been fed them, that a later message may
+    /// need.
     pub(crate) fn keep(&mut self, fed: Fed<'_>) {
         if let Some(passed) = self.reported.checked_sub(self.offset) {
             let passed = usize::try_from(passed).unwrap_or(usize::MAX).min(self.bytes.len());
@@ -159,7 +161,8 @@ impl Kept {
         self.extend(fed, self.limit.max(KEPT_MIN));
     }
 
-    /// Appends the bytes of `fed` that follow the kept ones, up to `length` bytes in all. After a gap none do.
+    /// Appends the bytes of `fed` that follow the kept ones, up to `length` bytes in all. After a
+    /// gap none do.
     fn extend(&mut self, fed: Fed<'_>, length: usize) {
         let end = self.offset + self.bytes.len() as u64;
         let Some(from) = end.checked_sub(fed.offset).and_then(|from| usize::try_from(from).ok()) else { return };
@@ -173,7 +176,8 @@ impl Kept {
 mod tests {
     use super::*;
 
-    /// The bytes shown of the message `span` that is reported while the chunk at offset `at` is fed.
+    /// The bytes shown of the message `span` that is reported while the chunk at offset `at` is
+    /// fed.
     fn shown(kept: &mut Kept, span: (u64, u64), at: u64, bytes: &[u8]) -> Vec<u8> {
         kept.of(Span::between(span.0, span.1), Fed { offset: at, bytes }).to_vec()
     }

@@ -1,7 +1,8 @@
 //! Records: one for each connection, message, error or gap.
 //!
-//! A record borrows what it describes, so making one costs nothing. A writer receives its fields as typed values, in
-//! the order of [`Field::ALL`]; nothing is turned into text before a writer needs text.
+//! A record borrows what it describes, so making one costs nothing. A writer receives its fields as
+//! typed values, in the order of [`Field::ALL`]; nothing is turned into text before a writer needs
+//! text.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -108,7 +109,8 @@ pub enum Value<'a> {
     Time(Time),
     /// An IP address and a port.
     Address(&'a SocketAddr),
-    /// A line of text that is formatted when it is written. It may hold anything that came from the wire.
+    /// A line of text that is formatted when it is written. It may hold anything that came from the
+    /// wire.
     Line(&'a dyn fmt::Display),
     /// The first bytes of a message.
     Payload(Payload<'a>),

@@ -1,7 +1,8 @@
 //! Statistics: messages, bytes and errors by side and kind, latency, and how the streams were cut.
 //!
-//! Every message and every chunk is counted, so counting is additions in small arrays: a kind has a number, sizes are
-//! counted in powers of two, and only messages that are not `ok` are looked up by their words.
+//! Every message and every chunk is counted, so counting is additions in small arrays: a kind has a
+//! number, sizes are counted in powers of two, and only messages that are not `ok` are looked up by
+//! their words.
 
 mod connections;
 mod distribution;
@@ -93,8 +94,9 @@ impl Default for SideStatistics {
 }
 
 impl Statistics {
-    /// Creates counters of selected messages. Chunks are not counted, since a chunk belongs to no message in particular.
-    /// Bytes are those of the messages, and connections those that have a selected record.
+    /// Creates counters of selected messages. Chunks are not counted, since a chunk belongs to no
+    /// message in particular. Bytes are those of the messages, and connections those that have a
+    /// selected record.
     #[must_use]
     pub fn of_selected() -> Self {
         Self { whole_streams: false, ..Self::default() }
@@ -127,11 +129,6 @@ impl Statistics {
         self.connections.panicked += 1;
     }
 
-    /// Counts a connection that is watched no longer, and whose end is not known.
-    pub(crate) fn abandoned(&mut self) {
-        self.connections.over += 1;
-    }
-
     pub(crate) fn chunk(&mut self, time: Time, side: Side, bytes: u64, messages: u64) {
         if !self.whole_streams {
             return;
@@ -149,7 +146,8 @@ impl Statistics {
         seen.missing = seen.missing.saturating_add(missing);
     }
 
-    /// Counts a message of the kind `kind`, complete at `time`. `latency` is its latency and the kind of its request.
+    /// Counts a message of the kind `kind`, complete at `time`. `latency` is its latency and the
+    /// kind of its request.
     pub(crate) fn message(
         &mut self,
         message: &Message<'_>,
@@ -222,7 +220,8 @@ impl Statistics {
         self.sides[side.index()].bytes
     }
 
-    /// Makes these the counters of one of several workers, to be merged by [`of_parts`](Self::of_parts).
+    /// Makes these the counters of one of several workers, to be merged by
+    /// [`of_parts`](Self::of_parts).
     #[must_use]
     pub fn as_part(mut self) -> Self {
         self.errors.widen();
@@ -230,15 +229,15 @@ impl Statistics {
         self
     }
 
-    /// Begins step `step` of work that several workers share. A worker does its steps in their order, and each step is
-    /// done by one worker.
+    /// Begins step `step` of work that several workers share. A worker does its steps in their
+    /// order, and each step is done by one worker.
     pub fn step(&mut self, step: u64) {
         self.step = step;
     }
 
-    /// Merges the counters of several workers into those that one worker would have after all steps. [Adding](Self::add)
-    /// the parts instead may count other kinds apart, if there are too many. Exact as long as no part has seen more than
-    /// 4096 kinds of one side, or errors.
+    /// Merges the counters of several workers into those that one worker would have after all
+    /// steps. [Adding](Self::add) the parts instead may count other kinds apart, if there are too
+    /// many. Exact as long as no part has seen more than 4096 kinds of one side, or errors.
     #[must_use]
     pub fn of_parts(parts: &[Self]) -> Self {
         let mut all = Self::default();
@@ -272,8 +271,8 @@ impl Statistics {
         self.summarize(false)
     }
 
-    /// Returns the [`summary`](Self::summary) with the histograms of its quantiles, from which the quantiles of several
-    /// summaries can be computed.
+    /// Returns the [`summary`](Self::summary) with the histograms of its quantiles, from which the
+    /// quantiles of several summaries can be computed.
     #[must_use]
     pub fn summary_with_histograms(&self) -> Summary {
         self.summarize(true)

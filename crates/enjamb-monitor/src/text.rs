@@ -1,7 +1,8 @@
 //! A record as a line for people.
 //!
-//! Fields are aligned in columns as far as they fit. The latency and the cuts of a message come last and stay visible on
-//! a terminal: if the line is too long, the summary is cut. The bytes of a message follow on lines of their own.
+//! Fields are aligned in columns as far as they fit. The latency and the cuts of a message come
+//! last and stay visible on a terminal: if the line is too long, the summary is cut. The bytes of a
+//! message follow on lines of their own.
 
 use enjamb::{Message, Outcome, Side, Time};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -34,7 +35,8 @@ const HEX_BYTES: usize = 16;
 /// The indent of the lines with a message's bytes.
 const INDENT: &str = "      ";
 
-/// Appends `record` and a line feed. The summary of a message is cut so that the line fits into `columns`.
+/// Appends `record` and a line feed. The summary of a message is cut so that the line fits into
+/// `columns`.
 pub(crate) fn write(record: &Record<'_>, colour: bool, columns: Option<usize>, line: &mut String) {
     let begin = line.len();
     let mut line = Line { line, begin, colour };

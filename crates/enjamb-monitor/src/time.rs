@@ -55,8 +55,9 @@ fn digits(to: &mut [u8], mut number: u32) {
     }
 }
 
-/// Returns year, month and day of the Gregorian calendar, `days` days after the beginning of 1970. Years begin in March
-/// here, so that the leap day is the last of its year, and repeat in cycles of 400 years.
+/// Returns year, month and day of the Gregorian calendar, `days` days after the beginning of 1970.
+/// Years begin in March here, so that the leap day is the last of its year, and repeat in cycles of
+/// 400 years.
 const fn date(days: u64) -> (u64, u64, u64) {
     const CYCLE: u64 = 400 * 365 + 97;
     // From 0000-03-01 to 1970-01-01.
@@ -78,7 +79,8 @@ impl fmt::Display for Rfc3339 {
     }
 }
 
-/// Appends a duration for people, from microseconds to hours, with three digits. Digits are cut off, not rounded.
+/// Appends a duration for people, from microseconds to hours, with three digits. Digits are cut
+/// off, not rounded.
 pub(crate) fn push_duration(micros: u64, line: &mut String) {
     let (unit, name) = match micros {
         0..1_000 => (1, " us"),

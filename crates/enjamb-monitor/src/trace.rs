@@ -1,9 +1,9 @@
 //! Records as events of `tracing`, for other subscribers.
 //!
-//! The event of a record has the target [`TARGET`], the level `INFO` and the fields of the schema: those that the record
-//! has are set, the others are not. There is no span for a connection: a span costs more than an event, and the event
-//! has the number of the connection. enjamb's own logs are written from the records themselves, by
-//! [`Format`](crate::Format).
+//! The event of a record has the target [`TARGET`], the level `INFO` and the fields of the schema:
+//! those that the record has are set, the others are not. There is no span for a connection: a span
+//! costs more than an event, and the event has the number of the connection. enjamb's own logs are
+//! written from the records themselves, by [`Format`](crate::Format).
 
 use tracing::field::{DisplayValue, display};
 
@@ -13,8 +13,8 @@ use crate::record::{Record, Value};
 /// The target of the events that are records.
 pub const TARGET: &str = "enjamb::record";
 
-/// Emits an event for `record`. Without a subscriber this is a check of one flag; with one, the fields are passed
-/// unformatted.
+/// Emits an event for `record`. Without a subscriber this is a check of one flag; with one, the
+/// fields are passed unformatted.
 pub fn emit(record: &Record<'_>) {
     macro_rules! emit_event {
         ($($field:ident $name:literal $type:ident always $always:tt sometimes $sometimes:tt $meaning:literal;)*) => {

@@ -20,12 +20,12 @@ pub use crate::watch::watched::Watched;
 /// Opens a session for a connection.
 pub type Opener = Arc<dyn Fn(&Connection) -> Box<dyn Session> + Send + Sync>;
 
-/// The requests of all connections of a [`Watch`] that may wait for their answers: 24 MiB. Beyond, the oldest quarter is
-/// forgotten at once, and their answers have no latency.
+/// The requests of all connections of a [`Watch`] that may wait for their answers: 24 MiB. Beyond,
+/// the oldest quarter is forgotten at once, and their answers have no latency.
 const WAITING_TOTAL_MAX: usize = 1 << 20;
 
-/// All connections of a source under watch: the tap that opens a session for each connection, writes what happens as
-/// records, and counts it.
+/// All connections of a source under watch: the tap that opens a session for each connection,
+/// writes what happens as records, and counts it.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -82,7 +82,8 @@ impl<O: Output> Watch<O> {
         }
     }
 
-    /// Counts only the records that `output` wants, and not whole streams: see [`Statistics::of_selected`].
+    /// Counts only the records that `output` wants, and not whole streams: see
+    /// [`Statistics::of_selected`].
     #[must_use]
     pub fn selecting(mut self) -> Self {
         self.statistics = Statistics::of_selected();
@@ -101,7 +102,8 @@ impl<O: Output> Watch<O> {
         &self.statistics
     }
 
-    /// Counts as one of several workers: see [`Statistics::as_part`]. To be called after [`selecting`](Self::selecting).
+    /// Counts as one of several workers: see [`Statistics::as_part`]. To be called after
+    /// [`selecting`](Self::selecting).
     #[must_use]
     pub fn sharing(mut self) -> Self {
         self.statistics = self.statistics.as_part();
@@ -215,7 +217,8 @@ mod tests {
         let ends = (([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 2).into());
         let connection = |number| Connection { number, client: ends.0, server: ends.1 };
         let ping = |bytes| Event::Chunk { side: Side::Client, bytes };
-        // Three requests on each of three connections: the ninth is one too many, and two are forgotten.
+        // Three requests on each of three connections: the ninth is one too many, and two are
+        // forgotten.
         for number in 1..=3 {
             watch.event(&connection(number), Time::default(), Event::Open);
         }

@@ -6,8 +6,8 @@ use enjamb::{Connection, Ending, Event, Message, Outcome, Session, Side, Span, T
 use enjamb_monitor::{Format, Record, Statistics, Watch};
 use serde_json::{Value, json};
 
-/// A protocol whose messages are chunks. It panics at a chunk `panic`, at a gap of 13 bytes, at a close by reset, and
-/// when it is opened for a client with port 13.
+/// A protocol whose messages are chunks. It panics at a chunk `panic`, at a gap of 13 bytes, at a
+/// close by reset, and when it is opened for a client with port 13.
 struct Fragile([u64; 2]);
 
 impl Session for Fragile {

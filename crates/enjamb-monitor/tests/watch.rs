@@ -89,7 +89,8 @@ fn a_message_is_written_as_the_schema_says() {
     assert_eq!(end["duration_us"], 1000);
 }
 
-/// Under `auto` a session keeps the first bytes until it knows what they are. The message was complete before that.
+/// Under `auto` a session keeps the first bytes until it knows what they are. The message was
+/// complete before that.
 #[test]
 fn a_message_that_is_reported_late_has_the_time_of_its_last_byte_and_the_name_of_its_protocol() {
     let acts = [
@@ -411,7 +412,8 @@ fn a_line_is_cut_to_the_terminal_in_its_summary() {
     }
 }
 
-/// More kinds and errors than are counted apart, on several connections at a time: the first ones are counted apart.
+/// More kinds and errors than are counted apart, on several connections at a time: the first ones
+/// are counted apart.
 #[test]
 fn statistics_of_parts_are_those_of_the_whole() {
     let open = || {

@@ -127,6 +127,7 @@ impl Conversation {
             let sides = if event == Event::Done { Some(lock(&self.progress).account.open_sides()) } else { None };
             let ends = sides.into_iter().flatten().map(|side| Event::Close { side, ending: Ending::Lost });
             for step in ends.chain([event]) {
+                let is_whole = event != Event::Done || step == Event::Done;
                 let result = match Call::of(&step) {
                     None => Ok(()),
                     Some(call) => {
@@ -142,7 +143,6 @@ impl Conversation {
                         }
                     }
                 };
-                let is_whole = step == event;
                 self.count(time, step, is_whole, handler.as_ref(), messages, &result, shared);
                 if let Err(error) = result {
                     self.fail(time, &error, shared);

@@ -2,12 +2,12 @@
 //!
 //! A call copies the messages that the session emits. No lock is held meanwhile.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use enjamb::units::format_duration;
 use enjamb::{Event, Message, Session};
+use enjamb_isolate::catch_panic;
 use enjamb_protocols::Protocol;
 
 use crate::messages::{MESSAGES_PER_CALL_MAX, MessageBuffer, TEXT_PER_CALL_MAX};
@@ -128,15 +128,10 @@ impl Handler {
 
 /// Runs one call. A session that panicked is not called again, so that it does not matter what state it is in.
 fn guarded<T>(call: Call, run: impl FnOnce() -> T) -> Result<T, HandlerError> {
-    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| HandlerError::Panicked { call, message: panic_message(panic) })
-}
-
-fn panic_message(panic: Box<dyn Any + Send>) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    if text.is_none() {
-        // Its destructor is foreign code too, and may panic.
+    catch_panic(AssertUnwindSafe(run)).map_err(|panic| {
+        let message = panic.message().to_owned();
+        // The destructor of the payload is foreign code too, and may panic.
         std::mem::forget(panic);
-    }
-    text.unwrap_or_else(|| "a panic without a message".to_owned())
+        HandlerError::Panicked { call, message }
+    })
 }

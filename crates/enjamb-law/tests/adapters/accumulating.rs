@@ -71,16 +71,16 @@ fn the_returned_rest_is_checked() {
     // A chunk that is returned whole without an event would never be taken.
     let violation =
         total(&lines(|chunk, rest| if rest.is_empty() { chunk } else { rest }), &stream(b"a"), &[]).unwrap_err();
-    assert_eq!(violation.verdict, "it left bytes in the chunk and said nothing: no call will ever take them");
+    assert_eq!(violation.verdict, "it left bytes in the chunk and emitted nothing: no call will ever take them");
     let violation = total(&lines(|chunk, _| &chunk[..chunk.len() / 2]), &stream(b"ab\ncd"), &[]).unwrap_err();
-    assert_eq!(violation.verdict, "it hands back 1 bytes that are not the end of the 2 it was given");
+    assert_eq!(violation.verdict, "it returns 1 bytes that are not the end of the 2 it was given");
     let violation = total(&lines(|_, _| b"longer than the chunk"), &stream(b"\n"), &[]).unwrap_err();
-    assert_eq!(violation.verdict, "it hands back 21 bytes that are not the end of the 1 it was given");
+    assert_eq!(violation.verdict, "it returns 21 bytes that are not the end of the 1 it was given");
     // An event comes with the whole chunk as its rest.
     let violation =
         total(&lines(|chunk, rest| if chunk.starts_with(b"\n") { chunk } else { rest }), &stream(b"\n"), &[])
             .unwrap_err();
-    assert_eq!(violation.verdict, "it went on for ever: it was stopped after it had said 81 things of 1 bytes");
+    assert_eq!(violation.verdict, "it does not end: it was stopped after 81 outputs from 1 bytes");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The columns of a dataset, and records as typed values in them.
 //!
-//! The columns follow from the table of fields: a field is one column, but for a time and an address, which are two, and
-//! for the protocol, which is the partition that a file is in. The first column, `capture`, is not a field: only the
-//! writer knows it.
+//! The columns follow from the table of fields: a field is one column, but for a time and an
+//! address, which are two, and for the protocol, which is the partition that a file is in. The
+//! first column, `capture`, is not a field: only the writer knows it.
 
 use std::sync::Arc;
 use std::sync::LazyLock;
@@ -32,7 +32,8 @@ pub(super) enum Kind {
     Integer,
     /// A number of up to 31 bits.
     Small,
-    /// Microseconds since the beginning of 1970, in UTC. Some engines read no timestamps with nanoseconds.
+    /// Microseconds since the beginning of 1970, in UTC. Some engines read no timestamps with
+    /// nanoseconds.
     Timestamp,
 }
 
@@ -108,8 +109,8 @@ pub(super) enum Values {
 #[derive(Clone, Debug)]
 pub(super) struct Cells {
     pub(super) values: Values,
-    /// For a column whose values may be absent: 1 for each row that has a value, 0 for each that has none. These are the
-    /// definition levels of Parquet.
+    /// For a column whose values may be absent: 1 for each row that has a value, 0 for each that
+    /// has none. These are the definition levels of Parquet.
     pub(super) levels: Option<Vec<i16>>,
 }
 
@@ -152,8 +153,8 @@ impl Table {
         self.rows += 1;
     }
 
-    /// Appends the row of `from` that `at` is at, and moves `at` to the next one. The column `capture` is set to
-    /// `capture`.
+    /// Appends the row of `from` that `at` is at, and moves `at` to the next one. The column
+    /// `capture` is set to `capture`.
     pub(super) fn push_row(&mut self, from: &Self, at: &mut Cursor, capture: Option<&str>) {
         let mut row = Row { table: self, column: CAPTURE };
         if let Some(capture) = capture {

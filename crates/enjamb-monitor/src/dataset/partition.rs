@@ -1,7 +1,8 @@
 //! The files of one partition.
 //!
-//! Rows are gathered by column until a row group is full, since Parquet writes one column of it after the other. A row
-//! group is limited in rows and in bytes. A file is limited in row groups, and so is the footer that its writer keeps.
+//! Rows are gathered by column until a row group is full, since Parquet writes one column of it
+//! after the other. A row group is limited in rows and in bytes. A file is limited in row groups,
+//! and so is the footer that its writer keeps.
 
 use std::fs::File;
 use std::io;
@@ -55,7 +56,8 @@ impl Form {
             let mut properties = WriterProperties::builder()
                 .set_compression(Compression::LZ4_RAW)
                 .set_key_value_metadata(Some(vec![KeyValue::new("enjamb.dataset".to_owned(), "1".to_owned())]));
-            // These grow from row to row: a dictionary would not find a value twice, and the differences are small.
+            // These grow from row to row: a dictionary would not find a value twice, and the
+            // differences are small.
             for name in ["time", "offset"] {
                 let path = || ColumnPath::new(vec![name.to_owned()]);
                 properties = properties
@@ -74,7 +76,8 @@ struct Part {
     groups: usize,
 }
 
-/// The files of one partition, written one after the other. Each has another name until all are whole.
+/// The files of one partition, written one after the other. Each has another name until all are
+/// whole.
 pub(super) struct Partition {
     folder: PathBuf,
     gathered: Table,

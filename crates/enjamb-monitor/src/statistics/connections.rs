@@ -17,7 +17,7 @@ const ENDINGS: [Ending; 3] = [Ending::Closed, Ending::Reset, Ending::Lost];
 #[derive(Clone, Debug)]
 pub(super) struct Connections {
     pub(super) opened: u64,
-    /// Connections that have ended, or are watched no longer.
+    /// Connections that have ended.
     pub(super) over: u64,
     pub(super) panicked: u64,
     /// By the client's ending and the server's.
@@ -105,8 +105,8 @@ impl Connections {
     }
 }
 
-/// The order of connections: those that lasted longest come first. Of two that lasted equally long, the one that was
-/// opened first comes first, whichever ended first.
+/// The order of connections: those that lasted longest come first. Of two that lasted equally long,
+/// the one that was opened first comes first, whichever ended first.
 fn rank(duration_us: u64, connection: &Connection) -> (Reverse<u64>, u64) {
     (Reverse(duration_us), connection.number)
 }

@@ -4,7 +4,8 @@ use hdrhistogram::Histogram;
 
 use crate::statistics::summary::{Bucket, NoneOneSeveral, Quantiles};
 
-/// The number of buckets: 0, 1, 2, 3 to 4, 5 to 8, and so on. The last one takes everything above 2^40.
+/// The number of buckets: 0, 1, 2, 3 to 4, 5 to 8, and so on. The last one takes everything above
+/// 2^40.
 const BUCKETS: usize = 43;
 
 /// Sizes in powers of two: 0, 1, 2, 3 to 4, 5 to 8, 9 to 16, and so on. Exact, and cheap to count.
@@ -78,19 +79,22 @@ const SMALL: usize = 128;
 
 /// A histogram of numbers to a few significant digits. It grows with the largest number.
 ///
-/// Finding the place of a value in an HDR histogram takes longer than everything else that is counted of a message. But
-/// most messages are small, and the answers in one packet to requests in one packet all took the same time: small values
-/// have their own counters, and a repeated value is added in one step.
+/// Finding the place of a value in an HDR histogram takes longer than everything else that is
+/// counted of a message. But most messages are small, and the answers in one packet to requests in
+/// one packet all took the same time: small values have their own counters, and a repeated value is
+/// added in one step.
 #[derive(Clone, Debug)]
 pub(super) struct Spread {
     small: Box<[u64; SMALL]>,
-    /// The last value that was not small, and how often it was seen since it was last added to the histogram.
+    /// The last value that was not small, and how often it was seen since it was last added to the
+    /// histogram.
     last: (u64, u64),
     histogram: Histogram<u64>,
     highest: u64,
 }
 
-/// The beginnings of the buckets of latencies within a decade: about equally wide on a logarithmic scale.
+/// The beginnings of the buckets of latencies within a decade: about equally wide on a logarithmic
+/// scale.
 const STEPS: [u64; 6] = [10, 15, 22, 33, 47, 68];
 
 impl Spread {
@@ -146,7 +150,8 @@ impl Spread {
 
     /// The quantiles, and with `histogram` the histogram too. `None` if there are no values.
     ///
-    /// The histogram has the greatest value of each bucket of the HDR histogram, which is what the quantiles are.
+    /// The histogram has the greatest value of each bucket of the HDR histogram, which is what the
+    /// quantiles are.
     pub(super) fn quantiles(&self, with_histogram: bool) -> Option<Quantiles> {
         if self.is_empty() {
             return None;

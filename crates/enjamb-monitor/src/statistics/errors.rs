@@ -7,7 +7,8 @@ use enjamb::{Message, Outcome, Side};
 use crate::statistics::limits::{ERRORS_MAX, OTHER, PART_MAX};
 use crate::statistics::summary::ErrorCount;
 
-/// The errors that are compared one by one before the words are hashed. Most traffic has one or two.
+/// The errors that are compared one by one before the words are hashed. Most traffic has one or
+/// two.
 const COMPARED_MAX: usize = 4;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -80,7 +81,8 @@ impl Errors {
         more.list.iter().for_each(|counted| self.count(counted.clone()));
     }
 
-    /// The counts of all parts, as one worker would have counted them: the errors that were seen first are counted apart.
+    /// The counts of all parts, as one worker would have counted them: the errors that were seen
+    /// first are counted apart.
     pub(super) fn of_parts(parts: &[&Self]) -> Self {
         let mut errors: Vec<&Counted> = parts.iter().flat_map(|part| &part.list).collect();
         errors.sort_by_key(|counted| counted.first);

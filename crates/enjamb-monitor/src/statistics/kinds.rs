@@ -1,4 +1,5 @@
-//! Counts of the kinds of messages. A kind has a number, so that it is looked up once for a message.
+//! Counts of the kinds of messages. A kind has a number, so that it is looked up once for a
+//! message.
 
 use enjamb::Outcome;
 
@@ -103,8 +104,8 @@ impl Kinds {
         }
     }
 
-    /// The counts of all parts, as one worker would have counted them: the kinds that were seen first are counted apart.
-    /// Exact if no part saw more than [`PART_MAX`].
+    /// The counts of all parts, as one worker would have counted them: the kinds that were seen
+    /// first are counted apart. Exact if no part saw more than [`PART_MAX`].
     pub(super) fn of_parts(parts: &[&Self]) -> Self {
         let mut kinds: Vec<&Kind> = parts.iter().flat_map(|part| &part.list).collect();
         // Stable: the kinds of one step belong to one part, which saw them in this order.

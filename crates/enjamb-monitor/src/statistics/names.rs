@@ -1,8 +1,9 @@
 //! Numbers for names that are seen again and again.
 //!
-//! There are millions of messages and a few kinds, so the counters of a kind must be found without hashing its name each
-//! time. Two words and the length hold a name of up to 16 bytes exactly. So a small table finds a name that was seen
-//! before by comparing three numbers; the hash map behind it holds all names.
+//! There are millions of messages and a few kinds, so the counters of a kind must be found without
+//! hashing its name each time. Two words and the length hold a name of up to 16 bytes exactly. So a
+//! small table finds a name that was seen before by comparing three numbers; the hash map behind it
+//! holds all names.
 
 use std::collections::HashMap;
 
@@ -60,8 +61,8 @@ impl Names {
 }
 
 impl Short {
-    /// Takes the first and the last bytes of a name, which meet or overlap: with the length they are the whole name.
-    /// `None`: the name is too long.
+    /// Takes the first and the last bytes of a name, which meet or overlap: with the length they
+    /// are the whole name. `None`: the name is too long.
     #[inline]
     fn of(name: &[u8]) -> Option<Self> {
         let length = name.len();

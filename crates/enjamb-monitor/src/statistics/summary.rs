@@ -1,7 +1,8 @@
 //! The summary: what was counted, as plain data.
 //!
-//! The JSON record of type `summary`, the tables for people and the HTML report are all made from these types, so they
-//! cannot differ. A count that is 0 is there; a value that does not exist (a latency, if nothing was answered) is absent.
+//! The JSON record of type `summary`, the tables for people and the HTML report are all made from
+//! these types, so they cannot differ. A count that is 0 is there; a value that does not exist (a
+//! latency, if nothing was answered) is absent.
 
 use enjamb::{Ending, Outcome, Side, Time};
 use serde::{Serialize, Serializer};
@@ -220,7 +221,8 @@ pub struct Quantiles {
     pub p999: u64,
     /// The largest value.
     pub max: u64,
-    /// Values and how often each was seen, if asked for: the quantiles of several summaries can be computed from these.
+    /// Values and how often each was seen, if asked for: the quantiles of several summaries can be
+    /// computed from these.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub histogram: Option<Vec<(u64, u64)>>,
 }

@@ -1,4 +1,5 @@
-//! The bookkeeping of one connection: what each side sent, where its chunks begin, and which requests wait for an answer.
+//! The bookkeeping of one connection: what each side sent, where its chunks begin, and which
+//! requests wait for an answer.
 
 use std::collections::VecDeque;
 
@@ -9,7 +10,8 @@ use crate::record::{SideTotal, micros};
 use crate::statistics::{KindId, Statistics};
 use crate::watch::waiting::Waiting;
 
-/// The chunks of one message whose places are kept. Those beyond are counted as cuts of it, but have no place.
+/// The chunks of one message whose places are kept. Those beyond are counted as cuts of it, but
+/// have no place.
 const CHUNKS_MAX: usize = 1 << 12;
 
 /// Everything of a connection but its session.
@@ -31,8 +33,9 @@ pub(super) struct SideAccount {
     pub(super) offset: u64,
     /// The end of the last message.
     pub(super) reported: u64,
-    /// The chunks that no message has reached yet: their beginning and their time. The newest is kept here and not with
-    /// the others, since mostly there is no other one, and then no other memory is touched.
+    /// The chunks that no message has reached yet: their beginning and their time. The newest is
+    /// kept here and not with the others, since mostly there is no other one, and then no other
+    /// memory is touched.
     newest: Option<(u64, Time)>,
     chunks: VecDeque<(u64, Time)>,
     /// The number of further chunks, and the time of the last of them.
@@ -64,8 +67,9 @@ impl SideAccount {
         self.total.bytes += length;
     }
 
-    /// Returns the number of chunks that begin inside the message, and the time of the chunk with its last byte. A
-    /// session may report a message late: when it has detected the protocol, or where a gap ends.
+    /// Returns the number of chunks that begin inside the message, and the time of the chunk with
+    /// its last byte. A session may report a message late: when it has detected the protocol, or
+    /// where a gap ends.
     fn place(&mut self, span: Span) -> (u64, Time) {
         let mut cuts = 0;
         while let Some((start, time)) = self.chunks.front().copied().or(self.newest)
@@ -111,7 +115,8 @@ impl Account {
         }
     }
 
-    /// Returns the first bytes of a message that was just reported, while the chunk of a side was fed.
+    /// Returns the first bytes of a message that was just reported, while the chunk of a side was
+    /// fed.
     pub(super) fn payload<'s>(
         &'s mut self,
         message: &Message<'_>,
@@ -173,7 +178,8 @@ mod tests {
                 reported = span.end();
                 let cuts = all.iter().filter(|(start, _)| (span.offset + 1..reported).contains(start)).count();
                 let last = all.iter().rfind(|(start, _)| *start < reported).expect("a chunk was fed");
-                // Chunks beyond the limit are all counted for the message, also the one that begins where it ends.
+                // Chunks beyond the limit are all counted for the message, also the one that begins
+                // where it ends.
                 let beyond = u64::from(chunks.len() > CHUNKS_MAX);
                 let expected = (cuts as u64 + beyond, Time::from_nanos(last.1.nanos() + beyond));
                 assert_eq!(account.place(span), expected, "the message at {}", span.offset);

@@ -6,8 +6,8 @@ use crate::record::Record;
 ///
 /// A closure that takes a record is an output that wants all of them.
 pub trait Output {
-    /// Returns whether this record is wanted. A record that is not wanted is neither written nor counted. The payload of
-    /// a message is not filled in yet.
+    /// Returns whether this record is wanted. A record that is not wanted is neither written nor
+    /// counted. The payload of a message is not filled in yet.
     fn wants(&mut self, record: &Record<'_>) -> bool {
         let _ = record;
         true

@@ -5,8 +5,8 @@ use enjamb::{Ending, Message, Outcome, Session, Side, Span};
 /// The reason of the messages that stand for bytes after a panic.
 const REASON: &str = "its session panicked";
 
-/// Parses nothing. What no message has claimed is one message of kind `unparsed` for each side, up to each gap and to
-/// the end of the stream.
+/// Parses nothing. What no message has claimed is one message of kind `unparsed` for each side, up
+/// to each gap and to the end of the stream.
 pub(super) struct Unparsed {
     protocol: String,
     sides: [Rest; 2],

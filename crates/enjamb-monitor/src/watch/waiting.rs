@@ -6,8 +6,8 @@ use enjamb::Time;
 
 use crate::statistics::KindId;
 
-/// The requests of one connection that may wait. The oldest is forgotten for the next one, and its answer has no
-/// latency.
+/// The requests of one connection that may wait. The oldest is forgotten for the next one, and its
+/// answer has no latency.
 const WAITING_MAX: usize = 1 << 16;
 
 /// The capacity below which a queue is not made smaller.

@@ -15,16 +15,17 @@ use crate::watch::waiting::Waiting;
 
 /// One connection under watch, for a source that keeps its connections apart.
 ///
-/// A session that panics costs its own connection only. An error record names the connection, [`Statistics`] counts it,
-/// and the connection goes on: its bytes, gaps and endings are counted, and its bytes are messages of kind `unparsed`.
+/// A session that panics costs its own connection only. An error record names the connection,
+/// [`Statistics`] counts it, and the connection goes on: its bytes, gaps and endings are counted,
+/// and its bytes are messages of kind `unparsed`.
 pub struct Watched {
     connection: Connection,
     session: Box<dyn Session>,
     account: Account,
 }
 
-/// A connection that has not sent anything yet, and has no session. A port scan opens a million of them, so it holds only
-/// what cannot be made later.
+/// A connection that has not sent anything yet, and has no session. A port scan opens a million of
+/// them, so it holds only what cannot be made later.
 pub(super) struct Pending {
     opened: Time,
     /// Something of the connection was wanted, so the connection is counted.
@@ -60,8 +61,8 @@ impl Pending {
     }
 }
 
-/// Runs `work` of a session, and returns its panic. What it has borrowed is thrown away after a panic, or good in any state:
-/// the session is replaced, and counts are counts.
+/// Runs `work` of a session, and returns its panic. What it has borrowed is thrown away after a
+/// panic, or good in any state: the session is replaced, and counts are counts.
 fn caught<R>(work: impl FnOnce() -> R) -> Result<R, Panic> {
     catch_panic(AssertUnwindSafe(work))
 }
@@ -104,7 +105,8 @@ impl Watched {
         self
     }
 
-    /// Receives an event of the connection, which is open already. Nothing comes after [`Event::Done`].
+    /// Receives an event of the connection, which is open already. Nothing comes after
+    /// [`Event::Done`].
     pub fn event(&mut self, time: Time, event: Event<'_>, statistics: &mut Statistics, out: &mut dyn Output) {
         match event {
             Event::Open => {}
@@ -113,18 +115,6 @@ impl Watched {
             Event::Close { side, ending } => self.close(time, side, ending, statistics, out),
             Event::Done => self.done(time, statistics, out),
         }
-    }
-
-    /// Stops watching before the connection has ended.
-    pub fn abandon(self, statistics: &mut Statistics) {
-        if self.account.counted {
-            statistics.abandoned();
-        }
-    }
-
-    /// Returns the connection that is watched.
-    pub fn connection(&self) -> &Connection {
-        &self.connection
     }
 
     /// The requests that wait for their answers.
@@ -195,8 +185,8 @@ impl Watched {
         [self.account.sides[0].offset, self.account.sides[1].offset]
     }
 
-    /// Calls the session, writes and counts its messages, and returns their number. `fed` is the chunk or the gap that
-    /// it is fed, and `before` has the offsets of both sides before that.
+    /// Calls the session, writes and counts its messages, and returns their number. `fed` is the
+    /// chunk or the gap that it is fed, and `before` has the offsets of both sides before that.
     fn call(
         &mut self,
         call: Call<'_>,
@@ -244,8 +234,8 @@ impl Watched {
         });
     }
 
-    /// Puts a session that parses nothing in the place of one that panicked. `before` has the offsets of both sides
-    /// before the call.
+    /// Puts a session that parses nothing in the place of one that panicked. `before` has the
+    /// offsets of both sides before the call.
     fn replace(
         &mut self,
         panic: &Panic,
@@ -256,7 +246,8 @@ impl Watched {
     ) {
         let Self { connection, session, account } = self;
         account.panicked(connection, time, panic, statistics, out);
-        // The session may panic here too: then the protocol has no name, and what it holds is leaked or gone.
+        // The session may panic here too: then the protocol has no name, and what it holds is
+        // leaked or gone.
         let protocol = caught(|| session.protocol().to_owned()).unwrap_or_default();
         let rest = |side: usize| Rest { start: account.sides[side].reported, fed: before[side] };
         let broken = std::mem::replace(session, Box::new(Unparsed::new(protocol, [rest(0), rest(1)])));

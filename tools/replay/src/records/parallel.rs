@@ -1,17 +1,19 @@
 //! `--jobs`: sessions on several threads, with the same output as on one.
 //!
-//! One thread reads packets and reassembles streams. That is by far the smaller part of the work, and its
-//! limits cover all connections together, so its results must not depend on the number of workers. An event
-//! for a tap is a *step*, and steps are numbered. Each step goes to the worker that its connection belongs
-//! to. A worker has sessions, records and statistics of its own.
+//! One thread reads packets and reassembles streams. That is by far the smaller part of the work,
+//! and its limits cover all connections together, so its results must not depend on the number of
+//! workers. An event for a tap is a *step*, and steps are numbered. Each step goes to the worker
+//! that its connection belongs to. A worker has sessions, records and statistics of its own.
 //!
-//! Steps are handed out in *rounds* of a limited number of bytes, one batch for each worker. The records of
-//! a round are written in the order of its steps, before the third round after it begins. So the order is
-//! that of one thread, and the work in flight is bounded: three rounds and their records.
+//! Steps are handed out in *rounds* of a limited number of bytes, one batch for each worker. The
+//! records of a round are written in the order of its steps, before the third round after it
+//! begins. So the order is that of one thread, and the work in flight is bounded: three rounds and
+//! their records.
 //!
-//! Statistics are merged at the end. The number of kinds that are counted separately is limited, and the
-//! first ones, by number of step, are. A worker therefore counts more kinds separately than the whole does,
-//! and the counts equal those of one thread unless one worker sees more than 4096 kinds.
+//! Statistics are merged at the end. The number of kinds that are counted separately is limited,
+//! and the first ones, by number of step, are. A worker therefore counts more kinds separately than
+//! the whole does, and the counts equal those of one thread unless one worker sees more than 4096
+//! kinds.
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -32,7 +34,8 @@ const ROUND_STEPS: usize = 4096;
 /// How many rounds may be in flight.
 const ROUNDS_MAX: usize = 3;
 
-/// The largest default number of threads. More would be idle, since one thread reads for all of them.
+/// The largest default number of threads. More would be idle, since one thread reads for all of
+/// them.
 const DEFAULT_MAX: usize = 8;
 
 /// Returns the number of threads where `--jobs` is not given.
@@ -173,7 +176,8 @@ impl<F: FnMut(&mut Piece, Range<usize>)> Parallel<F> {
 
 impl<F: FnMut(&mut Piece, Range<usize>)> Tap for Parallel<F> {
     fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
-        // Connections next to each other often have the same kind of work, so they go to different workers.
+        // Connections next to each other often have the same kind of work, so they go to different
+        // workers.
         let worker = (connection.number % self.workers.len() as u64) as usize;
         let part = &mut self.workers[worker].part;
         part.numbers.push(self.next);

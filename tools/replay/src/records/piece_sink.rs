@@ -9,7 +9,8 @@ use crate::records::parallel::Drain;
 use crate::records::piece::Piece;
 use crate::records::selection::Selection;
 
-/// Takes the records that are selected, and formats them into memory. Another thread writes them, after the header.
+/// Takes the records that are selected, and formats them into memory. Another thread writes them,
+/// after the header.
 pub(crate) struct PieceSink {
     selection: Arc<Selection>,
     writer: PieceWriter,

@@ -26,8 +26,8 @@ impl Selection {
         self.side.is_some() || self.filter.is_some()
     }
 
-    /// Returns whether this record of a selected connection is selected. `--side client` means `--filter 'side ==
-    /// "client"'`.
+    /// Returns whether this record of a selected connection is selected. `--side client` means
+    /// `--filter 'side == "client"'`.
     pub(crate) fn wants(&self, record: &Record<'_>) -> bool {
         self.side.is_none_or(|side| record.side() == Some(side.side()))
             && self.filter.as_ref().is_none_or(|(filter, _)| filter.matches(record))

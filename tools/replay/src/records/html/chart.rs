@@ -88,8 +88,8 @@ impl Plot {
         });
     }
 
-    /// Grid lines and numbers at the left for values up to `most`: from below or, if `mirrored`, from the middle both
-    /// ways.
+    /// Grid lines and numbers at the left for values up to `most`: from below or, if `mirrored`,
+    /// from the middle both ways.
     pub(super) fn y_axis(&mut self, most: f64, mirrored: bool, label: &str) {
         let step = nice_step(most, if mirrored { 3.0 } else { 4.0 });
         let mut value = 0.0;

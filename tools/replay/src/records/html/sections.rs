@@ -237,7 +237,8 @@ fn cuts(summary: &Summary) -> Markup {
     }
 }
 
-/// Two distributions in powers of two over the same buckets: from the first bucket that is not empty to the last.
+/// Two distributions in powers of two over the same buckets: from the first bucket that is not
+/// empty to the last.
 fn by_powers(
     client: &[Bucket],
     server: &[Bucket],

@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 /// The style sheet.
 pub(super) const STYLE: &str = include_str!("style.css");
 
-/// Returns the content security policy: no script, no request, and only the style sheet of this hash.
+/// Returns the content security policy: no script, no request, and only the style sheet of this
+/// hash.
 pub(super) fn policy() -> String {
     let hash = STANDARD.encode(Sha256::digest(STYLE.as_bytes()));
     format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'")

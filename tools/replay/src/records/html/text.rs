@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
-/// Returns text with its control characters escaped, so that they are visible. The templates escape markup.
+/// Returns text with its control characters escaped, so that they are visible. The templates escape
+/// markup.
 pub(super) fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {

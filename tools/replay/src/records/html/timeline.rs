@@ -1,10 +1,12 @@
 //! Messages over time, in all and on the first connections.
 //!
-//! The length of a capture is known only at its end. So time is counted in steps that begin small, and when there are
-//! too many steps, each two become one. At the end their number is between about a half of [`BINS_MAX`] and all of it.
+//! The length of a capture is known only at its end. So time is counted in steps that begin small,
+//! and when there are too many steps, each two become one. At the end their number is between about
+//! a half of [`BINS_MAX`] and all of it.
 //!
-//! The beginning is not known either: the first of several captures that is read need not be the first that was
-//! recorded. So steps are numbered from the beginning of time, and the numbers are halved when the step is doubled.
+//! The beginning is not known either: the first of several captures that is read need not be the
+//! first that was recorded. So steps are numbered from the beginning of time, and the numbers are
+//! halved when the step is doubled.
 
 use std::collections::{HashMap, VecDeque};
 
