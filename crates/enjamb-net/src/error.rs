@@ -24,7 +24,7 @@ pub enum RelayError {
     #[error("cannot accept a connection: {0}")]
     Accept(#[source] io::Error),
     /// A tap panicked, with this message. It was dropped.
-    #[error("the watching of this connection failed and has ended: {0}")]
+    #[error("an observer of this connection failed and was dropped: {0}")]
     TapPanicked(String),
     /// Neither side sent anything for this time. The connection was reset.
     #[error("reset after {} without a byte", format_duration(*.0))]

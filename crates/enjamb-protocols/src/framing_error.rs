@@ -8,7 +8,7 @@ pub enum FramingError {
     #[error("the length in the prefix is impossible with its adjustment")]
     ImpossibleLength,
     /// The frame does not consist of digits, a colon, that many bytes and a comma.
-    #[error("a netstring is its length in digits, a colon, so many bytes, and a comma")]
+    #[error("a netstring is its length in digits, a colon, that many bytes, and a comma")]
     NotANetstring,
     /// The last block of a frame lacks bytes.
     #[error("the frame ends inside a COBS block")]

@@ -52,7 +52,7 @@ pub(crate) struct ExtractArguments {
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
 
-    /// The protocol of the connections: a name (`enjamb protocols` lists them), `auto`, which
+    /// The protocol of the connections: a name (the command `protocols` lists them), `auto`, which
     /// detects it from the first bytes of each connection, or a framing spec such as "u32be
     /// max=1M".
     #[arg(long, short, default_value = "auto", value_name = "NAME|SPEC")]

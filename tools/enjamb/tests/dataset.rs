@@ -164,7 +164,7 @@ fn a_dataset_needs_a_new_or_empty_directory() {
     let errors = "corpora/redis/errors.pcap";
     for (arguments, code, says) in [
         (&["--format", "parquet", errors][..], 2, "--out DIR"),
-        (&["--format", "parquet", "--out", occupied, errors], 2, "there is notes.txt in it"),
+        (&["--format", "parquet", "--out", occupied, errors], 2, "it contains notes.txt"),
         (&["--format", "parquet", "--out", file.to_str().unwrap(), errors], 2, "it is a file"),
         (&["--format", "parquet", "--out", "/proc/none/dataset", errors], 3, "cannot write the dataset to /proc/none"),
         (&["--format", "jsonl", "--out", "target/not-made", errors], 2, "--format parquet"),

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 /// The maximum time of a block.
 const BLOCK_MAX: Duration = Duration::from_secs(60);
@@ -63,7 +63,9 @@ fn main() {
     pages.retain(|page| page.extension().is_some_and(|extension| extension == "md"));
     pages.sort();
     let trials = pages.iter().flat_map(|page| blocks(page)).map(|block| trial(&root, block)).collect();
-    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+    // One at a time: blocks use the ports that a person would.
+    let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
+    libtest_mimic::run(&arguments, trials).exit();
 }
 
 /// Returns the shell blocks of a page.
@@ -99,15 +101,16 @@ fn blocks(page: &Path) -> Vec<Block> {
 fn trial(root: &Path, block: Block) -> Trial {
     let page = block.page.strip_prefix(root).unwrap_or(&block.page);
     let name = format!("{}:{}", page.display(), block.line);
-    let missing = PROGRAMS.iter().find(|program| uses(&block.text, program) && !is_installed(program));
-    let reason = block.excuse.clone().or_else(|| missing.map(|program| format!("{program} is not installed")));
     let root = root.to_owned();
-    let ignored = reason.is_some();
-    let trial = Trial::test(name, move || paste(&root, &block)).with_ignored_flag(ignored);
-    match reason {
-        Some(reason) => trial.with_kind(format!("ignored, {reason}")),
-        None => trial,
-    }
+    Trial::ignorable_test(name, move || {
+        if let Some(reason) = &block.excuse {
+            return Ok(Completion::ignored_with(reason.clone()));
+        }
+        if let Some(program) = PROGRAMS.iter().find(|program| uses(&block.text, program) && !is_installed(program)) {
+            return Ok(Completion::ignored_with(format!("{program} is not installed")));
+        }
+        paste(&root, &block).map(|()| Completion::Completed)
+    })
 }
 
 fn uses(text: &str, program: &str) -> bool {
@@ -134,6 +137,10 @@ fn paste(root: &Path, block: &Block) -> Result<(), Failed> {
     let cargo = programs.path().join("cargo");
     fs::write(&cargo, CARGO)?;
     fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755))?;
+
+    // What `cargo build --release` makes.
+    fs::create_dir_all(clone.path().join("target/release"))?;
+    symlink(enjamb, clone.path().join("target/release/enjamb"))?;
 
     let path = std::env::var("PATH").unwrap_or_default();
     let output = Command::new("timeout")

@@ -67,7 +67,7 @@ fn there_is_a_completion_script_for_every_shell() {
         let script = enjamb(&["completions", shell]);
         assert!(script.status.success());
         let script = text(&script.stdout);
-        assert!(script.contains("enjamb") && script.contains("--recut-max"), "{shell}: {script}");
+        assert!(script.contains("enjamb") && script.contains("recut-max"), "{shell}: {script}");
     }
     assert_eq!(enjamb(&["completions", "csh"]).status.code(), Some(2));
 }
@@ -84,7 +84,7 @@ fn there_is_a_manual_page_for_every_command() {
         assert!(page.contains(&format!(".TH enjamb{command} 1")), "{page}");
     }
     let replay = std::fs::read_to_string(out.join("enjamb-replay.1")).unwrap();
-    assert!(replay.contains("hung") && replay.contains("Reassembly"), "{replay}");
+    assert!(replay.contains("hung") && replay.contains(".SH REASSEMBLY"), "{replay}");
     let failed = enjamb(&["man", "--out", "Cargo.toml"]);
     assert_eq!(failed.status.code(), Some(3));
     assert!(text(&failed.stderr).starts_with("enjamb: cannot write manual pages to Cargo.toml"));
@@ -116,14 +116,14 @@ fn sizes_and_durations_have_one_syntax() {
 }
 
 fn a_program_of_ones_own_replays_its_protocol() {
-    let capture = "corpora/redis/inline-commands.pcap";
-    let ran = own_session(&["replay", "--protocol", "words", "--format", "jsonl", capture]);
+    let captures = ["corpora/redis/inline-commands.pcap", "corpora/redis/errors.pcap"];
+    let ran = own_session(&[&["replay", "--protocol", "words", "--format", "jsonl"], &captures[..]].concat());
     assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
     let records = text(&ran.stdout).lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     let messages: Vec<_> = records.filter(|record| record["type"] == "message").collect();
     assert!(messages.iter().any(|message| message["kind"] == "PING" && message["protocol"] == "words"));
     assert!(messages.iter().any(|message| message["outcome"] == "failed" && message["side"] == "server"));
-    let ran = own_session(&["replay", "--protocol", "words", "--recut", "every-byte", capture]);
+    let ran = own_session(&[&["replay", "--protocol", "words", "--recut", "every-byte"], &captures[..]].concat());
     assert_eq!(ran.status.code(), Some(0), "the split law holds for it: {}", text(&ran.stdout));
 }
 
@@ -174,7 +174,7 @@ fn a_program_of_ones_own_has_its_version_and_manual() {
     assert_eq!(text(&own_session(&["--version"]).stdout), "own-session 1.2.3\n");
     let page = own_session(&["man"]);
     assert!(text(&page.stdout).contains(".TH own-session 1"), "{}", text(&page.stdout));
-    assert!(text(&own_session(&["completions", "bash"]).stdout).contains("_own-session()"));
+    assert!(text(&own_session(&["completions", "bash"]).stdout).contains("-F _own__session"));
     let protocols = own_session(&["protocols"]);
     assert!(text(&protocols.stdout).contains("\nwords "), "{}", text(&protocols.stdout));
 }

@@ -186,7 +186,7 @@ async fn a_tap_that_panics_hurts_neither_the_connection_nor_other_taps() {
         let served = world.end().await;
         assert_eq!((served.connections, served.stopped), (1, 0), "{at:?}");
         assert_eq!(served.panics, u64::from(at != At::Dropped), "{at:?}");
-        let expected = format!("#1 the watching of this connection failed and has ended: panicked at {at:?}");
+        let expected = format!("#1 an observer of this connection failed and was dropped: panicked at {at:?}");
         assert_eq!(memory.errors(), vec![expected; usize::from(at != At::Dropped)]);
         if at != At::Made {
             assert_eq!(memory.bytes(Side::Client), b"pingpingping");

@@ -1,29 +1,63 @@
-//! The files of a crate import each other in one direction: no two import each other, and there is
-//! no longer circle.
+//! The imports of this workspace: the layers between crates, and one direction inside a crate.
 //!
-//! The test reads the `use` declarations of every file. `use crate::a::B`, `use super::a::B` and
-//! `use self::a` lead to the file of module `a`. A child's `use super::B` leads to the file of its
-//! parent if `B` is declared there, and to the file that the parent re-exports it from otherwise. A
-//! parent that only declares or re-exports its children does not import them. Declarations inside a
-//! test module are not read.
+//! No two files of a crate import each other, and there is no longer circle. The test reads the
+//! `use` declarations of every file. `use crate::a::B`, `use super::a::B` and `use self::a` lead to
+//! the file of module `a`. A child's `use super::B` leads to the file of its parent if `B` is
+//! declared there, and to the file that the parent re-exports it from otherwise. A parent that only
+//! declares or re-exports its children does not import them. Declarations inside a test module are
+//! not read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The crates that are checked, by their folders. Add a crate here once it has no circle.
-const CRATES: [&str; 10] = [
-    "crates/enjamb",
-    "crates/enjamb-capture",
-    "crates/enjamb-isolate",
-    "crates/enjamb-law",
-    "crates/enjamb-net",
-    "crates/enjamb-protocols",
-    "tools/bench",
-    "tools/corpus",
-    "tools/enjamb",
-    "tools/proxy",
-];
+/// Returns the folders of all crates in `crates/` and `tools/`, relative to the repository.
+fn crates(root: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for layer in ["crates", "tools"] {
+        for entry in fs::read_dir(root.join(layer)).unwrap().map(Result::unwrap) {
+            if entry.path().join("Cargo.toml").is_file() {
+                found.push(format!("{layer}/{}", entry.file_name().to_string_lossy()));
+            }
+        }
+    }
+    found.sort();
+    assert!(found.len() >= 13, "{found:?}");
+    found
+}
+
+/// Returns the crates of this workspace that a crate depends on, those for its tests left out.
+fn dependencies(folder: &Path) -> Vec<String> {
+    let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+    let section = manifest.split("\n[dependencies]\n").nth(1).unwrap_or_default();
+    let section = section.split("\n[").next().unwrap_or_default();
+    let names = section.lines().filter_map(|line| line.split(['.', ' ', '=']).next());
+    names.filter(|name| name.starts_with("enjamb")).map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn a_tool_imports_no_tool_and_the_crates_in_the_middle_import_the_ground_floor_only() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let ground = ["enjamb", "enjamb-isolate"];
+    let tools = ["enjamb-replay", "enjamb-proxy", "enjamb-corpus", "enjamb-cli", "enjamb-bench"];
+    for folder in crates(&root) {
+        let dependencies = dependencies(&root.join(&folder));
+        let allowed = |name: &str| match folder.as_str() {
+            "crates/enjamb" | "crates/enjamb-isolate" => false,
+            "crates/enjamb-sources" => {
+                ground.contains(&name) || ["enjamb-capture", "enjamb-protocols"].contains(&name)
+            }
+            // The benchmark runs the binary, and the binary is made of the tools.
+            "tools/bench" => name == "enjamb-cli" || !tools.contains(&name),
+            "tools/enjamb" => name != "enjamb-bench",
+            tool if tool.starts_with("tools/") => !tools.contains(&name),
+            _ => ground.contains(&name),
+        };
+        for name in dependencies {
+            assert!(allowed(&name), "{folder} may not depend on {name}");
+        }
+    }
+}
 
 /// The modules of a crate: the path of each, such as `laws::split`, with its file. The root is the
 /// empty path.
@@ -206,8 +240,8 @@ fn circle(imports: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
 #[test]
 fn no_crate_has_a_circle_of_imports() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    for folder in CRATES {
-        let modules = modules(&root.join(folder).join("src"));
+    for folder in crates(&root) {
+        let modules = modules(&root.join(&folder).join("src"));
         assert!(!modules.is_empty(), "{folder}: no modules were found");
         let imports = imports(&modules);
         let any = modules.len() == 1 || imports.values().any(|imported| !imported.is_empty());
