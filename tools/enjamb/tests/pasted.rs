@@ -21,7 +21,8 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 const BLOCK_MAX: Duration = Duration::from_secs(60);
 
 /// Programs that blocks use and that a machine may lack.
-const PROGRAMS: &[&str] = &["redis-server", "redis-cli", "nginx", "curl", "wrk", "tshark", "editcap", "mergecap", "duckdb"];
+const PROGRAMS: &[&str] =
+    &["redis-server", "redis-cli", "nginx", "curl", "wrk", "tshark", "editcap", "mergecap", "duckdb"];
 
 /// The replacement of cargo. It fails for a command that is not in its list, so that somebody looks
 /// at a new one.
