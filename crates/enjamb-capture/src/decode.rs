@@ -4,7 +4,7 @@
 //! comes next: that is a [`Layer`](layer::Layer). [`Decoder`](decoder::Decoder) walks from layer to
 //! layer until it reaches TCP. The other files strip one group of headers each: [`link`] the link
 //! layers, [`wrapper`] the headers that capturing systems add, [`ether_type`] tags, [`wireless`]
-//! 802.11, [`tunnel`] what IP carries.
+//! 802.11, [`tunnel`] the headers of tunnels over IP.
 //!
 //! Only the length of a header and the type of the next one matter here, so stripping most headers
 //! takes a few lines. IP, TCP and fragments are parsed by `etherparse`.

@@ -1,4 +1,4 @@
-//! A recording that is read back gives what was recorded.
+//! A recording that is read back gives the recorded events.
 
 mod conversations;
 

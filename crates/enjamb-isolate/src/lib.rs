@@ -10,7 +10,7 @@
 //!
 //! A child is this program, started again ([`Program`]). It receives a task and returns an answer,
 //! both bytes whose meaning only the caller defines. While it works it may leave a *mark*: the
-//! bytes that name the input it is about to try. When the child dies, the last mark tells the
+//! bytes that name the input it is about to try. When the child dies, the last mark shows the
 //! parent which input ended it.
 //!
 //! [`Ledger`] and [`run_in_child`] use both, for a tool that works through numbered items: an item

@@ -1,7 +1,7 @@
 //! The laws of a definition, checked: each in a child process first, then in this one.
 //!
-//! The law is tried in this process only if the child survives, and then does here what it did in
-//! the child. So nothing that a subject does ends a test run.
+//! The law is tried in this process only if the child survives, and the same inputs are tried
+//! again. So nothing that a subject does ends a test run.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -39,7 +39,7 @@
 //! | `asynchronous-codec` | [`Decoded`] over `asynchronous_codec::Decoder` | |
 //! | `tokio` | tokio's reader and writer traits for [`Reading`] and [`Writing`] | |
 //! | `futures` | the traits of the futures crates for them; `Streaming` | |
-//! | `httparse`, `nom7`, `nom8` | [`Parsing`] takes what these parsers return | |
+//! | `httparse`, `nom7`, `nom8` | [`Parsing`] takes the results of these parsers | |
 
 mod adapters;
 pub mod asynchat;

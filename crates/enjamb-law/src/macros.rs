@@ -49,7 +49,7 @@
 /// Three of these keys describe the subject, and are set if the expression of the subject begins
 /// with the name of an adapter that always has this property: `waits` for `Reading`, `Writing` and
 /// `Streaming`, `fuses` for `Machines`, `rescans` for `Parsing`. A key in the definition takes
-/// precedence. If a key differs from what the subject reports, the tests fail and name the key.
+/// precedence. If a key differs from the report of the subject, the tests fail and name the key.
 #[macro_export]
 macro_rules! laws {
     ($(#[$meta:meta])* $visibility:vis mod $name:ident { subject: Reading $($rest:tt)* }) => {

@@ -23,12 +23,12 @@ impl fmt::Write for Escaping<'_> {
     }
 }
 
-/// Appends what `display` writes, as the inside of a JSON string.
+/// Appends the text of `display`, as the inside of a JSON string.
 pub(crate) fn push_json_display(display: &dyn fmt::Display, line: &mut String) {
     push(&mut Escaping(line, push_json), format_args!("{display}"));
 }
 
-/// Appends what `display` writes, with its control characters escaped.
+/// Appends the text of `display`, with its control characters escaped.
 pub(crate) fn push_plain_display(display: &dyn fmt::Display, line: &mut String) {
     push(&mut Escaping(line, push_plain), format_args!("{display}"));
 }

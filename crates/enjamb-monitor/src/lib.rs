@@ -15,7 +15,7 @@
 //! | [`Format`], [`CsvWriter`] | write records as JSON lines, as text for people, as CSV |
 //! | [`trace`] | passes records to subscribers of `tracing` |
 //! | `DatasetWriter` | writes records as a dataset of Parquet files, which `docs/scale.md` describes |
-//! | [`Statistics`], [`Summary`] | count; and what was counted, as plain data, JSON and tables |
+//! | [`Statistics`], [`Summary`] | the counters; and the counts as plain data, JSON and tables |
 //!
 //! | feature | adds |
 //! |---|---|

@@ -24,7 +24,7 @@ pub fn emit(record: &Record<'_>) {
     with_field_table!(emit_event! {});
 }
 
-/// The value of a field as a type that `tracing` knows. An absent value is not recorded.
+/// The value of a field as a type that `tracing` supports. An absent value is not recorded.
 macro_rules! field_value {
     ($record:ident, $field:ident, Word) => {
         text($record.get(Field::$field))

@@ -26,7 +26,7 @@ pub type Opener = Arc<dyn Fn(&Connection) -> Box<dyn Session> + Send + Sync>;
 const WAITING_TOTAL_MAX: usize = 1 << 20;
 
 /// All connections of a source under watch: the tap that opens a session for each connection,
-/// writes what happens as records, and counts it.
+/// writes their messages and events as records, and counts them.
 ///
 /// ```
 /// use std::sync::Arc;

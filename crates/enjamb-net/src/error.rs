@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use enjamb::units::format_duration;
 
-/// An error of a relay or of one of its taps. The relay goes on.
+/// An error of a relay or of one of its taps. The relay continues.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RelayError {

@@ -120,7 +120,7 @@ impl<'s> Flow<'s> {
         Progress::Moved
     }
 
-    /// Passes the end of the side's stream on. The other side may go on for as long as it likes.
+    /// Passes the end of the side's stream on. The other side may continue without a time limit.
     fn end(&mut self, observers: &mut Observers) {
         let time = observers.now();
         // It fails on a socket that is broken already, which shows elsewhere.

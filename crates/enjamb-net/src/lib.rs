@@ -1,9 +1,9 @@
 //! The relay under `enjamb proxy`: bytes first, then the taps.
 //!
-//! A relay stands between clients and one server. Bytes of one side reach the other unchanged and
-//! in order; the end of a stream arrives as the end of a stream, and a reset as a reset. Every
-//! [`Tap`](enjamb::Tap) receives all of it. The relay does not know any protocol, and no failure of
-//! a tap changes what is relayed.
+//! A relay connects clients with one server. Bytes of one side reach the other unchanged and in
+//! order; the end of a stream arrives as the end of a stream, and a reset as a reset. Every
+//! [`Tap`](enjamb::Tap) receives all of it. The relay does not depend on any protocol, and no
+//! failure of a tap changes the relayed bytes.
 //!
 //! * [`serve`] accepts connections and relays each to an [upstream server](Upstream), within the
 //!   limits of its [`Options`].

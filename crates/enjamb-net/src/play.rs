@@ -53,7 +53,7 @@ pub enum Action<C> {
 
 /// Receives a conversation while it is played, and reports how far the peer is.
 pub trait PlayObserver {
-    /// A point in what the peer sends.
+    /// A point in the stream of the peer.
     type Cue;
 
     /// Returns the side that is played.

@@ -41,7 +41,7 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// The time that a connection may be open without a byte from either side. No limit by default.
     pub idle_timeout: Option<Duration>,
-    /// The time that open connections may go on when the relay stops. 5 seconds by default.
+    /// The time that open connections may continue when the relay stops. 5 seconds by default.
     pub drain: Duration,
 }
 

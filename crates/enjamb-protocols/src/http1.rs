@@ -4,10 +4,10 @@
 //! that is counted and not kept. The sides share little state, and all of it is in this file:
 //!
 //! * The length of a response depends on its request (`HEAD`, `CONNECT`), so the server's reader
-//!   receives the head of each request as soon as it is whole. It then also knows which request a
-//!   response answers; `pairing.rs` has the rules.
-//! * A `101`, and a 2xx to `CONNECT`, change the protocol of both sides: what follows is one
-//!   `opaque` message for each side. The client's preface of HTTP/2 does the same.
+//!   receives the head of each request as soon as it is whole. It then has the request that a
+//!   response answers, too; `pairing.rs` has the rules.
+//! * A `101`, and a 2xx to `CONNECT`, change the protocol of both sides: the bytes that follow are
+//!   one `opaque` message for each side. The client's preface of HTTP/2 does the same.
 //! * The protocol of the client's bytes behind a `CONNECT` is unknown until its answer comes. They
 //!   are not kept: if the server refuses, those before the refusal are `unparsed`, and those after
 //!   its head are HTTP again.

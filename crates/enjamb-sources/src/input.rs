@@ -15,7 +15,7 @@ pub enum Input {
 }
 
 impl Input {
-    /// The path that stands for standard input on a command line.
+    /// The path that means standard input on a command line.
     pub const STANDARD_INPUT: &str = "-";
 
     /// Opens the input.

@@ -7,7 +7,7 @@
 //!
 //! * [`Inputs`] finds the files that the paths on a command line select.
 //! * [`SourceReader`] reads them one after the other, within the limits of
-//!   [`enjamb_capture::Options`], and counts what it reads in [`CaptureTotals`].
+//!   [`enjamb_capture::Options`], and counts their contents in [`CaptureTotals`].
 //! * [`ProtocolChoice`] holds the protocol of each connection: the one that the user chose, or the
 //!   one that a transcript names.
 //! * [`TranscriptFile`] is the text form of a transcript, with line numbers for messages.

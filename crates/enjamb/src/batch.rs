@@ -1,4 +1,4 @@
-//! Events that are kept: the owned form of what a tap receives.
+//! A store of events: the owned form of a tap's input.
 //!
 //! A batch holds the payload of all its events in one buffer, so that a batch that is used again
 //! allocates nothing. The parallel replay hands batches to its workers; the recording fills one

@@ -49,8 +49,8 @@ impl<H: Handler> Framer<H> {
         &self.handler
     }
 
-    /// Returns the handler, to change what it has collected.
-    /// [`set_terminator`](Self::set_terminator) changes the terminator.
+    /// Returns the handler, to change its collected data. [`set_terminator`](Self::set_terminator)
+    /// changes the terminator.
     pub fn handler_mut(&mut self) -> &mut H {
         &mut self.handler
     }
@@ -78,7 +78,7 @@ impl<H: Handler> Framer<H> {
 
     /// Returns the bytes that were fed and not delivered, since they may be part of a delimiter.
     /// When the stream ends they are payload. When the handler stopped they are the first bytes of
-    /// what follows, and there are some only if an [`AnyOf`](crate::AnyOf) had to read ahead.
+    /// the leftover, and there are some only if an [`AnyOf`](crate::AnyOf) had to read ahead.
     pub fn held_bytes(&self) -> &[u8] {
         self.scanner.held_bytes()
     }
@@ -298,7 +298,7 @@ type NextEvent<H> = Result<Option<<H as Handler>::Event>, FrameError<<H as Handl
 type FrameResult<H> = Result<Option<(Step<<H as Handler>::Event>, u64)>, FrameError<<H as Handler>::Error>>;
 
 /// Gives a token to the handler, up to the limit. Refuses the frame if the token passes the limit
-/// and the policy says so. The handler gets the bytes within the limit first, so what it has seen
+/// and the policy requires that. The handler gets the bytes within the limit first, so its input
 /// does not depend on the cuts.
 fn deliver<H: Handler>(handler: &mut H, frame: &mut Frame, piece: &[u8], ended: Option<FrameEnd>) -> FrameResult<H> {
     let before = frame.length;

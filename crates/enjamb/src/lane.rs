@@ -35,7 +35,7 @@ pub enum Rest {
 
 impl Rest {
     /// Returns the kind of the message that the rest makes: `opaque` or `unparsed`. `None` for a
-    /// message in progress, whose kind its protocol knows.
+    /// message in progress, whose kind its protocol determines.
     #[must_use]
     pub const fn kind(self) -> Option<&'static str> {
         match self {

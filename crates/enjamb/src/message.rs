@@ -10,7 +10,7 @@ use crate::side::Side;
 ///
 /// The messages of one side *tile* its stream: they come in order, no byte belongs to two, and none
 /// is left out except those of gaps. So the bytes that a protocol skips (blank lines between
-/// requests, what follows a malformed message) belong to the span of some message.
+/// requests, the bytes behind a malformed message) belong to the span of some message.
 #[derive(Clone, Copy)]
 pub struct Message<'a> {
     /// Its protocol. A session that detects its protocol uses the detected name from its first
@@ -19,7 +19,7 @@ pub struct Message<'a> {
     /// Its sender.
     pub side: Side,
     /// The type of the message in the protocol's own words: `GET`, `reply`, `PUBLISH`. It is short,
-    /// and the set of kinds is small: what a peer sends cannot enlarge it without bound.
+    /// and the set of kinds is small: a peer cannot enlarge it without bound.
     pub kind: &'a str,
     /// Its place in the side's stream.
     pub span: Span,
@@ -34,7 +34,7 @@ pub struct Message<'a> {
     /// emission. That message may still be in progress, since servers do answer before a request is
     /// complete.
     pub answers: Option<u64>,
-    /// The message in one line, for people. It may contain anything that strangers sent, control
+    /// The message in one line, for people. It may contain anything from the wire, control
     /// characters included: escape it before you print it.
     pub summary: &'a dyn fmt::Display,
 }

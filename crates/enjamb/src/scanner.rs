@@ -1,10 +1,9 @@
 //! The innermost loop: it cuts a stream into pieces of payload and the ends of frames.
 //!
-//! The scanner owns no buffer. If a chunk ends in what may be the beginning of a delimiter, those
-//! bytes are *held*: they are not delivered yet, because they may not be payload. They need no
-//! copy, since they are part of the delimiter; their place in it is the whole state. If they turn
-//! out to be payload, the piece is borrowed from the delimiter. Three rules follow, and each is one
-//! of `asynchat`'s:
+//! The scanner owns no buffer. If the last bytes of a chunk may begin a delimiter, they are *held*:
+//! they are not delivered yet, because they may not be payload. They need no copy, since they are
+//! part of the delimiter; their place in it is the whole state. If they turn out to be payload, the
+//! piece is borrowed from the delimiter. Three rules follow, and each is one of `asynchat`'s:
 //!
 //! * Everything that cannot be part of a delimiter is delivered at once (`asynchat` P2).
 //! * The *longest* possible beginning of a delimiter is held, and no more (P5, P6).
@@ -138,7 +137,7 @@ impl Scanner {
         whole && self.rescan.is_none()
     }
 
-    /// Returns whether `chunk` and what came before it give no more tokens.
+    /// Returns whether `chunk` and the bytes before it give no more tokens.
     #[inline(always)]
     pub(crate) fn is_done_with(&self, chunk: &[u8]) -> bool {
         chunk.is_empty() && self.rescan.is_none() && !self.reading.reads_again()

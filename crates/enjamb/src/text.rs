@@ -255,7 +255,7 @@ impl<H: TextHandler> Text<H> {
         Ok(())
     }
 
-    /// Completes the incomplete character. Returns what follows it.
+    /// Completes the incomplete character. Returns the bytes behind it.
     fn resume<'p>(&mut self, mut piece: &'p [u8]) -> Result<&'p [u8], TextError<H::Error>> {
         while self.begun.length > 0
             && let Some((&byte, rest)) = piece.split_first()

@@ -1,10 +1,10 @@
-//! Every shell block of README.md, CONTRIBUTING.md and docs/ is pasted into a shell, as a person
-//! would.
+//! Every shell block of README.md, CONTRIBUTING.md and docs/ is pasted into a shell, as a user
+//! would do.
 //!
 //! A block runs in a directory that looks like a clone: the entries of the repository are links,
-//! and what a block writes is thrown away. `enjamb` is the binary under test. `cargo` is a
-//! stand-in: `cargo run --release --` runs that binary, and a command that only takes time
-//! (`cargo test`, `cargo fuzz run`) is checked for what it names and not run.
+//! and everything that a block writes is thrown away. `enjamb` is the binary under test. `cargo` is
+//! a stand-in: `cargo run --release --` runs that binary, and a command that only takes time
+//! (`cargo test`, `cargo fuzz run`) is not run: only the things that it names are checked.
 //!
 //! A block that cannot be pasted has a comment in front of it, which is the reason:
 //! `<!-- not pasted: it needs a cluster -->`.

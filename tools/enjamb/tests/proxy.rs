@@ -135,7 +135,7 @@ fn wrk_and_curl_through_the_proxy_get_the_bytes_that_nginx_serves() {
     let codes: Vec<Value> = of_type(&live, "message").iter().map(|message| message["code"].clone()).collect();
     assert!(codes.contains(&"404".into()) && codes.contains(&"200".into()));
 
-    // wrk may be faster than the log or the recording. Then standard error says what they lack;
+    // wrk may be faster than the log or the recording. Then standard error reports the losses;
     // otherwise they agree.
     if ending.contains(" lacks ") {
         eprintln!("not compared, since records were dropped: {ending}");

@@ -1,7 +1,7 @@
 //! A queue of events, bounded by their number and by their bytes.
 //!
 //! A chunk that does not fit is dropped. A gap of its size takes its place, before the next event
-//! of its side. So the reader of the queue knows the place and the size of every loss.
+//! of its side. So the reader of the queue sees the place and the size of every loss.
 
 use enjamb::{Batch, Connection, Event, Side, Tap, Time};
 

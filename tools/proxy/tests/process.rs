@@ -282,7 +282,7 @@ fn a_handler_that_never_returns_costs_only_its_log_lines() {
     let mut hung = TcpStream::connect(running.address).unwrap();
     echo(&mut hung, b"before\n");
     echo(&mut hung, b"trap\n");
-    // The handler hangs by now, or will in a moment. Its connection and twelve later ones go on.
+    // The handler hangs by now, or will in a moment. Its connection and twelve later ones continue.
     let mut later: Vec<_> = (0..12).map(|_| TcpStream::connect(running.address).unwrap()).collect();
     let block = b"a line of thirty-two bytes here\n".repeat(64);
     for _ in 0..10 {

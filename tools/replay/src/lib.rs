@@ -7,7 +7,7 @@
 //!   then the statistics.
 //! * `recut` (`--recut`) feeds each connection under other cuts, and compares the messages.
 //! * `live` (`--against`, `--serve`) plays one side of each connection to a live peer, and compares
-//!   what the peer sends.
+//!   the messages of the peer.
 //! * `--list` only lists the inputs.
 
 mod arguments;

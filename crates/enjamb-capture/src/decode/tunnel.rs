@@ -4,9 +4,9 @@ use crate::decode::layer::{Inner, Layer, ether_type, ip_protocol, next_protocol,
 use crate::decode::network::{Network, Tag};
 use crate::ignored::Ignored;
 
-/// RFC 3032: labels of four bytes, up to the one with the bottom bit. No field states what follows.
-/// It is IP if its first four bits are 4 or 6, and otherwise Ethernet, with or without a control
-/// word of zeros before it (RFC 4448).
+/// RFC 3032: labels of four bytes, up to the one with the bottom bit. No field states the type of
+/// the next header. It is IP if its first four bits are 4 or 6, and otherwise Ethernet, with or
+/// without a control word of zeros before it (RFC 4448).
 pub(super) fn strip_mpls(mut bytes: &[u8]) -> Result<Inner<'_>, Ignored> {
     loop {
         let (label, rest) = split::<4>(bytes)?;

@@ -146,7 +146,7 @@ impl<W: Write> Recorder<W> {
 
     fn open(&mut self, connection: &Connection, time: Time) {
         let number = connection.number;
-        // Far apart, so that two connections between the same endpoints can be told apart.
+        // Far apart, to distinguish two connections between the same endpoints.
         let first = (number as u32).wrapping_mul(0x9e37_79b1);
         let state = ConnectionState {
             connection: *connection,

@@ -221,8 +221,8 @@ pub struct Quantiles {
     pub p999: u64,
     /// The largest value.
     pub max: u64,
-    /// Values and how often each was seen, if asked for: the quantiles of several summaries can be
-    /// computed from these.
+    /// Values and the number of times that each was seen, if requested: the quantiles of several
+    /// summaries can be computed from these.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub histogram: Option<Vec<(u64, u64)>>,
 }

@@ -25,7 +25,7 @@ pub struct Watched {
 }
 
 /// A connection that has not sent anything yet, and has no session. A port scan opens a million of
-/// them, so this type contains only what cannot be made later.
+/// them, so this type contains only data that cannot be made later.
 pub(super) struct Pending {
     opened: Time,
     /// Whether something of the connection was wanted, so that the connection is counted.

@@ -75,8 +75,8 @@ fn request(bytes: &[u8]) -> Result<(Head, BodyFields), SyntaxError> {
     Ok((Head { start, about }, body))
 }
 
-/// Parses the head of a response. Tolerates what RFC 9112 tells recipients to tolerate there: white
-/// space before the colon (section 5.1) and folded lines (section 5.2).
+/// Parses the head of a response. Tolerates everything that RFC 9112 requires recipients to
+/// tolerate there: white space before the colon (section 5.1) and folded lines (section 5.2).
 fn response(bytes: &[u8]) -> Result<(Head, BodyFields), SyntaxError> {
     let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
     let mut response = Response::new(&mut []);

@@ -1,4 +1,4 @@
-//! Limits: what is refused, what is just accepted, and what is not stored.
+//! Limits: refused messages, messages that are just accepted, and bytes that are not stored.
 
 use enjamb::{Outcome, OwnedMessage, Side};
 use enjamb_protocols::redis::{

@@ -66,7 +66,7 @@ fn reference(set: &[Vec<u8>], mut stream: &[u8]) -> Vec<Frame> {
     frames
 }
 
-/// Returns what is certain about `stream` while more may come: the final frames, the payload of the
+/// Returns the certain part of `stream` while more may come: the final frames, the payload of the
 /// next one, and the held bytes.
 fn settled<'s>(set: &[Vec<u8>], mut stream: &'s [u8]) -> (Vec<Frame>, &'s [u8], &'s [u8]) {
     let mut frames = Vec::new();

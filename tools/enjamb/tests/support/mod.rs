@@ -76,7 +76,7 @@ impl Drop for Process {
 /// The maximum time that anything may take to start or to end.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A port that nobody listens on.
+/// Returns a port that is not in use.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -23,8 +23,8 @@ pub(crate) struct LiveArguments {
     #[arg(long, value_name = "HOST:PORT", conflicts_with_all = RECORDS)]
     pub(crate) against: Option<String>,
 
-    /// Play the server's side to live clients that connect to this address, and compare what they
-    /// send with the recording. Each client gets the next recorded connection. With port 0 the
+    /// Play the server's side to live clients that connect to this address, and compare their
+    /// messages with the recording. Each client gets the next recorded connection. With port 0 the
     /// system chooses a port, and the first line on standard error names it.
     #[arg(long, value_name = "ADDR", conflicts_with_all = RECORDS)]
     pub(crate) serve: Option<String>,

@@ -6,7 +6,8 @@ use enjamb_net::PlayObserver;
 use crate::live::parsed_conversation::{ConversationParser, ParsedConversation};
 use crate::live::recorded_conversation::{Cue, RecordedConversation};
 
-/// Parses what both sides send while a side is played, and decides when the next step may be taken.
+/// Parses the bytes of both sides while one side is played, and decides when the next step may be
+/// taken.
 pub(crate) struct Player {
     side: Side,
     parser: ConversationParser,

@@ -85,7 +85,7 @@ pub fn entries() -> Vec<Entry> {
     ]
 }
 
-/// The actions that a terminal was asked to perform.
+/// The actions that a terminal performs.
 #[derive(Default)]
 struct TerminalLog(Vec<DebugText>);
 

@@ -92,7 +92,7 @@ pub fn entries() -> Vec<Entry> {
         .messages(messages()),
         Entry::new("websocket-codec 0.5.2", "WebSocket", DECODER, || {
             encoding(Decoded::new(MessageCodec::client), |message: &websocket_codec::Message| {
-                // The decoder reads what the other side writes.
+                // The decoder reads the output of the other side.
                 let mut encoded = BytesMut::new();
                 MessageCodec::server().encode(message.clone(), &mut encoded).ok()?;
                 Some(encoded.to_vec())
