@@ -38,6 +38,6 @@ pub enum SourceError {
     #[error(transparent)]
     Transcript(#[from] TranscriptError),
     /// The transcript names a protocol that the registry does not have.
-    #[error("the protocol that the transcript names is not known; --protocol takes another one\n{0}")]
+    #[error("the protocol that the transcript names is not known; choose another one with --protocol\n{0}")]
     UnknownProtocol(SpecError),
 }

@@ -292,7 +292,7 @@ fn an_error_in_a_transcript_is_reported_with_its_place() {
         ("enjamb transcript 7\n", "a.txt: line 1, column 19: the first line is"),
         (
             "enjamb transcript 1\nprotocol nobody\n",
-            "a.txt: the protocol that the transcript names is not known; --protocol takes another one",
+            "a.txt: the protocol that the transcript names is not known; choose another one with --protocol",
         ),
     ] {
         let (_kept, path) = folder(&[("a.txt", text)]);
