@@ -47,7 +47,7 @@
 //! let mut watch = Watch::new(Arc::new(move |_: &Connection| redis.session(None)), slow);
 //! let ends = (([127, 0, 0, 1], 40_000).into(), ([127, 0, 0, 1], 6379).into());
 //! let connection = Connection { number: 1, client: ends.0, server: ends.1 };
-//! let at = |millis| Time::from_nanos(millis * 1_000_000);
+//! let at = |millis: u64| Time::from_nanos(millis * 1_000_000);
 //! watch.event(&connection, at(0), Event::Open);
 //! watch.event(&connection, at(1), Event::Chunk { side: Side::Client, bytes: b"PING\r\n" });
 //! watch.event(&connection, at(51), Event::Chunk { side: Side::Server, bytes: b"+PONG\r\n" });

@@ -17,6 +17,9 @@ pub(crate) const HANDLER_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Configuration {
     /// The name of the program, with which its notices begin. `enjamb proxy` by default.
     pub program: String,
+    /// Whether notices about the proxy itself are printed to standard error. They are by default.
+    /// Errors of a connection are records of the log in any case.
+    pub prints_notices: bool,
     /// The addresses to which clients connect: `HOST:PORT`, at least one. With port 0 the system
     /// chooses one.
     pub listen: Vec<String>,
@@ -44,6 +47,7 @@ impl Configuration {
     pub fn new(upstream: impl Into<String>, protocol: impl Into<Arc<Protocol>>) -> Self {
         Self {
             program: "enjamb proxy".to_owned(),
+            prints_notices: true,
             listen: Vec::new(),
             upstream: upstream.into(),
             protocol: protocol.into(),

@@ -12,6 +12,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(crate) struct Notices {
     program: Arc<str>,
+    is_silent: bool,
     limited: Arc<Mutex<Limited>>,
 }
 
@@ -24,12 +25,19 @@ struct Limited {
 
 impl Notices {
     pub(crate) fn new(program: &str) -> Self {
-        Self { program: program.into(), limited: Arc::default() }
+        Self { program: program.into(), is_silent: false, limited: Arc::default() }
+    }
+
+    /// Returns these notices, which write nothing if `is_silent`.
+    pub(crate) fn silent(self, is_silent: bool) -> Self {
+        Self { is_silent, ..self }
     }
 
     /// Writes a notice.
     pub(crate) fn notice(&self, text: Arguments<'_>) {
-        print(format_args!("{}: {text}", self.program));
+        if !self.is_silent {
+            print(format_args!("{}: {text}", self.program));
+        }
     }
 
     /// Writes a notice of something that may happen very often, at most one per second. The others

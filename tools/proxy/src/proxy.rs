@@ -125,8 +125,18 @@ impl Proxy {
     /// # Errors
     /// [`StartError`]; the proxy does not run then.
     pub async fn start(configuration: Configuration) -> Result<Self, StartError> {
-        let Configuration { program, listen, upstream, protocol, log, format, record, handler_timeout, options } =
-            configuration;
+        let Configuration {
+            program,
+            prints_notices,
+            listen,
+            upstream,
+            protocol,
+            log,
+            format,
+            record,
+            handler_timeout,
+            options,
+        } = configuration;
         let upstream = Upstream::resolve(upstream.as_str())
             .await
             .map_err(|error| StartError::address(format!("the server {upstream}"), error))?;
@@ -137,7 +147,7 @@ impl Proxy {
         if let Some(address) = addresses.iter().find(|address| upstream.first() == **address) {
             return Err(StartError::Usage(format!("it would relay to itself: it listens on {address}")));
         }
-        let notices = Notices::new(&program);
+        let notices = Notices::new(&program).silent(!prints_notices);
         let log = open_log(&log, format, &notices)?;
         let recording = match &record {
             None => None,

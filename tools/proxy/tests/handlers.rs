@@ -29,6 +29,7 @@ impl Fixture {
     async fn start(protocol: Protocol, timeout: Option<Duration>) -> Self {
         let log = tempfile::NamedTempFile::new().unwrap();
         let mut configuration = Configuration::new(echo_server().await.to_string(), protocol);
+        configuration.prints_notices = false;
         configuration.listen = vec!["127.0.0.1:0".to_owned()];
         configuration.log = LogTarget::File(log.path().to_owned());
         configuration.format = Format::JsonLines;

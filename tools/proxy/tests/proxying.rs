@@ -30,6 +30,7 @@ async fn echo_server() -> SocketAddr {
 
 fn configuration(upstream: SocketAddr, protocol: Arc<Protocol>, log: LogTarget) -> Configuration {
     let mut configuration = Configuration::new(upstream.to_string(), protocol);
+    configuration.prints_notices = false;
     configuration.listen = vec!["127.0.0.1:0".to_owned()];
     configuration.log = log;
     configuration.format = Format::JsonLines;

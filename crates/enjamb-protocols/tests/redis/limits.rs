@@ -204,8 +204,8 @@ fn commands_beyond_the_last_run_are_not_paired() {
 #[test]
 fn any_number_of_subscriptions_in_a_row_is_paired() {
     let commands = 40 * OUTSTANDING_RUNS_MAX;
-    let subscribe = |number| format!("*2\r\n$9\r\nSUBSCRIBE\r\n$4\r\n{number:04}\r\n");
-    let confirm = |number| format!("*3\r\n$9\r\nsubscribe\r\n$4\r\n{number:04}\r\n:{}\r\n", number + 1);
+    let subscribe = |number| format!("*2\r\n$9\r\nSUBSCRIBE\r\n$6\r\n{number:06}\r\n");
+    let confirm = |number| format!("*3\r\n$9\r\nsubscribe\r\n$6\r\n{number:06}\r\n:{}\r\n", number + 1);
     let steps = [
         client((0..commands).map(subscribe).collect::<String>()),
         server((0..commands).map(confirm).collect::<String>()),
