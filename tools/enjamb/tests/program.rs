@@ -57,7 +57,7 @@ fn text(bytes: &[u8]) -> &str {
 
 fn help_states_the_exit_codes() {
     let help = enjamb(&["--help"]);
-    for line in ["  0  done", "  1  what was asked for", "  2  wrong usage", "  3  something could not be read"] {
+    for line in ["  0  done", "  1  done, and found", "  2  wrong usage", "  3  something could not be read"] {
         assert!(text(&help.stdout).contains(line), "{}", text(&help.stdout));
     }
 }

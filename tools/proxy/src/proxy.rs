@@ -332,7 +332,8 @@ mod tests {
 
     #[test]
     fn dropped_lines_are_counted_where_they_are_missing_and_at_the_end() {
-        const BATCHES: usize = 50_000;
+        // More than the queue takes twice: the writer empties it once, at any time, before it blocks.
+        const BATCHES: usize = 100_000;
         const LINES: u64 = 4;
         let (go_on, waits) = mpsc::channel();
         let written = Arc::new(Mutex::new(Vec::new()));
