@@ -1,12 +1,22 @@
 //! `enjamb proxy` between real clients and real servers: it changes nothing, and its recording
 //! replays to its log.
 
+#[path = "../../../crates/enjamb-capture/tests/requirements/mod.rs"]
+mod requirements;
 mod support;
 
 use std::process::Command;
 
+use requirements::trials;
 use serde_json::Value;
-use support::{Proxy, enjamb, have, nginx, of_type, read_records, redis, replay, run, said};
+use support::{Proxy, enjamb, nginx, of_type, read_records, redis, replay, run, said};
+
+trials! {
+    always: [wrong_arguments_are_explained_with_exit_code_2, an_address_that_is_taken_is_named_with_exit_code_3];
+    requires support::installed::redis: [redis_cli_prints_the_same_with_and_without_the_proxy];
+    requires support::installed::redis_benchmark: [redis_benchmark_runs_through_the_proxy_and_its_recording_replays];
+    requires support::installed::nginx_and_wrk: [wrk_and_curl_through_the_proxy_get_the_bytes_that_nginx_serves];
+}
 
 /// The messages, sorted by connection. Records of different connections interleave in any order.
 fn by_connection(records: &[Value]) -> Vec<Value> {
@@ -15,11 +25,7 @@ fn by_connection(records: &[Value]) -> Vec<Value> {
     messages
 }
 
-#[test]
-fn redis_cli_prints_the_same_with_and_without_the_proxy() {
-    if !have(&["redis-server", "redis-cli"]) {
-        return;
-    }
+fn redis_cli_prints_the_same_with_and_without_the_proxy((): &()) {
     let (_server, upstream) = redis();
     let folder = tempfile::tempdir().unwrap();
     let (log, recording) = (folder.path().join("log.jsonl"), folder.path().join("recording.pcapng"));
@@ -57,11 +63,7 @@ fn redis_cli_prints_the_same_with_and_without_the_proxy() {
     assert_eq!(by_connection(&replay(&recording, "redis")), by_connection(&live));
 }
 
-#[test]
-fn redis_benchmark_runs_through_the_proxy_and_its_recording_replays() {
-    if !have(&["redis-server", "redis-benchmark"]) {
-        return;
-    }
+fn redis_benchmark_runs_through_the_proxy_and_its_recording_replays((): &()) {
     let (_server, upstream) = redis();
     let folder = tempfile::tempdir().unwrap();
     let (log, recording) = (folder.path().join("log.jsonl"), folder.path().join("recording.pcapng"));
@@ -99,11 +101,7 @@ fn redis_benchmark_runs_through_the_proxy_and_its_recording_replays() {
     assert_eq!(by_connection(&replay(&recording, "redis")), by_connection(&live));
 }
 
-#[test]
-fn wrk_and_curl_through_the_proxy_get_the_bytes_that_nginx_serves() {
-    if !have(&["nginx", "wrk", "curl"]) {
-        return;
-    }
+fn wrk_and_curl_through_the_proxy_get_the_bytes_that_nginx_serves((): &()) {
     let folder = tempfile::tempdir().unwrap();
     let blob: Vec<u8> = (0..300_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     std::fs::write(folder.path().join("blob"), &blob).unwrap();
@@ -144,7 +142,6 @@ fn wrk_and_curl_through_the_proxy_get_the_bytes_that_nginx_serves() {
     }
 }
 
-#[test]
 fn wrong_arguments_are_explained_with_exit_code_2() {
     let output =
         enjamb().args(["proxy", "--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:1", "--protocol", "u33"]).output();
@@ -153,7 +150,6 @@ fn wrong_arguments_are_explained_with_exit_code_2() {
     assert!(String::from_utf8_lossy(&output.stderr).contains('^'));
 }
 
-#[test]
 fn an_address_that_is_taken_is_named_with_exit_code_3() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

@@ -35,6 +35,14 @@ pub(crate) mod installed {
         programs(&["redis-server", "redis-cli"])
     }
 
+    pub(crate) fn redis_benchmark() -> Result<(), String> {
+        programs(&["redis-server", "redis-benchmark"])
+    }
+
+    pub(crate) fn nginx_and_wrk() -> Result<(), String> {
+        programs(&["nginx", "wrk", "curl"])
+    }
+
     pub(crate) fn nginx() -> Result<(), String> {
         programs(&["nginx", "curl"])
     }
@@ -56,11 +64,6 @@ pub(crate) mod installed {
         assert!(std::env::var("CI").as_deref() != Ok("true"), "{reason}");
         Err(reason)
     }
-}
-
-/// Returns whether these programs are installed.
-pub(crate) fn have(programs: &[&str]) -> bool {
-    installed::programs(programs).inspect_err(|reason| eprintln!("skipped: {reason}")).is_ok()
 }
 
 /// A process that ends with the test.
