@@ -4,7 +4,7 @@ use actson::feeder::PushJsonFeeder;
 use actson::options::JsonParserOptionsBuilder;
 use actson::{JsonEvent, JsonParser};
 use asynchronous_codec::{CborCodec, FramedRead, JsonCodec};
-use enjamb_law::{Kind, Pushing, Reading, DebugText};
+use enjamb_law::{DebugText, Kind, Pushing, Reading};
 use serde_json::Value;
 
 use super::{ASYNC, OLD_DECODER, PUSH};

@@ -2,7 +2,7 @@
 //! MIDI.
 
 use atat::{DigestResult, Digester as _};
-use enjamb_law::{Accumulating, Decoded, Kind, Law, Never, Pushing, DebugText};
+use enjamb_law::{Accumulating, DebugText, Decoded, Kind, Law, Never, Pushing};
 use postcard::accumulator::{CobsAccumulator, FeedResult};
 
 use super::{BUFFER, DECODER, PUSH};

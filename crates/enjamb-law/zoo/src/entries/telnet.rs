@@ -1,6 +1,6 @@
 //! Telnet.
 
-use enjamb_law::{Decoded, Never, Pushing, DebugText, Subject as _};
+use enjamb_law::{DebugText, Decoded, Never, Pushing, Subject as _};
 
 use super::{DECODER, OLD_DECODER, PUSH};
 use crate::entry::Entry;

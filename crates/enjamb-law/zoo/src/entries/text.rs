@@ -1,6 +1,6 @@
 //! Characters, terminals, and encodings with text around them.
 
-use enjamb_law::{Blocking, Never, Parsed, Parsing, Pushing, DebugText, Subject as _};
+use enjamb_law::{Blocking, DebugText, Never, Parsed, Parsing, Pushing, Subject as _};
 use std::io::{BufRead as _, Read as _};
 
 use super::{BLOCKING, PARSE, PUSH};

@@ -1,6 +1,6 @@
 //! XML.
 
-use enjamb_law::{Blocking, Kind, Pushing, Reading, DebugText, Subject as _};
+use enjamb_law::{Blocking, DebugText, Kind, Pushing, Reading, Subject as _};
 use rxml::Parse as _;
 
 use super::{ASYNC, BLOCKING, PUSH};
