@@ -206,14 +206,17 @@ pub(super) fn logarithmic(about: &str, buckets: &[Bucket], marks: &[(&str, u64)]
     }
     for (name, value) in marks {
         let x = plot.x(place(log(*value)).clamp(0.0, 1.0));
-        let row = taken.iter().position(|until| x > *until).unwrap_or(taken.len());
         let text = format!("{name} {}", duration(*value as f64));
-        let until = x + text.chars().count() as f64 * 7.0 + 14.0;
+        let width = text.chars().count() as f64 * 7.0 + 14.0;
+        // At the right edge, a name is written to the left of its mark.
+        let to_the_left = x + width > plot.width;
+        let (from, until) = if to_the_left { (x - width, x) } else { (x, x + width) };
+        let row = taken.iter().position(|taken| from > *taken).unwrap_or(taken.len());
         match taken.get_mut(row) {
             Some(taken) => *taken = until,
             None => taken.push(until),
         }
-        let (x, anchor) = if until > plot.width { (x - 4.0, "end") } else { (x + 4.0, "start") };
+        let (x, anchor) = if to_the_left { (x - 4.0, "end") } else { (x + 4.0, "start") };
         plot.text(x, plot.top + 10.0 + row as f64 * 14.0, anchor, "note", &text);
     }
     plot.x_label("latency, logarithmic");
