@@ -116,8 +116,10 @@ mod tests {
         let days =
             (0..=u64::MAX / DAY).flat_map(|day| [day * DAY, day * DAY + day.wrapping_mul(0x9e37_79b9_7f4a_7c15) % DAY]);
         for nanos in days.chain([u64::MAX, u64::MAX - 1, DAY - 1, 999_999_999]) {
-            let timestamp = jiff::Timestamp::from_nanosecond(i128::from(nanos)).unwrap();
-            assert_eq!(Rfc3339(Time::from_nanos(nanos)).to_string(), format!("{timestamp:.9}"));
+            let (seconds, subseconds) = ((nanos / 1_000_000_000).cast_signed(), (nanos % 1_000_000_000) as u32);
+            let timestamp = chrono::DateTime::from_timestamp(seconds, subseconds).unwrap();
+            let expected = timestamp.to_rfc3339_opts(chrono::SecondsFormat::Nanos, true);
+            assert_eq!(Rfc3339(Time::from_nanos(nanos)).to_string(), expected);
         }
     }
 

@@ -314,14 +314,20 @@ mod tests {
 
     use super::*;
 
-    /// A file that blocks until its channel is closed, and keeps its bytes.
-    struct BlockedFile(mpsc::Receiver<()>, Arc<Mutex<Vec<u8>>>);
+    /// A file that says when the first write begins, blocks until its channel is closed, and keeps
+    /// its bytes.
+    struct BlockedFile {
+        began: Option<mpsc::Sender<()>>,
+        waits: mpsc::Receiver<()>,
+        written: Arc<Mutex<Vec<u8>>>,
+    }
 
     impl io::Write for BlockedFile {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            // An error is a closed channel.
-            let _ = self.0.recv();
-            self.1.lock().unwrap().extend_from_slice(bytes);
+            // An error of either channel: its other end is gone.
+            let _ = self.began.take().map(|began| began.send(()));
+            let _ = self.waits.recv();
+            self.written.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
         }
 
@@ -332,15 +338,18 @@ mod tests {
 
     #[test]
     fn dropped_lines_are_counted_where_they_are_missing_and_at_the_end() {
-        // More than the queue takes twice: the writer empties it once, at any time, before it blocks.
+        // More than the queue takes.
         const BATCHES: usize = 100_000;
         const LINES: u64 = 4;
         let (go_on, waits) = mpsc::channel();
+        let (began, has_begun) = mpsc::channel();
         let written = Arc::new(Mutex::new(Vec::new()));
-        let file = BlockedFile(waits, Arc::clone(&written));
+        let file = BlockedFile { began: Some(began), waits, written: Arc::clone(&written) };
         let log = Log::start(Format::JsonLines, file, Notices::new("test")).unwrap();
         let (queue, batch) = (log.queue(), "{\"type\":\"message\"}\n".repeat(LINES as usize));
-        for _ in 0..BATCHES {
+        queue.append(&batch, LINES);
+        has_begun.recv().unwrap();
+        for _ in 1..BATCHES {
             queue.append(&batch, LINES);
         }
         drop(go_on);
@@ -365,7 +374,7 @@ mod tests {
     #[test]
     fn a_log_that_is_never_written_is_left_behind_at_the_deadline() {
         let (_blocked, waits) = mpsc::channel();
-        let file = BlockedFile(waits, Arc::default());
+        let file = BlockedFile { began: None, waits, written: Arc::default() };
         let log = Log::start(Format::JsonLines, file, Notices::new("test")).unwrap();
         log.queue().append("{}\n", 1);
         let deadline = Deadline::after(std::time::Duration::from_millis(20));

@@ -1,5 +1,6 @@
 //! The parser of filters. Every text gives an expression, or an error with a place.
 
+use chrono::{DateTime, NaiveTime, Timelike, Utc};
 use enjamb::Time;
 use enjamb::units::{self, DurationError, SizeError};
 use regex::RegexBuilder;
@@ -271,19 +272,19 @@ impl<'a> Parser<'a> {
     fn time(&mut self, order: Order) -> Result<Expression, FilterError> {
         let at = self.at;
         let text = self.string()?;
-        if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
-            let nanos = u64::try_from(timestamp.as_nanosecond());
-            let nanos = nanos.map_err(|_| self.fail_at(at, "times lie between 1970 and 2554"))?;
+        if let Ok(time) = text.parse::<DateTime<Utc>>() {
+            let seconds = u64::try_from(time.timestamp()).ok().and_then(|seconds| seconds.checked_mul(1_000_000_000));
+            let nanos = seconds.and_then(|nanos| nanos.checked_add(time.timestamp_subsec_nanos().into()));
+            let nanos = nanos.ok_or_else(|| self.fail_at(at, "times lie between 1970 and 2554"))?;
             return Ok(Expression::Time(order, Time::from_nanos(nanos)));
         }
-        let Ok(time) = text.parse::<jiff::civil::Time>() else {
+        let Ok(time) = text.parse::<NaiveTime>() else {
             let reason =
                 "expected a time such as \"2026-11-23T23:30:51.5Z\", or a time of day in UTC such as \"23:30:51.5\"";
             return Err(self.fail_at(at, reason));
         };
-        let seconds = (i64::from(time.hour()) * 60 + i64::from(time.minute())) * 60 + i64::from(time.second());
-        let nanos = seconds * 1_000_000_000 + i64::from(time.subsec_nanosecond());
-        Ok(Expression::TimeOfDay(order, nanos.unsigned_abs()))
+        let nanos = u64::from(time.num_seconds_from_midnight()) * 1_000_000_000 + u64::from(time.nanosecond());
+        Ok(Expression::TimeOfDay(order, nanos))
     }
 
     fn quoted(&mut self) -> Result<Quoted<'a>, FilterError> {
@@ -357,7 +358,27 @@ impl<'a> Parser<'a> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::parse;
+    use super::*;
+
+    #[test]
+    fn times_are_read_in_every_form_of_rfc_3339_and_as_times_of_day() {
+        let of = |nanos| Expression::Time(Order::Less, Time::from_nanos(nanos));
+        let of_day = |nanos| Expression::TimeOfDay(Order::Less, nanos);
+        for (text, expected) in [
+            ("1970-01-01T00:00:00Z", of(0)),
+            ("1970-01-01t00:00:00z", of(0)),
+            ("1970-01-01 00:00:01Z", of(1_000_000_000)),
+            ("1970-01-01T01:00:00.000000001+01:00", of(1)),
+            ("1969-12-31T23:30:00-00:30", of(0)),
+            ("2554-07-21T23:34:33.709551615Z", of(u64::MAX)),
+            ("23:30:51.5", of_day(84_651_500_000_000)),
+            ("00:01", of_day(60_000_000_000)),
+        ] {
+            let filter = format!("time < \"{text}\"");
+            let parsed = parse(&filter).unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!(format!("{parsed:?}"), format!("{expected:?}"), "{text}");
+        }
+    }
 
     #[test]
     fn a_wrong_filter_is_refused_with_a_caret_under_the_error() {
@@ -400,6 +421,10 @@ mod tests {
             ("time > 5", 7),
             ("time > \"yesterday\"", 7),
             ("time > \"1969-12-31T00:00:00Z\"", 7),
+            ("time > \"2555-01-01T00:00:00Z\"", 7),
+            ("time > \"2026-02-29T00:00:00Z\"", 7),
+            ("time > \"2026-11-23T23:30:51\"", 7),
+            ("time > \"24:00\"", 7),
             ("time =~ \"5\"", 5),
             ("payload", 0),
             ("kind == \"\u{e9}\" or", 13),
