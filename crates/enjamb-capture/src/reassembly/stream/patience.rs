@@ -136,8 +136,8 @@ impl Stream {
         // Nothing is missing after the end of the stream.
         let offset = self.fin.map_or(offset, |fin| fin.min(offset));
         while self.settled && self.next < offset {
-            if self.held.first().is_some_and(|(start, _)| start == self.next) {
-                // The next bytes are there, and wait for another reason.
+            if self.held.start() == Some(self.next) {
+                // The next bytes are there or known to be lost, and wait for another reason.
                 return self.lose_holes(offset);
             }
             let end = self.hole_end().map_or(offset, |end| end.min(offset));
