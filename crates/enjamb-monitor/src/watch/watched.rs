@@ -221,7 +221,8 @@ impl Watched {
             uncaught(|| {
                 *messages += 1;
                 let kind = statistics.kind(message);
-                let Place { time, latency, cuts } = account.place(message, kind, is_close && message.outcome == Outcome::Incomplete);
+                let Place { time, latency, cuts } =
+                    account.place(message, kind, is_close && message.outcome == Outcome::Incomplete);
                 let latency_us = latency.map(|(latency_us, _)| latency_us);
                 let record = Record::Message { connection, time, message, latency_us, cuts, payload: None };
                 if !out.wants(&record) {

@@ -108,7 +108,8 @@ impl Stream {
         let end = sent.min(self.acked);
         // One byte may be a FIN that was not captured.
         let is_fin = end == self.next + 1 && self.held.is_empty() && self.fin.is_none();
-        if !self.settled || end <= self.next || is_fin || self.held.start() == Some(self.next) {
+        let is_waiting = self.held.start().is_some_and(|start| start <= self.next);
+        if !self.settled || end <= self.next || is_fin || is_waiting {
             return false;
         }
         self.held.lose(self.next, end);
@@ -136,7 +137,7 @@ impl Stream {
         // Nothing is missing after the end of the stream.
         let offset = self.fin.map_or(offset, |fin| fin.min(offset));
         while self.settled && self.next < offset {
-            if self.held.start() == Some(self.next) {
+            if self.held.start().is_some_and(|start| start <= self.next) {
                 // The next bytes are there or known to be lost, and wait for another reason.
                 return self.lose_holes(offset);
             }
