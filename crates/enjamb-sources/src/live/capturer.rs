@@ -96,8 +96,9 @@ impl CapturingProgram {
         match self {
             // Without a count of packets on standard error.
             Self::Dumpcap => command.args(["-q", "-B", &BUFFER_MIB.to_string()]),
-            // Each packet is taken and written at once; names are not looked up. The size is in KiB.
-            Self::Tcpdump => command.args(["--immediate-mode", "-U", "-n", "-B", &(BUFFER_MIB << 10).to_string()]),
+            // What the kernel gives is written at once; names are not looked up. The size is in KiB. Not
+            // --immediate-mode, in which the buffer has room for some hundred packets only.
+            Self::Tcpdump => command.args(["-U", "-n", "-B", &(BUFFER_MIB << 10).to_string()]),
         };
         command.args(["-w", "-"]);
         if !request.filter.is_empty() {

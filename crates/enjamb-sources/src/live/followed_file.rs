@@ -20,6 +20,7 @@ const QUIET: Duration = Duration::from_millis(200);
 /// [`read`](Read::read) returns [`WouldBlock`](io::ErrorKind::WouldBlock) when it has waited for
 /// new bytes. It returns 0 where the file ends: a program that rotates its captures has begun the
 /// next file under the same name, or has truncated this one. [`next`](Self::next) continues with it.
+/// A file that is truncated and outgrows its old length within 50 ms is taken for the old one.
 #[derive(Debug)]
 pub struct FollowedFile {
     path: PathBuf,
