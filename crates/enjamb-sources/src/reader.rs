@@ -167,7 +167,6 @@ impl<'a> SourceReader<'a> {
 
     /// Reads a capture or a transcript. Returns the error that ended reading before the end of a
     /// capture.
-
     fn read_source<T: Tap>(
         &self,
         input: &Input,

@@ -306,7 +306,7 @@ fn watched_traffic_of_redis_equals_a_capture_of_it(_: &()) {
         watched_equals_captured(
             &port,
             program,
-            &mut Command::new("redis-benchmark").args([
+            Command::new("redis-benchmark").args([
                 "-h",
                 "127.0.0.1",
                 "-p",

@@ -142,12 +142,8 @@ mod tests {
         let mut reader = LiveReader::new(Channel(receive), Interrupt::default()).unwrap();
         let mut seen = Vec::new();
         let mut buffer = [0; 3];
-        let mut read = |seen: &mut Vec<u8>| {
-            reader.read(&mut buffer).map(|length| {
-                seen.extend_from_slice(&buffer[..length]);
-                length
-            })
-        };
+        let mut read =
+            |seen: &mut Vec<u8>| reader.read(&mut buffer).inspect(|length| seen.extend_from_slice(&buffer[..*length]));
         assert_eq!(read(&mut seen).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         send.send(b"12345").unwrap();
         let mut pauses = 0;

@@ -9,6 +9,7 @@ use enjamb_sources::Stop;
 use serde_json::Value;
 
 use crate::records::html::Timeline;
+use crate::records::parallel::RoundOutput;
 use crate::records::piece::Piece;
 use crate::records::selection::Selection;
 use crate::records::status::StatusLine;
@@ -101,19 +102,6 @@ impl<W: Write> Sink<W> {
         self.timeline.as_ref()
     }
 
-    /// Writes a part of the records that a worker has made. Rows are taken from the front.
-    pub(crate) fn write(&mut self, piece: &mut Piece, part: Range<usize>) {
-        if self.failed.is_some() {
-            return;
-        }
-        let written = match (&mut self.writer, piece) {
-            (Writer::None(out), Piece::Bytes(bytes)) => out.write_all(&bytes[part]),
-            (Writer::Dataset(_, dataset), Piece::Rows(rows)) => dataset.write_rows(rows, part.len()),
-            _ => return,
-        };
-        self.note(written);
-    }
-
     fn note(&mut self, written: io::Result<()>) {
         if let Err(error) = written {
             self.failed = Some(error);
@@ -160,6 +148,29 @@ impl<W: Write> Writer<W> {
             Self::Csv(rows) => rows.write(record),
             Self::Dataset(_, dataset) => dataset.write(record),
         }
+    }
+}
+
+impl<W: Write> RoundOutput for &mut Sink<W> {
+    /// Writes a part of the records that a worker has made. Rows are taken from the front.
+    fn write(&mut self, piece: &mut Piece, part: Range<usize>) {
+        if self.failed.is_some() {
+            return;
+        }
+        let written = match (&mut self.writer, piece) {
+            (Writer::None(out), Piece::Bytes(bytes)) => out.write_all(&bytes[part]),
+            (Writer::Dataset(_, dataset), Piece::Rows(rows)) => dataset.write_rows(rows, part.len()),
+            _ => return,
+        };
+        self.note(written);
+    }
+
+    fn pause(&mut self) {
+        if self.failed.is_none() {
+            let flushed = self.writer.flush();
+            self.note(flushed);
+        }
+        self.status.draw();
     }
 }
 

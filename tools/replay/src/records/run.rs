@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::output_arguments::{OutputArguments, OutputFormat};
 use crate::records::html::{self, Page};
 use crate::records::output::{RecordForm, Sink, header};
-use crate::records::parallel::{self, Parallel};
+use crate::records::parallel::{self, Parallel, RoundOutput as _};
 use crate::records::piece::Piece;
 use crate::records::piece_sink::PieceSink;
 use crate::records::selection::Selection;
@@ -47,7 +47,9 @@ pub(crate) fn run(
     };
     let inputs = setup.inputs();
     let is_live = inputs.captures.iter().any(Input::is_live);
-    let (progress, status) = if is_live {
+    // Standard input may be a file after all, which `cat` passes on as fast as it is read.
+    let is_watched = is_live && !inputs.captures.contains(&Input::StandardInput);
+    let (progress, status) = if is_watched {
         (Progress::hidden(notices), StatusLine::on_terminal())
     } else {
         (Progress::new(notices, &inputs.captures, !output.summary && dataset.is_none()), StatusLine::hidden())
@@ -70,8 +72,7 @@ pub(crate) fn run(
         dataset,
     };
     let jobs = jobs.unwrap_or_else(parallel::default_jobs);
-    // Several threads write records in rounds, and a round of live traffic may take long to fill.
-    let replayed = if jobs == NonZeroUsize::MIN || html.is_some() || is_live {
+    let replayed = if jobs == NonZeroUsize::MIN || html.is_some() || is_watched {
         job.on_one_thread(html.is_some())?
     } else {
         job.on_threads(jobs)?
@@ -139,13 +140,13 @@ impl Job<'_> {
         };
         let header = header(form).context(CANNOT_WRITE)?;
         let length = header.len();
-        sink.write(&mut Piece::Bytes(header), 0..length);
+        (&mut sink).write(&mut Piece::Bytes(header), 0..length);
         let (shown, selection) = (output.shown(), Arc::clone(selection));
         let make = move || {
             let pieces = PieceSink::new(form, Arc::clone(&selection));
             watch(Arc::clone(&opener), pieces, shown, &selection)
         };
-        let mut parallel = Parallel::new(jobs, make, |piece, part| sink.write(piece, part));
+        let mut parallel = Parallel::new(jobs, make, &mut sink);
         let report = reader.read(&mut parallel, |_, input, base| captures.begin(&input.to_string(), base));
         let statistics = parallel.finish();
         Ok(Replayed { report, statistics, sink })

@@ -123,7 +123,10 @@ fn line(elapsed: Duration, counts: Counts, before: Counts, over: Duration) -> St
     let per_second = |now: u64, before: u64| (now - before) as f64 / over.as_secs_f64().max(0.001);
     let Counts { open, connections, messages, bytes, errors } = counts;
     let rate = per_second(messages, before.messages);
-    let throughput = enjamb::units::format_size(per_second(bytes, before.bytes) as u64 >> 10 << 10);
+    let throughput = match per_second(bytes, before.bytes) as u64 {
+        few @ 0..1024 => format!("{few} bytes"),
+        many => enjamb::units::format_size(many >> 10 << 10),
+    };
     let seconds = elapsed.as_secs();
     format!(
         "{:02}:{:02}:{:02}  {open} of {connections} connections open  {messages} messages, {rate:.0}/s  \
