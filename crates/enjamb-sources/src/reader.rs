@@ -1,15 +1,16 @@
 //! Inputs, read one after the other into one tap.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 
 use enjamb::Tap;
-use enjamb_capture::{CaptureSet, Options};
+use enjamb_capture::{CaptureError, CaptureSet, Options};
 
 use crate::connection_numbers::ConnectionNumbers;
 use crate::error::SourceError;
 use crate::input::Input;
 use crate::inputs::Inputs;
+use crate::live::{Capturer, FollowedFile, Interrupt, LiveReader};
 use crate::numbering::Numbering;
 use crate::progress::Progress;
 use crate::protocol_choice::ProtocolChoice;
@@ -26,6 +27,7 @@ pub struct SourceReader<'a> {
     protocols: &'a ProtocolChoice,
     progress: &'a Progress<'a>,
     options: Options,
+    interrupt: Option<Interrupt>,
     only: Option<&'a ConnectionNumbers>,
     stop: Stop,
 }
@@ -73,7 +75,15 @@ impl<'a> SourceReader<'a> {
     /// Protocols that transcripts name are entered into `protocols`. Notices go through `progress`.
     #[must_use]
     pub fn new(inputs: &'a Inputs, protocols: &'a ProtocolChoice, progress: &'a Progress<'a>) -> Self {
-        Self { inputs, protocols, progress, options: Options::default(), only: None, stop: Stop::default() }
+        let options = Options::default();
+        Self { inputs, protocols, progress, options, interrupt: None, only: None, stop: Stop::default() }
+    }
+
+    /// Reads [live](Input::is_live) inputs until `interrupt` is requested. The tap
+    /// [pauses](Tap::pause) while they have nothing. Without this, live inputs block.
+    #[must_use]
+    pub fn live(self, interrupt: Interrupt) -> Self {
+        Self { interrupt: Some(interrupt), ..self }
     }
 
     /// Sets the limits of reassembly.
@@ -145,21 +155,73 @@ impl<'a> SourceReader<'a> {
         numbering: &mut Numbering<'_, T>,
         report: &mut SourceReport,
     ) -> Result<(), SourceError> {
-        let source = self.progress.count(input.open()?, self.stop.clone());
+        match (input, &self.interrupt) {
+            (Input::FollowedFile(path), Some(interrupt)) => {
+                let mut next = Some(FollowedFile::open(path, interrupt.clone())?);
+                while let Some(mut file) = next {
+                    let damage = self.read_source(input, &mut file, set, numbering, report)?;
+                    self.report_damage(input, damage, report);
+                    next = file.next()?;
+                }
+                Ok(())
+            }
+            (Input::Capturer(request), Some(interrupt)) => {
+                let (capturer, capture) = Capturer::start(request)?;
+                let source = LiveReader::new(capture, interrupt.clone())?.ending(capturer.interrupter());
+                let damage = self.read_source(input, source, set, numbering, report)?;
+                // A program that may not capture writes nothing, and has the reason.
+                let counts = capturer.finish(&request.interface, interrupt.is_requested())?;
+                // One that was ended may leave a packet incomplete.
+                if let Some(error) = damage.filter(|_| !interrupt.is_requested()) {
+                    self.problem(report, format!("{input}: {error}"));
+                }
+                if let Some(dropped @ 1..) = counts.dropped {
+                    self.problem(report, format!("the kernel dropped {dropped} packets, which are missing"));
+                    report.totals.add_dropped(dropped);
+                }
+                Ok(())
+            }
+            (Input::StandardInput, Some(interrupt)) if input.is_live() => {
+                let source = LiveReader::new(io::stdin(), interrupt.clone())?;
+                let damage = self.read_source(input, source, set, numbering, report)?;
+                self.report_damage(input, damage, report);
+                Ok(())
+            }
+            _ => {
+                let damage = self.read_source(input, input.open()?, set, numbering, report)?;
+                self.report_damage(input, damage, report);
+                Ok(())
+            }
+        }
+    }
+
+    fn report_damage(&self, input: &Input, damage: Option<CaptureError>, report: &mut SourceReport) {
+        // A stopped reading is no damage of the capture.
+        if let Some(error) = damage.filter(|_| !self.stop.is_requested()) {
+            self.problem(report, format!("{input}: {error}"));
+        }
+    }
+
+    /// Reads a capture or a transcript. Returns the error that ended reading before the end of a
+    /// capture.
+    fn read_source<T: Tap>(
+        &self,
+        input: &Input,
+        source: impl Read,
+        set: &mut Option<OpenSet>,
+        numbering: &mut Numbering<'_, T>,
+        report: &mut SourceReport,
+    ) -> Result<Option<CaptureError>, SourceError> {
+        let source = self.progress.count(source, self.stop.clone());
         let (is_transcript, source) = transcript_file::peek(source)?;
         if is_transcript {
-            return self.read_transcript(input, source, numbering, report);
+            return self.read_transcript(input, source, numbering, report).map(|()| None);
         }
         let set = set.get_or_insert_with(|| OpenSet::new(self.options.clone()));
         set.captures += 1;
-        if let Some(error) = set.read.read(source, numbering) {
-            set.damaged += 1;
-            // A stopped reading is no damage of the capture.
-            if !self.stop.is_requested() {
-                self.problem(report, format!("{input}: {error}"));
-            }
-        }
-        Ok(())
+        let damage = set.read.read(source, numbering);
+        set.damaged += u64::from(damage.is_some());
+        Ok(damage)
     }
 
     fn read_transcript<T: Tap>(
