@@ -14,6 +14,7 @@
 //! * [`read_conversations`] keeps whole [`Conversation`]s, for tools that need each more than once.
 //! * [`Progress`] draws a progress bar, and [`Notices`] writes to standard error under the
 //!   program's name.
+//! * [`live`] has sources that are still being captured.
 //! * [`Exit`] has the exit codes of all tools.
 //! * `arguments`, behind the feature `clap`, contains the command line arguments for the limits,
 //!   and the parsers of sizes and durations.
@@ -28,6 +29,7 @@ mod error;
 mod exit;
 mod input;
 mod inputs;
+pub mod live;
 mod notices;
 mod numbering;
 mod progress;

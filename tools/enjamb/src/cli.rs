@@ -18,6 +18,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Feed captures to protocol sessions: messages, errors and statistics.
     Replay(Box<enjamb_replay::Arguments>),
+    /// Show the traffic of a network interface as it comes.
+    Watch(Box<enjamb_replay::WatchArguments>),
     /// Stand between a client and a server: relay, log framed messages, record.
     Proxy(enjamb_proxy::Arguments),
     /// Turn captures into small conversations to test with, and those into tests.

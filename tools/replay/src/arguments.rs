@@ -30,6 +30,11 @@ pub struct Arguments {
     #[arg(long, conflicts_with_all = ["recut", "against", "serve"])]
     pub(crate) list: bool,
 
+    /// Read the capture as it grows, and go on with the next file when a program that rotates its
+    /// captures replaces it. Ctrl-C ends it.
+    #[arg(long, conflicts_with_all = ["list", "recut", "against", "serve"])]
+    pub(crate) follow: bool,
+
     /// Exit with 1 if a message was malformed or incomplete. With --filter, --side or --conn: one
     /// of the selected messages.
     #[arg(long)]

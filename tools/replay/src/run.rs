@@ -9,8 +9,8 @@ use enjamb_sources::{Exit, Notices, ProtocolChoice};
 
 use crate::arguments::Arguments;
 use crate::records::Selection;
-use crate::setup::Setup;
-use crate::{live, records, recut};
+use crate::setup::{Origin, Setup};
+use crate::{live, records, recut, watch};
 
 /// Runs `enjamb replay` with the protocols of `registry`, and writes to standard output.
 ///
@@ -36,13 +36,15 @@ pub fn run(arguments: &Arguments, registry: &Registry, program: &str) -> anyhow:
     if let Some(reason) = arguments.contradiction() {
         return wrong_usage(reason.to_owned());
     }
-    let setup = Setup {
-        captures: &arguments.captures,
-        reassembly: &arguments.reassembly,
-        output: &arguments.output,
-        protocols,
-        notices,
+    let origin = if arguments.follow {
+        match watch::followed(&arguments.captures) {
+            Ok(input) => Origin::Live(input),
+            Err(reason) => return wrong_usage(reason),
+        }
+    } else {
+        Origin::Paths(&arguments.captures)
     };
+    let setup = Setup { origin, reassembly: &arguments.reassembly, output: &arguments.output, protocols, notices };
     let done = if arguments.list {
         list(&setup)
     } else if let Some(recut) = arguments.recut.recut() {

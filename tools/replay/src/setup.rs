@@ -4,23 +4,34 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use enjamb_sources::arguments::ReassemblyArguments;
-use enjamb_sources::{Inputs, Notices, Progress, ProtocolChoice, SourceReader};
+use enjamb_sources::{Input, Inputs, Notices, Progress, ProtocolChoice, SourceReader};
 
 use crate::output_arguments::{OutputArguments, OutputFormat};
 
 /// The inputs, the protocols and the output of a replay, whatever its mode.
 pub(crate) struct Setup<'a> {
-    pub(crate) captures: &'a [PathBuf],
+    pub(crate) origin: Origin<'a>,
     pub(crate) reassembly: &'a ReassemblyArguments,
     pub(crate) output: &'a OutputArguments,
     pub(crate) protocols: Arc<ProtocolChoice>,
     pub(crate) notices: Notices,
 }
 
+/// The place that traffic comes from.
+pub(crate) enum Origin<'a> {
+    /// Captures and transcripts, as paths and patterns.
+    Paths(&'a [PathBuf]),
+    /// Traffic that is still being captured.
+    Live(Input),
+}
+
 impl Setup<'_> {
     /// Finds the inputs.
     pub(crate) fn inputs(&self) -> Inputs {
-        Inputs::find(self.captures)
+        match &self.origin {
+            Origin::Paths(paths) => Inputs::find(paths),
+            Origin::Live(input) => Inputs { captures: vec![input.clone()], ..Inputs::default() },
+        }
     }
 
     /// Creates a reader of the inputs within the limits of reassembly.

@@ -9,8 +9,10 @@ use enjamb_sources::Stop;
 use serde_json::Value;
 
 use crate::records::html::Timeline;
+use crate::records::parallel::RoundOutput;
 use crate::records::piece::Piece;
 use crate::records::selection::Selection;
+use crate::records::status::StatusLine;
 
 /// The form in which records are written.
 #[derive(Clone, Copy)]
@@ -30,6 +32,7 @@ pub(crate) struct Sink<W: Write> {
     selection: Arc<Selection>,
     writer: Writer<W>,
     timeline: Option<Timeline>,
+    status: StatusLine,
     failed: Option<io::Error>,
     stop: Stop,
 }
@@ -57,13 +60,13 @@ impl<W: Write> Sink<W> {
             }
             RecordForm::Csv => Writer::Csv(Box::new(CsvWriter::new(out)?)),
         };
-        Ok(Self { selection, writer, timeline: None, failed: None, stop })
+        Ok(Self { selection, writer, timeline: None, status: StatusLine::hidden(), failed: None, stop })
     }
 
     /// Creates a sink that writes records into `dataset`, and only the rest of the output to `out`.
     pub(crate) fn to_dataset(out: W, dataset: DatasetWriter, selection: Arc<Selection>, stop: Stop) -> Self {
         let writer = Writer::Dataset(out, Box::new(dataset));
-        Self { selection, writer, timeline: None, failed: None, stop }
+        Self { selection, writer, timeline: None, status: StatusLine::hidden(), failed: None, stop }
     }
 
     /// Completes the dataset, if there is one, and returns the number of its records.
@@ -71,7 +74,7 @@ impl<W: Write> Sink<W> {
     /// # Errors
     /// The first error of all writing.
     pub(crate) fn complete(self, summary: impl FnOnce() -> Value) -> io::Result<(Self, Option<u64>)> {
-        let Self { selection, writer: Writer::Dataset(out, dataset), timeline, failed, stop } = self else {
+        let Self { selection, writer: Writer::Dataset(out, dataset), timeline, status, failed, stop } = self else {
             return Ok((self, None));
         };
         if let Some(error) = failed {
@@ -79,7 +82,7 @@ impl<W: Write> Sink<W> {
         }
         let rows = dataset.rows();
         dataset.finish(&summary())?;
-        Ok((Self { selection, writer: Writer::None(out), timeline, failed: None, stop }, Some(rows)))
+        Ok((Self { selection, writer: Writer::None(out), timeline, status, failed: None, stop }, Some(rows)))
     }
 
     /// Keeps the times of messages, for the report.
@@ -88,22 +91,15 @@ impl<W: Write> Sink<W> {
         self
     }
 
+    /// Draws a status line while the input pauses.
+    pub(crate) fn with_status(mut self, status: StatusLine) -> Self {
+        self.status = status;
+        self
+    }
+
     /// Returns the times of messages, if they were kept.
     pub(crate) fn timeline(&self) -> Option<&Timeline> {
         self.timeline.as_ref()
-    }
-
-    /// Writes a part of the records that a worker has made. Rows are taken from the front.
-    pub(crate) fn write(&mut self, piece: &mut Piece, part: Range<usize>) {
-        if self.failed.is_some() {
-            return;
-        }
-        let written = match (&mut self.writer, piece) {
-            (Writer::None(out), Piece::Bytes(bytes)) => out.write_all(&bytes[part]),
-            (Writer::Dataset(_, dataset), Piece::Rows(rows)) => dataset.write_rows(rows, part.len()),
-            _ => return,
-        };
-        self.note(written);
     }
 
     fn note(&mut self, written: io::Result<()>) {
@@ -118,6 +114,7 @@ impl<W: Write> Sink<W> {
     /// # Errors
     /// The first error of all writing.
     pub(crate) fn finish(self, last: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+        self.status.clear();
         if let Some(error) = self.failed {
             return Err(error);
         }
@@ -131,6 +128,15 @@ impl<W: Write> Sink<W> {
 }
 
 impl<W: Write> Writer<W> {
+    /// Flushes what can be written before the end. A file of a dataset is written when it is whole.
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::None(out) | Self::Lines { out, .. } => out.flush(),
+            Self::Csv(rows) => rows.out_mut().flush(),
+            Self::Dataset(..) => Ok(()),
+        }
+    }
+
     fn write(&mut self, record: &Record<'_>) -> io::Result<()> {
         match self {
             Self::None(_) => Ok(()),
@@ -145,6 +151,29 @@ impl<W: Write> Writer<W> {
     }
 }
 
+impl<W: Write> RoundOutput for &mut Sink<W> {
+    /// Writes a part of the records that a worker has made. Rows are taken from the front.
+    fn write(&mut self, piece: &mut Piece, part: Range<usize>) {
+        if self.failed.is_some() {
+            return;
+        }
+        let written = match (&mut self.writer, piece) {
+            (Writer::None(out), Piece::Bytes(bytes)) => out.write_all(&bytes[part]),
+            (Writer::Dataset(_, dataset), Piece::Rows(rows)) => dataset.write_rows(rows, part.len()),
+            _ => return,
+        };
+        self.note(written);
+    }
+
+    fn pause(&mut self) {
+        if self.failed.is_none() {
+            let flushed = self.writer.flush();
+            self.note(flushed);
+        }
+        self.status.draw();
+    }
+}
+
 /// The first error is kept, and nothing is written after it.
 impl<W: Write> Output for Sink<W> {
     fn wants(&mut self, record: &Record<'_>) -> bool {
@@ -152,6 +181,7 @@ impl<W: Write> Output for Sink<W> {
     }
 
     fn record(&mut self, record: &Record<'_>) {
+        self.status.count(record);
         if let Some(timeline) = &mut self.timeline {
             timeline.record(record);
         }
@@ -159,6 +189,14 @@ impl<W: Write> Output for Sink<W> {
             let written = self.writer.write(record);
             self.note(written);
         }
+    }
+
+    fn pause(&mut self) {
+        if self.failed.is_none() {
+            let flushed = self.writer.flush();
+            self.note(flushed);
+        }
+        self.status.draw();
     }
 }
 

@@ -76,22 +76,31 @@ struct Worker {
     thread: JoinHandle<Statistics>,
 }
 
-/// A tap that distributes its events over threads, and gives their output to `write`.
-pub(crate) struct Parallel<F> {
+/// Receives the records of all workers, in order.
+pub(crate) trait RoundOutput {
+    /// Receives a part of the records of a worker.
+    fn write(&mut self, piece: &mut Piece, part: Range<usize>);
+
+    /// Writes what is buffered: see [`Tap::pause`].
+    fn pause(&mut self) {}
+}
+
+/// A tap that distributes its events over threads, and gives their output to `output`.
+pub(crate) struct Parallel<W> {
     workers: Vec<Worker>,
     next: u64,
     steps: usize,
     bytes: usize,
     in_flight: usize,
-    write: F,
+    output: W,
 }
 
-impl<F: FnMut(&mut Piece, Range<usize>)> Parallel<F> {
+impl<W: RoundOutput> Parallel<W> {
     /// Starts `jobs` threads. Each calls `make` for a watch of its own.
     pub(crate) fn new<O: Drain>(
         jobs: NonZeroUsize,
         make: impl Fn() -> Watch<O> + Clone + Send + 'static,
-        write: F,
+        output: W,
     ) -> Self {
         let worker = |_| {
             let (to, parts) = sync_channel(ROUNDS_MAX);
@@ -101,7 +110,7 @@ impl<F: FnMut(&mut Piece, Range<usize>)> Parallel<F> {
             Worker { part: Part::default(), to, from, thread }
         };
         let workers = (0..jobs.get()).map(worker).collect();
-        Self { workers, next: 0, steps: 0, bytes: 0, in_flight: 0, write }
+        Self { workers, next: 0, steps: 0, bytes: 0, in_flight: 0, output }
     }
 
     /// Hands out the round, and collects the oldest one if too many are in flight.
@@ -135,7 +144,7 @@ impl<F: FnMut(&mut Piece, Range<usize>)> Parallel<F> {
         while let Some((first, _)) = round.iter().enumerate().filter(|worker| next(worker).is_some()).min_by_key(next) {
             let (output, place, from) = &mut round[first];
             let (_, end) = output.ends[*place];
-            (self.write)(&mut output.written, *from..end);
+            self.output.write(&mut output.written, *from..end);
             (*place, *from) = (*place + 1, end);
         }
         for (worker, (output, ..)) in self.workers.iter_mut().zip(round) {
@@ -173,7 +182,7 @@ impl<F: FnMut(&mut Piece, Range<usize>)> Parallel<F> {
     }
 }
 
-impl<F: FnMut(&mut Piece, Range<usize>)> Tap for Parallel<F> {
+impl<W: RoundOutput> Tap for Parallel<W> {
     fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
         // Connections next to each other often have the same kind of work, so they go to different
         // workers.
@@ -187,6 +196,16 @@ impl<F: FnMut(&mut Piece, Range<usize>)> Tap for Parallel<F> {
         if self.bytes >= ROUND_BYTES || self.steps >= ROUND_STEPS {
             self.hand_out();
         }
+    }
+
+    fn pause(&mut self) {
+        if self.steps > 0 {
+            self.hand_out();
+        }
+        while self.in_flight > 0 {
+            self.collect();
+        }
+        self.output.pause();
     }
 }
 
@@ -215,13 +234,14 @@ fn work<O: Drain>(mut watch: Watch<O>, parts: &Receiver<Part>, outputs: &SyncSen
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroUsize;
+    use std::ops::Range;
     use std::sync::Arc;
 
     use enjamb::{Connection, Event, Side, Tap, Time};
     use enjamb_monitor::{Opener, Output, Record, Watch};
     use enjamb_protocols::Registry;
 
-    use super::{Drain, Parallel};
+    use super::{Drain, Parallel, RoundOutput};
     use crate::records::piece::Piece;
 
     /// An output that panics at a message.
@@ -231,6 +251,13 @@ mod tests {
         fn record(&mut self, record: &Record<'_>) {
             assert!(!matches!(record, Record::Message { .. }), "a message");
         }
+    }
+
+    /// An output that drops everything.
+    struct Nowhere;
+
+    impl RoundOutput for Nowhere {
+        fn write(&mut self, _: &mut Piece, _: Range<usize>) {}
     }
 
     impl Drain for Fragile {
@@ -249,7 +276,7 @@ mod tests {
         let lines = Registry::builtin().resolve("lines").unwrap();
         let open: Opener = Arc::new(move |_| lines.session(None));
         let make = move || Watch::new(Arc::clone(&open), Fragile);
-        let mut parallel = Parallel::new(NonZeroUsize::new(2).unwrap(), make, |_, _| {});
+        let mut parallel = Parallel::new(NonZeroUsize::new(2).unwrap(), make, Nowhere);
         let ends = (([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 2).into());
         let connection = |number| Connection { number, client: ends.0, server: ends.1 };
         for number in 0..4 {
