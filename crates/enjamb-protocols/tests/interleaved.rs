@@ -277,7 +277,8 @@ fn crossing_chunks_give_the_right_pairs() {
     assert_eq!(answers("answers nothing"), "204:Some(0) 408:None");
 }
 
-/// A request, the number of its bytes to which the server may react, and its answer.
+/// A request, the number of its bytes to which the server may react, and its answer. The end of each
+/// is known: behind bytes that cannot be framed a session judges by the order of events.
 fn exchange() -> impl Strategy<Value = (Vec<u8>, usize, Vec<u8>)> {
     let requests: Vec<(&str, &str)> = vec![
         ("GET / HTTP/1.1\r\nHost: h\r\n\r\n", ""),
@@ -287,7 +288,6 @@ fn exchange() -> impl Strategy<Value = (Vec<u8>, usize, Vec<u8>)> {
         ("GET /a b HTTP/1.1\r\nHost: h\r\n\r\n", ""),
         ("POST / HTTP/2.0\r\nHost: h\r\nContent-Length: 3\r\n\r\n", "a\r\n"),
         ("HEAD / HTTP/1.1\r\nHost: h\r\nbad\r\n\r\n", ""),
-        ("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1, 2\r\n\r\n", "ab"),
         ("CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\n", ""),
         ("GET /ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\r\n", ""),
         ("POST /ws HTTP/1.1\r\nHost: h\r\nUpgrade: x\r\nContent-Length: 4\r\n\r\n", "\u{1}\n\r\n"),

@@ -15,8 +15,9 @@
 //!   `opaque`, `unparsed` and `blank`, which are no answers.
 //! * A client never waits, so its chunks may all come first.
 //!
-//! The law needs the whole conversation. Behind a gap a session judges by the order of events, since
-//! it has nothing else. An input with a gap is not tried.
+//! The law needs the whole conversation. Behind a gap, and behind bytes that it cannot frame, a
+//! session pairs by the order of events, since it has nothing else. An input with a gap is not
+//! tried.
 
 use std::ops::ControlFlow;
 
