@@ -85,5 +85,5 @@ pub use statistics::{
     Bucket, ChunkSummary, Distribution, EndingCount, ErrorCount, KindCount, KindLatency, LongConnection,
     NoneOneSeveral, Outcomes, Quantiles, SideSummary, Statistics, Summary,
 };
-pub use time::Rfc3339;
+pub use time::{Day, Rfc3339};
 pub use watch::{Opener, Output, Watch, Watched};

@@ -72,6 +72,17 @@ impl Inputs {
         paths.iter().all(|path| path.as_os_str() != Input::STANDARD_INPUT)
     }
 
+    /// Moves the files that cannot be opened, or that are neither captures nor transcripts, to
+    /// [`unreadable`](Self::unreadable). Pipes and standard input are not touched.
+    pub fn check(&mut self) {
+        for input in std::mem::take(&mut self.captures) {
+            match unreadable_because(&input) {
+                Some(reason) => self.unreadable.push(UnreadableInput::new(&input, reason)),
+                None => self.captures.push(input),
+            }
+        }
+    }
+
     /// Returns a sentence about the files that were passed over, if there are any.
     #[must_use]
     pub fn passed_over(&self) -> Option<String> {
@@ -149,6 +160,28 @@ impl Inputs {
                 _ => self.captures.push(Input::File(path)),
             }
         }
+    }
+}
+
+/// Returns the reason why a file gives no events, as far as its first bytes tell.
+fn unreadable_because(input: &Input) -> Option<String> {
+    let Input::File(path) = input else { return None };
+    match path.metadata() {
+        Err(error) => return Some(error.to_string()),
+        // Opening a pipe would take its first bytes.
+        Ok(metadata) if !metadata.is_file() => return None,
+        Ok(_) => {}
+    }
+    if let Err(error) = std::fs::File::open(path) {
+        return Some(error.to_string());
+    }
+    match Capture::open(path) {
+        Err(error)
+            if matches!(error.kind, CaptureErrorKind::NotACapture(_)) && !transcript_file::is_transcript(path) =>
+        {
+            Some(error.to_string())
+        }
+        _ => None,
     }
 }
 

@@ -90,6 +90,12 @@ impl CaptureTotals {
         self.counts[0] == 0 && self.transcripts == 0 && self.unreadable + self.damaged > 0
     }
 
+    /// Returns whether every input was read to its end, without damage.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.unreadable + self.damaged == 0
+    }
+
     /// Returns the counts of missing data in the captures: the name in the summary record, the
     /// count, and the words for people.
     pub fn notes(&self) -> impl Iterator<Item = (&'static str, u64, String)> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
-use enjamb_sources::Inputs;
+use enjamb_sources::{Exit, Inputs};
 use enjamb_sources::arguments::{duration_within, size_within};
 
 /// The largest `--max-size`, in bytes.
@@ -31,13 +31,21 @@ impl Arguments {
     }
 }
 
+/// Returns the end of a help text: examples, and the exit codes.
+fn help(examples: &str) -> String {
+    format!("Examples:\n{examples}\n\n{}", Exit::HELP)
+}
+
 #[derive(Subcommand, Clone, Debug)]
 pub(crate) enum Command {
     /// Take small conversations out of captures, one of each kind, and write them as transcripts.
+    #[command(after_help = help("  enjamb corpus extract --out seeds capture.pcap"))]
     Extract(ExtractArguments),
     /// List transcripts: size, number and kinds of messages.
+    #[command(after_help = help("  enjamb corpus show seeds"))]
     Show(ShowArguments),
     /// Write the Rust test of a transcript: the split law, and the messages as they are today.
+    #[command(after_help = help("  enjamb corpus to-test seeds/redis-1a2b.txt > tests/regressions.rs"))]
     ToTest(ToTestArguments),
 }
 

@@ -90,7 +90,10 @@ impl Program {
             }
             Command::Protocols => protocols::list(registry),
             Command::Completions { shell } => manual::completions(shell, cli::command(name, version)),
-            Command::Man { out } => manual::man(out.as_deref(), cli::command(name, version)),
+            Command::Man { out, force } => match out {
+                Some(folder) => manual::pages(&folder, force, cli::command(name, version), name),
+                None => manual::page(cli::command(name, version)),
+            },
         };
         self.report(outcome)
     }
@@ -115,7 +118,7 @@ impl Program {
     }
 
     /// Turns an outcome into an exit code. An error is written to standard error.
-    fn report(&self, outcome: anyhow::Result<impl Into<ExitCode>>) -> ExitCode {
+    fn report(&self, outcome: anyhow::Result<Exit>) -> ExitCode {
         match outcome {
             Ok(exit) => exit.into(),
             Err(error) => {

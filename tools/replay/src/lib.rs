@@ -18,5 +18,5 @@ mod recut;
 mod run;
 mod setup;
 
-pub use crate::arguments::Arguments;
+pub use crate::arguments::{Arguments, EXAMPLES};
 pub use crate::run::run;

@@ -32,6 +32,8 @@ pub(crate) struct Sink<W: Write> {
     timeline: Option<Timeline>,
     failed: Option<io::Error>,
     stop: Stop,
+    /// The number of messages that were wanted so far.
+    messages: u64,
 }
 
 enum Writer<W: Write> {
@@ -57,13 +59,13 @@ impl<W: Write> Sink<W> {
             }
             RecordForm::Csv => Writer::Csv(Box::new(CsvWriter::new(out)?)),
         };
-        Ok(Self { selection, writer, timeline: None, failed: None, stop })
+        Ok(Self { selection, writer, timeline: None, failed: None, stop, messages: 0 })
     }
 
     /// Creates a sink that writes records into `dataset`, and only the rest of the output to `out`.
     pub(crate) fn to_dataset(out: W, dataset: DatasetWriter, selection: Arc<Selection>, stop: Stop) -> Self {
         let writer = Writer::Dataset(out, Box::new(dataset));
-        Self { selection, writer, timeline: None, failed: None, stop }
+        Self { selection, writer, timeline: None, failed: None, stop, messages: 0 }
     }
 
     /// Completes the dataset, if there is one, and returns the number of its records.
@@ -71,7 +73,7 @@ impl<W: Write> Sink<W> {
     /// # Errors
     /// The first error of all writing.
     pub(crate) fn complete(self, summary: impl FnOnce() -> Value) -> io::Result<(Self, Option<u64>)> {
-        let Self { selection, writer: Writer::Dataset(out, dataset), timeline, failed, stop } = self else {
+        let Self { selection, writer: Writer::Dataset(out, dataset), timeline, failed, stop, messages } = self else {
             return Ok((self, None));
         };
         if let Some(error) = failed {
@@ -79,7 +81,7 @@ impl<W: Write> Sink<W> {
         }
         let rows = dataset.rows();
         dataset.finish(&summary())?;
-        Ok((Self { selection, writer: Writer::None(out), timeline, failed: None, stop }, Some(rows)))
+        Ok((Self { selection, writer: Writer::None(out), timeline, failed: None, stop, messages }, Some(rows)))
     }
 
     /// Keeps the times of messages, for the report.
@@ -148,7 +150,17 @@ impl<W: Write> Writer<W> {
 /// The first error is kept, and nothing is written after it.
 impl<W: Write> Output for Sink<W> {
     fn wants(&mut self, record: &Record<'_>) -> bool {
-        self.selection.wants(record)
+        let Some(count) = self.selection.count else { return self.selection.wants(record) };
+        if self.messages >= count || !self.selection.wants(record) {
+            return false;
+        }
+        if let Record::Message { .. } = record {
+            self.messages += 1;
+            if self.messages == count {
+                self.stop.request();
+            }
+        }
+        true
     }
 
     fn record(&mut self, record: &Record<'_>) {

@@ -14,6 +14,7 @@
 //! first ones, by number of step. A worker therefore counts more kinds separately than the whole
 //! does. The counts equal those of one thread unless one worker sees more than 4096 kinds.
 
+use std::io;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -88,20 +89,24 @@ pub(crate) struct Parallel<F> {
 
 impl<F: FnMut(&mut Piece, Range<usize>)> Parallel<F> {
     /// Starts `jobs` threads. Each calls `make` for a watch of its own.
+    ///
+    /// # Errors
+    /// The system has no more threads.
     pub(crate) fn new<O: Drain>(
         jobs: NonZeroUsize,
         make: impl Fn() -> Watch<O> + Clone + Send + 'static,
         write: F,
-    ) -> Self {
-        let worker = |_| {
+    ) -> io::Result<Self> {
+        let worker = |_| -> io::Result<Worker> {
             let (to, parts) = sync_channel(ROUNDS_MAX);
             let (outputs, from) = sync_channel(ROUNDS_MAX);
             let make = make.clone();
-            let thread = std::thread::spawn(move || work(make().sharing(), &parts, &outputs));
-            Worker { part: Part::default(), to, from, thread }
+            let named = std::thread::Builder::new().name("enjamb-session".to_owned());
+            let thread = named.spawn(move || work(make().sharing(), &parts, &outputs))?;
+            Ok(Worker { part: Part::default(), to, from, thread })
         };
-        let workers = (0..jobs.get()).map(worker).collect();
-        Self { workers, next: 0, steps: 0, bytes: 0, in_flight: 0, write }
+        let workers = (0..jobs.get()).map(worker).collect::<io::Result<_>>()?;
+        Ok(Self { workers, next: 0, steps: 0, bytes: 0, in_flight: 0, write })
     }
 
     /// Hands out the round, and collects the oldest one if too many are in flight.

@@ -1,18 +1,17 @@
 //! The run of the default mode.
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
 use enjamb::{Outcome, Side};
 use enjamb_monitor::{Captures, DatasetWriter, Format, Opener, Output, Show, Statistics, Watch};
-use enjamb_sources::{Exit, Progress, SourceReader, SourceReport, Stop};
+use enjamb_sources::{Exit, Inputs, OutputError, OutputFile, OutputKind, Progress, SourceReader, SourceReport, Stop};
 use serde_json::Value;
 
-use crate::output_arguments::{OutputArguments, OutputFormat};
+use crate::output_arguments::{Colour, OutputArguments, OutputFormat};
 use crate::records::html::{self, Page};
 use crate::records::output::{RecordForm, Sink, header};
 use crate::records::parallel::{self, Parallel};
@@ -27,13 +26,16 @@ type Out = BufWriter<StdoutLock<'static>>;
 /// Replays captures, and writes records and statistics to standard output.
 pub(crate) fn run(
     setup: &Setup<'_>,
+    inputs: &Inputs,
     selection: &Arc<Selection>,
     jobs: Option<NonZeroUsize>,
-    strict: bool,
 ) -> anyhow::Result<Exit> {
     let Setup { output, protocols, notices, .. } = setup;
     // Outputs are opened before the work, so that a failure costs no work.
-    let html = output.html.as_deref().map(ReportFile::open).transpose()?;
+    let html = match output.html.as_deref().map(|path| open_report(path, output.force, inputs)).transpose() {
+        Ok(html) => html,
+        Err(error) => return Ok(setup.refuse("--html: ", &error)),
+    };
     let captures = Captures::default();
     let dataset = match output.out.as_deref().map(|folder| create_dataset(folder, &captures)).transpose() {
         Ok(dataset) => dataset,
@@ -43,7 +45,6 @@ pub(crate) fn run(
         }
         Err(DatasetError::Io(error)) => return Err(error),
     };
-    let inputs = setup.inputs();
     let progress = Progress::new(notices, &inputs.captures, !output.summary && dataset.is_none());
     let stop = Stop::default();
     let job = Job {
@@ -53,25 +54,27 @@ pub(crate) fn run(
             let protocols = Arc::clone(protocols);
             Arc::new(move |connection| protocols.session(connection))
         },
-        reader: setup.reader(&inputs, &progress).only(selection.numbers.as_ref()).stop(stop.clone()),
+        reader: setup.reader(inputs, &progress).only(selection.numbers.as_ref()).stop(stop.clone()),
         captures: &captures,
         stop,
         out: BufWriter::with_capacity(1 << 16, io::stdout().lock()),
         dataset,
     };
     let jobs = jobs.unwrap_or_else(parallel::default_jobs);
-    let replayed = if jobs == NonZeroUsize::MIN || html.is_some() {
+    let replayed = if jobs == NonZeroUsize::MIN || output.needs_one_thread() {
         job.on_one_thread(html.is_some())?
     } else {
         job.on_threads(jobs)?
     };
     progress.finish();
     let names = inputs.captures.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let is_wanting = strict && replayed.is_wanting();
-    match write_rest(output, selection, replayed, html, &names)? {
-        Exit::Done if is_wanting => Ok(Exit::FoundWanting),
-        exit => Ok(exit),
-    }
+    let is_wanting = replayed.is_wanting();
+    let is_complete = replayed.report.totals.is_complete();
+    Ok(match write_rest(output, selection, replayed, html, &names)? {
+        Exit::Done if setup.strict && is_wanting => Exit::FoundWanting,
+        Exit::Done if setup.strict && !is_complete => Exit::Unavailable,
+        exit => exit,
+    })
 }
 
 /// Everything that reading needs.
@@ -133,7 +136,7 @@ impl Job<'_> {
             let pieces = PieceSink::new(form, Arc::clone(&selection));
             watch(Arc::clone(&opener), pieces, shown, &selection)
         };
-        let mut parallel = Parallel::new(jobs, make, |piece, part| sink.write(piece, part));
+        let mut parallel = Parallel::new(jobs, make, |piece, part| sink.write(piece, part)).context("cannot start the threads of --jobs")?;
         let report = reader.read(&mut parallel, |_, input, base| captures.begin(&input.to_string(), base));
         let statistics = parallel.finish();
         Ok(Replayed { report, statistics, sink })
@@ -145,7 +148,7 @@ fn write_rest(
     output: &OutputArguments,
     selection: &Selection,
     replayed: Replayed,
-    html: Option<ReportFile>,
+    html: Option<OutputFile>,
     names: &[String],
 ) -> anyhow::Result<Exit> {
     let Replayed { report: SourceReport { totals, problems }, statistics, sink } = replayed;
@@ -160,7 +163,8 @@ fn write_rest(
     let counted = statistics.summary();
     let to_json = || with_captures(counted.to_json());
     if let (Some(html), Some(timeline)) = (html, sink.timeline()) {
-        html.write(&Page {
+        let path = html.path().to_owned();
+        let page = Page {
             summary: &counted,
             totals: &totals,
             record: &to_json(),
@@ -168,7 +172,8 @@ fn write_rest(
             captures: names,
             problems: &problems,
             selected: &selection.to_string(),
-        })?;
+        };
+        write_report(html, &page).with_context(|| format!("--html: cannot write {}", path.display()))?;
     }
     let complete = sink.complete(|| with_captures(statistics.summary_with_histograms().to_json()));
     let folder = output.out.as_deref().unwrap_or(Path::new(""));
@@ -221,36 +226,17 @@ fn watch<O: Output>(opener: Opener, output: O, shown: Option<Show>, selection: &
     if selection.selects_records() { watch.selecting() } else { watch }
 }
 
-/// The file of the report, opened. Its old content stays until the new one is written.
-struct ReportFile {
-    path: PathBuf,
-    file: File,
+/// Opens the file of the report. Its old content stays until the new one is written.
+fn open_report(path: &Path, force: bool, inputs: &Inputs) -> Result<OutputFile, OutputError> {
+    let file = OutputFile::open(path, OutputKind::Report, force)?;
+    file.check_inputs(inputs)?;
+    Ok(file)
 }
 
-impl ReportFile {
-    fn open(path: &Path) -> anyhow::Result<Self> {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
-        let file = file.with_context(|| cannot_write_report(path))?;
-        Ok(Self { path: path.to_owned(), file })
-    }
-
-    fn write(&self, page: &Page<'_>) -> anyhow::Result<()> {
-        self.replace_content(page).with_context(|| cannot_write_report(&self.path))
-    }
-
-    fn replace_content(&self, page: &Page<'_>) -> io::Result<()> {
-        // A pipe or a terminal has no length to set.
-        if self.file.metadata()?.is_file() {
-            self.file.set_len(0)?;
-        }
-        let mut out = BufWriter::new(&self.file);
-        html::write(page, &mut out)?;
-        out.flush()
-    }
-}
-
-fn cannot_write_report(path: &Path) -> String {
-    format!("cannot write the report to {}", path.display())
+fn write_report(file: OutputFile, page: &Page<'_>) -> io::Result<()> {
+    let mut out = BufWriter::new(file.replace()?);
+    html::write(page, &mut out)?;
+    out.flush()
 }
 
 /// Chooses the form of records on standard output.
@@ -260,7 +246,7 @@ fn record_form(arguments: &OutputArguments) -> RecordForm {
         OutputFormat::Text => {
             let terminal = io::stdout().is_terminal().then(|| terminal_size::terminal_size_of(io::stdout())).flatten();
             let columns = terminal.map(|(width, _)| usize::from(width.0));
-            RecordForm::Lines(Format::Text { colour: arguments.color.on_stdout() }, columns)
+            RecordForm::Lines(Format::Text { colour: arguments.color.unwrap_or(Colour::Auto).on_stdout() }, columns)
         }
         OutputFormat::Csv => RecordForm::Csv,
         OutputFormat::Parquet => RecordForm::Rows,

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use enjamb_monitor::Summary;
-use enjamb_sources::CaptureTotals;
+use enjamb_sources::{CaptureTotals, REPORT_MARK};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::{Value, json};
 
@@ -59,6 +59,8 @@ impl Page<'_> {
             (DOCTYPE)
             html lang="en" {
                 head {
+                    // Another report may replace this one, since it begins like this.
+                    (PreEscaped(REPORT_MARK))
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta http-equiv="Content-Security-Policy" content=(policy());
