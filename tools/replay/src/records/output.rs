@@ -9,7 +9,8 @@ use enjamb_sources::Stop;
 use serde_json::Value;
 
 use crate::records::html::Timeline;
-use crate::records::piece::Piece;
+use crate::records::ordered_lines::OrderedLines;
+use crate::records::piece::{Delivery, Piece};
 use crate::records::selection::Selection;
 
 /// The form in which records are written.
@@ -17,8 +18,10 @@ use crate::records::selection::Selection;
 pub(crate) enum RecordForm {
     /// No records are written.
     None,
-    /// Lines, cut to this many columns. `None`: not cut.
-    Lines(Format, Option<usize>),
+    /// Text, in the order of time, and cut to this many columns. `None`: not cut.
+    Text(Format, Option<usize>),
+    /// JSON lines.
+    JsonLines,
     /// Rows of CSV.
     Csv,
     /// Rows of a dataset.
@@ -38,10 +41,14 @@ pub(crate) struct Sink<W: Write> {
 
 enum Writer<W: Write> {
     None(W),
-    Lines {
+    Text {
         out: W,
         format: Format,
         columns: Option<usize>,
+        lines: Box<OrderedLines>,
+    },
+    Json {
+        out: W,
         line: String,
     },
     Csv(Box<CsvWriter<W>>),
@@ -54,12 +61,27 @@ impl<W: Write> Sink<W> {
         let writer = match form {
             // The rows of a dataset come from workers, and go to the sink of the dataset.
             RecordForm::None | RecordForm::Rows => Writer::None(out),
-            RecordForm::Lines(format, columns) => {
-                Writer::Lines { out, format: *format, columns: *columns, line: String::new() }
-            }
+            RecordForm::Text(format, columns) => Writer::text(out, *format, *columns),
+            RecordForm::JsonLines => Writer::Json { out, line: String::new() },
             RecordForm::Csv => Writer::Csv(Box::new(CsvWriter::new(out)?)),
         };
         Ok(Self { selection, writer, timeline: None, failed: None, stop, messages: 0 })
+    }
+
+    /// Creates a sink for the records that workers have made, in the same form.
+    pub(crate) fn of_workers(out: W, form: &RecordForm, selection: Arc<Selection>, stop: Stop) -> Self {
+        let writer = match form {
+            RecordForm::Text(format, columns) => Writer::text(out, *format, *columns),
+            RecordForm::None | RecordForm::JsonLines | RecordForm::Csv | RecordForm::Rows => Writer::None(out),
+        };
+        Self { selection, writer, timeline: None, failed: None, stop, messages: 0 }
+    }
+
+    /// Notes that the records of another input follow.
+    pub(crate) fn begin_input(&mut self) {
+        if let Writer::Text { lines, .. } = &mut self.writer {
+            lines.begin_input();
+        }
     }
 
     /// Creates a sink that writes records into `dataset`, and only the rest of the output to `out`.
@@ -95,6 +117,14 @@ impl<W: Write> Sink<W> {
         self.timeline.as_ref()
     }
 
+    /// Takes a delivery of workers.
+    pub(crate) fn deliver(&mut self, delivery: Delivery<'_>) {
+        match delivery {
+            Delivery::NextInput => self.begin_input(),
+            Delivery::Records(piece, part) => self.write(piece, part),
+        }
+    }
+
     /// Writes a part of the records that a worker has made. Rows are taken from the front.
     pub(crate) fn write(&mut self, piece: &mut Piece, part: Range<usize>) {
         if self.failed.is_some() {
@@ -102,6 +132,7 @@ impl<W: Write> Sink<W> {
         }
         let written = match (&mut self.writer, piece) {
             (Writer::None(out), Piece::Bytes(bytes)) => out.write_all(&bytes[part]),
+            (Writer::Text { out, lines, .. }, Piece::Lines(piece)) => lines.extend(piece, part, out),
             (Writer::Dataset(_, dataset), Piece::Rows(rows)) => dataset.write_rows(rows, part.len()),
             _ => return,
         };
@@ -124,8 +155,11 @@ impl<W: Write> Sink<W> {
             return Err(error);
         }
         match self.writer {
-            Writer::None(mut out) | Writer::Lines { mut out, .. } | Writer::Dataset(mut out, _) => {
+            Writer::None(mut out) | Writer::Json { mut out, .. } | Writer::Dataset(mut out, _) => {
                 last(&mut out).and_then(|()| out.flush())
+            }
+            Writer::Text { mut out, mut lines, .. } => {
+                lines.write_all(&mut out).and_then(|()| last(&mut out)).and_then(|()| out.flush())
             }
             Writer::Csv(rows) => rows.finish(),
         }
@@ -133,12 +167,19 @@ impl<W: Write> Sink<W> {
 }
 
 impl<W: Write> Writer<W> {
+    fn text(out: W, format: Format, columns: Option<usize>) -> Self {
+        Self::Text { out, format, columns, lines: Box::new(OrderedLines::new(format)) }
+    }
+
     fn write(&mut self, record: &Record<'_>) -> io::Result<()> {
         match self {
             Self::None(_) => Ok(()),
-            Self::Lines { out, format, columns, line } => {
+            Self::Text { out, format, columns, lines } => {
+                lines.push(record.time(), |text| format.write_within(record, *columns, text), out)
+            }
+            Self::Json { out, line } => {
                 line.clear();
-                format.write_within(record, *columns, line);
+                Format::JsonLines.write(record, line);
                 out.write_all(line.as_bytes())
             }
             Self::Csv(rows) => rows.write(record),

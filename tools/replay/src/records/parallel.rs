@@ -14,16 +14,16 @@
 //! first ones, by number of step. A worker therefore counts more kinds separately than the whole
 //! does. The counts equal those of one thread unless one worker sees more than 4096 kinds.
 
+use std::collections::VecDeque;
 use std::io;
 use std::num::NonZeroUsize;
-use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use enjamb::{Batch, Connection, Event, Tap, Time};
 use enjamb_monitor::{Output, Statistics, Watch};
 
-use crate::records::piece::Piece;
+use crate::records::piece::{Delivery, Piece};
 
 /// The maximum number of payload bytes in a round. The last step may exceed it.
 const ROUND_BYTES: usize = 512 << 10;
@@ -77,17 +77,19 @@ struct Worker {
     thread: JoinHandle<Statistics>,
 }
 
-/// A tap that distributes its events over threads, and gives their output to `write`.
+/// A tap that distributes its events over threads, and gives their output to `deliver`.
 pub(crate) struct Parallel<F> {
     workers: Vec<Worker>,
     next: u64,
     steps: usize,
     bytes: usize,
     in_flight: usize,
-    write: F,
+    /// The first steps of inputs whose records were not delivered yet.
+    inputs: VecDeque<u64>,
+    deliver: F,
 }
 
-impl<F: FnMut(&mut Piece, Range<usize>)> Parallel<F> {
+impl<F: FnMut(Delivery<'_>)> Parallel<F> {
     /// Starts `jobs` threads. Each calls `make` for a watch of its own.
     ///
     /// # Errors
@@ -95,7 +97,7 @@ impl<F: FnMut(&mut Piece, Range<usize>)> Parallel<F> {
     pub(crate) fn new<O: Drain>(
         jobs: NonZeroUsize,
         make: impl Fn() -> Watch<O> + Clone + Send + 'static,
-        write: F,
+        deliver: F,
     ) -> io::Result<Self> {
         let worker = |_| -> io::Result<Worker> {
             let (to, parts) = sync_channel(ROUNDS_MAX);
@@ -106,7 +108,12 @@ impl<F: FnMut(&mut Piece, Range<usize>)> Parallel<F> {
             Ok(Worker { part: Part::default(), to, from, thread })
         };
         let workers = (0..jobs.get()).map(worker).collect::<io::Result<_>>()?;
-        Ok(Self { workers, next: 0, steps: 0, bytes: 0, in_flight: 0, write })
+        Ok(Self { workers, next: 0, steps: 0, bytes: 0, in_flight: 0, inputs: VecDeque::new(), deliver })
+    }
+
+    /// Notes that the events of another input follow.
+    pub(crate) fn begin_input(&mut self) {
+        self.inputs.push_back(self.next);
     }
 
     /// Hands out the round, and collects the oldest one if too many are in flight.
@@ -139,8 +146,11 @@ impl<F: FnMut(&mut Piece, Range<usize>)> Parallel<F> {
         };
         while let Some((first, _)) = round.iter().enumerate().filter(|worker| next(worker).is_some()).min_by_key(next) {
             let (output, place, from) = &mut round[first];
-            let (_, end) = output.ends[*place];
-            (self.write)(&mut output.written, *from..end);
+            let (step, end) = output.ends[*place];
+            while self.inputs.pop_front_if(|first| *first <= step).is_some() {
+                (self.deliver)(Delivery::NextInput);
+            }
+            (self.deliver)(Delivery::Records(&mut output.written, *from..end));
             (*place, *from) = (*place + 1, end);
         }
         for (worker, (output, ..)) in self.workers.iter_mut().zip(round) {
@@ -178,7 +188,7 @@ impl<F: FnMut(&mut Piece, Range<usize>)> Parallel<F> {
     }
 }
 
-impl<F: FnMut(&mut Piece, Range<usize>)> Tap for Parallel<F> {
+impl<F: FnMut(Delivery<'_>)> Tap for Parallel<F> {
     fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
         // Connections next to each other often have the same kind of work, so they go to different
         // workers.
@@ -254,7 +264,7 @@ mod tests {
         let lines = Registry::builtin().resolve("lines").unwrap();
         let open: Opener = Arc::new(move |_| lines.session(None));
         let make = move || Watch::new(Arc::clone(&open), Fragile);
-        let mut parallel = Parallel::new(NonZeroUsize::new(2).unwrap(), make, |_, _| {});
+        let mut parallel = Parallel::new(NonZeroUsize::new(2).unwrap(), make, |_| {}).unwrap();
         let ends = (([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 2).into());
         let connection = |number| Connection { number, client: ends.0, server: ends.1 };
         for number in 0..4 {

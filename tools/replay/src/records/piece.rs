@@ -1,13 +1,27 @@
 //! The records of a worker, on their way to the thread that writes.
 
+use std::ops::Range;
+
 use enjamb_monitor::Rows;
+
+use crate::records::ordered_lines::Lines;
 
 /// Records that a worker has made and another thread writes, piece by piece.
 pub(crate) enum Piece {
-    /// Formatted records.
+    /// Formatted records, in the order in which they are written.
     Bytes(Vec<u8>),
+    /// Lines, which are still to be sorted by time.
+    Lines(Lines),
     /// Rows of a dataset.
     Rows(Box<Rows>),
+}
+
+/// A delivery to the thread that writes.
+pub(crate) enum Delivery<'a> {
+    /// The records of another input follow.
+    NextInput,
+    /// This part of a piece comes next: bytes, lines or rows.
+    Records(&'a mut Piece, Range<usize>),
 }
 
 impl Default for Piece {

@@ -116,7 +116,10 @@ impl Job<'_> {
             }
         };
         let mut watch = watch(opener, sink.with_timeline(keep_timeline), output.shown(), selection);
-        let report = reader.read(&mut watch, |_, input, base| captures.begin(&input.to_string(), base));
+        let report = reader.read(&mut watch, |watch, input, base| {
+            captures.begin(&input.to_string(), base);
+            watch.output_mut().begin_input();
+        });
         let (statistics, sink) = watch.finish();
         Ok(Replayed { report, statistics, sink })
     }
@@ -126,7 +129,7 @@ impl Job<'_> {
         let form = record_form(output);
         let mut sink = match dataset {
             Some(dataset) => Sink::to_dataset(out, dataset, Arc::clone(selection), stop),
-            None => Sink::new(out, &RecordForm::None, Arc::clone(selection), stop).context(CANNOT_WRITE)?,
+            None => Sink::of_workers(out, &form, Arc::clone(selection), stop),
         };
         let header = header(form).context(CANNOT_WRITE)?;
         let length = header.len();
@@ -136,8 +139,11 @@ impl Job<'_> {
             let pieces = PieceSink::new(form, Arc::clone(&selection));
             watch(Arc::clone(&opener), pieces, shown, &selection)
         };
-        let mut parallel = Parallel::new(jobs, make, |piece, part| sink.write(piece, part)).context("cannot start the threads of --jobs")?;
-        let report = reader.read(&mut parallel, |_, input, base| captures.begin(&input.to_string(), base));
+        let mut parallel = Parallel::new(jobs, make, |delivery| sink.deliver(delivery)).context("cannot start the threads of --jobs")?;
+        let report = reader.read(&mut parallel, |parallel, input, base| {
+            captures.begin(&input.to_string(), base);
+            parallel.begin_input();
+        });
         let statistics = parallel.finish();
         Ok(Replayed { report, statistics, sink })
     }
@@ -246,11 +252,11 @@ fn record_form(arguments: &OutputArguments) -> RecordForm {
         OutputFormat::Text => {
             let terminal = io::stdout().is_terminal().then(|| terminal_size::terminal_size_of(io::stdout())).flatten();
             let columns = terminal.map(|(width, _)| usize::from(width.0));
-            RecordForm::Lines(Format::Text { colour: arguments.color.unwrap_or(Colour::Auto).on_stdout() }, columns)
+            RecordForm::Text(Format::Text { colour: arguments.color.unwrap_or(Colour::Auto).on_stdout() }, columns)
         }
         OutputFormat::Csv => RecordForm::Csv,
         OutputFormat::Parquet => RecordForm::Rows,
-        OutputFormat::Jsonl | OutputFormat::Json => RecordForm::Lines(Format::JsonLines, None),
+        OutputFormat::Jsonl | OutputFormat::Json => RecordForm::JsonLines,
     }
 }
 
