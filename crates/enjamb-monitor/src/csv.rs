@@ -114,6 +114,10 @@ impl Visitor for Row<'_> {
                 push_plain(text, self.row);
                 self.quote(from);
             }
+            Value::Flags(flags) => {
+                push_plain(flags.as_str(), self.row);
+                self.quote(from);
+            }
             Value::Line(line) => {
                 push_plain_display(line, self.row);
                 self.quote(from);

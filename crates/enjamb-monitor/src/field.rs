@@ -61,6 +61,9 @@ macro_rules! with_field_table {
                 "The protocol's code, if it has one: an HTTP status, the first word of a Redis error";
             Reason "reason" Text always [Error] sometimes [Message]
                 "For a message: why it is malformed or incomplete, one of a small set of phrases. For an error: what went wrong";
+            Flags "flags" Flags always [] sometimes [Message]
+                "What is unusual about a message that is framed right, as short names: `bare-lf`, `two-hosts`. The page of a \
+                 protocol lists them. Absent if there are none";
             LatencyUs "latency_us" Micros always [] sometimes [Message]
                 "On an answer: the time from the chunk that completed the request to the chunk that completed the answer. \
                  Absent if the request was not seen, was not complete, or had waited behind too many others";
@@ -108,6 +111,8 @@ pub enum FieldType {
     Text,
     /// Text that may be a number: an HTTP status.
     Code,
+    /// A list of short names.
+    Flags,
     /// A count of things.
     Count,
     /// A count of bytes.
@@ -261,6 +266,7 @@ impl FieldType {
         let column = |kind: &str| format!("`{name}` {kind}");
         match self {
             Self::Word | Self::Text | Self::Code | Self::Line | Self::Payload => ("string", column("string")),
+            Self::Flags => ("array of strings", format!("`{name}` string, the names separated by commas")),
             Self::Count => ("integer", column("int64")),
             Self::Bytes => ("integer, bytes", column("int64")),
             Self::Micros => ("integer, microseconds", column("int64")),

@@ -1,5 +1,7 @@
 //! A record as one JSON object on one line.
 
+use enjamb::Flags;
+
 use crate::escape::{push, push_address, push_json, push_json_display, push_number};
 use crate::field::Field;
 use crate::payload::ShowForm;
@@ -29,9 +31,12 @@ impl Visitor for JsonLine<'_> {
         if let Value::Number(number) = value {
             return push_number(number, line);
         }
+        if let Value::Flags(flags) = value {
+            return push_flags(flags, line);
+        }
         line.push('"');
         match value {
-            Value::Number(_) => {}
+            Value::Number(_) | Value::Flags(_) => {}
             Value::Word(word) => line.push_str(word),
             Value::Text(text) => push_json(text, line),
             Value::Time(time) => line.push_str(Rfc3339(time).text().as_str()),
@@ -44,4 +49,16 @@ impl Visitor for JsonLine<'_> {
         }
         line.push('"');
     }
+}
+
+/// Appends the names as an array of strings.
+#[cold]
+fn push_flags(flags: Flags<'_>, line: &mut String) {
+    let mut opening = "[\"";
+    for name in flags.names() {
+        line.push_str(opening);
+        push_json(name, line);
+        opening = "\",\"";
+    }
+    line.push_str("\"]");
 }

@@ -82,7 +82,7 @@ pub use format::Format;
 pub use payload::{Payload, Show, ShowForm};
 pub use record::{Record, SideTotal, Value, Visitor};
 pub use statistics::{
-    Bucket, ChunkSummary, Distribution, EndingCount, ErrorCount, KindCount, KindLatency, LongConnection,
+    Bucket, ChunkSummary, Distribution, EndingCount, ErrorCount, FlagCount, KindCount, KindLatency, LongConnection,
     NoneOneSeveral, Outcomes, Quantiles, SideSummary, Statistics, Summary,
 };
 pub use time::{Day, Rfc3339};

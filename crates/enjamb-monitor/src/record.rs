@@ -6,7 +6,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use enjamb::{Connection, Ending, Message, Side, Time};
+use enjamb::{Connection, Ending, Flags, Message, Side, Time};
 
 use crate::field::{Field, RecordType, with_field_table};
 use crate::payload::{Payload, ShowForm};
@@ -102,6 +102,8 @@ pub enum Value<'a> {
     Word(&'static str),
     /// Text, which may contain anything from the wire.
     Text(&'a str),
+    /// A list of short names.
+    Flags(Flags<'a>),
     /// A number.
     Number(u64),
     /// A point in time.
@@ -120,6 +122,7 @@ impl fmt::Display for Value<'_> {
         match self {
             Self::Word(word) => f.write_str(word),
             Self::Text(text) => f.write_str(text),
+            Self::Flags(flags) => flags.fmt(f),
             Self::Number(number) => number.fmt(f),
             Self::Time(time) => Rfc3339(*time).fmt(f),
             Self::Address(address) => address.fmt(f),
@@ -251,6 +254,7 @@ impl Record<'_> {
                 Field::Outcome => Some(Value::Word(message.outcome.as_str())),
                 Field::Code => message.code.map(Value::Text),
                 Field::Reason => message.reason.map(Value::Text),
+                Field::Flags => (!message.flags.is_empty()).then_some(Value::Flags(message.flags)),
                 Field::LatencyUs => latency_us.map(Value::Number),
                 Field::Cuts => Some(Value::Number(*cuts)),
                 Field::Summary => Some(Value::Line(message.summary)),

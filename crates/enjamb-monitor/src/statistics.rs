@@ -6,12 +6,12 @@
 
 mod connections;
 mod distribution;
-mod errors;
 mod kinds;
 mod limits;
 mod names;
 mod summary;
 mod table;
+mod tally;
 
 use std::fmt;
 
@@ -21,12 +21,12 @@ use serde_json::Value;
 use crate::record::SideTotal;
 use crate::statistics::connections::Connections;
 use crate::statistics::distribution::{LATENCY, LENGTH, Powers, Spread};
-use crate::statistics::errors::Errors;
 use crate::statistics::kinds::Kinds;
+use crate::statistics::tally::{Tally, TallyKey};
 
 pub(crate) use crate::statistics::kinds::KindId;
 pub use crate::statistics::summary::{
-    Bucket, ChunkSummary, Distribution, EndingCount, ErrorCount, KindCount, KindLatency, LongConnection,
+    Bucket, ChunkSummary, Distribution, EndingCount, ErrorCount, FlagCount, KindCount, KindLatency, LongConnection,
     NoneOneSeveral, Outcomes, Quantiles, SideSummary, Summary,
 };
 
@@ -38,7 +38,8 @@ pub struct Statistics {
     connections: Connections,
     span: Option<(Time, Time)>,
     sides: [SideStatistics; 2],
-    errors: Errors,
+    errors: Tally,
+    flags: Tally,
     latency: Spread,
     /// The current step; see [`Statistics::step`].
     step: u64,
@@ -68,7 +69,8 @@ impl Default for Statistics {
             connections: Connections::default(),
             span: None,
             sides: Default::default(),
-            errors: Errors::default(),
+            errors: Tally::default(),
+            flags: Tally::default(),
             latency: Spread::new(LATENCY),
             step: 0,
         }
@@ -173,7 +175,10 @@ impl Statistics {
             self.sides[Side::Client.index()].kinds.answered(asked, latency_us);
         }
         if message.outcome != Outcome::Ok {
-            self.errors.message(message, self.step);
+            self.errors.message(message, message.reason.or(message.code).unwrap_or_default(), self.step);
+        }
+        for flag in message.flags.names() {
+            self.flags.message(message, flag, self.step);
         }
     }
 
@@ -225,6 +230,7 @@ impl Statistics {
     #[must_use]
     pub fn as_part(mut self) -> Self {
         self.errors.widen();
+        self.flags.widen();
         self.sides.iter_mut().for_each(|side| side.kinds.widen());
         self
     }
@@ -237,12 +243,14 @@ impl Statistics {
 
     /// Merges the counters of several workers into those that one worker would have after all
     /// steps. [Adding](Self::add) the parts instead may count other kinds separately, if there are
-    /// too many. Exact as long as no part has seen more than 4096 kinds of one side, or errors.
+    /// too many. Exact as long as no part has seen more than 4096 kinds of one side, errors or
+    /// flags.
     #[must_use]
     pub fn of_parts(parts: &[Self]) -> Self {
         let mut all = Self::default();
         parts.iter().for_each(|part| all.add(part));
-        all.errors = Errors::of_parts(&parts.iter().map(|part| &part.errors).collect::<Vec<_>>());
+        all.errors = Tally::of_parts(&parts.iter().map(|part| &part.errors).collect::<Vec<_>>());
+        all.flags = Tally::of_parts(&parts.iter().map(|part| &part.flags).collect::<Vec<_>>());
         for side in Side::BOTH {
             let parts: Vec<_> = parts.iter().map(|part| &part.sides[side.index()].kinds).collect();
             all.sides[side.index()].kinds = Kinds::of_parts(&parts);
@@ -262,6 +270,7 @@ impl Statistics {
             seen.add(more);
         }
         self.errors.add(&other.errors);
+        self.flags.add(&other.flags);
         self.latency.add(&other.latency);
     }
 
@@ -298,7 +307,8 @@ impl Statistics {
             longest: self.connections.longest(),
             client: client.summarize(self.whole_streams, histograms),
             server: server.summarize(self.whole_streams, histograms),
-            errors: self.errors.sorted(),
+            errors: self.errors.sorted().map(error_count).collect(),
+            flags: self.flags.sorted().map(flag_count).collect(),
             latency_us: self
                 .latency
                 .quantiles(histograms)
@@ -306,6 +316,16 @@ impl Statistics {
             latency_us_by_kind: client.kinds.latencies(histograms),
         }
     }
+}
+
+fn error_count((key, count): (&TallyKey, u64)) -> ErrorCount {
+    let TallyKey { side, kind, outcome, phrase } = key;
+    ErrorCount { side: *side, kind: kind.to_string(), outcome: *outcome, why: phrase.to_string(), count }
+}
+
+fn flag_count((key, count): (&TallyKey, u64)) -> FlagCount {
+    let TallyKey { side, kind, outcome, phrase } = key;
+    FlagCount { side: *side, kind: kind.to_string(), outcome: *outcome, flag: phrase.to_string(), count }
 }
 
 /// The tables of the [`summary`](Statistics::summary).

@@ -203,6 +203,12 @@ impl Line<'_> {
         if let Some(reason) = message.reason {
             self.reason(reason);
         }
+        for flag in message.flags.names() {
+            self.part(YELLOW, |line| {
+                line.push('!');
+                push_plain(flag, line);
+            });
+        }
     }
 
     /// The summary, cut if need be, and after it the latency and the cuts.

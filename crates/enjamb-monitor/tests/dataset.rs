@@ -6,7 +6,7 @@ mod support;
 use std::io;
 use std::path::Path;
 
-use enjamb::{Connection, Ending, Message, Outcome, Side, Span, Time};
+use enjamb::{Connection, Ending, Flags, Message, Outcome, Side, Span, Time};
 use enjamb_monitor::{Captures, DatasetWriter, Format, Payload, Record, Rows, SUMMARY_FILE, ShowForm, SideTotal};
 use serde_json::{Value, json};
 
@@ -15,17 +15,8 @@ fn connection(number: u64) -> Connection {
 }
 
 fn message<'a>(protocol: &'a str, offset: u64, summary: &'a str) -> Message<'a> {
-    Message {
-        side: Side::Server,
-        protocol,
-        kind: "reply",
-        span: Span { offset, length: 5 },
-        outcome: Outcome::Ok,
-        code: None,
-        reason: None,
-        answers: None,
-        summary: Box::leak(Box::new(summary.to_owned())),
-    }
+    let span = Span { offset, length: 5 };
+    Message { summary: Box::leak(Box::new(summary.to_owned())), ..Message::new(protocol, Side::Server, "reply", span) }
 }
 
 #[test]
@@ -39,7 +30,12 @@ fn every_type_of_record_is_read_back_as_it_is_in_json() {
     let odd = "quotes \" \\ \n\r\t \u{1b}[2J \u{0} \u{85} é 😀";
     let said = message("redis", 7, odd);
     let failed = Message { outcome: Outcome::Failed, code: Some("WRONGTYPE"), ..message("u32be max=1M", 0, "") };
-    let broken = Message { outcome: Outcome::Malformed, reason: Some("not a length"), ..message("redis", 0, "x") };
+    let broken = Message {
+        outcome: Outcome::Malformed,
+        reason: Some("not a length"),
+        flags: Flags::from_list("odd,very-odd"),
+        ..message("redis", 0, "x")
+    };
     let payload = |form, bytes| Some(Payload { form, offset: 7, bytes, more: 3 });
     let sides = [
         SideTotal { bytes: u64::from(u32::MAX) * 9, messages: 2, ending: Some(Ending::Reset) },

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use enjamb::{Connection, Ending, Event, Message, Outcome, Session, Side, Span, Tap, Time};
+use enjamb::{Connection, Ending, Event, Message, Session, Side, Span, Tap, Time};
 use enjamb_monitor::{Format, Record, Statistics, Watch};
 use serde_json::{Value, json};
 
@@ -19,18 +19,7 @@ impl Session for Fragile {
         assert!(chunk != b"panic", "a bad chunk");
         let span = Span { offset: self.0[side.index()], length: chunk.len() as u64 };
         self.0[side.index()] = span.end();
-        let (code, reason, answers) = (None, None, None);
-        out(&Message {
-            protocol: "fragile",
-            side,
-            kind: "chunk",
-            span,
-            outcome: Outcome::Ok,
-            code,
-            reason,
-            answers,
-            summary: &"",
-        });
+        out(&Message::new("fragile", side, "chunk", span));
     }
 
     fn gap(&mut self, side: Side, missing: u64, _: &mut dyn FnMut(&Message<'_>)) {

@@ -73,15 +73,11 @@ impl KeyValue {
         let outcome = if line.kind == "ERR" { Outcome::Failed } else { Outcome::Ok };
         let outcome = failure.map_or(outcome, |(outcome, _)| outcome);
         out(&Message {
-            protocol: "kv",
-            side,
-            kind: line.kind,
-            span,
             outcome,
-            code: None,
             reason: failure.map(|(_, reason)| reason),
             answers,
             summary: &line.text,
+            ..Message::new("kv", side, line.kind, span)
         });
         self.requests += u64::from(side == Side::Client);
         self.answered += u64::from(answers.is_some());

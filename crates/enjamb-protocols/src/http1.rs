@@ -277,15 +277,12 @@ impl Http1 {
         let reader = self.lanes[side.index()].handler();
         let message = &reader.message;
         out(&Message {
-            protocol: NAME,
-            side,
-            kind: message.kind(side),
-            span,
             outcome,
             code: message.code(),
             reason,
             answers: message.answers,
             summary: &Summary { reader, whole: matches!(outcome, Outcome::Ok | Outcome::Failed) },
+            ..Message::new(NAME, side, message.kind(side), span)
         });
         self.emitted[side.index()] += 1;
         self.reader(side).clear();

@@ -1,6 +1,6 @@
 //! A session that parses nothing, for protocols that are not known.
 
-use enjamb::{Ending, Message, Outcome, Session, Side, Span};
+use enjamb::{Ending, Message, Session, Side, Span};
 
 /// The name of the protocol.
 const NAME: &str = "opaque";
@@ -43,15 +43,5 @@ impl Session for OpaqueSession {
 
 /// Returns a message for bytes that are not parsed.
 pub(crate) fn opaque(protocol: &str, side: Side, span: Span) -> Message<'_> {
-    Message {
-        protocol,
-        side,
-        kind: "opaque",
-        span,
-        outcome: Outcome::Ok,
-        code: None,
-        reason: None,
-        answers: None,
-        summary: &"not parsed",
-    }
+    Message { summary: &"not parsed", ..Message::new(protocol, side, "opaque", span) }
 }

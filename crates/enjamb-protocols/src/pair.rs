@@ -62,15 +62,10 @@ fn emit(
 ) {
     let handler = lane.handler();
     out(&Message {
-        protocol,
-        side,
-        kind: handler.kind(),
-        span,
         outcome,
-        code: None,
         reason,
-        answers: None,
         summary: &Summary { preview: handler.preview(), length, lost },
+        ..Message::new(protocol, side, handler.kind(), span)
     });
 }
 

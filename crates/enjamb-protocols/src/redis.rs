@@ -314,7 +314,7 @@ impl Session for Redis {
 
 /// Returns a message that is whole and well-formed.
 fn message<'a>(side: Side, kind: &'a str, span: Span, summary: &'a dyn fmt::Display) -> Message<'a> {
-    Message { protocol: NAME, side, kind, span, outcome: Outcome::Ok, code: None, reason: None, answers: None, summary }
+    Message { summary, ..Message::new(NAME, side, kind, span) }
 }
 
 fn unparsed(side: Side, span: Span, reason: &'static str) -> Message<'static> {

@@ -3,6 +3,7 @@
 use alloc::string::{String, ToString};
 use core::fmt::{self, Write as _};
 
+use crate::flags::Flags;
 use crate::side::Side;
 
 /// One message of a conversation, borrowed from the session that emits it. Making one allocates
@@ -30,6 +31,9 @@ pub struct Message<'a> {
     /// The reason why it is malformed or incomplete: one of a small set of phrases, so that it can
     /// be counted.
     pub reason: Option<&'a str>,
+    /// What is unusual about it although it is framed right. A protocol that has no flags leaves
+    /// them [`Flags::NONE`].
+    pub flags: Flags<'a>,
     /// The number of the other side's message that this one answers, counted from 0 in the order of
     /// emission. That message may still be in progress, since servers do answer before a request is
     /// complete.
@@ -94,7 +98,25 @@ impl fmt::Display for Outcome {
     }
 }
 
-impl Message<'_> {
+impl<'a> Message<'a> {
+    /// Creates a message that is `ok` and has no code, reason, flags, answered request or summary.
+    /// The other fields are set by struct update: `Message { code, ..Message::new(..) }`.
+    #[must_use]
+    pub const fn new(protocol: &'a str, side: Side, kind: &'a str, span: Span) -> Self {
+        Self {
+            protocol,
+            side,
+            kind,
+            span,
+            outcome: Outcome::Ok,
+            code: None,
+            reason: None,
+            flags: Flags::NONE,
+            answers: None,
+            summary: &"",
+        }
+    }
+
     /// Returns a copy that outlives the session, with the summary written out.
     #[must_use]
     pub fn to_owned(&self) -> OwnedMessage {
@@ -105,6 +127,7 @@ impl Message<'_> {
             outcome: self.outcome,
             code: self.code.map(Into::into),
             reason: self.reason.map(Into::into),
+            flags: self.flags.as_str().into(),
             answers: self.answers,
             summary: self.summary.to_string(),
         }
@@ -121,6 +144,7 @@ impl PartialEq<OwnedMessage> for Message<'_> {
             && self.outcome == other.outcome
             && self.code == other.code.as_deref()
             && self.reason == other.reason.as_deref()
+            && self.flags.as_str() == other.flags
             && self.answers == other.answers
             && write!(rest, "{}", self.summary).is_ok()
             && rest.0.is_empty()
@@ -154,6 +178,7 @@ pub struct OwnedMessage {
     pub outcome: Outcome,
     pub code: Option<String>,
     pub reason: Option<String>,
+    pub flags: String,
     pub answers: Option<u64>,
     pub summary: String,
 }
@@ -172,6 +197,9 @@ impl fmt::Display for OwnedMessage {
         }
         if let Some(reason) = &self.reason {
             write!(f, " ({reason})")?;
+        }
+        if !self.flags.is_empty() {
+            write!(f, " [{}]", self.flags)?;
         }
         if let Some(answers) = self.answers {
             write!(f, " answers #{answers}")?;

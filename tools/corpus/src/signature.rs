@@ -17,7 +17,7 @@
 //! * A run of one to [`LONGEST_PERIOD`] steps that comes at least twice in a row is written once,
 //!   as `(...)+`.
 
-use enjamb::{Message, Outcome, OwnedMessage, Side};
+use enjamb::{Flags, Message, Outcome, OwnedMessage, Side};
 
 /// The longest run of steps whose repetitions count as one.
 pub(crate) const LONGEST_PERIOD: usize = 8;
@@ -31,23 +31,32 @@ pub(crate) struct Cut {
     pub(crate) glued: bool,
 }
 
-/// Returns a message without its size and its cuts: the side, the kind, the outcome, the code and
-/// the reason.
+/// Returns a message without its size and its cuts: the side, the kind, the outcome, the code,
+/// the reason and the flags.
 pub(crate) fn kind(message: &OwnedMessage) -> String {
-    let OwnedMessage { side, kind, outcome, code, reason, .. } = message;
-    words(*side, kind, *outcome, code.as_deref(), reason.as_deref()).join(" ")
+    let OwnedMessage { side, kind, outcome, code, reason, flags, .. } = message;
+    words(*side, kind, *outcome, code.as_deref(), reason.as_deref(), flags).join(" ")
 }
 
-fn words(side: Side, kind: &str, outcome: Outcome, code: Option<&str>, reason: Option<&str>) -> Vec<String> {
+fn words(
+    side: Side,
+    kind: &str,
+    outcome: Outcome,
+    code: Option<&str>,
+    reason: Option<&str>,
+    flags: &str,
+) -> Vec<String> {
     let mut words = vec![side.as_str().to_owned(), kind.escape_debug().to_string(), outcome.to_string()];
     words.extend(code.map(|code| code.escape_debug().to_string()));
     words.extend(reason.map(|reason| format!("({})", reason.escape_debug())));
+    words.extend(Flags::from_list(flags).names().map(|flag| format!("!{flag}")));
     words
 }
 
 /// Returns a message as a step.
 pub(crate) fn step(message: &Message<'_>, cut: Cut) -> String {
-    let mut words = words(message.side, message.kind, message.outcome, message.code, message.reason);
+    let flags = message.flags.as_str();
+    let mut words = words(message.side, message.kind, message.outcome, message.code, message.reason, flags);
     words.push(format!("<{}", size_class(message.span.length)));
     match cut.inside {
         0 => {}

@@ -67,7 +67,7 @@ fn emit(
     out: &mut dyn FnMut(&Message<'_>),
 ) {
     let kind = line.split_whitespace().next().unwrap_or("line");
-    out(&Message { protocol: "words", side, kind, span, outcome, code: None, reason, answers: None, summary: &line });
+    out(&Message { outcome, reason, summary: &line, ..Message::new("words", side, kind, span) });
 }
 
 impl Session for Words {

@@ -32,7 +32,7 @@ impl Hasty {
         self.offsets[side.index()] = span.end();
         let summary = line.escape_ascii();
         let (protocol, kind) = (self.of.unwrap_or("hasty"), "line");
-        out(&Message { protocol, side, kind, span, outcome, code: None, reason, answers: None, summary: &summary });
+        out(&Message { outcome, reason, summary: &summary, ..Message::new(protocol, side, kind, span) });
     }
 }
 

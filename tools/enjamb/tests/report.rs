@@ -241,15 +241,12 @@ impl Session for Parrot {
         let span = Span { offset: *offset, length: chunk.len() as u64 };
         *offset = span.end();
         out(&Message {
-            protocol: "parrot<i>",
-            side,
-            kind: text,
-            span,
             outcome: if side == Side::Server { Outcome::Malformed } else { Outcome::Ok },
             code: Some(text),
             reason: Some(text),
             answers: (side == Side::Server).then_some(0),
             summary: &text,
+            ..Message::new("parrot<i>", side, text, span)
         });
     }
 

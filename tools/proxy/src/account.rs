@@ -164,15 +164,10 @@ impl Replayed {
         }
         stream.claimed = span.end();
         out(&Message {
-            protocol: &self.protocol,
-            side,
-            kind: "unparsed",
-            span,
             outcome: Outcome::Incomplete,
-            code: None,
             reason: self.failure,
-            answers: None,
             summary: &"not parsed",
+            ..Message::new(&self.protocol, side, "unparsed", span)
         });
     }
 }

@@ -7,7 +7,7 @@
 
 use std::fmt::{self, Write as _};
 
-use enjamb::{Message, Outcome, Side, Span};
+use enjamb::{Flags, Message, Outcome, Side, Span};
 
 /// The maximum number of messages that are kept of one call. A read has at most 61,440 bytes, so
 /// only a handler that emits messages without bytes reaches the limit.
@@ -40,6 +40,7 @@ struct Entry {
     kind: usize,
     code: Option<usize>,
     reason: Option<usize>,
+    flags: usize,
     summary: usize,
 }
 
@@ -61,6 +62,7 @@ impl MessageBuffer {
             kind: self.text(message.kind),
             code: message.code.map(|code| self.text(code)),
             reason: message.reason.map(|reason| self.text(reason)),
+            flags: self.text(message.flags.as_str()),
             summary: if with_summary { self.summary(message.summary) } else { 0 },
         };
         if self.is_overfull {
@@ -104,9 +106,9 @@ impl MessageBuffer {
         for entry in &self.entries {
             let (protocol, kind) = (take(entry.protocol), take(entry.kind));
             let (code, reason) = (entry.code.map(&mut take), entry.reason.map(&mut take));
-            let summary = take(entry.summary);
+            let (flags, summary) = (Flags::from_list(take(entry.flags)), take(entry.summary));
             let &Entry { side, span, outcome, answers, .. } = entry;
-            out(&Message { protocol, side, kind, span, outcome, code, reason, answers, summary: &summary });
+            out(&Message { protocol, side, kind, span, outcome, code, reason, flags, answers, summary: &summary });
         }
     }
 
@@ -136,15 +138,12 @@ mod tests {
 
     fn message<'a>(code: Option<&'a str>, summary: &'a dyn fmt::Display) -> Message<'a> {
         Message {
-            protocol: "lines",
-            side: Side::Server,
-            kind: "line",
-            span: Span { offset: 7, length: 3 },
             outcome: Outcome::Failed,
             code,
-            reason: None,
+            flags: Flags::from_list(if code.is_some() { "odd,very-odd" } else { "" }),
             answers: Some(2),
             summary,
+            ..Message::new("lines", Side::Server, "line", Span { offset: 7, length: 3 })
         }
     }
 

@@ -56,7 +56,12 @@ static LAYOUT: LazyLock<Layout> = LazyLock::new(|| {
         };
         match field.value_type() {
             _ if field == Field::Protocol => {}
-            FieldType::Word | FieldType::Text | FieldType::Code | FieldType::Line | FieldType::Payload => {
+            FieldType::Word
+            | FieldType::Text
+            | FieldType::Code
+            | FieldType::Flags
+            | FieldType::Line
+            | FieldType::Payload => {
                 column("", Kind::Text);
             }
             FieldType::Count | FieldType::Bytes | FieldType::Micros => column("", Kind::Integer),
@@ -267,6 +272,7 @@ impl Visitor for Row<'_> {
             }
             Value::Word(word) => self.text(|text| text.push_str(word)),
             Value::Text(value) => self.text(|text| text.push_str(value)),
+            Value::Flags(flags) => self.text(|text| text.push_str(flags.as_str())),
             Value::Line(line) => self.text(|text| push(text, format_args!("{line}"))),
             Value::Payload(payload) => self.text(|text| push(text, format_args!("{payload}"))),
         }

@@ -1,6 +1,6 @@
 //! The expression that a filter evaluates.
 
-use enjamb::Time;
+use enjamb::{Flags, Time};
 use regex::Regex;
 
 use crate::field::Field;
@@ -60,6 +60,7 @@ impl Expression {
             Self::Text(field, test) => record.get(*field).is_some_and(|value| match value {
                 Value::Word(word) => test.holds(word),
                 Value::Text(text) => test.holds(text),
+                Value::Flags(flags) => test.holds_for_any(flags),
                 Value::Address(_) | Value::Line(_) => test.holds(&value.to_string()),
                 _ => false,
             }),
@@ -81,6 +82,14 @@ impl Order {
 }
 
 impl TextTest {
+    /// Returns whether the test holds for one of the names. `!=` holds if `==` does not.
+    fn holds_for_any(&self, flags: Flags<'_>) -> bool {
+        match self {
+            Self::Unequal(name) => !flags.contains(name),
+            _ => flags.names().any(|name| self.holds(name)),
+        }
+    }
+
     fn holds(&self, text: &str) -> bool {
         match self {
             Self::Equal(other) => text == other,

@@ -171,6 +171,7 @@ impl<'a> Parser<'a> {
             FieldType::Word
             | FieldType::Text
             | FieldType::Code
+            | FieldType::Flags
             | FieldType::Address
             | FieldType::Line
             | FieldType::Payload => Ok(()),
@@ -192,6 +193,7 @@ impl<'a> Parser<'a> {
             FieldType::Code
             | FieldType::Word
             | FieldType::Text
+            | FieldType::Flags
             | FieldType::Address
             | FieldType::Line
             | FieldType::Payload => {

@@ -42,6 +42,9 @@ pub struct Summary {
     pub server: SideSummary,
     /// The messages that were not `ok`.
     pub errors: Vec<ErrorCount>,
+    /// The messages that had flags. A message counts once for each of its flags.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<FlagCount>,
     /// The latencies of all answers, in microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency_us: Option<Distribution>,
@@ -175,6 +178,24 @@ pub struct ErrorCount {
     pub outcome: Outcome,
     /// The code of a failure, or the reason of a malformed or incomplete message.
     pub why: String,
+    /// The number of messages.
+    pub count: u64,
+}
+
+/// Messages that had the same flag.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct FlagCount {
+    /// The side that sent them.
+    #[serde(serialize_with = "side")]
+    pub side: Side,
+    /// Their kind.
+    pub kind: String,
+    /// Their outcome.
+    #[serde(serialize_with = "outcome")]
+    pub outcome: Outcome,
+    /// The name of the flag.
+    pub flag: String,
     /// The number of messages.
     pub count: u64,
 }

@@ -34,6 +34,7 @@ impl fmt::Display for Summary {
         sides(self, f)?;
         kinds(self, f)?;
         errors(self, f)?;
+        flags(self, f)?;
         latency(self, f)?;
         lengths(self, f)?;
         if let (Some(client), Some(server)) = (&self.client.chunks, &self.server.chunks) {
@@ -91,6 +92,17 @@ fn errors(summary: &Summary, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "  {:>8}  {} {kind} {}: {why}", error.count, error.side, error.outcome)?;
     }
     more(summary.errors.len(), "errors", f)
+}
+
+fn flags(summary: &Summary, f: &mut Formatter<'_>) -> fmt::Result {
+    if !summary.flags.is_empty() {
+        writeln!(f, "\nflags")?;
+    }
+    for flag in summary.flags.iter().take(LISTED_MAX) {
+        let (kind, name) = (flag.kind.escape_debug(), flag.flag.escape_debug());
+        writeln!(f, "  {:>8}  {} {kind} {}: {name}", flag.count, flag.side, flag.outcome)?;
+    }
+    more(summary.flags.len(), "flags", f)
 }
 
 fn latency(summary: &Summary, f: &mut Formatter<'_>) -> fmt::Result {

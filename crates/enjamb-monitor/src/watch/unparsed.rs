@@ -51,15 +51,10 @@ impl Session for Unparsed {
         rest.start = rest.fed;
         if span.length > 0 {
             out(&Message {
-                protocol: &self.protocol,
-                side,
-                kind: "unparsed",
-                span,
                 outcome: Outcome::Incomplete,
-                code: None,
                 reason: Some(REASON),
-                answers: None,
                 summary: &"not parsed",
+                ..Message::new(&self.protocol, side, "unparsed", span)
             });
         }
     }

@@ -121,7 +121,7 @@ fn assert_same_for_every_cut(name: &str, steps: &[Step]) {
 fn say(messages: &[OwnedMessage]) -> String {
     let mut text = String::new();
     for message in messages {
-        let OwnedMessage { side, kind, span, outcome, code, reason, answers, summary } = message;
+        let OwnedMessage { side, kind, span, outcome, code, reason, flags, answers, summary } = message;
         let mark = if *side == Side::Client { '>' } else { '<' };
         write!(text, "{mark} {kind} {}+{}", span.offset, span.length).unwrap();
         if outcome.as_str() != "ok" {
@@ -132,6 +132,9 @@ fn say(messages: &[OwnedMessage]) -> String {
         }
         if let Some(reason) = reason {
             write!(text, " ({reason})").unwrap();
+        }
+        if !flags.is_empty() {
+            write!(text, " [{flags}]").unwrap();
         }
         if let Some(answers) = answers {
             write!(text, " #{answers}").unwrap();

@@ -1,7 +1,7 @@
 //! The tables of the page.
 
 use enjamb::Side;
-use enjamb_monitor::{ErrorCount, KindCount, LongConnection, Outcomes, Quantiles, SideSummary, Summary};
+use enjamb_monitor::{ErrorCount, FlagCount, KindCount, LongConnection, Outcomes, Quantiles, SideSummary, Summary};
 use maud::{Markup, html};
 
 use crate::records::html::text::{foreign, grouped};
@@ -74,6 +74,9 @@ pub(super) fn all(summary: &Summary) -> Markup {
             (kinds(side, &summary.side(side).kinds))
         }
         (errors(&summary.errors))
+        @if !summary.flags.is_empty() {
+            (flags(&summary.flags))
+        }
         (endings(summary))
         (longest(&summary.longest))
     }
@@ -154,6 +157,21 @@ fn errors(errors: &[ErrorCount]) -> Markup {
     let rows: Vec<_> = errors.iter().enumerate().take(LISTED_MAX).map(row).collect();
     let columns = [Words("side"), Words("kind"), Words("outcome"), Words("code or reason"), Numbers("count")];
     table(&capped("Errors", errors.len()), &columns, &rows)
+}
+
+fn flags(flags: &[FlagCount]) -> Markup {
+    let row = |(place, flag): (usize, &FlagCount)| {
+        vec![
+            html! { (flag.side) },
+            foreign(&flag.kind),
+            html! { (flag.outcome) },
+            foreign(&flag.flag),
+            number(&format!("/flags/{place}/count"), flag.count),
+        ]
+    };
+    let rows: Vec<_> = flags.iter().enumerate().take(LISTED_MAX).map(row).collect();
+    let columns = [Words("side"), Words("kind"), Words("outcome"), Words("flag"), Numbers("count")];
+    table(&capped("Flags", flags.len()), &columns, &rows)
 }
 
 fn endings(summary: &Summary) -> Markup {

@@ -212,16 +212,10 @@ mod tests {
 
     /// Adds a message. Its number decides the side, and each tenth has failed.
     fn add(timeline: &mut Timeline, nanos: u64, number: u64) {
+        let side = if number.is_multiple_of(2) { Side::Client } else { Side::Server };
         let message = enjamb::Message {
-            protocol: "",
-            side: if number.is_multiple_of(2) { Side::Client } else { Side::Server },
-            kind: "",
-            span: enjamb::Span::default(),
             outcome: if number.is_multiple_of(10) { Outcome::Failed } else { Outcome::Ok },
-            code: None,
-            reason: None,
-            answers: None,
-            summary: &"",
+            ..enjamb::Message::new("", side, "", enjamb::Span::default())
         };
         let connection = Connection { number: 1, client: ([0; 4], 1).into(), server: ([0; 4], 2).into() };
         timeline.record(&Record::Message {
