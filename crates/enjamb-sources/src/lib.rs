@@ -54,7 +54,7 @@ pub use protocol_choice::ProtocolChoice;
 pub use reader::{SourceReader, SourceReport};
 pub use standard_output::print;
 pub use stop::Stop;
-pub use totals::CaptureTotals;
+pub use totals::{CaptureNote, CaptureTotals};
 pub use transcript_file::{LARGEST_TRANSCRIPT, NO_ADDRESS, TranscriptFile};
 
 /// The example of the README, run as a test.

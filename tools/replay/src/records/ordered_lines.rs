@@ -200,6 +200,11 @@ mod tests {
         String::from_utf8(out).unwrap().lines().map(ToOwned::to_owned).collect()
     }
 
+    /// The times of lines, without the dates.
+    fn times(lines: &[String]) -> Vec<u64> {
+        lines.iter().filter(|line| !line.starts_with("---")).map(|line| line.split(' ').next().unwrap().parse().unwrap()).collect()
+    }
+
     #[test]
     fn lines_are_sorted_by_time_and_stay_in_order_within_one_time() {
         let lines = written([5, 1, 5, 3, 1].map(Some));
@@ -216,11 +221,8 @@ mod tests {
 
     #[test]
     fn inputs_are_not_mixed_unless_the_next_one_goes_on_where_the_last_one_ended() {
-        let texts = |lines: Vec<String>| lines[1..].iter().map(|line| line.split(' ').next().unwrap().parse().unwrap());
-        let earlier: Vec<u64> = texts(written([Some(5), Some(7), None, Some(4), Some(6)])).collect();
-        assert_eq!(earlier, [5, 7, 4, 6]);
-        let continued: Vec<u64> = texts(written([Some(5), Some(7), None, Some(8), Some(6), Some(9)])).collect();
-        assert_eq!(continued, [5, 6, 7, 8, 9]);
+        assert_eq!(times(&written([Some(5), Some(7), None, Some(4), Some(6)])), [5, 7, 4, 6]);
+        assert_eq!(times(&written([Some(5), Some(7), None, Some(8), Some(6), Some(9)])), [5, 6, 7, 8, 9]);
     }
 
     #[test]
@@ -228,9 +230,7 @@ mod tests {
         let held = LINES_HELD_MAX as u64;
         // A line of time 10 comes behind `behind` later ones.
         let with = |behind: u64| {
-            let lines = written((0..10).chain(11..11 + behind).chain([10]).map(Some));
-            let times = lines[1..].iter().map(|line| line.split(' ').next().unwrap().parse::<u64>().unwrap());
-            times.collect::<Vec<_>>()
+            times(&written((0..10).chain(11..11 + behind).chain([10]).map(Some)))
         };
         assert!(with(held / 2 - 100).is_sorted());
         let late = with(held);

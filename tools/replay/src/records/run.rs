@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
+use enjamb::units::format_count;
 use enjamb::{Outcome, Side};
 use enjamb_monitor::{Captures, DatasetWriter, Format, Opener, Output, Show, Statistics, Watch};
 use enjamb_sources::{Exit, Inputs, OutputError, OutputFile, OutputKind, Progress, SourceReader, SourceReport, Stop};
@@ -191,12 +192,16 @@ fn write_rest(
         // The problems were written to standard error, and a table of zeros is useless.
         OutputFormat::Text | OutputFormat::Parquet if totals.nothing_read() => Ok(()),
         OutputFormat::Text | OutputFormat::Parquet => {
-            if let Some(rows) = rows {
-                writeln!(out, "{rows} records in {}", folder.display())?;
-            } else if !summary {
-                writeln!(out)?;
+            if summary {
+                return write!(out, "{totals}{selection}{counted}");
             }
-            write!(out, "{totals}{selection}{counted}")
+            match rows {
+                Some(rows) => writeln!(out, "{} records in {}", format_count(rows), folder.display())?,
+                None => writeln!(out)?,
+            }
+            let hint = if rows.is_some() { "" } else { " (all counts: --summary)" };
+            writeln!(out, "{}{hint}\n{}", counted.in_brief(), totals.in_brief())?;
+            write!(out, "{selection}")
         }
     });
     written.context(CANNOT_WRITE)?;

@@ -59,7 +59,7 @@ impl Selection {
 impl fmt::Display for Selection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(selected) = self.to_json() else { return Ok(()) };
-        f.write_str("only the selected records are counted below:")?;
+        f.write_str("only the selected records were counted:")?;
         for (name, value) in selected.as_object().into_iter().flatten() {
             let quote = if name == "filter" { "'" } else { "" };
             write!(f, " --{name} {quote}")?;
