@@ -31,7 +31,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
-use crate::dataset::claim::Claim;
+use crate::dataset::claim::{Claim, UNFINISHED_SUMMARY};
 use crate::dataset::columns::Table;
 use crate::dataset::partition::{Bounds, Form, Partition};
 use crate::dataset::rows::Head;
@@ -40,9 +40,6 @@ use crate::record::Record;
 
 /// The file with the summary, which is written last.
 pub const SUMMARY_FILE: &str = "_summary.json";
-
-/// The name of the summary until it is complete.
-const UNFINISHED_SUMMARY: &str = "._summary.json.unfinished";
 
 /// The partition of records without a protocol. Hive chose the name, and the other engines use it.
 const NO_PROTOCOL: &str = "__HIVE_DEFAULT_PARTITION__";

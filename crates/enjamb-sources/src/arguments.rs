@@ -185,7 +185,9 @@ mod tests {
         for text in ["127.0.0.1:1", "localhost:65535", "[::1]:80", "a.b-c_d:007"] {
             assert_eq!(server_address(text), Ok(text.to_owned()));
         }
-        for text in ["", "x", ":1", "x:", "x:65536", "x:-1", "x:+1", "x:http", "::1", "::1:80", "[::1]", "[]:1", "[x]:1"] {
+        for text in
+            ["", "x", ":1", "x:", "x:65536", "x:-1", "x:+1", "x:http", "::1", "::1:80", "[::1]", "[]:1", "[x]:1"]
+        {
             assert!(address(text).is_err(), "{text}");
         }
         assert!(address("x:0").is_ok() && server_address("x:0").is_err());

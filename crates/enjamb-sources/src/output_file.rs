@@ -20,8 +20,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::inputs::Inputs;
 use crate::input::Input;
+use crate::inputs::Inputs;
 
 /// The element that the head of a report begins with.
 pub const REPORT_MARK: &str = "<meta name=\"generator\" content=\"enjamb\">";
@@ -394,9 +394,8 @@ mod tests {
             assert!(other.check_inputs(&inputs).is_ok());
         }
         assert!(!path("other").exists(), "a file that was never written is removed again");
-        let [one, two] = ["hard", "softer"].map(|name| {
-            OutputFile::open(&path(name), OutputKind::Log, true).expect("an empty file")
-        });
+        let [one, two] =
+            ["hard", "softer"].map(|name| OutputFile::open(&path(name), OutputKind::Log, true).expect("an empty file"));
         assert!(matches!(one.check_differs(&two), Err(OutputError::Same { .. })));
     }
 }

@@ -63,11 +63,9 @@ const FIELDS: [Field; 23] = [
     ("waits_timed_out", "waits for missing bytes that timed out", |s| s.waits_timed_out),
     ("late_segments", "segments with payload for connections that were over", |s| s.late_segments),
     ("stray_bytes", "bytes outside of the stream", |s| s.stray_bytes),
-    (
-        "bad_checksums",
-        "segments with a wrong checksum, which is usual where the capturing machine sent them: its network hardware fills the checksum in",
-        |s| s.bad_checksums,
-    ),
+    ("bad_checksums", "segments with a wrong checksum, as usual for packets that the capturing machine sent", |s| {
+        s.bad_checksums
+    }),
 ];
 
 /// The counts of data that is missing or was given up. The others are notes: nothing is lost there.
@@ -233,7 +231,8 @@ impl fmt::Display for CaptureTotals {
             write!(f, "  {} {}", format_count(count), worded(words, count))?;
             if *name == "ignored" {
                 let reasons = Ignored::ALL.iter().zip(self.ignored).filter(|(_, count)| *count > 0);
-                let reasons: Vec<_> = reasons.map(|(reason, count)| format!("{} {}", format_count(count), reason.as_str())).collect();
+                let reasons: Vec<_> =
+                    reasons.map(|(reason, count)| format!("{} {}", format_count(count), reason.as_str())).collect();
                 write!(f, ": {}", reasons.join(", "))?;
             }
             writeln!(f)?;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
-use enjamb_sources::{Exit, Inputs};
 use enjamb_sources::arguments::{duration_within, size_within};
+use enjamb_sources::{Exit, Inputs};
 
 /// The largest `--max-size`, in bytes.
 const PIECE_BYTES_MAX: usize = 1 << 20;

@@ -66,7 +66,8 @@ fn every_record_of_the_json_lines_is_in_the_dataset() {
         let mut records = json_lines(arguments);
         let counted = records.pop().unwrap();
         let (_folder, path, said) = write(arguments);
-        assert!(said.starts_with(&format!("{} records in {}\n", records.len(), path.display())), "{said}");
+        let count = enjamb::units::format_count(records.len() as u64);
+        assert!(said.starts_with(&format!("{count} records in {}\n", path.display())), "{said}");
         assert!(records.len() >= least, "{arguments:?}: {}", records.len());
         let partitions = dataset::read(&path);
         let without_captures = partitions.into_iter().map(|(protocol, records)| {

@@ -248,7 +248,9 @@ fn snapshot(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 fn no_output_replaces_an_input_or_a_file_that_enjamb_did_not_write() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    for (name, from) in [("a.pcap", ERRORS), ("b.pcap", MALFORMED), ("c.pcapng", "corpora/redis/pipeline-benchmark.pcapng")] {
+    for (name, from) in
+        [("a.pcap", ERRORS), ("b.pcap", MALFORMED), ("c.pcapng", "corpora/redis/pipeline-benchmark.pcapng")]
+    {
         fs::copy(root().join(from), path(name)).unwrap();
     }
     fs::write(path("notes.txt"), "mine").unwrap();

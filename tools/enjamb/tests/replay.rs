@@ -109,7 +109,54 @@ fn text_has_no_control_characters() {
     let ran = enjamb(&["replay", "corpora/redis/binary-values.pcap"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert!(ran.out.chars().all(|c| c == '\n' || !c.is_control()), "{}", ran.out.escape_debug());
-    assert!(ran.out.contains("latency"));
+    assert!(ran.out.contains("messages on"));
+}
+
+#[test]
+fn text_is_in_the_order_of_time_and_ends_in_two_lines_of_totals() {
+    // `auto` and streams without a first packet delay messages.
+    for jobs in ["1", "3"] {
+        let ran = enjamb(&["replay", "-j", jobs, "corpora/redis", "corpora/http1/errors.pcap"]);
+        let (records, totals) = ran.out.split_once("\n\n").unwrap();
+        assert_eq!(totals.lines().count(), 2, "{totals}");
+        assert!(totals.contains(" messages on ") && totals.contains("--summary"), "{totals}");
+        let lines: Vec<_> = records.lines().filter(|line| !line.starts_with("      ")).collect();
+        assert!(lines[0].starts_with("--- 20") && lines[0].ends_with(" UTC"), "{}", lines[0]);
+        // Captures are not mixed: each begins with a connection that is opened.
+        let out_of_order = lines.windows(2).filter(|pair| !pair[1].starts_with("---") && pair[1] < pair[0]);
+        let out_of_order: Vec<_> = out_of_order.filter(|pair| !pair[1].ends_with(" opened")).collect();
+        assert!(out_of_order.iter().all(|pair| pair[0].starts_with("---")), "{out_of_order:?}");
+    }
+}
+
+#[test]
+fn count_stops_after_that_many_messages() {
+    let ran = enjamb(&["replay", "-c", "3", "--side", "server", "corpora/redis/errors.pcap"]);
+    assert_eq!(ran.out.lines().filter(|line| line.contains(" server <- ")).count(), 3, "{}", ran.out);
+    assert!(ran.out.contains("3 messages on") && ran.out.contains("--count 3"), "{}", ran.out);
+    let ran = enjamb(&["replay", "-c", "5", "--format", "jsonl", "corpora/redis", "corpora/http1"]);
+    assert_eq!(ran.out.matches("\"type\":\"message\"").count(), 5, "{}", ran.out);
+}
+
+#[test]
+fn a_slip_in_the_name_of_a_protocol_is_answered_with_the_name() {
+    for (slip, name) in [
+        ("redsi", "redis"),
+        ("rdis", "redis"),
+        ("Redis", "redis"),
+        ("htpp", "http"),
+        ("auot", "auto"),
+        ("line", "lines"),
+        ("netstrings", "netstring"),
+    ] {
+        let ran = enjamb(&["replay", "--protocol", slip, "corpora/redis/errors.pcap"]);
+        assert_eq!(ran.code, 2);
+        assert!(ran.err.contains(&format!("did you mean {name}?")), "{slip}: {}", ran.err);
+    }
+    for other in ["mqtt", "x", "u32b", "fixed:0"] {
+        let ran = enjamb(&["replay", "--protocol", other, "corpora/redis/errors.pcap"]);
+        assert!(ran.code == 2 && !ran.err.contains("did you mean"), "{other}: {}", ran.err);
+    }
 }
 
 #[test]

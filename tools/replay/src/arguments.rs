@@ -83,7 +83,10 @@ impl Arguments {
             .contradiction(format)
             .or_else(|| self.recut.contradiction(format))
             .or_else(|| self.output.contradiction())
-            .or_else(|| (several && self.output.needs_one_thread()).then_some("--html and --count run on one thread: --jobs is 1"))
+            .or_else(|| {
+                (several && self.output.needs_one_thread())
+                    .then_some("--html and --count run on one thread: --jobs is 1")
+            })
     }
 }
 

@@ -8,7 +8,8 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::dataset::UNFINISHED_SUMMARY;
+/// The name of the summary until it is complete.
+pub(super) const UNFINISHED_SUMMARY: &str = "._summary.json.unfinished";
 
 /// The name of the file. Readers skip it.
 const CLAIM: &str = ".enjamb.unfinished";
@@ -77,7 +78,8 @@ impl Leftovers {
                     let part = part?;
                     let name = part.file_name();
                     let name = name.to_string_lossy();
-                    let name = name.strip_prefix('.').and_then(|rest| rest.strip_suffix(".unfinished")).unwrap_or(&name);
+                    let name =
+                        name.strip_prefix('.').and_then(|rest| rest.strip_suffix(".unfinished")).unwrap_or(&name);
                     if !(name.starts_with("part-") && name.ends_with(".parquet")) {
                         return Ok(Err(part.path()));
                     }
@@ -107,7 +109,12 @@ mod tests {
         let path = |name: &str| folder.path().join(name);
         let leave_behind = || {
             fs::create_dir_all(path("protocol=redis")).unwrap();
-            for name in [CLAIM, UNFINISHED_SUMMARY, "protocol=redis/.part-00000.parquet.unfinished", "protocol=redis/part-00001.parquet"] {
+            for name in [
+                CLAIM,
+                UNFINISHED_SUMMARY,
+                "protocol=redis/.part-00000.parquet.unfinished",
+                "protocol=redis/part-00001.parquet",
+            ] {
                 fs::write(path(name), b"x").unwrap();
             }
         };

@@ -157,7 +157,8 @@ fn errors(summary: &Summary, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "\n{:>10}  messages that are not ok, and why", "count")?;
     }
     for error in summary.errors.iter().take(LISTED_MAX) {
-        let (protocol, kind, why) = (error.protocol.escape_debug(), error.kind.escape_debug(), error.why.escape_debug());
+        let (protocol, kind, why) =
+            (error.protocol.escape_debug(), error.kind.escape_debug(), error.why.escape_debug());
         write!(f, "{:>10}  {protocol} {} {kind} {}", format_count(error.count), error.side, error.outcome)?;
         writeln!(f, "{}{why}", if error.why.is_empty() { "" } else { ": " })?;
     }
@@ -244,7 +245,13 @@ fn connections(summary: &Summary, f: &mut Formatter<'_>) -> fmt::Result {
     for connection in summary.longest.iter().take(LONGEST_MAX) {
         let (client, server) = (connection.client_messages, connection.server_messages);
         let number = format!("#{}", connection.conn);
-        write!(f, "  {number:8}{:>10}  {} -> {}", duration(connection.duration_us), connection.client, connection.server)?;
+        write!(
+            f,
+            "  {number:8}{:>10}  {} -> {}",
+            duration(connection.duration_us),
+            connection.client,
+            connection.server
+        )?;
         writeln!(f, ", {} of the client, {} of the server", counted(client, "message"), format_count(server))?;
     }
     Ok(())

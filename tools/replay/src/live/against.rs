@@ -27,10 +27,17 @@ const OPEN_MAX: usize = 1000;
 ///
 /// # Errors
 /// Standard output cannot be written, or the system has no threads left.
-pub(crate) fn play_against(setup: &Setup<'_>, inputs: &Inputs, server: &str, arguments: &LiveArguments) -> anyhow::Result<Exit> {
+pub(crate) fn play_against(
+    setup: &Setup<'_>,
+    inputs: &Inputs,
+    server: &str,
+    arguments: &LiveArguments,
+) -> anyhow::Result<Exit> {
     let progress = Progress::hidden(&setup.notices);
     let reader = setup.reader(inputs, &progress);
-    let Some(Recording { conversations, not_played, is_complete }) = Recording::read(&reader, &setup.protocols, Side::Client) else {
+    let Some(Recording { conversations, not_played, is_complete }) =
+        Recording::read(&reader, &setup.protocols, Side::Client)
+    else {
         return Ok(Exit::Unavailable);
     };
     let conversations: Vec<Arc<RecordedConversation>> = conversations.into_iter().map(Arc::new).collect();

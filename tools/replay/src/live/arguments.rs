@@ -59,8 +59,7 @@ pub(crate) struct LiveArguments {
 }
 
 /// The options for records or for other cuts. A comparison has neither.
-const RECORDS: [&str; 10] =
-    ["recut", "summary", "strict", "html", "filter", "conn", "side", "show", "color", "count"];
+const RECORDS: [&str; 10] = ["recut", "summary", "strict", "html", "filter", "conn", "side", "show", "color", "count"];
 
 impl LiveArguments {
     /// Returns the reason why these options contradict the format, if they do.

@@ -25,10 +25,17 @@ use crate::setup::Setup;
 ///
 /// # Errors
 /// Standard output cannot be written, or the system has no threads left.
-pub(crate) fn serve(setup: &Setup<'_>, inputs: &Inputs, address: &str, arguments: &LiveArguments) -> anyhow::Result<Exit> {
+pub(crate) fn serve(
+    setup: &Setup<'_>,
+    inputs: &Inputs,
+    address: &str,
+    arguments: &LiveArguments,
+) -> anyhow::Result<Exit> {
     let progress = Progress::hidden(&setup.notices);
     let reader = setup.reader(inputs, &progress);
-    let Some(Recording { conversations, not_played, is_complete }) = Recording::read(&reader, &setup.protocols, Side::Server) else {
+    let Some(Recording { conversations, not_played, is_complete }) =
+        Recording::read(&reader, &setup.protocols, Side::Server)
+    else {
         return Ok(Exit::Unavailable);
     };
     let conversations: Vec<Arc<RecordedConversation>> = conversations.into_iter().map(Arc::new).collect();

@@ -59,14 +59,7 @@ pub(crate) struct OrderedLines {
 
 impl OrderedLines {
     pub(crate) fn new(format: Format) -> Self {
-        Self {
-            format,
-            held: Lines::default(),
-            in_order: true,
-            latest: Time::default(),
-            next_input: false,
-            day: None,
-        }
+        Self { format, held: Lines::default(), in_order: true, latest: Time::default(), next_input: false, day: None }
     }
 
     /// Notes that the lines of another input follow. An earlier input is not mixed with a later one:
@@ -202,7 +195,11 @@ mod tests {
 
     /// The times of lines, without the dates.
     fn times(lines: &[String]) -> Vec<u64> {
-        lines.iter().filter(|line| !line.starts_with("---")).map(|line| line.split(' ').next().unwrap().parse().unwrap()).collect()
+        lines
+            .iter()
+            .filter(|line| !line.starts_with("---"))
+            .map(|line| line.split(' ').next().unwrap().parse().unwrap())
+            .collect()
     }
 
     #[test]
@@ -229,9 +226,7 @@ mod tests {
     fn a_line_is_late_only_if_more_lines_than_the_limit_are_between() {
         let held = LINES_HELD_MAX as u64;
         // A line of time 10 comes behind `behind` later ones.
-        let with = |behind: u64| {
-            times(&written((0..10).chain(11..11 + behind).chain([10]).map(Some)))
-        };
+        let with = |behind: u64| times(&written((0..10).chain(11..11 + behind).chain([10]).map(Some)));
         assert!(with(held / 2 - 100).is_sorted());
         let late = with(held);
         assert!(!late.is_sorted());

@@ -140,7 +140,8 @@ impl Job<'_> {
             let pieces = PieceSink::new(form, Arc::clone(&selection));
             watch(Arc::clone(&opener), pieces, shown, &selection)
         };
-        let mut parallel = Parallel::new(jobs, make, |delivery| sink.deliver(delivery)).context("cannot start the threads of --jobs")?;
+        let mut parallel = Parallel::new(jobs, make, |delivery| sink.deliver(delivery))
+            .context("cannot start the threads of --jobs")?;
         let report = reader.read(&mut parallel, |parallel, input, base| {
             captures.begin(&input.to_string(), base);
             parallel.begin_input();

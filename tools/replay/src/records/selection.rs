@@ -21,7 +21,12 @@ pub(crate) struct Selection {
 impl Selection {
     pub(crate) fn new(arguments: &OutputArguments) -> Result<Self, FilterError> {
         let filter = arguments.filter.as_ref().map(|text| Filter::parse(text).map(|filter| (filter, text.clone())));
-        Ok(Self { numbers: arguments.conn.clone(), side: arguments.side, filter: filter.transpose()?, count: arguments.count.map(NonZeroU64::get) })
+        Ok(Self {
+            numbers: arguments.conn.clone(),
+            side: arguments.side,
+            filter: filter.transpose()?,
+            count: arguments.count.map(NonZeroU64::get),
+        })
     }
 
     /// Returns whether some records of the selected connections are left out.
