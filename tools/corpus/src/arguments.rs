@@ -82,6 +82,11 @@ pub(crate) struct ExtractArguments {
     #[arg(long)]
     pub(crate) all: bool,
 
+    /// Keep secrets: the arguments of AUTH in Redis, and the header fields Authorization,
+    /// Proxy-Authorization, Cookie and Set-Cookie in HTTP. Without it, `*` replaces each byte.
+    #[arg(long)]
+    pub(crate) secrets: bool,
+
     /// The time that a session may take for a part of a conversation before it counts as hung: 20,
     /// 20s, 500ms. A bare number is seconds.
     #[arg(long, value_name = "TIME", default_value = "20s",

@@ -36,6 +36,7 @@ pub(crate) fn run(arguments: &ExtractArguments, registry: &Registry, notices: &N
         protocols: Arc::clone(&protocols),
         max: arguments.max_size,
         patience: arguments.hung_after,
+        secrets: arguments.secrets,
     };
     let mut tap = ConversationTap::new(settings, |piece| candidates.add(piece));
     let progress = Progress::new(notices, &inputs.captures, false);

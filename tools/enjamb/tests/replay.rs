@@ -160,6 +160,40 @@ fn a_slip_in_the_name_of_a_protocol_is_answered_with_the_name() {
 }
 
 #[test]
+fn secrets_are_shown_only_on_demand() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("seed.txt");
+    let text = "enjamb transcript 1\nprotocol redis\n@0 client\n  \"PING\\r\\n*2\\r\\n$4\\r\\nAUTH\\r\\n$7\\r\\nhun\"\n@1 client\n  \"ter2\\r\\n\"\n\
+        @2 server\n  \"+PONG\\r\\n+OK\\r\\n\"\n";
+    std::fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap();
+    let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    for format in ["text", "jsonl", "csv"] {
+        for (form, secret) in [("payload", "hunter2".to_owned()), ("hex", hex("hunter2"))] {
+            let plain = |text: &str| text.replace(' ', "").contains(&secret);
+            let arguments = ["replay", "--format", format, "--show", form, path];
+            let hidden = enjamb(&arguments);
+            assert!(hidden.code == 0 && !plain(&hidden.out), "{format} {form}: {}", hidden.out);
+            assert!(hidden.out.contains("PING"), "{}", hidden.out);
+            let shown = enjamb(&[&arguments[..], &["--secrets"]].concat());
+            // In text, a row has the digits of sixteen bytes.
+            assert!(plain(&shown.out) || (format, form) == ("text", "hex"), "{format} {form}: {}", shown.out);
+        }
+    }
+    let extract = |name: &str, more: &[&str]| {
+        let out = folder.path().join(name);
+        let ran = enjamb(&[&["corpus", "extract", "--all", "--out", out.to_str().unwrap(), path], more].concat());
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        let files = std::fs::read_dir(&out).unwrap().map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+        files.collect::<String>()
+    };
+    let hidden = extract("hidden", &[]);
+    assert!(hidden.contains("AUTH") && !hidden.contains("hun") && !hidden.contains("ter2"), "{hidden}");
+    let shown = extract("shown", &["--secrets"]);
+    assert!(shown.contains("hun") && shown.contains("ter2"), "{shown}");
+}
+
+#[test]
 fn an_error_in_a_spec_is_shown_with_its_place() {
     let ran = enjamb(&["replay", "--protocol", "client=lines server=u16", "corpora/redis/errors.pcap"]);
     assert_eq!(ran.code, 2);

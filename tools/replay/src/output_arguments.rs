@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use enjamb::Side;
-use enjamb_monitor::{Show, ShowForm};
+use enjamb_monitor::{Redactor, Show, ShowForm};
+use enjamb_protocols::redact;
 use enjamb_sources::ConnectionNumbers;
 use enjamb_sources::arguments::size_within;
 
@@ -65,6 +66,11 @@ pub(crate) struct OutputArguments {
     #[arg(long, value_name = "SIZE", default_value = "1k", requires = "show", value_parser = |text: &str| size_within(text, &(0..=SHOW_LIMIT)))]
     pub(crate) show_max: usize,
 
+    /// Show secrets: the arguments of AUTH in Redis, and the header fields Authorization,
+    /// Proxy-Authorization, Cookie and Set-Cookie in HTTP. Without it, `*` stands for each byte.
+    #[arg(long, requires = "show")]
+    pub(crate) secrets: bool,
+
     /// The use of colours with --format text. [default: auto]
     #[arg(long, value_enum, conflicts_with = "summary")]
     pub(crate) color: Option<Colour>,
@@ -122,6 +128,11 @@ impl OutputArguments {
             ShowName::Hex => ShowForm::Hex,
         };
         Some(Show { form, limit: self.show_max })
+    }
+
+    /// Returns the function that overwrites secrets, unless they are to be shown.
+    pub(crate) fn redactor(&self) -> Option<Redactor> {
+        (!self.secrets).then_some(redact)
     }
 
     /// Returns the reason why these options contradict each other, if they do.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use enjamb::units::format_count;
 use enjamb::{Outcome, Side};
-use enjamb_monitor::{Captures, DatasetWriter, Format, Opener, Output, Show, Statistics, Watch};
+use enjamb_monitor::{Captures, DatasetWriter, Format, Opener, Output, Statistics, Watch};
 use enjamb_sources::{Exit, Inputs, OutputError, OutputFile, OutputKind, Progress, SourceReader, SourceReport, Stop};
 use serde_json::Value;
 
@@ -116,7 +116,7 @@ impl Job<'_> {
                 Sink::new(out, &form, Arc::clone(selection), stop).context(CANNOT_WRITE)?
             }
         };
-        let mut watch = watch(opener, sink.with_timeline(keep_timeline), output.shown(), selection);
+        let mut watch = watch(opener, sink.with_timeline(keep_timeline), output, selection);
         let report = reader.read(&mut watch, |watch, input, base| {
             captures.begin(&input.to_string(), base);
             watch.output_mut().begin_input();
@@ -135,10 +135,10 @@ impl Job<'_> {
         let header = header(form).context(CANNOT_WRITE)?;
         let length = header.len();
         sink.write(&mut Piece::Bytes(header), 0..length);
-        let (shown, selection) = (output.shown(), Arc::clone(selection));
+        let (output, selection) = (output.clone(), Arc::clone(selection));
         let make = move || {
             let pieces = PieceSink::new(form, Arc::clone(&selection));
-            watch(Arc::clone(&opener), pieces, shown, &selection)
+            watch(Arc::clone(&opener), pieces, &output, &selection)
         };
         let mut parallel = Parallel::new(jobs, make, |delivery| sink.deliver(delivery))
             .context("cannot start the threads of --jobs")?;
@@ -233,8 +233,8 @@ fn cannot_write_dataset(folder: &Path) -> String {
 }
 
 /// Creates the watch of one thread.
-fn watch<O: Output>(opener: Opener, output: O, shown: Option<Show>, selection: &Selection) -> Watch<O> {
-    let watch = Watch::new(opener, output).showing(shown);
+fn watch<O: Output>(opener: Opener, output: O, arguments: &OutputArguments, selection: &Selection) -> Watch<O> {
+    let watch = Watch::new(opener, output).showing(arguments.shown()).redacting(arguments.redactor());
     if selection.selects_records() { watch.selecting() } else { watch }
 }
 
