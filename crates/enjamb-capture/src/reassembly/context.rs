@@ -28,8 +28,21 @@ pub(super) struct StreamContext<'a> {
     pub(super) options: &'a Options,
     /// The progress of the other side's stream.
     pub(super) other: Progress,
+    /// The first piece that the other side holds.
+    pub(super) other_piece: Option<OtherPiece>,
     /// Whether there is memory to keep delivered bytes for comparison.
     pub(super) room: bool,
     /// The time at which the packet was captured.
     pub(super) now: Time,
+}
+
+/// The first piece of data that the other side of a stream holds back.
+#[derive(Clone, Copy)]
+pub(super) struct OtherPiece {
+    /// The time at which it was captured.
+    pub(super) time: Time,
+    /// The sequence number up to which its sender had received this side's bytes.
+    pub(super) acknowledgement: u32,
+    /// Whether it waits only for bytes of this side.
+    pub(super) is_next: bool,
 }

@@ -203,6 +203,9 @@ impl Flow {
             if segment.fin {
                 stream.finish(end);
             }
+            if length == 0 {
+                stream.note_sent(offset);
+            }
             if length + segment.missing > 0 || !(segment.syn || segment.fin) {
                 stream.receive(offset, &payload, context, summary, deliver);
             }
@@ -221,9 +224,11 @@ impl Flow {
     }
 
     fn stream_context<'a>(&self, side: Side, context: &FlowContext<'a>) -> StreamContext<'a> {
+        let other = &self.streams[(!side).index()];
         StreamContext {
             options: context.options,
-            other: self.streams[(!side).index()].progress(),
+            other: other.progress(),
+            other_piece: other.first_piece(context.options.overlap),
             room: context.room,
             now: context.now,
         }
@@ -279,6 +284,9 @@ impl Flow {
     }
 
     fn give_up(&mut self, side: Side, reason: HoldReason, context: &mut FlowContext<'_>) -> bool {
+        if reason == HoldReason::Order && self.give_up_acknowledged(side, context) {
+            return true;
+        }
         let surroundings = self.stream_context(side, context);
         if reason == HoldReason::Order && self.streams[side.index()].undelivered_before(&surroundings) > 1 {
             // One byte may be a FIN that was not captured.
@@ -290,6 +298,18 @@ impl Flow {
             stream.give_up(reason, context, summary, deliver)
         });
         self.advance(side, context);
+        gave_up
+    }
+
+    /// Gives up the bytes of the other side that data of `side` waits for, so that this data need
+    /// not come before them. Returns `false` if it is not certain that they are missing.
+    fn give_up_acknowledged(&mut self, side: Side, context: &mut FlowContext<'_>) -> bool {
+        let gave_up = self.with_stream(!side, context, |stream, context, summary, deliver| {
+            stream.give_up_acknowledged(context, summary, deliver)
+        });
+        if gave_up {
+            self.advance(side, context);
+        }
         gave_up
     }
 

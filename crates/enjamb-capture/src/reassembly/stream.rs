@@ -33,7 +33,7 @@ use std::collections::VecDeque;
 use enjamb::Time;
 
 use crate::options::Overlap;
-use crate::reassembly::context::StreamContext;
+use crate::reassembly::context::{OtherPiece, StreamContext};
 use crate::reassembly::held_data::{Conflict, HeldData, SegmentInfo};
 use crate::reassembly::hold::{Hold, HoldReason};
 use crate::reassembly::progress::{Progress, WINDOW_MAX, sequence_at};
@@ -85,6 +85,9 @@ pub(super) struct Stream {
     fin: Option<u64>,
     /// The greatest offset that the other side acknowledged.
     pub(super) acked: u64,
+    /// The greatest offset at which a segment without payload of this side was seen. Its sender had
+    /// sent everything before that offset.
+    sent: u64,
     /// The greatest sequence number that it acknowledged before anything of this side was known.
     acked_early: Option<u32>,
     /// Whether any acknowledgement of the other side was captured.
@@ -272,13 +275,65 @@ impl Stream {
                 let time = self.last.map_or(piece.info.time, |last| last.max(piece.info.time));
                 self.deliver(&piece.bytes, time, context, summary, deliver);
             } else if let Some(end) = self.held.lost(self.next) {
-                self.report_gap(end, context, summary, deliver);
+                if !self.settle_gap(end, context, summary, deliver) {
+                    break;
+                }
             } else {
                 break;
             }
             delivered = true;
         }
         delivered
+    }
+
+    /// Reports lost bytes up to `end`, but only as far as the other side had received them when it
+    /// sent the first piece that it holds: that piece comes before the rest of the gap. So the
+    /// events of both sides stay in the order of cause and effect. Returns `false` if the piece of
+    /// the other side comes first.
+    fn settle_gap(
+        &mut self,
+        end: u64,
+        context: &StreamContext<'_>,
+        summary: &mut Summary,
+        deliver: Deliver<'_>,
+    ) -> bool {
+        let received = context.other_piece.and_then(|piece| {
+            let offset = u64::try_from(self.offset(piece.acknowledgement)?).ok()?;
+            Some((offset, piece)).filter(|_| offset < end)
+        });
+        match received {
+            Some((offset, piece)) if offset > self.next => {
+                self.held.lose(offset, end);
+                self.report_gap(offset, piece.time, summary, deliver);
+            }
+            Some((_, piece)) if piece.is_next => {
+                self.held.lose(self.next, end);
+                return false;
+            }
+            _ => {
+                let time = match self.held.first() {
+                    Some((start, piece)) if start == end => piece.info.time,
+                    _ => context.now,
+                };
+                self.report_gap(end, time, summary, deliver);
+            }
+        }
+        true
+    }
+
+    /// Returns the first piece that is held, for the other side's context.
+    pub(super) fn first_piece(&self, overlap: Overlap) -> Option<OtherPiece> {
+        if self.held.is_empty() {
+            return None;
+        }
+        let (start, piece) = self.held.first()?;
+        let end = start + piece.bytes.len() as u64;
+        let is_final = overlap == Overlap::First || end <= self.acked.max(self.released);
+        Some(OtherPiece {
+            time: piece.info.time,
+            acknowledgement: piece.info.acknowledgement?,
+            is_next: self.settled && start == self.next && is_final,
+        })
     }
 
     fn deliver(
@@ -297,20 +352,22 @@ impl Stream {
     }
 
     /// Reports the bytes up to `end` as a gap.
-    fn report_gap(&mut self, end: u64, context: &StreamContext<'_>, summary: &mut Summary, deliver: Deliver<'_>) {
+    fn report_gap(&mut self, end: u64, time: Time, summary: &mut Summary, deliver: Deliver<'_>) {
         let missing = end - self.next;
-        summary.gaps += 1;
         summary.gap_bytes += missing;
-        if self.gaps.len() == GAPS_MAX {
-            self.gaps.pop_front();
+        match self.gaps.back_mut() {
+            // Another part of the same gap.
+            Some((_, to)) if *to == self.next => *to = end,
+            _ => {
+                summary.gaps += 1;
+                if self.gaps.len() == GAPS_MAX {
+                    self.gaps.pop_front();
+                }
+                self.gaps.push_back((self.next, end));
+            }
         }
-        self.gaps.push_back((self.next, end));
         self.next = end;
         self.last = None;
-        let time = match self.held.first() {
-            Some((start, piece)) if start == end => piece.info.time,
-            _ => context.now,
-        };
         deliver(time, Delivery::Gap(missing));
     }
 

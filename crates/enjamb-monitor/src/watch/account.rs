@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use enjamb::{Message, Side, Span, Time};
+use enjamb::{Message, Outcome, Side, Span, Time};
 
 use crate::payload::{Fed, Payload, Shown};
 use crate::record::{SideTotal, micros};
@@ -13,6 +13,10 @@ use crate::watch::waiting::Waiting;
 /// The maximum number of chunks of one message whose places are kept. Those beyond count as cuts of
 /// the message, but have no place.
 const CHUNKS_MAX: usize = 1 << 12;
+
+/// The time of a request whose last byte was not captured. No answer comes later, so none has a
+/// latency.
+const UNKNOWN: Time = Time::from_nanos(u64::MAX);
 
 /// Everything of a connection except its session.
 pub(super) struct Account {
@@ -43,6 +47,46 @@ pub(super) struct SideAccount {
     latest: Time,
     /// The time of the chunk that the last message reached.
     reached: Time,
+    /// The last bytes whose time is not known.
+    uncertain: Uncertain,
+}
+
+/// Bytes of one side whose time is not known, from an offset up to another one. Only the last of
+/// them are remembered, and those that no message has reached yet.
+#[derive(Default)]
+struct Uncertain {
+    /// Bytes that were not captured. They were sent at any time since the byte before them.
+    missing: Option<(u64, u64)>,
+    /// Bytes that were captured before bytes of the other side that were there before them. So the
+    /// time stamps of both sides are not in the order of cause and effect.
+    early: Option<(u64, u64)>,
+}
+
+impl Uncertain {
+    /// Returns `range` extended by the bytes from `start` up to `end`. It is replaced if messages
+    /// were `reported` that reach its end.
+    fn extend(range: Option<(u64, u64)>, start: u64, end: u64, reported: u64) -> Option<(u64, u64)> {
+        match range {
+            Some((from, to)) if to > reported || to == start => Some((from, end)),
+            _ => Some((start, end)),
+        }
+    }
+
+    /// Returns whether the time of the last byte of a message is known.
+    fn is_end_known(&self, span: Span, outcome: Outcome) -> bool {
+        // A message that a gap cuts off ends in the gap or in front of it.
+        let is_cut = outcome == Outcome::Incomplete;
+        self.missing.is_none_or(|(start, end)| {
+            let begins_after = span.offset >= end;
+            let ends_before = span.end() < start || span.end() == start && !is_cut;
+            begins_after || ends_before || span.end() > end
+        })
+    }
+
+    /// Returns whether bytes of a message came before their cause.
+    fn is_early(&self, span: Span) -> bool {
+        self.early.is_some_and(|(start, end)| span.offset < end && span.end() > start)
+    }
 }
 
 /// The time, the latency and the cuts of a message.
@@ -67,11 +111,22 @@ impl SideAccount {
         self.total.bytes += length;
     }
 
-    /// Returns the number of chunks that begin inside the message, and the time of the chunk with
-    /// its last byte. A session may report a message late: when it has detected the protocol, or
+    /// Enters a gap. Its bytes were sent between `time` and that of the last chunk.
+    pub(super) fn gap(&mut self, time: Time, missing: u64) {
+        // A packet that the capture truncated has its time.
+        if missing > 0 && time != self.latest {
+            let (start, end) = (self.offset, self.offset.saturating_add(missing));
+            self.uncertain.missing = Uncertain::extend(self.uncertain.missing, start, end, self.reported);
+        }
+        self.offset = self.offset.saturating_add(missing);
+    }
+
+    /// Returns the number of chunks that begin inside the message, and the times of the chunks with
+    /// its first and its last byte. A session may report a message late: when it has detected the protocol, or
     /// where a gap ends.
-    fn place(&mut self, span: Span) -> (u64, Time) {
+    fn place(&mut self, span: Span) -> (u64, Time, Time) {
         let mut cuts = 0;
+        let mut began = self.reached;
         while let Some((start, time)) = self.chunks.front().copied().or(self.newest)
             && start < span.end()
         {
@@ -79,13 +134,17 @@ impl SideAccount {
                 self.newest = None;
             }
             self.reached = time;
-            cuts += u64::from(start > span.offset);
+            if start > span.offset {
+                cuts += 1;
+            } else {
+                began = time;
+            }
         }
         if self.newest.is_none() && self.more_chunks > 0 {
             cuts += std::mem::take(&mut self.more_chunks);
             self.reached = self.latest;
         }
-        (cuts, self.reached)
+        (cuts, began, self.reached)
     }
 }
 
@@ -94,18 +153,35 @@ impl Account {
         Self { opened, sides: Default::default(), waiting: Waiting::default(), counted, shown: None }
     }
 
-    /// Enters a message.
-    pub(super) fn place(&mut self, message: &Message<'_>, kind: KindId) -> Place {
+    /// Enters a message. `is_cut_off` states that it is incomplete because its stream ended.
+    pub(super) fn place(&mut self, message: &Message<'_>, kind: KindId, is_cut_off: bool) -> Place {
         let side = &mut self.sides[message.side.index()];
         side.total.messages += 1;
         side.reported = side.reported.max(message.span.end());
-        let (cuts, time) = side.place(message.span);
+        let (cuts, began, time) = side.place(message.span);
+        let uncertain = &self.sides[message.side.index()].uncertain;
+        let is_known = !is_cut_off && uncertain.is_end_known(message.span, message.outcome);
         if message.side == Side::Client {
-            self.waiting.ask(time, kind);
+            self.waiting.ask(if is_known { time } else { UNKNOWN }, kind);
         }
         let request = message.answers.and_then(|number| self.waiting.answer(number));
-        let latency = request.map(|(asked, kind)| (micros(time, asked), kind));
+        // A wrong latency is worse than none. If an answer was captured before its request, what was
+        // captured is another copy of the request.
+        let is_early = uncertain.is_early(message.span);
+        let latency = request.filter(|&(asked, _)| is_known && asked <= time && !(is_early && began < asked));
+        let latency = latency.map(|(asked, kind)| (micros(time, asked), kind));
         Place { time, latency, cuts }
+    }
+
+    /// Enters a chunk of `side`.
+    pub(super) fn chunk(&mut self, time: Time, side: Side, length: u64) {
+        let is_early = time < self.sides[(!side).index()].latest;
+        let account = &mut self.sides[side.index()];
+        if is_early {
+            let (start, end) = (account.offset, account.offset + length);
+            account.uncertain.early = Uncertain::extend(account.uncertain.early, start, end, account.reported);
+        }
+        account.chunk(time, length);
     }
 
     /// Counts the connection, once.
@@ -180,7 +256,8 @@ mod tests {
                 // where it ends.
                 let beyond = u64::from(chunks.len() > CHUNKS_MAX);
                 let expected = (cuts as u64 + beyond, Time::from_nanos(last.1.nanos() + beyond));
-                assert_eq!(account.place(span), expected, "the message at {}", span.offset);
+                let (cuts, _, time) = account.place(span);
+                assert_eq!((cuts, time), expected, "the message at {}", span.offset);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 
-use enjamb::{Connection, Ending, Event, Message, Session, Side, Time};
+use enjamb::{Connection, Ending, Event, Message, Outcome, Session, Side, Time};
 use enjamb_isolate::{Panic, catch_panic, uncaught};
 
 use crate::payload::{Fed, Redactor, Show, Shown};
@@ -134,9 +134,8 @@ impl Watched {
 
     fn chunk(&mut self, time: Time, side: Side, bytes: &[u8], statistics: &mut Statistics, out: &mut dyn Output) {
         let before = self.offsets();
-        let account = &mut self.account.sides[side.index()];
-        let fed = Fed { offset: account.offset, bytes };
-        account.chunk(time, bytes.len() as u64);
+        let fed = Fed { offset: before[side.index()], bytes };
+        self.account.chunk(time, side, bytes.len() as u64);
         let messages = self.call(Call::Feed(side, bytes), Some((side, fed)), before, time, statistics, out);
         statistics.chunk(time, side, bytes.len() as u64, messages);
     }
@@ -145,7 +144,7 @@ impl Watched {
         let before = self.offsets();
         let account = &mut self.account.sides[side.index()];
         let offset = account.offset;
-        account.offset = account.offset.saturating_add(missing);
+        account.gap(time, missing);
         let fed = Fed { offset: account.offset, bytes: &[] };
         let record = Record::Gap { connection: &self.connection, time, side, offset, missing };
         // A gap of 0 bytes is for the session alone: it means that the capture joined the stream in
@@ -227,11 +226,13 @@ impl Watched {
         out: &mut dyn Output,
     ) {
         let Self { connection, session, account } = self;
+        let is_close = matches!(call, Call::Close(..));
         call.make(session.as_mut(), &mut |message| {
             uncaught(|| {
                 *messages += 1;
                 let kind = statistics.kind(message);
-                let Place { time, latency, cuts } = account.place(message, kind);
+                let Place { time, latency, cuts } =
+                    account.place(message, kind, is_close && message.outcome == Outcome::Incomplete);
                 let latency_us = latency.map(|(latency_us, _)| latency_us);
                 let record = Record::Message { connection, time, message, latency_us, cuts, payload: None };
                 if !out.wants(&record) {

@@ -33,7 +33,7 @@ impl Stream {
         let offset = self.offset(sequence).filter(|&offset| !is_empty || offset == self.first as i64);
         let Some(offset) = offset else {
             (self.base, self.first, self.next) = (Some(sequence), ORIGIN, ORIGIN);
-            (self.synchronised, self.settled, self.acked) = (true, true, 0);
+            (self.synchronised, self.settled, self.acked, self.sent) = (true, true, 0, 0);
             return;
         };
         let before = self.first as i64 - offset;

@@ -86,11 +86,41 @@ impl Stream {
     fn give_up_hole(&mut self, context: &StreamContext<'_>, summary: &mut Summary, deliver: Deliver<'_>) -> bool {
         match self.hole_end() {
             Some(end) if end > self.next => {
-                self.report_gap(end, context, summary, deliver);
+                self.held.lose(self.next, end);
                 self.settle(context, summary, deliver);
                 true
             }
             _ => false,
+        }
+    }
+
+    /// Gives up the missing bytes that the other side had received when it sent its first held
+    /// piece, if this side is known to have sent them: it holds data after them, or a later segment
+    /// without payload was seen. Returns `false` if there are none. Then the missing bytes may come
+    /// in another part of the file.
+    pub(in crate::reassembly) fn give_up_acknowledged(
+        &mut self,
+        context: &StreamContext<'_>,
+        summary: &mut Summary,
+        deliver: Deliver<'_>,
+    ) -> bool {
+        let sent = self.hole_end().unwrap_or(self.sent).min(self.fin.unwrap_or(u64::MAX));
+        let end = sent.min(self.acked);
+        // One byte may be a FIN that was not captured.
+        let is_fin = end == self.next + 1 && self.held.is_empty() && self.fin.is_none();
+        let is_waiting = self.held.start().is_some_and(|start| start <= self.next);
+        if !self.settled || end <= self.next || is_fin || is_waiting {
+            return false;
+        }
+        self.held.lose(self.next, end);
+        self.settle(context, summary, deliver);
+        true
+    }
+
+    /// Notes a segment of this side at `offset` that has no payload.
+    pub(in crate::reassembly) fn note_sent(&mut self, offset: i64) {
+        if offset <= self.next as i64 + WINDOW_MAX {
+            self.sent = self.sent.max(u64::try_from(offset).unwrap_or(0));
         }
     }
 
@@ -107,12 +137,12 @@ impl Stream {
         // Nothing is missing after the end of the stream.
         let offset = self.fin.map_or(offset, |fin| fin.min(offset));
         while self.settled && self.next < offset {
-            if self.held.first().is_some_and(|(start, _)| start == self.next) {
-                // The next bytes are there, and wait for another reason.
+            if self.held.start().is_some_and(|start| start <= self.next) {
+                // The next bytes are there or known to be lost, and wait for another reason.
                 return self.lose_holes(offset);
             }
             let end = self.hole_end().map_or(offset, |end| end.min(offset));
-            self.report_gap(end, context, summary, deliver);
+            self.report_gap(end, context.now, summary, deliver);
             self.settle(context, summary, deliver);
         }
     }
