@@ -57,6 +57,12 @@ pub enum CaptureErrorKind {
 }
 
 impl CaptureError {
+    /// Returns whether the source only had no whole packet for now, and reading can go on.
+    #[must_use]
+    pub fn is_pause(&self) -> bool {
+        matches!(&self.kind, CaptureErrorKind::Io(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     pub(crate) fn new(offset: u64, kind: CaptureErrorKind) -> Self {
         Self { offset, kind }
     }

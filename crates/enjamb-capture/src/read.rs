@@ -38,6 +38,10 @@ pub struct Report {
 
 /// Reads all of a capture from `source`, and reports its connections to `tap`.
 ///
+/// The source may still be captured. If its reader returns
+/// [`WouldBlock`](std::io::ErrorKind::WouldBlock), the tap [pauses](Tap::pause), and the reader is
+/// called again: it should wait a while before it returns that error.
+///
 /// After an error, the tap has received everything from the whole packets before it, and all
 /// connections have ended.
 pub fn read<R: Read>(source: R, tap: &mut dyn Tap, options: &Options) -> Report {
@@ -67,6 +71,10 @@ fn read_capture<R: Read>(mut capture: Capture<R>, tap: &mut dyn Tap, options: &O
         let packet = match capture.next() {
             Ok(Some(packet)) => packet,
             Ok(None) => break None,
+            Err(error) if error.is_pause() => {
+                reassembler.pause(tap);
+                continue;
+            }
             Err(error) => break Some(error),
         };
         span = Some(span.map_or((packet.time, packet.time), |(first, last)| (first, last.max(packet.time))));

@@ -199,6 +199,10 @@ impl<O: Output> Tap for Watch<O> {
             }
         }
     }
+
+    fn pause(&mut self) {
+        self.output.pause();
+    }
 }
 
 #[cfg(test)]

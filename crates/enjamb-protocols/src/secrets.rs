@@ -112,7 +112,8 @@ fn redact_headers(bytes: &mut [u8]) -> bool {
             break;
         }
         let is_fold = matches!(line.first(), Some(b' ' | b'\t'));
-        let value = if is_fold { 0 } else { line.iter().position(|byte| *byte == b':').map_or(line.len(), |at| at + 1) };
+        let value =
+            if is_fold { 0 } else { line.iter().position(|byte| *byte == b':').map_or(line.len(), |at| at + 1) };
         if !is_fold {
             let name = line[..value.saturating_sub(1)].trim_ascii();
             is_secret = HEADERS.iter().any(|header| name.eq_ignore_ascii_case(header));

@@ -6,6 +6,8 @@ use enjamb::transcript::ParseError;
 use enjamb_protocols::SpecError;
 use thiserror::Error;
 
+use crate::live::CapturerError;
+
 /// The reason why a transcript in its text form cannot be read.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -40,4 +42,7 @@ pub enum SourceError {
     /// The transcript names a protocol that the registry does not have.
     #[error("the protocol that the transcript names is not known; choose another one with --protocol\n{0}")]
     UnknownProtocol(SpecError),
+    /// The capturing program gives nothing.
+    #[error(transparent)]
+    Capturer(#[from] CapturerError),
 }

@@ -16,6 +16,7 @@
 //!   program's name.
 //! * [`OutputFile`] is a file that a tool writes: no input, and nothing that enjamb did not write, is
 //!   replaced. [`print`] writes to standard output.
+//! * [`live`] has sources that are still being captured.
 //! * [`Exit`] has the exit codes of all tools.
 //! * `arguments`, behind the feature `clap`, contains the command line arguments for the limits,
 //!   and the parsers of sizes and durations.
@@ -30,6 +31,7 @@ mod error;
 mod exit;
 mod input;
 mod inputs;
+pub mod live;
 mod notices;
 mod numbering;
 mod output_file;

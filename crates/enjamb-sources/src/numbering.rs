@@ -24,4 +24,8 @@ impl<T: Tap> Tap for Numbering<'_, T> {
             self.tap.event(&Connection { number, ..*connection }, time, event);
         }
     }
+
+    fn pause(&mut self) {
+        self.tap.pause();
+    }
 }

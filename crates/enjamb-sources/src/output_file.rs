@@ -276,7 +276,8 @@ fn input_with_identity(inputs: &Inputs, identity: Option<FileIdentity>) -> Optio
     inputs.captures.iter().find(|input| {
         let metadata = match input {
             Input::StandardInput => std::fs::metadata("/dev/stdin"),
-            Input::File(path) => path.metadata(),
+            Input::File(path) | Input::FollowedFile(path) => path.metadata(),
+            Input::Capturer(_) => return false,
         };
         metadata.ok().as_ref().and_then(FileIdentity::of) == Some(identity)
     })

@@ -1,14 +1,15 @@
 //! Inputs, read one after the other into one tap.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use enjamb::Tap;
-use enjamb_capture::Options;
+use enjamb_capture::{CaptureError, Options};
 
 use crate::connection_numbers::ConnectionNumbers;
 use crate::error::SourceError;
 use crate::input::Input;
 use crate::inputs::Inputs;
+use crate::live::{Capturer, FollowedFile, Interrupt, LiveReader};
 use crate::numbering::Numbering;
 use crate::progress::Progress;
 use crate::protocol_choice::ProtocolChoice;
@@ -25,6 +26,7 @@ pub struct SourceReader<'a> {
     protocols: &'a ProtocolChoice,
     progress: &'a Progress<'a>,
     options: Options,
+    interrupt: Option<Interrupt>,
     only: Option<&'a ConnectionNumbers>,
     stop: Stop,
 }
@@ -45,7 +47,15 @@ impl<'a> SourceReader<'a> {
     /// Protocols that transcripts name are entered into `protocols`. Notices go through `progress`.
     #[must_use]
     pub fn new(inputs: &'a Inputs, protocols: &'a ProtocolChoice, progress: &'a Progress<'a>) -> Self {
-        Self { inputs, protocols, progress, options: Options::default(), only: None, stop: Stop::default() }
+        let options = Options::default();
+        Self { inputs, protocols, progress, options, interrupt: None, only: None, stop: Stop::default() }
+    }
+
+    /// Reads [live](Input::is_live) inputs until `interrupt` is requested. The tap
+    /// [pauses](Tap::pause) while they have nothing. Without this, live inputs block.
+    #[must_use]
+    pub fn live(self, interrupt: Interrupt) -> Self {
+        Self { interrupt: Some(interrupt), ..self }
     }
 
     /// Sets the limits of reassembly.
@@ -107,21 +117,72 @@ impl<'a> SourceReader<'a> {
         numbering: &mut Numbering<'_, T>,
         report: &mut SourceReport,
     ) -> Result<(), SourceError> {
-        let base = numbering.base;
-        let source = self.progress.count(input.open()?, self.stop.clone());
-        let (is_transcript, source) = transcript_file::peek(source)?;
-        if is_transcript {
-            return self.read_transcript(input, source, numbering, report);
+        match (input, &self.interrupt) {
+            (Input::FollowedFile(path), Some(interrupt)) => {
+                let mut next = Some(FollowedFile::open(path, interrupt.clone())?);
+                while let Some(mut file) = next {
+                    let damage = self.read_source(input, &mut file, numbering, report)?;
+                    self.report_damage(input, damage, report);
+                    numbering.base = numbering.highest;
+                    next = file.next()?;
+                }
+                Ok(())
+            }
+            (Input::Capturer(request), Some(interrupt)) => {
+                let (capturer, capture) = Capturer::start(request)?;
+                let source = LiveReader::new(capture, interrupt.clone())?.ending(capturer.interrupter());
+                let damage = self.read_source(input, source, numbering, report)?;
+                // A program that may not capture writes nothing, and has the reason.
+                let counts = capturer.finish(&request.interface, interrupt.is_requested())?;
+                // One that was ended may leave a packet incomplete.
+                if let Some(error) = damage.filter(|_| !interrupt.is_requested()) {
+                    self.problem(report, format!("{input}: {error}"));
+                }
+                if let Some(dropped @ 1..) = counts.dropped {
+                    self.problem(report, format!("the kernel dropped {dropped} packets, which are missing"));
+                    report.totals.add_dropped(dropped);
+                }
+                Ok(())
+            }
+            (Input::StandardInput, Some(interrupt)) if input.is_live() => {
+                let source = LiveReader::new(io::stdin(), interrupt.clone())?;
+                let damage = self.read_source(input, source, numbering, report)?;
+                self.report_damage(input, damage, report);
+                Ok(())
+            }
+            _ => {
+                let damage = self.read_source(input, input.open()?, numbering, report)?;
+                self.report_damage(input, damage, report);
+                Ok(())
+            }
         }
-        let read = enjamb_capture::read(source, numbering, &self.options);
-        if let Some(error) = &read.error
-            // A stopped reading is no damage of the capture.
-            && !self.stop.is_requested()
-        {
+    }
+
+    fn report_damage(&self, input: &Input, damage: Option<CaptureError>, report: &mut SourceReport) {
+        // A stopped reading is no damage of the capture.
+        if let Some(error) = damage.filter(|_| !self.stop.is_requested()) {
             self.problem(report, format!("{input}: {error}"));
         }
+    }
+
+    /// Reads a capture or a transcript. Returns the error that ended reading before the end of a
+    /// capture.
+    fn read_source<T: Tap>(
+        &self,
+        input: &Input,
+        source: impl Read,
+        numbering: &mut Numbering<'_, T>,
+        report: &mut SourceReport,
+    ) -> Result<Option<CaptureError>, SourceError> {
+        let base = numbering.base;
+        let source = self.progress.count(source, self.stop.clone());
+        let (is_transcript, source) = transcript_file::peek(source)?;
+        if is_transcript {
+            return self.read_transcript(input, source, numbering, report).map(|()| None);
+        }
+        let read = enjamb_capture::read(source, numbering, &self.options);
         report.totals.add(&read, base);
-        Ok(())
+        Ok(read.error)
     }
 
     fn read_transcript<T: Tap>(

@@ -103,6 +103,12 @@ pub struct CaptureNote {
 }
 
 impl CaptureTotals {
+    /// Adds packets that a capturing program reports as dropped.
+    pub(crate) fn add_dropped(&mut self, packets: u64) {
+        let fields = FIELDS.iter().zip(&mut self.counts);
+        fields.filter(|((name, ..), _)| *name == "dropped_packets").for_each(|(_, count)| *count += packets);
+    }
+
     /// Adds a capture whose connections are numbered from `base` on.
     pub(crate) fn add(&mut self, report: &Report, base: u64) {
         let room = INCIDENTS_MAX - self.incidents.len();

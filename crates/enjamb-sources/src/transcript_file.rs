@@ -118,7 +118,7 @@ pub(crate) fn peek<R: Read>(mut source: R) -> io::Result<(bool, impl Read)> {
         match source.read(&mut chunk[first.len()..]) {
             Ok(0) => break,
             Ok(more) => first.extend_from_slice(&chunk[first.len()..first.len() + more]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
             Err(error) => return Err(error),
         }
     }

@@ -84,16 +84,28 @@ impl Event<'_> {
 pub trait Tap {
     /// Takes the next event of `connection`.
     fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>);
+
+    /// Takes the news that the source has no more events for now. A tap that keeps things back, such
+    /// as lines in a buffer, lets go of them. Only sources that are still being captured call it.
+    fn pause(&mut self) {}
 }
 
 impl<T: Tap + ?Sized> Tap for &mut T {
     fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
         (**self).event(connection, time, event);
     }
+
+    fn pause(&mut self) {
+        (**self).pause();
+    }
 }
 
 impl<T: Tap + ?Sized> Tap for alloc::boxed::Box<T> {
     fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
         (**self).event(connection, time, event);
+    }
+
+    fn pause(&mut self) {
+        (**self).pause();
     }
 }

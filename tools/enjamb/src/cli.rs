@@ -19,6 +19,8 @@ pub(crate) enum Command {
     /// Feed captures to protocol sessions: messages, errors and statistics.
     #[command(after_help = help(enjamb_replay::EXAMPLES))]
     Replay(Box<enjamb_replay::Arguments>),
+    /// Show the traffic of a network interface as it comes.
+    Watch(Box<enjamb_replay::WatchArguments>),
     /// Stand between a client and a server: relay, log framed messages, record.
     #[command(after_help = help(enjamb_proxy::EXAMPLES))]
     Proxy(enjamb_proxy::Arguments),

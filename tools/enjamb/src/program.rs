@@ -74,7 +74,11 @@ impl Program {
         let is_risky = match command {
             Command::Replay(arguments) => arguments.wants_child(),
             Command::Corpus(arguments) => arguments.wants_child(),
-            Command::Proxy(_) | Command::Protocols | Command::Completions { .. } | Command::Man { .. } => false,
+            Command::Watch(_)
+            | Command::Proxy(_)
+            | Command::Protocols
+            | Command::Completions { .. }
+            | Command::Man { .. } => false,
         };
         is_risky && self.registry.iter().any(|protocol| !protocol.is_builtin())
     }
@@ -83,6 +87,7 @@ impl Program {
         let Self { name, version, registry } = self;
         let outcome = match command {
             Command::Replay(arguments) => enjamb_replay::run(&arguments, registry, name),
+            Command::Watch(arguments) => enjamb_replay::watch(&arguments, registry, name),
             Command::Corpus(arguments) => enjamb_corpus::run(&arguments, registry, name),
             Command::Proxy(mut arguments) => {
                 arguments.program = Some(format!("{name} proxy"));

@@ -124,7 +124,8 @@ fn text_is_in_the_order_of_time_and_ends_in_two_lines_of_totals() {
         let lines: Vec<_> = records.lines().filter(|line| !line.starts_with("      ")).collect();
         assert!(lines[0].starts_with("--- 20") && lines[0].ends_with(" UTC"), "{}", lines[0]);
         // Captures are not mixed: each begins with a connection that is opened.
-        let out_of_order = lines.windows(2).filter(|pair| !pair[1].starts_with("---") && pair[1][..TIME] < pair[0][..TIME]);
+        let out_of_order =
+            lines.windows(2).filter(|pair| !pair[1].starts_with("---") && pair[1][..TIME] < pair[0][..TIME]);
         let out_of_order: Vec<_> = out_of_order.filter(|pair| !pair[1].ends_with(" opened")).collect();
         assert!(out_of_order.iter().all(|pair| pair[0].starts_with("---")), "{out_of_order:?}");
     }

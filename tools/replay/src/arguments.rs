@@ -43,6 +43,11 @@ pub struct Arguments {
         "show", "out", "color", "count"])]
     pub(crate) list: bool,
 
+    /// Read the capture as it grows, and go on with the next file when a program that rotates its
+    /// captures replaces it. Ctrl-C ends it.
+    #[arg(long, conflicts_with_all = ["list", "recut", "against", "serve"])]
+    pub(crate) follow: bool,
+
     /// Exit with 1 if a message was malformed or incomplete (with --filter, --side or --conn: one
     /// of the selected messages), and with 3 if an input is missing or damaged.
     #[arg(long)]

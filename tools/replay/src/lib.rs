@@ -9,6 +9,8 @@
 //! * `live` (`--against`, `--serve`) plays one side of each connection to a live peer, and compares
 //!   the messages of the peer.
 //! * `--list` only lists the inputs.
+//!
+//! `enjamb watch` is the first mode with a capturing program as its input.
 
 mod arguments;
 mod live;
@@ -17,6 +19,8 @@ mod records;
 mod recut;
 mod run;
 mod setup;
+mod watch;
 
 pub use crate::arguments::{Arguments, EXAMPLES};
 pub use crate::run::run;
+pub use crate::watch::{WatchArguments, watch};

@@ -13,6 +13,7 @@ mod piece;
 mod piece_sink;
 mod run;
 mod selection;
+mod status;
 
 pub(crate) use self::run::run;
 pub(crate) use self::selection::Selection;

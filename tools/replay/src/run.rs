@@ -9,8 +9,8 @@ use enjamb_sources::{Exit, Inputs, Notices, ProtocolChoice, check_standard_outpu
 
 use crate::arguments::Arguments;
 use crate::records::Selection;
-use crate::setup::Setup;
-use crate::{live, records, recut};
+use crate::setup::{Origin, Setup};
+use crate::{live, records, recut, watch};
 
 /// Runs `enjamb replay` with the protocols of `registry`, and writes to standard output.
 ///
@@ -36,8 +36,16 @@ pub fn run(arguments: &Arguments, registry: &Registry, program: &str) -> anyhow:
     if let Some(reason) = arguments.contradiction() {
         return wrong_usage(reason.to_owned());
     }
+    let origin = if arguments.follow {
+        match watch::followed(&arguments.captures) {
+            Ok(input) => Origin::Live(input),
+            Err(reason) => return wrong_usage(reason),
+        }
+    } else {
+        Origin::Paths(&arguments.captures)
+    };
     let setup = Setup {
-        captures: &arguments.captures,
+        origin,
         strict: arguments.strict,
         reassembly: &arguments.reassembly,
         output: &arguments.output,

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use enjamb_sources::arguments::ReassemblyArguments;
-use enjamb_sources::{Exit, Inputs, Notices, OutputError, Progress, ProtocolChoice, SourceReader};
+use enjamb_sources::{Exit, Input, Inputs, Notices, OutputError, Progress, ProtocolChoice, SourceReader};
 
 use crate::output_arguments::{OutputArguments, OutputFormat};
 
 /// The inputs, the protocols and the output of a replay, whatever its mode.
 pub(crate) struct Setup<'a> {
-    pub(crate) captures: &'a [PathBuf],
+    pub(crate) origin: Origin<'a>,
     /// Whether a missing or damaged input is an error.
     pub(crate) strict: bool,
     pub(crate) reassembly: &'a ReassemblyArguments,
@@ -19,10 +19,21 @@ pub(crate) struct Setup<'a> {
     pub(crate) notices: Notices,
 }
 
+/// The place that traffic comes from.
+pub(crate) enum Origin<'a> {
+    /// Captures and transcripts, as paths and patterns.
+    Paths(&'a [PathBuf]),
+    /// Traffic that is still being captured.
+    Live(Input),
+}
+
 impl Setup<'_> {
     /// Finds the inputs.
     pub(crate) fn inputs(&self) -> Inputs {
-        Inputs::find(self.captures)
+        match &self.origin {
+            Origin::Paths(paths) => Inputs::find(paths),
+            Origin::Live(input) => Inputs { captures: vec![input.clone()], ..Inputs::default() },
+        }
     }
 
     /// Reports why an output is not written. `option` is the option that names it, with a colon and a

@@ -46,7 +46,9 @@ impl Capture<File> {
 }
 
 impl<R: Read> Capture<R> {
-    /// Reads a capture from any reader. Short reads are fine, and the reader needs no buffer.
+    /// Reads a capture from any reader. Short reads are fine, and the reader needs no buffer. While
+    /// the header of the file is incomplete, a reader that returns
+    /// [`WouldBlock`](std::io::ErrorKind::WouldBlock) is called again; it should wait a while before.
     ///
     /// # Errors
     /// The source cannot be read, or is not a capture.
@@ -68,6 +70,7 @@ impl<R: Read> Capture<R> {
                 return Err(CaptureError::new(0, CaptureErrorKind::NotACapture(kind::describe(input.bytes()))));
             }
         };
+        input.set_pauses();
         Ok(Self { input, format, returned: 0, last: Time::default(), failed: false })
     }
 
@@ -76,6 +79,10 @@ impl<R: Read> Capture<R> {
     /// # Errors
     /// The file is damaged or truncated at this place, or could not be read. Every whole packet
     /// before it was returned.
+    ///
+    /// The source has no whole packet for now, and its reader returned
+    /// [`WouldBlock`](std::io::ErrorKind::WouldBlock). This error is a
+    /// [pause](CaptureError::is_pause): the next call goes on.
     #[allow(
         clippy::should_implement_trait,
         reason = "packets are borrowed from the window, which an iterator cannot express"
@@ -89,7 +96,7 @@ impl<R: Read> Capture<R> {
             Format::Pcap(format) => format.next(&mut self.input),
             Format::Pcapng(format) => format.next(&mut self.input),
         };
-        let record = record.inspect_err(|_| self.failed = true)?;
+        let record = record.inspect_err(|error| self.failed = !error.is_pause())?;
         let Some(record) = record else {
             return Ok(None);
         };

@@ -37,7 +37,8 @@ impl<R: Read> Source<R> {
         let gzip = first.starts_with(GZIP);
         let zstd = first.starts_with(ZSTD)
             || first.first().is_some_and(|byte| byte >> 4 == 5) && first[1..] == *ZSTD_SKIPPABLE;
-        let file = CountingReader { file: Cursor::new(first).chain(rest), read: 0, ended: false, failed: false };
+        let waits = gzip || zstd;
+        let file = CountingReader { file: Cursor::new(first).chain(rest), waits, read: 0, ended: false, failed: false };
         if gzip {
             Self::Gzip(Box::new(Gzip::new(file)))
         } else if zstd {
@@ -74,6 +75,8 @@ impl<R: Read> Read for Source<R> {
 /// Counts the bytes that are read, and notes the end of the file and errors.
 pub(crate) struct CountingReader<R> {
     file: R,
+    /// Whether it is read again when it has no bytes for now, since a decompressor could not go on.
+    waits: bool,
     read: u64,
     ended: bool,
     failed: bool,
@@ -81,13 +84,20 @@ pub(crate) struct CountingReader<R> {
 
 impl<R: Read> Read for CountingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read(buffer);
-        match &read {
-            Ok(0) => self.ended |= !buffer.is_empty(),
-            Ok(read) => self.read += *read as u64,
-            Err(error) => self.failed |= error.kind() != io::ErrorKind::Interrupted,
+        loop {
+            let read = self.file.read(buffer);
+            match &read {
+                Ok(0) => self.ended |= !buffer.is_empty(),
+                Ok(read) => self.read += *read as u64,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if self.waits {
+                        continue;
+                    }
+                }
+                Err(error) => self.failed |= error.kind() != io::ErrorKind::Interrupted,
+            }
+            return read;
         }
-        read
     }
 }
 

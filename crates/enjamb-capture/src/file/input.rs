@@ -27,6 +27,8 @@ pub(crate) struct Input<R: Read> {
     start: usize,
     end: usize,
     offset: u64,
+    /// Whether a source that has no bytes for now is an error. Otherwise it is read again.
+    pauses: bool,
 }
 
 impl<R: Read> Input<R> {
@@ -34,9 +36,21 @@ impl<R: Read> Input<R> {
     /// file.
     pub(crate) fn new(mut source: R) -> Result<Self, CaptureError> {
         let mut first = Vec::with_capacity(MAGIC as usize);
-        let read = source.by_ref().take(MAGIC).read_to_end(&mut first);
-        read.map_err(|error| CaptureError::new(0, CaptureErrorKind::Io(error)))?;
-        Ok(Self { source: Source::new(first, source), window: vec![0; WINDOW], start: 0, end: 0, offset: 0 })
+        loop {
+            // After an error, the bytes before it are in `first`.
+            match source.by_ref().take(MAGIC - first.len() as u64).read_to_end(&mut first) {
+                Ok(_) => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(CaptureError::new(0, CaptureErrorKind::Io(error))),
+            }
+        }
+        let source = Source::new(first, source);
+        Ok(Self { source, window: vec![0; WINDOW], start: 0, end: 0, offset: 0, pauses: false })
+    }
+
+    /// From now on, a source that has no bytes for now is an error, after which reading can go on.
+    pub(crate) fn set_pauses(&mut self) {
+        self.pauses = true;
     }
 
     /// The bytes in the window.
@@ -73,6 +87,11 @@ impl<R: Read> Input<R> {
                 Ok(0) => return Ok(false),
                 Ok(read) => self.end += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if self.pauses {
+                        return Err(self.error(CaptureErrorKind::Io(error)));
+                    }
+                }
                 Err(error) => {
                     self.offset += (self.end - self.start) as u64;
                     return Err(self.error(self.source.explain(error)));
@@ -95,6 +114,8 @@ impl<R: Read> Input<R> {
     pub(crate) fn skip(&mut self, length: u64, part: &'static str) -> Result<(), CaptureError> {
         let begin = self.offset;
         let mut left = length;
+        // It is not known later how much was skipped.
+        let pauses = std::mem::take(&mut self.pauses);
         while left > 0 {
             if self.start == self.end && !self.fill(1, part)? {
                 let kind = CaptureErrorKind::Truncated { part, expected: length, found: length - left };
@@ -104,6 +125,7 @@ impl<R: Read> Input<R> {
             self.consume(now as usize);
             left -= now;
         }
+        self.pauses = pauses;
         Ok(())
     }
 

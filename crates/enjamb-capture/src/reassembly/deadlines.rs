@@ -22,6 +22,11 @@ impl DeadlineQueue {
         self.entries.push_back((deadline, key, number));
     }
 
+    /// Returns the keys of all flows that have an entry, and of some that have ended.
+    pub(super) fn keys(&self) -> impl Iterator<Item = FlowKey> {
+        self.entries.iter().map(|(_, key, _)| *key)
+    }
+
     /// Removes the first flow whose deadline has passed and that is still open. There are `open`
     /// open flows.
     pub(super) fn pop_due(&mut self, flows: &FlowTable, open: usize, clock: &CaptureClock) -> Option<FlowKey> {

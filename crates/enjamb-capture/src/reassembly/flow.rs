@@ -334,6 +334,17 @@ impl Flow {
         self.close_ended(Side::Client, context);
     }
 
+    /// Ends the waits for bytes before the first ones that were captured.
+    pub(super) fn give_up_beginnings(&mut self, context: &mut FlowContext<'_>) {
+        for side in Side::BOTH {
+            let surroundings = self.stream_context(side, context);
+            if self.streams[side.index()].hold_reason(&surroundings) == Some(HoldReason::Beginning) {
+                self.give_up(side, HoldReason::Beginning, context);
+            }
+        }
+        self.close_ended(Side::Client, context);
+    }
+
     /// Ends the first wait of the side that holds more data. Returns `false` if nothing is held.
     pub(super) fn give_up_heavier(&mut self, context: &mut FlowContext<'_>) -> bool {
         let heavier = if self.streams[0].weight() >= self.streams[1].weight() { Side::Client } else { Side::Server };

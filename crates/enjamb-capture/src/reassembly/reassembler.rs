@@ -205,6 +205,25 @@ impl Reassembler {
         }
     }
 
+    /// Pauses: no segment follows for now, since the traffic is still being captured. Connections
+    /// that the capture joined late wait no longer for earlier bytes, and the tap
+    /// [pauses](Tap::pause) too.
+    pub fn pause(&mut self, tap: &mut dyn Tap) {
+        let waiting: Vec<FlowKey> = self.waiting.keys().collect();
+        for key in waiting {
+            let Some(flow) = self.flows.open_mut(&key) else { continue };
+            let (before, recent) = (flow.weight(), flow.recent_weight());
+            let now = flow.last_packet();
+            flow.give_up_beginnings(context!(self, now, tap));
+            self.held = self.held - before + flow.weight();
+            self.recent = self.recent - recent + flow.recent_weight();
+            if flow.is_closed() {
+                self.end(key, tap);
+            }
+        }
+        tap.pause();
+    }
+
     /// Ends the capture: delivers all held data, reports holes as gaps, and ends all connections in
     /// the order of their numbers.
     pub fn finish(&mut self, tap: &mut dyn Tap) {

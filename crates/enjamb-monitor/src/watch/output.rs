@@ -15,6 +15,9 @@ pub trait Output {
 
     /// Receives a record.
     fn record(&mut self, record: &Record<'_>);
+
+    /// Writes what is buffered: no more records come for now. See [`Tap::pause`](enjamb::Tap::pause).
+    fn pause(&mut self) {}
 }
 
 impl<F: FnMut(&Record<'_>)> Output for F {

@@ -10,8 +10,10 @@ use serde_json::Value;
 
 use crate::records::html::Timeline;
 use crate::records::ordered_lines::OrderedLines;
-use crate::records::piece::{Delivery, Piece};
+use crate::records::parallel::RoundOutput;
+use crate::records::piece::Piece;
 use crate::records::selection::Selection;
+use crate::records::status::StatusLine;
 
 /// The form in which records are written.
 #[derive(Clone, Copy)]
@@ -33,6 +35,7 @@ pub(crate) struct Sink<W: Write> {
     selection: Arc<Selection>,
     writer: Writer<W>,
     timeline: Option<Timeline>,
+    status: StatusLine,
     failed: Option<io::Error>,
     stop: Stop,
     /// The number of messages that were wanted so far.
@@ -65,7 +68,7 @@ impl<W: Write> Sink<W> {
             RecordForm::JsonLines => Writer::Json { out, line: String::new() },
             RecordForm::Csv => Writer::Csv(Box::new(CsvWriter::new(out)?)),
         };
-        Ok(Self { selection, writer, timeline: None, failed: None, stop, messages: 0 })
+        Ok(Self { selection, writer, timeline: None, status: StatusLine::hidden(), failed: None, stop, messages: 0 })
     }
 
     /// Creates a sink for the records that workers have made, in the same form.
@@ -74,7 +77,7 @@ impl<W: Write> Sink<W> {
             RecordForm::Text(format, columns) => Writer::text(out, *format, *columns),
             RecordForm::None | RecordForm::JsonLines | RecordForm::Csv | RecordForm::Rows => Writer::None(out),
         };
-        Self { selection, writer, timeline: None, failed: None, stop, messages: 0 }
+        Self { selection, writer, timeline: None, status: StatusLine::hidden(), failed: None, stop, messages: 0 }
     }
 
     /// Notes that the records of another input follow.
@@ -87,7 +90,7 @@ impl<W: Write> Sink<W> {
     /// Creates a sink that writes records into `dataset`, and only the rest of the output to `out`.
     pub(crate) fn to_dataset(out: W, dataset: DatasetWriter, selection: Arc<Selection>, stop: Stop) -> Self {
         let writer = Writer::Dataset(out, Box::new(dataset));
-        Self { selection, writer, timeline: None, failed: None, stop, messages: 0 }
+        Self { selection, writer, timeline: None, status: StatusLine::hidden(), failed: None, stop, messages: 0 }
     }
 
     /// Completes the dataset, if there is one, and returns the number of its records.
@@ -95,7 +98,8 @@ impl<W: Write> Sink<W> {
     /// # Errors
     /// The first error of all writing.
     pub(crate) fn complete(self, summary: impl FnOnce() -> Value) -> io::Result<(Self, Option<u64>)> {
-        let Self { selection, writer: Writer::Dataset(out, dataset), timeline, failed, stop, messages } = self else {
+        let Self { selection, writer: Writer::Dataset(out, dataset), timeline, status, failed, stop, messages } = self
+        else {
             return Ok((self, None));
         };
         if let Some(error) = failed {
@@ -103,7 +107,7 @@ impl<W: Write> Sink<W> {
         }
         let rows = dataset.rows();
         dataset.finish(&summary())?;
-        Ok((Self { selection, writer: Writer::None(out), timeline, failed: None, stop, messages }, Some(rows)))
+        Ok((Self { selection, writer: Writer::None(out), timeline, status, failed: None, stop, messages }, Some(rows)))
     }
 
     /// Keeps the times of messages, for the report.
@@ -112,31 +116,15 @@ impl<W: Write> Sink<W> {
         self
     }
 
+    /// Draws a status line while the input pauses.
+    pub(crate) fn with_status(mut self, status: StatusLine) -> Self {
+        self.status = status;
+        self
+    }
+
     /// Returns the times of messages, if they were kept.
     pub(crate) fn timeline(&self) -> Option<&Timeline> {
         self.timeline.as_ref()
-    }
-
-    /// Takes a delivery of workers.
-    pub(crate) fn deliver(&mut self, delivery: Delivery<'_>) {
-        match delivery {
-            Delivery::NextInput => self.begin_input(),
-            Delivery::Records(piece, part) => self.write(piece, part),
-        }
-    }
-
-    /// Writes a part of the records that a worker has made. Rows are taken from the front.
-    pub(crate) fn write(&mut self, piece: &mut Piece, part: Range<usize>) {
-        if self.failed.is_some() {
-            return;
-        }
-        let written = match (&mut self.writer, piece) {
-            (Writer::None(out), Piece::Bytes(bytes)) => out.write_all(&bytes[part]),
-            (Writer::Text { out, lines, .. }, Piece::Lines(piece)) => lines.extend(piece, part, out),
-            (Writer::Dataset(_, dataset), Piece::Rows(rows)) => dataset.write_rows(rows, part.len()),
-            _ => return,
-        };
-        self.note(written);
     }
 
     fn note(&mut self, written: io::Result<()>) {
@@ -151,6 +139,7 @@ impl<W: Write> Sink<W> {
     /// # Errors
     /// The first error of all writing.
     pub(crate) fn finish(self, last: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+        self.status.clear();
         if let Some(error) = self.failed {
             return Err(error);
         }
@@ -171,6 +160,17 @@ impl<W: Write> Writer<W> {
         Self::Text { out, format, columns, lines: Box::new(OrderedLines::new(format)) }
     }
 
+    /// Flushes what can be written before the end. A file of a dataset is written when it is whole.
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::None(out) | Self::Json { out, .. } => out.flush(),
+            // Nobody waits for a line that has not come yet.
+            Self::Text { out, lines, .. } => lines.write_all(out).and_then(|()| out.flush()),
+            Self::Csv(rows) => rows.out_mut().flush(),
+            Self::Dataset(..) => Ok(()),
+        }
+    }
+
     fn write(&mut self, record: &Record<'_>) -> io::Result<()> {
         match self {
             Self::None(_) => Ok(()),
@@ -185,6 +185,34 @@ impl<W: Write> Writer<W> {
             Self::Csv(rows) => rows.write(record),
             Self::Dataset(_, dataset) => dataset.write(record),
         }
+    }
+}
+
+impl<W: Write> RoundOutput for &mut Sink<W> {
+    /// Writes a part of the records that a worker has made. Rows are taken from the front.
+    fn write(&mut self, piece: &mut Piece, part: Range<usize>) {
+        if self.failed.is_some() {
+            return;
+        }
+        let written = match (&mut self.writer, piece) {
+            (Writer::None(out), Piece::Bytes(bytes)) => out.write_all(&bytes[part]),
+            (Writer::Text { out, lines, .. }, Piece::Lines(piece)) => lines.extend(piece, part, out),
+            (Writer::Dataset(_, dataset), Piece::Rows(rows)) => dataset.write_rows(rows, part.len()),
+            _ => return,
+        };
+        self.note(written);
+    }
+
+    fn begin_input(&mut self) {
+        Sink::begin_input(self);
+    }
+
+    fn pause(&mut self) {
+        if self.failed.is_none() {
+            let flushed = self.writer.flush();
+            self.note(flushed);
+        }
+        self.status.draw();
     }
 }
 
@@ -205,6 +233,7 @@ impl<W: Write> Output for Sink<W> {
     }
 
     fn record(&mut self, record: &Record<'_>) {
+        self.status.count(record);
         if let Some(timeline) = &mut self.timeline {
             timeline.record(record);
         }
@@ -212,6 +241,14 @@ impl<W: Write> Output for Sink<W> {
             let written = self.writer.write(record);
             self.note(written);
         }
+    }
+
+    fn pause(&mut self) {
+        if self.failed.is_none() {
+            let flushed = self.writer.flush();
+            self.note(flushed);
+        }
+        self.status.draw();
     }
 }
 

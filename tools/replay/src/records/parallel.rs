@@ -17,13 +17,14 @@
 use std::collections::VecDeque;
 use std::io;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use enjamb::{Batch, Connection, Event, Tap, Time};
 use enjamb_monitor::{Output, Statistics, Watch};
 
-use crate::records::piece::{Delivery, Piece};
+use crate::records::piece::Piece;
 
 /// The maximum number of payload bytes in a round. The last step may exceed it.
 const ROUND_BYTES: usize = 512 << 10;
@@ -77,8 +78,20 @@ struct Worker {
     thread: JoinHandle<Statistics>,
 }
 
-/// A tap that distributes its events over threads, and gives their output to `deliver`.
-pub(crate) struct Parallel<F> {
+/// Receives the records of all workers, in order.
+pub(crate) trait RoundOutput {
+    /// Receives a part of the records of a worker.
+    fn write(&mut self, piece: &mut Piece, part: Range<usize>);
+
+    /// Notes that the records of another input follow.
+    fn begin_input(&mut self) {}
+
+    /// Writes what is buffered: see [`Tap::pause`].
+    fn pause(&mut self) {}
+}
+
+/// A tap that distributes its events over threads, and gives their output to `output`.
+pub(crate) struct Parallel<W> {
     workers: Vec<Worker>,
     next: u64,
     steps: usize,
@@ -86,10 +99,10 @@ pub(crate) struct Parallel<F> {
     in_flight: usize,
     /// The first steps of inputs whose records were not delivered yet.
     inputs: VecDeque<u64>,
-    deliver: F,
+    output: W,
 }
 
-impl<F: FnMut(Delivery<'_>)> Parallel<F> {
+impl<W: RoundOutput> Parallel<W> {
     /// Starts `jobs` threads. Each calls `make` for a watch of its own.
     ///
     /// # Errors
@@ -97,7 +110,7 @@ impl<F: FnMut(Delivery<'_>)> Parallel<F> {
     pub(crate) fn new<O: Drain>(
         jobs: NonZeroUsize,
         make: impl Fn() -> Watch<O> + Clone + Send + 'static,
-        deliver: F,
+        output: W,
     ) -> io::Result<Self> {
         let worker = |_| -> io::Result<Worker> {
             let (to, parts) = sync_channel(ROUNDS_MAX);
@@ -108,7 +121,7 @@ impl<F: FnMut(Delivery<'_>)> Parallel<F> {
             Ok(Worker { part: Part::default(), to, from, thread })
         };
         let workers = (0..jobs.get()).map(worker).collect::<io::Result<_>>()?;
-        Ok(Self { workers, next: 0, steps: 0, bytes: 0, in_flight: 0, inputs: VecDeque::new(), deliver })
+        Ok(Self { workers, next: 0, steps: 0, bytes: 0, in_flight: 0, inputs: VecDeque::new(), output })
     }
 
     /// Notes that the events of another input follow.
@@ -148,9 +161,9 @@ impl<F: FnMut(Delivery<'_>)> Parallel<F> {
             let (output, place, from) = &mut round[first];
             let (step, end) = output.ends[*place];
             while self.inputs.pop_front_if(|first| *first <= step).is_some() {
-                (self.deliver)(Delivery::NextInput);
+                self.output.begin_input();
             }
-            (self.deliver)(Delivery::Records(&mut output.written, *from..end));
+            self.output.write(&mut output.written, *from..end);
             (*place, *from) = (*place + 1, end);
         }
         for (worker, (output, ..)) in self.workers.iter_mut().zip(round) {
@@ -188,7 +201,7 @@ impl<F: FnMut(Delivery<'_>)> Parallel<F> {
     }
 }
 
-impl<F: FnMut(Delivery<'_>)> Tap for Parallel<F> {
+impl<W: RoundOutput> Tap for Parallel<W> {
     fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
         // Connections next to each other often have the same kind of work, so they go to different
         // workers.
@@ -202,6 +215,16 @@ impl<F: FnMut(Delivery<'_>)> Tap for Parallel<F> {
         if self.bytes >= ROUND_BYTES || self.steps >= ROUND_STEPS {
             self.hand_out();
         }
+    }
+
+    fn pause(&mut self) {
+        if self.steps > 0 {
+            self.hand_out();
+        }
+        while self.in_flight > 0 {
+            self.collect();
+        }
+        self.output.pause();
     }
 }
 
@@ -230,13 +253,14 @@ fn work<O: Drain>(mut watch: Watch<O>, parts: &Receiver<Part>, outputs: &SyncSen
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroUsize;
+    use std::ops::Range;
     use std::sync::Arc;
 
     use enjamb::{Connection, Event, Side, Tap, Time};
     use enjamb_monitor::{Opener, Output, Record, Watch};
     use enjamb_protocols::Registry;
 
-    use super::{Drain, Parallel};
+    use super::{Drain, Parallel, RoundOutput};
     use crate::records::piece::Piece;
 
     /// An output that panics at a message.
@@ -246,6 +270,13 @@ mod tests {
         fn record(&mut self, record: &Record<'_>) {
             assert!(!matches!(record, Record::Message { .. }), "a message");
         }
+    }
+
+    /// An output that drops everything.
+    struct Nowhere;
+
+    impl RoundOutput for Nowhere {
+        fn write(&mut self, _: &mut Piece, _: Range<usize>) {}
     }
 
     impl Drain for Fragile {
@@ -264,7 +295,7 @@ mod tests {
         let lines = Registry::builtin().resolve("lines").unwrap();
         let open: Opener = Arc::new(move |_| lines.session(None));
         let make = move || Watch::new(Arc::clone(&open), Fragile);
-        let mut parallel = Parallel::new(NonZeroUsize::new(2).unwrap(), make, |_| {}).unwrap();
+        let mut parallel = Parallel::new(NonZeroUsize::new(2).unwrap(), make, Nowhere).unwrap();
         let ends = (([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 2).into());
         let connection = |number| Connection { number, client: ends.0, server: ends.1 };
         for number in 0..4 {

@@ -1,7 +1,5 @@
 //! The records of a worker, on their way to the thread that writes.
 
-use std::ops::Range;
-
 use enjamb_monitor::Rows;
 
 use crate::records::ordered_lines::Lines;
@@ -14,14 +12,6 @@ pub(crate) enum Piece {
     Lines(Lines),
     /// Rows of a dataset.
     Rows(Box<Rows>),
-}
-
-/// A delivery to the thread that writes.
-pub(crate) enum Delivery<'a> {
-    /// The records of another input follow.
-    NextInput,
-    /// This part of a piece comes next: bytes, lines or rows.
-    Records(&'a mut Piece, Range<usize>),
 }
 
 impl Default for Piece {

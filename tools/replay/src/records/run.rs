@@ -1,6 +1,6 @@
 //! The run of the default mode.
 
-use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,20 +9,24 @@ use anyhow::Context;
 use enjamb::units::format_count;
 use enjamb::{Outcome, Side};
 use enjamb_monitor::{Captures, DatasetWriter, Format, Opener, Output, Statistics, Watch};
-use enjamb_sources::{Exit, Inputs, OutputError, OutputFile, OutputKind, Progress, SourceReader, SourceReport, Stop};
+use enjamb_sources::live::Interrupt;
+use enjamb_sources::{
+    Exit, Input, Inputs, OutputError, OutputFile, OutputKind, Progress, SourceReader, SourceReport, Stop,
+};
 use serde_json::Value;
 
 use crate::output_arguments::{Colour, OutputArguments, OutputFormat};
 use crate::records::html::{self, Page};
 use crate::records::output::{RecordForm, Sink, header};
-use crate::records::parallel::{self, Parallel};
+use crate::records::parallel::{self, Parallel, RoundOutput as _};
 use crate::records::piece::Piece;
 use crate::records::piece_sink::PieceSink;
 use crate::records::selection::Selection;
+use crate::records::status::{OutputAboveStatus, StatusLine};
 use crate::setup::Setup;
 
 /// Standard output, buffered.
-type Out = BufWriter<StdoutLock<'static>>;
+type Out = BufWriter<OutputAboveStatus>;
 
 /// Replays captures, and writes records and statistics to standard output.
 pub(crate) fn run(
@@ -46,8 +50,17 @@ pub(crate) fn run(
         }
         Err(DatasetError::Io(error)) => return Err(error),
     };
-    let progress = Progress::new(notices, &inputs.captures, !output.summary && dataset.is_none());
+    let is_live = inputs.captures.iter().any(Input::is_live);
+    // Standard input may be a file after all, which `cat` passes on as fast as it is read.
+    let is_watched = is_live && !inputs.captures.contains(&Input::StandardInput);
+    let (progress, status) = if is_watched {
+        (Progress::hidden(notices), StatusLine::on_terminal())
+    } else {
+        (Progress::new(notices, &inputs.captures, !output.summary && dataset.is_none()), StatusLine::hidden())
+    };
     let stop = Stop::default();
+    let reader = setup.reader(inputs, &progress).only(selection.numbers.as_ref()).stop(stop.clone());
+    let reader = if is_live { reader.live(Interrupt::on_signals()?) } else { reader };
     let job = Job {
         output,
         selection,
@@ -55,14 +68,15 @@ pub(crate) fn run(
             let protocols = Arc::clone(protocols);
             Arc::new(move |connection| protocols.session(connection))
         },
-        reader: setup.reader(inputs, &progress).only(selection.numbers.as_ref()).stop(stop.clone()),
+        reader,
         captures: &captures,
         stop,
-        out: BufWriter::with_capacity(1 << 16, io::stdout().lock()),
+        out: BufWriter::with_capacity(1 << 16, OutputAboveStatus::new(status.clone())),
+        status,
         dataset,
     };
     let jobs = jobs.unwrap_or_else(parallel::default_jobs);
-    let replayed = if jobs == NonZeroUsize::MIN || output.needs_one_thread() {
+    let replayed = if jobs == NonZeroUsize::MIN || output.needs_one_thread() || is_watched {
         job.on_one_thread(html.is_some())?
     } else {
         job.on_threads(jobs)?
@@ -87,6 +101,7 @@ struct Job<'a> {
     captures: &'a Captures,
     stop: Stop,
     out: Out,
+    status: StatusLine,
     dataset: Option<DatasetWriter>,
 }
 
@@ -108,7 +123,7 @@ impl Replayed {
 
 impl Job<'_> {
     fn on_one_thread(self, keep_timeline: bool) -> anyhow::Result<Replayed> {
-        let Self { output, selection, opener, reader, captures, stop, out, dataset } = self;
+        let Self { output, selection, opener, reader, captures, stop, out, status, dataset } = self;
         let sink = match dataset {
             Some(dataset) => Sink::to_dataset(out, dataset, Arc::clone(selection), stop),
             None => {
@@ -116,7 +131,8 @@ impl Job<'_> {
                 Sink::new(out, &form, Arc::clone(selection), stop).context(CANNOT_WRITE)?
             }
         };
-        let mut watch = watch(opener, sink.with_timeline(keep_timeline), output, selection);
+        let sink = sink.with_timeline(keep_timeline).with_status(status);
+        let mut watch = watch(opener, sink, output, selection);
         let report = reader.read(&mut watch, |watch, input, base| {
             captures.begin(&input.to_string(), base);
             watch.output_mut().begin_input();
@@ -126,7 +142,7 @@ impl Job<'_> {
     }
 
     fn on_threads(self, jobs: NonZeroUsize) -> anyhow::Result<Replayed> {
-        let Self { output, selection, opener, reader, captures, stop, out, dataset } = self;
+        let Self { output, selection, opener, reader, captures, stop, out, status: _, dataset } = self;
         let form = record_form(output);
         let mut sink = match dataset {
             Some(dataset) => Sink::to_dataset(out, dataset, Arc::clone(selection), stop),
@@ -134,14 +150,13 @@ impl Job<'_> {
         };
         let header = header(form).context(CANNOT_WRITE)?;
         let length = header.len();
-        sink.write(&mut Piece::Bytes(header), 0..length);
+        (&mut sink).write(&mut Piece::Bytes(header), 0..length);
         let (output, selection) = (output.clone(), Arc::clone(selection));
         let make = move || {
             let pieces = PieceSink::new(form, Arc::clone(&selection));
             watch(Arc::clone(&opener), pieces, &output, &selection)
         };
-        let mut parallel = Parallel::new(jobs, make, |delivery| sink.deliver(delivery))
-            .context("cannot start the threads of --jobs")?;
+        let mut parallel = Parallel::new(jobs, make, &mut sink).context("cannot start the threads of --jobs")?;
         let report = reader.read(&mut parallel, |parallel, input, base| {
             captures.begin(&input.to_string(), base);
             parallel.begin_input();

@@ -147,7 +147,8 @@ fn connections_plot(timeline: &Timeline, width: f64) -> Markup {
     let origin = timeline.origin();
     let span = (step as f64 * bins.len().max(1) as f64).max(1.0);
     let about = "When connections were open, and when messages came on them";
-    let mut plot = Plot::new(width, drawn.len() as f64 * CONNECTION_ROW + 64.0, if is_narrow { 56.0 } else { 190.0 }, about);
+    let mut plot =
+        Plot::new(width, drawn.len() as f64 * CONNECTION_ROW + 64.0, if is_narrow { 56.0 } else { 190.0 }, about);
     let share = |time: enjamb::Time| time.since(origin).as_nanos() as f64 / span;
     let tick = (plot.x_span() / bins.len().max(1) as f64).clamp(1.2, 6.0);
     for (row, drawn) in drawn.iter().enumerate() {
