@@ -70,6 +70,9 @@ fn record<'a>(protocol: Option<&str>, columns: impl Iterator<Item = (&'a String,
     let mut ends = [(None, 0), (None, 0)];
     for (name, value) in columns {
         match (name.as_str(), value) {
+            ("flags", Field::Str(names)) => {
+                record.insert(name.clone(), names.split(',').collect::<Vec<_>>().into());
+            }
             ("time", Field::TimestampMicros(value)) => micros = *value,
             ("time_nanos", Field::Int(value)) => nanos = *value,
             ("capture", Field::Str(name)) => capture = Some(name.clone()),
