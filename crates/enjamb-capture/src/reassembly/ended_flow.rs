@@ -93,10 +93,10 @@ impl EndedFlow {
                 u64::from(ahead) <= JOIN_MAX
             })
         };
-        self.reset
-            && !self.was_refused()
-            && !segment.payload.is_empty()
-            && !(segment.syn || segment.rst)
+        let is_data = !(segment.payload.is_empty() || segment.syn || segment.rst);
+        let was_cut_off = self.reset && !self.was_refused();
+        was_cut_off
+            && is_data
             && near(side, segment.sequence)
             && segment.acknowledgement.is_some_and(|acknowledged| near(!side, acknowledged))
     }
