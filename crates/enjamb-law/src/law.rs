@@ -36,10 +36,14 @@ pub enum Law {
     /// An event that is encoded and decoded again is the same event:
     /// [`round_trip`](crate::round_trip).
     RoundTrip,
+    /// The messages of a conversation do not depend on how the chunks of its sides interleave:
+    /// [`interleaved`](crate::interleaved). It is a law of sessions, so `laws!`, which has one stream,
+    /// does not try it.
+    Interleaved,
 }
 
 impl Law {
-    /// All laws, in the order in which they are tried.
+    /// All laws of one stream, in the order in which they are tried.
     pub const ALL: [Self; 12] = [
         Self::Total,
         Self::Split,
@@ -72,6 +76,7 @@ impl Law {
             Self::Alone => "alone",
             Self::Awake => "awake",
             Self::RoundTrip => "round_trip",
+            Self::Interleaved => "interleaved",
         }
     }
 
@@ -91,6 +96,7 @@ impl Law {
             Self::Alone => "a message gives the same events alone and among others",
             Self::Awake => "a reader that waits is woken when bytes arrive",
             Self::RoundTrip => "an event that is encoded and decoded again is the same",
+            Self::Interleaved => "the order of the two sides' chunks does not change the messages",
         }
     }
 }

@@ -24,6 +24,8 @@
 //!   [`Blocking`] of blocking readers.
 //! * [`Cutting`]: an input with its chunks glued, and the ways to cut it again.
 //! * [`Segmentations`]: a family of cuts to try.
+//! * [`interleaved`]: a law for sessions, which have two sides. The order of the two sides' chunks
+//!   does not change the messages.
 //! * [`asynchat`]: programs of terminators, and a naive reader of the whole stream. The engine must
 //!   agree with it.
 //! * [`fuzz`]: oracles for fuzz targets. Every byte string is an input.
@@ -98,8 +100,8 @@ pub use grammar::{Grammar, Prefix};
 pub use kind::Kind;
 pub use law::{Law, UnknownLaw};
 pub use laws::{
-    Bound, Coverage, Growth, alone, awake, bounded, coalesce, end, fused, linear, prompt, quiet, round_trip, split,
-    split_everywhere, total,
+    Bound, Coverage, Growth, Interleavings, alone, awake, bounded, coalesce, end, fused, interleaved, linear, prompt,
+    quiet, round_trip, split, split_everywhere, total,
 };
 pub use machines::{EventAt, Machines, Never, Sessions};
 pub use output::{Breach, DebugText, Output};

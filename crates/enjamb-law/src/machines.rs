@@ -119,7 +119,7 @@ pub type Never = std::convert::Infallible;
 
 /// Feeds a session with the events from `next`. Each call of `next` gets the number of bytes that
 /// the session holds.
-fn play<'a>(
+pub(crate) fn play<'a>(
     session: &mut dyn Session,
     mut next: impl FnMut(usize) -> Option<(Side, Event<'a>)>,
     out: &mut dyn FnMut(&Message<'_>),

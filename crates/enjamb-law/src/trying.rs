@@ -72,6 +72,8 @@ where
             Law::Linear => self.linear()?,
             Law::Awake => self.over_streams(awake)?,
             Law::RoundTrip => self.round_trip()?,
+            // A definition has one stream.
+            Law::Interleaved => Tally::default(),
         };
         Ok(tried)
     }
@@ -126,7 +128,7 @@ where
                 }
             }
             // The evidence consists of figures, which a file does not contain.
-            Law::Linear => {}
+            Law::Linear | Law::Interleaved => {}
         }
         Ok(Tally::one(2))
     }

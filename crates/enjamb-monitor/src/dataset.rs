@@ -15,8 +15,10 @@
 //!
 //! While files are incomplete, they have names that readers skip. When all are complete, they are
 //! renamed and the summary is written. So a run that was killed leaves nothing that looks like a
-//! dataset, and a directory with [`SUMMARY_FILE`] is complete.
+//! dataset, and a directory with [`SUMMARY_FILE`] is complete. The next run into that directory
+//! removes the unfinished files.
 
+mod claim;
 mod columns;
 mod partition;
 mod rows;
@@ -29,6 +31,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
+use crate::dataset::claim::{Claim, UNFINISHED_SUMMARY};
 use crate::dataset::columns::Table;
 use crate::dataset::partition::{Bounds, Form, Partition};
 use crate::dataset::rows::Head;
@@ -37,9 +40,6 @@ use crate::record::Record;
 
 /// The file with the summary, which is written last.
 pub const SUMMARY_FILE: &str = "_summary.json";
-
-/// The name of the summary until it is complete.
-const UNFINISHED_SUMMARY: &str = "._summary.json.unfinished";
 
 /// The partition of records without a protocol. Hive chose the name, and the other engines use it.
 const NO_PROTOCOL: &str = "__HIVE_DEFAULT_PARTITION__";
@@ -74,6 +74,7 @@ fn capture_of(captures: &[(u64, String)], number: u64) -> Option<&str> {
 /// Writes a dataset.
 pub struct DatasetWriter {
     folder: PathBuf,
+    claim: Claim,
     form: Form,
     /// The partitions by protocol.
     partitions: BTreeMap<String, Partition>,
@@ -99,21 +100,15 @@ impl DatasetWriter {
             Ok(metadata) if !metadata.is_dir() => {
                 return Err(io::Error::new(io::ErrorKind::NotADirectory, "it is a file"));
             }
-            Ok(_) => {
-                if let Some(entry) = fs::read_dir(folder)?.next() {
-                    let name = entry?.file_name();
-                    let what = format!("it is not empty: it contains {}", name.display());
-                    return Err(io::Error::new(io::ErrorKind::DirectoryNotEmpty, what));
-                }
-            }
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => fs::create_dir_all(folder)?,
             Err(error) => return Err(error),
         }
-        // A directory that cannot be written to is an error before the work, not after it.
-        let probe = folder.join(UNFINISHED_SUMMARY);
-        fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe))?;
+        // So a directory that cannot be written to is an error before the work, not after it.
+        let claim = Claim::take(folder)?;
         Ok(Self {
             folder: folder.to_owned(),
+            claim,
             form: Form::new(bounds)?,
             partitions: BTreeMap::new(),
             captures,
@@ -188,6 +183,7 @@ impl DatasetWriter {
         let unfinished = self.folder.join(UNFINISHED_SUMMARY);
         fs::write(&unfinished, format!("{summary:#}\n"))?;
         fs::rename(unfinished, self.folder.join(SUMMARY_FILE))?;
+        self.claim.end()?;
         self.done = true;
         Ok(())
     }
@@ -238,6 +234,7 @@ impl Drop for DatasetWriter {
         if !self.done {
             self.partitions.values_mut().for_each(Partition::discard);
             let _ = fs::remove_file(self.folder.join(UNFINISHED_SUMMARY));
+            let _ = self.claim.end();
         }
     }
 }

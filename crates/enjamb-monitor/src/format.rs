@@ -1,6 +1,7 @@
 //! The formats of a log: JSON lines for programs, text for people.
 
 use crate::record::Record;
+use crate::time::Day;
 use crate::{json, text};
 
 /// The format of records that are written as lines.
@@ -29,6 +30,24 @@ impl Format {
     /// ```
     pub fn write(self, record: &Record<'_>, line: &mut String) {
         self.write_within(record, None, line);
+    }
+
+    /// Appends the line that goes before the first record of a day: text has only the time of day.
+    /// JSON has the date in each record, so nothing is appended.
+    ///
+    /// ```
+    /// use enjamb::Time;
+    /// use enjamb_monitor::{Day, Format};
+    ///
+    /// let mut line = String::new();
+    /// Format::Text { colour: false }.write_day(Day::of(Time::default()), &mut line);
+    /// assert_eq!(line, "--- 1970-01-01 UTC\n");
+    /// ```
+    pub fn write_day(self, day: Day, line: &mut String) {
+        match self {
+            Self::Text { colour } => text::write_day(day, colour, line),
+            Self::JsonLines => {}
+        }
     }
 
     /// Appends `record` and a line feed to `line`. In a text the summary is cut so that the line

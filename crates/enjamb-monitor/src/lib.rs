@@ -79,11 +79,11 @@ pub use dataset::{Captures, DatasetWriter, Rows, SUMMARY_FILE};
 pub use field::{Field, FieldType, RecordType, field_table};
 pub use filter::{Filter, FilterError};
 pub use format::Format;
-pub use payload::{Payload, Show, ShowForm};
+pub use payload::{Payload, Redactor, Show, ShowForm};
 pub use record::{Record, SideTotal, Value, Visitor};
 pub use statistics::{
     Bucket, ChunkSummary, Distribution, EndingCount, ErrorCount, FlagCount, KindCount, KindLatency, LongConnection,
     NoneOneSeveral, Outcomes, Quantiles, SideSummary, Statistics, Summary,
 };
-pub use time::Rfc3339;
+pub use time::{Day, Rfc3339};
 pub use watch::{Opener, Output, Watch, Watched};

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use enjamb::Span;
+use enjamb::{Message, Span};
 
 /// The minimum number of kept bytes that no message has reached. `auto` keeps as many before it has
 /// detected the protocol, and they may contain several messages.
@@ -21,6 +21,10 @@ pub struct Show {
     /// The maximum number of bytes that are shown of each message, from its beginning.
     pub limit: usize,
 }
+
+/// Copies the first bytes of a message, with its secrets overwritten, if it has any. Returns whether
+/// it has. Only then the copy counts.
+pub type Redactor = fn(message: &Message<'_>, bytes: &[u8], copy: &mut Vec<u8>) -> bool;
 
 /// The form in which a message's bytes are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +103,35 @@ struct Hex<'a>(&'a [u8]);
 impl fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// The bytes of both sides that may be shown.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    pub(crate) show: Show,
+    pub(crate) kept: [Kept; 2],
+    pub(crate) redactor: Option<Redactor>,
+    /// The copy of the bytes of the last message with a secret.
+    redacted: Vec<u8>,
+}
+
+impl Shown {
+    pub(crate) fn new(show: Show, redactor: Option<Redactor>) -> Self {
+        let kept = [Kept::new(show.limit), Kept::new(show.limit)];
+        Self { show, kept, redactor, redacted: Vec::new() }
+    }
+
+    /// Returns the first bytes of the message that the session reported while `fed` was fed to its
+    /// side.
+    pub(crate) fn payload<'s>(&'s mut self, message: &Message<'_>, fed: Fed<'s>) -> Payload<'s> {
+        let Self { show, kept, redactor, redacted } = self;
+        let mut bytes = kept[message.side.index()].of(message.span, fed);
+        let more = message.span.length.saturating_sub(bytes.len() as u64);
+        if redactor.is_some_and(|redact| redact(message, bytes, redacted)) {
+            bytes = redacted;
+        }
+        Payload { form: show.form, offset: message.span.offset, bytes, more }
     }
 }
 

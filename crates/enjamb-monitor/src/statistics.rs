@@ -106,7 +106,7 @@ impl Statistics {
 
     /// Returns the number of a message's kind among those of its side.
     pub(crate) fn kind(&mut self, message: &Message<'_>) -> KindId {
-        self.sides[message.side.index()].kinds.id(message.kind, self.step)
+        self.sides[message.side.index()].kinds.id(message.protocol, message.kind, self.step)
     }
 
     pub(crate) fn opened(&mut self, time: Time) {
@@ -319,13 +319,15 @@ impl Statistics {
 }
 
 fn error_count((key, count): (&TallyKey, u64)) -> ErrorCount {
-    let TallyKey { side, kind, outcome, phrase } = key;
-    ErrorCount { side: *side, kind: kind.to_string(), outcome: *outcome, why: phrase.to_string(), count }
+    let TallyKey { side, protocol, kind, outcome, phrase } = key;
+    let (protocol, kind, why) = (protocol.to_string(), kind.to_string(), phrase.to_string());
+    ErrorCount { side: *side, protocol, kind, outcome: *outcome, why, count }
 }
 
 fn flag_count((key, count): (&TallyKey, u64)) -> FlagCount {
-    let TallyKey { side, kind, outcome, phrase } = key;
-    FlagCount { side: *side, kind: kind.to_string(), outcome: *outcome, flag: phrase.to_string(), count }
+    let TallyKey { side, protocol, kind, outcome, phrase } = key;
+    let (protocol, kind, flag) = (protocol.to_string(), kind.to_string(), phrase.to_string());
+    FlagCount { side: *side, protocol, kind, outcome: *outcome, flag, count }
 }
 
 /// The tables of the [`summary`](Statistics::summary).

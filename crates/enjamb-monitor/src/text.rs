@@ -10,7 +10,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use crate::escape::{push, push_address, push_counted, push_number, push_plain, push_plain_display};
 use crate::payload::{Payload, ShowForm};
 use crate::record::{Record, SideTotal, micros};
-use crate::time::{Rfc3339, push_duration};
+use crate::time::{Day, Rfc3339, push_duration};
 
 const DIM: &str = "\x1b[2m";
 const RED: &str = "\x1b[31m";
@@ -94,6 +94,12 @@ pub(crate) fn write(record: &Record<'_>, colour: bool, columns: Option<usize>, l
     line.end();
 }
 
+/// Appends the line that goes before the first record of a day.
+pub(crate) fn write_day(day: Day, colour: bool, line: &mut String) {
+    let (dim, reset) = if colour { (DIM, RESET) } else { ("", "") };
+    push(line, format_args!("{dim}--- {day} UTC{reset}\n"));
+}
+
 /// A line that is being written.
 struct Line<'a> {
     line: &'a mut String,
@@ -128,7 +134,7 @@ impl Line<'_> {
         self.line.push('\n');
     }
 
-    /// The time of day to the microsecond: a log is read within a day, and JSON has the rest.
+    /// The time of day to the microsecond. A line of its own has the date, and JSON has both.
     fn time(&mut self, time: Time) {
         self.part(DIM, |line| line.push_str(Rfc3339(time).text().of_day()));
     }

@@ -6,6 +6,9 @@ use enjamb::Time;
 
 use crate::escape::push_number;
 
+/// The seconds of a day.
+const DAY_SECONDS: u64 = 24 * 60 * 60;
+
 /// A time as RFC 3339 writes it, in UTC, with nine decimals.
 pub struct Rfc3339(pub Time);
 
@@ -27,10 +30,9 @@ impl TimeText {
 impl Rfc3339 {
     /// Every 64-bit count of nanoseconds lies in a year of four digits.
     pub(crate) fn text(&self) -> TimeText {
-        const DAY: u64 = 24 * 60 * 60;
         let (seconds, nanos) = (self.0.nanos() / 1_000_000_000, (self.0.nanos() % 1_000_000_000) as u32);
-        let (year, month, day) = date(seconds / DAY);
-        let second = (seconds % DAY) as u32;
+        let (year, month, day) = date(seconds / DAY_SECONDS);
+        let second = (seconds % DAY_SECONDS) as u32;
         let mut text = *b"0000-00-00T00:00:00.000000000Z";
         digits(&mut text[0..4], year as u32);
         digits(&mut text[5..7], month as u32);
@@ -43,6 +45,26 @@ impl Rfc3339 {
         digits(&mut text[23..26], nanos / 1000 % 1000);
         digits(&mut text[26..29], nanos % 1000);
         TimeText(text)
+    }
+}
+
+/// A day, in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(u64);
+
+impl Day {
+    /// Returns the day of a time.
+    #[must_use]
+    pub const fn of(time: Time) -> Self {
+        Self(time.nanos() / (DAY_SECONDS * 1_000_000_000))
+    }
+}
+
+/// The date, as `2026-01-31`.
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (year, month, day) = date(self.0);
+        write!(f, "{year:04}-{month:02}-{day:02}")
     }
 }
 
@@ -120,6 +142,7 @@ mod tests {
             let timestamp = chrono::DateTime::from_timestamp(seconds, subseconds).unwrap();
             let expected = timestamp.to_rfc3339_opts(chrono::SecondsFormat::Nanos, true);
             assert_eq!(Rfc3339(Time::from_nanos(nanos)).to_string(), expected);
+            assert_eq!(Day::of(Time::from_nanos(nanos)).to_string(), expected[..10]);
         }
     }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use enjamb::{Connection, Event, Session, Tap, Time};
 
-use crate::payload::Show;
+use crate::payload::{Redactor, Show};
 use crate::statistics::Statistics;
 pub use crate::watch::output::Output;
 use crate::watch::watched::Pending;
@@ -60,6 +60,7 @@ pub struct Watch<O> {
     waiting_max: usize,
     statistics: Statistics,
     show: Option<Show>,
+    redactor: Option<Redactor>,
     output: O,
 }
 
@@ -79,6 +80,7 @@ impl<O: Output> Watch<O> {
             waiting_max: WAITING_TOTAL_MAX,
             statistics: Statistics::default(),
             show: None,
+            redactor: None,
             output,
         }
     }
@@ -95,6 +97,13 @@ impl<O: Output> Watch<O> {
     #[must_use]
     pub fn showing(mut self, show: Option<Show>) -> Self {
         self.show = show;
+        self
+    }
+
+    /// Overwrites the secrets in the bytes that are given to the output.
+    #[must_use]
+    pub fn redacting(mut self, redactor: Option<Redactor>) -> Self {
+        self.redactor = redactor;
         self
     }
 
@@ -132,7 +141,7 @@ impl<O: Output> Watch<O> {
         let Some(state) = self.connections.get_mut(&connection.number) else { return };
         if let State::Pending(pending) = state {
             let watched = pending.open_session(connection, || (self.open)(connection), time, statistics, output);
-            *state = State::Open(Box::new(watched.showing(self.show)));
+            *state = State::Open(Box::new(watched.showing(self.show).redacting(self.redactor)));
         }
         if let State::Open(watched) = state {
             let before = watched.waiting().len();

@@ -98,7 +98,10 @@ fn a_filter_tests_each_flag() {
 
 #[test]
 fn the_summary_counts_each_flag() {
-    let count = |flag, count| json!({"side": "client", "kind": "chunk", "outcome": "ok", "flag": flag, "count": count});
+    let count = |flag, count| {
+        let (side, protocol, kind, outcome) = ("client", "flagging", "chunk", "ok");
+        json!({"side": side, "protocol": protocol, "kind": kind, "outcome": outcome, "flag": flag, "count": count})
+    };
     let (_, summary) = watched(|_| ());
     assert_eq!(summary["flags"], json!([count("bare-lf", 2), count("two-hosts", 1)]));
     assert_eq!(summary["errors"], json!([]));

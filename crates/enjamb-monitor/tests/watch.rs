@@ -178,7 +178,7 @@ fn statistics_count_the_records_and_add_up() {
     assert_eq!(
         json["client"]["kinds"][0],
         serde_json::json!({
-            "kind": "GET", "messages": 2, "bytes": 14, "ok": 2, "failed": 0, "malformed": 0, "incomplete": 0,
+            "protocol": "redis", "kind": "GET", "messages": 2, "bytes": 14, "ok": 2, "failed": 0, "malformed": 0, "incomplete": 0,
         })
     );
     let errors = json["errors"].as_array().unwrap();

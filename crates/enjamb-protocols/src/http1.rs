@@ -4,26 +4,33 @@
 //! that is counted and not kept. The sides share little state, and all of it is in this file:
 //!
 //! * The length of a response depends on its request (`HEAD`, `CONNECT`), so the server's reader
-//!   receives the head of each request as soon as it is whole. It then has the request that a
-//!   response answers, too; `pairing.rs` has the rules.
-//! * A `101`, and a 2xx to `CONNECT`, change the protocol of both sides: the bytes that follow are
-//!   one `opaque` message for each side. The client's preface of HTTP/2 does the same.
-//! * The protocol of the client's bytes behind a `CONNECT` is unknown until its answer comes. They
-//!   are not kept: if the server refuses, those before the refusal are `unparsed`, and those after
-//!   its head are HTTP again.
-//! * A client that asks for an `Upgrade` is still parsed as HTTP until the head of the `101` is
-//!   whole, since most servers ignore the request. A request in progress at that moment becomes the
-//!   beginning of the opaque bytes.
+//!   receives the head of each request as soon as it is whole, and the method of the request in
+//!   progress before that. It then has the request that a response answers, too; `pairing.rs` has
+//!   the rules.
+//! * A `101`, and a 2xx to `CONNECT`, change the protocol of both sides: on the server's side behind
+//!   its head, on the client's side behind the request that asked for it (RFC 9110, sections 7.8 and
+//!   9.3.6). The bytes that follow are one `opaque` message for each side. The client's preface of
+//!   HTTP/2 does the same.
+//! * The protocol of the client's bytes behind such a request is unknown until its answer comes.
+//!   `gate.rs` keeps them until then.
+//!
+//! How the chunks of the two sides interleave decides nothing, as long as a response comes behind
+//! the part of its request to which it reacts. A test tries that for every conversation of the
+//! corpus.
 //!
 //! A session emits one message for each request and response, when it is whole. Interim responses
 //! (1xx) are messages of their own, and answer the same request as the final one.
 //!
-//! Behind a gap that does not fit into a body, a reader searches for the next line that begins a
-//! message. The skipped bytes are a message of kind `unparsed`. A stream that the capture joined in
-//! the middle begins with a gap of 0 bytes.
+//! One malformed message is one malformed message. Where its end is known, the next one follows.
+//! Where it is not, and behind a gap that does not fit into a body, a reader seeks the next line
+//! that begins a message. The skipped bytes are a message of kind `unparsed`. A stream that the
+//! capture joined in the middle begins with a gap of 0 bytes.
 
+mod careful;
 mod chunked;
+mod flags;
 mod framing;
+mod gate;
 mod head;
 mod line;
 mod method;
@@ -34,20 +41,20 @@ mod sniff;
 mod summary;
 mod syntax_error;
 
-use enjamb::{AFTER_MALFORMED, BYTES_MISSING, Ending, FrameError, Lane, Message, Outcome, Rest, Session, Side, Span};
+use enjamb::{AFTER_MALFORMED, BYTES_MISSING, Ending, Flags, Lane, Message, Outcome, Rest, Session, Side, Span};
 
 use crate::opaque::opaque;
+use crate::sniff::Sniff;
+use flags::FlagList;
 use framing::Framing;
-use method::Method;
+use gate::{Gate, KEPT_MAX, Shut};
+use method::{Method, Request};
 use reader::{Event, Reader};
 use summary::Summary;
 use syntax_error::SyntaxError;
 
 pub use pairing::OUTSTANDING_RUNS_MAX;
 pub use sniff::sniff;
-
-/// The reason of bytes behind a gap in which no message begins.
-const AFTER_GAP: &str = "skipped after a gap";
 
 /// The reason of bytes behind a refused `CONNECT`.
 const BEFORE_CONNECT_ANSWER: &str = "sent before the answer to CONNECT";
@@ -62,13 +69,27 @@ const NAME: &str = "http1";
 /// failure from 400 on.
 #[must_use]
 pub fn session() -> Box<dyn Session> {
-    Box::new(Http1 { lanes: Side::BOTH.map(|side| Lane::new(Reader::new(side))), emitted: [0, 0] })
+    Box::new(Http1 {
+        lanes: Side::BOTH.map(|side| Lane::new(Reader::new(side))),
+        emitted: [0, 0],
+        gate: Gate::Open,
+        waits: true,
+        verdict: None,
+        server_closed: false,
+    })
 }
 
 struct Http1 {
     lanes: [Lane<Reader>; 2],
     /// The number of messages that each side has emitted, which is the number of its next one.
     emitted: [u64; 2],
+    gate: Gate,
+    /// Whether the client's bytes behind a wish to upgrade are kept. They are not any more once
+    /// there were too many of them.
+    waits: bool,
+    /// Whether the request in progress was answered, and whether HTTP ends behind it.
+    verdict: Option<bool>,
+    server_closed: bool,
 }
 
 type Out<'o> = &'o mut dyn FnMut(&Message<'_>);
@@ -79,31 +100,51 @@ impl Session for Http1 {
     }
 
     fn feed(&mut self, side: Side, mut chunk: &[u8], out: Out<'_>) {
-        while let Some(next) = self.lanes[side.index()].next(&mut chunk) {
-            match next {
-                Ok(event) => self.found(side, event, out),
-                Err(error) => self.malformed(side, &error, out),
+        match side {
+            Side::Client if matches!(self.gate, Gate::Shut(_)) => return self.keep(chunk, out),
+            Side::Client => {}
+            Side::Server => self.note_request_in_progress(),
+        }
+        loop {
+            if side == Side::Server && !chunk.is_empty() {
+                self.reader(Side::Server).pairing.server_sent();
+            }
+            let Some(next) = self.lanes[side.index()].next(&mut chunk) else { return };
+            // A reader refuses nothing.
+            let Ok(event) = next else { return };
+            self.found(side, event, out);
+            if side == Side::Client && matches!(self.gate, Gate::Shut(_)) {
+                return self.keep(chunk, out);
             }
         }
     }
 
     fn gap(&mut self, side: Side, missing: u64, out: Out<'_>) {
+        if side == Side::Client {
+            self.open_unanswered(out);
+        }
+        if let (Side::Server, Gate::Shut(shut)) = (side, &mut self.gate) {
+            shut.lost = true;
+            self.reconsider(out);
+        }
         let lane = &mut self.lanes[side.index()];
         let missing = lane.countable(missing);
         if let Ok(ended) = lane.pass(missing) {
             lane.handler_mut().lose(missing);
-            match ended {
-                None => {}
-                Some(Ok(event)) => self.found(side, event, out),
-                Some(Err(error)) => self.malformed(side, &error, out),
+            if let Some(Ok(event)) = ended {
+                self.found(side, event, out);
             }
             return;
         }
+        if side == Side::Client {
+            self.announce_request_in_progress(out);
+        }
         self.interrupt(side, BYTES_MISSING, out);
-        let pairing = &mut self.reader(Side::Server).pairing;
+        let responses = self.reader(Side::Server);
+        let idle = responses.is_idle();
         match side {
-            Side::Client => pairing.requests_lost(),
-            Side::Server => pairing.responses_lost(),
+            Side::Client => responses.pairing.requests_lost(missing, idle),
+            Side::Server => responses.pairing.responses_lost(missing),
         }
         let lane = &mut self.lanes[side.index()];
         let mut reader = core::mem::take(lane.handler_mut());
@@ -112,27 +153,34 @@ impl Session for Http1 {
     }
 
     fn close(&mut self, side: Side, ending: Ending, out: Out<'_>) {
-        let lane = &mut self.lanes[side.index()];
-        let parsing = lane.rest() == Rest::Message;
-        let mut last = None;
-        match lane.close(&mut |event| last = Some(event)) {
-            Err(error) if parsing => {
-                lane.give_up();
-                self.malformed(side, &error, out);
+        match (side, &mut self.gate) {
+            (Side::Client, Gate::Shut(shut)) => {
+                shut.ending = Some(ending);
+                if self.server_closed {
+                    self.open_unanswered(out);
+                }
             }
-            // Only a body that the end of the stream delimits gives an event at the end, and only a
-            // FIN is such an end (RFC 9112, section 8).
-            _ => {
-                if let (Some(event), Ending::Closed) = (last, ending) {
-                    self.found(side, event, out);
+            (Side::Client, _) => self.close_lane(side, ending, out),
+            (Side::Server, _) => {
+                self.note_request_in_progress();
+                self.close_lane(side, ending, out);
+                self.server_closed = true;
+                if let Gate::Shut(shut) = &mut self.gate {
+                    // The answer will not come.
+                    shut.lost = true;
+                    if shut.connect || shut.ending.is_some() {
+                        self.open_unanswered(out);
+                    } else {
+                        self.reconsider(out);
+                    }
                 }
             }
         }
-        self.interrupt(side, ending.reason(), out);
     }
 
     fn held(&self) -> usize {
-        self.lanes.iter().map(Lane::held).sum()
+        let kept = if let Gate::Shut(shut) = &self.gate { shut.kept.len() } else { 0 };
+        kept + self.lanes.iter().map(Lane::held).sum::<usize>()
     }
 }
 
@@ -141,110 +189,257 @@ impl Http1 {
         self.lanes[side.index()].handler_mut()
     }
 
-    fn found(&mut self, side: Side, event: Event, out: Out<'_>) {
-        match event {
-            Event::Preface => self.turn_opaque(),
-            Event::Head => self.head(side, out),
-            Event::Whole => {
-                if !self.reader(side).message.announced {
-                    self.head(side, out);
-                }
-                self.whole(side, out);
-            }
+    /// Passes the request whose head is not whole to the server's reader: a response that comes now
+    /// may answer it.
+    fn note_request_in_progress(&mut self) {
+        let ordinal = self.emitted[Side::Client.index()];
+        let lane = &self.lanes[Side::Client.index()];
+        let begun = if lane.rest() == Rest::Message { lane.handler().begun() } else { None };
+        self.reader(Side::Server).pairing.begin(begun.map(|request| (ordinal, request)));
+    }
+
+    /// Passes a request whose head will never be whole to the other side: it is answered all the
+    /// same.
+    fn announce_request_in_progress(&mut self, out: Out<'_>) {
+        self.settle(Side::Client, out);
+        let lane = &self.lanes[Side::Client.index()];
+        if let (Rest::Message, Some(request)) = (lane.rest(), lane.handler().begun()) {
+            self.await_answer(request);
         }
     }
 
-    /// Handles a head that is whole, and passes it to the other side.
-    fn head(&mut self, side: Side, out: Out<'_>) {
-        self.settle(side, out);
-        let message = &mut self.reader(side).message;
-        message.announced = true;
-        match side {
-            Side::Client => {
-                let method = message.method();
-                self.await_answer(method);
-            }
-            Side::Server if message.refuses_tunnel => self.resume_client(out),
-            Side::Server => {}
-        }
-    }
-
-    fn await_answer(&mut self, method: Method) {
+    fn await_answer(&mut self, request: Request) {
         let ordinal = self.emitted[Side::Client.index()];
         let responses = self.reader(Side::Server);
         let idle = responses.is_idle();
-        responses.pairing.request(ordinal, method, idle);
+        responses.pairing.request(ordinal, request, idle);
+    }
+
+    fn close_lane(&mut self, side: Side, ending: Ending, out: Out<'_>) {
+        if side == Side::Client {
+            self.announce_request_in_progress(out);
+        }
+        let mut last = None;
+        // Only a body that the end of the stream delimits gives an event at the end, and only a FIN
+        // is such an end (RFC 9112, section 8).
+        let closed = self.lanes[side.index()].close(&mut |event| last = Some(event));
+        if let (Ok(_), Some(event), Ending::Closed) = (closed, last, ending) {
+            self.found(side, event, out);
+        }
+        self.interrupt(side, ending.reason(), out);
+    }
+
+    fn found(&mut self, side: Side, event: Event, out: Out<'_>) {
+        match event {
+            Event::Preface => Side::BOTH.into_iter().for_each(|side| self.turn_opaque(side)),
+            Event::Head => self.head(side, out),
+            Event::Whole | Event::Broken => {
+                let broken = event == Event::Broken;
+                if broken && side == Side::Server {
+                    let reader = self.reader(side);
+                    reader.take_answered();
+                    reader.pairing.responses_unread();
+                }
+                if !self.reader(side).message.announced {
+                    self.head(side, out);
+                }
+                if broken { self.broken(side, out) } else { self.whole(side, out) }
+            }
+        }
+    }
+
+    /// Handles a head that is whole, or given up, and passes it to the other side.
+    fn head(&mut self, side: Side, out: Out<'_>) {
+        self.settle(side, out);
+        let reader = self.reader(side);
+        let message = &mut reader.message;
+        message.announced = true;
+        match side {
+            Side::Client => {
+                let request = message.request();
+                self.await_answer(request);
+            }
+            Side::Server => {
+                if let (false, Some(request)) = (message.interim, message.answers)
+                    && message.framing != Framing::Tunnel
+                {
+                    self.answered(request, false, out);
+                }
+            }
+        }
+    }
+
+    /// Handles the answer to a request: whether HTTP ends behind both.
+    fn answered(&mut self, request: u64, tunnel: bool, out: Out<'_>) {
+        match &self.gate {
+            Gate::Shut(shut) if shut.request == request => self.open(tunnel, out),
+            Gate::Assumed(assumed) if *assumed == request && !tunnel => self.resume_client(out),
+            _ if request == self.emitted[Side::Client.index()] => self.verdict = Some(tunnel),
+            _ => {}
+        }
     }
 
     fn whole(&mut self, side: Side, out: Out<'_>) {
         let span = self.lanes[side.index()].claim();
+        let ordinal = self.emitted[side.index()];
         let message = &self.reader(side).message;
-        let asks_tunnel = side == Side::Client && message.method() == Method::Connect;
+        let (request, answers) = (message.request(), message.answers);
         let tunnel = message.framing == Framing::Tunnel;
-        let outcome = if message.status() >= 400 { Outcome::Failed } else { Outcome::Ok };
-        self.emit(side, span, (outcome, None), out);
-        if tunnel {
-            self.turn_opaque();
-        } else if asks_tunnel {
-            self.lanes[side.index()].turn_opaque();
+        let verdict = match (message.error, message.status()) {
+            (Some(error), _) => (Outcome::Malformed, Some(error.as_str())),
+            // RFC 9110, section 15: a status that does not exist is read as a 5xx.
+            (None, 400.. | 1..100) => (Outcome::Failed, None),
+            (None, 0) if side == Side::Server => (Outcome::Failed, None),
+            _ => (Outcome::Ok, None),
+        };
+        self.emit(side, span, verdict, out);
+        match side {
+            Side::Client => {
+                let verdict = self.verdict.take();
+                let connect = request.method == Method::Connect;
+                if connect || request.upgrade {
+                    self.wait_for_answer(ordinal, connect, verdict);
+                }
+            }
+            Side::Server if tunnel => {
+                self.turn_opaque(Side::Server);
+                match answers {
+                    Some(request) => self.answered(request, true, out),
+                    None if matches!(self.gate, Gate::Shut(_)) => self.open(true, out),
+                    None => self.turn_opaque(Side::Client),
+                }
+            }
+            Side::Server => {}
         }
     }
 
-    /// Marks both sides as another protocol from here on.
-    fn turn_opaque(&mut self) {
-        for lane in &mut self.lanes {
-            if lane.rest() == Rest::Message {
-                lane.turn_opaque();
-                lane.handler_mut().clear();
+    /// Decides how the client's bytes behind a request are read that may end HTTP. `verdict` is the
+    /// answer, if it came already.
+    fn wait_for_answer(&mut self, request: u64, connect: bool, verdict: Option<bool>) {
+        let certain = self.reader(Side::Server).pairing.is_certain();
+        let closed = self.server_closed;
+        match verdict {
+            Some(true) => self.turn_opaque(Side::Client),
+            Some(false) => {}
+            None if certain && (if connect { !closed } else { self.waits }) => {
+                self.gate = Gate::Shut(Shut { lost: closed, ..Shut::new(request, connect) });
+            }
+            None if connect => {
+                self.gate = Gate::Assumed(request);
+                self.turn_opaque(Side::Client);
+            }
+            None => {}
+        }
+    }
+
+    /// Emits a malformed message whose end is unknown, and looks for the next message.
+    fn broken(&mut self, side: Side, out: Out<'_>) {
+        let at = self.reader(side).broken_at;
+        let span = self.lanes[side.index()].claim_to(at);
+        let message = &self.reader(side).message;
+        let reason = message.error.map(SyntaxError::as_str);
+        // Bytes that resemble no request may have been any number of them.
+        let counted = message.head.is_some() || message.is_of_known_method();
+        self.emit(side, span, (Outcome::Malformed, reason), out);
+        self.reader(side).seek_on();
+        if side == Side::Client {
+            self.verdict = None;
+            if !counted {
+                self.reader(Side::Server).pairing.requests_unread();
             }
         }
     }
 
-    /// Parses the client's side again: the server refused a `CONNECT`.
+    /// Keeps bytes of the client whose protocol is not known.
+    fn keep(&mut self, bytes: &[u8], out: Out<'_>) {
+        let Gate::Shut(shut) = &mut self.gate else { return };
+        if shut.kept.len() + bytes.len() <= KEPT_MAX {
+            shut.kept.extend_from_slice(bytes);
+            return self.reconsider(out);
+        }
+        self.waits = false;
+        self.open_unanswered(out);
+        self.feed(Side::Client, bytes, out);
+    }
+
+    /// Decides by the kept bytes alone if the answer may be lost.
+    fn reconsider(&mut self, out: Out<'_>) {
+        if let Gate::Shut(shut) = &self.gate
+            && shut.lost
+        {
+            match shut.sniff() {
+                Sniff::Yes => self.open(false, out),
+                Sniff::No => self.open(true, out),
+                Sniff::More => {}
+            }
+        }
+    }
+
+    /// Decides about the kept bytes without an answer.
+    fn open_unanswered(&mut self, out: Out<'_>) {
+        // The kept bytes may contain another request of this kind.
+        while let Gate::Shut(shut) = &self.gate {
+            let (request, tunnel) = (shut.request, shut.is_tunnel_unanswered());
+            self.open(tunnel, out);
+            if tunnel {
+                self.gate = Gate::Assumed(request);
+            }
+        }
+    }
+
+    /// Gives the kept bytes to the client's lane: as another protocol, or as HTTP.
+    fn open(&mut self, tunnel: bool, out: Out<'_>) {
+        let Gate::Shut(Shut { kept, ending, .. }) = core::mem::take(&mut self.gate) else { return };
+        if tunnel {
+            self.turn_opaque(Side::Client);
+        }
+        self.feed(Side::Client, &kept, out);
+        match (&mut self.gate, ending) {
+            (Gate::Shut(shut), ending) => shut.ending = ending,
+            (_, Some(ending)) => self.close_lane(Side::Client, ending, out),
+            (_, None) => {}
+        }
+        self.note_request_in_progress();
+    }
+
+    /// Marks a side as another protocol from here on.
+    fn turn_opaque(&mut self, side: Side) {
+        let lane = &mut self.lanes[side.index()];
+        if lane.rest() == Rest::Message {
+            lane.turn_opaque();
+            lane.handler_mut().clear();
+        }
+    }
+
+    /// Parses the client's side again: the server refused a `CONNECT` behind which more bytes came
+    /// than are kept.
     fn resume_client(&mut self, out: Out<'_>) {
+        self.gate = Gate::Open;
         let lane = &mut self.lanes[Side::Client.index()];
         if lane.rest() != Rest::Opaque {
             return;
         }
         let span = lane.claim_rest();
-        let reader = core::mem::take(lane.handler_mut());
+        let mut reader = core::mem::take(lane.handler_mut());
+        reader.seek();
+        reader.skip_reason = BEFORE_CONNECT_ANSWER;
         lane.resume(0, reader);
+        self.reader(Side::Server).pairing.requests_unread();
         if let Some(span) = span {
             self.emit_unread(Side::Client, span, "unparsed", (Outcome::Incomplete, Some(BEFORE_CONNECT_ANSWER)), out);
         }
     }
 
-    fn malformed(&mut self, side: Side, error: &FrameError<SyntaxError>, out: Out<'_>) {
-        self.settle(side, out);
-        let reason = match error {
-            FrameError::TooLong { .. } => self.reader(side).too_long(),
-            FrameError::Handler { error, .. } => *error,
-        };
-        match side {
-            // The server will answer it nevertheless.
-            Side::Client if !self.reader(side).message.announced => {
-                let method = self.reader(side).method_begun();
-                self.await_answer(method);
-            }
-            Side::Server if self.reader(side).message.head.is_none() => {
-                let reader = self.reader(side);
-                reader.message.answers = reader.pairing.answer(false).ordinal;
-            }
-            Side::Client | Side::Server => {}
-        }
-        let span = self.lanes[side.index()].claim_to(error.end());
-        self.emit(side, span, (Outcome::Malformed, Some(reason.as_str())), out);
-    }
-
-    /// Emits the bytes that were skipped before a message that was found behind a gap.
+    /// Emits the bytes that were skipped before a message that was sought and found.
     fn settle(&mut self, side: Side, out: Out<'_>) {
         let lane = &mut self.lanes[side.index()];
         let Some(begins) = lane.handler_mut().resumed.take() else {
             return;
         };
         let span = lane.claim_to(begins);
+        let reason = lane.handler().skip_reason;
         if span.length > 0 {
-            self.emit_unread(side, span, "unparsed", (Outcome::Incomplete, Some(AFTER_GAP)), out);
+            self.emit_unread(side, span, "unparsed", (Outcome::Incomplete, Some(reason)), out);
         }
     }
 
@@ -260,13 +455,17 @@ impl Http1 {
         let (kind, verdict) = match rest {
             Rest::Opaque => ("opaque", (Outcome::Ok, None)),
             Rest::Unparsed => ("unparsed", (Outcome::Incomplete, Some(AFTER_MALFORMED))),
-            Rest::Message if reader.is_seeking() => ("unparsed", (Outcome::Incomplete, Some(AFTER_GAP))),
+            Rest::Message if reader.is_seeking() => ("unparsed", (Outcome::Incomplete, Some(reader.skip_reason))),
             Rest::Message if !reader.is_in_message() => ("blank", (Outcome::Ok, None)),
             Rest::Message => {
-                if side == Side::Server && reader.message.head.is_none() {
-                    reader.message.answers = reader.pairing.peek().ordinal;
+                if side == Side::Server {
+                    reader.take_answered();
                 }
-                return self.emit(side, span, (Outcome::Incomplete, Some(why)), out);
+                let verdict = match reader.message.error {
+                    Some(error) => (Outcome::Malformed, Some(error.as_str())),
+                    None => (Outcome::Incomplete, Some(why)),
+                };
+                return self.emit(side, span, verdict, out);
             }
         };
         self.emit_unread(side, span, kind, verdict, out);
@@ -276,14 +475,20 @@ impl Http1 {
     fn emit(&mut self, side: Side, span: Span, (outcome, reason): (Outcome, Option<&str>), out: Out<'_>) {
         let reader = self.lanes[side.index()].handler();
         let message = &reader.message;
-        out(&Message {
+        let content = Message {
             outcome,
             code: message.code(),
             reason,
             answers: message.answers,
             summary: &Summary { reader, whole: matches!(outcome, Outcome::Ok | Outcome::Failed) },
             ..Message::new(NAME, side, message.kind(side), span)
-        });
+        };
+        if message.flags.is_empty() {
+            out(&content);
+        } else {
+            let list = FlagList::new(message.flags);
+            out(&Message { flags: Flags::from_list(list.as_str()), ..content });
+        }
         self.emitted[side.index()] += 1;
         self.reader(side).clear();
     }

@@ -20,6 +20,7 @@
 //!   its session.
 //! * [`OpaqueSession`]: a session that counts bytes and parses nothing.
 //! * [`Detector`]: a session that recognises its protocol by the first bytes (`auto`).
+//! * [`redact`] overwrites secrets in the bytes of a message.
 //! * [`Registry`]: every [`Protocol`] by its name, both those of this crate and those of a program.
 //!
 //! # Features
@@ -38,6 +39,7 @@ mod pair;
 mod protocol;
 pub mod redis;
 mod registry;
+mod secrets;
 mod sniff;
 mod spec;
 
@@ -49,5 +51,6 @@ pub use opaque::OpaqueSession;
 pub use pair::Pair;
 pub use protocol::Protocol;
 pub use registry::Registry;
+pub use secrets::redact;
 pub use sniff::Sniff;
 pub use spec::{Sides, SpecError};

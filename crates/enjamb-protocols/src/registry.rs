@@ -15,6 +15,9 @@ use crate::{http1, redis};
 /// The name that leaves the choice to the first bytes of a connection.
 const AUTO: &str = "auto";
 
+/// The framing specs that are one word.
+const FRAMINGS: [&str; 4] = ["lines", "varint", "netstring", "cobs"];
+
 /// The protocols that have a name.
 ///
 /// ```
@@ -95,6 +98,16 @@ impl Registry {
         Arc::new(auto.about("Whichever protocol the first bytes of a connection are"))
     }
 
+    /// Returns the name or alias that `text` resembles most, if it looks like a slip: at most a
+    /// third of its characters are wrong, missing, added or exchanged with their neighbours.
+    fn similar_name(&self, text: &str) -> Option<String> {
+        let aliases = self.iter().flat_map(|known| known.aliases().iter().map(String::as_str));
+        let names = self.iter().map(|known| known.name()).chain(aliases).chain([AUTO]).chain(FRAMINGS);
+        let lower = text.to_lowercase();
+        let (slips, name) = names.map(|name| (strsim::damerau_levenshtein(&lower, name), name)).min()?;
+        (slips <= text.chars().count().max(3) / 3).then(|| name.to_owned())
+    }
+
     /// Returns the protocol that the user named: by a name or alias, `auto`, or a framing spec.
     ///
     /// # Errors
@@ -108,7 +121,8 @@ impl Registry {
         }
         let sides = Framing::parse_sides(name_or_spec).map_err(|error| {
             let names = self.iter().map(|known| known.name()).chain([AUTO]);
-            error.with_names(names.collect::<Vec<_>>().join(", "))
+            let names = names.collect::<Vec<_>>().join(", ");
+            error.with_similar(self.similar_name(name_or_spec)).with_names(names)
         })?;
         let name = name_or_spec.to_owned();
         Ok(Arc::new(Protocol::builtin(name_or_spec, move || Box::new(sides.session(&name)))))

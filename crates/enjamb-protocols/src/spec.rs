@@ -251,17 +251,24 @@ pub struct SpecError {
     at: usize,
     what: String,
     names: Option<String>,
+    /// The known name that the text resembles.
+    similar: Option<String>,
 }
 
 impl SpecError {
     fn new(text: &str, at: usize, what: &str) -> Self {
-        Self { text: text.to_owned(), at, what: what.to_owned(), names: None }
+        Self { text: text.to_owned(), at, what: what.to_owned(), names: None, similar: None }
     }
 
     /// Adds the names that are allowed in place of a spec.
     pub(crate) fn with_names(mut self, names: String) -> Self {
         self.names = Some(names);
         self
+    }
+
+    /// Adds the known name that the text resembles, if there is one.
+    pub(crate) fn with_similar(self, similar: Option<String>) -> Self {
+        Self { similar, ..self }
     }
 
     /// Returns the byte of the text at which the error is.
@@ -273,6 +280,10 @@ impl SpecError {
 
 impl fmt::Display for SpecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(similar) = &self.similar {
+            write!(f, "there is no protocol {:?}: did you mean {similar}?", self.text)?;
+            return self.names.iter().try_for_each(|names| write!(f, "\nThe protocols are {names}, and framing specs"));
+        }
         let column = self.text[..self.at].chars().count();
         writeln!(f, "{}", self.what)?;
         writeln!(f, "  {}", self.text)?;

@@ -2,7 +2,7 @@
 //!
 //! [`ReassemblyArguments`] are the limits of reassembly. [`size`], [`size_within`], [`duration`]
 //! and [`duration_within`] are parsers for clap, so that every flag uses the syntax of
-//! [`enjamb::units`].
+//! [`enjamb::units`]. [`address`] and [`server_address`] are parsers of `HOST:PORT`.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -121,6 +121,41 @@ pub fn duration_within(text: &str, limits: &RangeInclusive<Duration>) -> Result<
     Err(format!("expected a duration from {} to {}", format_duration(*limits.start()), format_duration(*limits.end())))
 }
 
+/// Parses the address of a server: `HOST:PORT`, with an IPv6 address in brackets.
+///
+/// # Errors
+/// The reason, as a phrase for people.
+pub fn address(text: &str) -> Result<String, String> {
+    let (host, port) = text.rsplit_once(':').ok_or("expected HOST:PORT, such as 127.0.0.1:6379")?;
+    let unbracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    match unbracketed.unwrap_or(host) {
+        "" => return Err("the host is missing: expected HOST:PORT, such as 127.0.0.1:6379".to_owned()),
+        inside if unbracketed.is_some() && inside.parse::<std::net::Ipv6Addr>().is_err() => {
+            return Err("an IPv6 address is expected in the brackets, as in [::1]:6379".to_owned());
+        }
+        host if unbracketed.is_none() && host.contains(':') => {
+            return Err("an IPv6 address is written in brackets, as in [::1]:6379".to_owned());
+        }
+        _ => {}
+    }
+    match port.parse::<u16>() {
+        Ok(_) if port.bytes().all(|byte| byte.is_ascii_digit()) => Ok(text.to_owned()),
+        _ => Err("the port is a number from 0 to 65535".to_owned()),
+    }
+}
+
+/// Parses the address of a server to connect to: [`address`] with a port that is not 0.
+///
+/// # Errors
+/// The reason, as a phrase for people.
+pub fn server_address(text: &str) -> Result<String, String> {
+    let address = address(text)?;
+    match address.rsplit_once(':') {
+        Some((_, port)) if port.bytes().all(|byte| byte == b'0') => Err("nothing listens on port 0".to_owned()),
+        _ => Ok(address),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::{Args as _, FromArgMatches as _};
@@ -143,6 +178,19 @@ mod tests {
         let options = options(&["--max-held", "3K", "--max-held-per-stream", "2M", "--patience-time", "250ms"]);
         assert_eq!((options.held_in_all, options.held_per_stream), (3 << 10, 2 << 20));
         assert_eq!(options.patience_time, Duration::from_millis(250));
+    }
+
+    #[test]
+    fn an_address_has_a_host_and_a_port() {
+        for text in ["127.0.0.1:1", "localhost:65535", "[::1]:80", "a.b-c_d:007"] {
+            assert_eq!(server_address(text), Ok(text.to_owned()));
+        }
+        for text in
+            ["", "x", ":1", "x:", "x:65536", "x:-1", "x:+1", "x:http", "::1", "::1:80", "[::1]", "[]:1", "[x]:1"]
+        {
+            assert!(address(text).is_err(), "{text}");
+        }
+        assert!(address("x:0").is_ok() && server_address("x:0").is_err());
     }
 
     #[test]

@@ -10,7 +10,7 @@ pub enum Exit {
     /// 1: the command worked, and found a difference, a malformed message under `--strict`, or a
     /// session that failed.
     FoundWanting,
-    /// 2: the command line is wrong. Nothing was done.
+    /// 2: the command line is wrong, or names an output that must not be replaced. Nothing was done.
     WrongUsage,
     /// 3: something could not be read, written or connected to.
     Unavailable,
@@ -22,8 +22,9 @@ impl Exit {
 Exit codes:
   0  done
   1  done, and found a difference, a malformed message under --strict, or a session that failed
-  2  wrong usage
-  3  something could not be read, written or connected to";
+  2  wrong usage: nothing was done, and no file was changed
+  3  something could not be read, written or connected to. Without --strict, --recut, --against or
+     --serve, only if nothing at all could be read";
 
     /// Returns the number.
     #[must_use]

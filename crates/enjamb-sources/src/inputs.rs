@@ -21,6 +21,8 @@ pub struct Inputs {
     pub unreadable: Vec<UnreadableInput>,
     /// The number of files in directories that are neither captures nor transcripts.
     pub passed_over: u64,
+    /// The number of captures and transcripts in directories.
+    pub in_directories: u64,
 }
 
 /// A path or a pattern that selects nothing to read, and the reason.
@@ -72,16 +74,29 @@ impl Inputs {
         paths.iter().all(|path| path.as_os_str() != Input::STANDARD_INPUT)
     }
 
+    /// Moves the files that cannot be opened, or that are neither captures nor transcripts, to
+    /// [`unreadable`](Self::unreadable). Pipes and standard input are not touched.
+    pub fn check(&mut self) {
+        for input in std::mem::take(&mut self.captures) {
+            match unreadable_because(&input) {
+                Some(reason) => self.unreadable.push(UnreadableInput::new(&input, reason)),
+                None => self.captures.push(input),
+            }
+        }
+    }
+
     /// Returns a sentence about the files that were passed over, if there are any.
     #[must_use]
     pub fn passed_over(&self) -> Option<String> {
-        match self.passed_over {
-            0 => None,
-            1 => Some("1 file in directories is neither a capture nor a transcript, and was passed over".to_owned()),
-            count => {
-                Some(format!("{count} files in directories are neither captures nor transcripts, and were passed over"))
-            }
-        }
+        let files = |count: u64| format!("{count} file{}", if count == 1 { "" } else { "s" });
+        let (read, others) = (files(self.in_directories), self.passed_over);
+        let are = match others {
+            0 => return None,
+            1 => "1 other is neither a capture nor a transcript, and is",
+            _ => "others are neither captures nor transcripts, and are",
+        };
+        let others = if others == 1 { String::new() } else { format!("{others} ") };
+        Some(format!("reading {read} in directories; {others}{are} passed over"))
     }
 
     /// Adds a directory that the user named. It is an error if it contains nothing to read.
@@ -146,9 +161,34 @@ impl Inputs {
                 {
                     self.passed_over += 1;
                 }
-                _ => self.captures.push(Input::File(path)),
+                _ => {
+                    self.in_directories += 1;
+                    self.captures.push(Input::File(path));
+                }
             }
         }
+    }
+}
+
+/// Returns the reason why a file gives no events, as far as its first bytes tell.
+fn unreadable_because(input: &Input) -> Option<String> {
+    let Input::File(path) = input else { return None };
+    match path.metadata() {
+        Err(error) => return Some(error.to_string()),
+        // Opening a pipe would take its first bytes.
+        Ok(metadata) if !metadata.is_file() => return None,
+        Ok(_) => {}
+    }
+    if let Err(error) = std::fs::File::open(path) {
+        return Some(error.to_string());
+    }
+    match Capture::open(path) {
+        Err(error)
+            if matches!(error.kind, CaptureErrorKind::NotACapture(_)) && !transcript_file::is_transcript(path) =>
+        {
+            Some(error.to_string())
+        }
+        _ => None,
     }
 }
 

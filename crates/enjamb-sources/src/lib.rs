@@ -1,4 +1,4 @@
-//! The inputs of all tools that work on recorded traffic.
+//! The inputs of all tools that work on recorded traffic, and the way they treat files.
 //!
 //! Such a tool has several kinds of input: packet captures, transcripts in their text form,
 //! directories and patterns of both, and standard input. This crate turns all of them into one
@@ -14,6 +14,8 @@
 //! * [`read_conversations`] keeps whole [`Conversation`]s, for tools that need each more than once.
 //! * [`Progress`] draws a progress bar, and [`Notices`] writes to standard error under the
 //!   program's name.
+//! * [`OutputFile`] is a file that a tool writes: no input, and nothing that enjamb did not write, is
+//!   replaced. [`print`] writes to standard output.
 //! * [`live`] has sources that are still being captured.
 //! * [`Exit`] has the exit codes of all tools.
 //! * `arguments`, behind the feature `clap`, contains the command line arguments for the limits,
@@ -32,9 +34,11 @@ mod inputs;
 pub mod live;
 mod notices;
 mod numbering;
+mod output_file;
 mod progress;
 mod protocol_choice;
 mod reader;
+mod standard_output;
 mod stop;
 mod totals;
 mod transcript_file;
@@ -46,11 +50,13 @@ pub use exit::Exit;
 pub use input::Input;
 pub use inputs::{Inputs, UnreadableInput};
 pub use notices::Notices;
+pub use output_file::{OutputError, OutputFile, OutputKind, REPORT_MARK, check_standard_output};
 pub use progress::Progress;
 pub use protocol_choice::ProtocolChoice;
 pub use reader::{SourceReader, SourceReport};
+pub use standard_output::print;
 pub use stop::Stop;
-pub use totals::CaptureTotals;
+pub use totals::{CaptureNote, CaptureTotals};
 pub use transcript_file::{LARGEST_TRANSCRIPT, NO_ADDRESS, TranscriptFile};
 
 /// The example of the README, run as a test.

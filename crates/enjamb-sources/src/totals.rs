@@ -1,8 +1,9 @@
 //! The counts of several captures together.
 
 use std::collections::BTreeSet;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
+use enjamb::units::format_count;
 use enjamb_capture::{Ignored, Incident, IncidentKind, Report, Summary};
 use serde_json::{Map, Value};
 
@@ -44,7 +45,6 @@ const FIELDS: [Field; 23] = [
     ("cut_packets", "packets cut off by the snap length", |s| s.cut_packets),
     ("dropped_packets", "packets lost by the capturing system", |s| s.dropped_packets),
     ("fragments_given_up", "fragmented datagrams given up", |s| s.fragments_given_up),
-    ("bad_checksums", "segments with a wrong checksum, taken all the same", |s| s.bad_checksums),
     ("connections_given_up", "connections given up to make room", |s| s.connections_given_up),
     ("out_of_order", "segments out of order", |s| s.out_of_order),
     ("retransmitted", "bytes retransmitted", |s| s.retransmitted),
@@ -63,7 +63,44 @@ const FIELDS: [Field; 23] = [
     ("waits_timed_out", "waits for missing bytes that timed out", |s| s.waits_timed_out),
     ("late_segments", "segments with payload for connections that were over", |s| s.late_segments),
     ("stray_bytes", "bytes outside of the stream", |s| s.stray_bytes),
+    ("bad_checksums", "segments with a wrong checksum, as usual for packets that the capturing machine sent", |s| {
+        s.bad_checksums
+    }),
 ];
+
+/// The counts of data that is missing or was given up. The others are notes: nothing is lost there.
+const LOSSES: [&str; 12] = [
+    "cut_packets",
+    "dropped_packets",
+    "fragments_given_up",
+    "connections_given_up",
+    "late_bytes",
+    "conflicts",
+    "gaps",
+    "gap_bytes",
+    "gaps_for_memory",
+    "order_given_up",
+    "waits_timed_out",
+    "late_segments",
+];
+
+/// The losses that are named in one line.
+const NAMED_IN_BRIEF: [&str; 6] =
+    ["cut_packets", "dropped_packets", "fragments_given_up", "connections_given_up", "gaps", "gap_bytes"];
+
+/// A count of the captures, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CaptureNote {
+    /// The name in the summary record.
+    pub name: &'static str,
+    /// The count, which is not 0.
+    pub count: u64,
+    /// The words that follow the count.
+    pub words: String,
+    /// Whether data is missing or was given up.
+    pub is_loss: bool,
+}
 
 impl CaptureTotals {
     /// Adds packets that a capturing program reports as dropped.
@@ -96,11 +133,51 @@ impl CaptureTotals {
         self.counts[0] == 0 && self.transcripts == 0 && self.unreadable + self.damaged > 0
     }
 
-    /// Returns the counts of missing data in the captures: the name in the summary record, the
-    /// count, and the words for people.
-    pub fn notes(&self) -> impl Iterator<Item = (&'static str, u64, String)> {
+    /// Returns whether every input was read to its end, without damage.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.unreadable + self.damaged == 0
+    }
+
+    /// Returns the counts that are not 0, except those of packets and segments.
+    pub fn notes(&self) -> impl Iterator<Item = CaptureNote> {
         let counts = FIELDS.iter().zip(self.counts).skip(2).filter(|(_, count)| *count > 0);
-        counts.map(|((name, words, _), count)| (*name, count, worded(words, count)))
+        counts.map(|((name, words, _), count)| CaptureNote {
+            name,
+            count,
+            words: worded(words, count),
+            is_loss: LOSSES.contains(name),
+        })
+    }
+
+    /// Returns the totals in one line, without a line feed: the captures, and the data that is
+    /// missing in them.
+    #[must_use]
+    pub fn in_brief(&self) -> String {
+        let mut parts = vec![self.inputs()];
+        let named = |note: &CaptureNote| NAMED_IN_BRIEF.contains(&note.name);
+        parts.extend(self.notes().filter(named).map(|note| format!("{} {}", format_count(note.count), note.words)));
+        parts.extend(self.unknown_links.iter().map(|link| format!("link type {link} is not read")));
+        parts.join(", ")
+    }
+
+    /// Returns the number of captures and transcripts, packets and segments.
+    fn inputs(&self) -> String {
+        let counted = |count: u64, noun: &str| format!("{} {}", format_count(count), worded(noun, count));
+        if self.transcripts > 0 && self.captures == 0 {
+            return counted(self.transcripts, "transcripts");
+        }
+        let mut text = counted(self.captures, "captures");
+        if self.damaged > 0 {
+            let _ = write!(text, " ({} damaged)", format_count(self.damaged));
+        }
+        if self.transcripts > 0 {
+            let _ = write!(text, " and {}", counted(self.transcripts, "transcripts"));
+        }
+        for ((_, words, _), count) in FIELDS.iter().zip(self.counts).take(2) {
+            let _ = write!(text, ", {}", counted(count, words));
+        }
+        text
     }
 
     /// Returns the counts as the field `capture` of a summary record.
@@ -152,26 +229,16 @@ fn worded(words: &str, count: u64) -> String {
 
 impl fmt::Display for CaptureTotals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let s = |count| if count == 1 { "" } else { "s" };
-        if self.transcripts > 0 && self.captures == 0 {
-            return writeln!(f, "{} transcript{}", self.transcripts, s(self.transcripts));
-        }
-        write!(f, "{} capture{}", self.captures, s(self.captures))?;
-        if self.damaged > 0 {
-            write!(f, " ({} damaged)", self.damaged)?;
-        }
-        for ((_, words, _), count) in FIELDS.iter().zip(self.counts).take(2) {
-            write!(f, ", {count} {}", worded(words, count))?;
-        }
-        writeln!(f)?;
-        if self.transcripts > 0 {
-            writeln!(f, "  and {} transcript{}", self.transcripts, s(self.transcripts))?;
+        writeln!(f, "{}", self.inputs())?;
+        if self.captures == 0 {
+            return Ok(());
         }
         for ((name, words, _), count) in FIELDS.iter().zip(self.counts).skip(2).filter(|(_, count)| *count > 0) {
-            write!(f, "  {count} {}", worded(words, count))?;
+            write!(f, "  {} {}", format_count(count), worded(words, count))?;
             if *name == "ignored" {
                 let reasons = Ignored::ALL.iter().zip(self.ignored).filter(|(_, count)| *count > 0);
-                let reasons: Vec<_> = reasons.map(|(reason, count)| format!("{count} {}", reason.as_str())).collect();
+                let reasons: Vec<_> =
+                    reasons.map(|(reason, count)| format!("{} {}", format_count(count), reason.as_str())).collect();
                 write!(f, ": {}", reasons.join(", "))?;
             }
             writeln!(f)?;
@@ -208,6 +275,9 @@ mod tests {
             let one = worded(words, 1);
             assert_eq!(one.len(), words.len() - 1, "there is no plural in {words:?}");
             assert!(!one.contains(" are "), "{one}");
+        }
+        for name in LOSSES.iter().chain(&NAMED_IN_BRIEF) {
+            assert!(FIELDS.iter().any(|(known, ..)| known == name), "{name} is no count");
         }
     }
 }

@@ -9,8 +9,9 @@ use crate::side::Side;
 /// An HTTP response depends on whether its request was a `HEAD`; a Redis client that subscribes
 /// changes what its server may send.
 ///
-/// A session does not fail. A malformed message is a message with that outcome. The bytes behind it
-/// are one message of kind `unparsed`, emitted when the stream ends. Bytes behind an agreement to
+/// A session does not fail. A malformed message is a message with that outcome. If its end is known,
+/// the next message follows; otherwise the bytes up to the next sure beginning of a message are one
+/// message of kind `unparsed`. Bytes behind an agreement to
 /// change the protocol (an HTTP `CONNECT`) are one message of kind `opaque`.
 ///
 /// The messages of each side tile its stream; see [`Message`].
@@ -31,6 +32,7 @@ pub trait Session: Send {
     fn gap(&mut self, side: Side, missing: u64, out: &mut dyn FnMut(&Message<'_>));
 
     /// Ends the stream of one side, which receives no more bytes. The other side may continue.
+    /// Messages of the closed side may still be emitted while the other side decides what they are.
     fn close(&mut self, side: Side, ending: Ending, out: &mut dyn FnMut(&Message<'_>));
 
     /// Passes a pause: neither side sent anything for at least [`PAUSE_MIN`], and something is about

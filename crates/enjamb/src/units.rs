@@ -205,6 +205,26 @@ impl fmt::Display for DurationError {
 
 impl core::error::Error for DurationError {}
 
+/// Returns a count for people: a comma between thousands.
+///
+/// ```
+/// use enjamb::units::format_count;
+///
+/// assert_eq!([format_count(999), format_count(1_234_567)], ["999", "1,234,567"]);
+/// ```
+#[must_use]
+pub fn format_count(count: u64) -> String {
+    let digits = format!("{count}");
+    let mut text = String::with_capacity(digits.len() * 4 / 3 + 1);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
-use enjamb_sources::Inputs;
 use enjamb_sources::arguments::{duration_within, size_within};
+use enjamb_sources::{Exit, Inputs};
 
 /// The largest `--max-size`, in bytes.
 const PIECE_BYTES_MAX: usize = 1 << 20;
@@ -31,13 +31,21 @@ impl Arguments {
     }
 }
 
+/// Returns the end of a help text: examples, and the exit codes.
+fn help(examples: &str) -> String {
+    format!("Examples:\n{examples}\n\n{}", Exit::HELP)
+}
+
 #[derive(Subcommand, Clone, Debug)]
 pub(crate) enum Command {
     /// Take small conversations out of captures, one of each kind, and write them as transcripts.
+    #[command(after_help = help("  enjamb corpus extract --out seeds capture.pcap"))]
     Extract(ExtractArguments),
     /// List transcripts: size, number and kinds of messages.
+    #[command(after_help = help("  enjamb corpus show seeds"))]
     Show(ShowArguments),
     /// Write the Rust test of a transcript: the split law, and the messages as they are today.
+    #[command(after_help = help("  enjamb corpus to-test seeds/redis-1a2b.txt > tests/regressions.rs"))]
     ToTest(ToTestArguments),
 }
 
@@ -73,6 +81,11 @@ pub(crate) struct ExtractArguments {
     /// in smaller ones is not written.
     #[arg(long)]
     pub(crate) all: bool,
+
+    /// Keep secrets: the arguments of AUTH in Redis, and the header fields Authorization,
+    /// Proxy-Authorization, Cookie and Set-Cookie in HTTP. Without it, `*` replaces each byte.
+    #[arg(long)]
+    pub(crate) secrets: bool,
 
     /// The time that a session may take for a part of a conversation before it counts as hung: 20,
     /// 20s, 500ms. A bare number is seconds.

@@ -16,6 +16,7 @@ use enjamb_protocols::Registry;
 use enjamb_sources::{ProtocolChoice, connection_title};
 
 use crate::pieces::{LeftOut, Piece, PieceCutter, Pieces};
+use crate::redaction::redact_transcript;
 
 /// The size of a part of a conversation that is collected before it is fed: bytes of payload, and
 /// entries.
@@ -35,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) max: usize,
     /// The time that a session may take for a part of a conversation.
     pub(crate) patience: Duration,
+    /// Whether secrets are kept.
+    pub(crate) secrets: bool,
 }
 
 /// A tap that cuts conversations into pieces, and gives them to `found`.
@@ -109,7 +112,7 @@ impl<F: FnMut(Piece)> ConversationTap<F> {
         let settings = self.settings.clone();
         let connection = *connection;
         let work = move || -> (PieceCutter, Pieces) {
-            let Settings { registry, protocols, max, .. } = settings;
+            let Settings { registry, protocols, max, secrets, .. } = settings;
             let mut cutter = cutter.unwrap_or_else(|| {
                 PieceCutter::new(protocols.session(&connection), protocols.name(connection.number), max)
             });
@@ -117,7 +120,14 @@ impl<F: FnMut(Piece)> ConversationTap<F> {
             if ends {
                 cutter.end(&registry);
             }
-            let pieces = cutter.take();
+            let mut pieces = cutter.take();
+            for piece in pieces.pieces.iter_mut().filter(|_| !secrets) {
+                let name = piece.transcript.protocol.as_deref().unwrap_or_default();
+                if let Ok(protocol) = registry.resolve(name) {
+                    let port = protocol.ports().first().copied();
+                    redact_transcript(&mut piece.transcript, protocol.session(port).as_mut());
+                }
+            }
             (cutter, pieces)
         };
         let title = connection_title(&self.source, &connection);

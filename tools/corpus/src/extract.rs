@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use enjamb_protocols::Registry;
-use enjamb_sources::{Exit, Inputs, Notices, Progress, ProtocolChoice, SourceReader};
+use enjamb_sources::{Exit, Inputs, Notices, Progress, ProtocolChoice, SourceReader, check_standard_output, print};
 
 use crate::arguments::ExtractArguments;
 use crate::candidates::Candidates;
@@ -23,6 +23,11 @@ pub(crate) fn run(arguments: &ExtractArguments, registry: &Registry, notices: &N
             return Ok(Exit::WrongUsage);
         }
     };
+    let inputs = Inputs::find(&arguments.captures);
+    if let Err(error) = check_standard_output(&inputs) {
+        notices.notice(error);
+        return Ok(Exit::WrongUsage);
+    }
     let folder = &arguments.out;
     std::fs::create_dir_all(folder).with_context(|| format!("--out: {} cannot be created", folder.display()))?;
     let mut candidates = Candidates::default();
@@ -31,12 +36,13 @@ pub(crate) fn run(arguments: &ExtractArguments, registry: &Registry, notices: &N
         protocols: Arc::clone(&protocols),
         max: arguments.max_size,
         patience: arguments.hung_after,
+        secrets: arguments.secrets,
     };
     let mut tap = ConversationTap::new(settings, |piece| candidates.add(piece));
-    let inputs = Inputs::find(&arguments.captures);
-    let progress = Progress::hidden(notices);
+    let progress = Progress::new(notices, &inputs.captures, false);
     let reader = SourceReader::new(&inputs, &protocols, &progress);
     let totals = reader.read(&mut tap, |tap, input, _| tap.source = input.to_string().into()).totals;
+    progress.finish();
     let ConversationTap { conversations, left_out, kinds: mut missing, lost, not_tried, .. } = tap;
     if totals.nothing_read() {
         return Ok(Exit::Unavailable);
@@ -66,13 +72,9 @@ pub(crate) fn run(arguments: &ExtractArguments, registry: &Registry, notices: &N
         not_tried,
     };
     let exit = if report.lost.is_empty() { Exit::Done } else { Exit::FoundWanting };
-    let mut out = io::stdout().lock();
-    match write!(out, "{totals}{}", report.to_text(arguments, notices.program())) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write to standard output")
-        }
-        _ => Ok(exit),
-    }
+    let text = report.to_text(arguments, notices.program());
+    print(format!("{totals}{text}")).context("cannot write to standard output")?;
+    Ok(exit)
 }
 
 /// Writes a new file. Returns `false`, and changes nothing, if a file with this name exists.

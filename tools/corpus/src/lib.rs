@@ -14,6 +14,7 @@ mod extract;
 mod extract_report;
 mod parse;
 mod pieces;
+mod redaction;
 mod show;
 mod signature;
 mod to_test;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, Write as _};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -11,7 +10,7 @@ use enjamb::Outcome;
 use enjamb::transcript::Content;
 use enjamb_isolate::{Failure, supervise};
 use enjamb_protocols::Registry;
-use enjamb_sources::{Exit, Input, Inputs, Notices, TranscriptFile};
+use enjamb_sources::{Exit, Input, Inputs, Notices, TranscriptFile, print};
 
 use crate::arguments::ShowArguments;
 use crate::parse::parse;
@@ -53,12 +52,7 @@ pub(crate) fn run(arguments: &ShowArguments, registry: &Registry, notices: &Noti
         let program = notices.program();
         notices.notice(format_args!("there are no transcripts to show: `{program} corpus extract` makes some"));
     }
-    match io::stdout().lock().write_all(table(&rows).as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            return Err(error).context("cannot write to standard output");
-        }
-        _ => {}
-    }
+    print(table(&rows)).context("cannot write to standard output")?;
     Ok(match (failed, rows.is_empty()) {
         (0, true) => Exit::Unavailable,
         (0, false) => Exit::Done,

@@ -7,7 +7,6 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +16,7 @@ use enjamb::Transcript;
 use enjamb_isolate::{Failure, supervise};
 use enjamb_law::{Cutting, Sessions, split};
 use enjamb_protocols::{Protocol, Registry};
-use enjamb_sources::{Exit, Notices, TranscriptFile};
+use enjamb_sources::{Exit, Notices, TranscriptFile, print};
 
 use crate::arguments::ToTestArguments;
 use crate::parse::parse;
@@ -47,17 +46,12 @@ pub(crate) fn run(arguments: &ToTestArguments, registry: &Registry, notices: &No
             }
         }
     }
-    let mut out = io::stdout().lock();
     let head = match arguments.session {
         Some(_) => "// Needs in [dev-dependencies]: enjamb, enjamb-law.\n",
         None => "// Needs in [dev-dependencies]: enjamb, enjamb-law, enjamb-protocols.\n",
     };
-    match write!(out, "{head}\n{}", tests.join("\n")) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write to standard output")
-        }
-        _ => Ok(Exit::Done),
-    }
+    print(format!("{head}\n{}", tests.join("\n"))).context("cannot write to standard output")?;
+    Ok(Exit::Done)
 }
 
 /// The reason why there is no test for a transcript.

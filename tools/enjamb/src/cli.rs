@@ -8,7 +8,7 @@ use enjamb_sources::Exit;
 
 /// Test, replay and watch framed traffic, however the bytes were cut.
 #[derive(Parser, Debug)]
-#[command(arg_required_else_help = true, after_help = Exit::HELP)]
+#[command(arg_required_else_help = true, propagate_version = true, after_help = help(EXAMPLES))]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -17,27 +17,48 @@ pub(crate) struct Cli {
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
     /// Feed captures to protocol sessions: messages, errors and statistics.
+    #[command(after_help = help(enjamb_replay::EXAMPLES))]
     Replay(Box<enjamb_replay::Arguments>),
     /// Show the traffic of a network interface as it comes.
     Watch(Box<enjamb_replay::WatchArguments>),
     /// Stand between a client and a server: relay, log framed messages, record.
+    #[command(after_help = help(enjamb_proxy::EXAMPLES))]
     Proxy(enjamb_proxy::Arguments),
     /// Turn captures into small conversations to test with, and those into tests.
     Corpus(enjamb_corpus::Arguments),
     /// List the protocols that are known by name.
+    #[command(after_help = Exit::HELP)]
     Protocols,
     /// Write a completion script for a shell to standard output.
+    #[command(after_help = help("  enjamb completions bash > enjamb.bash"))]
     Completions {
         /// The shell.
         shell: Shell,
     },
     /// Write the manual page to standard output, or the pages of all commands to a directory.
+    #[command(after_help = help("  enjamb man | man -l -\n  enjamb man --out man1"))]
     Man {
-        /// The directory for the pages. It is created if it does not exist; pages in it are
-        /// replaced.
+        /// The directory for the pages. It is created if it does not exist. Pages that enjamb wrote
+        /// are replaced; other files are not.
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
+
+        /// Let --out replace any file.
+        #[arg(long, requires = "out")]
+        force: bool,
     },
+}
+
+/// The commands that a new user tries first.
+const EXAMPLES: &str = "\
+  enjamb replay capture.pcap                  all messages of a capture, one per line
+  enjamb replay --summary capture.pcap        the statistics
+  enjamb proxy --listen 127.0.0.1:7000 --upstream 127.0.0.1:6379
+                                              log the messages between a client and a server";
+
+/// Returns the end of a help text: examples, and the exit codes.
+fn help(examples: &str) -> String {
+    format!("Examples:\n{examples}\n\n{}", Exit::HELP)
 }
 
 /// Returns the command line of a program with this name and version.

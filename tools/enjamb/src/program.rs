@@ -95,7 +95,10 @@ impl Program {
             }
             Command::Protocols => protocols::list(registry),
             Command::Completions { shell } => manual::completions(shell, cli::command(name, version)),
-            Command::Man { out } => manual::man(out.as_deref(), cli::command(name, version)),
+            Command::Man { out, force } => match out {
+                Some(folder) => manual::pages(&folder, force, cli::command(name, version), name),
+                None => manual::page(cli::command(name, version)),
+            },
         };
         self.report(outcome)
     }
@@ -120,7 +123,7 @@ impl Program {
     }
 
     /// Turns an outcome into an exit code. An error is written to standard error.
-    fn report(&self, outcome: anyhow::Result<impl Into<ExitCode>>) -> ExitCode {
+    fn report(&self, outcome: anyhow::Result<Exit>) -> ExitCode {
         match outcome {
             Ok(exit) => exit.into(),
             Err(error) => {

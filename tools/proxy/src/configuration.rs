@@ -33,6 +33,9 @@ pub struct Configuration {
     pub format: Format,
     /// The capture file in which the traffic is recorded. None by default.
     pub record: Option<PathBuf>,
+    /// Whether the log and the recording may replace any file. By default they replace only files
+    /// that enjamb wrote.
+    pub force: bool,
     /// The time that one call of a handler may take before its connection is no longer parsed.
     /// `None`: no limit. 5 seconds by default. It concerns only protocols that are not built in.
     pub handler_timeout: Option<Duration>,
@@ -54,6 +57,7 @@ impl Configuration {
             log: LogTarget::Stdout,
             format: Format::Text { colour: false },
             record: None,
+            force: false,
             handler_timeout: Some(HANDLER_TIMEOUT),
             options: Options::default(),
         }
@@ -68,6 +72,7 @@ pub enum LogTarget {
     Nowhere,
     /// Standard output.
     Stdout,
-    /// This file, which is replaced.
+    /// This file. A log that enjamb wrote is replaced; another file is only with
+    /// [`Configuration::force`].
     File(PathBuf),
 }

@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use enjamb::{Connection, Time};
-use enjamb_monitor::{Format, Output, Record, Statistics, trace};
+use enjamb_monitor::{Day, Format, Output, Record, Statistics, trace};
 
 use crate::log::LogQueue;
 
@@ -70,11 +70,11 @@ impl Journal {
     fn with_lines<T>(&self, act: impl FnOnce(&mut Lines) -> T) -> T {
         let format = self.log.as_ref().map(|_| self.format);
         // Taken, not borrowed: a subscriber of `tracing` may call this function again.
-        let mut lines = Lines { text: LINES.take(), count: 0, format, is_traced: is_traced() };
+        let mut lines = Lines { text: LINES.take(), count: 0, days: None, format, is_traced: is_traced() };
         let result = act(&mut lines);
-        let Lines { mut text, count, .. } = lines;
-        if let (Some(log), 1..) = (&self.log, count) {
-            log.append(&text, count);
+        let Lines { mut text, count, days, .. } = lines;
+        if let (Some(log), Some(days)) = (&self.log, days) {
+            log.append(&text, count, days);
         }
         text.clear();
         text.shrink_to(LINES_RESERVED);
@@ -97,6 +97,8 @@ fn lock(shard: &Mutex<Statistics>) -> MutexGuard<'_, Statistics> {
 struct Lines {
     text: String,
     count: u64,
+    /// The days of the first and of the last line.
+    days: Option<(Day, Day)>,
     /// The format of the log. `None`: there is no log.
     format: Option<Format>,
     is_traced: bool,
@@ -105,6 +107,12 @@ struct Lines {
 impl Output for Lines {
     fn record(&mut self, record: &Record<'_>) {
         if let Some(format) = self.format {
+            let day = Day::of(record.time());
+            let (first, last) = self.days.unwrap_or((day, day));
+            if last != day {
+                format.write_day(day, &mut self.text);
+            }
+            self.days = Some((first, day));
             format.write(record, &mut self.text);
             self.count += 1;
         }

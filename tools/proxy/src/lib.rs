@@ -40,7 +40,7 @@ mod taps;
 mod worker;
 mod workers;
 
-pub use arguments::{Arguments, HandlerTimeout, OutputFormat};
+pub use arguments::{Arguments, EXAMPLES, HandlerTimeout, OutputFormat};
 pub use configuration::{Configuration, LogTarget};
 pub use handler_report::HandlerReport;
 pub use proxy::{Proxy, Report, Shutdown, StartError, Status};

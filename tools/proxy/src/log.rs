@@ -7,7 +7,7 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use enjamb_monitor::{Format, Record};
+use enjamb_monitor::{Day, Format, Record};
 
 use crate::clock::now;
 use crate::notices::Notices;
@@ -74,8 +74,9 @@ pub(crate) struct LogQueue {
 }
 
 impl LogQueue {
-    /// Appends `count` lines, or drops all of them.
-    pub(crate) fn append(&self, lines: &str, count: u64) {
+    /// Appends `count` lines, or drops all of them. `days` has the days of the first and of the last
+    /// line; between them, the lines name the days themselves.
+    pub(crate) fn append(&self, lines: &str, count: u64, (first, last): (Day, Day)) {
         let mut state = self.shared.lock();
         let was_empty = state.waiting.is_empty();
         if state.lines + count > LINES_WAITING_MAX || state.waiting.len() + lines.len() > BYTES_WAITING_MAX {
@@ -84,6 +85,10 @@ impl LogQueue {
             return;
         }
         state.fill_hole(self.format);
+        if state.day != Some(first) {
+            self.format.write_day(first, &mut state.waiting);
+        }
+        state.day = Some(last);
         state.waiting.push_str(lines);
         state.lines += count;
         drop(state);
@@ -102,6 +107,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     waiting: String,
+    /// The day of the last line.
+    day: Option<Day>,
     /// The number of lines that wait.
     lines: u64,
     is_writing: bool,
@@ -120,8 +127,12 @@ impl State {
     fn fill_hole(&mut self, format: Format) {
         let hole = std::mem::take(&mut self.hole);
         if hole > 0 {
+            let time = now();
+            if self.day.replace(Day::of(time)) != Some(Day::of(time)) {
+                format.write_day(Day::of(time), &mut self.waiting);
+            }
             let reason = &format!("{hole} records are missing here: the log was not written as fast as they came");
-            format.write(&Record::Error { connection: None, time: now(), reason }, &mut self.waiting);
+            format.write(&Record::Error { connection: None, time, reason }, &mut self.waiting);
             self.lines += 1;
         }
     }

@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use enjamb_monitor::{Format, Record, Statistics};
 use enjamb_net::{RelayReport, Stop, Upstream, serve};
+use enjamb_sources::{OutputError, OutputFile, OutputKind};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -24,12 +25,15 @@ use crate::shared::Shared;
 use crate::taps::ProxyTaps;
 use crate::workers::Workers;
 
-/// The reason why a proxy cannot start. No file has been replaced then: files are opened last.
+/// The reason why a proxy cannot start. No file has been replaced then: files are opened last, and
+/// both are opened before one of them is emptied.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StartError {
     /// The configuration makes no sense.
     Usage(String),
+    /// The log or the recording would replace a file that must stay, or cannot be written.
+    Output(OutputError),
     /// An address or a file cannot be used, or the system gives no threads. The text describes the
     /// attempt.
     Io(String, io::Error),
@@ -39,6 +43,7 @@ impl std::fmt::Display for StartError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Usage(text) => f.write_str(text),
+            Self::Output(error) => error.fmt(f),
             Self::Io(text, error) => write!(f, "{text}: {error}"),
         }
     }
@@ -48,6 +53,7 @@ impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Usage(_) => None,
+            Self::Output(error) => Some(error),
             Self::Io(_, error) => Some(error),
         }
     }
@@ -56,6 +62,16 @@ impl std::error::Error for StartError {
 impl StartError {
     /// Converts an error. A text that is not an address is wrong usage; an address that is in use
     /// is not.
+    /// Returns whether the command line has to be changed. Otherwise the system refused.
+    #[must_use]
+    pub fn is_wrong_usage(&self) -> bool {
+        match self {
+            Self::Usage(_) => true,
+            Self::Output(error) => error.is_wrong_usage(),
+            Self::Io(..) => false,
+        }
+    }
+
     fn address(text: String, error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::InvalidInput => Self::Usage(format!("{text}: not HOST:PORT")),
@@ -134,6 +150,7 @@ impl Proxy {
             log,
             format,
             record,
+            force,
             handler_timeout,
             options,
         } = configuration;
@@ -148,12 +165,22 @@ impl Proxy {
             return Err(StartError::Usage(format!("it would relay to itself: it listens on {address}")));
         }
         let notices = Notices::new(&program).silent(!prints_notices);
-        let log = open_log(&log, format, &notices)?;
-        let recording = match &record {
+        // Both files are checked before one of them is emptied.
+        let open = |path: &Path, kind| OutputFile::open(path, kind, force).map_err(StartError::Output);
+        let log_file = match &log {
+            LogTarget::File(path) => Some(open(path, OutputKind::Log)?),
+            LogTarget::Stdout | LogTarget::Nowhere => None,
+        };
+        let record = record.map(|path| open(&path, OutputKind::Recording)).transpose()?;
+        if let (Some(log), Some(record)) = (&log_file, &record) {
+            log.check_differs(record).map_err(StartError::Output)?;
+        }
+        let log = open_log(&log, log_file, format, &notices)?;
+        let recording = match record {
             None => None,
-            Some(path) => {
+            Some(file) => {
                 let failed = |error| StartError::Io("cannot start the recording".to_owned(), error);
-                Some(Recording::start(create(path)?).map_err(failed)?)
+                Some(Recording::start(empty(file)?).map_err(failed)?)
             }
         };
         let is_builtin = protocol.is_builtin();
@@ -252,17 +279,23 @@ async fn bind(listen: Vec<String>) -> Result<(Vec<TcpListener>, Vec<SocketAddr>)
     Ok((listeners, addresses))
 }
 
-fn open_log(target: &LogTarget, format: Format, notices: &Notices) -> Result<Option<Log>, StartError> {
-    let started = match target {
-        LogTarget::Nowhere => return Ok(None),
-        LogTarget::Stdout => Log::start(format, io::stdout(), notices.clone()),
-        LogTarget::File(path) => Log::start(format, create(path)?, notices.clone()),
+fn open_log(
+    target: &LogTarget,
+    file: Option<OutputFile>,
+    format: Format,
+    notices: &Notices,
+) -> Result<Option<Log>, StartError> {
+    let started = match (target, file) {
+        (_, Some(file)) => Log::start(format, empty(file)?, notices.clone()),
+        (LogTarget::Stdout, None) => Log::start(format, io::stdout(), notices.clone()),
+        (LogTarget::Nowhere | LogTarget::File(_), None) => return Ok(None),
     };
     started.map(Some).map_err(|error| StartError::Io("cannot start the log".to_owned(), error))
 }
 
-fn create(path: &PathBuf) -> Result<File, StartError> {
-    File::create(path).map_err(|error| StartError::Io(format!("cannot write {}", path.display()), error))
+fn empty(file: OutputFile) -> Result<File, StartError> {
+    let text = format!("cannot write {}", file.path().display());
+    file.replace().map_err(|error| StartError::Io(text, error))
 }
 
 /// Writes the losses of the log and of the recording, and the summary. Returns the number of
@@ -312,7 +345,12 @@ fn phrases(losses: RecordingLosses, result: io::Result<()>) -> Vec<String> {
 mod tests {
     use std::sync::{Mutex, mpsc};
 
+    use enjamb::Time;
+    use enjamb_monitor::Day;
+
     use super::*;
+
+    const DAYS: (Day, Day) = (Day::of(Time::from_nanos(0)), Day::of(Time::from_nanos(0)));
 
     /// A file that says when the first write begins, blocks until its channel is closed, and keeps
     /// its bytes.
@@ -347,14 +385,14 @@ mod tests {
         let file = BlockedFile { began: Some(began), waits, written: Arc::clone(&written) };
         let log = Log::start(Format::JsonLines, file, Notices::new("test")).unwrap();
         let (queue, batch) = (log.queue(), "{\"type\":\"message\"}\n".repeat(LINES as usize));
-        queue.append(&batch, LINES);
+        queue.append(&batch, LINES, DAYS);
         has_begun.recv().unwrap();
         for _ in 1..BATCHES {
-            queue.append(&batch, LINES);
+            queue.append(&batch, LINES, DAYS);
         }
         drop(go_on);
         log.settle(&Deadline::after(SETTLE_MAX));
-        queue.append(&batch, LINES);
+        queue.append(&batch, LINES, DAYS);
         let recording = ["the recording lacks something".to_owned()];
         let deadline = Deadline::after(SETTLE_MAX);
         let (dropped, is_cut) = end_log(log, Format::JsonLines, &Statistics::default(), &recording, &deadline);
@@ -376,7 +414,7 @@ mod tests {
         let (_blocked, waits) = mpsc::channel();
         let file = BlockedFile { began: None, waits, written: Arc::default() };
         let log = Log::start(Format::JsonLines, file, Notices::new("test")).unwrap();
-        log.queue().append("{}\n", 1);
+        log.queue().append("{}\n", 1, DAYS);
         let deadline = Deadline::after(std::time::Duration::from_millis(20));
         assert_eq!(end_log(log, Format::JsonLines, &Statistics::default(), &[], &deadline), (0, true));
     }

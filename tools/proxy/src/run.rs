@@ -1,37 +1,30 @@
 //! The command: it handles signals and writes lines to standard error.
 
-use std::process::ExitCode;
-
 use anyhow::Context;
 use enjamb_net::RelayReport;
 use enjamb_protocols::Registry;
+use enjamb_sources::Exit;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::Arguments;
 use crate::notices::{Notices, print};
-use crate::proxy::{Proxy, Report, StartError, Status};
+use crate::proxy::{Proxy, Report, Status};
 
-/// The exit code for wrong usage.
-const WRONG_USAGE: u8 = 2;
-
-/// The exit code when the proxy could not listen, or could not open a file.
-const COULD_NOT_START: u8 = 3;
-
-/// Relays until SIGINT or SIGTERM, then returns 0. Returns 2 for wrong usage, and 3 when an address
-/// or a file cannot be used. On SIGUSR1 it prints the statistics.
+/// Relays until SIGINT or SIGTERM, then returns [`Exit::Done`]. Returns [`Exit::WrongUsage`] for
+/// wrong usage, and [`Exit::Unavailable`] when an address or a file cannot be used. On SIGUSR1 it prints the statistics.
 ///
 /// Signals have a thread of their own: they are handled even if every thread of the relay hangs.
 ///
 /// # Errors
 /// The system gives no threads or no signals.
-pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCode> {
+pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<Exit> {
     let notices = Notices::new(&arguments.program());
     let configuration = match arguments.configuration(registry) {
         Ok(configuration) => configuration,
         Err(error) => {
             notices.notice(format_args!("{error}"));
-            return Ok(ExitCode::from(WRONG_USAGE));
+            return Ok(Exit::WrongUsage);
         }
     };
     let relay = Builder::new_multi_thread().enable_all().build().context("starting threads")?;
@@ -44,8 +37,7 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
             Ok(proxy) => proxy,
             Err(error) => {
                 notices.notice(format_args!("{error}"));
-                let code = if matches!(error, StartError::Usage(_)) { WRONG_USAGE } else { COULD_NOT_START };
-                return Ok(ExitCode::from(code));
+                return Ok(if error.is_wrong_usage() { Exit::WrongUsage } else { Exit::Unavailable });
             }
         };
         for address in proxy.addresses() {
@@ -54,7 +46,7 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
         let report = signals.relay_until_stopped(&mut proxy).await;
         let report = signals.finish(proxy, report).await;
         print_report(&report, &notices);
-        Ok(ExitCode::SUCCESS)
+        Ok(Exit::Done)
     });
     // Threads that hang are left behind.
     relay.shutdown_background();

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().collect();
     if arguments.get(1).is_some_and(|word| word == "proxy") {
         let Cli { arguments } = Cli::parse_from(&arguments[1..]);
-        return enjamb_proxy::run(&arguments, &Registry::builtin().with(trapped_lines(Trap::Feed))).unwrap();
+        return enjamb_proxy::run(&arguments, &Registry::builtin().with(trapped_lines(Trap::Feed))).unwrap().into();
     }
     let tests: [(&str, fn()); 8] = [
         ("a_signal_ends_it_with_a_summary", a_signal_ends_it_with_a_summary),

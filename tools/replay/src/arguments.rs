@@ -11,6 +11,18 @@ use crate::live::LiveArguments;
 use crate::output_arguments::OutputArguments;
 use crate::recut::RecutArguments;
 
+/// Examples for the end of the help text.
+pub const EXAMPLES: &str = "\
+  enjamb replay capture.pcap                  all messages, one per line
+  enjamb replay -c 20 capture.pcap            the first 20 messages
+  enjamb replay --summary day/                the statistics of all captures in a directory
+  enjamb replay --filter 'latency_us > 10ms' --show payload capture.pcap
+                                              the slow answers, with their bytes
+  enjamb replay --format jsonl capture.pcap | jq .kind
+  enjamb replay --summary --html report.html capture.pcap
+  enjamb replay --recut every-byte -p redis capture.pcap
+                                              are the messages the same however the bytes are cut?";
+
 /// The arguments of `enjamb replay`.
 #[derive(Args, Clone, Debug)]
 pub struct Arguments {
@@ -26,8 +38,9 @@ pub struct Arguments {
     pub(crate) protocol: String,
 
     /// Only list the files that would be read, one per line. Exits with 3 if one of the arguments
-    /// selects nothing to read.
-    #[arg(long, conflicts_with_all = ["recut", "against", "serve"])]
+    /// selects nothing to read, or a file that is neither a capture nor a transcript.
+    #[arg(long, conflicts_with_all = ["recut", "against", "serve", "strict", "jobs", "summary", "html", "filter", "conn", "side",
+        "show", "out", "color", "count"])]
     pub(crate) list: bool,
 
     /// Read the capture as it grows, and go on with the next file when a program that rotates its
@@ -35,14 +48,14 @@ pub struct Arguments {
     #[arg(long, conflicts_with_all = ["list", "recut", "against", "serve"])]
     pub(crate) follow: bool,
 
-    /// Exit with 1 if a message was malformed or incomplete. With --filter, --side or --conn: one
-    /// of the selected messages.
+    /// Exit with 1 if a message was malformed or incomplete (with --filter, --side or --conn: one
+    /// of the selected messages), and with 3 if an input is missing or damaged.
     #[arg(long)]
     pub(crate) strict: bool,
 
-    /// The number of threads that run sessions. The output is the same for any number. With --html
-    /// it is always one. [default: the number of cores, at most 8]
-    #[arg(long, short, value_name = "COUNT")]
+    /// The number of threads that run sessions, at most 256. The output is the same for any number.
+    /// With --html and --count it is one. [default: the number of cores, at most 8]
+    #[arg(long, short, value_name = "COUNT", value_parser = jobs, conflicts_with_all = ["recut", "against", "serve"])]
     pub(crate) jobs: Option<NonZeroUsize>,
 
     #[command(flatten)]
@@ -70,9 +83,23 @@ impl Arguments {
     /// detect it.
     pub(crate) fn contradiction(&self) -> Option<&'static str> {
         let format = self.output.format;
+        let several = self.jobs.is_some_and(|jobs| jobs != NonZeroUsize::MIN);
         self.live
             .contradiction(format)
             .or_else(|| self.recut.contradiction(format))
             .or_else(|| self.output.contradiction())
+            .or_else(|| {
+                (several && self.output.needs_one_thread())
+                    .then_some("--html and --count run on one thread: --jobs is 1")
+            })
     }
+}
+
+/// The maximum number of threads that run sessions.
+const JOBS_MAX: usize = 256;
+
+/// Parses a number of threads.
+fn jobs(text: &str) -> Result<NonZeroUsize, String> {
+    let jobs = text.parse().ok().filter(|jobs| *jobs <= JOBS_MAX).and_then(NonZeroUsize::new);
+    jobs.ok_or_else(|| format!("expected a number from 1 to {JOBS_MAX}"))
 }

@@ -21,6 +21,6 @@ mod run;
 mod setup;
 mod watch;
 
-pub use crate::arguments::Arguments;
+pub use crate::arguments::{Arguments, EXAMPLES};
 pub use crate::run::run;
 pub use crate::watch::{WatchArguments, watch};

@@ -1,11 +1,13 @@
 //! Arguments for the output: the format, the files, and the selection of records.
 
 use std::io::{self, IsTerminal};
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use enjamb::Side;
-use enjamb_monitor::{Show, ShowForm};
+use enjamb_monitor::{Redactor, Show, ShowForm};
+use enjamb_protocols::redact;
 use enjamb_sources::ConnectionNumbers;
 use enjamb_sources::arguments::size_within;
 
@@ -25,10 +27,20 @@ pub(crate) struct OutputArguments {
     #[arg(long)]
     pub(crate) summary: bool,
 
-    /// Also write a report with plots to this file: one HTML page that loads nothing. An existing
-    /// file is replaced. Sessions then run on one thread.
+    /// Also write a report with plots to this file: one HTML page that loads nothing. A report that
+    /// enjamb wrote is replaced; any other file is not, and an input never. Sessions then run on one
+    /// thread.
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
+
+    /// Let --html replace any file, inputs included.
+    #[arg(long, requires = "html")]
+    pub(crate) force: bool,
+
+    /// Stop after this many messages. With --filter or --side: after this many selected ones.
+    /// Only these messages are counted. Sessions then run on one thread.
+    #[arg(long, short, value_name = "N")]
+    pub(crate) count: Option<NonZeroU64>,
 
     /// Write and count only the records for which this expression is true, such as
     /// `kind == "GET" && cuts > 0`. The fields are those of the records. Combines with --conn and
@@ -46,17 +58,22 @@ pub(crate) struct OutputArguments {
     pub(crate) side: Option<SideName>,
 
     /// Also write the first bytes of each message, as text or in hexadecimal.
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, conflicts_with = "summary")]
     pub(crate) show: Option<ShowName>,
 
     /// The maximum number of bytes of a message that --show writes, such as 256, 4k or 1M. The
     /// limit is 64M.
-    #[arg(long, value_name = "SIZE", default_value = "1k", value_parser = |text: &str| size_within(text, &(0..=SHOW_LIMIT)))]
+    #[arg(long, value_name = "SIZE", default_value = "1k", requires = "show", value_parser = |text: &str| size_within(text, &(0..=SHOW_LIMIT)))]
     pub(crate) show_max: usize,
 
-    /// The use of colours with --format text.
-    #[arg(long, value_enum, default_value_t = Colour::Auto)]
-    pub(crate) color: Colour,
+    /// Show secrets: the arguments of AUTH in Redis, and the header fields Authorization,
+    /// Proxy-Authorization, Cookie and Set-Cookie in HTTP. Without it, `*` stands for each byte.
+    #[arg(long, requires = "show")]
+    pub(crate) secrets: bool,
+
+    /// The use of colours with --format text. [default: auto]
+    #[arg(long, value_enum, conflicts_with = "summary")]
+    pub(crate) color: Option<Colour>,
 }
 
 /// The format of the output.
@@ -113,6 +130,11 @@ impl OutputArguments {
         Some(Show { form, limit: self.show_max })
     }
 
+    /// Returns the function that overwrites secrets, unless they are to be shown.
+    pub(crate) fn redactor(&self) -> Option<Redactor> {
+        (!self.secrets).then_some(redact)
+    }
+
     /// Returns the reason why these options contradict each other, if they do.
     pub(crate) fn contradiction(&self) -> Option<&'static str> {
         match (self.format, self.summary) {
@@ -130,8 +152,16 @@ impl OutputArguments {
             (format, _) if self.out.is_some() && format != OutputFormat::Parquet => {
                 Some("--out is the directory of --format parquet; the other formats are written to standard output")
             }
+            (format, _) if self.color.is_some() && format != OutputFormat::Text => {
+                Some("--color is for --format text: no other format has colours")
+            }
             _ => None,
         }
+    }
+
+    /// Returns whether records have to be made in their order, one after the other.
+    pub(crate) fn needs_one_thread(&self) -> bool {
+        self.html.is_some() || self.count.is_some()
     }
 }
 

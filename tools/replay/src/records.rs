@@ -6,6 +6,7 @@
 //! decides which records count.
 
 mod html;
+mod ordered_lines;
 mod output;
 mod parallel;
 mod piece;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use enjamb_protocols::Registry;
-use enjamb_sources::{Exit, Notices, ProtocolChoice};
+use enjamb_sources::{Exit, Inputs, Notices, ProtocolChoice, check_standard_output};
 
 use crate::arguments::Arguments;
 use crate::records::Selection;
@@ -44,17 +44,28 @@ pub fn run(arguments: &Arguments, registry: &Registry, program: &str) -> anyhow:
     } else {
         Origin::Paths(&arguments.captures)
     };
-    let setup = Setup { origin, reassembly: &arguments.reassembly, output: &arguments.output, protocols, notices };
+    let setup = Setup {
+        origin,
+        strict: arguments.strict,
+        reassembly: &arguments.reassembly,
+        output: &arguments.output,
+        protocols,
+        notices,
+    };
+    let inputs = setup.inputs();
+    if let Err(error) = check_standard_output(&inputs) {
+        return Ok(setup.refuse("", &error));
+    }
     let done = if arguments.list {
-        list(&setup)
+        list(&setup, inputs)
     } else if let Some(recut) = arguments.recut.recut() {
-        recut::run(&setup, &recut)
+        recut::run(&setup, &inputs, &recut)
     } else if let Some(server) = &arguments.live.against {
-        live::play_against(&setup, server, &arguments.live)
+        live::play_against(&setup, &inputs, server, &arguments.live)
     } else if let Some(address) = &arguments.live.serve {
-        live::serve(&setup, address, &arguments.live)
+        live::serve(&setup, &inputs, address, &arguments.live)
     } else {
-        records::run(&setup, &selection, arguments.jobs, arguments.strict)
+        records::run(&setup, &inputs, &selection, arguments.jobs)
     };
     match done {
         Err(error) if is_broken_pipe(&error) => Ok(Exit::Done),
@@ -63,8 +74,8 @@ pub fn run(arguments: &Arguments, registry: &Registry, program: &str) -> anyhow:
 }
 
 /// Writes the names of the inputs.
-fn list(setup: &Setup<'_>) -> anyhow::Result<Exit> {
-    let inputs = setup.inputs();
+fn list(setup: &Setup<'_>, mut inputs: Inputs) -> anyhow::Result<Exit> {
+    inputs.check();
     for unreadable in &inputs.unreadable {
         setup.notices.notice(unreadable);
     }

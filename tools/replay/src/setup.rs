@@ -4,13 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use enjamb_sources::arguments::ReassemblyArguments;
-use enjamb_sources::{Input, Inputs, Notices, Progress, ProtocolChoice, SourceReader};
+use enjamb_sources::{Exit, Input, Inputs, Notices, OutputError, Progress, ProtocolChoice, SourceReader};
 
 use crate::output_arguments::{OutputArguments, OutputFormat};
 
 /// The inputs, the protocols and the output of a replay, whatever its mode.
 pub(crate) struct Setup<'a> {
     pub(crate) origin: Origin<'a>,
+    /// Whether a missing or damaged input is an error.
+    pub(crate) strict: bool,
     pub(crate) reassembly: &'a ReassemblyArguments,
     pub(crate) output: &'a OutputArguments,
     pub(crate) protocols: Arc<ProtocolChoice>,
@@ -32,6 +34,13 @@ impl Setup<'_> {
             Origin::Paths(paths) => Inputs::find(paths),
             Origin::Live(input) => Inputs { captures: vec![input.clone()], ..Inputs::default() },
         }
+    }
+
+    /// Reports why an output is not written. `option` is the option that names it, with a colon and a
+    /// space, or empty.
+    pub(crate) fn refuse(&self, option: &str, error: &OutputError) -> Exit {
+        self.notices.notice(format_args!("{option}{error}"));
+        if error.is_wrong_usage() { Exit::WrongUsage } else { Exit::Unavailable }
     }
 
     /// Creates a reader of the inputs within the limits of reassembly.

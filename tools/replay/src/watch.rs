@@ -102,12 +102,13 @@ pub fn watch(arguments: &WatchArguments, registry: &Registry, program: &str) -> 
     }
     let setup = Setup {
         origin: Origin::Live(Input::Capturer(arguments.request())),
+        strict: arguments.strict,
         reassembly: &arguments.reassembly,
         output: &arguments.output,
         protocols,
         notices,
     };
-    records::run(&setup, &selection, None, arguments.strict)
+    records::run(&setup, &setup.inputs(), &selection, None)
 }
 
 /// Returns the input that `--follow` reads, or the reason why there is none.

@@ -1,5 +1,7 @@
 //! Counts of the kinds of messages. A kind has a number, so it is looked up only once for a
-//! message.
+//! message. The same name in two protocols is two kinds: `GET` of HTTP and `GET` of Redis.
+
+use std::cmp::Reverse;
 
 use enjamb::Outcome;
 
@@ -17,13 +19,25 @@ pub(crate) struct KindId(u16);
 pub(super) struct Kinds {
     /// The maximum number of kinds that are counted separately.
     most: usize,
-    names: Names,
-    /// In the order of the names' numbers.
+    /// The protocols that were seen.
+    protocols: Vec<ProtocolKinds>,
+    /// The place of the protocol of the last message.
+    recent: usize,
     list: Vec<Kind>,
+}
+
+/// The kinds of one protocol.
+#[derive(Clone, Debug)]
+struct ProtocolKinds {
+    protocol: Box<str>,
+    names: Names,
+    /// The place in the list of all kinds, by the number of the name.
+    places: Vec<u16>,
 }
 
 #[derive(Clone, Debug)]
 struct Kind {
+    protocol: Box<str>,
     name: Box<str>,
     /// The step at which it was first seen.
     first: u64,
@@ -36,7 +50,7 @@ struct Kind {
 
 impl Default for Kinds {
     fn default() -> Self {
-        Self { most: KINDS_MAX, names: Names::default(), list: Vec::new() }
+        Self { most: KINDS_MAX, protocols: Vec::new(), recent: 0, list: Vec::new() }
     }
 }
 
@@ -48,19 +62,27 @@ impl Kinds {
 
     /// Returns the number of a kind. If it is new, it was first seen at `step`.
     #[inline]
-    pub(super) fn id(&mut self, name: &str, step: u64) -> KindId {
-        let number = match self.names.find(name) {
-            Some(number) => number,
-            None => self.begin(name, step),
+    pub(super) fn id(&mut self, protocol: &str, name: &str, step: u64) -> KindId {
+        let known = match self.protocols.get_mut(self.recent) {
+            Some(recent) if *recent.protocol == *protocol => recent.find(name),
+            _ => self.find(protocol, name),
         };
-        KindId(number as u16)
+        KindId(known.unwrap_or_else(|| self.begin(protocol, name, step)))
+    }
+
+    /// Finds a kind of another protocol than that of the last message.
+    #[inline(never)]
+    fn find(&mut self, protocol: &str, name: &str) -> Option<u16> {
+        self.recent = self.protocols.iter().position(|known| *known.protocol == *protocol)?;
+        self.protocols[self.recent].find(name)
     }
 
     #[cold]
-    fn begin(&mut self, name: &str, step: u64) -> usize {
-        let name = if self.list.len() < self.most { name } else { OTHER };
-        self.names.find(name).unwrap_or_else(|| {
+    fn begin(&mut self, protocol: &str, name: &str, step: u64) -> u16 {
+        let (protocol, name) = if self.list.len() < self.most { (protocol, name) } else { (OTHER, OTHER) };
+        self.find(protocol, name).unwrap_or_else(|| {
             let kind = Kind {
+                protocol: protocol.into(),
                 name: name.into(),
                 first: step,
                 messages: 0,
@@ -68,8 +90,15 @@ impl Kinds {
                 outcomes: Outcomes::default(),
                 latency: None,
             };
+            // There are at most `PART_MAX + 1` kinds.
+            let place = self.list.len() as u16;
             self.list.push(kind);
-            self.names.add(name)
+            self.recent = self.protocols.iter().position(|known| *known.protocol == *protocol).unwrap_or_else(|| {
+                self.protocols.push(ProtocolKinds::new(protocol));
+                self.protocols.len() - 1
+            });
+            self.protocols[self.recent].add(name, place);
+            place
         })
     }
 
@@ -94,7 +123,7 @@ impl Kinds {
     }
 
     fn add_kind(&mut self, counted: &Kind) {
-        let KindId(id) = self.id(&counted.name, counted.first);
+        let KindId(id) = self.id(&counted.protocol, &counted.name, counted.first);
         let kind = &mut self.list[usize::from(id)];
         kind.messages += counted.messages;
         kind.bytes += counted.bytes;
@@ -118,8 +147,9 @@ impl Kinds {
     /// Returns the kinds that have messages, the most frequent first.
     pub(super) fn sorted(&self) -> Vec<KindCount> {
         let mut kinds: Vec<&Kind> = self.list.iter().filter(|kind| kind.messages > 0).collect();
-        kinds.sort_by(|a, b| b.messages.cmp(&a.messages).then_with(|| a.name.cmp(&b.name)));
+        kinds.sort_by(|a, b| b.messages.cmp(&a.messages).then_with(|| a.full_name().cmp(&b.full_name())));
         let summary = |kind: &Kind| KindCount {
+            protocol: kind.protocol.to_string(),
             kind: kind.name.to_string(),
             messages: kind.messages,
             bytes: kind.bytes,
@@ -132,15 +162,38 @@ impl Kinds {
     pub(super) fn latencies(&self, with_histograms: bool) -> Vec<KindLatency> {
         let answered = self.list.iter().filter_map(|kind| {
             let latency_us = kind.latency.as_ref()?.quantiles(with_histograms)?;
-            Some(KindLatency { kind: kind.name.to_string(), latency_us })
+            let (protocol, kind) = (kind.protocol.to_string(), kind.name.to_string());
+            Some(KindLatency { protocol, kind, latency_us })
         });
         let mut answered: Vec<_> = answered.collect();
-        answered.sort_by(|a, b| b.latency_us.count.cmp(&a.latency_us.count).then_with(|| a.kind.cmp(&b.kind)));
+        let full_name = |it: &KindLatency| (it.protocol.clone(), it.kind.clone());
+        answered.sort_by_cached_key(|it| (Reverse(it.latency_us.count), full_name(it)));
         answered
     }
 }
 
+impl ProtocolKinds {
+    fn new(protocol: &str) -> Self {
+        Self { protocol: protocol.into(), names: Names::default(), places: Vec::new() }
+    }
+
+    /// Returns the place of a kind that was added.
+    #[inline]
+    fn find(&mut self, name: &str) -> Option<u16> {
+        self.names.find(name).and_then(|number| self.places.get(number).copied())
+    }
+
+    fn add(&mut self, name: &str, place: u16) {
+        self.names.add(name);
+        self.places.push(place);
+    }
+}
+
 impl Kind {
+    fn full_name(&self) -> (&str, &str) {
+        (&self.protocol, &self.name)
+    }
+
     fn latency(&mut self) -> &mut Spread {
         self.latency.get_or_insert_with(|| Box::new(Spread::new(LATENCY)))
     }

@@ -4,6 +4,9 @@
 //! these types, so they cannot differ. A count of 0 is present; a value that does not exist (a
 //! latency, if nothing was answered) is absent.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use enjamb::{Ending, Outcome, Side, Time};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -142,6 +145,8 @@ pub struct ChunkSummary {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct KindCount {
+    /// The protocol.
+    pub protocol: String,
     /// The kind.
     pub kind: String,
     /// Messages.
@@ -157,6 +162,8 @@ pub struct KindCount {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct KindLatency {
+    /// The protocol.
+    pub protocol: String,
     /// The kind of the request.
     pub kind: String,
     /// The latencies, in microseconds.
@@ -171,6 +178,8 @@ pub struct ErrorCount {
     /// The side that sent them.
     #[serde(serialize_with = "side")]
     pub side: Side,
+    /// Their protocol.
+    pub protocol: String,
     /// Their kind.
     pub kind: String,
     /// Their outcome.
@@ -189,6 +198,8 @@ pub struct FlagCount {
     /// The side that sent them.
     #[serde(serialize_with = "side")]
     pub side: Side,
+    /// Their protocol.
+    pub protocol: String,
     /// Their kind.
     pub kind: String,
     /// Their outcome.
@@ -279,6 +290,18 @@ impl Summary {
             Side::Client => &self.client,
             Side::Server => &self.server,
         }
+    }
+
+    /// Returns the protocols of all messages, those with the most messages first.
+    #[must_use]
+    pub fn protocols(&self) -> Vec<&str> {
+        let mut messages: BTreeMap<&str, u64> = BTreeMap::new();
+        for kind in self.client.kinds.iter().chain(&self.server.kinds) {
+            *messages.entry(&kind.protocol).or_default() += kind.messages;
+        }
+        let mut protocols: Vec<(&str, u64)> = messages.into_iter().collect();
+        protocols.sort_by_key(|(_, messages)| Reverse(*messages));
+        protocols.into_iter().map(|(protocol, _)| protocol).collect()
     }
 
     /// Returns the record of type `summary`.

@@ -1,4 +1,4 @@
-//! Counts of messages by side, kind, outcome and a phrase: the reason of an error, or a flag.
+//! Counts of messages by side, protocol, kind, outcome and a phrase: the reason of an error, or a flag.
 
 use std::collections::HashMap;
 
@@ -13,6 +13,7 @@ const COMPARED_MAX: usize = 4;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct TallyKey {
     pub(super) side: Side,
+    pub(super) protocol: Box<str>,
     pub(super) kind: Box<str>,
     pub(super) outcome: Outcome,
     pub(super) phrase: Box<str>,
@@ -54,18 +55,20 @@ impl Tally {
                 && key.outcome == message.outcome
                 && *key.phrase == *phrase
                 && *key.kind == *message.kind
+                && *key.protocol == *message.protocol
         };
         if let Some(counted) = self.list.iter_mut().take(COMPARED_MAX).find(is_it) {
             counted.count += 1;
             return;
         }
-        let key =
-            TallyKey { side: message.side, kind: message.kind.into(), outcome: message.outcome, phrase: phrase.into() };
+        let (protocol, kind) = (message.protocol.into(), message.kind.into());
+        let key = TallyKey { side: message.side, protocol, kind, outcome: message.outcome, phrase: phrase.into() };
         self.count(Counted { key, count: 1, first: step });
     }
 
     fn count(&mut self, mut more: Counted) {
         if self.list.len() >= self.most && !self.places.contains_key(&more.key) {
+            more.key.protocol = OTHER.into();
             more.key.kind = OTHER.into();
             more.key.phrase = OTHER.into();
         }

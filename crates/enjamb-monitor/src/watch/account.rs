@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use enjamb::{Message, Outcome, PAUSE_MIN, Side, Span, Time};
 
-use crate::payload::{Fed, Kept, Payload, Show};
+use crate::payload::{Fed, Payload, Shown};
 use crate::record::{SideTotal, micros};
 use crate::statistics::{KindId, Statistics};
 use crate::watch::waiting::Waiting;
@@ -27,8 +27,8 @@ pub(super) struct Account {
     heard: Time,
     /// Whether something of the connection was wanted, so that the connection is counted.
     pub(super) counted: bool,
-    /// The kept bytes of each side, if messages are to be shown.
-    pub(super) shown: Option<(Show, [Kept; 2])>,
+    /// The kept bytes of both sides, if messages are to be shown.
+    pub(super) shown: Option<Box<Shown>>,
 }
 
 /// The bookkeeping of one side.
@@ -208,28 +208,26 @@ impl Account {
         message: &Message<'_>,
         fed: Option<(Side, Fed<'s>)>,
     ) -> Option<Payload<'s>> {
-        let (show, kept) = self.shown.as_mut()?;
+        let shown = self.shown.as_mut()?;
         let fed = match fed {
             Some((side, fed)) if side == message.side => fed,
             // The other side was fed: all bytes of the message came before.
             _ => Fed { offset: u64::MAX, bytes: &[] },
         };
-        let bytes = kept[message.side.index()].of(message.span, fed);
-        let more = message.span.length.saturating_sub(bytes.len() as u64);
-        Some(Payload { form: show.form, offset: message.span.offset, bytes, more })
+        Some(shown.payload(message, fed))
     }
 
     /// Notes that a message was reported that is not to be shown.
     pub(super) fn pass(&mut self, message: &Message<'_>) {
-        if let Some((_, kept)) = &mut self.shown {
-            kept[message.side.index()].pass(message.span);
+        if let Some(shown) = &mut self.shown {
+            shown.kept[message.side.index()].pass(message.span);
         }
     }
 
     /// Keeps the bytes of a chunk that a later message may need.
     pub(super) fn keep(&mut self, fed: Option<(Side, Fed<'_>)>) {
-        if let (Some((side, fed)), Some((_, kept))) = (fed, &mut self.shown) {
-            kept[side.index()].keep(fed);
+        if let (Some((side, fed)), Some(shown)) = (fed, &mut self.shown) {
+            shown.kept[side.index()].keep(fed);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use enjamb::{Connection, Ending, Event, Message, Outcome, Session, Side, Time};
 use enjamb_isolate::{Panic, catch_panic, uncaught};
 
-use crate::payload::{Fed, Kept, Show};
+use crate::payload::{Fed, Redactor, Show, Shown};
 use crate::record::Record;
 use crate::statistics::Statistics;
 use crate::watch::account::{Account, Place};
@@ -103,7 +103,17 @@ impl Watched {
     /// Gives the first bytes of each message to the output. Call it before the first chunk.
     #[must_use]
     pub fn showing(mut self, show: Option<Show>) -> Self {
-        self.account.shown = show.map(|show| (show, [Kept::new(show.limit), Kept::new(show.limit)]));
+        self.account.shown = show.map(|show| Box::new(Shown::new(show, None)));
+        self
+    }
+
+    /// Overwrites the secrets in the bytes that are shown. Call it after
+    /// [`showing`](Self::showing).
+    #[must_use]
+    pub fn redacting(mut self, redactor: Option<Redactor>) -> Self {
+        if let Some(shown) = &mut self.account.shown {
+            shown.redactor = redactor;
+        }
         self
     }
 

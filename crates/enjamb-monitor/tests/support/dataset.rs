@@ -70,6 +70,9 @@ fn record<'a>(protocol: Option<&str>, columns: impl Iterator<Item = (&'a String,
     let mut ends = [(None, 0), (None, 0)];
     for (name, value) in columns {
         match (name.as_str(), value) {
+            ("flags", Field::Str(names)) => {
+                record.insert(name.clone(), names.split(',').collect::<Vec<_>>().into());
+            }
             ("time", Field::TimestampMicros(value)) => micros = *value,
             ("time_nanos", Field::Int(value)) => nanos = *value,
             ("capture", Field::Str(name)) => capture = Some(name.clone()),
@@ -78,6 +81,9 @@ fn record<'a>(protocol: Option<&str>, columns: impl Iterator<Item = (&'a String,
             ("server_ip", Field::Str(ip)) => ends[1].0 = Some(ip.clone()),
             ("server_port", Field::Int(port)) => ends[1].1 = *port,
             (_, Field::Null) => {}
+            ("flags", Field::Str(list)) => {
+                drop(record.insert("flags".into(), list.split(',').collect::<Vec<_>>().into()));
+            }
             (name, Field::Str(text)) => drop(record.insert(name.into(), text.clone().into())),
             (name, Field::Long(number)) => drop(record.insert(name.into(), (*number).into())),
             (name, value) => panic!("{name} is {value:?}"),

@@ -15,3 +15,28 @@ pub(super) fn is_token(byte: u8) -> bool {
 pub(super) fn without_cr(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
+
+/// Returns whether the byte is a space or a tab: the only white space within a line.
+pub(super) fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// Returns the text without the blanks around it. A folded value has line ends in it, which count
+/// as blanks too.
+pub(super) fn trim(text: &[u8]) -> &[u8] {
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+    let start = text.iter().position(|byte| !blank(byte)).unwrap_or(text.len());
+    let end = text.iter().rposition(|byte| !blank(byte)).map_or(start, |last| last + 1);
+    &text[start..end]
+}
+
+/// Returns the line without a version `HTTP/1.x` and the space before it at its end, and the
+/// version's minor number.
+pub(super) fn strip_version(line: &[u8]) -> Option<(&[u8], u8)> {
+    match line {
+        [before @ .., b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor] if minor.is_ascii_digit() => {
+            Some((before, minor - b'0'))
+        }
+        _ => None,
+    }
+}

@@ -19,6 +19,14 @@ impl Method {
     }
 }
 
+/// The part of a request on which its response depends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Request {
+    pub(super) method: Method,
+    /// Whether it asks for another protocol.
+    pub(super) upgrade: bool,
+}
+
 /// Returns the kind of a message with this method: the method itself, if it is in use (the common
 /// ones of IANA's registry). Other methods have no kind of their own, so peers cannot invent kinds.
 pub(super) fn kind(method: &[u8]) -> Option<&'static str> {
@@ -35,4 +43,9 @@ pub(super) fn kind(method: &[u8]) -> Option<&'static str> {
         "LINK" "UNLINK" "CHECKIN" "CHECKOUT" "UNCHECKOUT" "LABEL" "MERGE" "UPDATE" "MKACTIVITY" "MKCALENDAR"
         "MKWORKSPACE" "VERSION-CONTROL" "BASELINE-CONTROL" "ORDERPATCH"
         "PURGE" "NOTIFY" "SUBSCRIBE" "UNSUBSCRIBE" "M-SEARCH")
+}
+
+/// Returns the kind of a line that begins with a well-known method and a space.
+pub(super) fn kind_of_line(line: &[u8]) -> Option<&'static str> {
+    kind(&line[..line.iter().position(|&byte| byte == b' ')?])
 }

@@ -2,7 +2,7 @@
 
 use enjamb::Side;
 
-use super::line::{is_token, without_cr};
+use super::line::{is_token, strip_version, without_cr};
 use super::method;
 use crate::sniff::Sniff;
 
@@ -49,10 +49,7 @@ fn request(first: &[u8]) -> Sniff {
 fn whole_line(target: &[u8]) -> Sniff {
     match target.iter().position(|&byte| byte == b'\n') {
         None => Sniff::More,
-        Some(end) => {
-            let line = without_cr(&target[..end]);
-            verdict(line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0"))
-        }
+        Some(end) => verdict(strip_version(without_cr(&target[..end])).is_some()),
     }
 }
 

@@ -47,6 +47,7 @@ impl CommandSummary<'_> {
         let more = self.0.arguments().max(excerpt.begun()).saturating_sub(excerpt.values().len() as u64);
         let line = self.0.line();
         match (excerpt.values(), line) {
+            ([], []) if more == 1 => f.write_str("(1 argument)"),
             ([], []) if more > 0 => write!(f, "({more} arguments)"),
             ([], []) => f.write_str("(no arguments)"),
             ([], line) => write_quoted(f, line, false),

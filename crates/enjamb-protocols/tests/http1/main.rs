@@ -2,6 +2,7 @@
 
 mod cuts;
 mod exact;
+mod flags;
 mod pairs;
 mod play;
 mod random;

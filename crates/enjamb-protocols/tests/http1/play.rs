@@ -70,6 +70,8 @@ pub(crate) fn play(turns: &[Turn], mut cut: impl FnMut(usize, &[u8], &mut dyn Fn
         if !tiles[side.index()].closed {
             close(&mut *session, side, Ending::Lost, &mut tiles, &mut messages);
         }
+    }
+    for side in Side::BOTH {
         tiles[side.index()].check(messages.iter().filter(|message| message.side == side));
     }
     messages

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use enjamb::Side;
 use enjamb_net::StepOrder;
-use enjamb_sources::{Exit, Progress};
+use enjamb_sources::{Exit, Inputs, Progress};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
@@ -27,11 +27,17 @@ const OPEN_MAX: usize = 1000;
 ///
 /// # Errors
 /// Standard output cannot be written, or the system has no threads left.
-pub(crate) fn play_against(setup: &Setup<'_>, server: &str, arguments: &LiveArguments) -> anyhow::Result<Exit> {
-    let inputs = setup.inputs();
+pub(crate) fn play_against(
+    setup: &Setup<'_>,
+    inputs: &Inputs,
+    server: &str,
+    arguments: &LiveArguments,
+) -> anyhow::Result<Exit> {
     let progress = Progress::hidden(&setup.notices);
-    let reader = setup.reader(&inputs, &progress);
-    let Some(Recording { conversations, not_played }) = Recording::read(&reader, &setup.protocols, Side::Client) else {
+    let reader = setup.reader(inputs, &progress);
+    let Some(Recording { conversations, not_played, is_complete }) =
+        Recording::read(&reader, &setup.protocols, Side::Client)
+    else {
         return Ok(Exit::Unavailable);
     };
     let conversations: Vec<Arc<RecordedConversation>> = conversations.into_iter().map(Arc::new).collect();
@@ -49,7 +55,11 @@ pub(crate) fn play_against(setup: &Setup<'_>, server: &str, arguments: &LiveArgu
     }
     report.finish(&format!("played to {server}"), &mut out)?;
     out.flush()?;
-    Ok(report.exit())
+    Ok(match report.exit() {
+        // Nobody knows what the missing input would have shown.
+        Exit::Done if !is_complete => Exit::Unavailable,
+        exit => exit,
+    })
 }
 
 /// Returns the first error if no connection could be opened at all.

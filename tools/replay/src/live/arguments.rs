@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, ValueEnum};
-use enjamb_sources::arguments::duration_within;
+use enjamb_sources::arguments::{address, duration_within, server_address};
 
 use crate::live::comparison::CompareBy;
 use crate::live::masks::Mask;
@@ -20,13 +20,13 @@ pub(crate) struct LiveArguments {
     /// Play the client's side of every connection to this live server, and compare its answers with
     /// the recorded ones. Exits with 1 if any answer differs, with 3 if the server cannot be
     /// reached. Writes a comparison as text or jsonl, and no records.
-    #[arg(long, value_name = "HOST:PORT", conflicts_with_all = RECORDS)]
+    #[arg(long, value_name = "HOST:PORT", value_parser = server_address, conflicts_with_all = RECORDS)]
     pub(crate) against: Option<String>,
 
     /// Play the server's side to live clients that connect to this address, and compare their
     /// messages with the recording. Each client gets the next recorded connection. With port 0 the
     /// system chooses a port, and the first line on standard error names it.
-    #[arg(long, value_name = "ADDR", conflicts_with_all = RECORDS)]
+    #[arg(long, value_name = "HOST:PORT", value_parser = address, conflicts_with_all = RECORDS)]
     pub(crate) serve: Option<String>,
 
     /// Do not compare these parts: header:NAME, kind:NAME, answer:KIND (the content of answers to
@@ -59,7 +59,7 @@ pub(crate) struct LiveArguments {
 }
 
 /// The options for records or for other cuts. A comparison has neither.
-const RECORDS: [&str; 8] = ["recut", "summary", "strict", "html", "filter", "conn", "side", "show"];
+const RECORDS: [&str; 10] = ["recut", "summary", "strict", "html", "filter", "conn", "side", "show", "color", "count"];
 
 impl LiveArguments {
     /// Returns the reason why these options contradict the format, if they do.

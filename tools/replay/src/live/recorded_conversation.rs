@@ -38,6 +38,8 @@ pub(crate) struct Recording {
     pub(crate) conversations: Vec<RecordedConversation>,
     /// Titles of the others, each with the reason.
     pub(crate) not_played: Vec<String>,
+    /// Whether all inputs were read to their ends.
+    pub(crate) is_complete: bool,
 }
 
 impl Recording {
@@ -50,7 +52,8 @@ impl Recording {
         }
         // The times of a capture may run backwards.
         let start = conversations.iter().map(|conversation| conversation.opened).min().unwrap_or_default();
-        let mut recording = Self { conversations: Vec::new(), not_played: Vec::new() };
+        let is_complete = report.totals.is_complete();
+        let mut recording = Self { conversations: Vec::new(), not_played: Vec::new(), is_complete };
         for conversation in conversations {
             match RecordedConversation::new(conversation, protocols, side, start) {
                 Ok(ready) => recording.conversations.push(ready),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use enjamb::Side;
-use enjamb_sources::{Exit, Progress};
+use enjamb_sources::{Exit, Inputs, Progress};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -25,11 +25,17 @@ use crate::setup::Setup;
 ///
 /// # Errors
 /// Standard output cannot be written, or the system has no threads left.
-pub(crate) fn serve(setup: &Setup<'_>, address: &str, arguments: &LiveArguments) -> anyhow::Result<Exit> {
-    let inputs = setup.inputs();
+pub(crate) fn serve(
+    setup: &Setup<'_>,
+    inputs: &Inputs,
+    address: &str,
+    arguments: &LiveArguments,
+) -> anyhow::Result<Exit> {
     let progress = Progress::hidden(&setup.notices);
-    let reader = setup.reader(&inputs, &progress);
-    let Some(Recording { conversations, not_played }) = Recording::read(&reader, &setup.protocols, Side::Server) else {
+    let reader = setup.reader(inputs, &progress);
+    let Some(Recording { conversations, not_played, is_complete }) =
+        Recording::read(&reader, &setup.protocols, Side::Server)
+    else {
         return Ok(Exit::Unavailable);
     };
     let conversations: Vec<Arc<RecordedConversation>> = conversations.into_iter().map(Arc::new).collect();
@@ -61,7 +67,11 @@ pub(crate) fn serve(setup: &Setup<'_>, address: &str, arguments: &LiveArguments)
     }
     report.finish("served", &mut out)?;
     out.flush()?;
-    Ok(report.exit())
+    Ok(match report.exit() {
+        // Nobody knows what the missing input would have shown.
+        Exit::Done if !is_complete => Exit::Unavailable,
+        exit => exit,
+    })
 }
 
 /// The clients that came.

@@ -9,6 +9,7 @@ use enjamb_sources::Stop;
 use serde_json::Value;
 
 use crate::records::html::Timeline;
+use crate::records::ordered_lines::OrderedLines;
 use crate::records::parallel::RoundOutput;
 use crate::records::piece::Piece;
 use crate::records::selection::Selection;
@@ -19,8 +20,10 @@ use crate::records::status::StatusLine;
 pub(crate) enum RecordForm {
     /// No records are written.
     None,
-    /// Lines, cut to this many columns. `None`: not cut.
-    Lines(Format, Option<usize>),
+    /// Text, in the order of time, and cut to this many columns. `None`: not cut.
+    Text(Format, Option<usize>),
+    /// JSON lines.
+    JsonLines,
     /// Rows of CSV.
     Csv,
     /// Rows of a dataset.
@@ -35,14 +38,20 @@ pub(crate) struct Sink<W: Write> {
     status: StatusLine,
     failed: Option<io::Error>,
     stop: Stop,
+    /// The number of messages that were wanted so far.
+    messages: u64,
 }
 
 enum Writer<W: Write> {
     None(W),
-    Lines {
+    Text {
         out: W,
         format: Format,
         columns: Option<usize>,
+        lines: Box<OrderedLines>,
+    },
+    Json {
+        out: W,
         line: String,
     },
     Csv(Box<CsvWriter<W>>),
@@ -55,18 +64,33 @@ impl<W: Write> Sink<W> {
         let writer = match form {
             // The rows of a dataset come from workers, and go to the sink of the dataset.
             RecordForm::None | RecordForm::Rows => Writer::None(out),
-            RecordForm::Lines(format, columns) => {
-                Writer::Lines { out, format: *format, columns: *columns, line: String::new() }
-            }
+            RecordForm::Text(format, columns) => Writer::text(out, *format, *columns),
+            RecordForm::JsonLines => Writer::Json { out, line: String::new() },
             RecordForm::Csv => Writer::Csv(Box::new(CsvWriter::new(out)?)),
         };
-        Ok(Self { selection, writer, timeline: None, status: StatusLine::hidden(), failed: None, stop })
+        Ok(Self { selection, writer, timeline: None, status: StatusLine::hidden(), failed: None, stop, messages: 0 })
+    }
+
+    /// Creates a sink for the records that workers have made, in the same form.
+    pub(crate) fn of_workers(out: W, form: &RecordForm, selection: Arc<Selection>, stop: Stop) -> Self {
+        let writer = match form {
+            RecordForm::Text(format, columns) => Writer::text(out, *format, *columns),
+            RecordForm::None | RecordForm::JsonLines | RecordForm::Csv | RecordForm::Rows => Writer::None(out),
+        };
+        Self { selection, writer, timeline: None, status: StatusLine::hidden(), failed: None, stop, messages: 0 }
+    }
+
+    /// Notes that the records of another input follow.
+    pub(crate) fn begin_input(&mut self) {
+        if let Writer::Text { lines, .. } = &mut self.writer {
+            lines.begin_input();
+        }
     }
 
     /// Creates a sink that writes records into `dataset`, and only the rest of the output to `out`.
     pub(crate) fn to_dataset(out: W, dataset: DatasetWriter, selection: Arc<Selection>, stop: Stop) -> Self {
         let writer = Writer::Dataset(out, Box::new(dataset));
-        Self { selection, writer, timeline: None, status: StatusLine::hidden(), failed: None, stop }
+        Self { selection, writer, timeline: None, status: StatusLine::hidden(), failed: None, stop, messages: 0 }
     }
 
     /// Completes the dataset, if there is one, and returns the number of its records.
@@ -74,7 +98,8 @@ impl<W: Write> Sink<W> {
     /// # Errors
     /// The first error of all writing.
     pub(crate) fn complete(self, summary: impl FnOnce() -> Value) -> io::Result<(Self, Option<u64>)> {
-        let Self { selection, writer: Writer::Dataset(out, dataset), timeline, status, failed, stop } = self else {
+        let Self { selection, writer: Writer::Dataset(out, dataset), timeline, status, failed, stop, messages } = self
+        else {
             return Ok((self, None));
         };
         if let Some(error) = failed {
@@ -82,7 +107,7 @@ impl<W: Write> Sink<W> {
         }
         let rows = dataset.rows();
         dataset.finish(&summary())?;
-        Ok((Self { selection, writer: Writer::None(out), timeline, status, failed: None, stop }, Some(rows)))
+        Ok((Self { selection, writer: Writer::None(out), timeline, status, failed: None, stop, messages }, Some(rows)))
     }
 
     /// Keeps the times of messages, for the report.
@@ -119,8 +144,11 @@ impl<W: Write> Sink<W> {
             return Err(error);
         }
         match self.writer {
-            Writer::None(mut out) | Writer::Lines { mut out, .. } | Writer::Dataset(mut out, _) => {
+            Writer::None(mut out) | Writer::Json { mut out, .. } | Writer::Dataset(mut out, _) => {
                 last(&mut out).and_then(|()| out.flush())
+            }
+            Writer::Text { mut out, mut lines, .. } => {
+                lines.write_all(&mut out).and_then(|()| last(&mut out)).and_then(|()| out.flush())
             }
             Writer::Csv(rows) => rows.finish(),
         }
@@ -128,10 +156,16 @@ impl<W: Write> Sink<W> {
 }
 
 impl<W: Write> Writer<W> {
+    fn text(out: W, format: Format, columns: Option<usize>) -> Self {
+        Self::Text { out, format, columns, lines: Box::new(OrderedLines::new(format)) }
+    }
+
     /// Flushes what can be written before the end. A file of a dataset is written when it is whole.
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Self::None(out) | Self::Lines { out, .. } => out.flush(),
+            Self::None(out) | Self::Json { out, .. } => out.flush(),
+            // Nobody waits for a line that has not come yet.
+            Self::Text { out, lines, .. } => lines.write_all(out).and_then(|()| out.flush()),
             Self::Csv(rows) => rows.out_mut().flush(),
             Self::Dataset(..) => Ok(()),
         }
@@ -140,9 +174,12 @@ impl<W: Write> Writer<W> {
     fn write(&mut self, record: &Record<'_>) -> io::Result<()> {
         match self {
             Self::None(_) => Ok(()),
-            Self::Lines { out, format, columns, line } => {
+            Self::Text { out, format, columns, lines } => {
+                lines.push(record.time(), |text| format.write_within(record, *columns, text), out)
+            }
+            Self::Json { out, line } => {
                 line.clear();
-                format.write_within(record, *columns, line);
+                Format::JsonLines.write(record, line);
                 out.write_all(line.as_bytes())
             }
             Self::Csv(rows) => rows.write(record),
@@ -159,10 +196,15 @@ impl<W: Write> RoundOutput for &mut Sink<W> {
         }
         let written = match (&mut self.writer, piece) {
             (Writer::None(out), Piece::Bytes(bytes)) => out.write_all(&bytes[part]),
+            (Writer::Text { out, lines, .. }, Piece::Lines(piece)) => lines.extend(piece, part, out),
             (Writer::Dataset(_, dataset), Piece::Rows(rows)) => dataset.write_rows(rows, part.len()),
             _ => return,
         };
         self.note(written);
+    }
+
+    fn begin_input(&mut self) {
+        Sink::begin_input(self);
     }
 
     fn pause(&mut self) {
@@ -177,7 +219,17 @@ impl<W: Write> RoundOutput for &mut Sink<W> {
 /// The first error is kept, and nothing is written after it.
 impl<W: Write> Output for Sink<W> {
     fn wants(&mut self, record: &Record<'_>) -> bool {
-        self.selection.wants(record)
+        let Some(count) = self.selection.count else { return self.selection.wants(record) };
+        if self.messages >= count || !self.selection.wants(record) {
+            return false;
+        }
+        if let Record::Message { .. } = record {
+            self.messages += 1;
+            if self.messages == count {
+                self.stop.request();
+            }
+        }
+        true
     }
 
     fn record(&mut self, record: &Record<'_>) {

@@ -14,6 +14,8 @@
 //! first ones, by number of step. A worker therefore counts more kinds separately than the whole
 //! does. The counts equal those of one thread unless one worker sees more than 4096 kinds.
 
+use std::collections::VecDeque;
+use std::io;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -81,6 +83,9 @@ pub(crate) trait RoundOutput {
     /// Receives a part of the records of a worker.
     fn write(&mut self, piece: &mut Piece, part: Range<usize>);
 
+    /// Notes that the records of another input follow.
+    fn begin_input(&mut self) {}
+
     /// Writes what is buffered: see [`Tap::pause`].
     fn pause(&mut self) {}
 }
@@ -92,25 +97,36 @@ pub(crate) struct Parallel<W> {
     steps: usize,
     bytes: usize,
     in_flight: usize,
+    /// The first steps of inputs whose records were not delivered yet.
+    inputs: VecDeque<u64>,
     output: W,
 }
 
 impl<W: RoundOutput> Parallel<W> {
     /// Starts `jobs` threads. Each calls `make` for a watch of its own.
+    ///
+    /// # Errors
+    /// The system has no more threads.
     pub(crate) fn new<O: Drain>(
         jobs: NonZeroUsize,
         make: impl Fn() -> Watch<O> + Clone + Send + 'static,
         output: W,
-    ) -> Self {
-        let worker = |_| {
+    ) -> io::Result<Self> {
+        let worker = |_| -> io::Result<Worker> {
             let (to, parts) = sync_channel(ROUNDS_MAX);
             let (outputs, from) = sync_channel(ROUNDS_MAX);
             let make = make.clone();
-            let thread = std::thread::spawn(move || work(make().sharing(), &parts, &outputs));
-            Worker { part: Part::default(), to, from, thread }
+            let named = std::thread::Builder::new().name("enjamb-session".to_owned());
+            let thread = named.spawn(move || work(make().sharing(), &parts, &outputs))?;
+            Ok(Worker { part: Part::default(), to, from, thread })
         };
-        let workers = (0..jobs.get()).map(worker).collect();
-        Self { workers, next: 0, steps: 0, bytes: 0, in_flight: 0, output }
+        let workers = (0..jobs.get()).map(worker).collect::<io::Result<_>>()?;
+        Ok(Self { workers, next: 0, steps: 0, bytes: 0, in_flight: 0, inputs: VecDeque::new(), output })
+    }
+
+    /// Notes that the events of another input follow.
+    pub(crate) fn begin_input(&mut self) {
+        self.inputs.push_back(self.next);
     }
 
     /// Hands out the round, and collects the oldest one if too many are in flight.
@@ -143,7 +159,10 @@ impl<W: RoundOutput> Parallel<W> {
         };
         while let Some((first, _)) = round.iter().enumerate().filter(|worker| next(worker).is_some()).min_by_key(next) {
             let (output, place, from) = &mut round[first];
-            let (_, end) = output.ends[*place];
+            let (step, end) = output.ends[*place];
+            while self.inputs.pop_front_if(|first| *first <= step).is_some() {
+                self.output.begin_input();
+            }
             self.output.write(&mut output.written, *from..end);
             (*place, *from) = (*place + 1, end);
         }
@@ -276,7 +295,7 @@ mod tests {
         let lines = Registry::builtin().resolve("lines").unwrap();
         let open: Opener = Arc::new(move |_| lines.session(None));
         let make = move || Watch::new(Arc::clone(&open), Fragile);
-        let mut parallel = Parallel::new(NonZeroUsize::new(2).unwrap(), make, Nowhere);
+        let mut parallel = Parallel::new(NonZeroUsize::new(2).unwrap(), make, Nowhere).unwrap();
         let ends = (([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 2).into());
         let connection = |number| Connection { number, client: ends.0, server: ends.1 };
         for number in 0..4 {

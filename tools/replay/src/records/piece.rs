@@ -2,10 +2,14 @@
 
 use enjamb_monitor::Rows;
 
+use crate::records::ordered_lines::Lines;
+
 /// Records that a worker has made and another thread writes, piece by piece.
 pub(crate) enum Piece {
-    /// Formatted records.
+    /// Formatted records, in the order in which they are written.
     Bytes(Vec<u8>),
+    /// Lines, which are still to be sorted by time.
+    Lines(Lines),
     /// Rows of a dataset.
     Rows(Box<Rows>),
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use enjamb_monitor::{CsvWriter, Format, Output, Record, Rows};
 
+use crate::records::ordered_lines::Lines;
 use crate::records::output::RecordForm;
 use crate::records::parallel::Drain;
 use crate::records::piece::Piece;
@@ -18,7 +19,8 @@ pub(crate) struct PieceSink {
 
 enum PieceWriter {
     None,
-    Lines { format: Format, columns: Option<usize>, text: String },
+    Text { format: Format, columns: Option<usize>, lines: Lines },
+    Json(String),
     Csv(Box<CsvWriter<Vec<u8>>>),
     Rows(Box<Rows>),
 }
@@ -27,7 +29,8 @@ impl PieceSink {
     pub(crate) fn new(form: RecordForm, selection: Arc<Selection>) -> Self {
         let writer = match form {
             RecordForm::None => PieceWriter::None,
-            RecordForm::Lines(format, columns) => PieceWriter::Lines { format, columns, text: String::new() },
+            RecordForm::Text(format, columns) => PieceWriter::Text { format, columns, lines: Lines::default() },
+            RecordForm::JsonLines => PieceWriter::Json(String::new()),
             RecordForm::Rows => PieceWriter::Rows(Box::default()),
             RecordForm::Csv => match CsvWriter::new(Vec::new()) {
                 Ok(mut csv) => {
@@ -49,7 +52,10 @@ impl Output for PieceSink {
     fn record(&mut self, record: &Record<'_>) {
         match &mut self.writer {
             PieceWriter::None => {}
-            PieceWriter::Lines { format, columns, text } => format.write_within(record, *columns, text),
+            PieceWriter::Text { format, columns, lines } => {
+                lines.push(record.time(), |text| format.write_within(record, *columns, text));
+            }
+            PieceWriter::Json(text) => Format::JsonLines.write(record, text),
             PieceWriter::Csv(csv) => {
                 // Writing to memory does not fail.
                 let _ = csv.write(record);
@@ -63,7 +69,8 @@ impl Drain for PieceSink {
     fn size(&self) -> usize {
         match &self.writer {
             PieceWriter::None => 0,
-            PieceWriter::Lines { text, .. } => text.len(),
+            PieceWriter::Text { lines, .. } => lines.ends.len(),
+            PieceWriter::Json(text) => text.len(),
             PieceWriter::Csv(csv) => csv.out().len(),
             PieceWriter::Rows(rows) => rows.len(),
         }
@@ -72,7 +79,8 @@ impl Drain for PieceSink {
     fn drain(&mut self) -> Piece {
         match &mut self.writer {
             PieceWriter::None => Piece::default(),
-            PieceWriter::Lines { text, .. } => Piece::Bytes(std::mem::take(text).into_bytes()),
+            PieceWriter::Text { lines, .. } => Piece::Lines(std::mem::take(lines)),
+            PieceWriter::Json(text) => Piece::Bytes(std::mem::take(text).into_bytes()),
             PieceWriter::Csv(csv) => Piece::Bytes(std::mem::take(csv.out_mut())),
             PieceWriter::Rows(rows) => Piece::Rows(std::mem::take(rows)),
         }

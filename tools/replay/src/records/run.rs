@@ -1,19 +1,21 @@
 //! The run of the default mode.
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
+use enjamb::units::format_count;
 use enjamb::{Outcome, Side};
-use enjamb_monitor::{Captures, DatasetWriter, Format, Opener, Output, Show, Statistics, Watch};
+use enjamb_monitor::{Captures, DatasetWriter, Format, Opener, Output, Statistics, Watch};
 use enjamb_sources::live::Interrupt;
-use enjamb_sources::{Exit, Input, Progress, SourceReader, SourceReport, Stop};
+use enjamb_sources::{
+    Exit, Input, Inputs, OutputError, OutputFile, OutputKind, Progress, SourceReader, SourceReport, Stop,
+};
 use serde_json::Value;
 
-use crate::output_arguments::{OutputArguments, OutputFormat};
+use crate::output_arguments::{Colour, OutputArguments, OutputFormat};
 use crate::records::html::{self, Page};
 use crate::records::output::{RecordForm, Sink, header};
 use crate::records::parallel::{self, Parallel, RoundOutput as _};
@@ -29,13 +31,16 @@ type Out = BufWriter<OutputAboveStatus>;
 /// Replays captures, and writes records and statistics to standard output.
 pub(crate) fn run(
     setup: &Setup<'_>,
+    inputs: &Inputs,
     selection: &Arc<Selection>,
     jobs: Option<NonZeroUsize>,
-    strict: bool,
 ) -> anyhow::Result<Exit> {
     let Setup { output, protocols, notices, .. } = setup;
     // Outputs are opened before the work, so that a failure costs no work.
-    let html = output.html.as_deref().map(ReportFile::open).transpose()?;
+    let html = match output.html.as_deref().map(|path| open_report(path, output.force, inputs)).transpose() {
+        Ok(html) => html,
+        Err(error) => return Ok(setup.refuse("--html: ", &error)),
+    };
     let captures = Captures::default();
     let dataset = match output.out.as_deref().map(|folder| create_dataset(folder, &captures)).transpose() {
         Ok(dataset) => dataset,
@@ -45,7 +50,6 @@ pub(crate) fn run(
         }
         Err(DatasetError::Io(error)) => return Err(error),
     };
-    let inputs = setup.inputs();
     let is_live = inputs.captures.iter().any(Input::is_live);
     // Standard input may be a file after all, which `cat` passes on as fast as it is read.
     let is_watched = is_live && !inputs.captures.contains(&Input::StandardInput);
@@ -55,7 +59,7 @@ pub(crate) fn run(
         (Progress::new(notices, &inputs.captures, !output.summary && dataset.is_none()), StatusLine::hidden())
     };
     let stop = Stop::default();
-    let reader = setup.reader(&inputs, &progress).only(selection.numbers.as_ref()).stop(stop.clone());
+    let reader = setup.reader(inputs, &progress).only(selection.numbers.as_ref()).stop(stop.clone());
     let reader = if is_live { reader.live(Interrupt::on_signals()?) } else { reader };
     let job = Job {
         output,
@@ -72,18 +76,20 @@ pub(crate) fn run(
         dataset,
     };
     let jobs = jobs.unwrap_or_else(parallel::default_jobs);
-    let replayed = if jobs == NonZeroUsize::MIN || html.is_some() || is_watched {
+    let replayed = if jobs == NonZeroUsize::MIN || output.needs_one_thread() || is_watched {
         job.on_one_thread(html.is_some())?
     } else {
         job.on_threads(jobs)?
     };
     progress.finish();
     let names = inputs.captures.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let is_wanting = strict && replayed.is_wanting();
-    match write_rest(output, selection, replayed, html, &names)? {
-        Exit::Done if is_wanting => Ok(Exit::FoundWanting),
-        exit => Ok(exit),
-    }
+    let is_wanting = replayed.is_wanting();
+    let is_complete = replayed.report.totals.is_complete();
+    Ok(match write_rest(output, selection, replayed, html, &names)? {
+        Exit::Done if setup.strict && is_wanting => Exit::FoundWanting,
+        Exit::Done if setup.strict && !is_complete => Exit::Unavailable,
+        exit => exit,
+    })
 }
 
 /// Everything that reading needs.
@@ -125,8 +131,12 @@ impl Job<'_> {
                 Sink::new(out, &form, Arc::clone(selection), stop).context(CANNOT_WRITE)?
             }
         };
-        let mut watch = watch(opener, sink.with_timeline(keep_timeline).with_status(status), output.shown(), selection);
-        let report = reader.read(&mut watch, |_, input, base| captures.begin(&input.to_string(), base));
+        let sink = sink.with_timeline(keep_timeline).with_status(status);
+        let mut watch = watch(opener, sink, output, selection);
+        let report = reader.read(&mut watch, |watch, input, base| {
+            captures.begin(&input.to_string(), base);
+            watch.output_mut().begin_input();
+        });
         let (statistics, sink) = watch.finish();
         Ok(Replayed { report, statistics, sink })
     }
@@ -136,18 +146,21 @@ impl Job<'_> {
         let form = record_form(output);
         let mut sink = match dataset {
             Some(dataset) => Sink::to_dataset(out, dataset, Arc::clone(selection), stop),
-            None => Sink::new(out, &RecordForm::None, Arc::clone(selection), stop).context(CANNOT_WRITE)?,
+            None => Sink::of_workers(out, &form, Arc::clone(selection), stop),
         };
         let header = header(form).context(CANNOT_WRITE)?;
         let length = header.len();
         (&mut sink).write(&mut Piece::Bytes(header), 0..length);
-        let (shown, selection) = (output.shown(), Arc::clone(selection));
+        let (output, selection) = (output.clone(), Arc::clone(selection));
         let make = move || {
             let pieces = PieceSink::new(form, Arc::clone(&selection));
-            watch(Arc::clone(&opener), pieces, shown, &selection)
+            watch(Arc::clone(&opener), pieces, &output, &selection)
         };
-        let mut parallel = Parallel::new(jobs, make, &mut sink);
-        let report = reader.read(&mut parallel, |_, input, base| captures.begin(&input.to_string(), base));
+        let mut parallel = Parallel::new(jobs, make, &mut sink).context("cannot start the threads of --jobs")?;
+        let report = reader.read(&mut parallel, |parallel, input, base| {
+            captures.begin(&input.to_string(), base);
+            parallel.begin_input();
+        });
         let statistics = parallel.finish();
         Ok(Replayed { report, statistics, sink })
     }
@@ -158,7 +171,7 @@ fn write_rest(
     output: &OutputArguments,
     selection: &Selection,
     replayed: Replayed,
-    html: Option<ReportFile>,
+    html: Option<OutputFile>,
     names: &[String],
 ) -> anyhow::Result<Exit> {
     let Replayed { report: SourceReport { totals, problems }, statistics, sink } = replayed;
@@ -173,7 +186,8 @@ fn write_rest(
     let counted = statistics.summary();
     let to_json = || with_captures(counted.to_json());
     if let (Some(html), Some(timeline)) = (html, sink.timeline()) {
-        html.write(&Page {
+        let path = html.path().to_owned();
+        let page = Page {
             summary: &counted,
             totals: &totals,
             record: &to_json(),
@@ -181,7 +195,8 @@ fn write_rest(
             captures: names,
             problems: &problems,
             selected: &selection.to_string(),
-        })?;
+        };
+        write_report(html, &page).with_context(|| format!("--html: cannot write {}", path.display()))?;
     }
     let complete = sink.complete(|| with_captures(statistics.summary_with_histograms().to_json()));
     let folder = output.out.as_deref().unwrap_or(Path::new(""));
@@ -193,12 +208,16 @@ fn write_rest(
         // The problems were written to standard error, and a table of zeros is useless.
         OutputFormat::Text | OutputFormat::Parquet if totals.nothing_read() => Ok(()),
         OutputFormat::Text | OutputFormat::Parquet => {
-            if let Some(rows) = rows {
-                writeln!(out, "{rows} records in {}", folder.display())?;
-            } else if !summary {
-                writeln!(out)?;
+            if summary {
+                return write!(out, "{totals}{selection}{counted}");
             }
-            write!(out, "{totals}{selection}{counted}")
+            match rows {
+                Some(rows) => writeln!(out, "{} records in {}", format_count(rows), folder.display())?,
+                None => writeln!(out)?,
+            }
+            let hint = if rows.is_some() { "" } else { " (all counts: --summary)" };
+            writeln!(out, "{}{hint}\n{}", counted.in_brief(), totals.in_brief())?;
+            write!(out, "{selection}")
         }
     });
     written.context(CANNOT_WRITE)?;
@@ -229,41 +248,22 @@ fn cannot_write_dataset(folder: &Path) -> String {
 }
 
 /// Creates the watch of one thread.
-fn watch<O: Output>(opener: Opener, output: O, shown: Option<Show>, selection: &Selection) -> Watch<O> {
-    let watch = Watch::new(opener, output).showing(shown);
+fn watch<O: Output>(opener: Opener, output: O, arguments: &OutputArguments, selection: &Selection) -> Watch<O> {
+    let watch = Watch::new(opener, output).showing(arguments.shown()).redacting(arguments.redactor());
     if selection.selects_records() { watch.selecting() } else { watch }
 }
 
-/// The file of the report, opened. Its old content stays until the new one is written.
-struct ReportFile {
-    path: PathBuf,
-    file: File,
+/// Opens the file of the report. Its old content stays until the new one is written.
+fn open_report(path: &Path, force: bool, inputs: &Inputs) -> Result<OutputFile, OutputError> {
+    let file = OutputFile::open(path, OutputKind::Report, force)?;
+    file.check_inputs(inputs)?;
+    Ok(file)
 }
 
-impl ReportFile {
-    fn open(path: &Path) -> anyhow::Result<Self> {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
-        let file = file.with_context(|| cannot_write_report(path))?;
-        Ok(Self { path: path.to_owned(), file })
-    }
-
-    fn write(&self, page: &Page<'_>) -> anyhow::Result<()> {
-        self.replace_content(page).with_context(|| cannot_write_report(&self.path))
-    }
-
-    fn replace_content(&self, page: &Page<'_>) -> io::Result<()> {
-        // A pipe or a terminal has no length to set.
-        if self.file.metadata()?.is_file() {
-            self.file.set_len(0)?;
-        }
-        let mut out = BufWriter::new(&self.file);
-        html::write(page, &mut out)?;
-        out.flush()
-    }
-}
-
-fn cannot_write_report(path: &Path) -> String {
-    format!("cannot write the report to {}", path.display())
+fn write_report(file: OutputFile, page: &Page<'_>) -> io::Result<()> {
+    let mut out = BufWriter::new(file.replace()?);
+    html::write(page, &mut out)?;
+    out.flush()
 }
 
 /// Chooses the form of records on standard output.
@@ -273,11 +273,11 @@ fn record_form(arguments: &OutputArguments) -> RecordForm {
         OutputFormat::Text => {
             let terminal = io::stdout().is_terminal().then(|| terminal_size::terminal_size_of(io::stdout())).flatten();
             let columns = terminal.map(|(width, _)| usize::from(width.0));
-            RecordForm::Lines(Format::Text { colour: arguments.color.on_stdout() }, columns)
+            RecordForm::Text(Format::Text { colour: arguments.color.unwrap_or(Colour::Auto).on_stdout() }, columns)
         }
         OutputFormat::Csv => RecordForm::Csv,
         OutputFormat::Parquet => RecordForm::Rows,
-        OutputFormat::Jsonl | OutputFormat::Json => RecordForm::Lines(Format::JsonLines, None),
+        OutputFormat::Jsonl | OutputFormat::Json => RecordForm::JsonLines,
     }
 }
 

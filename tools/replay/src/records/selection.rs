@@ -1,6 +1,7 @@
 //! The selection of the records that are written and counted.
 
 use std::fmt::{self, Write as _};
+use std::num::NonZeroU64;
 
 use enjamb_monitor::{Filter, FilterError, Record};
 use enjamb_sources::ConnectionNumbers;
@@ -13,17 +14,24 @@ pub(crate) struct Selection {
     pub(crate) numbers: Option<ConnectionNumbers>,
     side: Option<SideName>,
     filter: Option<(Filter, String)>,
+    /// The maximum number of messages.
+    pub(crate) count: Option<u64>,
 }
 
 impl Selection {
     pub(crate) fn new(arguments: &OutputArguments) -> Result<Self, FilterError> {
         let filter = arguments.filter.as_ref().map(|text| Filter::parse(text).map(|filter| (filter, text.clone())));
-        Ok(Self { numbers: arguments.conn.clone(), side: arguments.side, filter: filter.transpose()? })
+        Ok(Self {
+            numbers: arguments.conn.clone(),
+            side: arguments.side,
+            filter: filter.transpose()?,
+            count: arguments.count.map(NonZeroU64::get),
+        })
     }
 
     /// Returns whether some records of the selected connections are left out.
     pub(crate) fn selects_records(&self) -> bool {
-        self.side.is_some() || self.filter.is_some()
+        self.side.is_some() || self.filter.is_some() || self.count.is_some()
     }
 
     /// Returns whether this record of a selected connection is selected. `--side client` means
@@ -45,6 +53,9 @@ impl Selection {
         if let Some((_, text)) = &self.filter {
             selected.insert("filter".into(), text.clone().into());
         }
+        if let Some(count) = self.count {
+            selected.insert("count".into(), count.into());
+        }
         (!selected.is_empty()).then(|| selected.into())
     }
 }
@@ -53,11 +64,12 @@ impl Selection {
 impl fmt::Display for Selection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(selected) = self.to_json() else { return Ok(()) };
-        f.write_str("only the selected records are counted below:")?;
+        f.write_str("only the selected records were counted:")?;
         for (name, value) in selected.as_object().into_iter().flatten() {
             let quote = if name == "filter" { "'" } else { "" };
             write!(f, " --{name} {quote}")?;
-            for c in value.as_str().unwrap_or_default().chars() {
+            let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+            for c in text.chars() {
                 if c.is_control() { write!(f, "{}", c.escape_default())? } else { f.write_char(c)? }
             }
             f.write_str(quote)?;

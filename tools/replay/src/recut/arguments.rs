@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use enjamb_sources::arguments::{duration_within, size};
+use enjamb_sources::arguments::{duration_within, size_within};
 
 use crate::output_arguments::OutputFormat;
 use crate::recut::cuts::{Cuts, Recut};
@@ -11,6 +11,9 @@ use crate::recut::cuts::{Cuts, Recut};
 /// The shortest and the longest `--hung-after`.
 const HUNG_AFTER_MIN: Duration = Duration::from_millis(10);
 const HUNG_AFTER_MAX: Duration = Duration::from_secs(86_400);
+
+/// The largest `--recut-max`, in bytes.
+const RECUT_BYTES_MAX: usize = 512 << 20;
 
 /// The cuts under which conversations are replayed.
 #[derive(Args, Clone, Debug)]
@@ -26,7 +29,7 @@ pub(crate) struct RecutArguments {
     /// of --recut, however long that takes. A longer conversation is also replayed under weaker
     /// cuts. [default: as much as takes a few seconds, at most 2k for all-two-cuts, 16k for
     /// one-cut, 256k for random, 4M for the others]
-    #[arg(long, value_parser = size, value_name = "SIZE", requires = "recut")]
+    #[arg(long, value_parser = |text: &str| size_within(text, &(1..=RECUT_BYTES_MAX)), value_name = "SIZE", requires = "recut")]
     recut_max: Option<usize>,
 
     /// The time that a session may take for one conversation under one family of cuts, before it
@@ -37,7 +40,7 @@ pub(crate) struct RecutArguments {
 }
 
 /// The options for records. A comparison has none.
-const RECORDS: [&str; 6] = ["summary", "strict", "html", "filter", "side", "show"];
+const RECORDS: [&str; 8] = ["summary", "strict", "html", "filter", "side", "show", "color", "count"];
 
 impl RecutArguments {
     /// Returns whether `--recut` is given.

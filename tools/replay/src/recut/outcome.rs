@@ -21,6 +21,8 @@ pub(crate) struct RecutOutcome {
     pub(crate) connections: u64,
     /// The number of connections that are the same to the byte as an earlier one.
     pub(crate) copies: u64,
+    /// The number of connections without a byte, under which nothing can be tried.
+    pub(crate) silent: u64,
     pub(crate) segmentations: u64,
     pub(crate) messages: u64,
     pub(crate) bytes: u64,

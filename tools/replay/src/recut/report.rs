@@ -50,6 +50,7 @@ impl RecutReport<'_> {
             "bytes": outcome.bytes,
             "messages": outcome.messages,
             "segmentations": outcome.segmentations,
+            "silent": outcome.silent,
             "weaker": weaker.collect::<Vec<_>>(),
             "short": short.collect::<Vec<_>>(),
             "capture": totals.to_json(),
@@ -126,7 +127,9 @@ impl fmt::Display for RecutReport<'_> {
             s(*segmentations)
         );
         write!(f, "recut {}: {connections} connection{}, ", recut.cuts, s(*connections))?;
-        if outcome.differences.is_empty() {
+        if outcome.differences.is_empty() && *segmentations == 0 {
+            writeln!(f, "nothing was tried, because there is no payload")?;
+        } else if outcome.differences.is_empty() {
             writeln!(f, "{same}")?;
         } else {
             self.verdict(f)?;
@@ -134,6 +137,9 @@ impl fmt::Display for RecutReport<'_> {
             if *messages > 0 {
                 writeln!(f, "  the others: {same}")?;
             }
+        }
+        if outcome.silent > 0 && *segmentations > 0 {
+            writeln!(f, "  {} of them without a byte, and not tried", outcome.silent)?;
         }
         if *copies > 0 {
             let are = if *copies == 1 { "is the same" } else { "are the same" };

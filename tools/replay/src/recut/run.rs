@@ -10,23 +10,23 @@ use enjamb::transcript::Content;
 use enjamb::{Connection, Event, Side, Tap, Time};
 use enjamb_isolate::Ledger;
 use enjamb_law::{Cutting, Violation, WatchError, watch};
-use enjamb_sources::{Exit, Progress, ProtocolChoice, SourceReport, connection_title};
+use enjamb_sources::{Exit, Inputs, Progress, ProtocolChoice, SourceReport, connection_title};
 use sha2::{Digest as _, Sha256};
 
 use crate::recut::cuts::{Recut, Stage};
 use crate::recut::outcome::{Defect, Difference, RecutOutcome, ShortTrial, WeakerTrial};
 use crate::recut::report::RecutReport;
-use crate::recut::trial::{Coverage, judge, shorten, subject, try_conversation};
+use crate::recut::trial::{Coverage, detect, judge, shorten, subject, try_conversation};
 use crate::setup::Setup;
 
 /// Replays conversations under other cuts, and writes a comparison to standard output.
-pub(crate) fn run(setup: &Setup<'_>, recut: &Recut) -> anyhow::Result<Exit> {
-    let inputs = setup.inputs();
-    let progress = Progress::hidden(&setup.notices);
-    let reader = setup.reader(&inputs, &progress).only(setup.output.conn.as_ref());
+pub(crate) fn run(setup: &Setup<'_>, inputs: &Inputs, recut: &Recut) -> anyhow::Result<Exit> {
+    let progress = Progress::new(&setup.notices, &inputs.captures, false);
+    let reader = setup.reader(inputs, &progress).only(setup.output.conn.as_ref());
     let mut tap = RecutTap::new(recut, &setup.protocols);
     let SourceReport { totals, .. } = reader.read(&mut tap, |tap, input, _| tap.source = input.to_string().into());
     let outcome = tap.finish();
+    progress.finish();
     let mut out = io::BufWriter::new(io::stdout().lock());
     let report = RecutReport { recut, outcome: &outcome, totals: &totals };
     let written = if setup.is_json() {
@@ -42,12 +42,16 @@ pub(crate) fn run(setup: &Setup<'_>, recut: &Recut) -> anyhow::Result<Exit> {
         }
         _ => {}
     }
-    Ok(if totals.nothing_read() {
-        Exit::Unavailable
-    } else if outcome.differences.is_empty() {
-        Exit::Done
-    } else {
+    if outcome.segmentations == 0 && outcome.differences.is_empty() && !totals.nothing_read() {
+        setup.notices.notice("nothing was tried, because no connection has payload");
+    }
+    Ok(if !outcome.differences.is_empty() {
         Exit::FoundWanting
+    } else if outcome.segmentations == 0 || !totals.is_complete() {
+        // Nobody knows what the missing input would have shown.
+        Exit::Unavailable
+    } else {
+        Exit::Done
     })
 }
 
@@ -159,9 +163,14 @@ impl<'s> RecutTap<'s> {
 
     fn try_conversation(&mut self, conversation: OpenConversation) {
         let OpenConversation { source, connection, turns, cuts, payload, left, .. } = conversation;
-        let (name, protocol) = (self.protocols.name(connection.number), self.protocols.protocol(connection.number));
+        let (mut name, mut protocol) =
+            (self.protocols.name(connection.number), self.protocols.protocol(connection.number));
         let outcome = &mut self.outcome;
         outcome.connections += 1;
+        if payload == 0 {
+            outcome.silent += 1;
+            return;
+        }
         if outcome.is_full() {
             outcome.not_tried += 1;
             return;
@@ -185,11 +194,27 @@ impl<'s> RecutTap<'s> {
         }
         self.ledger.begin(connection.number);
         let stages = self.stages.clone();
-        let trial = {
-            let protocol = protocol.clone();
-            move || try_conversation(&protocol, port, &input, &cuts, &stages)
+        // Detection joins the bytes before its decision into one chunk, which would hide a defect of
+        // the session behind it. So the session that it chooses is tried bare.
+        let detected = {
+            let (protocol, input, cuts) = (protocol.clone(), input.clone(), cuts.clone());
+            watch(&title, self.patience, move || detect(&protocol, port, &input, &cuts))
         };
-        let (defect, mut violation) = match watch(&title, self.patience, trial) {
+        let tried = match detected {
+            Ok(Ok(chosen)) => {
+                let settled = self.protocols.settled(&protocol, &chosen);
+                if !Arc::ptr_eq(&settled, &protocol) {
+                    (name, protocol) = (chosen, settled);
+                }
+                let protocol = protocol.clone();
+                let trial = move || try_conversation(&protocol, port, &input, &cuts, &stages);
+                watch(&title, self.patience, trial)
+            }
+            Ok(Err(violation)) => Ok(Err(violation)),
+            Err(error) => Err(error),
+        };
+        let outcome = &mut self.outcome;
+        let (defect, mut violation) = match tried {
             Ok(Ok(coverage)) => {
                 let Coverage { segmentations, messages, bytes, under } = coverage;
                 outcome.segmentations += segmentations as u64;

@@ -15,6 +15,13 @@ use crate::recut::outcome::Defect;
 /// that part alone.
 const PROBE_TIME: Duration = Duration::from_millis(500);
 
+/// The name of the protocol that detects another one.
+const AUTO: &str = "auto";
+
+/// The number of bytes from the beginning of a conversation that are cut everywhere to test its
+/// detection, which decides within [`KEPT_MAX`](enjamb_protocols::KEPT_MAX) bytes.
+const DETECTED_MAX: usize = 64 << 10;
+
 /// The extent of a successful trial.
 pub(crate) struct Coverage {
     pub(crate) segmentations: usize,
@@ -55,6 +62,30 @@ pub(crate) fn try_conversation(
         }
     }
     Ok(coverage)
+}
+
+/// Returns the name of the protocol of a conversation: that of `protocol`, or the one that it
+/// detects. The choice must not depend on the cuts, so the captured cuts and every byte are tried.
+///
+/// # Errors
+/// The smallest violation of the split law.
+pub(crate) fn detect(
+    protocol: &Protocol,
+    port: u16,
+    input: &Cutting,
+    captured: &[usize],
+) -> Result<String, Box<Violation>> {
+    if protocol.name() != AUTO {
+        return Ok(protocol.name().to_owned());
+    }
+    let sessions = Sessions(|| protocol.session(Some(port)));
+    split(&sessions, input, captured)?;
+    let beginning = input.beginning(DETECTED_MAX);
+    split_everywhere(&sessions, &beginning, &Segmentations::every_byte())?;
+    // The same input did not make the session panic above.
+    let mut session = protocol.session(Some(port));
+    input.transcript(&[]).play(session.as_mut(), &mut |_| {});
+    Ok(session.protocol().to_owned())
 }
 
 /// Judges a violation of the split law: a session that goes wrong in the same way with the whole

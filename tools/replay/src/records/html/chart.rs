@@ -108,7 +108,8 @@ impl Plot {
 
     /// Adds ticks below at round times. `span` is the whole width in microseconds.
     pub(super) fn time_axis(&mut self, span: f64, label: &str) {
-        let step = nice_step(span, 8.0);
+        // A name of a tick takes about as much room as seventy units.
+        let step = nice_step(span, (self.x_span() / 70.0).clamp(2.0, 8.0));
         let base = self.height - self.bottom;
         let mut at = 0.0;
         while at <= span * 1.0001 {

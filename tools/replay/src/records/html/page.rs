@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use enjamb_monitor::Summary;
-use enjamb_sources::CaptureTotals;
+use enjamb_sources::{CaptureNote, CaptureTotals, REPORT_MARK};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::{Value, json};
 
@@ -59,6 +59,8 @@ impl Page<'_> {
             (DOCTYPE)
             html lang="en" {
                 head {
+                    // Another report may replace this one, since it begins like this.
+                    (PreEscaped(REPORT_MARK))
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta http-equiv="Content-Security-Policy" content=(policy());
@@ -140,23 +142,30 @@ impl Page<'_> {
 
     /// Returns the warnings that a reader needs before trusting the numbers.
     fn problems(&self) -> Markup {
-        let notes: Vec<_> = self.totals.notes().collect();
+        let (losses, notes): (Vec<_>, Vec<_>) = self.totals.notes().partition(|note| note.is_loss);
         let panicked = self.summary.panicked;
+        let item = |CaptureNote { name, count, words, .. }: &CaptureNote| {
+            html! { li { (number(&format!("/capture/{name}"), *count)) " " (words) } }
+        };
         html! {
-            @if !self.problems.is_empty() || !notes.is_empty() || panicked > 0 {
+            @if !self.problems.is_empty() || !losses.is_empty() || panicked > 0 {
                 div class="notes" {
                     h3 { "Problems of the captures" }
                     ul {
                         @for problem in self.problems.iter().take(LISTED_MAX) {
                             li { (foreign(problem)) }
                         }
-                        @for (name, count, words) in &notes {
-                            li { (number(&format!("/capture/{name}"), *count)) " " (words) }
-                        }
+                        @for loss in &losses { (item(loss)) }
                         @if panicked > 0 {
                             li { (number("/panicked", panicked)) " connections parsed only until their session panicked" }
                         }
                     }
+                }
+            }
+            @if !notes.is_empty() {
+                div class="muted" {
+                    h3 { "Notes on the captures" }
+                    ul { @for note in &notes { (item(note)) } }
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! The plots of the page, in sections.
 
 use enjamb::Side;
-use enjamb_monitor::{Bucket, Summary};
+use enjamb_monitor::{Bucket, KindLatency, Summary};
 use maud::{Markup, html};
 
 use crate::records::html::chart::{Plot, Series, bars, columns, logarithmic, ranges, round_up};
@@ -13,6 +13,13 @@ const BARS_MAX: usize = 10;
 
 /// The number of columns in which the rate is drawn.
 const RATE_COLUMNS: usize = 256;
+
+/// The widths of a plot that is as wide as the page: on a screen, and on a phone. A drawing of the
+/// first width would be illegible on a phone.
+const WIDE: [(&str, f64); 2] = [("screen", 1140.0), ("phone", 360.0)];
+
+/// The width of a column of the rate, at least.
+const RATE_COLUMN: f64 = 4.0;
 
 /// The height of a connection's row.
 const CONNECTION_ROW: f64 = 15.0;
@@ -59,13 +66,29 @@ fn figure(class: Option<&str>, title: &str, about: &str, key: Key<'_>, plot: &Ma
     }
 }
 
+/// Draws a plot for each width of the page. The style sheet shows the one that fits.
+fn wide(draw: impl Fn(f64) -> Markup) -> Markup {
+    html! {
+        @for (class, width) in WIDE {
+            div class=(class) { (draw(width)) }
+        }
+    }
+}
+
 fn rate(timeline: &Timeline) -> Markup {
-    let (bins, step) = timeline.bins(RATE_COLUMNS);
+    let (_, step) = timeline.bins(RATE_COLUMNS);
+    let key = [("client", "client, upwards"), ("server", "server, downwards"), ("error", "of them not ok")];
+    let about = format!("In steps of {}, or longer ones on a phone.", duration(step as f64 / 1000.0));
+    figure(Some("wide"), "Messages over time", &about, &key, &wide(|width| rate_plot(timeline, width)))
+}
+
+fn rate_plot(timeline: &Timeline, width: f64) -> Markup {
+    let (bins, step) = timeline.bins(RATE_COLUMNS.min((width / RATE_COLUMN) as usize));
     let seconds = step as f64 / 1e9;
     let most = bins.iter().flat_map(|bin| bin.messages).max().unwrap_or_default() as f64 / seconds;
     let most = round_up(most);
     let about = "Messages per second over time, those of clients above the line, those of servers below";
-    let mut plot = Plot::new(1140.0, 300.0, 56.0, about);
+    let mut plot = Plot::new(width, if width < 600.0 { 220.0 } else { 300.0 }, 46.0, about);
     plot.y_axis(most, true, "messages per second");
     let width = plot.x_span() / bins.len().max(1) as f64;
     let half = plot.y_span() / 2.0;
@@ -99,24 +122,40 @@ fn rate(timeline: &Timeline) -> Markup {
         }
     }
     plot.time_axis(step_us * bins.len().max(1) as f64, "time since the first event");
-    let key = [("client", "client, upwards"), ("server", "server, downwards"), ("error", "of them not ok")];
-    let about = format!("In steps of {}.", duration(step_us));
-    figure(Some("wide"), "Messages over time", &about, &key, &plot.finish())
+    plot.finish()
 }
 
 fn connections(summary: &Summary, timeline: &Timeline) -> Markup {
-    let drawn = timeline.connections();
+    let total = summary.connections;
+    let drawn = timeline.connections().len() as u64;
+    let about = match total.checked_sub(drawn) {
+        Some(more) if more > 0 => {
+            format!("The first {DRAWN_MAX} of {}: {} more are not drawn.", counted(total, "connection"), grouped(more))
+        }
+        _ => "From the first packet to the last, with the messages as ticks.".to_owned(),
+    };
+    let key = [("client", "messages of the client"), ("server", "of the server"), ("error", "some not ok")];
+    figure(Some("wide"), "Connections", &about, &key, &wide(|width| connections_plot(timeline, width)))
+}
+
+/// Draws the connections in the order of time.
+fn connections_plot(timeline: &Timeline, width: f64) -> Markup {
+    let mut drawn: Vec<_> = timeline.connections().iter().collect();
+    drawn.sort_by_key(|drawn| (drawn.from, drawn.connection.number));
+    let is_narrow = width < 600.0;
     let (bins, step) = timeline.bins(usize::MAX);
     let origin = timeline.origin();
     let span = (step as f64 * bins.len().max(1) as f64).max(1.0);
     let about = "When connections were open, and when messages came on them";
-    let mut plot = Plot::new(1140.0, drawn.len() as f64 * CONNECTION_ROW + 64.0, 190.0, about);
+    let mut plot =
+        Plot::new(width, drawn.len() as f64 * CONNECTION_ROW + 64.0, if is_narrow { 56.0 } else { 190.0 }, about);
     let share = |time: enjamb::Time| time.since(origin).as_nanos() as f64 / span;
     let tick = (plot.x_span() / bins.len().max(1) as f64).clamp(1.2, 6.0);
     for (row, drawn) in drawn.iter().enumerate() {
         let y = 20.0 + row as f64 * CONNECTION_ROW;
         let number = drawn.connection.number;
-        let label: String = format!("#{number} {}", drawn.connection.client).chars().take(30).collect();
+        let client = if is_narrow { String::new() } else { format!(" {}", drawn.connection.client) };
+        let label: String = format!("#{number}{client}").chars().take(30).collect();
         plot.text(plot.x(0.0) - 8.0, y + 9.0, "end", "tick", &label);
         let (from, to) = (plot.x(share(drawn.from)), plot.x(share(drawn.to)));
         let lasted = drawn.to.since(drawn.from).as_micros() as f64;
@@ -150,15 +189,7 @@ fn connections(summary: &Summary, timeline: &Timeline) -> Markup {
         }
     }
     plot.time_axis(span / 1000.0, "time since the first event");
-    let total = summary.connections;
-    let about = match total.checked_sub(drawn.len() as u64) {
-        Some(more) if more > 0 => {
-            format!("The first {DRAWN_MAX} of {}: {} more are not drawn.", counted(total, "connection"), grouped(more))
-        }
-        _ => "From the first packet to the last, with the messages as ticks.".to_owned(),
-    };
-    let key = [("client", "messages of the client"), ("server", "of the server"), ("error", "some not ok")];
-    figure(Some("wide"), "Connections", &about, &key, &plot.finish())
+    plot.finish()
 }
 
 fn latency(summary: &Summary) -> Markup {
@@ -178,9 +209,14 @@ fn latency_by_kind(summary: &Summary) -> Markup {
     if kinds.len() < 2 {
         return html! {};
     }
+    let several = summary.protocols().len() > 1;
+    let name = |kind: &KindLatency| {
+        let protocol = if several { format!("{} ", kind.protocol) } else { String::new() };
+        visible(&format!("{protocol}{}", kind.kind)).chars().take(17).collect::<String>()
+    };
     let rows = kinds.iter().take(BARS_MAX).map(|kind| {
         let quantiles = &kind.latency_us;
-        (visible(&kind.kind), quantiles.count, [quantiles.p50, quantiles.p90, quantiles.p99])
+        (name(kind), quantiles.count, [quantiles.p50, quantiles.p90, quantiles.p99])
     });
     let about = match kinds.len().checked_sub(BARS_MAX) {
         Some(more) if more > 0 => {
@@ -199,7 +235,7 @@ fn errors(summary: &Summary) -> Markup {
     }
     let rows = errors.iter().take(BARS_MAX).map(|error| {
         let why = if error.why.is_empty() { "no reason given" } else { &*error.why };
-        let name = format!("{} {} {}: {why}", error.side, error.kind, error.outcome);
+        let name = format!("{} {} {} {}: {why}", error.protocol, error.side, error.kind, error.outcome);
         (visible(&name), "error", error.count)
     });
     let about = match errors.len().checked_sub(BARS_MAX) {

@@ -53,7 +53,7 @@ fn table(caption: &str, columns: &[Column<'_>], rows: &[Vec<Markup>]) -> Markup 
                         @for row in rows {
                             tr {
                                 @for (cell, column) in row.iter().zip(columns) {
-                                    td class=[column.class()] { (cell) }
+                                    td class=[column.class()] data-label=(column.name()) { (cell) }
                                 }
                             }
                         }
@@ -117,7 +117,7 @@ fn latency(summary: &Summary) -> Markup {
     }
     for (place, kind) in summary.latency_us_by_kind.iter().enumerate().take(LISTED_MAX) {
         let path = format!("/latency_us_by_kind/{place}");
-        rows.push(quantiles(html! { "to " (foreign(&kind.kind)) }, &path, &kind.latency_us));
+        rows.push(quantiles(html! { (foreign(&kind.protocol)) " " (foreign(&kind.kind)) }, &path, &kind.latency_us));
     }
     table("Latency, microseconds", &QUANTILES, &rows)
 }
@@ -136,17 +136,18 @@ fn kinds(side: Side, kinds: &[KindCount]) -> Markup {
         let outcomes = kind.outcomes.all().map(|(outcome, count)| (outcome.as_str(), count));
         let counts = [("messages", kind.messages), ("bytes", kind.bytes)].into_iter().chain(outcomes);
         let cells = counts.map(|(field, count)| number(&format!("/{side}/kinds/{place}/{field}"), count));
-        [foreign(&kind.kind)].into_iter().chain(cells).collect()
+        [foreign(&kind.protocol), foreign(&kind.kind)].into_iter().chain(cells).collect()
     };
     let rows: Vec<Vec<Markup>> = kinds.iter().enumerate().take(LISTED_MAX).map(row).collect();
     let columns = ["messages", "bytes", "ok", "failed", "malformed", "incomplete"].map(Numbers);
-    let columns: Vec<_> = [Words("kind")].into_iter().chain(columns).collect();
+    let columns: Vec<_> = [Words("protocol"), Words("kind")].into_iter().chain(columns).collect();
     table(&capped(&format!("Messages of the {side}, by kind"), kinds.len()), &columns, &rows)
 }
 
 fn errors(errors: &[ErrorCount]) -> Markup {
     let row = |(place, error): (usize, &ErrorCount)| {
         vec![
+            foreign(&error.protocol),
             html! { (error.side) },
             foreign(&error.kind),
             html! { (error.outcome) },
@@ -155,7 +156,8 @@ fn errors(errors: &[ErrorCount]) -> Markup {
         ]
     };
     let rows: Vec<_> = errors.iter().enumerate().take(LISTED_MAX).map(row).collect();
-    let columns = [Words("side"), Words("kind"), Words("outcome"), Words("code or reason"), Numbers("count")];
+    let columns =
+        [Words("protocol"), Words("side"), Words("kind"), Words("outcome"), Words("code or reason"), Numbers("count")];
     table(&capped("Errors", errors.len()), &columns, &rows)
 }
 

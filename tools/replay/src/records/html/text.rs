@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+pub(super) use enjamb::units::format_count as grouped;
 use maud::{Markup, html};
 
 /// Returns text with its control characters escaped, so that they are visible. The templates escape
@@ -23,19 +24,6 @@ pub(super) fn foreign(text: &str) -> Markup {
 /// Returns JSON for a `script` element. No text in it can end the element.
 pub(super) fn json_in_script(value: &serde_json::Value) -> String {
     value.to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
-}
-
-/// Returns a count with separators between thousands.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3 + 1);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Returns a count and a noun whose plural ends in `s`.
