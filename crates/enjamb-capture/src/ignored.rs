@@ -8,6 +8,8 @@ pub enum Ignored {
     UnknownLink,
     /// ARP, a spanning tree, a routing protocol: not IP.
     NotIp,
+    /// An encrypted 802.11 frame.
+    Encrypted,
     /// IP, but UDP, ICMP or another protocol.
     NotTcp,
     /// A fragment of a datagram that is not complete yet.
@@ -22,8 +24,16 @@ pub enum Ignored {
 
 impl Ignored {
     /// All reasons, so that `Ignored::ALL[reason.index()] == reason`.
-    pub const ALL: [Self; 7] =
-        [Self::UnknownLink, Self::NotIp, Self::NotTcp, Self::Fragment, Self::Truncated, Self::Malformed, Self::TooDeep];
+    pub const ALL: [Self; 8] = [
+        Self::UnknownLink,
+        Self::NotIp,
+        Self::Encrypted,
+        Self::NotTcp,
+        Self::Fragment,
+        Self::Truncated,
+        Self::Malformed,
+        Self::TooDeep,
+    ];
 
     /// Returns the place of this reason in [`ALL`](Self::ALL).
     #[must_use]
@@ -37,6 +47,7 @@ impl Ignored {
         match self {
             Self::UnknownLink => "unknown link type",
             Self::NotIp => "not IP",
+            Self::Encrypted => "encrypted 802.11",
             Self::NotTcp => "not TCP",
             Self::Fragment => "fragment",
             Self::Truncated => "header cut off",

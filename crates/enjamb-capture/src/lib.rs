@@ -10,6 +10,7 @@
 //!
 //! * [`read()`] and [`open`] read a whole capture, report its connections to a
 //!   [`Tap`](enjamb::Tap), and return a [`Report`].
+//! * [`CaptureSet`] reads captures that follow each other, such as the files of a rotated set.
 //! * [`Capture`] reads the packets of a file. From a truncated or damaged file it reads all whole
 //!   packets.
 //! * [`Decoder`] finds the TCP segment in a packet, or the [reason](Ignored) why there is none.
@@ -37,10 +38,10 @@
 //! |---|---|
 //! | files | pcap in both byte orders, with microseconds or nanoseconds, and the "modified" format; pcapng with any number of sections and interfaces, each with its own byte order, clock and link type |
 //! | compression | gzip, zstd (both in pure Rust) |
-//! | link types | Ethernet, Linux cooked v1 and v2, BSD and OpenBSD loopback, raw IP, PPP (also HDLC, Ethernet, `pppd`), Cisco HDLC, frame relay, these three also with a direction, 802.11 (bare, radiotap, Prism, AVS), `enc`, PFLOG, NFLOG, PPI, PKTAP |
+//! | link types | Ethernet, Linux cooked v1 and v2, BSD and OpenBSD loopback, raw IP, PPP (also HDLC, Ethernet, `pppd`), Cisco HDLC, frame relay, these three also with a direction, FDDI, Token Ring, ATM, IP over Fibre Channel and InfiniBand, 802.11 (bare, radiotap, Prism, AVS), `enc`, PFLOG, NFLOG, PPI, PKTAP |
 //! | tags | VLAN and `QinQ`, 802.1ah, VN-Tag, E-Tag, HSR and PRP, Cisco security groups, network service headers, PPPoE, MPLS |
 //! | network | IPv4 and IPv6 with fragments and extension headers |
-//! | tunnels | IP in IP, GRE (also NVGRE, PPTP, WCCP, ERSPAN), Ethernet in IP, MPLS in IP and UDP, VXLAN, VXLAN-GPE, GENEVE, GTP, L2TP, Teredo, LISP, TZSP, GRE in UDP |
+//! | tunnels | IP in IP, GRE (also NVGRE, PPTP, WCCP, ERSPAN), Ethernet in IP, MPLS in IP and UDP, VXLAN, VXLAN-GPE, GENEVE, AYIYA, 802.11 of Aruba, GTP, L2TP, Teredo, LISP, TZSP, GRE in UDP |
 //!
 //! [`LinkType`] has the numbers of all link types that are read. For a file of another format the
 //! error names the format and the command that converts it.
@@ -72,7 +73,7 @@ pub use incident::{Incident, IncidentKind};
 pub use link_type::LinkType;
 pub use options::{Options, Overlap};
 pub use packet::Packet;
-pub use read::{Report, open, read};
+pub use read::{CaptureSet, Report, open, read};
 pub use reassembly::reassembler::Reassembler;
 pub use recording::recorder::{LONGEST_CHUNK, Recorder};
 pub use segment::Segment;

@@ -14,6 +14,7 @@
 mod clock;
 mod context;
 mod deadlines;
+mod ended_flow;
 mod endpoints;
 mod flow;
 mod flow_table;

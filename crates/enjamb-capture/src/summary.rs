@@ -30,7 +30,7 @@ pub struct Summary {
     pub connections_given_up: u64,
     /// Bytes of payload that were delivered.
     pub payload: u64,
-    /// Segments that came before a segment that precedes them in the stream.
+    /// Segments with new bytes that came after a segment that follows them in the stream.
     pub out_of_order: u64,
     /// Bytes that had arrived before, and were dropped.
     pub retransmitted: u64,

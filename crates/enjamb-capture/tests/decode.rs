@@ -208,6 +208,45 @@ fn a_segment_is_found_in_every_link_tag_and_tunnel() {
         ("Teredo with origin", LinkType::RAW, udp(3544, &[&[0; 8][..], &v6()].concat())),
         ("TZSP", LinkType::RAW, udp(37008, &[&[1, 0, 0, 1, 0, 10, 2, 7, 7, 1][..], &plain].concat())),
         ("IPv6 with extension headers", LinkType::RAW, extended(&[0, 60, 43])),
+        ("HDLC of Cisco as PPP", LinkType::PPP, [&[0x0f, 0, 8, 0][..], &v4()].concat()),
+        ("HDLC of Cisco as PPP in HDLC, to all", LinkType::PPP_HDLC, [&[0x8f, 0, 0x86, 0xdd][..], &v6()].concat()),
+        ("PPP as HDLC of Cisco", LinkType::C_HDLC, [&[0xff, 3, 0, 0x57][..], &v6()].concat()),
+        ("MPLS in HDLC of Cisco", LinkType::C_HDLC, [&[0x0f, 0, 0x88, 0x47, 0, 2, 1, 9][..], &v4()].concat()),
+        ("MPLS in PPP", LinkType::PPP, [&[0xff, 3, 2, 0x81, 0, 2, 1, 9][..], &v4()].concat()),
+        ("FDDI", LinkType::FDDI, [&[0x57][..], &MACS, &[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &v4()].concat()),
+        (
+            "Token Ring with a route",
+            LinkType::IEEE802_5,
+            [&[0x10, 0x40][..], &[2; 6], &[0x82; 6], &[6, 0, 0, 1, 0, 2, 0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &v4()].concat(),
+        ),
+        ("ATM", LinkType::ATM_RFC1483, [&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0][..], &v4()].concat()),
+        (
+            "IP over Fibre Channel",
+            LinkType::IP_OVER_FC,
+            [&[0x10; 16][..], &[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &v4()].concat(),
+        ),
+        ("IP over InfiniBand", LinkType::IPOIB, [&[8, 0, 0, 0][..], &v4()].concat()),
+        ("IP over InfiniBand with a route", LinkType::IPOIB, [&[0; 40][..], &[0x86, 0xdd, 0, 0], &v6()].concat()),
+        (
+            "a datagram of InfiniBand",
+            LinkType::INFINIBAND,
+            [&[0, 2, 0, 1, 0, 9, 0, 2, 0x64][..], &[0; 19], &[8, 0, 0, 0], &v4()].concat(),
+        ),
+        (
+            "a connected message of InfiniBand with a route",
+            LinkType::INFINIBAND,
+            [&[0, 3, 0, 1, 0, 9, 0, 2][..], &[0x60; 40], &[4], &[0; 11], &[8, 0, 0, 0], &v4()].concat(),
+        ),
+        (
+            "802.11 in GRE of Aruba",
+            LinkType::RAW,
+            ip(47, &[&[0, 0, 0x82, 0x30][..], &wifi(&[0x88, 0x01], 26)].concat()),
+        ),
+        (
+            "AYIYA",
+            LinkType::RAW,
+            udp(5072, &[&[0x41, 0x52, 0x11, 41, 0, 0, 0, 1][..], &[7; 16], &[9; 20], &v6()].concat()),
+        ),
         ("L2TP", LinkType::RAW, udp(1701, &[&[0x48, 2, 0, 9, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0x21][..], &v4()].concat())),
     ];
     for (how, link, bytes) in &cases {
@@ -233,11 +272,21 @@ fn a_packet_without_a_segment_has_a_reason() {
         (LinkType::RAW, nested, Ignored::TooDeep),
         (LinkType::ETHERNET, vlans, Ignored::TooDeep),
         // Encrypted, a beacon, without a body, a fragment.
-        (LinkType::IEEE802_11, wifi(&[0x08, 0x41], 24), Ignored::NotIp),
+        (LinkType::IEEE802_11, wifi(&[0x08, 0x41], 24), Ignored::Encrypted),
         (LinkType::IEEE802_11, wifi(&[0x80, 0x00], 24), Ignored::NotIp),
         (LinkType::IEEE802_11, wifi(&[0x48, 0x01], 24), Ignored::NotIp),
         (LinkType::IEEE802_11, wifi(&[0x08, 0x05], 24), Ignored::Fragment),
         (LinkType::NFLOG, vec![2, 0, 0, 1, 0, 0, 9, 0], Ignored::Malformed),
+        // FDDI's station management, an operation of AYIYA that forwards nothing, a part of a message.
+        (LinkType::FDDI, vec![0x41; 40], Ignored::NotIp),
+        (
+            LinkType::RAW,
+            udp(5072, &[&[0x41, 0x52, 0x10, 41, 0, 0, 0, 1][..], &[0; 36], &v6()].concat()),
+            Ignored::NotTcp,
+        ),
+        (LinkType::RAW, udp(5072, &[0xf1, 0x52, 0x11, 41, 0, 0, 0, 1, 0]), Ignored::Truncated),
+        (LinkType::INFINIBAND, [&[0, 2, 0, 1, 0, 9, 0, 2, 0x01][..], &[0; 60]].concat(), Ignored::NotIp),
+        (LinkType::IPOIB, vec![8, 6, 0, 0, 1, 2], Ignored::Truncated),
         (LinkType::PPI, vec![0, 0, 8, 0, 0xff, 0xff, 0xff, 0xff], Ignored::UnknownLink),
         (LinkType::RAW, udp(2152, &[0x34, 255, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0x85, 0]), Ignored::Malformed),
     ] {

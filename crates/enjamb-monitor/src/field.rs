@@ -66,7 +66,9 @@ macro_rules! with_field_table {
                  protocol lists them. Absent if there are none";
             LatencyUs "latency_us" Micros always [] sometimes [Message]
                 "On an answer: the time from the chunk that completed the request to the chunk that completed the answer. \
-                 Absent if the request was not seen, was not complete, or had waited behind too many others";
+                 Absent if the time of either is not known: the request \
+                 was not seen or had waited behind too many others, the last \
+                 byte of one was not captured, or the answer was captured before its request";
             Cuts "cuts" Count always [Message] sometimes []
                 "The number of boundaries between chunks (captured segments, or reads of the proxy) inside the message";
             Summary "summary" Line always [Message] sometimes []

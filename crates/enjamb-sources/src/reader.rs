@@ -1,9 +1,10 @@
 //! Inputs, read one after the other into one tap.
 
+use std::fs::File;
 use std::io::{self, Read};
 
 use enjamb::Tap;
-use enjamb_capture::{CaptureError, Options};
+use enjamb_capture::{CaptureError, CaptureSet, Options};
 
 use crate::connection_numbers::ConnectionNumbers;
 use crate::error::SourceError;
@@ -41,6 +42,33 @@ pub struct SourceReport {
     pub problems: Vec<String>,
 }
 
+/// Captures that follow each other, as the files of a rotated set do.
+struct OpenSet {
+    read: CaptureSet,
+    captures: u64,
+    damaged: u64,
+}
+
+impl OpenSet {
+    fn new(options: Options) -> Self {
+        Self { read: CaptureSet::new(options), captures: 0, damaged: 0 }
+    }
+
+    /// Returns whether `input` is the next capture of the set. Only regular files can be read twice.
+    fn is_continued_by(&self, input: &Input) -> bool {
+        let Input::File(path) = input else {
+            return false;
+        };
+        path.is_file() && File::open(path).is_ok_and(|file| self.read.is_continued_by(file))
+    }
+
+    fn finish<T: Tap>(self, numbering: &mut Numbering<'_, T>, report: &mut SourceReport) {
+        let Self { read, captures, damaged } = self;
+        let read = read.finish(numbering);
+        report.totals.add(&read, captures, damaged, numbering.base);
+    }
+}
+
 impl<'a> SourceReader<'a> {
     /// Creates a reader of `inputs`, with the default limits of reassembly.
     ///
@@ -76,7 +104,8 @@ impl<'a> SourceReader<'a> {
         Self { stop, ..self }
     }
 
-    /// Reads all inputs into `tap`.
+    /// Reads all inputs into `tap`. A connection that goes on in the next capture is one connection,
+    /// if the captures follow each other in time as the files of a rotated set do.
     ///
     /// Calls `next` before each input, with the number of connections before it.
     pub fn read<T: Tap>(&self, tap: &mut T, mut next: impl FnMut(&mut T, &Input, u64)) -> SourceReport {
@@ -88,20 +117,28 @@ impl<'a> SourceReader<'a> {
         if let Some(line) = self.inputs.passed_over() {
             self.progress.notice(line);
         }
-        let mut base = 0;
+        let mut numbering = Numbering { base: 0, highest: 0, only: self.only, tap };
+        let mut set: Option<OpenSet> = None;
         for input in &self.inputs.captures {
-            next(tap, input, base);
-            let mut numbering = Numbering { base, highest: base, only: self.only, tap };
-            if let Err(error) = self.read_one(input, &mut numbering, &mut report)
+            if let Some(ended) = set.take_if(|set| !set.is_continued_by(input)) {
+                ended.finish(&mut numbering, &mut report);
+            }
+            if set.is_none() {
+                numbering.base = numbering.highest;
+            }
+            next(numbering.tap, input, numbering.highest);
+            if let Err(error) = self.read_one(input, &mut set, &mut numbering, &mut report)
                 && !self.stop.is_requested()
             {
                 self.problem(&mut report, format!("{input}: {error}"));
                 report.totals.unreadable += 1;
             }
-            base = numbering.highest;
             if self.stop.is_requested() {
                 break;
             }
+        }
+        if let Some(set) = set {
+            set.finish(&mut numbering, &mut report);
         }
         report
     }
@@ -114,6 +151,7 @@ impl<'a> SourceReader<'a> {
     fn read_one<T: Tap>(
         &self,
         input: &Input,
+        set: &mut Option<OpenSet>,
         numbering: &mut Numbering<'_, T>,
         report: &mut SourceReport,
     ) -> Result<(), SourceError> {
@@ -121,9 +159,8 @@ impl<'a> SourceReader<'a> {
             (Input::FollowedFile(path), Some(interrupt)) => {
                 let mut next = Some(FollowedFile::open(path, interrupt.clone())?);
                 while let Some(mut file) = next {
-                    let damage = self.read_source(input, &mut file, numbering, report)?;
+                    let damage = self.read_source(input, &mut file, set, numbering, report)?;
                     self.report_damage(input, damage, report);
-                    numbering.base = numbering.highest;
                     next = file.next()?;
                 }
                 Ok(())
@@ -131,7 +168,7 @@ impl<'a> SourceReader<'a> {
             (Input::Capturer(request), Some(interrupt)) => {
                 let (capturer, capture) = Capturer::start(request)?;
                 let source = LiveReader::new(capture, interrupt.clone())?.ending(capturer.interrupter());
-                let damage = self.read_source(input, source, numbering, report)?;
+                let damage = self.read_source(input, source, set, numbering, report)?;
                 // A program that may not capture writes nothing, and has the reason.
                 let counts = capturer.finish(&request.interface, interrupt.is_requested())?;
                 // One that was ended may leave a packet incomplete.
@@ -146,12 +183,12 @@ impl<'a> SourceReader<'a> {
             }
             (Input::StandardInput, Some(interrupt)) if input.is_live() => {
                 let source = LiveReader::new(io::stdin(), interrupt.clone())?;
-                let damage = self.read_source(input, source, numbering, report)?;
+                let damage = self.read_source(input, source, set, numbering, report)?;
                 self.report_damage(input, damage, report);
                 Ok(())
             }
             _ => {
-                let damage = self.read_source(input, input.open()?, numbering, report)?;
+                let damage = self.read_source(input, input.open()?, set, numbering, report)?;
                 self.report_damage(input, damage, report);
                 Ok(())
             }
@@ -171,18 +208,20 @@ impl<'a> SourceReader<'a> {
         &self,
         input: &Input,
         source: impl Read,
+        set: &mut Option<OpenSet>,
         numbering: &mut Numbering<'_, T>,
         report: &mut SourceReport,
     ) -> Result<Option<CaptureError>, SourceError> {
-        let base = numbering.base;
         let source = self.progress.count(source, self.stop.clone());
         let (is_transcript, source) = transcript_file::peek(source)?;
         if is_transcript {
             return self.read_transcript(input, source, numbering, report).map(|()| None);
         }
-        let read = enjamb_capture::read(source, numbering, &self.options);
-        report.totals.add(&read, base);
-        Ok(read.error)
+        let set = set.get_or_insert_with(|| OpenSet::new(self.options.clone()));
+        set.captures += 1;
+        let damage = set.read.read(source, numbering);
+        set.damaged += u64::from(damage.is_some());
+        Ok(damage)
     }
 
     fn read_transcript<T: Tap>(

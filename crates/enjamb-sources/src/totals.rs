@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 
 use enjamb::units::format_count;
-use enjamb_capture::{Ignored, Incident, IncidentKind, Report, Summary};
+use enjamb_capture::{Ignored, Incident, IncidentKind, LinkType, Report, Summary};
 use serde_json::{Map, Value};
 
 /// The counts of several captures together.
@@ -109,15 +109,15 @@ impl CaptureTotals {
         fields.filter(|((name, ..), _)| *name == "dropped_packets").for_each(|(_, count)| *count += packets);
     }
 
-    /// Adds a capture whose connections are numbered from `base` on.
-    pub(crate) fn add(&mut self, report: &Report, base: u64) {
+    /// Adds the counts of a number of captures whose connections are numbered from `base` on.
+    pub(crate) fn add(&mut self, report: &Report, captures: u64, damaged: u64, base: u64) {
         let room = INCIDENTS_MAX - self.incidents.len();
         self.incidents.extend(report.incidents.iter().take(room).cloned().map(|mut incident| {
             incident.connection.number += base;
             incident
         }));
-        self.captures += 1;
-        self.damaged += u64::from(report.error.is_some());
+        self.captures += captures;
+        self.damaged += damaged;
         for (count, more) in self.ignored.iter_mut().zip(report.summary.ignored) {
             *count += more;
         }
@@ -244,7 +244,9 @@ impl fmt::Display for CaptureTotals {
             writeln!(f)?;
         }
         for link in &self.unknown_links {
-            writeln!(f, "  packets of link type {link} are not read (tcpdump.org/linktypes.html says what that is)")?;
+            let link = LinkType(*link);
+            let where_to_look = if link.name().is_none() { ": tcpdump.org/linktypes.html has its name" } else { "" };
+            writeln!(f, "  packets of {link} are not read{where_to_look}")?;
         }
         for incident in self.incidents.iter().take(INCIDENTS_SHOWN) {
             writeln!(f, "  {incident}")?;

@@ -9,9 +9,9 @@ use std::net::{IpAddr, SocketAddr};
 use etherparse::{IpNumber, Ipv6ExtensionSlice, LaxIpSlice, LenSource, TcpSlice};
 
 use crate::decode::fragments::{DatagramKey, Fragments};
-use crate::decode::layer::{Inner, Layer, ip_protocol};
+use crate::decode::layer::{Inner, Layer, ip_protocol, split};
 use crate::decode::network::Network;
-use crate::decode::{ether_type, link, tunnel, wireless, wrapper};
+use crate::decode::{ether_type, infiniband, link, tunnel, wireless, wrapper};
 use crate::ignored::Ignored;
 use crate::packet::Packet;
 use crate::segment::Segment;
@@ -92,6 +92,12 @@ fn strip<'a>(layer: Layer, bytes: &'a [u8], network: &mut Network) -> Result<Inn
         Layer::Loopback => link::strip_loopback(bytes),
         Layer::CiscoHdlc => link::strip_cisco_hdlc(bytes),
         Layer::FrameRelay => link::strip_frame_relay(bytes),
+        Layer::Fddi => link::strip_fddi(bytes),
+        Layer::TokenRing => link::strip_token_ring(bytes),
+        // RFC 2625, section 3: a network header with two addresses.
+        Layer::FibreChannel => Ok((Layer::Llc, split::<16>(bytes)?.1)),
+        Layer::Ipoib => infiniband::strip_ipoib(bytes),
+        Layer::Infiniband => infiniband::strip_infiniband(bytes),
         Layer::Llc => link::strip_llc(bytes),
         Layer::Ppp => link::strip_ppp(bytes),
         Layer::Wrapper(kind) => wrapper::strip(kind, bytes),

@@ -15,6 +15,14 @@ pub(super) enum Layer {
     Loopback,
     CiscoHdlc,
     FrameRelay,
+    Fddi,
+    TokenRing,
+    /// IP over Fibre Channel.
+    FibreChannel,
+    /// IP over InfiniBand, with or without a global routing header.
+    Ipoib,
+    /// InfiniBand, from the local routing header on.
+    Infiniband,
     /// A header that a capturing system added in front of another layer.
     Wrapper(Wrapper),
     /// A radio receiver's header in front of 802.11.
@@ -86,6 +94,12 @@ impl Layer {
             LinkType::LINUX_SLL2 => Self::LinuxSll2,
             LinkType::C_HDLC => Self::CiscoHdlc,
             LinkType::FRELAY => Self::FrameRelay,
+            LinkType::FDDI => Self::Fddi,
+            LinkType::IEEE802_5 => Self::TokenRing,
+            LinkType::ATM_RFC1483 => Self::Llc,
+            LinkType::IP_OVER_FC => Self::FibreChannel,
+            LinkType::IPOIB => Self::Ipoib,
+            LinkType::INFINIBAND => Self::Infiniband,
             LinkType::ENC => Self::Wrapper(Wrapper::Enc),
             LinkType::PFLOG => Self::Wrapper(Wrapper::Pflog),
             LinkType::NFLOG => Self::Wrapper(Wrapper::Nflog),
@@ -117,6 +131,7 @@ impl Layer {
 pub(super) mod ether_type {
     pub(crate) const IPV4: u16 = 0x0800;
     pub(crate) const TRANSPARENT_BRIDGING: u16 = 0x6558;
+    pub(crate) const FRAME_RELAY: u16 = 0x6559;
     pub(crate) const VLAN: u16 = 0x8100;
     pub(crate) const IPV6: u16 = 0x86dd;
     pub(crate) const PPP: u16 = 0x880b;

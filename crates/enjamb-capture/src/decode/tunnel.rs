@@ -33,6 +33,7 @@ const LISP: u16 = 4341;
 const GRE_IN_UDP: u16 = 4754;
 const VXLAN: u16 = 4789;
 const VXLAN_GPE: u16 = 4790;
+const AYIYA: u16 = 5072;
 const GENEVE: u16 = 6081;
 const MPLS_IN_UDP: u16 = 6635;
 /// The port that Linux took before VXLAN had one. Many overlays still use it.
@@ -90,8 +91,10 @@ fn strip_udp<'a>(source: u16, destination: u16, bytes: &'a [u8], network: &mut N
             let inner = rest.get(options..).ok_or(Ignored::Truncated)?;
             Ok((Layer::EtherType(u16::from_be_bytes([header[2], header[3]])), inner))
         }
+        AYIYA => strip_ayiya(bytes),
         MPLS_IN_UDP => Ok((Layer::Mpls, bytes)),
         TZSP => strip_tzsp(bytes),
+        _ if source == AYIYA => strip_ayiya(bytes),
         _ if source == TEREDO || destination == TEREDO => strip_teredo(bytes),
         _ => Err(Ignored::NotTcp),
     }
@@ -143,6 +146,20 @@ fn strip_teredo(mut bytes: &[u8]) -> Result<Inner<'_>, Ignored> {
     }
 }
 
+/// AYIYA (draft-massar-v6ops-ayiya-02, section 3): lengths of identity and signature, operation, next
+/// header and time, then identity and signature. Operation 1 forwards a packet.
+fn strip_ayiya(bytes: &[u8]) -> Result<Inner<'_>, Ignored> {
+    let (header, rest) = split::<8>(bytes)?;
+    const FORWARD: u8 = 1;
+    let identity = 1_usize << (header[0] >> 4);
+    let signature = usize::from(header[1] >> 4) * 4;
+    if header[2] & 0x0f != FORWARD {
+        return Err(Ignored::NotTcp);
+    }
+    let inner = rest.get(identity + signature..).ok_or(Ignored::Truncated)?;
+    Ok((Layer::IpProtocol(header[3]), inner))
+}
+
 /// TZSP, which access points send to a sniffer: version, type, encapsulated protocol, then tags up
 /// to an end tag.
 fn strip_tzsp(bytes: &[u8]) -> Result<Inner<'_>, Ignored> {
@@ -183,6 +200,8 @@ fn strip_l2tp(bytes: &[u8]) -> Result<Inner<'_>, Ignored> {
 
 /// Packets that are redirected to web caches (WCCP).
 const REDIRECTED: u16 = 0x883e;
+/// 802.11 frames between Aruba's access points and controllers: a number for each access point.
+const ARUBA: std::ops::RangeInclusive<u16> = 0x8200..=0x8370;
 const ERSPAN_2: u16 = 0x88be;
 const ERSPAN_3: u16 = 0x22eb;
 
@@ -219,6 +238,10 @@ fn strip_gre<'a>(bytes: &'a [u8], network: &mut Network) -> Result<Inner<'a>, Ig
             // The last bit announces eight bytes for the platform.
             let rest = if erspan[11] & 1 == 1 { split::<8>(rest)?.1 } else { rest };
             Ok((Layer::Ethernet, rest))
+        }
+        ether_type::FRAME_RELAY => Ok((Layer::FrameRelay, inner)),
+        number if ARUBA.contains(&number) && number.is_multiple_of(16) => {
+            Ok((Layer::Wireless { padded: false }, inner))
         }
         number => Ok((Layer::EtherType(number), inner)),
     }

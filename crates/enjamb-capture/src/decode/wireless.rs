@@ -1,6 +1,6 @@
 //! 802.11 data frames, and the headers in which receivers describe the signal.
 //!
-//! Encrypted frames count as "not IP". If several datagrams are aggregated in one frame, only the
+//! If several datagrams are aggregated in one frame, only the
 //! first is read.
 
 use crate::decode::layer::{Inner, Layer, Radio, split};
@@ -47,8 +47,11 @@ pub(super) fn strip(padded: bool, bytes: &[u8]) -> Result<Inner<'_>, Ignored> {
     let (control, _) = split::<2>(bytes)?;
     let has = |byte: usize, mask: u8| control[byte] & mask == mask;
     // Version 0, type 2: data, with a body.
-    if control[0] & 0x0f != 0x08 || has(0, 0x40) || has(1, 0x40) {
+    if control[0] & 0x0f != 0x08 || has(0, 0x40) {
         return Err(Ignored::NotIp);
+    }
+    if has(1, 0x40) {
+        return Err(Ignored::Encrypted);
     }
     let quality = has(0, 0x80);
     let addresses = 24 + if has(1, 0x03) { 6 } else { 0 };

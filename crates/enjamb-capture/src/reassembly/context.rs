@@ -28,6 +28,8 @@ pub(super) struct StreamContext<'a> {
     pub(super) options: &'a Options,
     /// The progress of the other side's stream.
     pub(super) other: Progress,
+    /// The latest time stamp of the other side's packets.
+    pub(super) other_time: Time,
     /// The first piece that the other side holds.
     pub(super) other_piece: Option<OtherPiece>,
     /// Whether there is memory to keep delivered bytes for comparison.

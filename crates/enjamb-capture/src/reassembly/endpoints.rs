@@ -26,12 +26,20 @@ pub(super) struct FlowKey {
 }
 
 impl Endpoints {
+    /// Returns whether `one` is the smaller endpoint of the two, or equal to the other.
+    pub(super) fn is_low(one: SocketAddr, other: SocketAddr) -> bool {
+        endpoint(one) <= endpoint(other)
+    }
+
     pub(super) fn of(segment: &Segment<'_>) -> Self {
-        let endpoint = |address: SocketAddr| (Address::of(address.ip()), address.port());
         let (one, other) = (endpoint(segment.source), endpoint(segment.destination));
         let ((low, low_port), (high, high_port)) = if one <= other { (one, other) } else { (other, one) };
         Self { low, high, ports: (low_port, high_port) }
     }
+}
+
+fn endpoint(address: SocketAddr) -> (Address, u16) {
+    (Address::of(address.ip()), address.port())
 }
 
 impl Address {

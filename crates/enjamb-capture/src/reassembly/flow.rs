@@ -7,6 +7,8 @@ use enjamb::{Connection, Ending, Event, Side, Tap, Time};
 use crate::incident::IncidentKind;
 use crate::reassembly::clock::Deadline;
 use crate::reassembly::context::{FlowContext, StreamContext};
+use crate::reassembly::ended_flow::EndedFlow;
+use crate::reassembly::endpoints::Endpoints;
 use crate::reassembly::held_data::SegmentInfo;
 use crate::reassembly::hold::HoldReason;
 use crate::reassembly::reset::{Reset, is_acceptable};
@@ -19,6 +21,8 @@ pub(super) struct Flow {
     pub(super) connection: Connection,
     streams: [Stream; 2],
     closed: [bool; 2],
+    /// The times at which the FINs were reached.
+    ended_at: [Option<Time>; 2],
     reset: Option<Reset>,
     /// The time stamp of the last packet, and the latest time stamp of each side.
     last_packet: Time,
@@ -54,6 +58,7 @@ impl Flow {
             connection: Connection { number, client, server },
             streams: Default::default(),
             closed: [false; 2],
+            ended_at: [None; 2],
             reset: None,
             last_packet: Time::default(),
             latest_packets: Default::default(),
@@ -63,6 +68,26 @@ impl Flow {
             lingers: false,
             waits: false,
             networks: [None; 2],
+        }
+    }
+
+    /// Creates the flow that continues another one after its reset, where that one ended.
+    pub(super) fn resume(number: u64, ended: &EndedFlow, segment: &Segment<'_>) -> Self {
+        let mut flow = Self::new(number, segment);
+        let (source, destination) = (segment.source, segment.destination);
+        let source_is_client = Endpoints::is_low(source, destination) == ended.client_is_low;
+        let (client, server) = if source_is_client { (source, destination) } else { (destination, source) };
+        flow.connection = Connection { number, client, server };
+        for (stream, range) in flow.streams.iter_mut().zip(ended.delivered) {
+            stream.resume(range.map(DeliveredRange::next));
+        }
+        flow
+    }
+
+    /// Reports that the capture joins both streams where they were resumed.
+    pub(super) fn report_join(&self, time: Time, tap: &mut dyn Tap) {
+        for side in Side::BOTH {
+            tap.event(&self.connection, time, Event::Gap { side, missing: 0 });
         }
     }
 
@@ -142,7 +167,15 @@ impl Flow {
         if segment.rst {
             self.reset(side, segment, context);
         } else {
+            if let Some(reset) = &mut self.reset {
+                // The connection is not silent: it may turn out that the reset was ignored.
+                reset.since = context.clock.latest;
+            }
             self.acknowledge(side, segment, context.now);
+            if self.streams[(!side).index()].ended() {
+                // The sender may have received the FIN: that comes before its data.
+                self.close_ended(!side, context);
+            }
             self.payload(side, segment, context);
             self.streams[side.index()].note_time(context.now);
         }
@@ -165,6 +198,10 @@ impl Flow {
     fn acknowledge(&mut self, side: Side, segment: &Segment<'_>, now: Time) {
         let [stream, other] = pair(&mut self.streams, side);
         if segment.syn {
+            if self.reset.as_ref().is_some_and(|reset| segment.acknowledgement.is_some() && reset.by == side) {
+                // The server refused the connection, and accepts it now.
+                self.reset = None;
+            }
             stream.synchronise(segment.sequence.wrapping_add(1), now);
             if let Some(acknowledged) = segment.acknowledgement {
                 // The segment acknowledges a SYN, and the data of a fast open with it (RFC 7413).
@@ -199,11 +236,12 @@ impl Flow {
             if segment.dropped > 0 {
                 stream.give_up_to(offset, context, summary, deliver);
             }
-            if segment.fin || length + segment.missing > 0 {
+            let is_probe = stream.is_probe_before_beginning(offset, length + segment.missing, context);
+            if segment.fin || length + segment.missing > 0 && !is_probe {
                 stream.extend_back_to(offset, context.now);
             }
             if segment.fin {
-                stream.finish(end);
+                stream.finish(end, context.now, summary);
             }
             if length == 0 {
                 stream.note_sent(offset);
@@ -230,6 +268,7 @@ impl Flow {
         StreamContext {
             options: context.options,
             other: other.progress(),
+            other_time: self.latest_packets[(!side).index()],
             other_piece: other.first_piece(context.options.overlap),
             room: context.room,
             now: context.now,
@@ -371,10 +410,22 @@ impl Flow {
     /// Reports the end of streams whose FIN was reached, that of side `first` first.
     fn close_ended(&mut self, first: Side, context: &mut FlowContext<'_>) {
         for side in [first, !first] {
-            if !self.closed[side.index()] && self.streams[side.index()].ended() {
+            let stream = &self.streams[side.index()];
+            if self.closed[side.index()] {
+                continue;
+            }
+            if !stream.ended() {
+                // A FIN that was reached may have been disproved.
+                self.ended_at[side.index()] = None;
+                continue;
+            }
+            // The stream ended when its FIN was reached, not when that was certain.
+            let time = *self.ended_at[side.index()].get_or_insert(context.now);
+            if stream.fin_is_certain(&self.stream_context(side, context)) {
                 self.closed[side.index()] = true;
-                self.last_event = context.now.max(self.last_event);
-                context.tap.event(&self.connection, context.now, Event::Close { side, ending: Ending::Closed });
+                self.streams[side.index()].confirm_fin(context.summary);
+                self.last_event = time.max(self.last_event);
+                context.tap.event(&self.connection, time, Event::Close { side, ending: Ending::Closed });
             }
         }
     }
@@ -391,6 +442,10 @@ impl Flow {
 
     pub(super) fn is_closed(&self) -> bool {
         self.closed == [true; 2]
+    }
+
+    pub(super) fn was_reset(&self) -> bool {
+        self.reset.is_some()
     }
 
     /// Returns whether both sides were closed by a FIN.
@@ -430,6 +485,7 @@ impl Flow {
             HoldReason::Unacknowledged => 1,
             HoldReason::Hole => 2,
             HoldReason::Order => 3,
+            HoldReason::Fin => 4,
         })
     }
 }

@@ -7,11 +7,9 @@
 
 use std::collections::hash_map::Entry;
 
-use enjamb::Time;
-
+use crate::reassembly::ended_flow::EndedFlow;
 use crate::reassembly::endpoints::{Endpoints, FlowKey};
 use crate::reassembly::flow::Flow;
-use crate::reassembly::stream::DeliveredRange;
 use crate::segment::Segment;
 
 type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
@@ -28,20 +26,6 @@ const ALIASES_MAX: usize = 4096;
 pub(super) enum FlowState {
     Open(Box<Flow>),
     Ended(Box<EndedFlow>),
-}
-
-/// The record of a flow that has ended.
-pub(super) struct EndedFlow {
-    pub(super) number: u64,
-    pub(super) delivered: [Option<DeliveredRange>; 2],
-    /// Whether both sides were closed, not reset.
-    pub(super) closed: bool,
-    /// Whether its SYN was seen once more after that.
-    pub(super) reopens: bool,
-    /// The latest time stamp of its packets.
-    pub(super) last_packet: Time,
-    /// The latest time stamp of the capture when it ended.
-    pub(super) since: Time,
 }
 
 #[derive(Default)]

@@ -70,10 +70,54 @@ impl HeldData {
         self.pieces.first_key_value().map(|(&start, piece)| (start, piece))
     }
 
+    /// Returns the second piece and its offset.
+    pub(super) fn second(&self) -> Option<(u64, &Piece)> {
+        self.pieces.iter().nth(1).map(|(&start, piece)| (start, piece))
+    }
+
+    /// Removes all pieces and lost ranges from `offset` on. Returns the number of bytes in pieces.
+    pub(super) fn remove_from(&mut self, offset: u64) -> u64 {
+        let pieces = self.pieces.split_off(&offset);
+        let lost = self.lost.split_off(&offset);
+        let bytes = pieces.values().map(|piece| piece.bytes.len()).sum::<usize>();
+        self.weight -= PIECE * (pieces.len() + lost.len()) + bytes;
+        self.lost_to = self.lost.last_key_value().map_or(0, |(_, &end)| end);
+        bytes as u64
+    }
+
     /// Returns where the last piece or lost range ends.
     pub(super) fn end(&self) -> u64 {
         let piece = self.pieces.last_key_value().map(|(start, piece)| start + piece.bytes.len() as u64);
         self.lost_to.max(piece.unwrap_or(0))
+    }
+
+    /// Removes everything from `offset` on, also parts of pieces. Returns the number of bytes in
+    /// pieces.
+    pub(super) fn truncate(&mut self, offset: u64) -> u64 {
+        let mut bytes = self.remove_from(offset);
+        if let Some(mut last) = self.pieces.last_entry() {
+            let kept = (offset - last.key()) as usize;
+            let piece = last.get_mut();
+            if kept < piece.bytes.len() {
+                let removed = piece.bytes.len() - kept;
+                piece.bytes = piece.bytes[..kept].into();
+                self.weight -= removed;
+                bytes += removed as u64;
+            }
+        }
+        if let Some(mut last) = self.lost.last_entry() {
+            let end = offset.min(*last.get());
+            *last.get_mut() = end;
+            self.lost_to = end;
+        }
+        bytes
+    }
+
+    /// Returns where the last piece or lost range ends that begins before `offset`.
+    pub(super) fn end_before(&self, offset: u64) -> u64 {
+        let piece = self.pieces.range(..offset).next_back().map(|(start, piece)| start + piece.bytes.len() as u64);
+        let lost = self.lost.range(..offset).map(|(_, &end)| end).max();
+        piece.max(lost).unwrap_or(0)
     }
 
     /// Returns the end of the pieces that follow each other without a hole from `offset` on.

@@ -17,6 +17,8 @@ pub(super) enum HoldReason {
     /// Its sender had received bytes that were not delivered yet: a reply must not come before its
     /// request.
     Order,
+    /// A FIN was seen that the other side has not acknowledged. It may be forged.
+    Fin,
     /// A later copy may still replace it: [`Overlap::Last`](crate::Overlap::Last).
     Unacknowledged,
 }

@@ -43,6 +43,16 @@ impl Progress {
         if ahead > WINDOW_MAX { 0 } else { ahead.max(0) as u64 }
     }
 
+    /// Returns whether a segment of this side was captured.
+    pub(super) fn is_seen(&self) -> bool {
+        self.base.is_some()
+    }
+
+    /// Returns whether all bytes before the FIN were delivered.
+    pub(super) fn has_ended(&self) -> bool {
+        self.fin.is_some_and(|fin| fin <= self.next)
+    }
+
     /// Returns the offset of the next byte to deliver.
     pub(super) fn next(&self) -> u64 {
         self.next

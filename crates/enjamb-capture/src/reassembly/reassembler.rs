@@ -9,29 +9,24 @@
 //! the reassembler give anything up: see [`CaptureClock`](crate::reassembly::clock).
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
 
 use enjamb::{Tap, Time};
 
 use crate::incident::{Incident, IncidentKind, Incidents};
 use crate::options::Options;
-use crate::reassembly::clock::{CaptureClock, later};
+use crate::reassembly::clock::CaptureClock;
 use crate::reassembly::context::FlowContext;
 use crate::reassembly::deadlines::DeadlineQueue;
-use crate::reassembly::endpoints::FlowKey;
+use crate::reassembly::ended_flow::{Continuation, EndedFlow};
+use crate::reassembly::endpoints::{Endpoints, FlowKey};
 use crate::reassembly::flow::Flow;
-use crate::reassembly::flow_table::{EndedFlow, FlowState, FlowTable};
+use crate::reassembly::flow_table::{FlowState, FlowTable};
 use crate::segment::Segment;
 use crate::summary::Summary;
 
 /// The maximum number of remembered connections that have ended. The connections that ended first
 /// are forgotten first.
 const ENDED_MAX: usize = 65_536;
-
-/// The time after the end of a connection in which a segment without SYN cannot open another one
-/// between the same endpoints, in capture time. Most systems use this time for TIME-WAIT (RFC 9293,
-/// section 3.6.1 requires twice the lifetime of a segment).
-const TIME_WAIT: Duration = Duration::from_secs(60);
 
 /// The maximum number of delivered bytes that are kept for comparison with retransmissions, in all
 /// streams. Beyond that, retransmissions are not compared.
@@ -130,6 +125,7 @@ impl Reassembler {
         self.end_waiting(tap);
 
         let key = self.flows.key(segment, self.by_use.len());
+        let mut resumed = None;
         let is_open = match self.flows.get_mut(&key) {
             None => false,
             Some(FlowState::Open(flow)) => {
@@ -140,34 +136,32 @@ impl Reassembler {
                 !is_over
             }
             Some(FlowState::Ended(ended)) => {
-                let EndedFlow { delivered, closed, reopens, last_packet, since, .. } = &mut **ended;
-                let first = Some(segment.sequence.wrapping_add(1));
-                let again = delivered.iter().any(|range| range.map(|range| range.first) == first);
-                let opens = match segment.acknowledgement {
-                    None => segment.syn && !again,
-                    // An answer to a SYN with the numbers of the last connection shows that this
-                    // SYN was not captured late.
-                    Some(_) => segment.syn && *reopens,
-                };
-                // A SYN that was captured twice, perhaps on two interfaces, comes after the end in
-                // the file, but not in time.
-                *reopens |= *closed && segment.syn && again && segment.acknowledgement.is_none() && time > *last_packet;
-                if !opens && self.clock.settled() < later(*since, TIME_WAIT) {
-                    let length = segment.payload.len() as u64;
-                    let sequence = segment.sequence.wrapping_add(u32::from(segment.syn));
-                    if delivered.iter().flatten().any(|range| range.contains(sequence, length)) {
+                let continuation = ended.continuation(segment, time, &self.clock);
+                let length = segment.payload.len() as u64;
+                match continuation {
+                    Continuation::Opens => {}
+                    Continuation::Resumes => {
+                        let flow = Flow::resume(self.summary.connections + 1, ended, segment);
+                        resumed = Some(flow);
+                        self.summary.resets_ignored += 1;
+                    }
+                    Continuation::Repeats => {
                         self.summary.retransmitted += length;
-                    } else {
+                        return;
+                    }
+                    Continuation::TooLate => {
                         self.summary.late_segments += u64::from(length > 0);
                         self.summary.stray_bytes += length;
+                        return;
                     }
-                    return;
                 }
                 false
             }
         };
         if !is_open {
-            self.open(key, time, segment, tap);
+            let joins = resumed.is_some();
+            let flow = resumed.unwrap_or_else(|| Flow::new(self.summary.connections + 1, segment));
+            self.open(key, time, flow, joins, tap);
         }
 
         let Some(flow) = self.flows.open_mut(&key) else {
@@ -234,7 +228,8 @@ impl Reassembler {
         }
     }
 
-    fn open(&mut self, key: FlowKey, time: Time, segment: &Segment<'_>, tap: &mut dyn Tap) {
+    /// Opens `flow`. If it `joins` streams that had begun before, the tap is informed.
+    fn open(&mut self, key: FlowKey, time: Time, flow: Flow, joins: bool, tap: &mut dyn Tap) {
         while self.by_use.len() >= self.options.connections.max(1)
             && let Some((queued, oldest)) = self.by_use.pop_first()
         {
@@ -252,9 +247,12 @@ impl Reassembler {
         }
         self.summary.connections += 1;
         self.uses += 1;
-        let mut flow = Box::new(Flow::new(self.summary.connections, segment));
+        let mut flow = Box::new(flow);
         (flow.used, flow.queued) = (self.uses, self.uses);
         flow.open(time, tap);
+        if joins {
+            flow.report_join(time, tap);
+        }
         self.by_use.insert(self.uses, key);
         self.flows.open(key, flow);
     }
@@ -274,7 +272,9 @@ impl Reassembler {
             EndedFlow {
                 number,
                 delivered: flow.delivered_ranges(),
+                client_is_low: Endpoints::is_low(flow.connection.client, flow.connection.server),
                 closed: flow.has_closed(),
+                reset: flow.was_reset(),
                 reopens: false,
                 last_packet: flow.latest_packet(),
                 since: context.clock.latest,

@@ -44,6 +44,10 @@ use crate::summary::Summary;
 /// stream that was captured late, whatever its time stamp.
 pub(super) const JOIN_MAX: u64 = 1 << 20;
 
+/// The distance behind everything that was acknowledged from which on bytes are suspected to
+/// belong to another stream: the largest window without scaling (RFC 9293, section 3.1).
+pub(super) const FAR: u64 = 1 << 16;
+
 /// Something that a stream gives to its flow.
 pub(super) enum Delivery<'a> {
     Chunk(&'a [u8]),
@@ -75,6 +79,8 @@ pub(super) struct Stream {
     seen: bool,
     /// The earliest time stamp of this side's segments.
     earliest: Option<Time>,
+    /// Whether the first byte was sent again as a keep-alive probe.
+    probed: bool,
     /// The offset of the first byte.
     first: u64,
     pub(super) next: u64,
@@ -83,6 +89,10 @@ pub(super) struct Stream {
     frontier: u64,
     /// The offset of the end of the stream.
     fin: Option<u64>,
+    /// The time at which the FIN was captured.
+    fin_time: Time,
+    /// Whether the FIN was acknowledged, or no acknowledgement is expected any more.
+    fin_confirmed: bool,
     /// The greatest offset that the other side acknowledged.
     pub(super) acked: u64,
     /// The greatest offset at which a segment without payload of this side was seen. Its sender had
@@ -117,6 +127,16 @@ pub(super) struct DeliveredRange {
 }
 
 impl DeliveredRange {
+    /// Returns whether the range has no bytes.
+    pub(super) fn is_empty(self) -> bool {
+        self.length == 0
+    }
+
+    /// Returns the sequence number of the byte after the range.
+    pub(super) fn next(self) -> u32 {
+        self.first.wrapping_add(self.length)
+    }
+
     /// Returns whether all of these bytes are in the range. In a stream of 4 GiB, any byte may be.
     pub(super) fn contains(self, sequence: u32, length: u64) -> bool {
         let end = u64::from(sequence.wrapping_sub(self.first)) + length;
@@ -164,6 +184,23 @@ impl Stream {
         Progress::new(self.base.filter(|_| self.seen), self.next, self.fin, beginning_unknown)
     }
 
+    /// Returns whether the FIN is certain: the other side has acknowledged it or ended too, or only
+    /// this direction was captured. Until then it may be forged, and bytes from behind it are held.
+    pub(super) fn fin_is_certain(&self, context: &StreamContext<'_>) -> bool {
+        let is_one_sided = !self.acknowledged && !context.other.is_seen();
+        self.fin.is_some() && (self.fin_confirmed || is_one_sided || context.other.has_ended())
+    }
+
+    /// Keeps the FIN, whatever comes later, and drops everything after it.
+    pub(super) fn confirm_fin(&mut self, summary: &mut Summary) {
+        self.fin_confirmed = true;
+        if let Some(fin) = self.fin
+            && self.held.end() > fin
+        {
+            summary.stray_bytes += self.held.truncate(fin);
+        }
+    }
+
     /// Returns whether the FIN was seen, and all bytes before it were delivered or given up.
     pub(super) fn ended(&self) -> bool {
         self.settled && self.fin.is_some_and(|fin| fin <= self.next)
@@ -203,18 +240,39 @@ impl Stream {
             && let Ok(offset) = u64::try_from(offset)
         {
             self.acked = self.acked.max(offset);
+            if let Some(fin) = self.fin
+                && !self.fin_confirmed
+                && offset > fin
+            {
+                if offset == fin + 1 {
+                    self.fin_confirmed = true;
+                } else {
+                    // The other side has received bytes from behind the FIN: it was forged.
+                    self.fin = None;
+                }
+            }
         }
     }
 
-    /// Ends the stream at `offset`. If there are several ends, the first counts.
-    pub(super) fn finish(&mut self, offset: i64) {
-        if self.fin.is_none()
+    /// Ends the stream at `offset`. If there are several ends, the first counts, until it is
+    /// disproved.
+    pub(super) fn finish(&mut self, offset: i64, now: Time, summary: &mut Summary) {
+        // A forged FIN may be ahead of the real one.
+        let is_better = |fin: u64| !self.fin_confirmed && fin > self.next && offset < fin as i64;
+        if self.fin.is_none_or(is_better)
             && offset <= self.next as i64 + WINDOW_MAX
             && let Ok(offset) = u64::try_from(offset)
             && offset >= self.next
-            && self.held.end() <= offset
         {
-            self.fin = Some(offset);
+            // Bytes far behind the end that were never acknowledged do not belong to the stream.
+            let far = self.acked.max(offset + FAR);
+            if self.held.end() > far && self.held.end_before(far) <= offset {
+                summary.stray_bytes += self.held.remove_from(far);
+            }
+            if self.held.end() <= offset {
+                (self.fin, self.fin_time) = (Some(offset), now);
+                self.fin_confirmed = self.acked == offset + 1;
+            }
         }
     }
 
@@ -222,13 +280,21 @@ impl Stream {
     /// is.
     pub(super) fn hold_reason(&self, context: &StreamContext<'_>) -> Option<HoldReason> {
         if self.held.is_empty() && self.fin.is_none_or(|fin| fin <= self.next && self.settled) {
-            return None;
+            let waits = self.fin.is_some() && !self.fin_confirmed && !self.fin_is_certain(context);
+            return waits.then_some(HoldReason::Fin);
         }
         if !self.settled {
             return Some(HoldReason::Beginning);
         }
+        if self.ended() {
+            return Some(HoldReason::Fin);
+        }
         match self.held.first() {
             Some((start, piece)) if start == self.next => {
+                let end = start + piece.bytes.len() as u64;
+                if self.fin.is_some_and(|fin| end > fin) {
+                    return Some(HoldReason::Fin);
+                }
                 Some(if self.is_in_order(piece.info.acknowledgement, context) {
                     HoldReason::Unacknowledged
                 } else {
@@ -242,6 +308,7 @@ impl Stream {
     /// Returns whether bytes up to `end` may be delivered now.
     fn may_deliver(&self, acknowledgement: Option<u32>, end: u64, context: &StreamContext<'_>) -> bool {
         self.settled
+            && self.fin.is_none_or(|fin| end <= fin)
             && (context.options.overlap == Overlap::First || end <= self.acked.max(self.released))
             && self.is_in_order(acknowledgement, context)
     }
@@ -260,6 +327,9 @@ impl Stream {
     /// be lost. Returns `false` if there is none.
     pub(super) fn settle(&mut self, context: &StreamContext<'_>, summary: &mut Summary, deliver: Deliver<'_>) -> bool {
         let mut delivered = false;
+        if self.fin_is_certain(context) {
+            self.confirm_fin(summary);
+        }
         while self.settled && !self.held.is_empty() {
             if let Some((start, piece)) = self.held.first()
                 && start == self.next
@@ -274,7 +344,15 @@ impl Stream {
                 // Bytes after a hole were not usable before the hole was filled.
                 let time = self.last.map_or(piece.info.time, |last| last.max(piece.info.time));
                 self.deliver(&piece.bytes, time, context, summary, deliver);
-            } else if let Some(end) = self.held.lost(self.next) {
+            } else if let Some(mut end) = self.held.lost(self.next) {
+                if let Some(fin) = self.fin.filter(|&fin| fin < end) {
+                    // Bytes after the FIN wait until it is certain.
+                    self.held.lose(fin.max(self.next), end);
+                    end = fin;
+                }
+                if end <= self.next {
+                    break;
+                }
                 if !self.settle_gap(end, context, summary, deliver) {
                     break;
                 }
@@ -329,6 +407,7 @@ impl Stream {
         let (start, piece) = self.held.first()?;
         let end = start + piece.bytes.len() as u64;
         let is_final = overlap == Overlap::First || end <= self.acked.max(self.released);
+        let is_final = is_final && self.fin.is_none_or(|fin| end <= fin);
         Some(OtherPiece {
             time: piece.info.time,
             acknowledgement: piece.info.acknowledgement?,

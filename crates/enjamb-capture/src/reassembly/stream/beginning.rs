@@ -3,10 +3,18 @@
 //! A handshake states the first sequence number. If the capture joins later, the stream begins with
 //! the lowest byte that arrives while the stream still waits for earlier ones.
 
+use std::time::Duration;
+
 use enjamb::Time;
 
+use crate::reassembly::clock::later;
+use crate::reassembly::context::StreamContext;
 use crate::reassembly::progress::{ORIGIN, WINDOW_MAX};
-use crate::reassembly::stream::{Deliver, Delivery, JOIN_MAX, Stream};
+use crate::reassembly::stream::{Deliver, Delivery, JOIN_MAX, Payload, Stream};
+use crate::summary::Summary;
+
+/// The shortest time without data after which systems send a keep-alive probe.
+const IDLE: Duration = Duration::from_secs(1);
 
 impl Stream {
     /// Returns the maximum distance of a byte that is captured now before the first byte seen. A
@@ -27,6 +35,14 @@ impl Stream {
     /// Begins the stream at `sequence`, which a handshake states as the first byte's number. If
     /// there are several handshakes, the first counts.
     pub(in crate::reassembly) fn synchronise(&mut self, sequence: u32, now: Time) {
+        if self.fin.is_some()
+            && !self.fin_confirmed
+            && self.fin_time < now
+            && self.offset(sequence).is_none_or(|first| !self.could_end_after(first))
+        {
+            // RFC 9293, section 3.10.7.3: a FIN before the SYN is dropped.
+            self.fin = None;
+        }
         // If only acknowledgements of a side were seen, they may belong to an earlier connection
         // between the same endpoints (RFC 9293, section 3.5.1: the answer to an unexpected SYN).
         let is_empty = !self.synchronised && !self.begun() && self.held.is_empty() && self.fin.is_none();
@@ -44,6 +60,20 @@ impl Stream {
         }
     }
 
+    /// Returns whether the FIN may belong to a stream with its first byte at `first`.
+    fn could_end_after(&self, first: i64) -> bool {
+        let end = self.fin.map_or(0, |fin| fin as i64);
+        (first..=first + JOIN_MAX as i64).contains(&end)
+    }
+
+    /// Continues a stream that had ended at `next`.
+    pub(in crate::reassembly) fn resume(&mut self, next: Option<u32>) {
+        if let Some(next) = next {
+            (self.base, self.first, self.next) = (Some(next), ORIGIN, ORIGIN);
+            (self.synchronised, self.settled) = (true, true);
+        }
+    }
+
     /// Notes a segment of this side. If nothing is known of the stream yet, the capture joins it
     /// here.
     pub(in crate::reassembly) fn join(&mut self, sequence: u32) {
@@ -53,6 +83,42 @@ impl Stream {
         }
         if let Some(acknowledged) = self.acked_early.take() {
             self.acknowledge(acknowledged);
+        }
+    }
+
+    /// Returns whether a segment at `offset` is a keep-alive probe that repeats the byte before the
+    /// first one seen. The other side has received that byte, and was silent for a second.
+    pub(in crate::reassembly) fn is_probe_before_beginning(
+        &self,
+        offset: i64,
+        length: u64,
+        context: &StreamContext<'_>,
+    ) -> bool {
+        !self.settled
+            && length == 1
+            && offset + 1 == self.first as i64
+            && self.acked >= self.first
+            && context.now >= later(context.other_time, IDLE)
+    }
+
+    /// Returns whether a payload at `at` is a keep-alive probe in a stream whose beginning is not
+    /// certain: it repeats the first byte after a second, or a byte that was acknowledged that long
+    /// before.
+    pub(super) fn is_first_probe(&mut self, at: u64, payload: &Payload<'_>, context: &StreamContext<'_>) -> bool {
+        let length = payload.bytes.len() as u64;
+        if self.settled || length != 1 || payload.missing > 0 || at > self.first {
+            return false;
+        }
+        if at < self.first {
+            return self.is_probe_before_beginning(at as i64, length, context);
+        }
+        match self.held.first() {
+            Some((start, piece)) if start == at => {
+                let again = piece.bytes.len() == 1 && context.now >= later(piece.info.time, IDLE);
+                self.probed |= again;
+                again
+            }
+            _ => self.acked > at && context.now >= later(context.other_time, IDLE),
         }
     }
 
@@ -73,9 +139,14 @@ impl Stream {
     }
 
     /// Takes the lowest byte seen so far for the first byte of the stream.
-    pub(super) fn settle_beginning(&mut self, deliver: Deliver<'_>) {
+    pub(super) fn settle_beginning(&mut self, summary: &mut Summary, deliver: Deliver<'_>) {
         self.settled = true;
         // If the capture began with a keep-alive probe, its byte repeats one that was sent before.
+        if self.begins_with_probe() {
+            self.held.take(self.first);
+            summary.keep_alives += 1;
+            self.begin_at(self.first + 1);
+        }
         if self.held.start() == Some(self.first + 1) {
             self.begin_at(self.first + 1);
         }
@@ -83,6 +154,19 @@ impl Stream {
         if let Some((_, piece)) = self.held.first() {
             deliver(piece.info.time, Delivery::Gap(0));
         }
+    }
+
+    /// Returns whether the first bytes that are held are a keep-alive probe with one byte (RFC 9293,
+    /// section 3.8.4): it was sent again, or nothing follows for a second and then the next byte.
+    fn begins_with_probe(&self) -> bool {
+        let Some((start, piece)) = self.held.first() else {
+            return false;
+        };
+        let is_idle = self
+            .held
+            .second()
+            .is_some_and(|(next, after)| next == start + 1 && after.info.time >= later(piece.info.time, IDLE));
+        start == self.first && piece.bytes.len() == 1 && (self.probed || is_idle)
     }
 
     fn begin_at(&mut self, offset: u64) {

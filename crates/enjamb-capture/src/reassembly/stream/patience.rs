@@ -6,6 +6,7 @@
 //! | a hole, acknowledged | the bytes: acknowledgements are captured early, packets out of order | `patience` packets |
 //! | a hole, not acknowledged | a retransmission | `patience_time` |
 //! | a hole, other side not captured | the bytes or a retransmission | `patience_one_sided` packets |
+//! | a FIN | its acknowledgement: a forged one is never acknowledged | `patience` packets |
 //! | order | the other side's bytes: they were acknowledged, so they had been sent before | `patience` packets |
 //! | a later copy | the acknowledgement | `patience_one_sided` packets, if no acknowledgement is ever captured |
 //!
@@ -20,7 +21,7 @@ use crate::reassembly::clock::CaptureClock;
 use crate::reassembly::context::StreamContext;
 use crate::reassembly::hold::{Hold, HoldReason};
 use crate::reassembly::progress::WINDOW_MAX;
-use crate::reassembly::stream::{Deliver, Stream};
+use crate::reassembly::stream::{Deliver, FAR, JOIN_MAX, Stream};
 use crate::summary::Summary;
 
 /// The number of packets of its connection for which a stream that the capture joined late waits
@@ -54,7 +55,7 @@ impl Stream {
         let patience = match reason {
             HoldReason::Beginning if self.held.weight().saturating_sub(hold.weight) > JOIN_BYTES => JOIN_PACKETS / 2,
             HoldReason::Beginning => JOIN_PACKETS,
-            HoldReason::Order => options.patience,
+            HoldReason::Order | HoldReason::Fin => options.patience,
             HoldReason::Hole if self.acked > self.next => options.patience,
             HoldReason::Hole | HoldReason::Unacknowledged if !self.acknowledged => options.patience_one_sided,
             HoldReason::Hole | HoldReason::Unacknowledged => return None,
@@ -73,25 +74,46 @@ impl Stream {
         deliver: Deliver<'_>,
     ) -> bool {
         match reason {
-            HoldReason::Beginning => self.settle_beginning(deliver),
+            HoldReason::Beginning => self.settle_beginning(summary, deliver),
             HoldReason::Hole => return self.give_up_hole(context, summary, deliver),
             HoldReason::Order => self.unordered_at = Some(context.other.next()),
+            HoldReason::Fin => self.fin_confirmed = true,
             HoldReason::Unacknowledged => self.released = self.frontier(),
         }
         self.settle(context, summary, deliver);
         true
     }
 
-    /// Reports the first hole as a gap. Returns `false` if there is none.
+    /// Reports the first hole as a gap, or drops the data after it if that does not belong to the
+    /// stream. Returns `false` if there is no hole.
     fn give_up_hole(&mut self, context: &StreamContext<'_>, summary: &mut Summary, deliver: Deliver<'_>) -> bool {
-        match self.hole_end() {
-            Some(end) if end > self.next => {
-                self.held.lose(self.next, end);
-                self.settle(context, summary, deliver);
-                true
-            }
-            _ => false,
+        let Some(end) = self.hole_end().filter(|&end| end > self.next) else {
+            return false;
+        };
+        let certain = self.acked.clamp(self.next, end);
+        if end - certain > FAR && certain > self.next {
+            // The rest of the hole may still come: the other side has not received it.
+            self.held.lose(self.next, certain);
+        } else if self.is_stray(end, context) {
+            summary.stray_bytes += self.held.remove_from(end);
+        } else {
+            self.held.lose(self.next, end);
         }
+        self.settle(context, summary, deliver);
+        true
+    }
+
+    /// Returns whether the data that is held from `start` on belongs to another stream: it is far
+    /// ahead, the other side has acknowledged only bytes before it, and both sides went on without
+    /// it.
+    fn is_stray(&self, start: u64, context: &StreamContext<'_>) -> bool {
+        let ahead = start - self.acked.clamp(self.next, start);
+        let Some((_, piece)) = self.held.first().filter(|(first, _)| *first == start) else {
+            return false;
+        };
+        let progress = self.last.is_some_and(|last| last > piece.info.time);
+        let ignored = self.acknowledged && context.other_time > piece.info.time;
+        ahead > JOIN_MAX && (progress || ignored) || ahead > FAR && progress && ignored
     }
 
     /// Gives up the missing bytes that the other side had received when it sent its first held

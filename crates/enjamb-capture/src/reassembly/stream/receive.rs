@@ -43,20 +43,24 @@ impl Stream {
             summary.keep_alives += 1;
             return;
         }
+        if self.is_first_probe(at, payload, context) {
+            summary.keep_alives += 1;
+            return;
+        }
         let mut rest = bytes;
         let before = rest.len().min(self.first.saturating_sub(at) as usize);
         summary.stray_bytes += before as u64;
         rest = &rest[before..];
         at = at.max(self.first);
-        let after = self.fin.map_or(0, |fin| (at + rest.len() as u64).saturating_sub(fin));
+        let fin = self.fin.filter(|_| self.fin_is_certain(context));
+        let after = fin.map_or(0, |fin| (at + rest.len() as u64).saturating_sub(fin));
         let after = rest.len().min(usize::try_from(after).unwrap_or(usize::MAX));
         summary.stray_bytes += after as u64;
         rest = &rest[..rest.len() - after];
 
         let end = at + rest.len() as u64;
-        if !rest.is_empty() && self.settled && at > frontier {
-            summary.out_of_order += 1;
-        }
+        let ahead = self.held.end();
+        let mut is_new = false;
         let mut conflict: Option<Conflict> = None;
         while !rest.is_empty() {
             let (mut length, again) = if at < self.next { (self.next - at, true) } else { self.held.run(at) };
@@ -91,15 +95,18 @@ impl Stream {
             } else {
                 self.held.insert(at, piece, info);
             }
+            is_new |= !again;
             at += length as u64;
             rest = remainder;
         }
+        // Its bytes are new, and bytes after them came before.
+        summary.out_of_order += u64::from(is_new && end < ahead);
         if let Some(conflict) = conflict {
             summary.conflicts += 1;
             summary.conflicting_bytes += conflict.bytes;
             deliver(context.now, Delivery::Conflict(Conflict { offset: conflict.offset - self.first, ..conflict }));
         }
-        if missing > 0 && end + missing > self.next && self.fin.is_none_or(|fin| end + missing <= fin) {
+        if missing > 0 && end + missing > self.next && fin.is_none_or(|fin| end + missing <= fin) {
             self.held.lose(end.max(self.next), end + missing);
         }
         self.settle(context, summary, deliver);
