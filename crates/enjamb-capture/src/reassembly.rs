@@ -24,4 +24,5 @@ mod progress;
 pub(crate) mod reassembler;
 mod recent_bytes;
 mod reset;
+mod role;
 mod stream;

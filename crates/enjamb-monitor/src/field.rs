@@ -25,8 +25,8 @@ macro_rules! with_field_table {
                 "The address of the client, `ip:port`";
             Server "server" Address always [Opened Ended Message Gap] sometimes [Error]
                 "The address of the server, `ip:port`";
-            Protocol "protocol" Text always [Ended Message] sometimes []
-                "The name of the protocol, or the framing spec";
+            Protocol "protocol" Text always [Message] sometimes [Ended]
+                "The name of the protocol, or the framing spec. Absent if `auto` saw no bytes";
             Event "event" Word always [Opened Ended] sometimes []
                 "`open` when the connection is opened or first seen, `end` when nothing more will come of it";
             DurationUs "duration_us" Micros always [Ended] sometimes []

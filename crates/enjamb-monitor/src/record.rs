@@ -200,7 +200,7 @@ impl Record<'_> {
     #[must_use]
     pub fn protocol(&self) -> Option<&str> {
         match self {
-            Record::Ended { protocol, .. } => Some(protocol),
+            Record::Ended { protocol, .. } => Some(*protocol).filter(|protocol| !protocol.is_empty()),
             Record::Message { message, .. } => Some(message.protocol),
             _ => None,
         }
@@ -234,7 +234,7 @@ impl Record<'_> {
                 _ => None,
             },
             Record::Ended { protocol, time, opened, sides: [client, server], .. } => match field {
-                Field::Protocol => Some(Value::Text(protocol)),
+                Field::Protocol => (!protocol.is_empty()).then_some(Value::Text(protocol)),
                 Field::Event => Some(Value::Word("end")),
                 Field::DurationUs => Some(Value::Number(micros(*time, *opened))),
                 Field::ClientBytes => Some(Value::Number(client.bytes)),

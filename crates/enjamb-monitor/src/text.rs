@@ -60,7 +60,9 @@ pub(crate) fn write(record: &Record<'_>, colour: bool, columns: Option<usize>, l
     match *record {
         Record::Opened { .. } => line.part("", |line| line.push_str("opened")),
         Record::Ended { protocol, time, opened, sides: [client, server], .. } => {
-            line.part("", |line| push_plain(protocol, line));
+            if !protocol.is_empty() {
+                line.part("", |line| push_plain(protocol, line));
+            }
             line.part("", |line| line.push_str("ended"));
             line.part("", |line| {
                 line.push_str("after ");

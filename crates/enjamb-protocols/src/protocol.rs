@@ -17,7 +17,7 @@ pub struct Protocol {
     ports: Vec<u16>,
     about: String,
     builtin: bool,
-    sniff: fn(Side, &[u8]) -> Sniff,
+    sniff: Option<fn(Side, &[u8]) -> Sniff>,
     open: Box<Open>,
 }
 
@@ -48,7 +48,7 @@ impl Protocol {
             ports: Vec::new(),
             about: String::new(),
             builtin,
-            sniff: |_, _| Sniff::No,
+            sniff: None,
             open: Box::new(open),
         }
     }
@@ -60,7 +60,9 @@ impl Protocol {
         self
     }
 
-    /// Adds a port that its servers use. `auto` uses the port if the first bytes do not decide.
+    /// Adds a port that its servers use. `auto` uses the port if the protocol has no
+    /// [function](Self::sniffed_by) that recognises its first bytes, and no other protocol
+    /// recognises them.
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
         self.ports.push(port);
@@ -77,7 +79,7 @@ impl Protocol {
     /// Sets the function by which `auto` recognises its first bytes.
     #[must_use]
     pub fn sniffed_by(mut self, sniff: fn(Side, &[u8]) -> Sniff) -> Self {
-        self.sniff = sniff;
+        self.sniff = Some(sniff);
         self
     }
 
@@ -116,7 +118,12 @@ impl Protocol {
     }
 
     pub(crate) fn sniff(&self, side: Side, first: &[u8]) -> Sniff {
-        (self.sniff)(side, first)
+        self.sniff.map_or(Sniff::No, |sniff| sniff(side, first))
+    }
+
+    /// Returns whether its first bytes can be recognised.
+    pub(crate) fn is_sniffed(&self) -> bool {
+        self.sniff.is_some()
     }
 
     /// Opens a session, for a server on `server_port` where that is known.

@@ -16,8 +16,10 @@
 //!   outcome `Ok`.
 //! * `*0` and `*-1` from a client are commands without arguments, which get no reply.
 //! * Behind a gap that does not fit into a payload, bytes are skipped until a whole well-formed
-//!   message was seen. They are a message of kind `unparsed`. Pairing ends there, since the lost
-//!   messages are unknown.
+//!   message was seen. They are a message of kind `unparsed`. Nothing is paired there until the
+//!   conversation shows again which commands wait.
+//! * A malformed message ends where that is certain, and the next one is read. Otherwise bytes are
+//!   skipped as behind a gap.
 //! * After a replica has asked for the data (`SYNC`, `PSYNC`), the rest of the server's side is
 //!   `opaque`.
 //!
@@ -25,6 +27,7 @@
 //! and the behaviour of a Redis 7.0 server where both are silent.
 
 mod command;
+mod doubt;
 mod excerpt;
 mod glance;
 mod inline;
@@ -36,7 +39,9 @@ mod pairing;
 mod payload;
 mod relevance;
 mod reply;
+mod shape;
 mod sniff;
+mod subscription;
 mod summary;
 mod syntax_error;
 
@@ -51,6 +56,7 @@ pub use syntax_error::SyntaxError;
 
 use crate::opaque::opaque;
 use command::CommandHandler;
+use doubt::Arrival;
 use message_end::MessageEnd;
 use pairing::{Pairing, Verdict};
 use reply::ReplyHandler;
@@ -101,50 +107,94 @@ struct Redis {
 impl Redis {
     fn command(&mut self, end: MessageEnd, bytes: Option<&[u8]>, out: &mut dyn FnMut(&Message<'_>)) {
         let joined = std::mem::take(&mut self.joined[Side::Client.index()]);
+        let mut behind_skipped = false;
         if let Some(at) = end.found_at.filter(|&at| at > self.client.start()) {
             if joined {
                 self.pairing.lose_commands();
             }
+            behind_skipped = true;
             self.pairing.emitted();
-            out(&unparsed(Side::Client, self.client.claim_to(at), AFTER_GAP));
+            let reason = skipped(self.client.handler().is_behind_malformed());
+            out(&unparsed(Side::Client, self.client.claim_to(at), reason));
         }
+        let server_idle = self.server.rest() == Rest::Message && !self.server.handler().is_begun();
         let span = self.client.claim();
         let command = self.client.handler();
-        self.pairing.command(command);
-        out(&message(Side::Client, command.kind(), span, &CommandSummary(command, bytes)));
+        let (outcome, reason) = verdict(end.fault);
+        match end.fault {
+            // The server accepts any two bytes behind a bulk.
+            None | Some(SyntaxError::BulkEnd) => {
+                let proved = self.pairing.command(command, Arrival { behind_skipped, server_idle });
+                if proved && self.server.handler().is_seeking() {
+                    self.restart_server(out);
+                }
+            }
+            Some(SyntaxError::Nul) => self.pairing.stalled(),
+            Some(_) => self.pairing.malformed(),
+        }
+        let command = self.client.handler();
+        let kind = if end.fault.is_some() { "command" } else { command.kind() };
+        let summary = CommandSummary(command, bytes);
+        out(&Message { outcome, reason, ..message(Side::Client, kind, span, &summary) });
         self.client.handler_mut().clear();
         self.server.handler_mut().expect_snapshot(self.pairing.expects_snapshot());
     }
 
+    /// Reads the server's side from here, where a reply begins for certain.
+    fn restart_server(&mut self, out: &mut dyn FnMut(&Message<'_>)) {
+        self.rest_of_server(AFTER_GAP, out);
+        self.server.resume(0, ReplyHandler::new());
+    }
+
     fn reply(&mut self, end: MessageEnd, bytes: Option<&[u8]>, out: &mut dyn FnMut(&Message<'_>)) {
         let joined = std::mem::take(&mut self.joined[Side::Server.index()]);
+        let asking = self.is_asking();
         if let Some(at) = end.found_at.filter(|&at| at > self.server.start()) {
             if joined {
-                self.pairing.lose_replies();
+                self.pairing.lose_replies(Verdict::default(), asking);
             }
-            out(&unparsed(Side::Server, self.server.claim_to(at), AFTER_GAP));
+            self.pairing.skip();
+            let reason = skipped(self.server.handler().is_behind_malformed());
+            out(&unparsed(Side::Server, self.server.claim_to(at), reason));
         }
         let span = self.server.claim();
         let reply = self.server.handler();
-        let asking = self.client.rest() == Rest::Message && self.client.handler().is_begun();
-        let verdict = self.pairing.reply(reply, asking);
+        let is_cut = end.fault.is_some() && reply.is_seeking();
+        let paired = match end.fault {
+            Some(SyntaxError::UnknownType) if is_cut && reply.form().is_none() => Verdict::default(),
+            _ if is_cut => self.pairing.cut_off(reply),
+            _ => self.pairing.reply(reply, asking),
+        };
         let failed = reply.form().is_some_and(excerpt::Form::is_error);
+        let (outcome, reason) = match end.fault {
+            None if failed => (Outcome::Failed, None),
+            fault => verdict(fault),
+        };
         out(&Message {
-            outcome: if failed { Outcome::Failed } else { Outcome::Ok },
+            outcome,
             code: reply.code(),
-            answers: verdict.answers,
-            ..message(Side::Server, kind(verdict), span, &ReplySummary(reply, bytes))
+            reason,
+            answers: paired.answers,
+            ..message(Side::Server, kind(paired), span, &ReplySummary(reply, bytes))
         });
+        if is_cut {
+            self.pairing.lose_replies(paired, asking);
+        }
         let handler = self.server.handler_mut();
         handler.clear();
         handler.expect_snapshot(self.pairing.expects_snapshot());
-        if verdict.opaque {
+        if paired.opaque {
             self.server.turn_opaque();
         }
     }
 
-    /// Handles a stream that the capture joined in the middle. It may begin with a message; pairing
-    /// is lost only if it does not.
+    /// Returns whether the client has begun a command that is not complete.
+    fn is_asking(&self) -> bool {
+        self.client.rest() == Rest::Message && self.client.handler().is_begun()
+    }
+
+    /// Handles a stream that the capture joined in the middle. It may begin with a message, but
+    /// earlier commands may wait for their replies.
     fn join(&mut self, side: Side) {
         match side {
             Side::Client if self.client.is_new() => self.client.resume(0, CommandHandler::seeking()),
@@ -152,6 +202,7 @@ impl Redis {
             Side::Client | Side::Server => return,
         }
         self.joined[side.index()] = true;
+        self.pairing.join();
     }
 
     fn malformed_command(&mut self, error: &FrameError<SyntaxError>, out: &mut dyn FnMut(&Message<'_>)) {
@@ -169,7 +220,8 @@ impl Redis {
     fn malformed_reply(&mut self, error: &FrameError<SyntaxError>, out: &mut dyn FnMut(&Message<'_>)) {
         let span = self.server.claim_to(error.end());
         let reply = self.server.handler();
-        self.pairing.lose_replies();
+        let asking = self.is_asking();
+        self.pairing.lose_replies(Verdict::default(), asking);
         out(&Message {
             outcome: Outcome::Malformed,
             reason: Some(reason(error).as_str()),
@@ -188,7 +240,9 @@ impl Redis {
         match rest {
             Rest::Opaque => out(&opaque(NAME, Side::Client, span)),
             Rest::Unparsed => out(&unparsed(Side::Client, span, AFTER_MALFORMED)),
-            Rest::Message if command.is_seeking() => out(&unparsed(Side::Client, span, AFTER_GAP)),
+            Rest::Message if command.is_seeking() => {
+                out(&unparsed(Side::Client, span, skipped(command.is_behind_malformed())));
+            }
             Rest::Message if command.is_begun() => out(&Message {
                 outcome: Outcome::Incomplete,
                 reason: Some(why),
@@ -199,26 +253,30 @@ impl Redis {
     }
 
     /// Emits all bytes of the server's side that no message has claimed, where it ends or has a
-    /// gap.
-    fn rest_of_server(&mut self, why: &'static str, out: &mut dyn FnMut(&Message<'_>)) {
+    /// gap. Returns the verdict on a reply that was cut off.
+    fn rest_of_server(&mut self, why: &'static str, out: &mut dyn FnMut(&Message<'_>)) -> Verdict {
         let rest = self.server.rest();
-        let Some(span) = self.server.claim_rest() else { return };
+        let mut cut = Verdict::default();
+        let Some(span) = self.server.claim_rest() else { return cut };
         let reply = self.server.handler();
         match rest {
             Rest::Opaque => out(&opaque(NAME, Side::Server, span)),
             Rest::Unparsed => out(&unparsed(Side::Server, span, AFTER_MALFORMED)),
-            Rest::Message if reply.is_seeking() => out(&unparsed(Side::Server, span, AFTER_GAP)),
+            Rest::Message if reply.is_seeking() => {
+                out(&unparsed(Side::Server, span, skipped(reply.is_behind_malformed())));
+            }
             Rest::Message if reply.is_begun() => {
-                let verdict = self.pairing.cut_off(reply);
+                cut = self.pairing.cut_off(reply);
                 out(&Message {
                     outcome: Outcome::Incomplete,
                     reason: Some(why),
-                    answers: verdict.answers,
-                    ..message(Side::Server, kind(verdict), span, &ReplySummary(reply, None))
+                    answers: cut.answers,
+                    ..message(Side::Server, kind(cut), span, &ReplySummary(reply, None))
                 });
             }
             Rest::Message => out(&message(Side::Server, "blank", span, &"blank lines")),
         }
+        cut
     }
 }
 
@@ -265,7 +323,7 @@ impl Session for Redis {
                     Err(_) => {
                         self.rest_of_client(BYTES_MISSING, out);
                         self.client.resume(missing, CommandHandler::seeking());
-                        self.pairing.lose_commands();
+                        self.pairing.lose_some_commands();
                     }
                 }
             }
@@ -278,9 +336,10 @@ impl Session for Redis {
                     Ok(Some(Ok(end))) => self.reply(end, None, out),
                     Ok(Some(Err(error))) => self.malformed_reply(&error, out),
                     Err(_) => {
-                        self.rest_of_server(BYTES_MISSING, out);
+                        let cut = self.rest_of_server(BYTES_MISSING, out);
                         self.server.resume(missing, ReplyHandler::seeking());
-                        self.pairing.lose_replies();
+                        let asking = self.is_asking();
+                        self.pairing.lose_replies(cut, asking);
                     }
                 }
             }
@@ -307,6 +366,10 @@ impl Session for Redis {
         }
     }
 
+    fn pause(&mut self) {
+        self.pairing.pause();
+    }
+
     fn held(&self) -> usize {
         self.client.held() + self.server.held() + self.pairing.held()
     }
@@ -326,6 +389,19 @@ fn unparsed(side: Side, span: Span, reason: &'static str) -> Message<'static> {
 fn glanced<'a>(end: MessageEnd, chunk: &'a [u8], rest: &[u8]) -> Option<&'a [u8]> {
     let to = chunk.len() - rest.len();
     chunk.get(to.checked_sub(end.glanced?.get())?..to)
+}
+
+/// Returns the outcome and the reason of a whole message.
+fn verdict(fault: Option<SyntaxError>) -> (Outcome, Option<&'static str>) {
+    match fault {
+        None => (Outcome::Ok, None),
+        Some(fault) => (Outcome::Malformed, Some(fault.as_str())),
+    }
+}
+
+/// Returns the reason of bytes that were skipped.
+const fn skipped(behind_malformed: bool) -> &'static str {
+    if behind_malformed { AFTER_MALFORMED } else { AFTER_GAP }
 }
 
 const fn kind(verdict: Verdict) -> &'static str {

@@ -246,6 +246,48 @@ fn either_side_may_decide_auto_first() {
     assert_eq!(lines_of("auto", &[client(&[0; 300]), closed()]).len(), 1);
 }
 
+/// Returns the protocols of the messages and of the session, of a server on `port`.
+fn detected(port: u16, turns: &[(Side, Content)]) -> (Vec<String>, String) {
+    let mut session = Registry::builtin().auto().session(Some(port));
+    let mut names = Vec::new();
+    Cutting::of(turns.iter().cloned())
+        .transcript(&[])
+        .play(session.as_mut(), &mut |message| names.push(message.protocol.to_owned()));
+    for side in Side::BOTH {
+        session.close(side, Ending::Lost, &mut |message| names.push(message.protocol.to_owned()));
+    }
+    (names, session.protocol().to_owned())
+}
+
+#[test]
+fn a_port_alone_is_no_proof_of_a_protocol() {
+    let server = |bytes: &[u8]| (Side::Server, Content::Chunk(bytes.to_vec()));
+    let hello = [client(b"\x16\x03\x01\x00\x40\x01\x00\x00\x3c"), server(b"\x16\x03\x03\x00\x7a\x02")];
+    for port in [80, 8080, 6379] {
+        assert_eq!(detected(port, &hello), (vec!["opaque".to_owned(); 2], "opaque".to_owned()));
+        assert_eq!(detected(port, &[client(b"CONNECT {}\r\n"), server(b"+OK hi\r\n")]).1, "opaque");
+        assert_eq!(detected(port, &[]), (Vec::new(), String::new()));
+        assert_eq!(detected(port, &[closed(), (Side::Server, Content::Close(Ending::Closed))]).1, "");
+    }
+}
+
+#[test]
+fn auto_recognises_a_later_turn_where_the_first_bytes_are_missing() {
+    let server = |bytes: &[u8]| (Side::Server, Content::Chunk(bytes.to_vec()));
+    let ping = client(b"*1\r\n$4\r\nPING\r\n");
+    let joined = [(Side::Client, Content::Gap(0)), (Side::Server, Content::Gap(0))];
+    let turns = [&joined[..], &[client(b"lue\r\n"), server(b"\x00\x01"), ping.clone()]].concat();
+    assert_eq!(detected(1, &turns).1, "redis");
+    let turns = [(Side::Client, Content::Gap(14)), server(b"\x00\x01"), client(b"x"), server(b"+PONG\r\n"), ping];
+    assert_eq!(detected(1, &turns).1, "redis");
+    // Later bytes of a server are proof only if the port fits.
+    let turns = [&joined[..], &[server(b"x"), client(b"y"), server(b"+OK\r\n")]].concat();
+    assert_eq!(detected(110, &turns).1, "opaque");
+    assert_eq!(detected(6379, &turns).1, "redis");
+    // Without a hole only the first bytes are tried.
+    assert_eq!(detected(6379, &[client(b"\x00"), server(b"x"), client(b"y"), server(b"+OK\r\n")]).1, "opaque");
+}
+
 #[test]
 fn auto_keeps_no_more_than_its_limit() {
     let mut session = Registry::builtin().auto().session(None);

@@ -99,7 +99,7 @@ pub use limit::{Limit, Overflow};
 pub use machine::Machine;
 pub use message::{Message, Outcome, OwnedMessage, Span};
 pub use scanner::{GapError, Scanner};
-pub use session::{Ending, Session};
+pub use session::{Ending, PAUSE_MIN, Session};
 pub use side::Side;
 pub use tap::{Connection, Event, Tap};
 pub use terminator::Terminator;

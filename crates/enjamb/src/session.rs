@@ -1,5 +1,7 @@
 //! A session: both directions of one conversation.
 
+use core::time::Duration;
+
 use crate::message::Message;
 use crate::side::Side;
 
@@ -33,9 +35,18 @@ pub trait Session: Send {
     /// Messages of the closed side may still be emitted while the other side decides what they are.
     fn close(&mut self, side: Side, ending: Ending, out: &mut dyn FnMut(&Message<'_>));
 
+    /// Passes a pause: neither side sent anything for at least [`PAUSE_MIN`], and something is about
+    /// to be fed. A session that has lost track of what waits for an answer may start afresh. By
+    /// default it does nothing.
+    fn pause(&mut self) {}
+
     /// Returns how many bytes the session stores now. The number is bounded for every input.
     fn held(&self) -> usize;
 }
+
+/// The shortest silence of both sides that is a [pause](Session::pause). Retransmissions and slow
+/// answers take less time.
+pub const PAUSE_MIN: Duration = Duration::from_secs(1);
 
 /// The way in which a side's stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -12,6 +12,7 @@ use crate::reassembly::endpoints::Endpoints;
 use crate::reassembly::held_data::SegmentInfo;
 use crate::reassembly::hold::HoldReason;
 use crate::reassembly::reset::{Reset, is_acceptable};
+use crate::reassembly::role;
 use crate::reassembly::stream::{DeliveredRange, Delivery, JOIN_MAX, Payload, Stream};
 use crate::segment::Segment;
 use crate::summary::Summary;
@@ -47,9 +48,10 @@ impl Flow {
         let source_is_client = if segment.syn {
             segment.acknowledgement.is_none()
         } else {
-            // The server usually has the lower port. If the ports are equal, the first sender is
-            // taken for the client.
-            source.port() >= destination.port()
+            // Where the first bytes prove nothing, the lower port is taken for the server's, and of
+            // equal ports that of the receiver.
+            let by_port = source.port() >= destination.port();
+            role::sender(segment.payload).map_or(by_port, |side| side == Side::Client)
         };
         let (client, server) = if source_is_client { (source, destination) } else { (destination, source) };
         Self {

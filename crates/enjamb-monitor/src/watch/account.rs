@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use enjamb::{Message, Outcome, Side, Span, Time};
+use enjamb::{Message, Outcome, PAUSE_MIN, Side, Span, Time};
 
 use crate::payload::{Fed, Payload, Shown};
 use crate::record::{SideTotal, micros};
@@ -23,6 +23,8 @@ pub(super) struct Account {
     pub(super) opened: Time,
     pub(super) sides: [SideAccount; 2],
     pub(super) waiting: Waiting,
+    /// The time of the last chunk of either side.
+    heard: Time,
     /// Whether something of the connection was wanted, so that the connection is counted.
     pub(super) counted: bool,
     /// The kept bytes of both sides, if messages are to be shown.
@@ -150,7 +152,15 @@ impl SideAccount {
 
 impl Account {
     pub(super) fn new(opened: Time, counted: bool) -> Self {
-        Self { opened, sides: Default::default(), waiting: Waiting::default(), counted, shown: None }
+        let waiting = Waiting::default();
+        Self { opened, sides: Default::default(), waiting, heard: opened, counted, shown: None }
+    }
+
+    /// Notes that a chunk arrives. Returns whether both sides were silent for a while before it.
+    pub(super) fn pauses(&mut self, time: Time) -> bool {
+        let before = self.heard;
+        self.heard = time.max(before);
+        time.nanos().saturating_sub(before.nanos()) >= PAUSE_MIN.as_nanos() as u64
     }
 
     /// Enters a message. `is_cut_off` states that it is incomplete because its stream ended.

@@ -73,6 +73,7 @@ enum Call<'a> {
     Feed(Side, &'a [u8]),
     Gap(Side, u64),
     Close(Side, Ending),
+    Pause,
 }
 
 impl Call<'_> {
@@ -81,6 +82,7 @@ impl Call<'_> {
             Self::Feed(side, bytes) => session.feed(side, bytes, out),
             Self::Gap(side, missing) => session.gap(side, missing, out),
             Self::Close(side, ending) => session.close(side, ending, out),
+            Self::Pause => session.pause(),
         }
     }
 }
@@ -134,6 +136,9 @@ impl Watched {
 
     fn chunk(&mut self, time: Time, side: Side, bytes: &[u8], statistics: &mut Statistics, out: &mut dyn Output) {
         let before = self.offsets();
+        if self.account.pauses(time) {
+            self.call(Call::Pause, None, before, time, statistics, out);
+        }
         let fed = Fed { offset: before[side.index()], bytes };
         self.account.chunk(time, side, bytes.len() as u64);
         let messages = self.call(Call::Feed(side, bytes), Some((side, fed)), before, time, statistics, out);

@@ -38,9 +38,8 @@ fn request(first: &[u8]) -> Sniff {
         return Sniff::No;
     }
     let quick = match method::kind(name) {
-        // RTSP and SIP have these methods too.
-        Some("OPTIONS" | "NOTIFY" | "SUBSCRIBE" | "UPDATE") | None => Sniff::No,
-        Some("CONNECT") => target.first().map_or(Sniff::More, |&byte| verdict(byte.is_ascii_graphic())),
+        // RTSP, SIP, STOMP and NATS have these methods too.
+        Some("OPTIONS" | "NOTIFY" | "SUBSCRIBE" | "UPDATE" | "CONNECT") | None => Sniff::No,
         Some(_) => either(starts_with(target, b"/"), starts_with(target, b"http")),
     };
     if quick == Sniff::No { whole_line(target) } else { quick }

@@ -13,7 +13,8 @@
 //!
 //! Behind a gap the handler *seeks*: it skips lines until one looks like `*N` and the next like
 //! `$L`, and parses that as a *candidate*. If the candidate is malformed, it was not a command, and
-//! the search continues.
+//! the search continues. It seeks behind a malformed command, too, unless the end of that is
+//! certain.
 //!
 //! The server does the same in `processInlineBuffer` and `processMultibulkBuffer` (networking.c),
 //! except that it accepts any byte behind a CR, and any two bytes behind a bulk. Here both must be
@@ -30,6 +31,7 @@ use super::message_end::MessageEnd;
 use super::name::Name;
 use super::payload::Payload;
 use super::relevance;
+use super::shape::Shape;
 use super::syntax_error::SyntaxError;
 use crate::line_feed::line_feed;
 
@@ -50,6 +52,10 @@ pub(super) struct CommandHandler {
     blank_before: bool,
     /// The offset at which the candidate begins.
     candidate_at: Option<u64>,
+    /// Whether the search began behind a malformed command, not behind a gap.
+    behind_malformed: bool,
+    /// The first fault of the command in progress, if its end is certain all the same.
+    fault: Option<SyntaxError>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +84,8 @@ impl CommandHandler {
             arguments: 0,
             blank_before: false,
             candidate_at: None,
+            behind_malformed: false,
+            fault: None,
         }
     }
 
@@ -95,6 +103,7 @@ impl CommandHandler {
         self.arguments = 0;
         self.blank_before = false;
         self.candidate_at = None;
+        self.fault = None;
     }
 
     /// Counts `missing` bytes as lost, for which the frame in progress has room.
@@ -104,9 +113,14 @@ impl CommandHandler {
         }
     }
 
-    /// Returns whether no command was found yet behind a gap.
+    /// Returns whether no command was found yet behind a gap or a malformed command.
     pub(super) fn is_seeking(&self) -> bool {
         self.candidate_at.is_some() || matches!(self.state, State::Seek)
+    }
+
+    /// Returns whether the last search began behind a malformed command, not behind a gap.
+    pub(super) fn is_behind_malformed(&self) -> bool {
+        self.behind_malformed
     }
 
     /// Returns whether more than white space of a command was seen.
@@ -120,6 +134,12 @@ impl CommandHandler {
             "" => "command",
             name => name,
         }
+    }
+
+    /// Returns the shape of the reply, if the command is known to be a plain one.
+    #[inline]
+    pub(super) fn plain(&self) -> Option<Shape> {
+        self.name.plain()
     }
 
     /// Returns the number of arguments of a whole command, including the name.
@@ -157,17 +177,17 @@ impl CommandHandler {
                 Ok(Step::quiet())
             }
             Some(..=0) => Ok(self.whole()),
-            _ => self.refuse(SyntaxError::ArgumentCount, line, 0),
+            _ => Ok(self.refuse(SyntaxError::ArgumentCount, line, 0)),
         }
     }
 
     fn inline(&mut self, mut words: Words, last: &[u8]) -> Result<Step<MessageEnd>, SyntaxError> {
         words.piece(last, &mut self.excerpt);
-        let balanced = words.end(&mut self.excerpt);
+        let end = words.end(&mut self.excerpt);
         self.arguments = words.count();
         self.state = State::First;
-        if !balanced {
-            return Err(SyntaxError::Quotes);
+        if let Err(fault) = end {
+            return Ok(Step::event(MessageEnd { found_at: None, glanced: None, fault: Some(fault) }));
         }
         if self.arguments == 0 {
             self.blank_before = true;
@@ -179,12 +199,12 @@ impl CommandHandler {
 
     fn arg_length(&mut self, line: Line<'_>, start: u64) -> Result<Step<MessageEnd>, SyntaxError> {
         if line.head.first() != Some(&b'$') {
-            return self.refuse(SyntaxError::NotAnArgument, line, start);
+            return Ok(self.refuse(SyntaxError::NotAnArgument, line, start));
         }
         let length = if line.cr { line.argument().and_then(strict_integer) } else { None };
         let most = if self.candidate_at.is_some() { CANDIDATE_MAX.unsigned_abs() } else { BULK_MAX };
         let Some(length) = length.and_then(|length| u64::try_from(length).ok()).filter(|&length| length <= most) else {
-            return self.refuse(SyntaxError::BulkLength, line, start);
+            return Ok(self.refuse(SyntaxError::BulkLength, line, start));
         };
         self.line.clear();
         self.excerpt.begin(Form::Bulk, 0, Size::Known(length));
@@ -197,11 +217,12 @@ impl CommandHandler {
         payload.piece(last, &mut self.excerpt);
         self.state = State::ArgLength;
         if let Err(fault) = payload.end() {
-            if self.candidate_at.is_none() {
-                return Err(fault);
+            if self.candidate_at.is_some() {
+                self.seek();
+                return Ok(Step::quiet().until(self.lf.clone()));
             }
-            self.seek();
-            return Ok(Step::quiet().until(self.lf.clone()));
+            // The server accepts any two bytes here, so the end is certain.
+            self.fault.get_or_insert(fault);
         }
         if self.arguments_left == self.arguments {
             self.take_name();
@@ -221,19 +242,21 @@ impl CommandHandler {
 
     fn whole(&mut self) -> Step<MessageEnd> {
         self.state = State::First;
-        Step::event(MessageEnd { found_at: self.candidate_at.take(), glanced: None })
+        Step::event(MessageEnd { found_at: self.candidate_at.take(), glanced: None, fault: self.fault })
     }
 
-    /// Refuses a line: ends all parsing, or rejects a candidate.
-    fn refuse(&mut self, reason: SyntaxError, line: Line<'_>, start: u64) -> Result<Step<MessageEnd>, SyntaxError> {
+    /// Refuses a line: ends the command as malformed, or rejects a candidate. Seeks the next one.
+    fn refuse(&mut self, reason: SyntaxError, line: Line<'_>, start: u64) -> Step<MessageEnd> {
         if self.candidate_at.is_some() {
             self.seek();
-            return Ok(self.candidate(line, start));
+            return self.candidate(line, start);
         }
         if self.line.is_empty() {
             self.line.push(line.head);
         }
-        Err(reason)
+        self.state = State::Seek;
+        self.behind_malformed = true;
+        Step::event(MessageEnd { found_at: None, glanced: None, fault: Some(self.fault.unwrap_or(reason)) })
     }
 
     fn seek(&mut self) {
@@ -268,8 +291,10 @@ impl CommandHandler {
         let mut line = std::mem::take(&mut self.line);
         line.push(last);
         let step = act(self, line.line())?;
-        line.clear();
-        self.line = line;
+        if self.line.is_empty() {
+            line.clear();
+            self.line = line;
+        }
         Ok(step)
     }
 
@@ -332,7 +357,7 @@ impl Handler for CommandHandler {
         if relevance::needs_arguments(self.kind()) {
             glance::command(chunk, &mut self.excerpt);
         }
-        Some(Glance { taken, step: Step::event(MessageEnd { found_at: None, glanced: Some(taken) }) })
+        Some(Glance { taken, step: Step::event(MessageEnd::glanced(taken)) })
     }
 
     fn limit(&self) -> Limit {

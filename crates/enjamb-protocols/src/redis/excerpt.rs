@@ -40,6 +40,10 @@ impl Form {
         matches!(self, Self::Error | Self::BulkError)
     }
 
+    pub(super) fn is_aggregate(self) -> bool {
+        matches!(self, Self::Array | Self::Map | Self::Set)
+    }
+
     pub(super) fn is_string(self) -> bool {
         matches!(self, Self::Bulk | Self::Simple)
     }

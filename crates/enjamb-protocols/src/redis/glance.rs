@@ -114,8 +114,8 @@ fn scalar<'a>(text: &'a [u8], depth: usize, sink: &mut impl ValueSink) -> Option
             }
             None => Some((Form::Bulk, bulk(text, depth, sink)?.1)),
         },
-        b'+' => line(text, Form::Simple, depth, sink, |_| true),
-        b'-' => line(text, Form::Error, depth, sink, |_| true),
+        b'+' => line(text, Form::Simple, depth, sink, |text| !text.contains(&b'\r')),
+        b'-' => line(text, Form::Error, depth, sink, |text| !text.contains(&b'\r')),
         b':' => line(text, Form::Integer, depth, sink, is_integer),
         b'_' => line(text, Form::Null, depth, sink, <[u8]>::is_empty),
         _ => None,

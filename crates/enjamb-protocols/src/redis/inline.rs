@@ -1,9 +1,13 @@
 //! Inline commands: words on a line, for people who type. The rules are those of the server's
 //! `sdssplitargs`: quotes may begin inside a word, must be followed by white space, and have
 //! escapes.
+//!
+//! The server searches for the end of the line with `strchr`, so it does not see a line that
+//! contains a NUL byte, and waits for more.
 
 use super::excerpt::{Excerpt, Form, Size};
 use super::line::is_space;
+use super::syntax_error::SyntaxError;
 
 /// A splitter of a line into words, byte by byte, so that the cuts do not matter.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,6 +32,8 @@ enum State {
     /// Behind a closing quote.
     Closed,
     Unbalanced,
+    /// Behind a NUL byte.
+    Nul,
 }
 
 impl Words {
@@ -42,22 +48,26 @@ impl Words {
         self.count
     }
 
-    /// Ends the line. Returns `false` if it ends inside quotes, or if a word follows a closing
-    /// quote directly.
-    pub(super) fn end(&mut self, excerpt: &mut Excerpt) -> bool {
+    /// Ends the line.
+    ///
+    /// # Errors
+    /// It ends inside quotes, a word follows a closing quote directly, or there is a NUL byte in it.
+    pub(super) fn end(&mut self, excerpt: &mut Excerpt) -> Result<(), SyntaxError> {
         match self.state {
-            State::Between => true,
+            State::Between => Ok(()),
             State::Word | State::Closed => {
                 excerpt.settle();
                 self.state = State::Between;
-                true
+                Ok(())
             }
-            _ => false,
+            State::Nul => Err(SyntaxError::Nul),
+            _ => Err(SyntaxError::Quotes),
         }
     }
 
     fn byte(&mut self, byte: u8, excerpt: &mut Excerpt) -> State {
         match (self.state, byte) {
+            (State::Nul, _) | (_, 0) => State::Nul,
             (State::Unbalanced, _) => State::Unbalanced,
             (State::Between, byte) if is_space(byte) => State::Between,
             (State::Word | State::Closed, byte) if is_space(byte) => {
@@ -154,7 +164,7 @@ mod tests {
     fn words(line: &str) -> Option<Vec<String>> {
         let (mut words, mut excerpt) = (Words::default(), Excerpt::default());
         words.piece(line.as_bytes(), &mut excerpt);
-        let balanced = words.end(&mut excerpt);
+        let balanced = words.end(&mut excerpt).is_ok();
         let texts: Vec<_> =
             excerpt.values().iter().map(|value| excerpt.kept(value).escape_ascii().to_string()).collect();
         assert_eq!(texts.len() as u64, words.count());
@@ -163,7 +173,7 @@ mod tests {
 
     #[test]
     fn words_are_those_of_the_server() {
-        let cases: [(&str, Option<&[&str]>); 16] = [
+        let cases: [(&str, Option<&[&str]>); 18] = [
             ("", Some(&[])),
             (" \t ", Some(&[])),
             ("PING", Some(&["PING"])),
@@ -180,6 +190,8 @@ mod tests {
             (r#""open"#, None),
             ("'open", None),
             (r#""open\"#, None),
+            ("\0", None),
+            ("PING\0 x", None),
         ];
         for (line, expected) in cases {
             let expected = expected.map(|words| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>());

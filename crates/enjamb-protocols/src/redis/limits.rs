@@ -3,15 +3,17 @@
 /// The maximum length of a line of a command: the server's `PROTO_INLINE_MAX_SIZE`.
 pub const LINE_MAX: u64 = 64 << 10;
 
-/// The maximum number of arguments of a command, including its name.
-pub const ARGUMENTS_MAX: i64 = 1 << 20;
+/// The maximum number of arguments of a command, including its name, as in servers since version
+/// 7.0. Earlier ones accept 1,048,576.
+pub const ARGUMENTS_MAX: i64 = i32::MAX as i64;
 
 /// The maximum count or length in a candidate behind a gap, so that noise cannot swallow the
 /// stream.
 pub(super) const CANDIDATE_MAX: i64 = 1 << 20;
 
-/// The maximum nesting of aggregates.
-pub const DEPTH_MAX: usize = 128;
+/// The maximum nesting of aggregates. Servers nest the replies of scripts and of modules; no reply
+/// that was seen is nested deeper. An open aggregate takes 24 bytes.
+pub const DEPTH_MAX: usize = 1024;
 
 /// The maximum number of elements of an aggregate, as in `hiredis`. Keys and values of a map count
 /// separately.

@@ -16,6 +16,8 @@ pub(super) struct LineBuffer {
     last: Option<u8>,
     /// Whether all bytes behind the kept ones are digits, except the last.
     digits: bool,
+    /// Whether there is a CR before the last byte.
+    cr_inside: bool,
 }
 
 /// A whole line, without its LF.
@@ -29,6 +31,8 @@ pub(super) struct Line<'a> {
     pub(super) cr: bool,
     /// Whether everything beyond `head` is digits.
     digits: bool,
+    /// Whether there is a CR before its end.
+    pub(super) cr_inside: bool,
 }
 
 impl LineBuffer {
@@ -57,6 +61,7 @@ impl LineBuffer {
             self.digits &= self.last.is_some_and(|byte| byte.is_ascii_digit());
         }
         self.digits &= before.iter().skip(kept).all(u8::is_ascii_digit);
+        self.cr_inside |= self.last == Some(b'\r') || before.contains(&b'\r');
         self.kept.extend_from_slice(&piece[..kept]);
         self.length += piece.len() as u64;
         self.last = Some(last);
@@ -69,7 +74,7 @@ impl LineBuffer {
         let head = &self.kept[..usize::try_from(length).map_or(self.kept.len(), |n| n.min(self.kept.len()))];
         let last_is_kept = self.length as usize == self.kept.len();
         let digits = self.digits && (cr || last_is_kept || self.last.is_some_and(|byte| byte.is_ascii_digit()));
-        Line { head, length, cr, digits }
+        Line { head, length, cr, digits, cr_inside: self.cr_inside }
     }
 
     pub(super) fn held(&self) -> usize {
@@ -85,7 +90,8 @@ impl<'a> Line<'a> {
             line => (line, false),
         };
         let (head, tail) = line.split_at(line.len().min(LINE_KEPT));
-        Self { head, length: line.len() as u64, cr, digits: tail.iter().all(u8::is_ascii_digit) }
+        let cr_inside = memchr::memchr(b'\r', line).is_some();
+        Self { head, length: line.len() as u64, cr, digits: tail.iter().all(u8::is_ascii_digit), cr_inside }
     }
 
     /// Returns whether the line is white space only.
@@ -111,9 +117,9 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Returns whether the byte separates the words of an inline command (`isspace` of C, and NUL).
+/// Returns whether the byte separates the words of an inline command (`isspace` of C).
 pub(super) fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | 0)
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
 }
 
 /// Reads a number of 64 bits as the Redis server reads them in requests (`string2ll`): no plus
@@ -228,15 +234,17 @@ mod tests {
         let last = format!("({}x\r", "7".repeat(LINE_KEPT + 3));
         let no_cr = format!("({}x", "7".repeat(LINE_KEPT + 3));
         let edge = format!("({}\r", "7".repeat(LINE_KEPT - 1));
-        for line in ["", "\r", "x", "+OK\r", "\r\r", &digits, &spoiled, &last, &no_cr, &edge] {
+        for line in
+            ["", "\r", "x", "+OK\r", "\r\r", "+a\rb\r", "+a\rb", "+a\r\r", &digits, &spoiled, &last, &no_cr, &edge]
+        {
             let whole = Line::borrowed(line.as_bytes());
             for size in [1, 2, 3, 127, 128, 129] {
                 let mut buffer = LineBuffer::default();
                 line.as_bytes().chunks(size).for_each(|piece| buffer.push(piece));
                 let split = buffer.line();
                 assert_eq!(
-                    (split.head, split.length, split.cr, split.digits || split.length == 0),
-                    (whole.head, whole.length, whole.cr, whole.digits),
+                    (split.head, split.length, split.cr, split.digits || split.length == 0, split.cr_inside),
+                    (whole.head, whole.length, whole.cr, whole.digits, whole.cr_inside),
                     "{line:?} in pieces of {size}"
                 );
             }

@@ -1,15 +1,25 @@
 //! Names of commands.
 //!
 //! A name in capitals is a message's kind. The names that make up most of the traffic of most
-//! servers are constants, in both spellings that clients use. Any other name is copied and
-//! converted to capitals.
+//! servers are constants, in both spellings that clients use, with the shape of their reply. Any
+//! other name is copied and converted to capitals.
 
 use super::limits::NAME_MAX;
+use super::shape::Shape;
+
+/// A frequent name.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    name: &'static str,
+    /// The shape of the reply to a command that pairing need not look at: it gets one reply, and
+    /// changes nothing about later ones.
+    plain: Option<Shape>,
+}
 
 /// The name of the command in progress.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Name {
-    known: Option<&'static str>,
+    known: Option<Known>,
     /// The name in capitals, if it is not a known one. Empty if there is no name.
     other: String,
 }
@@ -45,7 +55,16 @@ impl Name {
     /// Returns the name in capitals; empty if there is none.
     #[inline]
     pub(super) fn as_str(&self) -> &str {
-        self.known.unwrap_or(&self.other)
+        match self.known {
+            Some(known) => known.name,
+            None => &self.other,
+        }
+    }
+
+    /// Returns the shape of the reply, if the command is known to be a plain one.
+    #[inline]
+    pub(super) fn plain(&self) -> Option<Shape> {
+        self.known?.plain
     }
 
     /// Returns the number of stored bytes.
@@ -56,83 +75,84 @@ impl Name {
 
 /// Returns a frequent name, given in capitals or small letters.
 #[inline]
-fn known(text: &[u8]) -> Option<&'static str> {
-    Some(match text {
-        b"GET" | b"get" => "GET",
-        b"SET" | b"set" => "SET",
-        b"DEL" | b"del" => "DEL",
-        b"EXISTS" | b"exists" => "EXISTS",
-        b"EXPIRE" | b"expire" => "EXPIRE",
-        b"PEXPIRE" | b"pexpire" => "PEXPIRE",
-        b"TTL" | b"ttl" => "TTL",
-        b"PTTL" | b"pttl" => "PTTL",
-        b"INCR" | b"incr" => "INCR",
-        b"INCRBY" | b"incrby" => "INCRBY",
-        b"DECR" | b"decr" => "DECR",
-        b"DECRBY" | b"decrby" => "DECRBY",
-        b"APPEND" | b"append" => "APPEND",
-        b"GETSET" | b"getset" => "GETSET",
-        b"GETDEL" | b"getdel" => "GETDEL",
-        b"GETEX" | b"getex" => "GETEX",
-        b"MGET" | b"mget" => "MGET",
-        b"MSET" | b"mset" => "MSET",
-        b"SETEX" | b"setex" => "SETEX",
-        b"PSETEX" | b"psetex" => "PSETEX",
-        b"SETNX" | b"setnx" => "SETNX",
-        b"STRLEN" | b"strlen" => "STRLEN",
-        b"HGET" | b"hget" => "HGET",
-        b"HSET" | b"hset" => "HSET",
-        b"HDEL" | b"hdel" => "HDEL",
-        b"HMGET" | b"hmget" => "HMGET",
-        b"HMSET" | b"hmset" => "HMSET",
-        b"HGETALL" | b"hgetall" => "HGETALL",
-        b"HINCRBY" | b"hincrby" => "HINCRBY",
-        b"HEXISTS" | b"hexists" => "HEXISTS",
-        b"HLEN" | b"hlen" => "HLEN",
-        b"HKEYS" | b"hkeys" => "HKEYS",
-        b"HVALS" | b"hvals" => "HVALS",
-        b"LPUSH" | b"lpush" => "LPUSH",
-        b"RPUSH" | b"rpush" => "RPUSH",
-        b"LPOP" | b"lpop" => "LPOP",
-        b"RPOP" | b"rpop" => "RPOP",
-        b"BLPOP" | b"blpop" => "BLPOP",
-        b"BRPOP" | b"brpop" => "BRPOP",
-        b"LRANGE" | b"lrange" => "LRANGE",
-        b"LTRIM" | b"ltrim" => "LTRIM",
-        b"LLEN" | b"llen" => "LLEN",
-        b"SADD" | b"sadd" => "SADD",
-        b"SREM" | b"srem" => "SREM",
-        b"SMEMBERS" | b"smembers" => "SMEMBERS",
-        b"SISMEMBER" | b"sismember" => "SISMEMBER",
-        b"SCARD" | b"scard" => "SCARD",
-        b"ZADD" | b"zadd" => "ZADD",
-        b"ZREM" | b"zrem" => "ZREM",
-        b"ZRANGE" | b"zrange" => "ZRANGE",
-        b"ZSCORE" | b"zscore" => "ZSCORE",
-        b"ZINCRBY" | b"zincrby" => "ZINCRBY",
-        b"ZCARD" | b"zcard" => "ZCARD",
-        b"ZRANGEBYSCORE" | b"zrangebyscore" => "ZRANGEBYSCORE",
-        b"XADD" | b"xadd" => "XADD",
-        b"XREAD" | b"xread" => "XREAD",
-        b"XREADGROUP" | b"xreadgroup" => "XREADGROUP",
-        b"XACK" | b"xack" => "XACK",
-        b"PUBLISH" | b"publish" => "PUBLISH",
-        b"PING" | b"ping" => "PING",
-        b"ECHO" | b"echo" => "ECHO",
-        b"SELECT" | b"select" => "SELECT",
-        b"MULTI" | b"multi" => "MULTI",
-        b"EXEC" | b"exec" => "EXEC",
-        b"EVAL" | b"eval" => "EVAL",
-        b"EVALSHA" | b"evalsha" => "EVALSHA",
-        b"SCAN" | b"scan" => "SCAN",
-        b"TYPE" | b"type" => "TYPE",
-        b"INFO" | b"info" => "INFO",
-        b"AUTH" | b"auth" => "AUTH",
-        b"HELLO" | b"hello" => "HELLO",
-        b"CLIENT" | b"client" => "CLIENT",
-        b"COMMAND" | b"command" => "COMMAND",
+fn known(text: &[u8]) -> Option<Known> {
+    let (name, plain) = match text {
+        b"GET" | b"get" => ("GET", Some(Shape::STRING_OR_NULL)),
+        b"SET" | b"set" => ("SET", Some(Shape::SIMPLE.or(Shape::STRING_OR_NULL))),
+        b"DEL" | b"del" => ("DEL", Some(Shape::INTEGER)),
+        b"EXISTS" | b"exists" => ("EXISTS", Some(Shape::INTEGER)),
+        b"EXPIRE" | b"expire" => ("EXPIRE", Some(Shape::INTEGER)),
+        b"PEXPIRE" | b"pexpire" => ("PEXPIRE", Some(Shape::INTEGER)),
+        b"TTL" | b"ttl" => ("TTL", Some(Shape::INTEGER)),
+        b"PTTL" | b"pttl" => ("PTTL", Some(Shape::INTEGER)),
+        b"INCR" | b"incr" => ("INCR", Some(Shape::INTEGER)),
+        b"INCRBY" | b"incrby" => ("INCRBY", Some(Shape::INTEGER)),
+        b"DECR" | b"decr" => ("DECR", Some(Shape::INTEGER)),
+        b"DECRBY" | b"decrby" => ("DECRBY", Some(Shape::INTEGER)),
+        b"APPEND" | b"append" => ("APPEND", Some(Shape::INTEGER)),
+        b"GETSET" | b"getset" => ("GETSET", Some(Shape::STRING_OR_NULL)),
+        b"GETDEL" | b"getdel" => ("GETDEL", Some(Shape::STRING_OR_NULL)),
+        b"GETEX" | b"getex" => ("GETEX", Some(Shape::STRING_OR_NULL)),
+        b"MGET" | b"mget" => ("MGET", Some(Shape::AGGREGATE_OR_NULL)),
+        b"MSET" | b"mset" => ("MSET", Some(Shape::SIMPLE)),
+        b"SETEX" | b"setex" => ("SETEX", Some(Shape::SIMPLE)),
+        b"PSETEX" | b"psetex" => ("PSETEX", Some(Shape::SIMPLE)),
+        b"SETNX" | b"setnx" => ("SETNX", Some(Shape::INTEGER)),
+        b"STRLEN" | b"strlen" => ("STRLEN", Some(Shape::INTEGER)),
+        b"HGET" | b"hget" => ("HGET", Some(Shape::STRING_OR_NULL)),
+        b"HSET" | b"hset" => ("HSET", Some(Shape::INTEGER)),
+        b"HDEL" | b"hdel" => ("HDEL", Some(Shape::INTEGER)),
+        b"HMGET" | b"hmget" => ("HMGET", Some(Shape::AGGREGATE_OR_NULL)),
+        b"HMSET" | b"hmset" => ("HMSET", Some(Shape::SIMPLE)),
+        b"HGETALL" | b"hgetall" => ("HGETALL", Some(Shape::AGGREGATE_OR_NULL)),
+        b"HINCRBY" | b"hincrby" => ("HINCRBY", Some(Shape::INTEGER)),
+        b"HEXISTS" | b"hexists" => ("HEXISTS", Some(Shape::INTEGER)),
+        b"HLEN" | b"hlen" => ("HLEN", Some(Shape::INTEGER)),
+        b"HKEYS" | b"hkeys" => ("HKEYS", Some(Shape::AGGREGATE_OR_NULL)),
+        b"HVALS" | b"hvals" => ("HVALS", Some(Shape::AGGREGATE_OR_NULL)),
+        b"LPUSH" | b"lpush" => ("LPUSH", Some(Shape::INTEGER)),
+        b"RPUSH" | b"rpush" => ("RPUSH", Some(Shape::INTEGER)),
+        b"LPOP" | b"lpop" => ("LPOP", Some(Shape::STRING_OR_NULL.or(Shape::AGGREGATE))),
+        b"RPOP" | b"rpop" => ("RPOP", Some(Shape::STRING_OR_NULL.or(Shape::AGGREGATE))),
+        b"BLPOP" | b"blpop" => ("BLPOP", Some(Shape::BLOCKING_POP)),
+        b"BRPOP" | b"brpop" => ("BRPOP", Some(Shape::BLOCKING_POP)),
+        b"LRANGE" | b"lrange" => ("LRANGE", Some(Shape::AGGREGATE_OR_NULL)),
+        b"LTRIM" | b"ltrim" => ("LTRIM", Some(Shape::SIMPLE)),
+        b"LLEN" | b"llen" => ("LLEN", Some(Shape::INTEGER)),
+        b"SADD" | b"sadd" => ("SADD", Some(Shape::INTEGER)),
+        b"SREM" | b"srem" => ("SREM", Some(Shape::INTEGER)),
+        b"SMEMBERS" | b"smembers" => ("SMEMBERS", Some(Shape::AGGREGATE_OR_NULL)),
+        b"SISMEMBER" | b"sismember" => ("SISMEMBER", Some(Shape::INTEGER)),
+        b"SCARD" | b"scard" => ("SCARD", Some(Shape::INTEGER)),
+        b"ZADD" | b"zadd" => ("ZADD", Some(Shape::INTEGER.or(Shape::STRING_OR_NULL))),
+        b"ZREM" | b"zrem" => ("ZREM", Some(Shape::INTEGER)),
+        b"ZRANGE" | b"zrange" => ("ZRANGE", Some(Shape::AGGREGATE_OR_NULL)),
+        b"ZSCORE" | b"zscore" => ("ZSCORE", Some(Shape::STRING_OR_NULL)),
+        b"ZINCRBY" | b"zincrby" => ("ZINCRBY", Some(Shape::STRING)),
+        b"ZCARD" | b"zcard" => ("ZCARD", Some(Shape::INTEGER)),
+        b"ZRANGEBYSCORE" | b"zrangebyscore" => ("ZRANGEBYSCORE", Some(Shape::AGGREGATE_OR_NULL)),
+        b"XADD" | b"xadd" => ("XADD", Some(Shape::STRING_OR_NULL)),
+        b"XREAD" | b"xread" => ("XREAD", Some(Shape::BLOCKING_POP)),
+        b"XREADGROUP" | b"xreadgroup" => ("XREADGROUP", Some(Shape::BLOCKING_POP)),
+        b"XACK" | b"xack" => ("XACK", Some(Shape::INTEGER)),
+        b"PUBLISH" | b"publish" => ("PUBLISH", Some(Shape::INTEGER)),
+        b"PING" | b"ping" => ("PING", Some(Shape::SIMPLE.or(Shape::STRING).or(Shape::AGGREGATE))),
+        b"ECHO" | b"echo" => ("ECHO", Some(Shape::STRING)),
+        b"SELECT" | b"select" => ("SELECT", Some(Shape::SIMPLE)),
+        b"MULTI" | b"multi" => ("MULTI", None),
+        b"EXEC" | b"exec" => ("EXEC", None),
+        b"EVAL" | b"eval" => ("EVAL", Some(Shape::ANY)),
+        b"EVALSHA" | b"evalsha" => ("EVALSHA", Some(Shape::ANY)),
+        b"SCAN" | b"scan" => ("SCAN", Some(Shape::AGGREGATE_OR_NULL)),
+        b"TYPE" | b"type" => ("TYPE", Some(Shape::SIMPLE)),
+        b"INFO" | b"info" => ("INFO", Some(Shape::STRING)),
+        b"AUTH" | b"auth" => ("AUTH", Some(Shape::SIMPLE)),
+        b"HELLO" | b"hello" => ("HELLO", None),
+        b"CLIENT" | b"client" => ("CLIENT", None),
+        b"COMMAND" | b"command" => ("COMMAND", Some(Shape::ANY)),
         _ => return None,
-    })
+    };
+    Some(Known { name, plain })
 }
 
 #[cfg(test)]

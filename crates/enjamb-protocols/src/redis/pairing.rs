@@ -12,26 +12,33 @@
 //! * `CLIENT REPLY OFF` and `SKIP` get no reply, nor do the commands they cover. The server counts
 //!   a blank line and `*0` as the command that `SKIP` skips.
 //! * `REPLCONF ACK` gets no reply. The bytes behind the reply to `SYNC` and `PSYNC` are not RESP.
+//! * A server that demands a password refuses all of these commands. The refusal is the error of
+//!   the next reply that was expected, or comes where none was.
+//! * Commands inside `MULTI` get `QUEUED`. Subscriptions and `CLIENT REPLY` among them make the
+//!   server send more or fewer values than its reply to `EXEC` announces.
 //!
-//! A reply gets a number only if the commands and replies so far allow only one pairing. Otherwise
-//! (bytes lost in a capture, subscriptions inside `MULTI`, more runs of commands than the queue
-//! holds) pairing is *lost*: no later command of the connection is paired, since nothing on the
-//! wire allows to resume it.
+//! A reply gets a number only if the commands and replies so far allow only one pairing. `doubt.rs`
+//! lists what causes doubt (bytes lost in a capture, replies that do not fit), and the proofs that
+//! end it.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
 
 use super::command::CommandHandler;
+use super::doubt::{Arrival, Doubt, Queued};
 use super::excerpt::Form;
 use super::line::signed_integer;
 use super::reply::ReplyHandler;
+use super::shape::Shape;
+use super::subscription::{SubscriptionCommand, Target};
 
 /// The maximum number of runs of commands that wait for their replies on one connection.
 ///
 /// A run is any number of commands in a row that get the same kind of reply, so a server that never
 /// replies costs one run, unless the client mixes subscriptions and other commands. A run takes 24
 /// bytes: at most 12 KiB a connection, and 768 MiB for the 65,536 connections that a capture
-/// follows by default. Pairing is lost beyond the last run.
+/// follows by default. Plain commands beyond the last run extend it. Other commands are not paired
+/// then, nor those behind them, until a proof ends the doubt.
 pub const OUTSTANDING_RUNS_MAX: usize = 512;
 
 /// The commands that wait for their replies.
@@ -42,12 +49,15 @@ pub(super) struct Pairing {
     confirmations_left: Option<u64>,
     /// The number of messages that the client has emitted, which is the number of the next.
     next: u64,
-    /// Whether commands from here on are not paired.
-    lost: bool,
+    doubt: Doubt,
     replying: ReplyMode,
-    /// Whether replies were switched off at some time.
+    /// Whether a command was sent that gets no reply if the server accepts it.
     silenced: bool,
+    /// The number of such commands, and of those that they cover, directly before the next one.
+    silent: u64,
     in_multi: bool,
+    /// Whether the transaction contains a command that breaks the count of the reply to `EXEC`.
+    spills: bool,
     /// The command in progress, if it was answered before it was complete.
     answered_early: Option<u64>,
     resp3: bool,
@@ -56,6 +66,8 @@ pub(super) struct Pairing {
     syncing: bool,
     /// The number of subscriptions to channels, patterns and shard channels.
     subscriptions: [u64; 3],
+    /// Whether the client may have subscribed without being seen.
+    subscribed_unseen: bool,
 }
 
 /// Commands in a row that get the same kind of reply.
@@ -71,7 +83,14 @@ struct Run {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Expectation {
     /// One plain reply.
-    Reply,
+    Reply(Shape),
+    /// One plain reply. The command follows one that gets no reply, unless the server refuses it.
+    ReplyBehindSilence(Shape),
+    /// An error.
+    Error,
+    Multi,
+    /// The reply to an `EXEC` that sends more or fewer values than it announces.
+    SpilledExec,
     /// A confirmation for each channel. The number is unknown for an `UNSUBSCRIBE` of everything,
     /// until the first comes.
     Confirmations {
@@ -97,21 +116,6 @@ enum ReplyMode {
     Off,
 }
 
-/// `SUBSCRIBE` or one of its kin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct SubscriptionCommand {
-    target: Target,
-    adds: bool,
-}
-
-/// The target of a subscription, as the index of its counter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Target {
-    Channels = 0,
-    Patterns = 1,
-    Shards = 2,
-}
-
 /// A confirmation of the server: its command, and the number of subscriptions.
 #[derive(Clone, Copy, Debug)]
 struct Confirmation {
@@ -128,6 +132,12 @@ pub(super) struct Verdict {
     pub(super) opaque: bool,
 }
 
+/// The code of the error of a server that demands a password.
+const NOAUTH: &str = "NOAUTH";
+
+/// The reply to a command inside `MULTI`.
+const QUEUED: &[u8] = b"QUEUED";
+
 impl Verdict {
     const PUSH: Self = Self { push: true, answers: None, opaque: false };
     const UNPAIRED: Self = Self { push: false, answers: None, opaque: false };
@@ -138,24 +148,45 @@ impl Verdict {
 }
 
 impl Pairing {
-    /// Notes a command that is emitted.
-    pub(super) fn command(&mut self, command: &CommandHandler) {
+    /// Notes a command that is emitted. Returns whether it ends a doubt: no earlier command waits.
+    pub(super) fn command(&mut self, command: &CommandHandler, arrival: Arrival) -> bool {
         let ordinal = self.emitted();
         if command.blank_before() && self.replying == ReplyMode::Skip {
             self.replying = ReplyMode::On;
+        }
+        if command.arguments() == 0 {
+            if self.replying == ReplyMode::Skip {
+                self.replying = ReplyMode::On;
+            }
+            return false;
+        }
+        let proved = self.doubt.command(arrival, self.queued());
+        if proved {
+            self.queue.clear();
+            self.confirmations_left = None;
+            self.doubt.end();
         }
         let replying = self.replying;
         if replying == ReplyMode::Skip {
             self.replying = ReplyMode::On;
         }
-        if command.arguments() == 0 {
-            return;
-        }
-        let Some(expected) = self.expected(command, replying) else { return };
-        if self.answered_early.take() != Some(ordinal) {
+        if let Some(expected) = self.expected(command, replying)
+            && self.answered_early.take() != Some(ordinal)
+        {
             self.expect(ordinal, expected);
             self.drop_unanswered();
         }
+        proved
+    }
+
+    #[inline]
+    fn queued(&self) -> Queued {
+        let may_block = self.doubt.exists()
+            && self.queue.iter().any(|run| match run.expected {
+                Expectation::Reply(shape) | Expectation::ReplyBehindSilence(shape) => shape.may_block(),
+                _ => true,
+            });
+        Queued { is_empty: self.queue.is_empty(), may_block }
     }
 
     /// Counts a message of the client that is emitted. Returns its number.
@@ -165,62 +196,142 @@ impl Pairing {
         ordinal
     }
 
-    /// Notes a malformed command that is emitted.
+    /// Notes a malformed command that is emitted, which the server refuses.
     pub(super) fn malformed(&mut self) {
         let ordinal = self.emitted();
         if self.answered_early.take() != Some(ordinal) {
             self.expect(ordinal, Expectation::Refusal);
         }
-        self.lost = true;
+        self.lose_commands();
+    }
+
+    /// Notes a malformed command that is emitted, and that makes the server read nothing more.
+    pub(super) fn stalled(&mut self) {
+        self.emitted();
+        self.lose_commands();
+    }
+
+    /// Notes that bytes of the client were lost. They contain at least one command, or a part of one.
+    pub(super) fn lose_some_commands(&mut self) {
+        self.lose_commands();
+        self.doubt.lose_some_commands();
     }
 
     /// Notes that commands may have been lost. The replies to earlier ones are still known.
     pub(super) fn lose_commands(&mut self) {
-        self.lost = true;
+        self.doubt.lose_commands();
+        self.subscribed_unseen = true;
+        if self.doubt.hides_replies() {
+            self.queue.clear();
+        }
     }
 
-    /// Notes that replies may have been lost.
-    pub(super) fn lose_replies(&mut self) {
+    /// Notes that replies may have been lost. `cut`: what is left of one was emitted. `asking`: the
+    /// client has begun a command that is not complete.
+    pub(super) fn lose_replies(&mut self, cut: Verdict, asking: bool) {
+        if cut.answers.is_some() {
+            self.pop();
+        }
+        self.confirmations_left = None;
+        self.doubt.lose_replies(asking);
+        if self.doubt.hides_commands() {
+            self.queue.clear();
+        }
+    }
+
+    /// Notes that the capture joined the conversation in the middle.
+    pub(super) fn join(&mut self) {
+        self.lose_commands();
+        if !self.queue.is_empty() {
+            self.queue.clear();
+            self.doubt.shift();
+        }
+    }
+
+    /// Notes bytes of the server behind a hole that were not parsed.
+    pub(super) fn skip(&mut self) {
+        self.doubt.skip();
+    }
+
+    /// Notes that neither side sent anything for a while.
+    pub(super) fn pause(&mut self) {
+        self.doubt.pause();
+    }
+
+    /// Notes that the replies and the commands do not fit.
+    fn shift(&mut self) {
         self.queue.clear();
         self.confirmations_left = None;
-        self.lost = true;
+        self.doubt.shift();
+        self.replying = ReplyMode::On;
+        self.silenced = false;
+        self.silent = 0;
     }
 
     /// Returns whether the next reply answers `SYNC` or `PSYNC`.
     pub(super) fn expects_snapshot(&self) -> bool {
         match self.queue.front() {
             Some(run) => run.expected == Expectation::Sync,
-            None => self.lost && self.syncing,
+            None => self.doubt.exists() && self.syncing,
         }
     }
 
     /// Returns the reply that the command gets, if it gets any.
+    #[inline]
     fn expected(&mut self, command: &CommandHandler, replying: ReplyMode) -> Option<Expectation> {
+        let expected = match command.plain() {
+            Some(shape) => (replying == ReplyMode::On).then_some(Expectation::Reply(shape)),
+            None => self.expected_of_special(command, replying),
+        };
+        match expected {
+            None => self.silent += 1,
+            Some(Expectation::Reply(shape)) if self.silent > 0 && !self.queue.iter().any(Run::is_behind_silence) => {
+                return Some(Expectation::ReplyBehindSilence(shape));
+            }
+            Some(_) => {}
+        }
+        expected
+    }
+
+    fn expected_of_special(&mut self, command: &CommandHandler, replying: ReplyMode) -> Option<Expectation> {
         let alone = command.arguments() == 1;
         let argument_is =
             |index, word: &str| command.argument(index).is_some_and(|a| a.eq_ignore_ascii_case(word.as_bytes()));
         let expected = match command.kind().as_bytes() {
-            b"EXEC" | b"DISCARD" => {
+            b"EXEC" => {
                 self.in_multi = false;
-                Expectation::Reply
+                if std::mem::take(&mut self.spills) {
+                    Expectation::SpilledExec
+                } else {
+                    Expectation::Reply(Shape::AGGREGATE_OR_NULL)
+                }
+            }
+            b"DISCARD" => {
+                self.in_multi = false;
+                self.spills = false;
+                Expectation::Reply(Shape::SIMPLE)
             }
             b"MULTI" if alone => {
                 self.in_multi = true;
-                Expectation::Reply
+                Expectation::Multi
             }
             b"CLIENT" if command.arguments() == 3 && argument_is(1, "REPLY") => {
                 let to = match command.argument(2) {
                     Some(to) if to.eq_ignore_ascii_case(b"ON") => ReplyMode::On,
                     Some(to) if to.eq_ignore_ascii_case(b"OFF") => ReplyMode::Off,
                     Some(to) if to.eq_ignore_ascii_case(b"SKIP") => ReplyMode::Skip,
-                    _ => return (replying == ReplyMode::On).then_some(Expectation::Reply),
+                    _ => return (replying == ReplyMode::On).then_some(Expectation::Reply(Shape::ANY)),
                 };
                 return self.client_reply(to, replying);
             }
-            b"REPLCONF" if argument_is(1, "ACK") => return None,
+            b"REPLCONF" if argument_is(1, "ACK") => {
+                self.silenced = true;
+                return None;
+            }
             b"HELLO" => Expectation::Hello,
             b"RESET" if alone => {
                 self.in_multi = false;
+                self.spills = false;
                 self.replying = ReplyMode::On;
                 Expectation::Reset
             }
@@ -235,41 +346,57 @@ impl Pairing {
                 Some(subscription) if !subscription.adds => {
                     Expectation::Confirmations { command: subscription, channels: None }
                 }
-                _ => Expectation::Reply,
+                _ => Expectation::Reply(Shape::ANY),
             },
         };
-        self.syncing |= matches!(expected, Expectation::Sync);
-        let plain = matches!(expected, Expectation::Reply | Expectation::Hello);
-        let reset = matches!(expected, Expectation::Reset);
-        match replying {
-            // These get special replies, and inside `MULTI` those are elements of another reply.
-            ReplyMode::On if self.in_multi && !plain => self.lost = true,
-            ReplyMode::On => return Some(expected),
-            ReplyMode::Off if reset => return Some(expected),
-            // Confirmations come nevertheless, errors do not. Nothing shows which of them it is.
-            ReplyMode::Skip | ReplyMode::Off if !plain => self.lost = true,
-            ReplyMode::Skip | ReplyMode::Off => {}
+        let plain = matches!(expected, Expectation::Reply(_) | Expectation::Multi);
+        let silent = replying != ReplyMode::On;
+        match expected {
+            // Inside `MULTI` the server queues these, and sends their replies as part of another.
+            Expectation::Confirmations { .. } | Expectation::Monitor | Expectation::Hello | Expectation::Sync
+                if self.in_multi && !silent =>
+            {
+                self.spills = true;
+                return Some(Expectation::Reply(Shape::ANY));
+            }
+            Expectation::Reset if replying != ReplyMode::Skip => return Some(expected),
+            _ if silent => {
+                // Confirmations come nevertheless, errors do not. Nothing shows which of them it is.
+                if !plain && expected != Expectation::Hello {
+                    self.lose_commands();
+                }
+                return None;
+            }
+            _ => {}
         }
-        None
+        self.syncing |= matches!(expected, Expectation::Sync);
+        Some(expected)
     }
 
     /// Handles `CLIENT REPLY`, while the server was `replying`. In a subscription under RESP2, and
     /// in `MULTI`, the server refuses or delays it, which is invisible if replies are off already.
     fn client_reply(&mut self, to: ReplyMode, replying: ReplyMode) -> Option<Expectation> {
-        let subscribed = self.is_subscribed()
-            || self.queue.iter().any(|waiting| matches!(waiting.expected, Expectation::Confirmations { .. }));
-        if self.in_multi || (subscribed && !self.resp3) {
+        if self.in_multi && replying == ReplyMode::On {
+            self.spills = true;
+            return Some(Expectation::Reply(Shape::ANY));
+        }
+        let subscribing =
+            self.queue.iter().any(|waiting| matches!(waiting.expected, Expectation::Confirmations { .. }));
+        if self.in_multi || (!self.resp3 && (subscribing || self.is_subscribed())) {
             if to == ReplyMode::On && replying == ReplyMode::On {
-                return Some(Expectation::Reply);
+                return Some(Expectation::Reply(Shape::SIMPLE));
             }
-            self.lost = true;
+            if replying == ReplyMode::On && !subscribing && !self.in_multi {
+                return Some(Expectation::Error);
+            }
+            self.lose_commands();
             return None;
         }
         self.silenced |= to != ReplyMode::On;
         match (to, replying) {
             (ReplyMode::On, _) => {
                 self.replying = ReplyMode::On;
-                return Some(Expectation::Reply);
+                return Some(Expectation::Reply(Shape::SIMPLE));
             }
             (ReplyMode::Skip, ReplyMode::Off) => {}
             (to, _) => self.replying = to,
@@ -277,8 +404,24 @@ impl Pairing {
         None
     }
 
+    /// Handles the refusal of a command that should be silent. Without a password, the server refused
+    /// all commands since the last reply, and this is the first of its errors.
+    fn refuse_silence(&mut self) {
+        let queued: u64 = self.queue.iter().map(|run| u64::from(run.count)).sum();
+        let waiting = (self.silent + queued).saturating_sub(1);
+        let plain = self.queue.iter().all(|run| run.expected.shape().is_some());
+        self.shift();
+        if plain {
+            self.doubt.refuse_silence(waiting);
+        }
+    }
+
+    #[inline]
     fn expect(&mut self, ordinal: u64, expected: Expectation) {
-        if self.lost {
+        if self.doubt.exists() {
+            self.doubt.command_in_doubt(expected.shape());
+        }
+        if self.doubt.hides_commands() {
             return;
         }
         if let Some(run) = self.queue.back_mut()
@@ -289,8 +432,15 @@ impl Pairing {
             run.count += 1;
         } else if self.queue.len() < OUTSTANDING_RUNS_MAX {
             self.queue.push_back(Run { first: ordinal, count: 1, expected });
+        } else if let Some(run) = self.queue.back_mut()
+            && let (Expectation::Reply(one), Expectation::Reply(other)) = (run.expected, expected)
+            && run.first + u64::from(run.count) == ordinal
+            && run.count < u32::MAX
+        {
+            run.count += 1;
+            run.expected = Expectation::Reply(one.or(other));
         } else {
-            self.lost = true;
+            self.doubt.overflow(expected.shape());
         }
     }
 
@@ -310,6 +460,9 @@ impl Pairing {
     /// is not complete.
     pub(super) fn reply(&mut self, reply: &ReplyHandler, asking: bool) -> Verdict {
         let verdict = self.judge(reply, asking);
+        if !verdict.push || verdict.answers.is_some() {
+            self.doubt.reply(asking);
+        }
         self.drop_unanswered();
         verdict
     }
@@ -317,26 +470,32 @@ impl Pairing {
     fn judge(&mut self, reply: &ReplyHandler, asking: bool) -> Verdict {
         match reply.form() {
             Some(Form::Push) => {
-                let answers = Confirmation::parse(reply).and_then(|confirmation| {
+                let mut answers = None;
+                if let Some(confirmation) = Confirmation::parse(reply) {
                     self.resp3 = true;
-                    self.confirm(confirmation)
-                });
+                    answers = self.confirm(confirmation);
+                    if answers.is_none() {
+                        self.doubt.reply_in_doubt(None);
+                    }
+                }
                 return Verdict { answers, ..Verdict::PUSH };
             }
             Some(Form::Array) if !self.resp3 => {
                 if let Some(confirmation) = Confirmation::parse(reply)
-                    && (self.is_subscribed()
-                        || self.awaits(confirmation.command)
-                        || (self.lost && self.queue.is_empty()))
+                    && (self.is_subscribed() || self.awaits(confirmation.command) || self.doubt.exists())
                 {
                     let answers = self.confirm(confirmation);
-                    return Verdict { push: answers.is_none(), ..Verdict::reply(answers) };
+                    if answers.is_none() {
+                        self.doubt.reply_in_doubt(None);
+                    }
+                    return Verdict::reply(answers);
                 }
-                if is_published(reply) && (self.is_subscribed() || self.queue.is_empty()) {
+                if is_published(reply) && (self.is_subscribed() || self.subscribed_unseen || self.queue.is_empty()) {
                     return Verdict::PUSH;
                 }
             }
             Some(Form::Simple) if (self.monitoring || self.queue.is_empty()) && is_monitored(reply) => {
+                self.monitoring |= self.doubt.exists();
                 return Verdict::PUSH;
             }
             _ => {}
@@ -360,6 +519,12 @@ impl Pairing {
         }
         match self.queue.front() {
             Some(Run { expected: Expectation::Refusal | Expectation::Monitor, .. }) | None => Verdict::UNPAIRED,
+            Some(_) if self.doubt.hides_replies() => Verdict::UNPAIRED,
+            Some(Run { expected: Expectation::Reply(shape), .. })
+                if reply.form().is_some_and(|form| !shape.admits(form)) =>
+            {
+                Verdict::UNPAIRED
+            }
             Some(run) => Verdict::reply(Some(run.first)),
         }
     }
@@ -369,17 +534,40 @@ impl Pairing {
         let Some(&Run { first, expected, .. }) = self.queue.front() else {
             return self.unexpected(reply, asking);
         };
-        let answers = Some(first);
-        if expected == Expectation::Reply {
+        if self.doubt.hides_replies() {
+            return self.answer_in_doubt(reply);
+        }
+        // Most replies are these.
+        if let (Expectation::Reply(shape), Some(form), false) = (expected, reply.form(), self.in_multi)
+            && shape.admits(form)
+        {
             self.pop();
-            return Verdict::reply(answers);
+            return Verdict::reply(Some(first));
         }
         if !expected.may_be(reply) {
-            self.lose_replies();
+            if matches!(expected, Expectation::ReplyBehindSilence(_)) && reply.code() == Some(NOAUTH) {
+                self.refuse_silence();
+            } else {
+                self.shift();
+            }
             return Verdict::UNPAIRED;
         }
         self.pop();
+        if matches!(expected, Expectation::ReplyBehindSilence(_)) {
+            self.silent = 0;
+        }
+        let answers = Some(first);
         match expected {
+            Expectation::Reply(_) | Expectation::ReplyBehindSilence(_) if self.in_multi => {
+                self.check_transaction(reply);
+            }
+            Expectation::Multi if self.queue.is_empty() && reply.form().is_some_and(Form::is_error) => {
+                self.in_multi = false;
+            }
+            Expectation::SpilledExec if reply.form().is_some_and(Form::is_aggregate) => {
+                self.subscribed_unseen = true;
+                self.shift();
+            }
             Expectation::Monitor => self.monitoring = simple(reply, Form::Simple) == b"OK",
             Expectation::Hello if reply.form() == Some(Form::Map) => self.resp3 = true,
             Expectation::Hello if reply.form() == Some(Form::Array) => self.resp3 = false,
@@ -387,6 +575,7 @@ impl Pairing {
                 self.monitoring = false;
                 self.resp3 = false;
                 self.subscriptions = [0; 3];
+                self.subscribed_unseen = false;
             }
             Expectation::Sync => return Verdict { opaque: hands_over(reply), ..Verdict::reply(answers) },
             _ => {}
@@ -394,17 +583,60 @@ impl Pairing {
         Verdict::reply(answers)
     }
 
+    /// Notes that there is no transaction, if the reply to the last command shows it: a `MULTI` was
+    /// refused, or an `EXEC` was lost.
+    fn check_transaction(&mut self, reply: &ReplyHandler) {
+        let refused = reply.form().is_some_and(Form::is_error);
+        if self.queue.is_empty() && !refused && simple(reply, Form::Simple) != QUEUED {
+            self.in_multi = false;
+            self.spills = false;
+        }
+    }
+
+    /// Handles a reply while some of the first commands in the queue may have been answered. The
+    /// reply belongs to the first command whose form it has, or to a later one.
+    fn answer_in_doubt(&mut self, reply: &ReplyHandler) -> Verdict {
+        self.doubt.reply_in_doubt(reply.form());
+        let plain =
+            self.queue.iter().all(|run| matches!(run.expected, Expectation::Reply(shape) if !shape.may_be_aggregate()));
+        // The elements of an aggregate look like replies.
+        if !plain || self.doubt.is_torn() {
+            return Verdict::UNPAIRED;
+        }
+        let mut fitting = self.queue.iter().enumerate().filter(|(_, run)| run.expected.may_be(reply));
+        let Some((at, &Run { first, count, .. })) = fitting.next() else {
+            self.shift();
+            return Verdict::UNPAIRED;
+        };
+        let only = count == 1 && fitting.next().is_none();
+        self.queue.drain(..at);
+        self.pop();
+        if !only {
+            return Verdict::UNPAIRED;
+        }
+        self.doubt.end();
+        Verdict::reply(Some(first))
+    }
+
     /// Handles a reply while nothing is outstanding.
     fn unexpected(&mut self, reply: &ReplyHandler, asking: bool) -> Verdict {
-        if self.lost {
+        if self.doubt.exists() {
+            self.doubt.reply_in_doubt(reply.form());
             return Verdict { opaque: self.syncing && hands_over(reply), ..Verdict::UNPAIRED };
         }
         if self.silenced {
             // The server should be silent: it did not accept the command that silences it.
-            self.lost = true;
+            if reply.code() == Some(NOAUTH) {
+                self.refuse_silence();
+            } else {
+                self.shift();
+            }
         } else if asking && self.answered_early.is_none() {
             self.answered_early = Some(self.next);
             return Verdict::reply(Some(self.next));
+        } else if !reply.form().is_some_and(Form::is_error) {
+            // A server that closes a connection may say why. Nothing else comes without a command.
+            self.doubt.disorder();
         }
         Verdict::UNPAIRED
     }
@@ -428,7 +660,8 @@ impl Pairing {
     }
 
     fn awaits(&self, awaited: SubscriptionCommand) -> bool {
-        matches!(self.queue.front(), Some(Run { expected: Expectation::Confirmations { command, .. }, .. }) if *command == awaited)
+        !self.doubt.hides_replies()
+            && matches!(self.queue.front(), Some(Run { expected: Expectation::Confirmations { command, .. }, .. }) if *command == awaited)
     }
 
     /// Counts a confirmation. Returns the command that caused it.
@@ -461,22 +694,50 @@ impl Pairing {
             Some(total) if command.adds && total == known + 1 => own + 1,
             Some(total) if !command.adds && total + 1 == known && own > 0 => own - 1,
             total => {
-                self.lose_replies();
-                total.unwrap_or(own)
+                if !self.doubt.exists() {
+                    self.shift();
+                }
+                total.map_or(own, |total| total.saturating_sub(known - own))
             }
         };
     }
 }
 
+impl Run {
+    fn is_behind_silence(&self) -> bool {
+        matches!(self.expected, Expectation::ReplyBehindSilence(_))
+    }
+}
+
 impl Expectation {
+    /// Returns the shape of the reply, if it is one reply of any length.
+    fn shape(self) -> Option<Shape> {
+        match self {
+            Self::Reply(shape) | Self::ReplyBehindSilence(shape) => Some(shape),
+            Self::Confirmations { .. } | Self::Refusal | Self::Sync | Self::Monitor => None,
+            Self::Error | Self::Multi | Self::SpilledExec | Self::Hello | Self::Reset => Some(Shape::ANY),
+        }
+    }
+
     /// Returns whether the reply may be the expected one. If not, the server received other
     /// commands than we did.
     fn may_be(self, reply: &ReplyHandler) -> bool {
+        let Some(form) = reply.form() else { return false };
+        if let Self::Reply(shape) = self
+            && shape.admits(form)
+        {
+            return true;
+        }
         let text = simple(reply, Form::Simple);
-        let form = reply.form();
-        let refused = form.is_some_and(Form::is_error) || text == b"QUEUED";
+        let refused = form.is_error() || text == QUEUED;
+        let form = Some(form);
         match self {
-            Self::Reply => true,
+            Self::Reply(_) => text == QUEUED,
+            Self::ReplyBehindSilence(_) if form.is_some_and(Form::is_error) => reply.code() == Some("WRONGTYPE"),
+            Self::ReplyBehindSilence(shape) => Self::Reply(shape).may_be(reply),
+            Self::Error => form.is_some_and(Form::is_error),
+            Self::Multi => refused || text == b"OK",
+            Self::SpilledExec => Self::Reply(Shape::AGGREGATE_OR_NULL).may_be(reply),
             Self::Confirmations { .. } => refused,
             Self::Monitor => refused || text == b"OK",
             Self::Hello => refused || matches!(form, Some(Form::Map | Form::Array)),
@@ -484,23 +745,6 @@ impl Expectation {
             Self::Sync => refused || matches!(form, Some(Form::Simple | Form::Snapshot)),
             Self::Refusal => simple(reply, Form::Error).starts_with(b"ERR Protocol error"),
         }
-    }
-}
-
-impl SubscriptionCommand {
-    fn parse(word: &[u8]) -> Option<Self> {
-        const COMMANDS: [(&[u8], SubscriptionCommand); 6] = [
-            (b"SUBSCRIBE", SubscriptionCommand { target: Target::Channels, adds: true }),
-            (b"UNSUBSCRIBE", SubscriptionCommand { target: Target::Channels, adds: false }),
-            (b"PSUBSCRIBE", SubscriptionCommand { target: Target::Patterns, adds: true }),
-            (b"PUNSUBSCRIBE", SubscriptionCommand { target: Target::Patterns, adds: false }),
-            (b"SSUBSCRIBE", SubscriptionCommand { target: Target::Shards, adds: true }),
-            (b"SUNSUBSCRIBE", SubscriptionCommand { target: Target::Shards, adds: false }),
-        ];
-        if !(9..=12).contains(&word.len()) {
-            return None;
-        }
-        COMMANDS.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|&(_, command)| command)
     }
 }
 

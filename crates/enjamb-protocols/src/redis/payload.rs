@@ -27,6 +27,13 @@ impl Payload {
         (Self { length, ..Self::default() }, Terminator::length(length + END.len() as u64))
     }
 
+    /// Returns the part of `piece`, the last one received, that is text of the bulk.
+    pub(super) fn text_of<'p>(&self, piece: &'p [u8]) -> &'p [u8] {
+        let beyond = self.at.saturating_sub(self.length);
+        let end = usize::try_from(beyond).map_or(0, |beyond| piece.len().saturating_sub(beyond));
+        &piece[..end]
+    }
+
     pub(super) fn piece(&mut self, piece: &[u8], excerpt: &mut Excerpt) {
         let room = self.length.saturating_sub(self.at);
         let (text, end) = match usize::try_from(room) {

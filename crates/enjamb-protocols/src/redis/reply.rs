@@ -7,10 +7,17 @@
 //! value takes its place in the aggregate. So the stack marks it, and nothing is counted when it
 //! closes.
 //!
+//! A push inside an aggregate is no element of it: the server sends the events of a command before
+//! the reply to it, also inside the reply to `EXEC`. The confirmation of a subscription is the
+//! exception, since it is the reply to its command.
+//!
 //! Both forms are accepted where the specification and `hiredis` differ: integers with a plus sign
 //! or leading zeros, doubles without an integral part, `T` and `F`, a null in place of any string,
-//! array, map or set (`$-1`, `%-1`), a push inside an aggregate. But every line must end in CR LF
-//! and contain no other LF.
+//! array, map or set (`$-1`, `%-1`). But every line must end in CR LF and contain no other CR or LF.
+//!
+//! A malformed value whose end is certain (a number that is none, in a line of its own) makes its
+//! reply malformed, and the next reply is read. Where the end is not certain, the handler *seeks*
+//! the next reply, as it does behind a gap: it skips lines until one begins a well-formed reply.
 
 use enjamb::{FrameInfo, Glance, Handler, Limit, Refusal, Step, Terminator};
 
@@ -21,6 +28,7 @@ use super::line::{Line, LineBuffer, is_double, length, signed_integer};
 use super::message_end::MessageEnd;
 use super::payload::Payload;
 use super::relevance;
+use super::subscription::SubscriptionCommand;
 use super::syntax_error::SyntaxError;
 use crate::line_feed::line_feed;
 
@@ -43,6 +51,32 @@ pub(super) struct ReplyHandler {
     candidate_at: Option<u64>,
     /// The form of a reply that was read at a glance. Its excerpt exists only if pairing needs it.
     glanced: Option<Form>,
+    /// Whether the search began behind a malformed reply, not behind a gap.
+    behind_malformed: bool,
+    /// The first fault of the reply in progress, if its end is certain all the same.
+    fault: Option<SyntaxError>,
+    /// The first element of the push in progress inside an aggregate.
+    push_kind: Word,
+}
+
+/// A short text: the beginning, and whether there is more.
+#[derive(Clone, Copy, Debug, Default)]
+struct Word {
+    bytes: [u8; 16],
+    length: usize,
+}
+
+impl Word {
+    fn push(&mut self, piece: &[u8]) {
+        let room = self.bytes.len() - self.length;
+        let piece = &piece[..piece.len().min(room)];
+        self.bytes[self.length..][..piece.len()].copy_from_slice(piece);
+        self.length += piece.len();
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +95,19 @@ enum State {
 #[derive(Clone, Copy, Debug)]
 struct OpenAggregate {
     left: Remainder,
-    attribute: bool,
+    role: Role,
+}
+
+/// The place that an aggregate takes in the one that contains it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Element,
+    /// It belongs to the value that follows it.
+    Attribute,
+    /// A push whose first element is not complete.
+    NewPush,
+    /// A push that is no element.
+    Push,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +134,9 @@ impl ReplyHandler {
             snapshot_next: false,
             candidate_at: None,
             glanced: None,
+            behind_malformed: false,
+            fault: None,
+            push_kind: Word::default(),
         }
     }
 
@@ -105,6 +154,7 @@ impl ReplyHandler {
         self.annotated = false;
         self.candidate_at = None;
         self.glanced = None;
+        self.fault = None;
     }
 
     /// Sets whether the next reply may be a snapshot, the answer to `SYNC` or `PSYNC`.
@@ -120,9 +170,14 @@ impl ReplyHandler {
         }
     }
 
-    /// Returns whether no reply was found yet behind a gap.
+    /// Returns whether no reply was found yet behind a gap or a malformed reply.
     pub(super) fn is_seeking(&self) -> bool {
         self.candidate_at.is_some() || matches!(self.state, State::Seek)
+    }
+
+    /// Returns whether the last search began behind a malformed reply, not behind a gap.
+    pub(super) fn is_behind_malformed(&self) -> bool {
+        self.behind_malformed
     }
 
     /// Returns whether more than blank lines of a reply was seen.
@@ -185,7 +240,7 @@ impl ReplyHandler {
                 self.line.clear();
                 Ok(step)
             }
-            Err(fault) => self.refuse(fault, line, start),
+            Err(fault) => Ok(self.refuse(fault, line, start)),
         }
     }
 
@@ -195,8 +250,8 @@ impl ReplyHandler {
         };
         let text = &line.head[1..];
         match kind {
-            b'+' => self.scalar(Form::Simple, line, true, SyntaxError::UnknownType),
-            b'-' => self.scalar(Form::Error, line, true, SyntaxError::UnknownType),
+            b'+' => self.scalar(Form::Simple, line, !line.cr_inside, SyntaxError::CarriageReturn),
+            b'-' => self.scalar(Form::Error, line, !line.cr_inside, SyntaxError::CarriageReturn),
             b':' => {
                 let valid = line.argument().and_then(signed_integer).is_some();
                 self.scalar(Form::Integer, line, valid, SyntaxError::Integer)
@@ -235,11 +290,16 @@ impl ReplyHandler {
         fault: SyntaxError,
     ) -> Result<Step<MessageEnd>, SyntaxError> {
         if !valid {
-            return Err(fault);
+            if self.candidate_at.is_some() {
+                return Err(fault);
+            }
+            self.fault.get_or_insert(fault);
         }
+        let text = &line.head[1..];
         if self.hidden == 0 {
-            self.excerpt.whole(form, self.open.len(), &line.head[1..], line.length - 1);
+            self.excerpt.whole(form, self.open.len(), text, line.length - 1);
         }
+        self.name_push(text);
         Ok(self.complete())
     }
 
@@ -268,18 +328,21 @@ impl ReplyHandler {
             self.begin(form, Size::Streamed);
             return self.enter(OpenAggregate {
                 left: Remainder::Stream { map: form == Form::Map, odd: false },
-                attribute: false,
+                role: Role::Element,
             });
         }
         match line.argument().and_then(length) {
             Some(-1) if form != Form::Push => self.scalar(Form::Null, line, true, SyntaxError::ElementCount),
             Some(count) => {
                 let elements = self.elements(count, form == Form::Map)?;
+                let pushed = form == Form::Push && !self.open.is_empty();
                 self.begin(form, Size::Known(count.unsigned_abs()));
                 if elements == 0 {
-                    return Ok(self.complete());
+                    return Ok(if pushed { self.pushed() } else { self.complete() });
                 }
-                self.enter(OpenAggregate { left: Remainder::Elements(elements), attribute: false })
+                let role = if pushed { Role::NewPush } else { Role::Element };
+                self.push_kind.length = 0;
+                self.enter(OpenAggregate { left: Remainder::Elements(elements), role })
             }
             None => Err(SyntaxError::ElementCount),
         }
@@ -293,7 +356,7 @@ impl ReplyHandler {
             return Ok(Step::quiet());
         }
         self.hidden += 1;
-        self.enter(OpenAggregate { left: Remainder::Elements(elements), attribute: true })
+        self.enter(OpenAggregate { left: Remainder::Elements(elements), role: Role::Attribute })
     }
 
     fn elements(&self, count: i64, pairs: bool) -> Result<u64, SyntaxError> {
@@ -315,7 +378,7 @@ impl ReplyHandler {
         if self.open.len() == DEPTH_MAX {
             return Err(SyntaxError::TooDeep);
         }
-        if !open.attribute {
+        if open.role == Role::Element {
             self.annotated = false;
         }
         self.open.push(open);
@@ -341,6 +404,10 @@ impl ReplyHandler {
         self.annotated = false;
         self.state = State::Value;
         while let Some(open) = self.open.last_mut() {
+            if open.role == Role::NewPush {
+                let confirms = SubscriptionCommand::parse(self.push_kind.as_bytes()).is_some();
+                open.role = if confirms { Role::Element } else { Role::Push };
+            }
             match &mut open.left {
                 Remainder::Elements(left) => {
                     *left -= 1;
@@ -353,30 +420,50 @@ impl ReplyHandler {
                     return Step::quiet();
                 }
             }
-            let attribute = open.attribute;
+            let role = open.role;
             self.open.pop();
-            if attribute {
-                self.hidden -= 1;
-                self.annotated = true;
-                return Step::quiet();
+            match role {
+                Role::Element => {}
+                Role::Attribute => {
+                    self.hidden -= 1;
+                    self.annotated = true;
+                    return Step::quiet();
+                }
+                Role::NewPush | Role::Push => return self.pushed(),
             }
         }
         self.whole()
     }
 
+    /// Completes a push that is no element.
+    fn pushed(&mut self) -> Step<MessageEnd> {
+        self.state = State::Value;
+        Step::quiet()
+    }
+
+    /// Adds text to the kind of a push inside an aggregate, if it is its first element.
+    fn name_push(&mut self, text: &[u8]) {
+        if let Some(OpenAggregate { role: Role::NewPush, .. }) = self.open.last() {
+            self.push_kind.push(text);
+        }
+    }
+
     fn whole(&mut self) -> Step<MessageEnd> {
         self.state = State::Value;
-        Step::event(MessageEnd { found_at: self.candidate_at.take(), glanced: None })
+        Step::event(MessageEnd { found_at: self.candidate_at.take(), glanced: None, fault: self.fault })
     }
 
     fn payload(&mut self, form: Form, mut payload: Payload, last: &[u8]) -> Result<Step<MessageEnd>, SyntaxError> {
         self.piece(&mut payload, last);
         let fault = match payload.end() {
-            Ok(()) if form == Form::Verbatim && !payload.is_verbatim() => SyntaxError::Verbatim,
-            Ok(()) => return Ok(self.complete().until(self.lf.clone())),
-            Err(fault) => fault,
+            Ok(()) if form == Form::Verbatim && !payload.is_verbatim() => Some(SyntaxError::Verbatim),
+            Ok(()) => None,
+            Err(fault) => Some(fault),
         };
-        self.refuse_payload(fault)
+        if self.refuses_payload(fault) {
+            return Ok(Step::quiet().until(self.lf.clone()));
+        }
+        Ok(self.complete().until(self.lf.clone()))
     }
 
     fn chunk(&mut self, line: Line<'_>, start: u64) -> Result<Step<MessageEnd>, SyntaxError> {
@@ -394,17 +481,15 @@ impl ReplyHandler {
                 self.state = State::ChunkPayload(payload);
                 Ok(terminator.map_or_else(Step::quiet, |terminator| Step::quiet().until(terminator)))
             }
-            _ => self.refuse(SyntaxError::Chunk, line, start),
+            _ => Ok(self.refuse(SyntaxError::Chunk, line, start)),
         }
     }
 
     fn chunk_payload(&mut self, mut payload: Payload, last: &[u8]) -> Result<Step<MessageEnd>, SyntaxError> {
         self.piece(&mut payload, last);
         self.state = State::Chunk;
-        match payload.end() {
-            Ok(()) => Ok(Step::quiet().until(self.lf.clone())),
-            Err(fault) => self.refuse_payload(fault),
-        }
+        self.refuses_payload(payload.end().err());
+        Ok(Step::quiet().until(self.lf.clone()))
     }
 
     fn piece(&mut self, payload: &mut Payload, piece: &[u8]) {
@@ -413,25 +498,34 @@ impl ReplyHandler {
         } else {
             payload.piece(piece, &mut Excerpt::default());
         }
+        if let Some(OpenAggregate { role: Role::NewPush, .. }) = self.open.last() {
+            let text = payload.text_of(piece).len();
+            self.push_kind.push(&piece[..text]);
+        }
     }
 
-    /// Refuses a line: ends all parsing, or rejects a candidate.
-    fn refuse(&mut self, reason: SyntaxError, line: Line<'_>, start: u64) -> Result<Step<MessageEnd>, SyntaxError> {
+    /// Refuses a line: ends the reply as malformed, or rejects a candidate. Seeks the next one.
+    fn refuse(&mut self, reason: SyntaxError, line: Line<'_>, start: u64) -> Step<MessageEnd> {
         if self.candidate_at.is_some() {
             self.seek();
-            return Ok(self.candidate(line, start));
+            return self.candidate(line, start);
         }
         self.line.clear();
         self.line.push(line.head);
-        Err(reason)
+        self.state = State::Seek;
+        self.behind_malformed = true;
+        Step::event(MessageEnd { found_at: None, glanced: None, fault: Some(self.fault.unwrap_or(reason)) })
     }
 
-    fn refuse_payload(&mut self, fault: SyntaxError) -> Result<Step<MessageEnd>, SyntaxError> {
-        if self.candidate_at.is_none() {
-            return Err(fault);
+    /// Notes the fault of a bulk, whose end is certain. Returns whether it rejects a candidate.
+    fn refuses_payload(&mut self, fault: Option<SyntaxError>) -> bool {
+        let Some(fault) = fault else { return false };
+        if self.candidate_at.is_some() {
+            self.seek();
+            return true;
         }
-        self.seek();
-        Ok(Step::quiet().until(self.lf.clone()))
+        self.fault.get_or_insert(fault);
+        false
     }
 
     fn seek(&mut self) {
@@ -472,8 +566,10 @@ impl ReplyHandler {
         let mut line = std::mem::take(&mut self.line);
         line.push(last);
         let step = act(self, line.line())?;
-        line.clear();
-        self.line = line;
+        if self.line.is_empty() {
+            line.clear();
+            self.line = line;
+        }
         Ok(step)
     }
 
@@ -542,7 +638,7 @@ impl Handler for ReplyHandler {
         };
         let (taken, form) = seen?;
         self.glanced = Some(form);
-        Some(Glance { taken, step: Step::event(MessageEnd { found_at: None, glanced: Some(taken) }) })
+        Some(Glance { taken, step: Step::event(MessageEnd::glanced(taken)) })
     }
 
     /// Texts on one line have no limit of their own (`MONITOR` shows whole commands in them), and

@@ -16,6 +16,10 @@ pub enum SyntaxError {
     BulkEnd,
     /// The quotes of an inline command do not match.
     Quotes,
+    /// An inline command contains a NUL byte. The server then reads nothing more.
+    Nul,
+    /// A text on a line contains a CR.
+    CarriageReturn,
     /// A line is over its limit.
     LineTooLong,
     /// A line that must end in CR LF ends in LF alone.
@@ -54,6 +58,8 @@ impl SyntaxError {
             Self::BulkLength => "invalid length of a bulk",
             Self::BulkEnd => "no CR LF behind a bulk",
             Self::Quotes => "unbalanced quotes",
+            Self::Nul => "NUL in an inline command",
+            Self::CarriageReturn => "CR inside a simple string",
             Self::LineTooLong => "a line is too long",
             Self::LineEnd => "a line ends without CR",
             Self::UnknownType => "unknown type",

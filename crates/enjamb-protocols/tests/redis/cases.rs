@@ -309,6 +309,134 @@ fn every_conversation_gives_its_messages() {
             "#,
         ),
         (
+            "pushes inside of an aggregate are no elements",
+            vec![
+                client("HELLO 3\r\nEXEC\r\nPING\r\nEXEC\r\nPING\r\n"),
+                server("%1\r\n$5\r\nproto\r\n:3\r\n"),
+                server(
+                    "*2\r\n>4\r\n$8\r\npmessage\r\n$1\r\n*\r\n$1\r\nc\r\n$3\r\nset\r\n>1\r\n+x\r\n+OK\r\n>0\r\n%1\r\n>2\r\n+invalidate\r\n*1\r\n$1\r\nx\r\n+k\r\n>2\r\n+message\r\n*0\r\n$1\r\n1\r\n+PONG\r\n*?\r\n>2\r\n+message\r\n:1\r\n:2\r\n.\r\n+PONG\r\n",
+                ),
+            ],
+            r#"
+            > HELLO 0+9: HELLO 3
+            > EXEC 9+6: EXEC
+            > PING 15+6: PING
+            > EXEC 21+6: EXEC
+            > PING 27+6: PING
+            < reply 0+19 #0: map of 1: "proto", (integer) 3
+            < reply 19+123 #1: array of 2: push of 4 ["pmessage", "*", "c", "set"], push of 1 [x, …], …
+            < reply 142+7 #2: PONG
+            < reply 149+29 #3: streamed array: push of 2 [message, (integer) 1], (integer) 2
+            < reply 178+7 #4: PONG
+            "#,
+        ),
+        (
+            "the confirmation of a subscription inside of EXEC is its element",
+            vec![
+                client("HELLO 3\r\nMULTI\r\nSUBSCRIBE a\r\nUNSUBSCRIBE\r\nEXEC\r\n"),
+                server("%1\r\n$5\r\nproto\r\n:3\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n"),
+                server(
+                    "*2\r\n>3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n>3\r\n$11\r\nunsubscribe\r\n$1\r\na\r\n:0\r\n+more\r\n",
+                ),
+            ],
+            r#"
+            > HELLO 0+9: HELLO 3
+            > MULTI 9+7: MULTI
+            > SUBSCRIBE 16+13: SUBSCRIBE a
+            > UNSUBSCRIBE 29+13: UNSUBSCRIBE
+            > EXEC 42+6: EXEC
+            < reply 0+19 #0: map of 1: "proto", (integer) 3
+            < reply 19+5 #1: OK
+            < reply 24+9 #2: QUEUED
+            < reply 33+9 #3: QUEUED
+            < reply 42+67 #4: array of 2: push of 3 ["subscribe", "a", (integer) 1], push of 3 ["unsubscribe", "a", …], …
+            < reply 109+7: more
+            "#,
+        ),
+        (
+            "commands that should be silent are refused, in a pipeline",
+            vec![
+                client("CLIENT REPLY SKIP\r\nSET a 1\r\nGET a\r\nREPLCONF ACK 1\r\nGET b\r\n"),
+                server("-NOAUTH a\r\n-NOAUTH b\r\n-NOAUTH c\r\n-NOAUTH d\r\n-NOAUTH e\r\n"),
+                client("AUTH x\r\n"),
+                server("+OK\r\n"),
+            ],
+            r#"
+            > CLIENT 0+19: CLIENT REPLY SKIP
+            > SET 19+9: SET a 1
+            > GET 28+7: GET a
+            > REPLCONF 35+16: REPLCONF ACK 1
+            > GET 51+7: GET b
+            < reply 0+11 failed NOAUTH: (error) NOAUTH a
+            < reply 11+11 failed NOAUTH: (error) NOAUTH b
+            < reply 22+11 failed NOAUTH: (error) NOAUTH c
+            < reply 33+11 failed NOAUTH: (error) NOAUTH d
+            < reply 44+11 failed NOAUTH: (error) NOAUTH e
+            > AUTH 58+8: AUTH (redacted)
+            < reply 55+5 #5: OK
+            "#,
+        ),
+        (
+            "a reply that its command cannot get shows that something was missed",
+            vec![
+                client("INCR n\r\nGET k\r\n"),
+                server(":1\r\n+OK\r\n"),
+                client("PING\r\n"),
+                server("$1\r\nv\r\n+PONG\r\n"),
+            ],
+            r#"
+            > INCR 0+8: INCR n
+            > GET 8+7: GET k
+            < reply 0+4 #0: (integer) 1
+            < reply 4+5: OK
+            > PING 15+6: PING
+            < reply 9+7: "v"
+            < reply 16+7: PONG
+            "#,
+        ),
+        (
+            "a form that fits one command alone ends the doubt about lost replies",
+            vec![
+                client("SET a 1\r\nGET b\r\nINCR c\r\nSET d 1\r\nINCR e\r\nGET f\r\n"),
+                gap(Server, 10),
+                server("+OK\r\n:2\r\n:3\r\n$1\r\nv\r\n"),
+            ],
+            r#"
+            > SET 0+9: SET a 1
+            > GET 9+7: GET b
+            > INCR 16+8: INCR c
+            > SET 24+9: SET d 1
+            > INCR 33+8: INCR e
+            > GET 41+7: GET f
+            < reply 10+5: OK
+            < reply 15+4: (integer) 2
+            < reply 19+4 #4: (integer) 3
+            < reply 23+7 #5: "v"
+            "#,
+        ),
+        (
+            "an answer to a lost command is not that of a later one",
+            vec![
+                client("PING\r\n"),
+                server("+PONG\r\n"),
+                client("PING\r\n"),
+                server("+PONG\r\n"),
+                gap(Client, 27),
+                server("$3\r\nold\r\n"),
+                client("*2\r\n$3\r\nGET\r\n$1\r\nk\r\n"),
+                server("$3\r\nnew\r\n"),
+            ],
+            r#"
+            > PING 0+6: PING
+            < reply 0+7 #0: PONG
+            > PING 6+6: PING
+            < reply 7+7 #1: PONG
+            < reply 14+9: "old"
+            > GET 39+20: GET k
+            < reply 23+9 #2: "new"
+            "#,
+        ),
+        (
             "subscribing is refused",
             vec![
                 client("SUBSCRIBE a b\r\nPING\r\nSUBSCRIBE\r\n"),
@@ -324,7 +452,7 @@ fn every_conversation_gives_its_messages() {
             "#,
         ),
         (
-            "subscribing inside of MULTI ends pairing",
+            "subscribing inside of MULTI leaves the replies behind EXEC in doubt",
             vec![
                 client("MULTI\r\nGET k\r\nSUBSCRIBE a b\r\nEXEC\r\nPING\r\n"),
                 server(
@@ -339,9 +467,9 @@ fn every_conversation_gives_its_messages() {
             > PING 35+6: PING
             < reply 0+5 #0: OK
             < reply 5+9 #1: QUEUED
-            < reply 14+9: QUEUED
-            < reply 23+41: array of 2: "v", array of 3 ["subscribe", "a", (integer) 1]
-            < push 64+30: array of 3: "subscribe", "b", (integer) 2
+            < reply 14+9 #2: QUEUED
+            < reply 23+41 #3: array of 2: "v", array of 3 ["subscribe", "a", (integer) 1]
+            < reply 64+30: array of 3: "subscribe", "b", (integer) 2
             < reply 94+7: PONG
             "#,
         ),
@@ -430,7 +558,7 @@ fn every_conversation_gives_its_messages() {
             "#,
         ),
         (
-            "a reply that should not be ends pairing",
+            "a command that should be silent is refused",
             vec![
                 client("CLIENT REPLY OFF\r\n"),
                 server("-NOAUTH Authentication required.\r\n"),
@@ -441,7 +569,7 @@ fn every_conversation_gives_its_messages() {
             > CLIENT 0+18: CLIENT REPLY OFF
             < reply 0+34 failed NOAUTH: (error) NOAUTH Authentication required.
             > PING 18+6: PING
-            < reply 34+7: PONG
+            < reply 34+7 #1: PONG
             "#,
         ),
         (
@@ -528,10 +656,10 @@ fn every_conversation_gives_its_messages() {
             r#"
             > PING 0+6: PING
             > command 6+14 malformed (no CR LF behind a bulk): PING
+            > PING 20+6: PING
             < reply 0+7 #0: PONG
-            < reply 7+7: PONG
-            < reply 14+7: PONG
-            > unparsed 20+6 incomplete (after a malformed message): not parsed
+            < reply 7+7 #1: PONG
+            < reply 14+7 #2: PONG
             "#,
         ),
         (
@@ -540,9 +668,9 @@ fn every_conversation_gives_its_messages() {
             r#"
             > A 0+2: A
             > B 2+2: B
-            < reply 0+12 malformed (invalid integer): array of 2: (integer) 1 then ":x"
+            < reply 0+12 malformed (invalid integer) #0: array of 2: (integer) 1, (integer) x
+            < reply 12+5 #1: OK
             > C 4+2: C
-            < unparsed 12+5 incomplete (after a malformed message): not parsed
             "#,
         ),
         (
@@ -565,7 +693,7 @@ fn every_conversation_gives_its_messages() {
             r#"
             > GET 0+7: GET k
             > SET 7+15 incomplete (the stream ended inside it): SET then "$1"
-            < reply 0+10 incomplete (the stream ended inside it) #0: array of 2: a then "+b"
+            < reply 0+10 incomplete (the stream ended inside it): array of 2: a then "+b"
             "#,
         ),
         (
@@ -707,7 +835,7 @@ fn every_conversation_gives_its_messages() {
             "#,
         ),
         (
-            "where it is joined between two messages, nothing is lost",
+            "where it is joined between two messages, an earlier command may wait until the client turns",
             vec![
                 gap(Client, 0),
                 gap(Server, 0),
@@ -720,9 +848,9 @@ fn every_conversation_gives_its_messages() {
             ],
             r#"
             > GET 0+20: GET k
-            < reply 0+5 #0: (nil)
+            < reply 0+5: (nil)
             > PING 20+6: PING
-            < reply 5+7 #1: PONG
+            < reply 5+7: PONG
             "#,
         ),
         (
@@ -731,8 +859,8 @@ fn every_conversation_gives_its_messages() {
             r#"
             > A 0+2: A
             > B 2+2: B
-            < reply 0+7 malformed (no CR LF behind a bulk): "a"
-            < unparsed 7+5 incomplete (after a malformed message): not parsed
+            < reply 0+7 malformed (no CR LF behind a bulk) #0: "a"
+            < reply 7+5 #1: OK
             "#,
         ),
         (
@@ -741,7 +869,7 @@ fn every_conversation_gives_its_messages() {
             r#"
             > A 0+2: A
             > B 2+2: B
-            < reply 0+7 malformed (no CR LF behind a bulk): "a"
+            < reply 0+7 malformed (no CR LF behind a bulk) #0: "a"
             < reply 9+5: OK
             "#,
         ),

@@ -2,6 +2,7 @@
 
 mod cases;
 mod limits;
+mod loss;
 mod random;
 mod sniff;
 
