@@ -3,7 +3,8 @@
 //! ```text
 //! expression = conjunction { "||" conjunction }
 //! conjunction = term { "&&" term }
-//! term       = "!" term | "(" expression ")" | FIELD [comparison]
+//! term       = "!" term | "(" expression ")" | (FIELD | attribute) [comparison]
+//! attribute  = PROTOCOL "." NAME [ "(" (NUMBER | string) ")" ]
 //! comparison = ("==" | "!=" | "<" | "<=" | ">" | ">=") value | "=~" string | "contains" string
 //! value      = NUMBER [unit] | string
 //! unit       = "ns" | "us" | "ms" | "s" | "m" | "h"  for a field in microseconds, which is also the unit of a bare number
@@ -22,6 +23,9 @@
 //! * Numbers and times are compared by size. `time` is compared with an RFC 3339 time, or with a
 //!   time of day in UTC, as the text form of records shows it: `time >= "21:24:00"`.
 //! * `code` is text. If it is a number, it can be compared with a number: `code >= 400`.
+//! * An attribute is a part of a message: `http.path`, `http.header("user-agent")`. Its protocol
+//!   describes it. It is compared like a field of its type. A message of another protocol does not
+//!   have it. A text that is a number can be compared with a number, as a code can.
 //! * `&&` binds closer than `||`, and `!` closest.
 //!
 //! A wrong expression is refused with a caret under the error.
@@ -29,6 +33,8 @@
 mod error;
 mod expression;
 mod parse;
+
+use enjamb::AttributeSet;
 
 pub use self::error::FilterError;
 use self::expression::Expression;
@@ -47,12 +53,27 @@ use crate::record::Record;
 pub struct Filter(Expression);
 
 impl Filter {
-    /// Parses an expression.
+    /// Parses an expression over the fields of records.
     ///
     /// # Errors
     /// A [`FilterError`] with the place of the error.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
-        parse::parse(text).map(Self)
+        Self::parse_with(text, &[])
+    }
+
+    /// Parses an expression that may also name attributes of these protocols.
+    ///
+    /// # Errors
+    /// A [`FilterError`] with the place of the error.
+    pub fn parse_with(text: &str, protocols: &[AttributeSet<'_>]) -> Result<Self, FilterError> {
+        parse::parse(text, protocols).map(Self)
+    }
+
+    /// Returns whether the filter names an attribute. Then the sessions must
+    /// [keep attributes](enjamb::Session::keep_attributes).
+    #[must_use]
+    pub fn has_attributes(&self) -> bool {
+        self.0.has_attributes()
     }
 
     /// Returns whether the expression is true of `record`.

@@ -49,6 +49,8 @@ pub struct Detector {
     later_turn: [bool; 2],
     /// The side that sent last.
     turn: Option<Side>,
+    /// Whether the chosen session is to keep attributes.
+    keeps_attributes: bool,
 }
 
 enum KeptInput {
@@ -74,6 +76,7 @@ impl Detector {
             holed: false,
             later_turn: [false; 2],
             turn: None,
+            keeps_attributes: false,
         }
     }
 
@@ -147,6 +150,9 @@ impl Detector {
 
     /// Chooses `session` and feeds it the kept input.
     fn decide(&mut self, mut session: Box<dyn Session>, out: &mut dyn FnMut(&Message<'_>)) {
+        if self.keeps_attributes {
+            session.keep_attributes();
+        }
         for (side, kept) in self.kept.drain(..) {
             match kept {
                 KeptInput::Bytes(bytes) => session.feed(side, &bytes, out),
@@ -207,6 +213,13 @@ impl Session for Detector {
     fn pause(&mut self) {
         if let Some(session) = &mut self.decided {
             session.pause();
+        }
+    }
+
+    fn keep_attributes(&mut self) {
+        self.keeps_attributes = true;
+        if let Some(session) = &mut self.decided {
+            session.keep_attributes();
         }
     }
 

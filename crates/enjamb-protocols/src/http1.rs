@@ -26,6 +26,7 @@
 //! that begins a message. The skipped bytes are a message of kind `unparsed`. A stream that the
 //! capture joined in the middle begins with a gap of 0 bytes.
 
+mod attributes;
 mod careful;
 mod chunked;
 mod flags;
@@ -53,6 +54,7 @@ use reader::{Event, Reader};
 use summary::Summary;
 use syntax_error::SyntaxError;
 
+pub use attributes::ATTRIBUTES;
 pub use pairing::OUTSTANDING_RUNS_MAX;
 pub use sniff::sniff;
 
@@ -481,6 +483,7 @@ impl Http1 {
             reason,
             answers: message.answers,
             summary: &Summary { reader, whole: matches!(outcome, Outcome::Ok | Outcome::Failed) },
+            attributes: reader,
             ..Message::new(NAME, side, message.kind(side), span)
         };
         if message.flags.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use enjamb::{Session, Side};
+use enjamb::{Attribute, Session, Side};
 
 use crate::sniff::Sniff;
 
@@ -16,6 +16,7 @@ pub struct Protocol {
     aliases: Vec<String>,
     ports: Vec<u16>,
     about: String,
+    attributes: Vec<Attribute>,
     builtin: bool,
     sniff: Option<fn(Side, &[u8]) -> Sniff>,
     open: Box<Open>,
@@ -47,6 +48,7 @@ impl Protocol {
             aliases: Vec::new(),
             ports: Vec::new(),
             about: String::new(),
+            attributes: Vec::new(),
             builtin,
             sniff: None,
             open: Box::new(open),
@@ -73,6 +75,13 @@ impl Protocol {
     #[must_use]
     pub fn about(mut self, about: impl Into<String>) -> Self {
         self.about = about.into();
+        self
+    }
+
+    /// Adds an attribute that its messages may have, so that filters can name it.
+    #[must_use]
+    pub fn attribute(mut self, attribute: Attribute) -> Self {
+        self.attributes.push(attribute);
         self
     }
 
@@ -105,6 +114,12 @@ impl Protocol {
     #[must_use]
     pub fn ports(&self) -> &[u16] {
         &self.ports
+    }
+
+    /// Returns the attributes that its messages may have.
+    #[must_use]
+    pub fn attributes(&self) -> &[Attribute] {
+        &self.attributes
     }
 
     /// Returns whether this crate implements its sessions.

@@ -26,11 +26,13 @@
 //! Sources: the RESP specification at redis.io, the RESP3 specification (github.com/antirez/RESP3),
 //! and the behaviour of a Redis 7.0 server where both are silent.
 
+mod attributes;
 mod command;
 mod doubt;
 mod excerpt;
 mod glance;
 mod inline;
+mod key;
 mod limits;
 mod line;
 mod message_end;
@@ -49,12 +51,16 @@ use std::fmt;
 
 use enjamb::{AFTER_MALFORMED, BYTES_MISSING, Ending, FrameError, Lane, Message, Outcome, Rest, Session, Side, Span};
 
-pub use limits::{ARGUMENTS_MAX, BULK_MAX, CODE_MAX, DEPTH_MAX, ELEMENTS_MAX, LINE_MAX, NAME_MAX};
+pub use attributes::ATTRIBUTES;
+pub use limits::{
+    ARGUMENTS_MAX, BULK_MAX, CODE_MAX, DEPTH_MAX, ELEMENTS_MAX, KEPT_ARGUMENTS_MAX, KEPT_BYTES_MAX, LINE_MAX, NAME_MAX,
+};
 pub use pairing::OUTSTANDING_RUNS_MAX;
 pub use sniff::sniff;
 pub use syntax_error::SyntaxError;
 
 use crate::opaque::opaque;
+use attributes::CommandAttributes;
 use command::CommandHandler;
 use doubt::Arrival;
 use message_end::MessageEnd;
@@ -135,7 +141,8 @@ impl Redis {
         let command = self.client.handler();
         let kind = if end.fault.is_some() { "command" } else { command.kind() };
         let summary = CommandSummary(command, bytes);
-        out(&Message { outcome, reason, ..message(Side::Client, kind, span, &summary) });
+        let attributes = &CommandAttributes { command, bytes };
+        out(&Message { outcome, reason, attributes, ..message(Side::Client, kind, span, &summary) });
         self.client.handler_mut().clear();
         self.server.handler_mut().expect_snapshot(self.pairing.expects_snapshot());
     }
@@ -197,7 +204,7 @@ impl Redis {
     /// earlier commands may wait for their replies.
     fn join(&mut self, side: Side) {
         match side {
-            Side::Client if self.client.is_new() => self.client.resume(0, CommandHandler::seeking()),
+            Side::Client if self.client.is_new() => self.client.resume(0, self.client.handler().sought()),
             Side::Server if self.server.is_new() => self.server.resume(0, ReplyHandler::seeking()),
             Side::Client | Side::Server => return,
         }
@@ -212,6 +219,7 @@ impl Redis {
         out(&Message {
             outcome: Outcome::Malformed,
             reason: Some(reason(error).as_str()),
+            attributes: &CommandAttributes { command, bytes: None },
             ..message(Side::Client, "command", span, &CommandSummary(command, None))
         });
         self.client.handler_mut().clear();
@@ -246,6 +254,7 @@ impl Redis {
             Rest::Message if command.is_begun() => out(&Message {
                 outcome: Outcome::Incomplete,
                 reason: Some(why),
+                attributes: &CommandAttributes { command, bytes: None },
                 ..message(Side::Client, command.kind(), span, &CommandSummary(command, None))
             }),
             Rest::Message => out(&message(Side::Client, "blank", span, &"blank lines")),
@@ -322,7 +331,7 @@ impl Session for Redis {
                     Ok(Some(Err(error))) => self.malformed_command(&error, out),
                     Err(_) => {
                         self.rest_of_client(BYTES_MISSING, out);
-                        self.client.resume(missing, CommandHandler::seeking());
+                        self.client.resume(missing, self.client.handler().sought());
                         self.pairing.lose_some_commands();
                     }
                 }
@@ -368,6 +377,10 @@ impl Session for Redis {
 
     fn pause(&mut self) {
         self.pairing.pause();
+    }
+
+    fn keep_attributes(&mut self) {
+        self.client.handler_mut().keep_arguments();
     }
 
     fn held(&self) -> usize {

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use enjamb::{Attribute, AttributeSet};
+
 use crate::detect::Detector;
 use crate::framing::Framing;
 use crate::opaque::OpaqueSession;
@@ -45,22 +47,27 @@ impl Registry {
     /// Creates a registry of the built-in protocols.
     #[must_use]
     pub fn builtin() -> Self {
+        let with_attributes = |protocol: Protocol, attributes: &[Attribute]| {
+            attributes.iter().fold(protocol, |protocol, attribute| protocol.attribute(*attribute))
+        };
         Self::empty()
-            .with(
+            .with(with_attributes(
                 Protocol::builtin("http1", http1::session)
                     .alias("http")
                     .port(80)
                     .port(8080)
                     .about("HTTP/1.0 and HTTP/1.1 (RFC 9112)")
                     .sniffed_by(http1::sniff),
-            )
-            .with(
+                http1::ATTRIBUTES,
+            ))
+            .with(with_attributes(
                 Protocol::builtin("redis", redis::session)
                     .alias("resp")
                     .port(6379)
                     .about("Redis: RESP2, RESP3 and inline commands")
                     .sniffed_by(redis::sniff),
-            )
+                redis::ATTRIBUTES,
+            ))
             .with(
                 Protocol::builtin("opaque", || Box::new(OpaqueSession::default()))
                     .about("Bytes that are counted and not parsed"),
@@ -79,6 +86,17 @@ impl Registry {
     /// Returns all protocols, in the order in which `auto` tries them.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Protocol>> {
         self.protocols.iter()
+    }
+
+    /// Returns the attributes of the messages of each protocol that has some.
+    #[must_use]
+    pub fn attributes(&self) -> Vec<AttributeSet<'_>> {
+        let sets = self.iter().map(|known| AttributeSet {
+            protocol: known.name(),
+            aliases: known.aliases(),
+            attributes: known.attributes(),
+        });
+        sets.filter(|set| !set.attributes.is_empty()).collect()
     }
 
     /// Returns the protocol of this name or alias.

@@ -41,8 +41,8 @@
 //!   [`Text`].
 //! * [`Limit`]: the longest frame, and the policy for longer ones.
 //! * [`Framer`]: scanner and handler together. It is a [`Machine`], the interface that drivers use.
-//! * [`Session`]: both directions of a conversation. It emits [`Message`]s. [`Lane`] implements one
-//!   side of it.
+//! * [`Session`]: both directions of a conversation. It emits [`Message`]s, which lend their
+//!   [`Attributes`]. [`Lane`] implements one side of it.
 //! * [`Tap`]: a consumer of the [`Event`]s of conversations, which a capture or a relay feeds.
 //!   [`Batch`] stores them.
 //! * [`Transcript`]: a recorded conversation with its times, sides and chunks.
@@ -59,6 +59,7 @@
 extern crate alloc;
 
 mod any_of;
+mod attributes;
 mod batch;
 mod delimiter;
 mod first_bytes;
@@ -87,6 +88,9 @@ mod trie;
 pub mod units;
 
 pub use any_of::{AnyOf, IllegalSet};
+pub use attributes::{
+    ArgumentType, Attribute, AttributeArgument, AttributeSet, AttributeType, AttributeValue, Attributes,
+};
 pub use batch::Batch;
 pub use delimiter::{Delimiter, EmptyDelimiter};
 pub use flags::Flags;

@@ -3,6 +3,7 @@
 use alloc::string::{String, ToString};
 use core::fmt::{self, Write as _};
 
+use crate::attributes::Attributes;
 use crate::flags::Flags;
 use crate::side::Side;
 
@@ -41,6 +42,8 @@ pub struct Message<'a> {
     /// The message in one line, for people. It may contain anything from the wire, control
     /// characters included: escape it before you print it.
     pub summary: &'a dyn fmt::Display,
+    /// The parts of it that filters name. A protocol that has none leaves them `&()`.
+    pub attributes: &'a dyn Attributes,
 }
 
 /// A range of one side's stream, in bytes.
@@ -99,8 +102,8 @@ impl fmt::Display for Outcome {
 }
 
 impl<'a> Message<'a> {
-    /// Creates a message that is `ok` and has no code, reason, flags, answered request or summary.
-    /// The other fields are set by struct update: `Message { code, ..Message::new(..) }`.
+    /// Creates a message that is `ok` and has no code, reason, flags, answered request, summary or
+    /// attributes. The other fields are set by struct update: `Message { code, ..Message::new(..) }`.
     #[must_use]
     pub const fn new(protocol: &'a str, side: Side, kind: &'a str, span: Span) -> Self {
         Self {
@@ -114,10 +117,12 @@ impl<'a> Message<'a> {
             flags: Flags::NONE,
             answers: None,
             summary: &"",
+            attributes: &(),
         }
     }
 
-    /// Returns a copy that outlives the session, with the summary written out.
+    /// Returns a copy that outlives the session, with the summary written out and without the
+    /// attributes.
     #[must_use]
     pub fn to_owned(&self) -> OwnedMessage {
         OwnedMessage {
@@ -134,7 +139,7 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Compares all fields, including the written summary. Allocates nothing.
+/// Compares all fields that the copy has, including the written summary. Allocates nothing.
 impl PartialEq<OwnedMessage> for Message<'_> {
     fn eq(&self, other: &OwnedMessage) -> bool {
         let mut rest = RemainingText(&other.summary);

@@ -40,6 +40,11 @@ pub trait Session: Send {
     /// default it does nothing.
     fn pause(&mut self) {}
 
+    /// Prepares the session to keep what the [attributes](crate::Attributes) of its messages need.
+    /// Call it before the first byte. Without it, a session has only those attributes that cost
+    /// nothing to keep. By default it does nothing.
+    fn keep_attributes(&mut self) {}
+
     /// Returns how many bytes the session stores now. The number is bounded for every input.
     fn held(&self) -> usize;
 }

@@ -26,9 +26,12 @@ pub(crate) enum Command {
     Proxy(enjamb_proxy::Arguments),
     /// Turn captures into small conversations to test with, and those into tests.
     Corpus(enjamb_corpus::Arguments),
-    /// List the protocols that are known by name.
-    #[command(after_help = Exit::HELP)]
-    Protocols,
+    /// List the protocols that are known by name, or describe one of them.
+    #[command(after_help = help("  enjamb protocols\n  enjamb protocols http1"))]
+    Protocols {
+        /// A protocol to describe: its names, its ports, and the attributes that filters can name.
+        name: Option<String>,
+    },
     /// Write a completion script for a shell to standard output.
     #[command(after_help = help("  enjamb completions bash > enjamb.bash"))]
     Completions {

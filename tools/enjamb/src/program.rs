@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::FromArgMatches as _;
 use enjamb_isolate::LedgerError;
-use enjamb_protocols::{Protocol, Registry};
+use enjamb_protocols::{Protocol, Registry, SpecError};
 use enjamb_sources::Exit;
 
 use crate::cli::{self, Cli, Command};
@@ -76,7 +76,7 @@ impl Program {
             Command::Corpus(arguments) => arguments.wants_child(),
             Command::Watch(_)
             | Command::Proxy(_)
-            | Command::Protocols
+            | Command::Protocols { .. }
             | Command::Completions { .. }
             | Command::Man { .. } => false,
         };
@@ -93,7 +93,14 @@ impl Program {
                 arguments.program = Some(format!("{name} proxy"));
                 return self.report(enjamb_proxy::run(&arguments, registry));
             }
-            Command::Protocols => protocols::list(registry),
+            Command::Protocols { name: None } => protocols::list(registry),
+            Command::Protocols { name: Some(protocol) } => match protocols::describe(registry, &protocol) {
+                Err(error) if error.is::<SpecError>() => {
+                    self.notice(format_args!("{error}"));
+                    return Exit::WrongUsage.into();
+                }
+                described => described,
+            },
             Command::Completions { shell } => manual::completions(shell, cli::command(name, version)),
             Command::Man { out, force } => match out {
                 Some(folder) => manual::pages(&folder, force, cli::command(name, version), name),

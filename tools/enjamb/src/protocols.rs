@@ -1,8 +1,9 @@
-//! `enjamb protocols`: the protocols that are known by name.
+//! `enjamb protocols`: the protocols that are known by name, and the description of one.
 
 use std::fmt::Write as _;
 
 use anyhow::Context;
+use enjamb::{ArgumentType, AttributeType};
 use enjamb_protocols::Registry;
 use enjamb_sources::{Exit, print};
 
@@ -19,6 +20,41 @@ pub(crate) fn list(registry: &Registry) -> anyhow::Result<Exit> {
         text,
         "\nOr a framing spec: lines, delimiter:0d0a, any:0a|00, fixed:16, u32be+4 max=1M, client=lines server=u16be"
     );
+    print(text).context("cannot write to standard output")?;
+    Ok(Exit::Done)
+}
+
+/// Writes the names, the ports and the attributes of one protocol to standard output.
+///
+/// # Errors
+/// A [`SpecError`](enjamb_protocols::SpecError) if no protocol has this name, or an error of
+/// standard output.
+pub(crate) fn describe(registry: &Registry, name: &str) -> anyhow::Result<Exit> {
+    let protocol = registry.resolve(name)?;
+    let mut text = format!("{}: {}\n", protocol.name(), protocol.description());
+    let list = |words: Vec<String>| if words.is_empty() { "none".to_owned() } else { words.join(", ") };
+    let _ = writeln!(text, "other names: {}", list(protocol.aliases().to_vec()));
+    let _ = writeln!(text, "ports: {}", list(protocol.ports().iter().map(ToString::to_string).collect()));
+    // `http.path` reads better in a filter than `http1.path`.
+    let shorter = protocol.aliases().iter().find(|alias| protocol.name().starts_with(alias.as_str()));
+    let prefix = shorter.map_or(protocol.name(), String::as_str);
+    if !protocol.attributes().is_empty() {
+        let _ = writeln!(text, "\nattributes, for --filter:");
+    }
+    for attribute in protocol.attributes() {
+        let argument = match attribute.argument {
+            ArgumentType::None => "",
+            ArgumentType::Text => "(\"NAME\")",
+            ArgumentType::Number => "(NUMBER)",
+        };
+        let value = match attribute.value {
+            AttributeType::Number => "number",
+            AttributeType::Bytes => "bytes",
+            _ => "text",
+        };
+        let name = format!("{prefix}.{}{argument}", attribute.name);
+        let _ = writeln!(text, "  {name:24} {value:7} {}", attribute.about);
+    }
     print(text).context("cannot write to standard output")?;
     Ok(Exit::Done)
 }

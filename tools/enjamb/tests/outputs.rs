@@ -15,7 +15,7 @@ use serde_json::Value;
 use support::{enjamb, of_type, root};
 
 trials! {
-    always: [a_filter_writes_and_counts_what_it_selects, connections_and_sides_are_selected, an_error_in_a_filter_is_shown_with_its_place, show_writes_the_bytes_of_the_stream, csv_has_a_row_for_each_record, colour_follows_the_option_and_the_environment, a_reader_of_the_first_lines_ends_the_replay_quietly, reading_stops_when_nobody_reads_the_output, json_and_jsonl_have_the_same_summary, the_parts_of_a_summary_add_up];
+    always: [a_filter_writes_and_counts_what_it_selects, connections_and_sides_are_selected, an_error_in_a_filter_is_shown_with_its_place, filters_reach_inside_messages, the_attributes_of_a_protocol_are_listed, show_writes_the_bytes_of_the_stream, csv_has_a_row_for_each_record, colour_follows_the_option_and_the_environment, a_reader_of_the_first_lines_ends_the_replay_quietly, reading_stops_when_nobody_reads_the_output, json_and_jsonl_have_the_same_summary, the_parts_of_a_summary_add_up];
     requires support::installed::terminal: [a_terminal_gets_colours_and_lines_that_fit, a_progress_bar_is_drawn_only_on_a_terminal_and_for_long_work];
 }
 
@@ -50,6 +50,69 @@ fn a_filter_writes_and_counts_what_it_selects() {
     assert_eq!(summary["selected"]["filter"], "outcome == \"failed\" && code == \"WRONGTYPE\"");
     let text = out(&["--summary", "--filter", "kind == \"SET\"", ERRORS]);
     assert!(text.contains("only the selected records were counted: --filter 'kind == \"SET\"'"), "{text}");
+}
+
+fn filters_reach_inside_messages() {
+    let of = |filter: &str, more: &[&str]| records(&[&["--filter", filter], more].concat());
+    let summaries = |filter: &str| {
+        let messages = of(filter, &["corpora"]).into_iter().filter(|record| record["type"] == "message");
+        messages.map(|record| record["summary"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let all = records(&["corpora"]);
+    let count = |wanted: &dyn Fn(&Value) -> bool| all.iter().filter(|record| wanted(record)).count();
+    let of_protocol = |record: &Value, name: &str| record["type"] == "message" && record["protocol"] == name;
+    // Two ways to ask for the same.
+    for (filter, same) in [
+        ("http.status >= 400", "protocol == \"http1\" && code >= 400"),
+        ("http1.status == 404", "protocol == \"http1\" && code == 404"),
+        ("redis.command == \"GET\"", "protocol == \"redis\" && kind == \"GET\" && outcome != \"incomplete\""),
+        ("http.method == \"HEAD\"", "protocol == \"http1\" && kind == \"HEAD\" && outcome != \"incomplete\""),
+    ] {
+        let expected = summaries(same);
+        assert!(!expected.is_empty(), "{same}");
+        assert_eq!(summaries(filter), expected, "{filter}");
+    }
+    let hosts = summaries("http.host");
+    assert!(!hosts.is_empty() && hosts.iter().all(|summary| summary.contains(", host ")), "{hosts:?}");
+    assert_eq!(hosts.len(), count(&|r| of_protocol(r, "http1") && r["summary"].as_str().unwrap().contains(", host ")));
+    // The number of threads changes nothing.
+    let filter = "http.header(\"host\") contains \"127\" || redis.key =~ \"^.\" || http.header(\"content-length\") > 5";
+    let one = of(filter, &["-j", "1", "corpora"]);
+    assert!(one.len() > 50, "{}", one.len());
+    for jobs in ["2", "3"] {
+        assert_eq!(of(filter, &["-j", jobs, "corpora"]), one, "-j {jobs}");
+    }
+    let secret = out(&["--filter", "redis.command == \"AUTH\" && redis.argument(1)", "corpora"]);
+    assert!(secret.contains("AUTH (redacted)"), "{secret}");
+    let wrong = ran(&["--filter", "http.paths == \"/\"", CHUNKED]);
+    let message = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(message.contains("\n       ^\nThe attributes are: method, target, path"), "{message}");
+    let unknown = ran(&["--filter", "smtp.path", CHUNKED]);
+    let message = String::from_utf8_lossy(&unknown.stderr).into_owned();
+    assert!(message.contains("The protocols are: http1, redis"), "{message}");
+}
+
+fn the_attributes_of_a_protocol_are_listed() {
+    let listed = |name: &str| enjamb().args(["protocols", name]).output().unwrap();
+    for (name, attributes) in [
+        ("http1", &["http.path ", "http.header(\"NAME\") ", "http.status ", "http.host "][..]),
+        ("http", &["http.path ", "http.body_length "]),
+        ("redis", &["redis.key ", "redis.argument(NUMBER) ", "redis.command "]),
+        ("opaque", &[]),
+        ("auto", &[]),
+    ] {
+        let output = listed(name);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{name}");
+        assert_eq!(text.contains("attributes"), !attributes.is_empty(), "{text}");
+        for attribute in attributes {
+            assert!(text.contains(attribute), "{attribute}: {text}");
+        }
+    }
+    let unknown = listed("htpt");
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("did you mean http"), "{unknown:?}");
 }
 
 fn connections_and_sides_are_selected() {

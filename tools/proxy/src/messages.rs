@@ -3,7 +3,8 @@
 //! A [`Message`] borrows from the session that emits it, and its summary is written by the
 //! session's own code. Counting and writing records needs a lock that other connections need too,
 //! and no lock may be held while a session runs. So the messages of one call are copied first, and
-//! counted and written after the call has returned.
+//! counted and written after the call has returned. A copy has no attributes: only filters ask for
+//! them, and the proxy has none.
 
 use std::fmt::{self, Write as _};
 
@@ -108,7 +109,8 @@ impl MessageBuffer {
             let (code, reason) = (entry.code.map(&mut take), entry.reason.map(&mut take));
             let (flags, summary) = (Flags::from_list(take(entry.flags)), take(entry.summary));
             let &Entry { side, span, outcome, answers, .. } = entry;
-            out(&Message { protocol, side, kind, span, outcome, code, reason, flags, answers, summary: &summary });
+            let message = Message::new(protocol, side, kind, span);
+            out(&Message { outcome, code, reason, flags, answers, summary: &summary, ..message });
         }
     }
 

@@ -29,7 +29,7 @@ pub fn run(arguments: &Arguments, registry: &Registry, program: &str) -> anyhow:
         Ok(protocols) => Arc::new(protocols),
         Err(error) => return wrong_usage(format!("--protocol: {error}")),
     };
-    let selection = match Selection::new(&arguments.output) {
+    let selection = match Selection::new(&arguments.output, registry) {
         Ok(selection) => Arc::new(selection),
         Err(error) => return wrong_usage(format!("--filter: {error}")),
     };

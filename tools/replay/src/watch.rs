@@ -93,7 +93,7 @@ pub fn watch(arguments: &WatchArguments, registry: &Registry, program: &str) -> 
         Ok(protocols) => Arc::new(protocols),
         Err(error) => return wrong_usage(format!("--protocol: {error}")),
     };
-    let selection = match Selection::new(&arguments.output) {
+    let selection = match Selection::new(&arguments.output, registry) {
         Ok(selection) => Arc::new(selection),
         Err(error) => return wrong_usage(format!("--filter: {error}")),
     };

@@ -10,19 +10,26 @@ pub struct FilterError {
     text: String,
     at: usize,
     reason: String,
-    /// Whether the wrong part is the name of a field. Then the message lists all fields.
-    lists_fields: bool,
+    /// A line that lists what could be there instead.
+    choices: Option<String>,
 }
 
 impl FilterError {
     /// An error at byte `at` of `text`.
     pub(super) fn new(text: &str, at: usize, reason: impl Into<String>) -> Self {
-        Self { text: text.to_owned(), at, reason: reason.into(), lists_fields: false }
+        Self { text: text.to_owned(), at, reason: reason.into(), choices: None }
     }
 
     /// Adds a list of all fields to the message.
     pub(super) fn listing_fields(self) -> Self {
-        Self { lists_fields: true, ..self }
+        let fields = Field::ALL.into_iter().filter(|field| field.is_filterable());
+        let names = fields.map(Field::name).collect::<Vec<_>>().join(", ");
+        self.listing(format!("The fields are: {names}"))
+    }
+
+    /// Adds a line that lists what could be there instead.
+    pub(super) fn listing(self, choices: String) -> Self {
+        Self { choices: Some(choices), ..self }
     }
 
     /// Returns the place of the error, in bytes from the beginning of the text.
@@ -40,10 +47,8 @@ impl fmt::Display for FilterError {
         writeln!(f, "{}", self.reason)?;
         writeln!(f, "  {}", shown(&self.text))?;
         write!(f, "  {:column$}^", "")?;
-        if self.lists_fields {
-            let fields = Field::ALL.into_iter().filter(|field| field.is_filterable());
-            let names = fields.map(Field::name).collect::<Vec<_>>().join(", ");
-            write!(f, "\nThe fields are: {names}")?;
+        if let Some(choices) = &self.choices {
+            write!(f, "\n{choices}")?;
         }
         Ok(())
     }

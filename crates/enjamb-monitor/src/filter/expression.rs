@@ -1,6 +1,6 @@
 //! The expression that a filter evaluates.
 
-use enjamb::{Flags, Time};
+use enjamb::{AttributeArgument, AttributeValue, Flags, Time};
 use regex::Regex;
 
 use crate::field::Field;
@@ -19,6 +19,31 @@ pub(super) enum Expression {
     /// A time of day, in nanoseconds since midnight.
     TimeOfDay(Order, u64),
     Text(Field, TextTest),
+    Attribute(AttributeName, AttributeTest),
+}
+
+/// The name of an attribute, with its argument.
+#[derive(Clone, Debug)]
+pub(super) struct AttributeName {
+    /// The name of the protocol that its messages carry.
+    pub(super) protocol: String,
+    pub(super) name: &'static str,
+    pub(super) argument: OwnedArgument,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum OwnedArgument {
+    None,
+    Text(String),
+    Number(u64),
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum AttributeTest {
+    /// True if the message has the attribute.
+    Has,
+    Number(Order, u64),
+    Text(TextTest),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +89,48 @@ impl Expression {
                 Value::Address(_) | Value::Line(_) => test.holds(&value.to_string()),
                 _ => false,
             }),
+            Self::Attribute(name, test) => name.value(record).is_some_and(|value| test.holds(&value)),
+        }
+    }
+
+    /// Returns whether it contains an attribute.
+    pub(super) fn has_attributes(&self) -> bool {
+        match self {
+            Self::All(terms) | Self::Any(terms) => terms.iter().any(Self::has_attributes),
+            Self::Not(term) => term.has_attributes(),
+            Self::Attribute(..) => true,
+            Self::Has(_) | Self::Number(..) | Self::Time(..) | Self::TimeOfDay(..) | Self::Text(..) => false,
+        }
+    }
+}
+
+impl AttributeName {
+    fn value<'r>(&self, record: &'r Record<'_>) -> Option<AttributeValue<'r>> {
+        let Record::Message { message, .. } = record else { return None };
+        if message.protocol != self.protocol {
+            return None;
+        }
+        let argument = match &self.argument {
+            OwnedArgument::None => AttributeArgument::None,
+            OwnedArgument::Text(text) => AttributeArgument::Text(text),
+            OwnedArgument::Number(number) => AttributeArgument::Number(*number),
+        };
+        message.attributes.get(self.name, argument)
+    }
+}
+
+impl AttributeTest {
+    fn holds(&self, value: &AttributeValue<'_>) -> bool {
+        match (self, value) {
+            (Self::Has, _) => true,
+            (Self::Number(order, number), AttributeValue::Number(value)) => order.holds(value, number),
+            // A text that is not a number is neither small nor large.
+            (Self::Number(order, number), AttributeValue::Text(text)) => {
+                text.parse().is_ok_and(|value: u64| order.holds(&value, number))
+            }
+            (Self::Text(test), AttributeValue::Text(text)) => test.holds(text),
+            (Self::Text(test), AttributeValue::Beginning(text)) => test.holds_for_beginning(text),
+            _ => false,
         }
     }
 }
@@ -87,6 +154,16 @@ impl TextTest {
         match self {
             Self::Unequal(name) => !flags.contains(name),
             _ => flags.names().any(|name| self.holds(name)),
+        }
+    }
+
+    /// Returns whether the test holds for a text of which only the beginning is known. A
+    /// text in a filter is not compared with the part that is unknown.
+    fn holds_for_beginning(&self, text: &str) -> bool {
+        match self {
+            Self::Equal(_) => false,
+            Self::Unequal(_) => true,
+            Self::Contains(_) | Self::Matches(_) => self.holds(text),
         }
     }
 

@@ -1,13 +1,13 @@
 //! The parser of filters. Every text gives an expression, or an error with a place.
 
 use chrono::{DateTime, NaiveTime, Timelike, Utc};
-use enjamb::Time;
 use enjamb::units::{self, DurationError, SizeError};
+use enjamb::{ArgumentType, Attribute, AttributeSet, AttributeType, Time};
 use regex::RegexBuilder;
 
 use crate::field::{Field, FieldType};
 use crate::filter::error::FilterError;
-use crate::filter::expression::{Expression, Order, TextTest};
+use crate::filter::expression::{AttributeName, AttributeTest, Expression, Order, OwnedArgument, TextTest};
 
 /// The maximum nesting of an expression.
 const DEPTH_MAX: usize = 64;
@@ -19,8 +19,8 @@ const REGEX_SIZE_MAX: usize = 1 << 20;
 const REGEX_DEPTH_MAX: u32 = 64;
 
 /// Parses the text of a filter.
-pub(super) fn parse(text: &str) -> Result<Expression, FilterError> {
-    let mut parser = Parser { text, at: 0 };
+pub(super) fn parse(text: &str, protocols: &[AttributeSet<'_>]) -> Result<Expression, FilterError> {
+    let mut parser = Parser { text, at: 0, protocols };
     let expression = parser.any(0)?;
     parser.spaces();
     if parser.rest().is_empty() { Ok(expression) } else { Err(parser.fail("expected &&, || or the end")) }
@@ -29,6 +29,8 @@ pub(super) fn parse(text: &str) -> Result<Expression, FilterError> {
 struct Parser<'a> {
     text: &'a str,
     at: usize,
+    /// The protocols whose attributes a filter may name.
+    protocols: &'a [AttributeSet<'a>],
 }
 
 /// A string as it is written, without its quotes, and the place where it begins.
@@ -42,6 +44,20 @@ enum Comparison {
     Order(Order),
     Matches,
     Contains,
+}
+
+/// Returns whether a name of a field or an attribute may contain the character.
+fn is_of_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+/// Returns the attribute as a filter names it, with a placeholder for its argument.
+fn call_form(attribute: &Attribute) -> String {
+    match attribute.argument {
+        ArgumentType::None => attribute.name.to_owned(),
+        ArgumentType::Text => format!("{}(\"NAME\")", attribute.name),
+        ArgumentType::Number => format!("{}(NUMBER)", attribute.name),
+    }
 }
 
 impl<'a> Parser<'a> {
@@ -116,7 +132,12 @@ impl<'a> Parser<'a> {
             self.spaces();
             return if self.take(")") { Ok(inner) } else { Err(self.fail("expected \")\", or && or ||")) };
         }
-        let name = self.take_while(|c| c.is_ascii_alphanumeric() || c == '_');
+        let longest = self.rest().find(|c: char| !(is_of_name(c) || c == '-')).unwrap_or(self.rest().len());
+        if longest > 0 && self.rest()[longest..].starts_with('.') {
+            let protocol = &self.rest()[..longest];
+            return self.attribute(protocol);
+        }
+        let name = self.take_while(is_of_name);
         let field = Field::named(name).filter(|field| field.is_filterable());
         match field {
             Some(field) => self.comparison(field),
@@ -126,6 +147,23 @@ impl<'a> Parser<'a> {
     }
 
     fn comparison(&mut self, field: Field) -> Result<Expression, FilterError> {
+        let Some((comparison, at)) = self.operator()? else { return Ok(Expression::Has(field)) };
+        match comparison {
+            Comparison::Matches => {
+                self.only_text(field, at, "=~")?;
+                Ok(Expression::Text(field, self.pattern()?))
+            }
+            Comparison::Contains => {
+                self.only_text(field, at, "contains")?;
+                let part = self.string()?;
+                Ok(Expression::Text(field, TextTest::Contains(part)))
+            }
+            Comparison::Order(order) => self.order(field, order, at),
+        }
+    }
+
+    /// Takes an operator, and returns it with its place. `None` if the field stands alone.
+    fn operator(&mut self) -> Result<Option<(Comparison, usize)>, FilterError> {
         self.spaces();
         let at = self.at;
         let comparison = if self.take("==") {
@@ -145,25 +183,95 @@ impl<'a> Parser<'a> {
         } else if self.take("contains") {
             Comparison::Contains
         } else if ["", "&", "|", ")"].contains(&self.rest().get(..1).unwrap_or_default()) {
-            return Ok(Expression::Has(field));
+            return Ok(None);
         } else {
             return Err(self.fail("expected ==, !=, <, <=, >, >=, =~, contains, &&, || or the end"));
         };
         self.spaces();
-        match comparison {
-            Comparison::Matches => {
-                self.only_text(field, at, "=~")?;
-                let quoted = self.quoted()?;
-                let regex = self.regex(&quoted)?;
-                Ok(Expression::Text(field, TextTest::Matches(regex)))
-            }
-            Comparison::Contains => {
-                self.only_text(field, at, "contains")?;
-                let part = self.string()?;
-                Ok(Expression::Text(field, TextTest::Contains(part)))
-            }
-            Comparison::Order(order) => self.order(field, order, at),
+        Ok(Some((comparison, at)))
+    }
+
+    /// Parses an attribute from the name of its protocol on.
+    fn attribute(&mut self, protocol: &str) -> Result<Expression, FilterError> {
+        let protocols = self.protocols;
+        let known = |set: &&AttributeSet<'_>| {
+            set.protocol == protocol || set.aliases.iter().any(|alias| alias.as_str() == protocol)
+        };
+        let Some(set) = protocols.iter().find(known) else {
+            let error = self.fail("no protocol with attributes has this name");
+            let names = protocols.iter().map(|set| set.protocol).collect::<Vec<_>>().join(", ");
+            return Err(if names.is_empty() { error } else { error.listing(format!("The protocols are: {names}")) });
+        };
+        self.at += protocol.len() + 1;
+        let at = self.at;
+        let name = self.take_while(is_of_name);
+        let Some(attribute) = set.attributes.iter().find(|attribute| attribute.name == name) else {
+            let names = set.attributes.iter().map(call_form).collect::<Vec<_>>().join(", ");
+            let error = self.fail_at(at, format!("no attribute of {} has this name", set.protocol));
+            return Err(error.listing(format!("The attributes are: {names}")));
+        };
+        let argument = self.argument(attribute)?;
+        let name = AttributeName { protocol: set.protocol.to_owned(), name: attribute.name, argument };
+        let test = self.attribute_test(attribute)?;
+        Ok(Expression::Attribute(name, test))
+    }
+
+    fn argument(&mut self, attribute: &Attribute) -> Result<OwnedArgument, FilterError> {
+        let opens = self.rest().starts_with('(');
+        match (attribute.argument, opens) {
+            (ArgumentType::None, false) => return Ok(OwnedArgument::None),
+            (ArgumentType::None, true) => return Err(self.fail(format!("{} has no argument", attribute.name))),
+            (_, false) => return Err(self.fail(format!("expected an argument: {}", call_form(attribute)))),
+            (_, true) => self.at += 1,
         }
+        self.spaces();
+        let argument = if attribute.argument == ArgumentType::Text {
+            OwnedArgument::Text(self.string()?)
+        } else {
+            let at = self.at;
+            let digits = self.take_while(|c| c.is_ascii_digit());
+            if digits.is_empty() {
+                return Err(self.fail("expected a number"));
+            }
+            OwnedArgument::Number(digits.parse().map_err(|_| self.fail_at(at, "the number is too large"))?)
+        };
+        self.spaces();
+        if self.take(")") { Ok(argument) } else { Err(self.fail("expected \")\"")) }
+    }
+
+    fn attribute_test(&mut self, attribute: &Attribute) -> Result<AttributeTest, FilterError> {
+        let Some((comparison, at)) = self.operator()? else { return Ok(AttributeTest::Has) };
+        let name = attribute.name;
+        let number_type = match attribute.value {
+            AttributeType::Number => Some(FieldType::Count),
+            AttributeType::Bytes => Some(FieldType::Bytes),
+            _ => None,
+        };
+        match (comparison, number_type) {
+            (Comparison::Matches, Some(_)) => Err(self.fail_at(at, format!("=~ is for text, and {name} is a number"))),
+            (Comparison::Contains, Some(_)) => {
+                Err(self.fail_at(at, format!("contains is for text, and {name} is a number")))
+            }
+            (Comparison::Order(order), Some(of_type)) => {
+                Ok(AttributeTest::Number(order, self.number_of(of_type, name)?))
+            }
+            (Comparison::Matches, None) => Ok(AttributeTest::Text(self.pattern()?)),
+            (Comparison::Contains, None) => Ok(AttributeTest::Text(TextTest::Contains(self.string()?))),
+            (Comparison::Order(order), None) if self.rest().starts_with(|c: char| c.is_ascii_digit()) => {
+                Ok(AttributeTest::Number(order, self.number_of(FieldType::Count, name)?))
+            }
+            (Comparison::Order(Order::Equal), None) => Ok(AttributeTest::Text(TextTest::Equal(self.string()?))),
+            (Comparison::Order(Order::Unequal), None) => Ok(AttributeTest::Text(TextTest::Unequal(self.string()?))),
+            (Comparison::Order(_), None) => {
+                Err(self.fail(format!("expected a number: {name} is text, which is ordered only as a number")))
+            }
+        }
+    }
+
+    /// A regular expression.
+    fn pattern(&mut self) -> Result<TextTest, FilterError> {
+        let quoted = self.quoted()?;
+        Ok(TextTest::Matches(self.regex(&quoted)?))
     }
 
     fn only_text(&self, field: Field, at: usize, operator: &str) -> Result<(), FilterError> {
@@ -215,13 +323,17 @@ impl<'a> Parser<'a> {
 
     /// A number in the unit of `field`: bytes or microseconds, or a count.
     fn number(&mut self, field: Field) -> Result<u64, FilterError> {
+        self.number_of(field.value_type(), field.name())
+    }
+
+    fn number_of(&mut self, value_type: FieldType, name: &str) -> Result<u64, FilterError> {
         let at = self.at;
         if !self.rest().starts_with(|c: char| c.is_ascii_digit()) {
-            return Err(self.fail(format!("expected a number to compare {} with", field.name())));
+            return Err(self.fail(format!("expected a number to compare {name} with")));
         }
         let text = self.take_while(|c| c.is_alphanumeric() || c == '.');
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-        match field.value_type() {
+        match value_type {
             FieldType::Bytes => match units::parse_size(text) {
                 Ok(size) => Ok(size),
                 Err(SizeError::Fraction { .. }) => self.fraction_of_size(text, at),
@@ -239,7 +351,7 @@ impl<'a> Parser<'a> {
                 u64::try_from(nanos / 1000).map_err(|_| self.fail_at(at, "the number is too large"))
             }
             _ if text[digits..].starts_with('.') => Err(self.fail_at(at, "expected a whole number")),
-            _ if digits < text.len() => Err(self.fail_at(at + digits, format!("{} has no unit", field.name()))),
+            _ if digits < text.len() => Err(self.fail_at(at + digits, format!("{name} has no unit"))),
             _ => text.parse().map_err(|_| self.fail_at(at, "the number is too large")),
         }
     }
@@ -362,6 +474,65 @@ mod tests {
 
     use super::*;
 
+    const PROTOCOLS: [AttributeSet<'_>; 1] = [AttributeSet {
+        protocol: "my-web",
+        aliases: &[],
+        attributes: &[
+            Attribute::new("path", AttributeType::Text, ""),
+            Attribute::new("header", AttributeType::Text, "").with(ArgumentType::Text),
+            Attribute::new("word", AttributeType::Text, "").with(ArgumentType::Number),
+            Attribute::new("status", AttributeType::Number, ""),
+            Attribute::new("size", AttributeType::Bytes, ""),
+        ],
+    }];
+
+    #[test]
+    fn attributes_are_parsed_with_their_arguments() {
+        for text in [
+            "my-web.path",
+            "!my-web.path && (my-web.status)",
+            "my-web.path == \"/\" || my-web.path =~ \"^/a\" || my-web.path contains \"b\"",
+            "my-web.header(\"a\") != \"b\" && my-web.header( \"a\" )",
+            "my-web.word(3) > 5 && my-web.word( 3 ) == \"x\"",
+            "my-web.status >= 400 && my-web.size > 1.5k",
+        ] {
+            assert!(parse(text, &PROTOCOLS).unwrap_or_else(|error| panic!("{error}")).has_attributes(), "{text}");
+        }
+        assert!(!parse("kind == \"my-web.path\"", &PROTOCOLS).unwrap().has_attributes());
+    }
+
+    #[test]
+    fn a_wrong_attribute_is_refused_with_its_place_and_the_right_names() {
+        for (text, caret, listed) in [
+            ("web.path == \"/\"", 0, "The protocols are: my-web"),
+            ("kind && my.path", 8, "The protocols are: my-web"),
+            ("my-web.paths == \"/\"", 7, "path, header(\"NAME\"), word(NUMBER), status, size"),
+            ("my-web.", 7, "The attributes are: path"),
+            ("my-web.path(\"a\")", 11, "path has no argument"),
+            ("my-web.header == \"a\"", 13, "header(\"NAME\")"),
+            ("my-web.header(5)", 14, "double quotes"),
+            ("my-web.header(\"a\"", 17, "expected \")\""),
+            ("my-web.header(\"a)", 14, "not closed"),
+            ("my-web.word(\"a\")", 12, "expected a number"),
+            ("my-web.word(99999999999999999999)", 12, "too large"),
+            ("my-web.status =~ \"4\"", 14, "status is a number"),
+            ("my-web.status contains \"4\"", 14, "status is a number"),
+            ("my-web.status == \"4\"", 17, "expected a number"),
+            ("my-web.status > 4k", 17, "no unit"),
+            ("my-web.size > 4q", 15, ""),
+            ("my-web.path < \"a\"", 14, "ordered only as a number"),
+            ("my-web.path = \"a\"", 12, "expected =="),
+            ("my-web.path kind", 12, "expected =="),
+            (".path", 0, "expected a field"),
+        ] {
+            let error = parse(text, &PROTOCOLS).expect_err(text);
+            assert_eq!(error.at(), caret, "{text}: {error}");
+            assert!(error.to_string().contains(listed), "{text}: {error}");
+        }
+        let none = parse("http.path", &[]).unwrap_err().to_string();
+        assert!(none.starts_with("no protocol with attributes has this name"), "{none}");
+    }
+
     #[test]
     fn times_are_read_in_every_form_of_rfc_3339_and_as_times_of_day() {
         let of = |nanos| Expression::Time(Order::Less, Time::from_nanos(nanos));
@@ -377,7 +548,7 @@ mod tests {
             ("00:01", of_day(60_000_000_000)),
         ] {
             let filter = format!("time < \"{text}\"");
-            let parsed = parse(&filter).unwrap_or_else(|error| panic!("{text}: {error}"));
+            let parsed = parse(&filter, &[]).unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!(format!("{parsed:?}"), format!("{expected:?}"), "{text}");
         }
     }
@@ -431,7 +602,7 @@ mod tests {
             ("payload", 0),
             ("kind == \"\u{e9}\" or", 13),
         ] {
-            let error = parse(text).expect_err(text);
+            let error = parse(text, &[]).expect_err(text);
             assert_eq!(error.at(), caret, "{text}: {error}");
             let shown = error.to_string();
             let mut lines = shown.lines().skip(1);
@@ -439,7 +610,7 @@ mod tests {
             let column = lines.next().unwrap().chars().position(|c| c == '^').unwrap();
             assert_eq!(column, 2 + text[..caret].chars().count());
         }
-        let unknown = parse("kinds == \"GET\"").unwrap_err().to_string();
+        let unknown = parse("kinds == \"GET\"", &[]).unwrap_err().to_string();
         assert!(unknown.contains("kind, offset, length"), "the fields are listed: {unknown}");
     }
 
@@ -447,12 +618,12 @@ mod tests {
     fn nesting_is_limited_and_chains_are_not_nested() {
         for (open, close) in [("(", ")"), ("!", "")] {
             let nested = |depth: usize| open.repeat(depth) + "reason" + &close.repeat(depth);
-            assert!(parse(&nested(64)).is_ok());
-            assert_eq!(parse(&nested(65)).unwrap_err().at(), 65);
-            assert_eq!(parse(&nested(1_000_000)).unwrap_err().at(), 65);
+            assert!(parse(&nested(64), &[]).is_ok());
+            assert_eq!(parse(&nested(65), &[]).unwrap_err().at(), 65);
+            assert_eq!(parse(&nested(1_000_000), &[]).unwrap_err().at(), 65);
         }
         let chain = vec!["reason"; 100_000].join(" && ");
-        assert!(parse(&chain).is_ok(), "a chain is not nested");
+        assert!(parse(&chain, &[]).is_ok(), "a chain is not nested");
     }
 
     proptest! {
@@ -461,14 +632,14 @@ mod tests {
             words in prop::collection::vec(
                 prop::sample::select(vec![
                     "kind", "length", "code", "time", "latency_us", "==", "!=", "<", ">=", "=~", "contains", "&&", "||", "!", "(",
-                    ")", "\"GET\"", "\"[a-\"", "\"\\", "5", "1.5", "k", "ms", "\u{e9}", " ", "\"", "\"12:00:00\"",
+                    ")", "\"GET\"", "\"[a-\"", "\"\\", "5", "1.5", "k", "ms", "\u{e9}", " ", "\"", "\"12:00:00\"", "my-web.", "path", "header", "word", ".",
                 ]),
                 0..12,
             ),
             noise in ".{0,8}",
         ) {
             let text = words.concat() + &noise;
-            if let Err(error) = parse(&text) {
+            if let Err(error) = parse(&text, &PROTOCOLS) {
                 prop_assert!(text.is_char_boundary(error.at()));
                 prop_assert!(error.to_string().contains('^'));
             }

@@ -132,15 +132,20 @@ pub(super) fn host<'b>(
 
 /// Returns the host and port of a target in absolute form.
 fn authority(target: &[u8]) -> Option<&[u8]> {
+    let (authority, _) = authority_and_rest(target)?;
+    // RFC 9110, section 4.2.4: user information is no part of the host.
+    Some(authority.iter().rposition(|&byte| byte == b'@').map_or(authority, |at| &authority[at + 1..]))
+}
+
+/// Returns the authority of a target in absolute form, and the rest of the target behind it.
+pub(super) fn authority_and_rest(target: &[u8]) -> Option<(&[u8], &[u8])> {
     let scheme = target.windows(3).position(|three| three == b"://")?;
     if !target[..scheme].iter().all(|&byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)) {
         return None;
     }
     let rest = &target[scheme + 3..];
     let end = rest.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(rest.len());
-    let authority = &rest[..end];
-    // RFC 9110, section 4.2.4: user information is no part of the host.
-    Some(authority.iter().rposition(|&byte| byte == b'@').map_or(authority, |at| &authority[at + 1..]))
+    Some(rest.split_at(end))
 }
 
 fn response(bytes: &[u8]) -> Option<Parsed> {

@@ -22,7 +22,7 @@
 
 use enjamb::{FrameInfo, Glance, Handler, Limit, Refusal, Step, Terminator};
 
-use super::excerpt::{Excerpt, Form, Size};
+use super::excerpt::{Excerpt, Form, KeptArguments, Size};
 use super::glance;
 use super::inline::Words;
 use super::limits::{ARGUMENTS_MAX, BULK_MAX, CANDIDATE_MAX, LINE_MAX};
@@ -56,6 +56,9 @@ pub(super) struct CommandHandler {
     behind_malformed: bool,
     /// The first fault of the command in progress, if its end is certain all the same.
     fault: Option<SyntaxError>,
+    /// The arguments for filters, if they are to be kept. Those of a command that was read at a
+    /// glance are not in it.
+    kept: Option<Box<KeptArguments>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -86,12 +89,24 @@ impl CommandHandler {
             candidate_at: None,
             behind_malformed: false,
             fault: None,
+            kept: None,
         }
     }
 
-    /// Creates a handler behind a gap.
-    pub(super) fn seeking() -> Self {
-        Self { state: State::Seek, ..Self::new() }
+    /// Returns a handler behind a gap that keeps what this one keeps.
+    pub(super) fn sought(&self) -> Self {
+        let kept = self.kept.as_ref().map(|_| Box::default());
+        Self { state: State::Seek, kept, ..Self::new() }
+    }
+
+    /// Keeps the arguments of commands from the next one on.
+    pub(super) fn keep_arguments(&mut self) {
+        self.kept = Some(Box::default());
+    }
+
+    /// Returns the kept arguments. `None` if they are not to be kept.
+    pub(super) fn kept_arguments(&self) -> Option<&KeptArguments> {
+        self.kept.as_deref()
     }
 
     /// Clears the command.
@@ -104,11 +119,18 @@ impl CommandHandler {
         self.blank_before = false;
         self.candidate_at = None;
         self.fault = None;
+        if let Some(kept) = &mut self.kept {
+            kept.clear();
+        }
     }
 
     /// Counts `missing` bytes as lost, for which the frame in progress has room.
     pub(super) fn lose(&mut self, missing: u64) {
         if let State::Payload(payload) = &mut self.state {
+            if let Some(kept) = &mut self.kept {
+                let mut payload = *payload;
+                payload.lose(missing, kept);
+            }
             payload.lose(missing, &mut self.excerpt);
         }
     }
@@ -182,6 +204,12 @@ impl CommandHandler {
     }
 
     fn inline(&mut self, mut words: Words, last: &[u8]) -> Result<Step<MessageEnd>, SyntaxError> {
+        if let Some(kept) = &mut self.kept {
+            let mut words = words;
+            words.piece(last, kept);
+            // The end is judged below.
+            let _ = words.end(kept);
+        }
         words.piece(last, &mut self.excerpt);
         let end = words.end(&mut self.excerpt);
         self.arguments = words.count();
@@ -208,12 +236,19 @@ impl CommandHandler {
         };
         self.line.clear();
         self.excerpt.begin(Form::Bulk, 0, Size::Known(length));
+        if let Some(kept) = &mut self.kept {
+            kept.begin(Form::Bulk, 0, Size::Known(length));
+        }
         let (payload, terminator) = Payload::begin(length);
         self.state = State::Payload(payload);
         Ok(terminator.map_or_else(Step::quiet, |terminator| Step::quiet().until(terminator)))
     }
 
     fn payload(&mut self, mut payload: Payload, last: &[u8]) -> Result<Step<MessageEnd>, SyntaxError> {
+        if let Some(kept) = &mut self.kept {
+            let mut payload = payload;
+            payload.piece(last, kept);
+        }
         payload.piece(last, &mut self.excerpt);
         self.state = State::ArgLength;
         if let Err(fault) = payload.end() {
@@ -329,6 +364,13 @@ impl Handler for CommandHandler {
         if matches!(self.state, State::First) {
             self.state = if piece.first() == Some(&b'*') { State::Count } else { State::Inline(Words::default()) };
         }
+        if let Some(kept) = &mut self.kept {
+            match self.state {
+                State::Inline(mut words) => words.piece(piece, kept),
+                State::Payload(mut payload) => payload.piece(piece, kept),
+                State::First | State::Count | State::ArgLength | State::Seek => {}
+            }
+        }
         match &mut self.state {
             State::First | State::Count | State::ArgLength | State::Seek => self.line.push(piece),
             State::Inline(words) => words.piece(piece, &mut self.excerpt),
@@ -369,6 +411,7 @@ impl Handler for CommandHandler {
     }
 
     fn held(&self) -> usize {
-        self.line.held() + self.excerpt.held() + self.name.held()
+        let kept = self.kept.as_ref().map_or(0, |kept| kept.held());
+        self.line.held() + self.excerpt.held() + self.name.held() + kept
     }
 }

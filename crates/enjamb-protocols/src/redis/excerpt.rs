@@ -8,6 +8,8 @@
 
 use std::fmt::{self, Write as _};
 
+use super::limits::{KEPT_ARGUMENTS_MAX, KEPT_BYTES_MAX};
+
 /// The maximum number of values of a message that are kept.
 pub(super) const VALUES_MAX: usize = 8;
 
@@ -81,16 +83,19 @@ pub(super) struct Value {
     kept: usize,
 }
 
-/// The beginning of a message.
+/// The beginning of a message: at most `VALUES` values, and `TEXT` bytes of each.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Excerpt {
+pub(super) struct Excerpt<const VALUES: usize = VALUES_MAX, const TEXT: usize = TEXT_MAX> {
     bytes: Vec<u8>,
     values: Vec<Value>,
     /// The number of values that have begun, kept or not.
     begun: u64,
 }
 
-impl Excerpt {
+/// The arguments of a command that are kept for filters.
+pub(super) type KeptArguments = Excerpt<KEPT_ARGUMENTS_MAX, KEPT_BYTES_MAX>;
+
+impl<const VALUES: usize, const TEXT: usize> Excerpt<VALUES, TEXT> {
     pub(super) const fn new() -> Self {
         Self { bytes: Vec::new(), values: Vec::new(), begun: 0 }
     }
@@ -105,17 +110,17 @@ impl Excerpt {
     /// Begins a value, which gets all text from now on.
     pub(super) fn begin(&mut self, form: Form, depth: usize, size: Size) {
         self.begun += 1;
-        if self.values.len() < VALUES_MAX {
+        if self.values.len() < VALUES {
             let from = self.bytes.len();
             self.values.push(Value { form, depth, size, given: 0, lost: 0, from, kept: 0 });
         }
     }
 
-    /// Adds a whole value. `text` contains at least the first [`TEXT_MAX`] of its `length` bytes.
+    /// Adds a whole value. `text` contains at least the first [`TEXT`] of its `length` bytes.
     pub(super) fn whole(&mut self, form: Form, depth: usize, text: &[u8], length: u64) {
         self.begun += 1;
-        if self.values.len() < VALUES_MAX {
-            let text = &text[..text.len().min(TEXT_MAX)];
+        if self.values.len() < VALUES {
+            let text = &text[..text.len().min(TEXT)];
             let (from, kept) = (self.bytes.len(), text.len());
             self.bytes.extend_from_slice(text);
             self.values.push(Value { form, depth, size: Size::Known(length), given: length, lost: 0, from, kept });
@@ -129,7 +134,7 @@ impl Excerpt {
         }
         let Some(value) = self.values.last_mut() else { return };
         value.given += text.len() as u64;
-        let room = if value.lost == 0 { TEXT_MAX - value.kept } else { 0 };
+        let room = if value.lost == 0 { TEXT - value.kept } else { 0 };
         let kept = &text[..text.len().min(room)];
         value.kept += kept.len();
         self.bytes.extend_from_slice(kept);
@@ -168,10 +173,15 @@ impl Excerpt {
         &self.bytes[value.from..value.from + value.kept]
     }
 
+    /// Returns the kept part of the text of the value at `index`, and whether that is all of it.
+    pub(super) fn text_at(&self, index: usize) -> Option<(&[u8], bool)> {
+        let value = self.values.get(index)?;
+        Some((self.kept(value), value.size == Size::Known(value.kept as u64)))
+    }
+
     /// Returns the text of the value at `index`, if all of it was kept.
     pub(super) fn whole_text(&self, index: usize) -> Option<&[u8]> {
-        let value = self.values.get(index)?;
-        (value.size == Size::Known(value.kept as u64)).then(|| self.kept(value))
+        self.text_at(index).filter(|(_, is_whole)| *is_whole).map(|(text, _)| text)
     }
 
     pub(super) fn held(&self) -> usize {

@@ -37,7 +37,7 @@ enum State {
 }
 
 impl Words {
-    pub(super) fn piece(&mut self, piece: &[u8], excerpt: &mut Excerpt) {
+    pub(super) fn piece<const V: usize, const T: usize>(&mut self, piece: &[u8], excerpt: &mut Excerpt<V, T>) {
         for &byte in piece {
             self.state = self.byte(byte, excerpt);
         }
@@ -52,7 +52,10 @@ impl Words {
     ///
     /// # Errors
     /// It ends inside quotes, a word follows a closing quote directly, or there is a NUL byte in it.
-    pub(super) fn end(&mut self, excerpt: &mut Excerpt) -> Result<(), SyntaxError> {
+    pub(super) fn end<const V: usize, const T: usize>(
+        &mut self,
+        excerpt: &mut Excerpt<V, T>,
+    ) -> Result<(), SyntaxError> {
         match self.state {
             State::Between => Ok(()),
             State::Word | State::Closed => {
@@ -65,7 +68,7 @@ impl Words {
         }
     }
 
-    fn byte(&mut self, byte: u8, excerpt: &mut Excerpt) -> State {
+    fn byte<const V: usize, const T: usize>(&mut self, byte: u8, excerpt: &mut Excerpt<V, T>) -> State {
         match (self.state, byte) {
             (State::Nul, _) | (_, 0) => State::Nul,
             (State::Unbalanced, _) => State::Unbalanced,
@@ -131,7 +134,7 @@ impl Words {
     }
 }
 
-fn in_word(byte: u8, excerpt: &mut Excerpt) -> State {
+fn in_word<const V: usize, const T: usize>(byte: u8, excerpt: &mut Excerpt<V, T>) -> State {
     match byte {
         b'"' => State::Double,
         b'\'' => State::Single,
@@ -142,7 +145,7 @@ fn in_word(byte: u8, excerpt: &mut Excerpt) -> State {
     }
 }
 
-fn in_double(byte: u8, excerpt: &mut Excerpt) -> State {
+fn in_double<const V: usize, const T: usize>(byte: u8, excerpt: &mut Excerpt<V, T>) -> State {
     match byte {
         b'"' => State::Closed,
         b'\\' => State::DoubleEscape,
@@ -162,7 +165,7 @@ mod tests {
     use super::*;
 
     fn words(line: &str) -> Option<Vec<String>> {
-        let (mut words, mut excerpt) = (Words::default(), Excerpt::default());
+        let (mut words, mut excerpt) = (Words::default(), <Excerpt>::default());
         words.piece(line.as_bytes(), &mut excerpt);
         let balanced = words.end(&mut excerpt).is_ok();
         let texts: Vec<_> =

@@ -27,3 +27,9 @@ pub const BULK_MAX: u64 = 512 << 20;
 
 /// The maximum length of a command name that is a kind of its own, in bytes.
 pub const NAME_MAX: usize = 32;
+
+/// The maximum number of arguments of a command that are kept for filters, the name included.
+pub const KEPT_ARGUMENTS_MAX: usize = 64;
+
+/// The maximum number of bytes of an argument that are kept for filters.
+pub const KEPT_BYTES_MAX: usize = 1 << 10;

@@ -34,7 +34,7 @@ impl Payload {
         &piece[..end]
     }
 
-    pub(super) fn piece(&mut self, piece: &[u8], excerpt: &mut Excerpt) {
+    pub(super) fn piece<const V: usize, const T: usize>(&mut self, piece: &[u8], excerpt: &mut Excerpt<V, T>) {
         let room = self.length.saturating_sub(self.at);
         let (text, end) = match usize::try_from(room) {
             Ok(room) if room < piece.len() => piece.split_at(room),
@@ -55,7 +55,7 @@ impl Payload {
     }
 
     /// Counts `missing` bytes as lost here.
-    pub(super) fn lose(&mut self, missing: u64, excerpt: &mut Excerpt) {
+    pub(super) fn lose<const V: usize, const T: usize>(&mut self, missing: u64, excerpt: &mut Excerpt<V, T>) {
         let text = missing.min(self.length.saturating_sub(self.at));
         if text > 0 {
             excerpt.lose(text);

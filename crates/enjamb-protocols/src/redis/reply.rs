@@ -496,7 +496,7 @@ impl ReplyHandler {
         if self.hidden == 0 {
             payload.piece(piece, &mut self.excerpt);
         } else {
-            payload.piece(piece, &mut Excerpt::default());
+            payload.piece(piece, &mut <Excerpt>::default());
         }
         if let Some(OpenAggregate { role: Role::NewPush, .. }) = self.open.last() {
             let text = payload.text_of(piece).len();

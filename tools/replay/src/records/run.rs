@@ -66,7 +66,14 @@ pub(crate) fn run(
         selection,
         opener: {
             let protocols = Arc::clone(protocols);
-            Arc::new(move |connection| protocols.session(connection))
+            let keeps_attributes = selection.names_attributes();
+            Arc::new(move |connection| {
+                let mut session = protocols.session(connection);
+                if keeps_attributes {
+                    session.keep_attributes();
+                }
+                session
+            })
         },
         reader,
         captures: &captures,

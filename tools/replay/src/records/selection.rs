@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 use std::num::NonZeroU64;
 
 use enjamb_monitor::{Filter, FilterError, Record};
+use enjamb_protocols::Registry;
 use enjamb_sources::ConnectionNumbers;
 use serde_json::{Map, Value as Json};
 
@@ -19,14 +20,21 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    pub(crate) fn new(arguments: &OutputArguments) -> Result<Self, FilterError> {
-        let filter = arguments.filter.as_ref().map(|text| Filter::parse(text).map(|filter| (filter, text.clone())));
+    pub(crate) fn new(arguments: &OutputArguments, registry: &Registry) -> Result<Self, FilterError> {
+        let protocols = registry.attributes();
+        let filter = arguments.filter.as_ref();
+        let filter = filter.map(|text| Filter::parse_with(text, &protocols).map(|filter| (filter, text.clone())));
         Ok(Self {
             numbers: arguments.conn.clone(),
             side: arguments.side,
             filter: filter.transpose()?,
             count: arguments.count.map(NonZeroU64::get),
         })
+    }
+
+    /// Returns whether sessions must keep the attributes of their messages.
+    pub(crate) fn names_attributes(&self) -> bool {
+        self.filter.as_ref().is_some_and(|(filter, _)| filter.has_attributes())
     }
 
     /// Returns whether some records of the selected connections are left out.
