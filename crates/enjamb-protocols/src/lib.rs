@@ -21,7 +21,7 @@
 //! * [`OpaqueSession`]: a session that counts bytes and parses nothing.
 //! * [`Detector`]: a session that recognises its protocol by the first bytes (`auto`).
 //! * [`redact`] overwrites secrets in the bytes of a message.
-//! * [`http1::ATTRIBUTES`], [`redis::ATTRIBUTES`]: the parts of messages that filters name.
+//! * [`http1::ATTRIBUTES`] and [`redis::ATTRIBUTES`]: the parts of messages that filters name.
 //! * [`Registry`]: every [`Protocol`] by its name, both those of this crate and those of a program.
 //!
 //! # Features

@@ -65,8 +65,8 @@ fn filters_reach_inside_messages() {
     for (filter, same) in [
         ("http.status >= 400", "protocol == \"http1\" && code >= 400"),
         ("http1.status == 404", "protocol == \"http1\" && code == 404"),
-        ("redis.command == \"GET\"", "protocol == \"redis\" && kind == \"GET\" && outcome != \"incomplete\""),
-        ("http.method == \"HEAD\"", "protocol == \"http1\" && kind == \"HEAD\" && outcome != \"incomplete\""),
+        ("redis.command == \"GET\" && outcome == \"ok\"", "protocol == \"redis\" && kind == \"GET\" && outcome == \"ok\""),
+        ("http.method == \"HEAD\" && outcome == \"ok\"", "protocol == \"http1\" && kind == \"HEAD\" && outcome == \"ok\""),
     ] {
         let expected = summaries(same);
         assert!(!expected.is_empty(), "{same}");
