@@ -32,8 +32,10 @@ fn joined(payloads: &[(Side, &[u8])]) -> (Conversation, bool) {
 
 #[test]
 fn the_bytes_of_the_first_packet_choose_the_client_or_else_the_ports() {
+    /// The payloads of packets in order, and whether the client has the higher port.
+    type Case<'a> = (&'a [(Side, &'a [u8])], bool);
     let lower = !HIGHER;
-    let cases: [(&[(Side, &[u8])], bool); 9] = [
+    let cases: [Case<'_>; 9] = [
         (&[(lower, b"GET / HTTP/1.1\r\n\r\n"), (HIGHER, b"HTTP/1.1 200 OK\r\n\r\n")], false),
         (&[(HIGHER, b"HTTP/1.1 200 OK\r\n\r\n"), (lower, b"GET / HTTP/1.1\r\n\r\n")], false),
         (&[(lower, b"*1\r\n$4\r\nPING\r\n")], false),

@@ -53,7 +53,7 @@ pub(crate) fn run(paths: &[PathBuf], out: &mut impl Write) -> io::Result<()> {
     // `protocols.session`.
     let protocols = ProtocolChoice::new(&Registry::builtin(), "auto").map_err(io::Error::other)?;
     let mut counter = ByteCounter::default();
-    let report = SourceReader::new(&inputs, &protocols, &progress).read(&mut counter, |_, _, _| {});
+    let report = SourceReader::new(&inputs, &protocols, &progress).read(&mut counter, |_, _| {});
     progress.finish();
     for (number, (connection, counts)) in &counter.connections {
         let [client, server] = Side::BOTH.map(|side| counts.bytes[side.index()]);

@@ -79,7 +79,7 @@ pub fn read_conversations(
         open: BTreeMap::new(),
         done: Vec::new(),
     };
-    let report = reader.read(&mut tap, |tap, input, _| tap.source = input.to_string().into());
+    let report = reader.read(&mut tap, |tap, next| tap.source = next.input.to_string().into());
     let ConversationTap { open, mut done, .. } = tap;
     done.extend(open.into_values());
     done.sort_by_key(|conversation| conversation.opened_place);

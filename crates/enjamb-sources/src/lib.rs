@@ -53,7 +53,7 @@ pub use notices::Notices;
 pub use output_file::{OutputError, OutputFile, OutputKind, REPORT_MARK, check_standard_output};
 pub use progress::Progress;
 pub use protocol_choice::ProtocolChoice;
-pub use reader::{SourceReader, SourceReport};
+pub use reader::{NextInput, SourceReader, SourceReport};
 pub use standard_output::print;
 pub use stop::Stop;
 pub use totals::{CaptureNote, CaptureTotals};

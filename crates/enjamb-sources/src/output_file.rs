@@ -95,7 +95,7 @@ fn is_json_log(bytes: &[u8]) -> bool {
 #[non_exhaustive]
 pub enum OutputError {
     /// The file is also an input.
-    #[error("{} is also an input, which the {noun} would replace; name another file{}", path.display(), forgotten(*noun))]
+    #[error("{} is also an input, which the {noun} would replace; name another file{}", path.display(), forgotten(noun))]
     Input {
         /// The path of the file.
         path: PathBuf,

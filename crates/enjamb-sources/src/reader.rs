@@ -69,6 +69,18 @@ impl OpenSet {
     }
 }
 
+/// An input whose reading begins.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct NextInput<'i> {
+    /// The input.
+    pub input: &'i Input,
+    /// The number of connections of all inputs before it.
+    pub connections_before: u64,
+    /// Whether it is the next capture of a rotated set: connections of the capture before it go on.
+    pub continues_set: bool,
+}
+
 impl<'a> SourceReader<'a> {
     /// Creates a reader of `inputs`, with the default limits of reassembly.
     ///
@@ -107,8 +119,8 @@ impl<'a> SourceReader<'a> {
     /// Reads all inputs into `tap`. A connection that goes on in the next capture is one connection,
     /// if the captures follow each other in time as the files of a rotated set do.
     ///
-    /// Calls `next` before each input, with the number of connections before it.
-    pub fn read<T: Tap>(&self, tap: &mut T, mut next: impl FnMut(&mut T, &Input, u64)) -> SourceReport {
+    /// Calls `next` before each input.
+    pub fn read<T: Tap>(&self, tap: &mut T, mut next: impl FnMut(&mut T, &NextInput<'_>)) -> SourceReport {
         let mut report = SourceReport::default();
         for unreadable in &self.inputs.unreadable {
             self.problem(&mut report, unreadable.to_string());
@@ -126,7 +138,8 @@ impl<'a> SourceReader<'a> {
             if set.is_none() {
                 numbering.base = numbering.highest;
             }
-            next(numbering.tap, input, numbering.highest);
+            let continues_set = set.is_some();
+            next(numbering.tap, &NextInput { input, connections_before: numbering.highest, continues_set });
             if let Err(error) = self.read_one(input, &mut set, &mut numbering, &mut report)
                 && !self.stop.is_requested()
             {

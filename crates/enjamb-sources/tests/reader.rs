@@ -31,7 +31,7 @@ fn read(paths: &[PathBuf], only: Option<&ConnectionNumbers>, tap: &mut impl Tap)
     let progress = Progress::hidden(&notices);
     let inputs = Inputs::find(paths);
     let protocols = ProtocolChoice::new(&Registry::builtin(), "auto").unwrap();
-    let report = SourceReader::new(&inputs, &protocols, &progress).only(only).read(tap, |_, _, _| {});
+    let report = SourceReader::new(&inputs, &protocols, &progress).only(only).read(tap, |_, _| {});
     (report, protocols)
 }
 
@@ -79,7 +79,7 @@ fn a_stopped_reader_reads_no_further_input() {
     let stop = Stop::default();
     let mut begun = 0;
     let reader = SourceReader::new(&inputs, &protocols, &progress).stop(stop.clone());
-    let report = reader.read(&mut StopAtOnce(stop, 0), |_, _, _| begun += 1);
+    let report = reader.read(&mut StopAtOnce(stop, 0), |_, _| begun += 1);
     assert_eq!((begun, report.problems.len()), (1, 0), "a stop is not a problem of the capture");
 }
 

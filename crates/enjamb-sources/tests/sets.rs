@@ -26,7 +26,7 @@ fn read(paths: &[PathBuf]) -> (Vec<String>, SourceReport, Vec<u64>) {
     let protocols = ProtocolChoice::new(&Registry::builtin(), "auto").unwrap();
     let (mut log, mut before) = (Log::default(), Vec::new());
     let reader = SourceReader::new(&inputs, &protocols, &progress);
-    let report = reader.read(&mut log, |_, _, connections| before.push(connections));
+    let report = reader.read(&mut log, |_, next| before.push(next.connections_before));
     (log.0, report, before)
 }
 

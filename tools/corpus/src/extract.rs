@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &ExtractArguments, registry: &Registry, notices: &N
     let mut tap = ConversationTap::new(settings, |piece| candidates.add(piece));
     let progress = Progress::new(notices, &inputs.captures, false);
     let reader = SourceReader::new(&inputs, &protocols, &progress);
-    let totals = reader.read(&mut tap, |tap, input, _| tap.source = input.to_string().into()).totals;
+    let totals = reader.read(&mut tap, |tap, next| tap.source = next.input.to_string().into()).totals;
     progress.finish();
     let ConversationTap { conversations, left_out, kinds: mut missing, lost, not_tried, .. } = tap;
     if totals.nothing_read() {

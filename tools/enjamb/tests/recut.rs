@@ -256,7 +256,7 @@ fn a_transcript_replays_like_its_capture() {
         let names: Vec<_> = (0..texts.len()).map(|at| format!("{at:03}.txt")).collect();
         let files: Vec<_> = names.iter().zip(&texts).map(|(name, text)| (name.as_str(), text.as_str())).collect();
         let (_kept, path) = folder(&files);
-        let (_, of_capture) = records(&[capture]);
+        let (_, of_capture) = records(&["--protocol", protocol, capture]);
         let (code, of_texts) = records(&[&path]);
         assert_eq!(code, 0);
         let messages = |records: &[Value]| {

@@ -213,8 +213,8 @@ fn exit_codes_tell_wrong_usage_from_other_failures() {
     let cases: [(&[&str], i32, &str); 9] = [
         (&["--upstream", &taken], 2, "--listen"),
         (&["--listen", free, "--upstream", &taken, "--protocol", "u32xe"], 2, "^"),
-        (&["--listen", free, "--upstream", "nonsense"], 2, "not HOST:PORT"),
-        (&["--listen", "nonsense", "--upstream", &taken], 2, "not HOST:PORT"),
+        (&["--listen", free, "--upstream", "nonsense"], 2, "expected HOST:PORT"),
+        (&["--listen", "nonsense", "--upstream", &taken], 2, "expected "),
         (&["--listen", free, "--upstream", &taken, "--max-connections", "0"], 2, "--max-connections"),
         (&["--listen", free, "--upstream", &taken, "--log", kept, "--record", kept], 2, "same file"),
         (&["--listen", &taken, "--upstream", &taken, "--record", kept], 3, "cannot listen on"),

@@ -81,9 +81,6 @@ fn record<'a>(protocol: Option<&str>, columns: impl Iterator<Item = (&'a String,
             ("server_ip", Field::Str(ip)) => ends[1].0 = Some(ip.clone()),
             ("server_port", Field::Int(port)) => ends[1].1 = *port,
             (_, Field::Null) => {}
-            ("flags", Field::Str(list)) => {
-                drop(record.insert("flags".into(), list.split(',').collect::<Vec<_>>().into()));
-            }
             (name, Field::Str(text)) => drop(record.insert(name.into(), text.clone().into())),
             (name, Field::Long(number)) => drop(record.insert(name.into(), (*number).into())),
             (name, value) => panic!("{name} is {value:?}"),

@@ -140,9 +140,11 @@ impl Job<'_> {
         };
         let sink = sink.with_timeline(keep_timeline).with_status(status);
         let mut watch = watch(opener, sink, output, selection);
-        let report = reader.read(&mut watch, |watch, input, base| {
-            captures.begin(&input.to_string(), base);
-            watch.output_mut().begin_input();
+        let report = reader.read(&mut watch, |watch, next| {
+            captures.begin(&next.input.to_string(), next.connections_before);
+            if !next.continues_set {
+                watch.output_mut().begin_input();
+            }
         });
         let (statistics, sink) = watch.finish();
         Ok(Replayed { report, statistics, sink })
@@ -164,9 +166,11 @@ impl Job<'_> {
             watch(Arc::clone(&opener), pieces, &output, &selection)
         };
         let mut parallel = Parallel::new(jobs, make, &mut sink).context("cannot start the threads of --jobs")?;
-        let report = reader.read(&mut parallel, |parallel, input, base| {
-            captures.begin(&input.to_string(), base);
-            parallel.begin_input();
+        let report = reader.read(&mut parallel, |parallel, next| {
+            captures.begin(&next.input.to_string(), next.connections_before);
+            if !next.continues_set {
+                parallel.begin_input();
+            }
         });
         let statistics = parallel.finish();
         Ok(Replayed { report, statistics, sink })

@@ -24,7 +24,7 @@ pub(crate) fn run(setup: &Setup<'_>, inputs: &Inputs, recut: &Recut) -> anyhow::
     let progress = Progress::new(&setup.notices, &inputs.captures, false);
     let reader = setup.reader(inputs, &progress).only(setup.output.conn.as_ref());
     let mut tap = RecutTap::new(recut, &setup.protocols);
-    let SourceReport { totals, .. } = reader.read(&mut tap, |tap, input, _| tap.source = input.to_string().into());
+    let SourceReport { totals, .. } = reader.read(&mut tap, |tap, next| tap.source = next.input.to_string().into());
     let outcome = tap.finish();
     progress.finish();
     let mut out = io::BufWriter::new(io::stdout().lock());
