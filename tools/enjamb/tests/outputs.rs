@@ -65,8 +65,14 @@ fn filters_reach_inside_messages() {
     for (filter, same) in [
         ("http.status >= 400", "protocol == \"http1\" && code >= 400"),
         ("http1.status == 404", "protocol == \"http1\" && code == 404"),
-        ("redis.command == \"GET\" && outcome == \"ok\"", "protocol == \"redis\" && kind == \"GET\" && outcome == \"ok\""),
-        ("http.method == \"HEAD\" && outcome == \"ok\"", "protocol == \"http1\" && kind == \"HEAD\" && outcome == \"ok\""),
+        (
+            "redis.command == \"GET\" && outcome == \"ok\"",
+            "protocol == \"redis\" && kind == \"GET\" && outcome == \"ok\"",
+        ),
+        (
+            "http.method == \"HEAD\" && outcome == \"ok\"",
+            "protocol == \"http1\" && kind == \"HEAD\" && outcome == \"ok\"",
+        ),
     ] {
         let expected = summaries(same);
         assert!(!expected.is_empty(), "{same}");
