@@ -9,8 +9,9 @@
 //!   the rules.
 //! * A `101`, and a 2xx to `CONNECT`, change the protocol of both sides: on the server's side behind
 //!   its head, on the client's side behind the request that asked for it (RFC 9110, sections 7.8 and
-//!   9.3.6). The bytes that follow are one `opaque` message for each side. The client's preface of
-//!   HTTP/2 does the same.
+//!   9.3.6). The bytes that follow a 101 are one `opaque` message for each side. The client's preface
+//!   of HTTP/2 does the same. Those in a `CONNECT` tunnel go to a session of their own, if the
+//!   registry opened this one; `tunnel.rs` has the rules.
 //! * The protocol of the client's bytes behind such a request is unknown until its answer comes.
 //!   `gate.rs` keeps them until then.
 //!
@@ -46,6 +47,7 @@ use enjamb::{AFTER_MALFORMED, BYTES_MISSING, Ending, Flags, Lane, Message, Outco
 
 use crate::opaque::opaque;
 use crate::sniff::Sniff;
+use crate::tunnel::{OpenInner, Tunnel};
 use flags::FlagList;
 use framing::Framing;
 use gate::{Gate, KEPT_MAX, Shut};
@@ -71,14 +73,26 @@ const NAME: &str = "http1";
 /// failure from 400 on.
 #[must_use]
 pub fn session() -> Box<dyn Session> {
-    Box::new(Http1 {
+    Box::new(http1(None))
+}
+
+/// Opens a session that parses what is inside the tunnels of `CONNECT`.
+pub(crate) fn tunnelling(open: OpenInner, depth: u8) -> Box<dyn Session> {
+    Box::new(http1(Some((open, depth))))
+}
+
+fn http1(open_inner: Option<(OpenInner, u8)>) -> Http1 {
+    Http1 {
         lanes: Side::BOTH.map(|side| Lane::new(Reader::new(side))),
         emitted: [0, 0],
         gate: Gate::Open,
         waits: true,
         verdict: None,
         server_closed: false,
-    })
+        open_inner,
+        tunnel: None,
+        keeps_attributes: false,
+    }
 }
 
 struct Http1 {
@@ -92,6 +106,11 @@ struct Http1 {
     /// Whether the request in progress was answered, and whether HTTP ends behind it.
     verdict: Option<bool>,
     server_closed: bool,
+    /// Opens the session inside a tunnel, and the number of tunnels around this one.
+    open_inner: Option<(OpenInner, u8)>,
+    /// The conversation inside a tunnel, and the sides that are in it already.
+    tunnel: Option<Box<(Tunnel, [bool; 2])>>,
+    keeps_attributes: bool,
 }
 
 type Out<'o> = &'o mut dyn FnMut(&Message<'_>);
@@ -102,6 +121,9 @@ impl Session for Http1 {
     }
 
     fn feed(&mut self, side: Side, mut chunk: &[u8], out: Out<'_>) {
+        if let Some(tunnel) = self.tunnel_of(side) {
+            return tunnel.feed(side, chunk, out);
+        }
         match side {
             Side::Client if matches!(self.gate, Gate::Shut(_)) => return self.keep(chunk, out),
             Side::Client => {}
@@ -115,6 +137,12 @@ impl Session for Http1 {
             // A reader refuses nothing.
             let Ok(event) = next else { return };
             self.found(side, event, out);
+            if self.tunnel_of(side).is_some() {
+                if !chunk.is_empty() {
+                    self.feed(side, chunk, out);
+                }
+                return;
+            }
             if side == Side::Client && matches!(self.gate, Gate::Shut(_)) {
                 return self.keep(chunk, out);
             }
@@ -122,6 +150,9 @@ impl Session for Http1 {
     }
 
     fn gap(&mut self, side: Side, missing: u64, out: Out<'_>) {
+        if let Some(tunnel) = self.tunnel_of(side) {
+            return tunnel.gap(side, missing, out);
+        }
         if side == Side::Client {
             self.open_unanswered(out);
         }
@@ -180,9 +211,21 @@ impl Session for Http1 {
         }
     }
 
+    fn pause(&mut self) {
+        if let Some(tunnel) = &mut self.tunnel {
+            tunnel.0.pause();
+        }
+    }
+
+    fn keep_attributes(&mut self) {
+        // The head of a message is kept in any case.
+        self.keeps_attributes = true;
+    }
+
     fn held(&self) -> usize {
+        let tunnel = self.tunnel.as_ref().map_or(0, |tunnel| tunnel.0.held());
         let kept = if let Gate::Shut(shut) = &self.gate { shut.kept.len() } else { 0 };
-        kept + self.lanes.iter().map(Lane::held).sum::<usize>()
+        tunnel + kept + self.lanes.iter().map(Lane::held).sum::<usize>()
     }
 }
 
@@ -218,6 +261,9 @@ impl Http1 {
     }
 
     fn close_lane(&mut self, side: Side, ending: Ending, out: Out<'_>) {
+        if let Some(tunnel) = self.tunnel_of(side) {
+            return tunnel.close(side, ending, out);
+        }
         if side == Side::Client {
             self.announce_request_in_progress(out);
         }
@@ -287,6 +333,8 @@ impl Http1 {
         let message = &self.reader(side).message;
         let (request, answers) = (message.request(), message.answers);
         let tunnel = message.framing == Framing::Tunnel;
+        // The other tunnel is that of a 101.
+        let connected = tunnel && (200..=299).contains(&message.status());
         let verdict = match (message.error, message.status()) {
             (Some(error), _) => (Outcome::Malformed, Some(error.as_str())),
             // RFC 9110, section 15: a status that does not exist is read as a 5xx.
@@ -304,6 +352,9 @@ impl Http1 {
                 }
             }
             Side::Server if tunnel => {
+                if connected {
+                    self.open_tunnel(answers);
+                }
                 self.turn_opaque(Side::Server);
                 match answers {
                     Some(request) => self.answered(request, true, out),
@@ -404,12 +455,43 @@ impl Http1 {
         self.note_request_in_progress();
     }
 
+    /// Opens the session inside the tunnel that `request` asked for, if the client's side will be in
+    /// it from its beginning. Otherwise the tunnel stays opaque.
+    fn open_tunnel(&mut self, request: Option<u64>) {
+        let client_follows = match &self.gate {
+            Gate::Shut(shut) => request.is_none_or(|request| request == shut.request),
+            Gate::Assumed(_) => false,
+            Gate::Open => request == Some(self.emitted[Side::Client.index()]),
+        };
+        let framed = self.lanes.iter().all(|lane| lane.rest() == Rest::Message);
+        if let (Some((open, depth)), true, true) = (self.open_inner, client_follows, framed) {
+            let mut tunnel = Tunnel::new(open(depth + 1), NAME);
+            if self.keeps_attributes {
+                tunnel.keep_attributes();
+            }
+            self.tunnel = Some(Box::new((tunnel, [false; 2])));
+        }
+    }
+
+    /// Returns the tunnel, if this side is in it.
+    #[inline]
+    fn tunnel_of(&mut self, side: Side) -> Option<&mut Tunnel> {
+        match &mut self.tunnel {
+            Some(tunnel) if tunnel.1[side.index()] => Some(&mut tunnel.0),
+            _ => None,
+        }
+    }
+
     /// Marks a side as another protocol from here on.
     fn turn_opaque(&mut self, side: Side) {
         let lane = &mut self.lanes[side.index()];
         if lane.rest() == Rest::Message {
             lane.turn_opaque();
             lane.handler_mut().clear();
+            if let Some(tunnel) = &mut self.tunnel {
+                tunnel.0.begin(side, lane.start(), self.emitted[side.index()]);
+                tunnel.1[side.index()] = true;
+            }
         }
     }
 

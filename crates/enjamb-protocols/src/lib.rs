@@ -16,6 +16,7 @@
 //!
 //! * [`redis`]: RESP2, RESP3 and inline commands.
 //! * [`http1`]: HTTP/1.0 and HTTP/1.1.
+//! * SOCKS and the protocol inside its tunnel, or inside that of HTTP `CONNECT`.
 //! * [`Framing`]: a protocol that needs no code, from a spec such as `u32be max=1M`. [`Pair`] is
 //!   its session.
 //! * [`OpaqueSession`]: a session that counts bytes and parses nothing.
@@ -42,7 +43,9 @@ pub mod redis;
 mod registry;
 mod secrets;
 mod sniff;
+mod socks;
 mod spec;
+mod tunnel;
 
 pub use detect::{Detector, KEPT_MAX, SNIFFED_MAX};
 pub use framing::Framing;

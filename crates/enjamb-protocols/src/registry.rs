@@ -3,22 +3,43 @@
 //! Built-in protocols and a program's own are registered in the same way. A tool resolves the
 //! argument of `--protocol` here: a name, an alias, `auto`, or a framing spec.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use enjamb::{Attribute, AttributeSet};
+use enjamb::{Attribute, AttributeSet, Session};
 
 use crate::detect::Detector;
 use crate::framing::Framing;
 use crate::opaque::OpaqueSession;
 use crate::protocol::Protocol;
 use crate::spec::SpecError;
-use crate::{http1, redis};
+use crate::tunnel::DEPTH_MAX;
+use crate::{http1, redis, socks};
 
 /// The name that leaves the choice to the first bytes of a connection.
 const AUTO: &str = "auto";
 
 /// The framing specs that are one word.
 const FRAMINGS: [&str; 4] = ["lines", "varint", "netstring", "cobs"];
+
+/// Opens the session inside a tunnel, which `depth` tunnels contain: it detects a built-in protocol.
+fn inside_tunnel(depth: u8) -> Box<dyn Session> {
+    // A candidate for each depth, since a tunnel inside must know its depth.
+    static CANDIDATES: LazyLock<Vec<Arc<[Arc<Protocol>]>>> = LazyLock::new(|| {
+        let of_depth = |depth: u8| {
+            let protocols = [
+                Protocol::builtin("http1", move || http1::tunnelling(inside_tunnel, depth)).sniffed_by(http1::sniff),
+                Protocol::builtin("redis", redis::session).sniffed_by(redis::sniff),
+                Protocol::builtin("socks", move || socks::session(inside_tunnel, depth)).sniffed_by(socks::sniff),
+            ];
+            protocols.map(Arc::new).to_vec().into()
+        };
+        (0..=DEPTH_MAX).map(of_depth).collect()
+    });
+    match CANDIDATES.get(usize::from(depth)) {
+        Some(candidates) => Box::new(Detector::new(Arc::clone(candidates), None)),
+        None => Box::new(OpaqueSession::default()),
+    }
+}
 
 /// The protocols that have a name.
 ///
@@ -52,7 +73,7 @@ impl Registry {
         };
         Self::empty()
             .with(with_attributes(
-                Protocol::builtin("http1", http1::session)
+                Protocol::builtin("http1", || http1::tunnelling(inside_tunnel, 0))
                     .alias("http")
                     .port(80)
                     .port(8080)
@@ -68,6 +89,12 @@ impl Registry {
                     .sniffed_by(redis::sniff),
                 redis::ATTRIBUTES,
             ))
+            .with(
+                Protocol::builtin("socks", || socks::session(inside_tunnel, 0))
+                    .port(1080)
+                    .about("SOCKS 4, 4a and 5 (RFC 1928, RFC 1929), with the protocol inside")
+                    .sniffed_by(socks::sniff),
+            )
             .with(
                 Protocol::builtin("opaque", || Box::new(OpaqueSession::default()))
                     .about("Bytes that are counted and not parsed"),

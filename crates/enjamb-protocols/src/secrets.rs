@@ -7,6 +7,7 @@
 //! | protocol | overwritten |
 //! |---|---|
 //! | Redis | the arguments of `AUTH`, and those of `HELLO` after `AUTH` |
+//! | SOCKS 5 | the user and the password |
 //! | HTTP/1 | the values of `Authorization`, `Proxy-Authorization`, `Cookie` and `Set-Cookie` |
 
 use enjamb::{Message, Side};
@@ -32,11 +33,26 @@ const MASK: u8 = b'*';
 pub fn redact(message: &Message<'_>, bytes: &[u8], copy: &mut Vec<u8>) -> bool {
     let secret_words = match (message.protocol, message.side, message.kind) {
         ("http1", ..) => return copied(bytes, copy, redact_headers),
+        ("socks", Side::Client, "authentication") => return copied(bytes, copy, redact_socks),
         ("redis", Side::Client, "AUTH") => 1,
         ("redis", Side::Client, "HELLO") => usize::MAX,
         _ => return false,
     };
     copied(bytes, copy, |bytes| redact_command(bytes, secret_words))
+}
+
+/// Overwrites the user and the password of RFC 1929, and leaves their lengths.
+fn redact_socks(bytes: &mut [u8]) -> bool {
+    let mut rest = bytes.get_mut(1..).unwrap_or_default();
+    let mut found = false;
+    while let [length, behind @ ..] = rest {
+        let length = usize::from(*length).min(behind.len());
+        let (text, next) = behind.split_at_mut(length);
+        text.fill(MASK);
+        found |= length > 0;
+        rest = next;
+    }
+    found
 }
 
 /// Applies `mask` to a copy of `bytes`. The copy is dropped if `mask` found nothing.
