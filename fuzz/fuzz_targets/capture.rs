@@ -8,7 +8,7 @@
 
 use std::collections::HashSet;
 
-use enjamb::{Connection, Ending, Event, Side, Tap, Time};
+use enjamb::{Connection, Event, Side, Tap, Time};
 use libfuzzer_sys::fuzz_target;
 
 /// A tap that asserts that events are consistent.

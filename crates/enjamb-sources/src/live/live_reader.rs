@@ -23,8 +23,8 @@ const READ: usize = 64 << 10;
 const READS_MAX: usize = 16;
 
 /// A source that pauses: [`read`](Read::read) returns [`WouldBlock`](io::ErrorKind::WouldBlock) if
-/// nothing arrives for [`PAUSE_AFTER`], and at least every [`PAUSE_EVERY`]. Nothing is lost at a
-/// pause; the next call continues.
+/// nothing arrives for 50 ms, and at least every 500 ms. Nothing is lost at a pause; the next call
+/// continues.
 ///
 /// After an [`Interrupt`] the source ends, at the latest 2 seconds later.
 pub struct LiveReader {
