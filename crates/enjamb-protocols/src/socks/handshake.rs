@@ -102,7 +102,7 @@ impl<'b> Bytes<'b> {
     }
 
     /// Takes a text and the NUL behind it.
-    fn to_nul(&mut self) -> Result<&'b [u8], Stop> {
+    fn until_nul(&mut self) -> Result<&'b [u8], Stop> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         match rest.iter().take(NAME_MAX + 1).position(|&byte| byte == 0) {
             Some(length) => {
@@ -196,9 +196,9 @@ fn request4(bytes: &mut Bytes<'_>) -> Result<Found, Stop> {
     let command = bytes.one_of(&[1, 2], "command is not 1 or 2")?;
     let port = bytes.port()?;
     let address = bytes.take(4)?;
-    bytes.to_nul()?;
+    bytes.until_nul()?;
     let host = match address {
-        [0, 0, 0, 1..=255] => String::from_utf8_lossy(bytes.to_nul()?).into_owned(),
+        [0, 0, 0, 1..=255] => String::from_utf8_lossy(bytes.until_nul()?).into_owned(),
         _ => ipv4(address),
     };
     let kind = if command == 1 { "CONNECT" } else { "BIND" };
