@@ -177,6 +177,13 @@ impl Statistics {
         if message.outcome != Outcome::Ok {
             self.errors.message(message, message.reason.or(message.code).unwrap_or_default(), self.step);
         }
+        if !message.flags.is_empty() {
+            self.count_flags(message);
+        }
+    }
+
+    #[cold]
+    fn count_flags(&mut self, message: &Message<'_>) {
         for flag in message.flags.names() {
             self.flags.message(message, flag, self.step);
         }

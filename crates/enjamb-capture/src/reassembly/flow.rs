@@ -181,6 +181,11 @@ impl Flow {
         }
         self.advance(side, context);
         for side in Side::BOTH {
+            let stream = &mut self.streams[side.index()];
+            if stream.holds_nothing() {
+                stream.hold = None;
+                continue;
+            }
             let surroundings = self.stream_context(side, context);
             if let Some(reason) = self.streams[side.index()].wait(&surroundings, &context.clock, in_order) {
                 self.give_up(side, reason, context);

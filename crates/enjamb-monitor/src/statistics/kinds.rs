@@ -2,12 +2,13 @@
 //! message. The same name in two protocols is two kinds: `GET` of HTTP and `GET` of Redis.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use enjamb::Outcome;
 
 use crate::statistics::distribution::{LATENCY, Spread};
 use crate::statistics::limits::{KINDS_MAX, OTHER, PART_MAX};
-use crate::statistics::names::Names;
+use crate::statistics::names::RecentNames;
 use crate::statistics::summary::{KindCount, KindLatency, Outcomes};
 
 /// The number of a kind among those of its side.
@@ -19,10 +20,9 @@ pub(crate) struct KindId(u16);
 pub(super) struct Kinds {
     /// The maximum number of kinds that are counted separately.
     most: usize,
-    /// The protocols that were seen.
+    /// The places in the list, by protocol.
     protocols: Vec<ProtocolKinds>,
-    /// The place of the protocol of the last message.
-    recent: usize,
+    recent: RecentNames,
     list: Vec<Kind>,
 }
 
@@ -30,9 +30,8 @@ pub(super) struct Kinds {
 #[derive(Clone, Debug)]
 struct ProtocolKinds {
     protocol: Box<str>,
-    names: Names,
-    /// The place in the list of all kinds, by the number of the name.
-    places: Vec<u16>,
+    /// The places in the list of all kinds, by name.
+    places: HashMap<Box<str>, u16, foldhash::fast::RandomState>,
 }
 
 #[derive(Clone, Debug)]
@@ -50,7 +49,7 @@ struct Kind {
 
 impl Default for Kinds {
     fn default() -> Self {
-        Self { most: KINDS_MAX, protocols: Vec::new(), recent: 0, list: Vec::new() }
+        Self { most: KINDS_MAX, protocols: Vec::new(), recent: RecentNames::default(), list: Vec::new() }
     }
 }
 
@@ -61,20 +60,21 @@ impl Kinds {
     }
 
     /// Returns the number of a kind. If it is new, it was first seen at `step`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn id(&mut self, protocol: &str, name: &str, step: u64) -> KindId {
-        let known = match self.protocols.get_mut(self.recent) {
-            Some(recent) if *recent.protocol == *protocol => recent.find(name),
-            _ => self.find(protocol, name),
-        };
-        KindId(known.unwrap_or_else(|| self.begin(protocol, name, step)))
+        KindId(self.recent.find(protocol, name).unwrap_or_else(|| self.look_up(protocol, name, step)))
     }
 
-    /// Finds a kind of another protocol than that of the last message.
     #[inline(never)]
-    fn find(&mut self, protocol: &str, name: &str) -> Option<u16> {
-        self.recent = self.protocols.iter().position(|known| *known.protocol == *protocol)?;
-        self.protocols[self.recent].find(name)
+    fn look_up(&mut self, protocol: &str, name: &str, step: u64) -> u16 {
+        let place = self.find(protocol, name).unwrap_or_else(|| self.begin(protocol, name, step));
+        self.recent.keep(protocol, name, place);
+        place
+    }
+
+    fn find(&self, protocol: &str, name: &str) -> Option<u16> {
+        let kinds = self.protocols.iter().find(|kinds| *kinds.protocol == *protocol)?;
+        kinds.places.get(name).copied()
     }
 
     #[cold]
@@ -93,11 +93,12 @@ impl Kinds {
             // There are at most `PART_MAX + 1` kinds.
             let place = self.list.len() as u16;
             self.list.push(kind);
-            self.recent = self.protocols.iter().position(|known| *known.protocol == *protocol).unwrap_or_else(|| {
-                self.protocols.push(ProtocolKinds::new(protocol));
+            let known = self.protocols.iter().position(|known| *known.protocol == *protocol);
+            let known = known.unwrap_or_else(|| {
+                self.protocols.push(ProtocolKinds { protocol: protocol.into(), places: HashMap::default() });
                 self.protocols.len() - 1
             });
-            self.protocols[self.recent].add(name, place);
+            self.protocols[known].places.insert(name.into(), place);
             place
         })
     }
@@ -169,23 +170,6 @@ impl Kinds {
         let full_name = |it: &KindLatency| (it.protocol.clone(), it.kind.clone());
         answered.sort_by_cached_key(|it| (Reverse(it.latency_us.count), full_name(it)));
         answered
-    }
-}
-
-impl ProtocolKinds {
-    fn new(protocol: &str) -> Self {
-        Self { protocol: protocol.into(), names: Names::default(), places: Vec::new() }
-    }
-
-    /// Returns the place of a kind that was added.
-    #[inline]
-    fn find(&mut self, name: &str) -> Option<u16> {
-        self.names.find(name).and_then(|number| self.places.get(number).copied())
-    }
-
-    fn add(&mut self, name: &str, place: u16) {
-        self.names.add(name);
-        self.places.push(place);
     }
 }
 

@@ -95,27 +95,27 @@ pub(super) struct Arrival {
     pub(super) behind_skipped: bool,
     /// Whether the server was between two replies.
     pub(super) server_idle: bool,
-}
-
-/// The commands in the queue, as far as a proof depends on them.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Queued {
-    pub(super) is_empty: bool,
+    /// Whether no command is in the queue.
+    pub(super) none_queued: bool,
+    /// Whether a command in the queue may block.
     pub(super) may_block: bool,
 }
 
 impl Doubt {
     /// Returns whether commands or replies may be missing.
+    #[inline(always)]
     pub(super) fn exists(&self) -> bool {
         self.hidden || self.answered
     }
 
     /// Returns whether commands from here on are not queued.
+    #[inline(always)]
     pub(super) fn hides_commands(&self) -> bool {
         self.hidden
     }
 
     /// Returns whether the first command in the queue may have been answered.
+    #[inline(always)]
     pub(super) fn hides_replies(&self) -> bool {
         self.answered
     }
@@ -124,25 +124,36 @@ impl Doubt {
         self.torn
     }
 
-    /// Notes a command that gets a reply. Returns whether it proves that no other command waits.
-    pub(super) fn command(&mut self, arrival: Arrival, queued: Queued) -> bool {
+    /// Notes a command that gets a reply, while there is no doubt. `none_queued`: no other command
+    /// waits.
+    #[inline(always)]
+    pub(super) fn command(&mut self, behind_skipped: bool, none_queued: bool) {
+        self.paused = false;
+        if std::mem::take(&mut self.turned) && !behind_skipped {
+            if none_queued {
+                self.habit.turns = self.habit.turns.saturating_add(1);
+            } else {
+                self.habit.suspected = true;
+            }
+        }
+    }
+
+    /// Notes a command that gets a reply, while there is a doubt. Returns whether it proves that no
+    /// other command waits.
+    pub(super) fn prove(&mut self, arrival: Arrival) -> bool {
         let turn = std::mem::take(&mut self.turned) && !arrival.behind_skipped;
         let pause = std::mem::take(&mut self.paused);
-        let waiting = self.later > 0 || (!queued.is_empty && !self.answered);
+        let waiting = self.later > 0 || (!arrival.none_queued && !self.answered);
         self.hole_is_open = false;
         self.habit.suspected |= turn && waiting;
         let turn = turn && !waiting;
-        if !self.exists() {
-            self.habit.turns = self.habit.turns.saturating_add(u16::from(turn));
-            return false;
-        }
         let mut turns = false;
         if turn && !self.unordered {
             self.turns = self.turns.saturating_add(1);
             turns = self.habit.turns_needed().is_some_and(|needed| self.turns >= needed);
         }
-        let counted = self.counted && queued.is_empty;
-        arrival.server_idle && !waiting && (turns || counted || (pause && !queued.may_block))
+        let counted = self.counted && arrival.none_queued;
+        arrival.server_idle && !waiting && (turns || counted || (pause && !arrival.may_block))
     }
 
     /// Notes a command in doubt. `shape`: it gets one plain reply.
@@ -155,6 +166,7 @@ impl Doubt {
     }
 
     /// Notes a reply. `asking`: the client has begun a command that is not complete.
+    #[inline(always)]
     pub(super) fn reply(&mut self, asking: bool) {
         self.turned = !asking;
         self.paused = false;
