@@ -276,6 +276,10 @@ impl Stream {
         }
     }
 
+    pub(super) fn has_fin(&self) -> bool {
+        self.fin.is_some()
+    }
+
     /// Returns whether there is neither held data nor a FIN, so that nothing is held back.
     pub(super) fn holds_nothing(&self) -> bool {
         self.held.is_empty() && self.fin.is_none()

@@ -40,7 +40,6 @@ struct Kind {
     name: Box<str>,
     /// The step at which it was first seen.
     first: u64,
-    messages: u64,
     bytes: u64,
     outcomes: Outcomes,
     /// The times that messages of this kind waited for their answers.
@@ -85,7 +84,6 @@ impl Kinds {
                 protocol: protocol.into(),
                 name: name.into(),
                 first: step,
-                messages: 0,
                 bytes: 0,
                 outcomes: Outcomes::default(),
                 latency: None,
@@ -103,9 +101,16 @@ impl Kinds {
         })
     }
 
+    /// Returns the outcomes of the messages of all kinds.
+    pub(super) fn outcomes(&self) -> Outcomes {
+        let mut all = Outcomes::default();
+        self.list.iter().for_each(|kind| all.add(kind.outcomes));
+        all
+    }
+
+    #[inline]
     pub(super) fn message(&mut self, id: KindId, length: u64, outcome: Outcome) {
         if let Some(kind) = self.list.get_mut(usize::from(id.0)) {
-            kind.messages += 1;
             kind.bytes += length;
             kind.outcomes.count(outcome);
         }
@@ -126,7 +131,6 @@ impl Kinds {
     fn add_kind(&mut self, counted: &Kind) {
         let KindId(id) = self.id(&counted.protocol, &counted.name, counted.first);
         let kind = &mut self.list[usize::from(id)];
-        kind.messages += counted.messages;
         kind.bytes += counted.bytes;
         kind.outcomes.add(counted.outcomes);
         if let Some(latency) = &counted.latency {
@@ -147,12 +151,13 @@ impl Kinds {
 
     /// Returns the kinds that have messages, the most frequent first.
     pub(super) fn sorted(&self) -> Vec<KindCount> {
-        let mut kinds: Vec<&Kind> = self.list.iter().filter(|kind| kind.messages > 0).collect();
-        kinds.sort_by(|a, b| b.messages.cmp(&a.messages).then_with(|| a.full_name().cmp(&b.full_name())));
+        let mut kinds: Vec<&Kind> = self.list.iter().filter(|kind| kind.outcomes.sum() > 0).collect();
+        let order = |kind: &Kind| Reverse(kind.outcomes.sum());
+        kinds.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| a.full_name().cmp(&b.full_name())));
         let summary = |kind: &Kind| KindCount {
             protocol: kind.protocol.to_string(),
             kind: kind.name.to_string(),
-            messages: kind.messages,
+            messages: kind.outcomes.sum(),
             bytes: kind.bytes,
             outcomes: kind.outcomes,
         };

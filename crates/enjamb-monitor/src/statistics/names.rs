@@ -9,7 +9,7 @@
 const SHORT_MAX: usize = 16;
 
 /// The places of the table: a power of two. Pairs that share a place replace each other.
-const PLACES: usize = 64;
+const PLACES: usize = 128;
 
 /// The numbers of pairs of names that were used lately.
 #[derive(Clone, Debug)]
@@ -62,7 +62,7 @@ impl ShortPair {
     fn place(self) -> usize {
         let Self { one, other } = self;
         // Multiplication mixes upwards: the upper bits depend on all bits (Fibonacci hashing).
-        let mixed = other.first ^ other.last.rotate_left(29) ^ other.length as u64 ^ one.last.rotate_left(13);
+        let mixed = other.first ^ other.last.rotate_left(17) ^ other.length as u64 ^ one.last.rotate_left(40);
         (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - PLACES.trailing_zeros())) as usize
     }
 }

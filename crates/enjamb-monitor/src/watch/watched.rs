@@ -246,7 +246,9 @@ impl Watched {
                 }
                 account.count(statistics, time);
                 statistics.message(message, kind, latency, cuts, time);
-                if let Record::Message { payload, .. } = &mut record {
+                if account.shown.is_some()
+                    && let Record::Message { payload, .. } = &mut record
+                {
                     *payload = account.payload(message, fed);
                 }
                 out.record(&record);

@@ -22,13 +22,53 @@ use super::shape::Shape;
 ///
 /// A client that always lets the same number of commands wait looks, from the middle of a
 /// conversation, like one that takes turns. Some turns must be seen, whose replies have the right
-/// form. A client that takes turns sometimes is likely to do so within the larger number, and then
-/// the count of commands and replies is exact.
+/// form, and they must be no turns of a client that lets commands wait: see [`Lags`]. A client that
+/// takes turns sometimes is likely to do so within the larger number, and then the count of commands
+/// and replies is exact.
 const TURNS_OF_UNKNOWN: u8 = 8;
 const TURNS_OF_MIXED: u8 = 16;
 
 /// A client takes turns sometimes if it does so at one of this many opportunities.
 const MIXED_MAX: u16 = 4;
+
+/// The largest number of commands that are assumed to wait always.
+const LAG_MAX: usize = 16;
+
+/// The number of commands whose shapes are remembered.
+const SHAPES_MAX: usize = 2 * LAG_MAX;
+
+/// The assumptions that a client always lets 1, 2, .. or [`LAG_MAX`] commands wait, and the replies
+/// that disprove them.
+///
+/// Replies of the right form are no proof of turns: if all commands are `GET`, each reply has the
+/// form of every command. The proof is that with any number of waiting commands, some reply would
+/// have had a form that its command does not get.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lags {
+    /// The shapes of the replies to the last commands, the latest first.
+    shapes: [Shape; SHAPES_MAX],
+    /// A bit for each number that was disproved, the lowest for 1.
+    disproved: u16,
+}
+
+impl Lags {
+    fn command(&mut self, shape: Option<Shape>) {
+        self.shapes.copy_within(..SHAPES_MAX - 1, 1);
+        self.shapes[0] = shape.unwrap_or_default();
+    }
+
+    /// Notes a reply while `waiting` of the commands that were seen wait, if no other ones do.
+    fn reply(&mut self, form: Form, waiting: u64) {
+        let Some(shapes) = usize::try_from(waiting).ok().and_then(|waiting| self.shapes.get(waiting..)) else { return };
+        for (lag, shape) in shapes.iter().take(LAG_MAX).enumerate() {
+            self.disproved |= u16::from(!shape.admits(form)) << lag;
+        }
+    }
+
+    fn are_disproved(&self) -> bool {
+        self.disproved == u16::MAX
+    }
+}
 
 /// The doubts about one connection. By default there are none.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +92,7 @@ pub(super) struct Doubt {
     hole_is_open: bool,
     /// The number of turns behind the hole, since the last reply to a hidden command.
     turns: u8,
+    lags: Lags,
     /// Whether a reply came since the last command, and the client had not begun another command
     /// then.
     turned: bool,
@@ -150,7 +191,8 @@ impl Doubt {
         let mut turns = false;
         if turn && !self.unordered {
             self.turns = self.turns.saturating_add(1);
-            turns = self.habit.turns_needed().is_some_and(|needed| self.turns >= needed);
+            turns = self.habit.turns_needed().is_some_and(|needed| self.turns >= needed)
+                && (self.habit.turns > 0 || self.lags.are_disproved());
         }
         let counted = self.counted && arrival.none_queued;
         arrival.server_idle && !waiting && (turns || counted || (pause && !arrival.may_block))
@@ -159,6 +201,7 @@ impl Doubt {
     /// Notes a command in doubt. `shape`: it gets one plain reply.
     pub(super) fn command_in_doubt(&mut self, shape: Option<Shape>) {
         self.shape = shape;
+        self.lags.command(shape);
         match shape {
             Some(_) => self.later += 1,
             None => self.counted = false,
@@ -183,7 +226,9 @@ impl Doubt {
             self.habit.overlaps = 1;
         }
         if self.later == 0 || misfit {
-            self.turns = 0;
+            self.restart_turns();
+        } else if let Some(form) = form {
+            self.lags.reply(form, self.later);
         }
         self.later = self.later.saturating_sub(1);
     }
@@ -199,7 +244,7 @@ impl Doubt {
         self.unordered = false;
         self.turned = false;
         self.paused = false;
-        self.turns = 0;
+        self.restart_turns();
         self.counted = false;
     }
 
@@ -234,7 +279,7 @@ impl Doubt {
         self.later = 0;
         self.turned = !asking;
         self.paused = false;
-        self.turns = 0;
+        self.restart_turns();
         self.counted = false;
         self.habit.suspected = false;
     }
@@ -249,7 +294,7 @@ impl Doubt {
         self.hidden = true;
         self.answered = true;
         self.later = 0;
-        self.turns = 0;
+        self.restart_turns();
         self.counted = false;
     }
 
@@ -257,6 +302,11 @@ impl Doubt {
     pub(super) fn disorder(&mut self) {
         self.shift();
         self.unordered = true;
+    }
+
+    fn restart_turns(&mut self) {
+        self.turns = 0;
+        self.lags = Lags::default();
     }
 
     /// Ends all doubts.
