@@ -50,16 +50,15 @@ pub struct Statistics {
 struct SideStatistics {
     chunks: u64,
     bytes: u64,
-    messages: u64,
-    outcomes: Outcomes,
     kinds: Kinds,
     gaps: u64,
     missing: u64,
     messages_per_chunk: Powers,
     chunks_per_message: Powers,
-    /// The lengths of messages, in bytes: for the quantiles, and exactly in powers of two.
+    /// The lengths of messages, in bytes: for the quantiles, and exactly in powers of two. The
+    /// spread has exact counts of the small ones.
     length: Spread,
-    lengths: Powers,
+    long_lengths: Powers,
 }
 
 impl Default for Statistics {
@@ -82,15 +81,13 @@ impl Default for SideStatistics {
         Self {
             chunks: 0,
             bytes: 0,
-            messages: 0,
-            outcomes: Outcomes::default(),
             kinds: Kinds::default(),
             gaps: 0,
             missing: 0,
             messages_per_chunk: Powers::default(),
             chunks_per_message: Powers::default(),
             length: Spread::new(LENGTH),
-            lengths: Powers::default(),
+            long_lengths: Powers::default(),
         }
     }
 }
@@ -160,11 +157,10 @@ impl Statistics {
     ) {
         let seen = &mut self.sides[message.side.index()];
         let length = message.span.length;
-        seen.messages += 1;
-        seen.outcomes.count(message.outcome);
         seen.chunks_per_message.record(cuts.saturating_add(1));
-        seen.length.record(length);
-        seen.lengths.record(length);
+        if !seen.length.record(length) {
+            seen.long_lengths.record(length);
+        }
         seen.kinds.message(kind, length, message.outcome);
         if !self.whole_streams {
             seen.bytes = seen.bytes.saturating_add(length);
@@ -177,6 +173,13 @@ impl Statistics {
         if message.outcome != Outcome::Ok {
             self.errors.message(message, message.reason.or(message.code).unwrap_or_default(), self.step);
         }
+        if !message.flags.is_empty() {
+            self.count_flags(message);
+        }
+    }
+
+    #[cold]
+    fn count_flags(&mut self, message: &Message<'_>) {
         for flag in message.flags.names() {
             self.flags.message(message, flag, self.step);
         }
@@ -210,13 +213,13 @@ impl Statistics {
     /// Returns the number of messages that one side sent.
     #[must_use]
     pub fn messages(&self, side: Side) -> u64 {
-        self.sides[side.index()].messages
+        self.sides[side.index()].kinds.outcomes().sum()
     }
 
     /// Returns the number of messages of one side with this outcome.
     #[must_use]
     pub fn outcome(&self, side: Side, outcome: Outcome) -> u64 {
-        self.sides[side.index()].outcomes.of(outcome)
+        self.sides[side.index()].kinds.outcomes().of(outcome)
     }
 
     /// Returns the number of payload bytes that one side sent.
@@ -341,32 +344,33 @@ impl SideStatistics {
     fn add(&mut self, more: &Self) {
         self.chunks += more.chunks;
         self.bytes += more.bytes;
-        self.messages += more.messages;
         self.gaps += more.gaps;
         self.missing = self.missing.saturating_add(more.missing);
-        self.outcomes.add(more.outcomes);
         self.kinds.add(&more.kinds);
         self.messages_per_chunk.add(&more.messages_per_chunk);
         self.chunks_per_message.add(&more.chunks_per_message);
         self.length.add(&more.length);
-        self.lengths.add(&more.lengths);
+        self.long_lengths.add(&more.long_lengths);
     }
 
     fn summarize(&self, whole_streams: bool, histograms: bool) -> SideSummary {
         // A message has one cut less than the chunks that it lies in.
         let NoneOneSeveral { one: whole, several: cut, .. } = self.chunks_per_message.none_one_several();
         let cut_once = self.chunks_per_message.two();
+        let outcomes = self.kinds.outcomes();
+        let mut lengths = self.length.small();
+        lengths.add(&self.long_lengths);
         SideSummary {
             bytes: self.bytes,
-            messages: self.messages,
-            outcomes: self.outcomes,
+            messages: outcomes.sum(),
+            outcomes,
             gaps: self.gaps,
             missing: self.missing,
             kinds: self.kinds.sorted(),
             length: self
                 .length
                 .quantiles(histograms)
-                .map(|quantiles| Distribution { quantiles, distribution: self.lengths.seen() }),
+                .map(|quantiles| Distribution { quantiles, distribution: lengths.seen() }),
             messages_by_cuts: NoneOneSeveral { none: whole, one: cut_once, several: cut - cut_once },
             chunks_per_message: self.chunks_per_message.seen(),
             chunks: whole_streams.then(|| ChunkSummary {

@@ -4,7 +4,7 @@
 //! last and stay visible on a terminal: if the line is too long, the summary is cut. The bytes of a
 //! message follow on lines of their own.
 
-use enjamb::{Message, Outcome, Side, Time};
+use enjamb::{Flags, Message, Outcome, Side, Time};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::escape::{push, push_address, push_counted, push_number, push_plain, push_plain_display};
@@ -205,7 +205,14 @@ impl Line<'_> {
         if let Some(reason) = message.reason {
             self.reason(reason);
         }
-        for flag in message.flags.names() {
+        if !message.flags.is_empty() {
+            self.flags(message.flags);
+        }
+    }
+
+    #[cold]
+    fn flags(&mut self, flags: Flags<'_>) {
+        for flag in flags.names() {
             self.part(YELLOW, |line| {
                 line.push('!');
                 push_plain(flag, line);

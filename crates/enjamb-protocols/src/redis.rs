@@ -62,7 +62,6 @@ pub use syntax_error::SyntaxError;
 use crate::opaque::opaque;
 use attributes::CommandAttributes;
 use command::CommandHandler;
-use doubt::Arrival;
 use message_end::MessageEnd;
 use pairing::{Pairing, Verdict};
 use reply::ReplyHandler;
@@ -123,14 +122,15 @@ impl Redis {
             let reason = skipped(self.client.handler().is_behind_malformed());
             out(&unparsed(Side::Client, self.client.claim_to(at), reason));
         }
-        let server_idle = self.server.rest() == Rest::Message && !self.server.handler().is_begun();
         let span = self.client.claim();
         let command = self.client.handler();
         let (outcome, reason) = verdict(end.fault);
         match end.fault {
             // The server accepts any two bytes behind a bulk.
             None | Some(SyntaxError::BulkEnd) => {
-                let proved = self.pairing.command(command, Arrival { behind_skipped, server_idle });
+                let server = &self.server;
+                let server_idle = || server.rest() == Rest::Message && !server.handler().is_begun();
+                let proved = self.pairing.command(command, behind_skipped, server_idle);
                 if proved && self.server.handler().is_seeking() {
                     self.restart_server(out);
                 }
@@ -179,7 +179,7 @@ impl Redis {
         };
         out(&Message {
             outcome,
-            code: reply.code(),
+            code: if failed { reply.code() } else { None },
             reason,
             answers: paired.answers,
             ..message(Side::Server, kind(paired), span, &ReplySummary(reply, bytes))

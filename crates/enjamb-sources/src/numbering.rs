@@ -20,7 +20,12 @@ impl<T: Tap> Tap for Numbering<'_, T> {
     fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
         let number = self.base + connection.number;
         self.highest = self.highest.max(number);
-        if self.only.is_none_or(|only| only.contains(number)) {
+        if self.only.is_some_and(|only| !only.contains(number)) {
+            return;
+        }
+        if self.base == 0 {
+            self.tap.event(connection, time, event);
+        } else {
             self.tap.event(&Connection { number, ..*connection }, time, event);
         }
     }

@@ -181,6 +181,11 @@ impl Flow {
         }
         self.advance(side, context);
         for side in Side::BOTH {
+            let stream = &mut self.streams[side.index()];
+            if stream.holds_nothing() {
+                stream.hold = None;
+                continue;
+            }
             let surroundings = self.stream_context(side, context);
             if let Some(reason) = self.streams[side.index()].wait(&surroundings, &context.clock, in_order) {
                 self.give_up(side, reason, context);
@@ -263,6 +268,7 @@ impl Flow {
         }
     }
 
+    #[inline]
     fn stream_context<'a>(&self, side: Side, context: &FlowContext<'a>) -> StreamContext<'a> {
         let other = &self.streams[(!side).index()];
         StreamContext {
@@ -408,7 +414,16 @@ impl Flow {
     }
 
     /// Reports the end of streams whose FIN was reached, that of side `first` first.
+    #[inline]
     fn close_ended(&mut self, first: Side, context: &mut FlowContext<'_>) {
+        if self.streams.iter().all(|stream| !stream.has_fin()) {
+            self.ended_at = [None; 2];
+        } else {
+            self.close_finished(first, context);
+        }
+    }
+
+    fn close_finished(&mut self, first: Side, context: &mut FlowContext<'_>) {
         for side in [first, !first] {
             let stream = &self.streams[side.index()];
             if self.closed[side.index()] {

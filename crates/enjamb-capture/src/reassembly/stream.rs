@@ -276,6 +276,15 @@ impl Stream {
         }
     }
 
+    pub(super) fn has_fin(&self) -> bool {
+        self.fin.is_some()
+    }
+
+    /// Returns whether there is neither held data nor a FIN, so that nothing is held back.
+    pub(super) fn holds_nothing(&self) -> bool {
+        self.held.is_empty() && self.fin.is_none()
+    }
+
     /// Returns the reason why held data, or the end of the stream, is held back. `None` if nothing
     /// is.
     pub(super) fn hold_reason(&self, context: &StreamContext<'_>) -> Option<HoldReason> {

@@ -19,12 +19,18 @@ impl Default for Powers {
 }
 
 impl Powers {
+    #[inline]
     pub(super) fn record(&mut self, size: u64) {
+        self.record_n(size, 1);
+    }
+
+    #[inline]
+    fn record_n(&mut self, size: u64, count: u64) {
         let bucket = match size {
             0 | 1 => size as usize,
             _ => (u64::BITS - (size - 1).leading_zeros()) as usize + 1,
         };
-        self.0[bucket.min(BUCKETS - 1)] += 1;
+        self.0[bucket.min(BUCKETS - 1)] += count;
     }
 
     pub(super) fn add(&mut self, more: &Self) {
@@ -105,16 +111,27 @@ impl Spread {
         }
     }
 
+    /// Counts a value. Returns whether it is small.
     #[inline]
-    pub(super) fn record(&mut self, value: u64) {
+    pub(super) fn record(&mut self, value: u64) -> bool {
         if let Some(count) = usize::try_from(value).ok().and_then(|value| self.small.get_mut(value)) {
             *count += 1;
-        } else if value == self.last.0 {
+            return true;
+        }
+        if value == self.last.0 {
             self.last.1 += 1;
         } else {
             let (value, count) = std::mem::replace(&mut self.last, (value, 1));
             self.settle(value, count);
         }
+        false
+    }
+
+    /// Returns the small values in powers of two.
+    pub(super) fn small(&self) -> Powers {
+        let mut powers = Powers::default();
+        self.small.iter().enumerate().for_each(|(value, count)| powers.record_n(value as u64, *count));
+        powers
     }
 
     fn settle(&mut self, value: u64, count: u64) {

@@ -2,12 +2,13 @@
 //! message. The same name in two protocols is two kinds: `GET` of HTTP and `GET` of Redis.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use enjamb::Outcome;
 
 use crate::statistics::distribution::{LATENCY, Spread};
 use crate::statistics::limits::{KINDS_MAX, OTHER, PART_MAX};
-use crate::statistics::names::Names;
+use crate::statistics::names::RecentNames;
 use crate::statistics::summary::{KindCount, KindLatency, Outcomes};
 
 /// The number of a kind among those of its side.
@@ -19,10 +20,9 @@ pub(crate) struct KindId(u16);
 pub(super) struct Kinds {
     /// The maximum number of kinds that are counted separately.
     most: usize,
-    /// The protocols that were seen.
+    /// The places in the list, by protocol.
     protocols: Vec<ProtocolKinds>,
-    /// The place of the protocol of the last message.
-    recent: usize,
+    recent: RecentNames,
     list: Vec<Kind>,
 }
 
@@ -30,9 +30,8 @@ pub(super) struct Kinds {
 #[derive(Clone, Debug)]
 struct ProtocolKinds {
     protocol: Box<str>,
-    names: Names,
-    /// The place in the list of all kinds, by the number of the name.
-    places: Vec<u16>,
+    /// The places in the list of all kinds, by name.
+    places: HashMap<Box<str>, u16, foldhash::fast::RandomState>,
 }
 
 #[derive(Clone, Debug)]
@@ -41,7 +40,6 @@ struct Kind {
     name: Box<str>,
     /// The step at which it was first seen.
     first: u64,
-    messages: u64,
     bytes: u64,
     outcomes: Outcomes,
     /// The times that messages of this kind waited for their answers.
@@ -50,7 +48,7 @@ struct Kind {
 
 impl Default for Kinds {
     fn default() -> Self {
-        Self { most: KINDS_MAX, protocols: Vec::new(), recent: 0, list: Vec::new() }
+        Self { most: KINDS_MAX, protocols: Vec::new(), recent: RecentNames::default(), list: Vec::new() }
     }
 }
 
@@ -61,20 +59,21 @@ impl Kinds {
     }
 
     /// Returns the number of a kind. If it is new, it was first seen at `step`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn id(&mut self, protocol: &str, name: &str, step: u64) -> KindId {
-        let known = match self.protocols.get_mut(self.recent) {
-            Some(recent) if *recent.protocol == *protocol => recent.find(name),
-            _ => self.find(protocol, name),
-        };
-        KindId(known.unwrap_or_else(|| self.begin(protocol, name, step)))
+        KindId(self.recent.find(protocol, name).unwrap_or_else(|| self.look_up(protocol, name, step)))
     }
 
-    /// Finds a kind of another protocol than that of the last message.
     #[inline(never)]
-    fn find(&mut self, protocol: &str, name: &str) -> Option<u16> {
-        self.recent = self.protocols.iter().position(|known| *known.protocol == *protocol)?;
-        self.protocols[self.recent].find(name)
+    fn look_up(&mut self, protocol: &str, name: &str, step: u64) -> u16 {
+        let place = self.find(protocol, name).unwrap_or_else(|| self.begin(protocol, name, step));
+        self.recent.keep(protocol, name, place);
+        place
+    }
+
+    fn find(&self, protocol: &str, name: &str) -> Option<u16> {
+        let kinds = self.protocols.iter().find(|kinds| *kinds.protocol == *protocol)?;
+        kinds.places.get(name).copied()
     }
 
     #[cold]
@@ -85,7 +84,6 @@ impl Kinds {
                 protocol: protocol.into(),
                 name: name.into(),
                 first: step,
-                messages: 0,
                 bytes: 0,
                 outcomes: Outcomes::default(),
                 latency: None,
@@ -93,18 +91,26 @@ impl Kinds {
             // There are at most `PART_MAX + 1` kinds.
             let place = self.list.len() as u16;
             self.list.push(kind);
-            self.recent = self.protocols.iter().position(|known| *known.protocol == *protocol).unwrap_or_else(|| {
-                self.protocols.push(ProtocolKinds::new(protocol));
+            let known = self.protocols.iter().position(|known| *known.protocol == *protocol);
+            let known = known.unwrap_or_else(|| {
+                self.protocols.push(ProtocolKinds { protocol: protocol.into(), places: HashMap::default() });
                 self.protocols.len() - 1
             });
-            self.protocols[self.recent].add(name, place);
+            self.protocols[known].places.insert(name.into(), place);
             place
         })
     }
 
+    /// Returns the outcomes of the messages of all kinds.
+    pub(super) fn outcomes(&self) -> Outcomes {
+        let mut all = Outcomes::default();
+        self.list.iter().for_each(|kind| all.add(kind.outcomes));
+        all
+    }
+
+    #[inline]
     pub(super) fn message(&mut self, id: KindId, length: u64, outcome: Outcome) {
         if let Some(kind) = self.list.get_mut(usize::from(id.0)) {
-            kind.messages += 1;
             kind.bytes += length;
             kind.outcomes.count(outcome);
         }
@@ -125,7 +131,6 @@ impl Kinds {
     fn add_kind(&mut self, counted: &Kind) {
         let KindId(id) = self.id(&counted.protocol, &counted.name, counted.first);
         let kind = &mut self.list[usize::from(id)];
-        kind.messages += counted.messages;
         kind.bytes += counted.bytes;
         kind.outcomes.add(counted.outcomes);
         if let Some(latency) = &counted.latency {
@@ -146,12 +151,13 @@ impl Kinds {
 
     /// Returns the kinds that have messages, the most frequent first.
     pub(super) fn sorted(&self) -> Vec<KindCount> {
-        let mut kinds: Vec<&Kind> = self.list.iter().filter(|kind| kind.messages > 0).collect();
-        kinds.sort_by(|a, b| b.messages.cmp(&a.messages).then_with(|| a.full_name().cmp(&b.full_name())));
+        let mut kinds: Vec<&Kind> = self.list.iter().filter(|kind| kind.outcomes.sum() > 0).collect();
+        let order = |kind: &Kind| Reverse(kind.outcomes.sum());
+        kinds.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| a.full_name().cmp(&b.full_name())));
         let summary = |kind: &Kind| KindCount {
             protocol: kind.protocol.to_string(),
             kind: kind.name.to_string(),
-            messages: kind.messages,
+            messages: kind.outcomes.sum(),
             bytes: kind.bytes,
             outcomes: kind.outcomes,
         };
@@ -169,23 +175,6 @@ impl Kinds {
         let full_name = |it: &KindLatency| (it.protocol.clone(), it.kind.clone());
         answered.sort_by_cached_key(|it| (Reverse(it.latency_us.count), full_name(it)));
         answered
-    }
-}
-
-impl ProtocolKinds {
-    fn new(protocol: &str) -> Self {
-        Self { protocol: protocol.into(), names: Names::default(), places: Vec::new() }
-    }
-
-    /// Returns the place of a kind that was added.
-    #[inline]
-    fn find(&mut self, name: &str) -> Option<u16> {
-        self.names.find(name).and_then(|number| self.places.get(number).copied())
-    }
-
-    fn add(&mut self, name: &str, place: u16) {
-        self.names.add(name);
-        self.places.push(place);
     }
 }
 

@@ -1,23 +1,25 @@
-//! Numbers for names that occur again and again.
+//! Numbers for pairs of names that occur again and again: a protocol and a kind.
 //!
 //! There are millions of messages and a few kinds, so the counters of a kind must be found without
 //! hashing its name each time. Two words and the length represent a name of up to 16 bytes exactly.
-//! So a small table finds a known name by comparing three numbers; the hash map behind it contains
-//! all names.
+//! So a small table finds a known pair by comparing a few numbers. It forgets pairs; somebody else
+//! has them all.
 
-use std::collections::HashMap;
-
-/// The longest name in the small table, in bytes.
+/// The longest name in the table, in bytes.
 const SHORT_MAX: usize = 16;
 
-/// The places of the small table: a power of two. Names that share a place replace each other.
-const PLACES: usize = 64;
+/// The places of the table: a power of two. Pairs that share a place replace each other.
+const PLACES: usize = 128;
 
-/// Names, numbered from 0 in the order in which they were added.
+/// The numbers of pairs of names that were used lately.
 #[derive(Clone, Debug)]
-pub(super) struct Names {
-    all: HashMap<Box<str>, usize, foldhash::fast::RandomState>,
-    recent: Box<[Option<(Short, usize)>; PLACES]>,
+pub(super) struct RecentNames(Box<[Option<(ShortPair, u16)>; PLACES]>);
+
+/// A pair of short names, whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ShortPair {
+    one: Short,
+    other: Short,
 }
 
 /// A short name, whole.
@@ -28,42 +30,47 @@ struct Short {
     last: u64,
 }
 
-impl Default for Names {
+impl Default for RecentNames {
     fn default() -> Self {
-        Self { all: HashMap::default(), recent: Box::new([None; PLACES]) }
+        Self(Box::new([None; PLACES]))
     }
 }
 
-impl Names {
-    /// Returns the number of a name that was added.
-    #[inline]
-    pub(super) fn find(&mut self, name: &str) -> Option<usize> {
-        let Some(short) = Short::of(name.as_bytes()) else {
-            return self.all.get(name).copied();
-        };
-        let place = short.place();
-        match self.recent[place] {
-            Some((known, number)) if known == short => Some(number),
-            _ => {
-                let number = *self.all.get(name)?;
-                self.recent[place] = Some((short, number));
-                Some(number)
-            }
-        }
+impl RecentNames {
+    /// Returns the number of a pair, if it was kept and not replaced since.
+    #[inline(always)]
+    pub(super) fn find(&self, one: &str, other: &str) -> Option<u16> {
+        let pair = ShortPair::of(one, other)?;
+        self.0[pair.place()].filter(|(kept, _)| *kept == pair).map(|(_, number)| number)
     }
 
-    /// Adds a new name and returns its number.
-    pub(super) fn add(&mut self, name: &str) -> usize {
-        let number = self.all.len();
-        self.all.insert(name.into(), number);
-        number
+    /// Keeps the number of a pair, unless one of its names is too long.
+    pub(super) fn keep(&mut self, one: &str, other: &str, number: u16) {
+        if let Some(pair) = ShortPair::of(one, other) {
+            self.0[pair.place()] = Some((pair, number));
+        }
+    }
+}
+
+impl ShortPair {
+    #[inline(always)]
+    fn of(one: &str, other: &str) -> Option<Self> {
+        Some(Self { one: Short::of(one.as_bytes())?, other: Short::of(other.as_bytes())? })
+    }
+
+    #[inline(always)]
+    fn place(self) -> usize {
+        let Self { one, other } = self;
+        // Multiplication mixes upwards: the upper bits depend on all bits (Fibonacci hashing).
+        let mixed = other.first ^ other.last.rotate_left(17) ^ other.length as u64 ^ one.last.rotate_left(40);
+        (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - PLACES.trailing_zeros())) as usize
     }
 }
 
 impl Short {
     /// Takes the first and the last bytes of a name, which meet or overlap: with the length they
     /// are the whole name. `None`: the name is too long.
-    #[inline]
+    #[inline(always)]
     fn of(name: &[u8]) -> Option<Self> {
         let length = name.len();
         let (first, last) = if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
@@ -80,18 +87,11 @@ impl Short {
         };
         (length <= SHORT_MAX).then_some(Self { length, first, last })
     }
-
-    #[inline]
-    fn place(self) -> usize {
-        // Multiplication mixes upwards: the upper bits depend on all bits (Fibonacci hashing).
-        let mixed = (self.first ^ self.last.rotate_left(29) ^ self.length as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (mixed >> (u64::BITS - PLACES.trailing_zeros())) as usize
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Names, Short};
+    use super::{RecentNames, Short};
 
     #[test]
     fn short_names_that_differ_in_anything_are_different() {
@@ -118,19 +118,20 @@ mod tests {
     }
 
     #[test]
-    fn a_name_keeps_its_number_among_many() {
-        let mut names = Names::default();
-        let all: Vec<String> =
-            (0..500).map(|number| format!("{number}{}", "-and-more-of-it".repeat(number % 3))).collect();
-        for (number, name) in all.iter().enumerate() {
-            assert_eq!(names.find(name), None);
-            assert_eq!(names.add(name), number);
-        }
-        for _ in 0..2 {
-            for (number, name) in all.iter().enumerate() {
-                assert_eq!(names.find(name), Some(number), "{name}");
+    fn a_pair_has_its_own_number_or_none() {
+        let mut recent = RecentNames::default();
+        let names: Vec<String> = (0..40).map(|name| format!("{name}{}", "-and-more-of-it".repeat(name % 3))).collect();
+        let pairs: Vec<_> = names.iter().flat_map(|one| names.iter().map(move |other| (one, other))).collect();
+        let mut found = 0;
+        for (number, (one, other)) in pairs.iter().enumerate() {
+            assert_eq!(recent.find(one, other), None);
+            recent.keep(one, other, number as u16);
+            for (number, (one, other)) in pairs[..=number].iter().enumerate() {
+                let kept = recent.find(one, other);
+                assert!(kept.is_none() || kept == Some(number as u16), "{one} and {other}");
+                found += usize::from(kept.is_some());
             }
         }
-        assert_eq!(names.find("another"), None);
+        assert!(found > pairs.len(), "some are kept");
     }
 }

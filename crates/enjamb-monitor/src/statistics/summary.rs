@@ -332,6 +332,12 @@ impl Outcomes {
         }
     }
 
+    /// Returns the number of all messages.
+    pub(super) fn sum(self) -> u64 {
+        self.ok + self.failed + self.malformed + self.incomplete
+    }
+
+    #[inline]
     pub(super) fn count(&mut self, outcome: Outcome) {
         let count = match outcome {
             Outcome::Ok => &mut self.ok,

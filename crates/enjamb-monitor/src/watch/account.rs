@@ -49,8 +49,8 @@ pub(super) struct SideAccount {
     latest: Time,
     /// The time of the chunk that the last message reached.
     reached: Time,
-    /// The last bytes whose time is not known.
-    uncertain: Uncertain,
+    /// The last bytes whose time is not known, if there were any. Most captures have none.
+    uncertain: Option<Box<Uncertain>>,
 }
 
 /// Bytes of one side whose time is not known, from an offset up to another one. Only the last of
@@ -118,7 +118,8 @@ impl SideAccount {
         // A packet that the capture truncated has its time.
         if missing > 0 && time != self.latest {
             let (start, end) = (self.offset, self.offset.saturating_add(missing));
-            self.uncertain.missing = Uncertain::extend(self.uncertain.missing, start, end, self.reported);
+            let uncertain = self.uncertain.get_or_insert_default();
+            uncertain.missing = Uncertain::extend(uncertain.missing, start, end, self.reported);
         }
         self.offset = self.offset.saturating_add(missing);
     }
@@ -169,16 +170,16 @@ impl Account {
         side.total.messages += 1;
         side.reported = side.reported.max(message.span.end());
         let (cuts, began, time) = side.place(message.span);
-        let uncertain = &self.sides[message.side.index()].uncertain;
-        let is_known = !is_cut_off && uncertain.is_end_known(message.span, message.outcome);
+        let uncertain = side.uncertain.as_deref();
+        let is_known = !is_cut_off && uncertain.is_none_or(|bytes| bytes.is_end_known(message.span, message.outcome));
         if message.side == Side::Client {
             self.waiting.ask(if is_known { time } else { UNKNOWN }, kind);
         }
         let request = message.answers.and_then(|number| self.waiting.answer(number));
         // A wrong latency is worse than none. If an answer was captured before its request, what was
         // captured is another copy of the request.
-        let is_early = uncertain.is_early(message.span);
-        let latency = request.filter(|&(asked, _)| is_known && asked <= time && !(is_early && began < asked));
+        let is_early = |asked| uncertain.is_some_and(|bytes| bytes.is_early(message.span) && began < asked);
+        let latency = request.filter(|&(asked, _)| is_known && asked <= time && !is_early(asked));
         let latency = latency.map(|(asked, kind)| (micros(time, asked), kind));
         Place { time, latency, cuts }
     }
@@ -189,7 +190,8 @@ impl Account {
         let account = &mut self.sides[side.index()];
         if is_early {
             let (start, end) = (account.offset, account.offset + length);
-            account.uncertain.early = Uncertain::extend(account.uncertain.early, start, end, account.reported);
+            let uncertain = account.uncertain.get_or_insert_default();
+            uncertain.early = Uncertain::extend(uncertain.early, start, end, account.reported);
         }
         account.chunk(time, length);
     }

@@ -239,15 +239,19 @@ impl Watched {
                 let Place { time, latency, cuts } =
                     account.place(message, kind, is_close && message.outcome == Outcome::Incomplete);
                 let latency_us = latency.map(|(latency_us, _)| latency_us);
-                let record = Record::Message { connection, time, message, latency_us, cuts, payload: None };
+                let mut record = Record::Message { connection, time, message, latency_us, cuts, payload: None };
                 if !out.wants(&record) {
                     account.pass(message);
                     return;
                 }
                 account.count(statistics, time);
                 statistics.message(message, kind, latency, cuts, time);
-                let payload = account.payload(message, fed);
-                out.record(&Record::Message { connection, time, message, latency_us, cuts, payload });
+                if account.shown.is_some()
+                    && let Record::Message { payload, .. } = &mut record
+                {
+                    *payload = account.payload(message, fed);
+                }
+                out.record(&record);
             });
         });
     }

@@ -147,7 +147,10 @@ impl CommandHandler {
 
     /// Returns whether more than white space of a command was seen.
     pub(super) fn is_begun(&self) -> bool {
-        !self.is_seeking() && (self.excerpt.begun() > 0 || !self.line.is_empty() || self.arguments_left > 0)
+        // Between two commands nothing is kept.
+        !matches!(self.state, State::First)
+            && !self.is_seeking()
+            && (self.excerpt.begun() > 0 || !self.line.is_empty() || self.arguments_left > 0)
     }
 
     /// Returns the name in capitals, or `command` where there is none.
@@ -396,7 +399,7 @@ impl Handler for CommandHandler {
         let glance::Command { taken, arguments, name } = glance::command(chunk, &mut glance::NullSink)?;
         self.arguments = arguments;
         self.name.set(name);
-        if relevance::needs_arguments(self.kind()) {
+        if self.name.plain().is_none() && relevance::needs_arguments(self.kind()) {
             glance::command(chunk, &mut self.excerpt);
         }
         Some(Glance { taken, step: Step::event(MessageEnd::glanced(taken)) })

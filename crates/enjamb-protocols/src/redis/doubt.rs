@@ -22,13 +22,53 @@ use super::shape::Shape;
 ///
 /// A client that always lets the same number of commands wait looks, from the middle of a
 /// conversation, like one that takes turns. Some turns must be seen, whose replies have the right
-/// form. A client that takes turns sometimes is likely to do so within the larger number, and then
-/// the count of commands and replies is exact.
+/// form, and they must be no turns of a client that lets commands wait: see [`Lags`]. A client that
+/// takes turns sometimes is likely to do so within the larger number, and then the count of commands
+/// and replies is exact.
 const TURNS_OF_UNKNOWN: u8 = 8;
 const TURNS_OF_MIXED: u8 = 16;
 
 /// A client takes turns sometimes if it does so at one of this many opportunities.
 const MIXED_MAX: u16 = 4;
+
+/// The largest number of commands that are assumed to wait always.
+const LAG_MAX: usize = 16;
+
+/// The number of commands whose shapes are remembered.
+const SHAPES_MAX: usize = 2 * LAG_MAX;
+
+/// The assumptions that a client always lets 1, 2, .. or [`LAG_MAX`] commands wait, and the replies
+/// that disprove them.
+///
+/// Replies of the right form are no proof of turns: if all commands are `GET`, each reply has the
+/// form of every command. The proof is that with any number of waiting commands, some reply would
+/// have had a form that its command does not get.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lags {
+    /// The shapes of the replies to the last commands, the latest first.
+    shapes: [Shape; SHAPES_MAX],
+    /// A bit for each number that was disproved, the lowest for 1.
+    disproved: u16,
+}
+
+impl Lags {
+    fn command(&mut self, shape: Option<Shape>) {
+        self.shapes.copy_within(..SHAPES_MAX - 1, 1);
+        self.shapes[0] = shape.unwrap_or_default();
+    }
+
+    /// Notes a reply while `waiting` of the commands that were seen wait, if no other ones do.
+    fn reply(&mut self, form: Form, waiting: u64) {
+        let Some(shapes) = usize::try_from(waiting).ok().and_then(|waiting| self.shapes.get(waiting..)) else { return };
+        for (lag, shape) in shapes.iter().take(LAG_MAX).enumerate() {
+            self.disproved |= u16::from(!shape.admits(form)) << lag;
+        }
+    }
+
+    fn are_disproved(&self) -> bool {
+        self.disproved == u16::MAX
+    }
+}
 
 /// The doubts about one connection. By default there are none.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +92,7 @@ pub(super) struct Doubt {
     hole_is_open: bool,
     /// The number of turns behind the hole, since the last reply to a hidden command.
     turns: u8,
+    lags: Lags,
     /// Whether a reply came since the last command, and the client had not begun another command
     /// then.
     turned: bool,
@@ -95,27 +136,27 @@ pub(super) struct Arrival {
     pub(super) behind_skipped: bool,
     /// Whether the server was between two replies.
     pub(super) server_idle: bool,
-}
-
-/// The commands in the queue, as far as a proof depends on them.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Queued {
-    pub(super) is_empty: bool,
+    /// Whether no command is in the queue.
+    pub(super) none_queued: bool,
+    /// Whether a command in the queue may block.
     pub(super) may_block: bool,
 }
 
 impl Doubt {
     /// Returns whether commands or replies may be missing.
+    #[inline(always)]
     pub(super) fn exists(&self) -> bool {
         self.hidden || self.answered
     }
 
     /// Returns whether commands from here on are not queued.
+    #[inline(always)]
     pub(super) fn hides_commands(&self) -> bool {
         self.hidden
     }
 
     /// Returns whether the first command in the queue may have been answered.
+    #[inline(always)]
     pub(super) fn hides_replies(&self) -> bool {
         self.answered
     }
@@ -124,30 +165,43 @@ impl Doubt {
         self.torn
     }
 
-    /// Notes a command that gets a reply. Returns whether it proves that no other command waits.
-    pub(super) fn command(&mut self, arrival: Arrival, queued: Queued) -> bool {
+    /// Notes a command that gets a reply, while there is no doubt. `none_queued`: no other command
+    /// waits.
+    #[inline(always)]
+    pub(super) fn command(&mut self, behind_skipped: bool, none_queued: bool) {
+        self.paused = false;
+        if std::mem::take(&mut self.turned) && !behind_skipped {
+            if none_queued {
+                self.habit.turns = self.habit.turns.saturating_add(1);
+            } else {
+                self.habit.suspected = true;
+            }
+        }
+    }
+
+    /// Notes a command that gets a reply, while there is a doubt. Returns whether it proves that no
+    /// other command waits.
+    pub(super) fn prove(&mut self, arrival: Arrival) -> bool {
         let turn = std::mem::take(&mut self.turned) && !arrival.behind_skipped;
         let pause = std::mem::take(&mut self.paused);
-        let waiting = self.later > 0 || (!queued.is_empty && !self.answered);
+        let waiting = self.later > 0 || (!arrival.none_queued && !self.answered);
         self.hole_is_open = false;
         self.habit.suspected |= turn && waiting;
         let turn = turn && !waiting;
-        if !self.exists() {
-            self.habit.turns = self.habit.turns.saturating_add(u16::from(turn));
-            return false;
-        }
         let mut turns = false;
         if turn && !self.unordered {
             self.turns = self.turns.saturating_add(1);
-            turns = self.habit.turns_needed().is_some_and(|needed| self.turns >= needed);
+            turns = self.habit.turns_needed().is_some_and(|needed| self.turns >= needed)
+                && (self.habit.turns > 0 || self.lags.are_disproved());
         }
-        let counted = self.counted && queued.is_empty;
-        arrival.server_idle && !waiting && (turns || counted || (pause && !queued.may_block))
+        let counted = self.counted && arrival.none_queued;
+        arrival.server_idle && !waiting && (turns || counted || (pause && !arrival.may_block))
     }
 
     /// Notes a command in doubt. `shape`: it gets one plain reply.
     pub(super) fn command_in_doubt(&mut self, shape: Option<Shape>) {
         self.shape = shape;
+        self.lags.command(shape);
         match shape {
             Some(_) => self.later += 1,
             None => self.counted = false,
@@ -155,6 +209,7 @@ impl Doubt {
     }
 
     /// Notes a reply. `asking`: the client has begun a command that is not complete.
+    #[inline(always)]
     pub(super) fn reply(&mut self, asking: bool) {
         self.turned = !asking;
         self.paused = false;
@@ -171,7 +226,9 @@ impl Doubt {
             self.habit.overlaps = 1;
         }
         if self.later == 0 || misfit {
-            self.turns = 0;
+            self.restart_turns();
+        } else if let Some(form) = form {
+            self.lags.reply(form, self.later);
         }
         self.later = self.later.saturating_sub(1);
     }
@@ -187,7 +244,7 @@ impl Doubt {
         self.unordered = false;
         self.turned = false;
         self.paused = false;
-        self.turns = 0;
+        self.restart_turns();
         self.counted = false;
     }
 
@@ -222,7 +279,7 @@ impl Doubt {
         self.later = 0;
         self.turned = !asking;
         self.paused = false;
-        self.turns = 0;
+        self.restart_turns();
         self.counted = false;
         self.habit.suspected = false;
     }
@@ -237,7 +294,7 @@ impl Doubt {
         self.hidden = true;
         self.answered = true;
         self.later = 0;
-        self.turns = 0;
+        self.restart_turns();
         self.counted = false;
     }
 
@@ -245,6 +302,11 @@ impl Doubt {
     pub(super) fn disorder(&mut self) {
         self.shift();
         self.unordered = true;
+    }
+
+    fn restart_turns(&mut self) {
+        self.turns = 0;
+        self.lags = Lags::default();
     }
 
     /// Ends all doubts.

@@ -114,8 +114,8 @@ fn scalar<'a>(text: &'a [u8], depth: usize, sink: &mut impl ValueSink) -> Option
             }
             None => Some((Form::Bulk, bulk(text, depth, sink)?.1)),
         },
-        b'+' => line(text, Form::Simple, depth, sink, |text| !text.contains(&b'\r')),
-        b'-' => line(text, Form::Error, depth, sink, |text| !text.contains(&b'\r')),
+        b'+' => line(text, Form::Simple, depth, sink, |_| true),
+        b'-' => line(text, Form::Error, depth, sink, |_| true),
         b':' => line(text, Form::Integer, depth, sink, is_integer),
         b'_' => line(text, Form::Null, depth, sink, <[u8]>::is_empty),
         _ => None,
@@ -132,7 +132,7 @@ fn is_integer(text: &[u8]) -> bool {
     }
 }
 
-/// Reads a text on a line. Returns the rest behind it.
+/// Reads a text on a line, without another CR or LF. Returns the rest behind it.
 #[inline]
 fn line<'a>(
     text: &'a [u8],
@@ -141,10 +141,14 @@ fn line<'a>(
     sink: &mut impl ValueSink,
     is_valid: impl FnOnce(&[u8]) -> bool,
 ) -> Option<(Form, &'a [u8])> {
-    let lf = text.iter().take(TEXT_MAX).position(|&byte| byte == b'\n')?;
-    let line = text[..lf].strip_suffix(b"\r").filter(|line| is_valid(line))?;
+    let end = text.iter().take(TEXT_MAX).position(|&byte| matches!(byte, b'\r' | b'\n'))?;
+    let (line, rest) = text.split_at(end);
+    let rest = rest.strip_prefix(b"\r\n")?;
+    if !is_valid(line) {
+        return None;
+    }
     sink.whole(form, depth, line);
-    Some((form, &text[lf + 1..]))
+    Some((form, rest))
 }
 
 /// Reads a bulk, from its length on. Returns its payload and the rest behind it.

@@ -25,7 +25,7 @@ use std::collections::VecDeque;
 use std::num::NonZeroU32;
 
 use super::command::CommandHandler;
-use super::doubt::{Arrival, Doubt, Queued};
+use super::doubt::{Arrival, Doubt};
 use super::excerpt::Form;
 use super::line::signed_integer;
 use super::reply::ReplyHandler;
@@ -149,7 +149,15 @@ impl Verdict {
 
 impl Pairing {
     /// Notes a command that is emitted. Returns whether it ends a doubt: no earlier command waits.
-    pub(super) fn command(&mut self, command: &CommandHandler, arrival: Arrival) -> bool {
+    /// `behind_skipped`: bytes directly before it were not parsed. `server_idle` returns whether the
+    /// server was between two replies.
+    #[inline]
+    pub(super) fn command(
+        &mut self,
+        command: &CommandHandler,
+        behind_skipped: bool,
+        server_idle: impl FnOnce() -> bool,
+    ) -> bool {
         let ordinal = self.emitted();
         if command.blank_before() && self.replying == ReplyMode::Skip {
             self.replying = ReplyMode::On;
@@ -160,12 +168,12 @@ impl Pairing {
             }
             return false;
         }
-        let proved = self.doubt.command(arrival, self.queued());
-        if proved {
-            self.queue.clear();
-            self.confirmations_left = None;
-            self.doubt.end();
-        }
+        let proved = if self.doubt.exists() {
+            self.prove(behind_skipped, server_idle())
+        } else {
+            self.doubt.command(behind_skipped, self.queue.is_empty());
+            false
+        };
         let replying = self.replying;
         if replying == ReplyMode::Skip {
             self.replying = ReplyMode::On;
@@ -179,14 +187,21 @@ impl Pairing {
         proved
     }
 
-    #[inline]
-    fn queued(&self) -> Queued {
-        let may_block = self.doubt.exists()
-            && self.queue.iter().any(|run| match run.expected {
-                Expectation::Reply(shape) | Expectation::ReplyBehindSilence(shape) => shape.may_block(),
-                _ => true,
-            });
-        Queued { is_empty: self.queue.is_empty(), may_block }
+    /// Ends the doubt if a command proves that no other one waits. Returns whether it does.
+    #[cold]
+    fn prove(&mut self, behind_skipped: bool, server_idle: bool) -> bool {
+        let may_block = self.queue.iter().any(|run| match run.expected {
+            Expectation::Reply(shape) | Expectation::ReplyBehindSilence(shape) => shape.may_block(),
+            _ => true,
+        });
+        let none_queued = self.queue.is_empty();
+        let proved = self.doubt.prove(Arrival { behind_skipped, server_idle, none_queued, may_block });
+        if proved {
+            self.queue.clear();
+            self.confirmations_left = None;
+            self.doubt.end();
+        }
+        proved
     }
 
     /// Counts a message of the client that is emitted. Returns its number.
@@ -269,11 +284,14 @@ impl Pairing {
     }
 
     /// Returns whether the next reply answers `SYNC` or `PSYNC`.
+    #[inline(always)]
     pub(super) fn expects_snapshot(&self) -> bool {
-        match self.queue.front() {
-            Some(run) => run.expected == Expectation::Sync,
-            None => self.doubt.exists() && self.syncing,
-        }
+        self.syncing && self.next_is_sync()
+    }
+
+    #[cold]
+    fn next_is_sync(&self) -> bool {
+        self.queue.front().map_or(self.doubt.exists(), |run| run.expected == Expectation::Sync)
     }
 
     /// Returns the reply that the command gets, if it gets any.
@@ -293,6 +311,7 @@ impl Pairing {
         expected
     }
 
+    #[inline(never)]
     fn expected_of_special(&mut self, command: &CommandHandler, replying: ReplyMode) -> Option<Expectation> {
         let alone = command.arguments() == 1;
         let argument_is =
@@ -420,9 +439,9 @@ impl Pairing {
     fn expect(&mut self, ordinal: u64, expected: Expectation) {
         if self.doubt.exists() {
             self.doubt.command_in_doubt(expected.shape());
-        }
-        if self.doubt.hides_commands() {
-            return;
+            if self.doubt.hides_commands() {
+                return;
+            }
         }
         if let Some(run) = self.queue.back_mut()
             && run.expected == expected
@@ -445,6 +464,7 @@ impl Pairing {
     }
 
     /// Removes the first command.
+    #[inline]
     fn pop(&mut self) {
         self.confirmations_left = None;
         let Some(run) = self.queue.front_mut() else { return };
@@ -458,7 +478,22 @@ impl Pairing {
 
     /// Pairs a message of the server that is whole. `asking`: the client has begun a command that
     /// is not complete.
+    #[inline]
     pub(super) fn reply(&mut self, reply: &ReplyHandler, asking: bool) -> Verdict {
+        // Most replies are these: nothing but a reply has their form, and it is the expected one.
+        if let Some(form @ (Form::Bulk | Form::Integer | Form::Null | Form::Simple)) = reply.form()
+            && !(self.monitoring || self.in_multi || self.doubt.hides_replies())
+            && let Some(&Run { first, expected: Expectation::Reply(shape), .. }) = self.queue.front()
+            && shape.admits(form)
+        {
+            self.pop();
+            self.doubt.reply(asking);
+            return Verdict::reply(Some(first));
+        }
+        self.reply_of_any_kind(reply, asking)
+    }
+
+    fn reply_of_any_kind(&mut self, reply: &ReplyHandler, asking: bool) -> Verdict {
         let verdict = self.judge(reply, asking);
         if !verdict.push || verdict.answers.is_some() {
             self.doubt.reply(asking);
@@ -537,7 +572,6 @@ impl Pairing {
         if self.doubt.hides_replies() {
             return self.answer_in_doubt(reply);
         }
-        // Most replies are these.
         if let (Expectation::Reply(shape), Some(form), false) = (expected, reply.form(), self.in_multi)
             && shape.admits(form)
         {
@@ -643,10 +677,16 @@ impl Pairing {
 
     /// Removes commands that the server does not answer: `MONITOR` and `SYNC` from a client that
     /// already monitors.
+    #[inline(always)]
     fn drop_unanswered(&mut self) {
-        while self.monitoring
-            && let Some(Run { expected: Expectation::Monitor | Expectation::Sync, .. }) = self.queue.front()
-        {
+        if self.monitoring {
+            self.drop_first_unanswered();
+        }
+    }
+
+    #[cold]
+    fn drop_first_unanswered(&mut self) {
+        while let Some(Run { expected: Expectation::Monitor | Expectation::Sync, .. }) = self.queue.front() {
             self.queue.pop_front();
         }
     }

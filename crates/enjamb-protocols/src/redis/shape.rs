@@ -10,6 +10,12 @@ use super::excerpt::Form;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shape(u8);
 
+impl Default for Shape {
+    fn default() -> Self {
+        Self::ANY
+    }
+}
+
 impl Shape {
     pub(super) const SIMPLE: Self = Self(1);
     pub(super) const INTEGER: Self = Self(1 << 1);

@@ -219,7 +219,32 @@ impl<W: Write> RoundOutput for &mut Sink<W> {
 /// The first error is kept, and nothing is written after it.
 impl<W: Write> Output for Sink<W> {
     fn wants(&mut self, record: &Record<'_>) -> bool {
-        let Some(count) = self.selection.count else { return self.selection.wants(record) };
+        match self.selection.count {
+            None => self.selection.wants(record),
+            Some(count) => self.wants_within(count, record),
+        }
+    }
+
+    fn record(&mut self, record: &Record<'_>) {
+        // A summary needs no record.
+        if !(matches!(self.writer, Writer::None(_)) && self.timeline.is_none() && self.status.is_hidden()) {
+            self.pass(record);
+        }
+    }
+
+    fn pause(&mut self) {
+        if self.failed.is_none() {
+            let flushed = self.writer.flush();
+            self.note(flushed);
+        }
+        self.status.draw();
+    }
+}
+
+impl<W: Write> Sink<W> {
+    /// Returns whether a record is selected, and is not beyond the maximum number of messages.
+    #[cold]
+    fn wants_within(&mut self, count: u64, record: &Record<'_>) -> bool {
         if self.messages >= count || !self.selection.wants(record) {
             return false;
         }
@@ -232,7 +257,8 @@ impl<W: Write> Output for Sink<W> {
         true
     }
 
-    fn record(&mut self, record: &Record<'_>) {
+    #[inline(never)]
+    fn pass(&mut self, record: &Record<'_>) {
         self.status.count(record);
         if let Some(timeline) = &mut self.timeline {
             timeline.record(record);
@@ -241,14 +267,6 @@ impl<W: Write> Output for Sink<W> {
             let written = self.writer.write(record);
             self.note(written);
         }
-    }
-
-    fn pause(&mut self) {
-        if self.failed.is_none() {
-            let flushed = self.writer.flush();
-            self.note(flushed);
-        }
-        self.status.draw();
     }
 }
 

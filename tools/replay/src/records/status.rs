@@ -63,6 +63,11 @@ impl StatusLine {
         }))
     }
 
+    /// Returns whether the line is never drawn.
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Counts a record.
     pub(crate) fn count(&self, record: &Record<'_>) {
         let Some(shared) = &self.0 else { return };
