@@ -124,13 +124,14 @@ def fail_usage(reason):
 def list_captures(enjamb, arguments):
     """Expands the arguments to captures with `enjamb replay --list`.
 
-    That also checks the options for `enjamb replay` before any work starts.
+    That also checks the options for `enjamb replay` before any work starts. What cannot be read is
+    named by `enjamb replay` on standard error, and left out.
     """
     options = ["--list", "--jobs", "1", "--format", "parquet", "--out", arguments.out, *arguments.replay]
     child = subprocess.run([enjamb, "replay", *options, "--", *arguments.captures], stdout=subprocess.PIPE, check=False)
-    if child.returncode != 0:
-        sys.exit(child.returncode)
     captures = os.fsdecode(child.stdout).splitlines()
+    if child.returncode != 0 and not (child.returncode == NOTHING_READ and captures):
+        sys.exit(child.returncode)
     if "standard input" in captures:
         fail_usage("tasks cannot read standard input")
     if not captures:

@@ -10,9 +10,10 @@ import math
 # Lists of objects, and the fields that identify an object. Objects with equal fields are merged.
 KEYS = {
     "endings": ("client", "server"),
-    "errors": ("side", "kind", "outcome", "why"),
-    "kinds": ("kind",),
-    "latency_us_by_kind": ("kind",),
+    "errors": ("side", "protocol", "kind", "outcome", "why"),
+    "flags": ("side", "protocol", "kind", "outcome", "flag"),
+    "kinds": ("protocol", "kind"),
+    "latency_us_by_kind": ("protocol", "kind"),
     "distribution": ("from", "to"),
     "messages_per_chunk": ("from", "to"),
     "chunks_per_message": ("from", "to"),
@@ -117,15 +118,22 @@ def _longest_key(connection):
     return -connection["duration_us"], connection["order"]
 
 
+def _tally_key(phrase):
+    return lambda it: (
+        -it["count"], it["side"], it["protocol"], it["kind"], OUTCOMES.index(it["outcome"]), it[phrase]
+    )
+
+
 def finish(summary):
     """Sorts the lists of a merged summary as `enjamb replay` does."""
     for entry in summary.get("longest", []) + summary.get("capture", {}).get("incidents", []):
         entry.pop("order", None)
     order = {
         "endings": lambda it: (-it["count"], ENDINGS.index(it["client"]), ENDINGS.index(it["server"])),
-        "errors": lambda it: (-it["count"], it["side"], it["kind"], OUTCOMES.index(it["outcome"]), it["why"]),
-        "kinds": lambda it: (-it["messages"], it["kind"]),
-        "latency_us_by_kind": lambda it: (-it["count"], it["kind"]),
+        "errors": _tally_key("why"),
+        "flags": _tally_key("flag"),
+        "kinds": lambda it: (-it["messages"], it["protocol"], it["kind"]),
+        "latency_us_by_kind": lambda it: (-it["count"], it["protocol"], it["kind"]),
     }
     for place in (summary, *(value for value in summary.values() if isinstance(value, dict))):
         for name, value in place.items():

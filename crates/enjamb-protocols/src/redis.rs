@@ -110,6 +110,19 @@ struct Redis {
 }
 
 impl Redis {
+    /// Emits a command that was read at a glance.
+    #[inline(never)]
+    fn glanced_command(&mut self, bytes: &[u8], out: &mut dyn FnMut(&Message<'_>)) {
+        self.command(MessageEnd { found_at: None, glanced: None, fault: None }, Some(bytes), out);
+    }
+
+    #[inline(never)]
+    fn framed_command(&mut self, end: MessageEnd, out: &mut dyn FnMut(&Message<'_>)) {
+        self.command(end, None, out);
+    }
+
+    // Inlined into both of the above: most of the questions have one answer for a glanced command.
+    #[inline(always)]
     fn command(&mut self, end: MessageEnd, bytes: Option<&[u8]>, out: &mut dyn FnMut(&Message<'_>)) {
         let joined = std::mem::take(&mut self.joined[Side::Client.index()]);
         let mut behind_skipped = false;
@@ -153,6 +166,18 @@ impl Redis {
         self.server.resume(0, ReplyHandler::new());
     }
 
+    /// Emits a reply that was read at a glance.
+    #[inline(never)]
+    fn glanced_reply(&mut self, bytes: &[u8], out: &mut dyn FnMut(&Message<'_>)) {
+        self.reply(MessageEnd { found_at: None, glanced: None, fault: None }, Some(bytes), out);
+    }
+
+    #[inline(never)]
+    fn framed_reply(&mut self, end: MessageEnd, out: &mut dyn FnMut(&Message<'_>)) {
+        self.reply(end, None, out);
+    }
+
+    #[inline(always)]
     fn reply(&mut self, end: MessageEnd, bytes: Option<&[u8]>, out: &mut dyn FnMut(&Message<'_>)) {
         let joined = std::mem::take(&mut self.joined[Side::Server.index()]);
         let asking = self.is_asking();
@@ -300,7 +325,10 @@ impl Session for Redis {
             Side::Client => {
                 while let Some(next) = self.client.next(&mut chunk) {
                     match next {
-                        Ok(end) => self.command(end, glanced(end, all, chunk), out),
+                        Ok(end) => match glanced(end, all, chunk) {
+                            Some(bytes) => self.glanced_command(bytes, out),
+                            None => self.framed_command(end, out),
+                        },
                         Err(error) => self.malformed_command(&error, out),
                     }
                 }
@@ -308,7 +336,10 @@ impl Session for Redis {
             Side::Server => {
                 while let Some(next) = self.server.next(&mut chunk) {
                     match next {
-                        Ok(end) => self.reply(end, glanced(end, all, chunk), out),
+                        Ok(end) => match glanced(end, all, chunk) {
+                            Some(bytes) => self.glanced_reply(bytes, out),
+                            None => self.framed_reply(end, out),
+                        },
                         Err(error) => self.malformed_reply(&error, out),
                     }
                 }
@@ -327,7 +358,7 @@ impl Session for Redis {
                 }
                 match self.client.pass(missing) {
                     Ok(None) => {}
-                    Ok(Some(Ok(end))) => self.command(end, None, out),
+                    Ok(Some(Ok(end))) => self.framed_command(end, out),
                     Ok(Some(Err(error))) => self.malformed_command(&error, out),
                     Err(_) => {
                         self.rest_of_client(BYTES_MISSING, out);
@@ -342,7 +373,7 @@ impl Session for Redis {
                 }
                 match self.server.pass(missing) {
                     Ok(None) => {}
-                    Ok(Some(Ok(end))) => self.reply(end, None, out),
+                    Ok(Some(Ok(end))) => self.framed_reply(end, out),
                     Ok(Some(Err(error))) => self.malformed_reply(&error, out),
                     Err(_) => {
                         let cut = self.rest_of_server(BYTES_MISSING, out);

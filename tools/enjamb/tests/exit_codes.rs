@@ -108,9 +108,9 @@ fn every_command_has_the_exit_codes_of_the_table() {
 3 replay --list {ERRORS} missing.pcap
 3 replay --list {{}}/notes.txt
 3 replay --list {{}}/*.cap
-2 replay --list --strict {ERRORS}
-2 replay --list --summary {ERRORS}
-2 replay --list --html {{}}/r.html {ERRORS}
+2 replay --list --filter kind== {ERRORS}
+2 replay --list --format parquet --summary {ERRORS}
+2 replay --list --follow {ERRORS}
 0 replay --recut every-byte {ERRORS}
 3 replay --recut every-byte missing.pcap
 3 replay --recut every-byte {ERRORS} missing.pcap

@@ -37,10 +37,10 @@ pub struct Arguments {
     #[arg(long, short, default_value = "auto", value_name = "NAME|SPEC")]
     pub(crate) protocol: String,
 
-    /// Only list the files that would be read, one per line. Exits with 3 if one of the arguments
-    /// selects nothing to read, or a file that is neither a capture nor a transcript.
-    #[arg(long, conflicts_with_all = ["recut", "against", "serve", "strict", "jobs", "summary", "html", "filter", "conn", "side",
-        "show", "out", "color", "count"])]
+    /// Check the command and list the files that it would read, one per line, but read and write
+    /// nothing. Exits with 3 if one of the arguments selects nothing to read, or a file that is
+    /// neither a capture nor a transcript.
+    #[arg(long)]
     pub(crate) list: bool,
 
     /// Read the capture as it grows, and go on with the next file when a program that rotates its

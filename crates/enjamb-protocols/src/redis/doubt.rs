@@ -28,6 +28,9 @@ use super::shape::Shape;
 const TURNS_OF_UNKNOWN: u8 = 8;
 const TURNS_OF_MIXED: u8 = 16;
 
+/// The number of turns that must be seen before a hole so that one behind it is a proof.
+const TURNS_OF_KNOWN: u16 = 4;
+
 /// A client takes turns sometimes if it does so at one of this many opportunities.
 const MIXED_MAX: u16 = 4;
 
@@ -118,11 +121,17 @@ impl Habit {
         self.overlaps == 0 && !self.suspected
     }
 
+    /// Returns whether enough turns were seen. The first commands of a connection (`HELLO`, `AUTH`)
+    /// are turns of every client.
+    fn is_known(self) -> bool {
+        self.turns >= TURNS_OF_KNOWN
+    }
+
     /// Returns the number of turns behind a hole that are a proof.
     fn turns_needed(self) -> Option<u8> {
         match self {
             Self { suspected: true, .. } => None,
-            Self { overlaps: 0, turns: 0, .. } => Some(TURNS_OF_UNKNOWN),
+            Self { overlaps: 0, .. } if !self.is_known() => Some(TURNS_OF_UNKNOWN),
             Self { overlaps: 0, .. } => Some(1),
             Self { overlaps, turns, .. } => (overlaps <= turns.saturating_mul(MIXED_MAX - 1)).then_some(TURNS_OF_MIXED),
         }
@@ -192,7 +201,7 @@ impl Doubt {
         if turn && !self.unordered {
             self.turns = self.turns.saturating_add(1);
             turns = self.habit.turns_needed().is_some_and(|needed| self.turns >= needed)
-                && (self.habit.turns > 0 || self.lags.are_disproved());
+                && (self.habit.is_known() || self.lags.are_disproved());
         }
         let counted = self.counted && arrival.none_queued;
         arrival.server_idle && !waiting && (turns || counted || (pause && !arrival.may_block))

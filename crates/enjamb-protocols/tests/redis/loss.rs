@@ -20,9 +20,11 @@ enum Discipline {
     SeparateBatches,
     /// Always some commands that wait for their replies.
     Window(usize),
+    /// The same, behind two turns: `HELLO` and `AUTH`, for example.
+    LateWindow(usize),
 }
 
-const DISCIPLINES: [Discipline; 7] = [
+const DISCIPLINES: [Discipline; 9] = [
     Discipline::Alternating,
     Discipline::Batches,
     Discipline::SeparateBatches,
@@ -30,6 +32,8 @@ const DISCIPLINES: [Discipline; 7] = [
     Discipline::Window(3),
     Discipline::Window(5),
     Discipline::Window(9),
+    Discipline::LateWindow(2),
+    Discipline::LateWindow(5),
 ];
 
 /// Commands and their replies.
@@ -62,9 +66,11 @@ impl Random {
 fn conversation(discipline: Discipline, turns: usize, random: &mut Random) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut waiting = std::collections::VecDeque::new();
-    for _ in 0..turns {
+    for turn in 0..turns {
         let batch: Vec<_> = match discipline {
-            Discipline::Alternating | Discipline::Window(_) => vec![EXCHANGES[random.below(EXCHANGES.len())]],
+            Discipline::Alternating | Discipline::Window(_) | Discipline::LateWindow(_) => {
+                vec![EXCHANGES[random.below(EXCHANGES.len())]]
+            }
             _ => (0..=random.below(12)).map(|_| EXCHANGES[random.below(EXCHANGES.len())]).collect(),
         };
         let (asked, answered): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
@@ -79,7 +85,9 @@ fn conversation(discipline: Discipline, turns: usize, random: &mut Random) -> Ve
                     steps.extend(bytes.as_bytes().chunks(100).map(|chunk| Step::Feed(side, chunk.to_vec())));
                 }
             }
-            Discipline::Window(size) => {
+            Discipline::Window(size) | Discipline::LateWindow(size) => {
+                let turns_first = matches!(discipline, Discipline::LateWindow(_)) && turn < 2;
+                let size = if turns_first { 1 } else { size };
                 steps.extend(asked.iter().map(client));
                 waiting.extend(answered);
                 if waiting.len() >= size {
@@ -149,6 +157,24 @@ proptest! {
         seed: u64,
     ) {
         compare(discipline, 60, rarity, seed);
+    }
+}
+
+#[test]
+fn a_client_that_lets_equal_commands_wait_is_not_paired_from_the_middle() {
+    for waiting in 1..40 {
+        let mut session = redis::session();
+        let mut answered = 0;
+        let mut out = |message: &enjamb::Message<'_>| answered += usize::from(message.answers.is_some());
+        session.gap(Side::Client, 0, &mut out);
+        session.gap(Side::Server, 0, &mut out);
+        for turn in 0..500 {
+            session.feed(Side::Client, b"*2\r\n$3\r\nGET\r\n$1\r\na\r\n", &mut out);
+            if turn >= waiting {
+                session.feed(Side::Server, b"$5\r\nhello\r\n", &mut out);
+            }
+        }
+        assert_eq!(answered, 0, "{waiting} commands wait");
     }
 }
 
