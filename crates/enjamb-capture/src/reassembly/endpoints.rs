@@ -27,6 +27,7 @@ pub(super) struct FlowKey {
 
 impl Endpoints {
     /// Returns a hash that is the same in every run.
+    #[inline]
     pub(super) fn hash_number(&self) -> u64 {
         // An odd number without pattern: the golden ratio's fraction, times 2^64.
         const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -47,6 +48,7 @@ impl Endpoints {
         Self::between(segment.source, segment.destination)
     }
 
+    #[inline]
     pub(super) fn between(one: SocketAddr, other: SocketAddr) -> Self {
         let (one, other) = (endpoint(one), endpoint(other));
         let ((low, low_port), (high, high_port)) = if one <= other { (one, other) } else { (other, one) };
@@ -62,15 +64,18 @@ impl Endpoints {
 /// assert_eq!(enjamb_capture::endpoints_hash(client, server), enjamb_capture::endpoints_hash(server, client));
 /// ```
 #[must_use]
+#[inline]
 pub fn endpoints_hash(one: SocketAddr, other: SocketAddr) -> u64 {
     Endpoints::between(one, other).hash_number()
 }
 
+#[inline]
 fn endpoint(address: SocketAddr) -> (Address, u16) {
     (Address::of(address.ip()), address.port())
 }
 
 impl Address {
+    #[inline]
     fn of(ip: IpAddr) -> Self {
         match ip {
             // As IPv6 these would be multicast addresses, which no connection has.
