@@ -67,17 +67,55 @@ impl FlowTable {
         })
     }
 
+    /// Returns all open flows.
+    pub(super) fn open_flows_mut(&mut self) -> impl Iterator<Item = &mut Flow> {
+        self.flows.values_mut().filter_map(|state| match state {
+            FlowState::Open(flow) => Some(&mut **flow),
+            FlowState::Ended(_) => None,
+        })
+    }
+
+    /// Returns the records of all flows that have ended.
+    pub(super) fn ended_flows_mut(&mut self) -> impl Iterator<Item = &mut EndedFlow> {
+        self.flows.values_mut().filter_map(|state| match state {
+            FlowState::Open(_) => None,
+            FlowState::Ended(ended) => Some(&mut **ended),
+        })
+    }
+
+    /// Takes over the flows of another table. No endpoints may be in both.
+    pub(super) fn absorb(&mut self, mut other: Self) {
+        if self.networks.is_some() || other.networks.is_some() {
+            self.list_networks();
+            other.list_networks();
+        }
+        let Self { flows, networks, aliases } = other;
+        self.flows.extend(flows);
+        self.aliases.extend(aliases);
+        if let Some(networks) = networks {
+            self.networks.get_or_insert_default().extend(networks);
+        }
+    }
+
+    /// Lists the networks of all open flows, if that was not done yet.
+    fn list_networks(&mut self) {
+        if self.networks.is_some() {
+            return;
+        }
+        let mut networks: HashMap<Endpoints, Vec<u64>> = HashMap::default();
+        // There was no other network yet, so there is one flow for each pair of endpoints.
+        for (_, key) in self.open_flows() {
+            networks.entry(key.endpoints).or_default().push(key.network);
+        }
+        self.networks = Some(networks);
+    }
+
     /// Returns the key of the flow that `segment` belongs to, or would begin. There are `open` open
     /// flows.
     pub(super) fn key(&mut self, segment: &Segment<'_>, open: usize) -> FlowKey {
         let own = FlowKey { endpoints: Endpoints::of(segment), network: segment.network };
-        if own.network != 0 && self.networks.is_none() {
-            let mut networks: HashMap<Endpoints, Vec<u64>> = HashMap::default();
-            // There was no other network yet, so there is one flow for each pair of endpoints.
-            for (_, key) in self.open_flows() {
-                networks.entry(key.endpoints).or_default().push(key.network);
-            }
-            self.networks = Some(networks);
+        if own.network != 0 {
+            self.list_networks();
         }
         let Some(networks) = &self.networks else {
             return own;

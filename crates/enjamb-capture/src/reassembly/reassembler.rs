@@ -9,6 +9,7 @@
 //! the reassembler give anything up: see [`CaptureClock`](crate::reassembly::clock).
 
 use std::collections::{BTreeMap, VecDeque};
+use std::mem;
 
 use enjamb::{Tap, Time};
 
@@ -24,9 +25,14 @@ use crate::reassembly::flow_table::{FlowState, FlowTable};
 use crate::segment::Segment;
 use crate::summary::Summary;
 
-/// The maximum number of remembered connections that have ended. The connections that ended first
-/// are forgotten first.
-const ENDED_MAX: usize = 65_536;
+/// The number of queues of connections that have ended. The endpoints of a connection choose its
+/// queue. So one connection is forgotten at the same place of the capture whether one reassembler
+/// follows all connections, or each of several follows those of some queues.
+const ENDED_QUEUES: usize = 64;
+
+/// The maximum number of remembered connections in a queue, 65,536 in all. The connections that
+/// ended first are forgotten first.
+const ENDED_MAX: usize = 1024;
 
 /// The maximum number of delivered bytes that are kept for comparison with retransmissions, in all
 /// streams. Beyond that, retransmissions are not compared.
@@ -42,17 +48,41 @@ pub struct Reassembler {
     lingering: DeadlineQueue,
     /// Flows that hold data back.
     waiting: DeadlineQueue,
-    /// Flows that have ended, in the order of their ends.
-    ended: VecDeque<(FlowKey, u64)>,
+    /// Flows that have ended, in [`ENDED_QUEUES`] queues, each in the order of their ends.
+    ended: Box<[VecDeque<(FlowKey, u64)>]>,
     /// The number of bytes that all streams hold.
     held: usize,
     /// The number of bytes that all streams keep for comparison.
     recent: usize,
-    /// Counts uses of flows.
-    uses: u64,
     clock: CaptureClock,
+    numbering: FlowNumbering,
     summary: Summary,
     incidents: Incidents,
+}
+
+/// The numbers of new connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FlowNumbering {
+    /// Connections count from 1.
+    Counted,
+    /// A connection has the number of the segment of the capture that opened it.
+    BySegment,
+}
+
+/// The parts of the work between one segment of a capture and the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Deadlines,
+    Segment,
+    Pause,
+    Finish,
+}
+
+/// The queue that a due flow was in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum DueQueue {
+    Lingering,
+    Waiting,
 }
 
 /// Makes the context of a flow from the fields of a reassembler. A method would borrow the flow
@@ -81,11 +111,11 @@ impl Reassembler {
             by_use: BTreeMap::new(),
             lingering: DeadlineQueue::default(),
             waiting: DeadlineQueue::default(),
-            ended: VecDeque::new(),
+            ended: (0..ENDED_QUEUES).map(|_| VecDeque::new()).collect(),
             held: 0,
             recent: 0,
-            uses: 0,
             clock: CaptureClock::default(),
+            numbering: FlowNumbering::Counted,
             summary: Summary::default(),
             incidents: Incidents::default(),
         }
@@ -111,20 +141,45 @@ impl Reassembler {
         self.held
     }
 
-    pub(crate) fn summary_mut(&mut self) -> &mut Summary {
-        &mut self.summary
+    /// Returns the counts and the incidents.
+    #[must_use]
+    pub fn into_counts(self) -> (Summary, Vec<Incident>) {
+        (self.summary, self.incidents.into_list())
     }
 
     /// Processes the next segment of the capture.
     pub fn push(&mut self, time: Time, segment: &Segment<'_>, tap: &mut dyn Tap) {
+        self.advance(time, tap);
+        self.receive(time, segment, tap);
+    }
+
+    fn begin_step(&mut self, step: Step) {
+        self.incidents.step = self.clock.segments << 2 | step as u64;
+    }
+
+    /// Advances the clock to the next segment of the capture, and ends everything that is due then.
+    #[inline]
+    pub(super) fn advance(&mut self, time: Time, tap: &mut dyn Tap) {
+        self.clock.advance(time);
+        self.begin_step(Step::Deadlines);
+        let open = self.by_use.len();
+        if self.lingering.may_be_due(open, &self.clock) || self.waiting.may_be_due(open, &self.clock) {
+            self.end_due(tap);
+        }
+    }
+
+    /// Processes the segment that the clock was advanced to.
+    pub(super) fn receive(&mut self, time: Time, segment: &Segment<'_>, tap: &mut dyn Tap) {
+        self.begin_step(Step::Segment);
         self.summary.segments += 1;
         self.summary.bad_checksums += u64::from(segment.bad_checksum);
         self.summary.urgent += u64::from(segment.urgent);
-        self.clock.advance(time);
-        self.end_lingering(tap);
-        self.end_waiting(tap);
 
         let key = self.flows.key(segment, self.by_use.len());
+        let next_number = match self.numbering {
+            FlowNumbering::Counted => self.summary.connections + 1,
+            FlowNumbering::BySegment => self.clock.segments,
+        };
         let mut resumed = None;
         let is_open = match self.flows.get_mut(&key) {
             None => false,
@@ -141,7 +196,7 @@ impl Reassembler {
                 match continuation {
                     Continuation::Opens => {}
                     Continuation::Resumes => {
-                        let flow = Flow::resume(self.summary.connections + 1, ended, segment);
+                        let flow = Flow::resume(next_number, ended, segment);
                         resumed = Some(flow);
                         self.summary.resets_ignored += 1;
                     }
@@ -160,15 +215,14 @@ impl Reassembler {
         };
         if !is_open {
             let joins = resumed.is_some();
-            let flow = resumed.unwrap_or_else(|| Flow::new(self.summary.connections + 1, segment));
+            let flow = resumed.unwrap_or_else(|| Flow::new(next_number, segment));
             self.open(key, time, flow, joins, tap);
         }
 
         let Some(flow) = self.flows.open_mut(&key) else {
             return;
         };
-        self.uses += 1;
-        flow.used = self.uses;
+        flow.used = self.clock.segments;
         let before = flow.weight();
         let recent = flow.recent_weight();
         let context = context!(self, time, tap);
@@ -203,8 +257,17 @@ impl Reassembler {
     /// that the capture joined late wait no longer for earlier bytes, and the tap
     /// [pauses](Tap::pause) too.
     pub fn pause(&mut self, tap: &mut dyn Tap) {
-        let waiting: Vec<FlowKey> = self.waiting.keys().collect();
-        for key in waiting {
+        self.give_up_beginnings(tap);
+        tap.pause();
+    }
+
+    pub(super) fn give_up_beginnings(&mut self, tap: &mut dyn Tap) {
+        self.begin_step(Step::Pause);
+        let mut waiting: Vec<(u64, FlowKey)> = self.waiting.flows().collect();
+        // The key of a flow that has ended may belong to another flow now.
+        waiting.retain(|(number, key)| self.flows.is_open_as(key, *number));
+        waiting.sort_unstable_by_key(|(number, _)| *number);
+        for (_, key) in waiting {
             let Some(flow) = self.flows.open_mut(&key) else { continue };
             let (before, recent) = (flow.weight(), flow.recent_weight());
             let now = flow.last_packet();
@@ -215,12 +278,12 @@ impl Reassembler {
                 self.end(key, tap);
             }
         }
-        tap.pause();
     }
 
     /// Ends the capture: delivers all held data, reports holes as gaps, and ends all connections in
     /// the order of their numbers.
     pub fn finish(&mut self, tap: &mut dyn Tap) {
+        self.begin_step(Step::Finish);
         let mut open: Vec<(u64, FlowKey)> = self.flows.open_flows().collect();
         open.sort_unstable_by_key(|(number, _)| *number);
         for (_, key) in open {
@@ -246,14 +309,13 @@ impl Reassembler {
             }
         }
         self.summary.connections += 1;
-        self.uses += 1;
         let mut flow = Box::new(flow);
-        (flow.used, flow.queued) = (self.uses, self.uses);
+        (flow.used, flow.queued) = (self.clock.segments, self.clock.segments);
         flow.open(time, tap);
         if joins {
             flow.report_join(time, tap);
         }
-        self.by_use.insert(self.uses, key);
+        self.by_use.insert(self.clock.segments, key);
         self.flows.open(key, flow);
     }
 
@@ -280,47 +342,112 @@ impl Reassembler {
                 since: context.clock.latest,
             }
         });
-        self.ended.push_back((key, number));
-        if self.ended.len() > ENDED_MAX
-            && let Some((oldest, number)) = self.ended.pop_front()
+        let queue = &mut self.ended[key.endpoints.hash_number() as usize % ENDED_QUEUES];
+        queue.push_back((key, number));
+        if queue.len() > ENDED_MAX
+            && let Some((oldest, number)) = queue.pop_front()
         {
             self.flows.forget(&oldest, number);
         }
     }
 
-    /// Ends flows that were reset long enough ago.
-    fn end_lingering(&mut self, tap: &mut dyn Tap) {
-        while let Some(key) = self.lingering.pop_due(&self.flows, self.by_use.len(), &self.clock) {
-            let Some(flow) = self.flows.open_mut(&key) else {
-                continue;
-            };
-            match flow.lingers_until() {
-                // The reset was forged, and there was none after it.
-                None => flow.lingers = false,
-                Some(deadline) if deadline.has_passed(&self.clock) => self.end(key, tap),
-                Some(deadline) => self.lingering.push(deadline, key, flow.connection.number),
+    /// Ends flows that were reset long enough ago, and waits that have lasted too long, also those of
+    /// connections that have no more packets.
+    #[cold]
+    fn end_due(&mut self, tap: &mut dyn Tap) {
+        let Self { lingering, waiting, flows, by_use, clock, .. } = self;
+        let mut due = Vec::new();
+        for (queue, kind) in [(lingering, DueQueue::Lingering), (waiting, DueQueue::Waiting)] {
+            queue.pop_due(flows, by_use.len(), clock, |number, key| due.push((number, kind, key)));
+        }
+        due.sort_unstable_by_key(|(number, kind, _)| (*number, *kind));
+        for (_, kind, key) in due {
+            match kind {
+                DueQueue::Lingering => self.end_lingering(key, tap),
+                DueQueue::Waiting => self.end_waiting(key, tap),
             }
         }
     }
 
-    /// Ends waits that have lasted too long, also of connections that have no more packets.
-    fn end_waiting(&mut self, tap: &mut dyn Tap) {
-        while let Some(key) = self.waiting.pop_due(&self.flows, self.by_use.len(), &self.clock) {
-            let Some(flow) = self.flows.open_mut(&key) else {
-                continue;
-            };
-            let (before, recent) = (flow.weight(), flow.recent_weight());
-            let now = flow.last_packet();
-            flow.give_up_overdue(context!(self, now, tap));
-            self.held = self.held - before + flow.weight();
-            self.recent = self.recent - recent + flow.recent_weight();
-            match flow.waits_until(self.options.patience_time) {
-                None => flow.waits = false,
-                Some(deadline) => self.waiting.push(deadline, key, flow.connection.number),
-            }
-            if flow.is_closed() {
-                self.end(key, tap);
-            }
+    /// Ends a flow that was reset, unless it has got more time.
+    fn end_lingering(&mut self, key: FlowKey, tap: &mut dyn Tap) {
+        let Some(flow) = self.flows.open_mut(&key) else {
+            return;
+        };
+        match flow.lingers_until() {
+            // The reset was forged, and there was none after it.
+            None => flow.lingers = false,
+            Some(deadline) if deadline.has_passed(&self.clock) => self.end(key, tap),
+            Some(deadline) => self.lingering.push(deadline, key, flow.connection.number),
         }
+    }
+
+    /// Ends the waits of a flow that have lasted too long.
+    fn end_waiting(&mut self, key: FlowKey, tap: &mut dyn Tap) {
+        let Some(flow) = self.flows.open_mut(&key) else {
+            return;
+        };
+        let (before, recent) = (flow.weight(), flow.recent_weight());
+        let now = flow.last_packet();
+        flow.give_up_overdue(context!(self, now, tap));
+        self.held = self.held - before + flow.weight();
+        self.recent = self.recent - recent + flow.recent_weight();
+        match flow.waits_until(self.options.patience_time) {
+            None => flow.waits = false,
+            Some(deadline) => self.waiting.push(deadline, key, flow.connection.number),
+        }
+        if flow.is_closed() {
+            self.end(key, tap);
+        }
+    }
+}
+
+/// Several reassemblers, each with a part of the connections.
+impl Reassembler {
+    /// Creates a reassembler of some of the connections of a capture: see
+    /// [`Shard`](crate::reassembly::shard::Shard).
+    pub(super) fn of_shard(options: Options) -> Self {
+        Self { numbering: FlowNumbering::BySegment, ..Self::new(options) }
+    }
+
+    /// Returns the number of connections that are followed.
+    pub(super) fn open_connections(&self) -> usize {
+        self.by_use.len()
+    }
+
+    /// Takes over the connections of another shard of the same capture.
+    pub(super) fn absorb(&mut self, other: Self) {
+        let Self { flows, by_use, lingering, waiting, ended, held, recent, summary, incidents, .. } = other;
+        self.flows.absorb(flows);
+        self.by_use.extend(by_use);
+        self.lingering.absorb(lingering);
+        self.waiting.absorb(waiting);
+        for (queue, more) in self.ended.iter_mut().zip(ended) {
+            // Each queue is filled by one shard only.
+            queue.extend(more);
+        }
+        self.held += held;
+        self.recent += recent;
+        self.summary.add(&summary);
+        self.incidents = Incidents::of_parts([mem::take(&mut self.incidents), incidents]);
+    }
+
+    /// Gives connections the numbers that `number` returns for those of their first segments, and
+    /// counts further connections from there on.
+    pub(super) fn renumber(&mut self, mut number: impl FnMut(u64) -> u64) {
+        self.lingering.renumber(&self.flows, &mut number);
+        self.waiting.renumber(&self.flows, &mut number);
+        for incident in self.incidents.list_mut() {
+            incident.connection.number = number(incident.connection.number);
+        }
+        for flow in self.flows.open_flows_mut() {
+            flow.connection.number = number(flow.connection.number);
+        }
+        // The numbers of connections that have ended must only differ from all others.
+        self.flows.ended_flows_mut().for_each(|flow| flow.number = !flow.number);
+        for (_, number) in self.ended.iter_mut().flatten() {
+            *number = !*number;
+        }
+        self.numbering = FlowNumbering::Counted;
     }
 }

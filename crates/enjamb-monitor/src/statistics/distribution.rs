@@ -266,7 +266,7 @@ mod tests {
             let bounds = Bounds { highest: 1 << 25, digits };
             let mut parts = [Spread::new(bounds), Spread::new(bounds)];
             let mut plain: Histogram<u64> = Histogram::new(digits).unwrap();
-            let around = (5..26).flat_map(|bit| (0..4).map(move |more| (1_u64 << bit) + (more << bit / 3) - 2));
+            let around = (5..26).flat_map(|bit| (0..4).map(move |more| (1_u64 << bit) + (more << (bit / 3)) - 2));
             let values: Vec<u64> = (0..300).chain(around).chain([1 << 30, 1 << 30, u64::MAX, 0, 5000, 5000]).collect();
             for (at, value) in values.iter().chain(values.iter().rev()).enumerate() {
                 plain.record((*value).min(bounds.highest)).unwrap();

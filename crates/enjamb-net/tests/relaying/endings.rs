@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::world::{Memory, Received, World, options, relay_to, within};
 use enjamb::{Ending, Side};
-use enjamb_net::Options;
+use enjamb_net::relay::Options;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
@@ -175,7 +175,7 @@ async fn connections_that_outlast_the_drain_are_reset_and_done() {
         let served = within(10, world.served).await.unwrap();
         assert_eq!((served.connections, served.stopped), (1, 1));
         assert_eq!(memory.received(), [Received::Open, Received::Done]);
-        assert_eq!(memory.errors(), ["#1 reset, since the relay stops"]);
+        assert_eq!(memory.errors(), ["#1 reset, since this end stops"]);
     }
 }
 
