@@ -44,6 +44,8 @@ pub(super) struct SideAccount {
     /// touched.
     newest: Option<(u64, Time)>,
     chunks: VecDeque<(u64, Time)>,
+    /// The beginning of the first of these chunks. No message up to there reaches another one.
+    unreached: Unreached,
     /// The number of further chunks, and the time of the last of them.
     more_chunks: u64,
     latest: Time,
@@ -51,6 +53,15 @@ pub(super) struct SideAccount {
     reached: Time,
     /// The last bytes whose time is not known, if there were any. Most captures have none.
     uncertain: Option<Box<Uncertain>>,
+}
+
+/// An offset before which all chunks were reached. By default, all were.
+struct Unreached(u64);
+
+impl Default for Unreached {
+    fn default() -> Self {
+        Self(u64::MAX)
+    }
 }
 
 /// Bytes of one side whose time is not known, from an offset up to another one. Only the last of
@@ -105,6 +116,7 @@ impl SideAccount {
     pub(super) fn chunk(&mut self, time: Time, length: u64) {
         if self.chunks.len() + usize::from(self.newest.is_some()) < CHUNKS_MAX {
             self.chunks.extend(self.newest.replace((self.offset, time)));
+            self.unreached.0 = self.unreached.0.min(self.offset);
         } else {
             self.more_chunks += 1;
         }
@@ -125,9 +137,16 @@ impl SideAccount {
     }
 
     /// Returns the number of chunks that begin inside the message, and the times of the chunks with
-    /// its first and its last byte. A session may report a message late: when it has detected the protocol, or
-    /// where a gap ends.
+    /// its first and its last byte. A session may report a message late: when it has detected the
+    /// protocol, or where a gap ends.
+    #[inline(always)]
     fn place(&mut self, span: Span) -> (u64, Time, Time) {
+        // Most small messages follow another one in the same chunk.
+        if span.end() <= self.unreached.0 { (0, self.reached, self.reached) } else { self.reach(span) }
+    }
+
+    /// Places a message that reaches another chunk.
+    fn reach(&mut self, span: Span) -> (u64, Time, Time) {
         let mut cuts = 0;
         let mut began = self.reached;
         while let Some((start, time)) = self.chunks.front().copied().or(self.newest)
@@ -147,6 +166,8 @@ impl SideAccount {
             cuts += std::mem::take(&mut self.more_chunks);
             self.reached = self.latest;
         }
+        self.unreached =
+            self.chunks.front().copied().or(self.newest).map(|(start, _)| Unreached(start)).unwrap_or_default();
         (cuts, began, self.reached)
     }
 }
@@ -165,6 +186,7 @@ impl Account {
     }
 
     /// Enters a message. `is_cut_off` states that it is incomplete because its stream ended.
+    #[inline(always)]
     pub(super) fn place(&mut self, message: &Message<'_>, kind: KindId, is_cut_off: bool) -> Place {
         let side = &mut self.sides[message.side.index()];
         side.total.messages += 1;
@@ -197,6 +219,7 @@ impl Account {
     }
 
     /// Counts the connection, once.
+    #[inline]
     pub(super) fn count(&mut self, statistics: &mut Statistics, time: Time) {
         if !std::mem::replace(&mut self.counted, true) {
             statistics.opened(time);
