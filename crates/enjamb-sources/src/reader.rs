@@ -167,11 +167,7 @@ impl<'a> SourceReader<'a> {
 
     /// Reads all inputs as [`read`](Self::read) does, but leaves the reassembly of large captures to
     /// `tap`: it gets their segments instead of events.
-    pub fn read_segments<T: SegmentTap>(
-        &self,
-        tap: &mut T,
-        next: impl FnMut(&mut T, &NextInput<'_>),
-    ) -> SourceReport {
+    pub fn read_segments<T: SegmentTap>(&self, tap: &mut T, next: impl FnMut(&mut T, &NextInput<'_>)) -> SourceReport {
         self.read_into(tap, Some(|tap| tap), next)
     }
 

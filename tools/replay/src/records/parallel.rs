@@ -40,9 +40,7 @@ use enjamb_capture::{Incident, Reassembler, Segment, Shard, ShardLoad, Summary, 
 use enjamb_monitor::{Statistics, Watch};
 use enjamb_sources::{SegmentSet, SegmentTap};
 
-use crate::records::parallel::round::{
-    EmptyPart, EventPart, PartEnd, PartOutput, Reassembled, SegmentPart, Task,
-};
+use crate::records::parallel::round::{EmptyPart, EventPart, PartEnd, PartOutput, Reassembled, SegmentPart, Task};
 pub(crate) use crate::records::parallel::worker::Drain;
 use crate::records::parallel::worker::Work;
 use crate::records::piece::Piece;
@@ -314,8 +312,11 @@ impl<W: RoundOutput> Parallel<W> {
         }
         self.in_flight -= 1;
         let next = |(output, place, _): &(PartOutput, usize, usize)| output.ends.get(*place).map(|end| end.place);
-        while let Some((first, (step, _))) =
-            round.iter().enumerate().filter_map(|(worker, part)| Some((worker, next(part)?))).min_by_key(|(_, next)| *next)
+        while let Some((first, (step, _))) = round
+            .iter()
+            .enumerate()
+            .filter_map(|(worker, part)| Some((worker, next(part)?)))
+            .min_by_key(|(_, next)| *next)
         {
             while self.inputs.pop_front_if(|first| *first <= step).is_some() {
                 self.output.begin_input();

@@ -127,7 +127,6 @@ impl SegmentPart {
     pub(super) fn is_empty(&self) -> bool {
         self.segments.is_empty()
     }
-
 }
 
 /// The answer to a part of a round of segments.

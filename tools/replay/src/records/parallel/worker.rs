@@ -10,8 +10,8 @@ use enjamb_monitor::{Output, Statistics, Watch};
 use enjamb_sources::{ConnectionNumbers, SegmentSet};
 
 use crate::records::parallel::round::{
-    EmptyPart, EventPart, EventStore, PartEnd, PartEvents, PartOutput, Reassembled, RecordsEnd, SegmentPart,
-    StepTap, Task,
+    EmptyPart, EventPart, EventStore, PartEnd, PartEvents, PartOutput, Reassembled, RecordsEnd, SegmentPart, StepTap,
+    Task,
 };
 use crate::records::piece::Piece;
 
