@@ -55,7 +55,7 @@ struct WaitingPart {
 struct Connections {
     only: Option<ConnectionNumbers>,
     /// From the number of its first segment to the real number of each open connection.
-    numbers: HashMap<u64, u64, foldhash::fast::RandomState>,
+    numbers: HashMap<u64, u64>,
 }
 
 impl<O: Drain> Work<O> {
