@@ -13,28 +13,57 @@ pub(crate) fn push(out: &mut impl fmt::Write, arguments: fmt::Arguments<'_>) {
     let _ = out.write_fmt(arguments);
 }
 
-/// Escapes everything that is written to it.
-struct Escaping<'a>(&'a mut String, fn(&str, &mut String));
+/// A line that grows: a text, or the bytes of one.
+pub(crate) trait Line {
+    fn push_str(&mut self, text: &str);
+}
 
-impl fmt::Write for Escaping<'_> {
+impl Line for String {
+    #[inline]
+    fn push_str(&mut self, text: &str) {
+        self.push_str(text);
+    }
+}
+
+impl Line for Vec<u8> {
+    #[inline]
+    fn push_str(&mut self, text: &str) {
+        self.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// Escapes everything that is written to it.
+struct JsonEscaping<'a>(&'a mut Vec<u8>);
+
+impl fmt::Write for JsonEscaping<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        (self.1)(text, self.0);
+        push_json(text, self.0);
+        Ok(())
+    }
+}
+
+/// Escapes the control characters of everything that is written to it.
+struct PlainEscaping<'a>(&'a mut String);
+
+impl fmt::Write for PlainEscaping<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        push_plain(text, self.0);
         Ok(())
     }
 }
 
 /// Appends the text of `display`, as the inside of a JSON string.
-pub(crate) fn push_json_display(display: &dyn fmt::Display, line: &mut String) {
-    push(&mut Escaping(line, push_json), format_args!("{display}"));
+pub(crate) fn push_json_display(display: &dyn fmt::Display, line: &mut Vec<u8>) {
+    push(&mut JsonEscaping(line), format_args!("{display}"));
 }
 
 /// Appends the text of `display`, with its control characters escaped.
 pub(crate) fn push_plain_display(display: &dyn fmt::Display, line: &mut String) {
-    push(&mut Escaping(line, push_plain), format_args!("{display}"));
+    push(&mut PlainEscaping(line), format_args!("{display}"));
 }
 
 /// Appends a number in decimal digits.
-pub(crate) fn push_number(number: u64, line: &mut String) {
+pub(crate) fn push_number(number: u64, line: &mut impl Line) {
     line.push_str(itoa::Buffer::new().format(number));
 }
 
@@ -48,8 +77,8 @@ pub(crate) fn push_counted(number: u64, noun: &str, line: &mut String) {
 
 /// Appends an address as its `Display` writes it. Every record has two of them, so IPv4 addresses
 /// are written without `Display`, which is slower.
-pub(crate) fn push_address(address: &SocketAddr, line: &mut String) {
-    let SocketAddr::V4(address) = address else { return push(line, format_args!("{address}")) };
+pub(crate) fn push_address(address: &SocketAddr, line: &mut impl Line) {
+    let SocketAddr::V4(address) = address else { return line.push_str(&address.to_string()) };
     // An octet takes at most three digits and the character after it, a port five digits.
     let mut text = [0; 4 * 4 + 5];
     let mut end = 0;
@@ -76,7 +105,7 @@ pub(crate) fn push_address(address: &SocketAddr, line: &mut String) {
 
 /// Appends the inside of a JSON string (RFC 8259, section 7). DEL and the C1 controls are escaped
 /// too, although JSON allows them.
-pub(crate) fn push_json(text: &str, line: &mut String) {
+pub(crate) fn push_json(text: &str, line: &mut impl Line) {
     const SUSPECTS: [bool; 256] = suspects(b"\"\\");
     let is_plain = |byte| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
     push_runs(text, line, &SUSPECTS, is_plain, |c, line| match c {
@@ -85,8 +114,8 @@ pub(crate) fn push_json(text: &str, line: &mut String) {
         '\n' => line.push_str("\\n"),
         '\r' => line.push_str("\\r"),
         '\t' => line.push_str("\\t"),
-        c if c.is_control() => push(line, format_args!("\\u{:04x}", u32::from(c))),
-        c => line.push(c),
+        c if c.is_control() => line.push_str(&format!("\\u{:04x}", u32::from(c))),
+        c => line.push_str(c.encode_utf8(&mut [0; 4])),
     });
 }
 
@@ -136,12 +165,12 @@ fn first_suspect(text: &[u8], suspects: &[bool; 256], is_plain: impl Fn(u8) -> b
 /// Copies `text`. A character that begins with a suspect is given to `escape` instead. `is_plain`
 /// must be false for every suspect.
 #[inline(always)]
-fn push_runs(
+fn push_runs<L: Line>(
     text: &str,
-    line: &mut String,
+    line: &mut L,
     suspects: &[bool; 256],
     is_plain: impl Fn(u8) -> bool,
-    escape: impl Fn(char, &mut String),
+    escape: impl Fn(char, &mut L),
 ) {
     let mut rest = text;
     while let Some(at) = first_suspect(rest.as_bytes(), suspects, &is_plain) {

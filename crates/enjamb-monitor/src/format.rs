@@ -55,7 +55,12 @@ impl Format {
     pub fn write_within(self, record: &Record<'_>, columns: Option<usize>, line: &mut String) {
         match self {
             Self::Text { colour } => text::write(record, colour, columns, line),
-            Self::JsonLines => json::write(record, line),
+            Self::JsonLines => {
+                let mut bytes = Vec::new();
+                json::write(record, &mut bytes);
+                // All parts of it are text.
+                line.push_str(std::str::from_utf8(&bytes).unwrap_or_default());
+            }
         }
     }
 }

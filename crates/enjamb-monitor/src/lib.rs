@@ -79,6 +79,7 @@ pub use dataset::{Captures, DatasetWriter, Rows, SUMMARY_FILE};
 pub use field::{Field, FieldType, RecordType, field_table};
 pub use filter::{Filter, FilterError};
 pub use format::Format;
+pub use json::JsonWriter;
 pub use payload::{Payload, Redactor, Show, ShowForm};
 pub use record::{Record, SideTotal, Value, Visitor};
 pub use statistics::{

@@ -13,6 +13,7 @@ const DAY_SECONDS: u64 = 24 * 60 * 60;
 pub struct Rfc3339(pub Time);
 
 /// The text of a time.
+#[derive(Clone, Copy)]
 pub(crate) struct TimeText([u8; 30]);
 
 impl TimeText {
@@ -40,11 +41,44 @@ impl Rfc3339 {
         digits(&mut text[11..13], second / 3600);
         digits(&mut text[14..16], second / 60 % 60);
         digits(&mut text[17..19], second % 60);
-        // Three independent parts, which the processor computes at once.
-        digits(&mut text[20..23], nanos / 1_000_000);
-        digits(&mut text[23..26], nanos / 1000 % 1000);
-        digits(&mut text[26..29], nanos % 1000);
+        write_nanos(&mut text, nanos);
         TimeText(text)
+    }
+}
+
+/// Writes the decimals of a second.
+#[inline(always)]
+fn write_nanos(text: &mut [u8; 30], nanos: u32) {
+    // Three independent parts, which the processor computes at once.
+    digits(&mut text[20..23], nanos / 1_000_000);
+    digits(&mut text[23..26], nanos / 1000 % 1000);
+    digits(&mut text[26..29], nanos % 1000);
+}
+
+/// Writes times. Most times are in the same second as the one before, so only the digits after it
+/// are computed then.
+pub(crate) struct TimeWriter {
+    second: u64,
+    text: TimeText,
+}
+
+impl Default for TimeWriter {
+    fn default() -> Self {
+        Self { second: 0, text: Rfc3339(Time::default()).text() }
+    }
+}
+
+impl TimeWriter {
+    /// Returns the text of a time, in ASCII.
+    #[inline]
+    pub(crate) fn text(&mut self, time: Time) -> &[u8; 30] {
+        let (second, nanos) = (time.nanos() / 1_000_000_000, (time.nanos() % 1_000_000_000) as u32);
+        if second == self.second {
+            write_nanos(&mut self.text.0, nanos);
+        } else {
+            *self = Self { second, text: Rfc3339(time).text() };
+        }
+        &self.text.0
     }
 }
 
@@ -137,11 +171,16 @@ mod tests {
         const DAY: u64 = 86_400_000_000_000;
         let days =
             (0..=u64::MAX / DAY).flat_map(|day| [day * DAY, day * DAY + day.wrapping_mul(0x9e37_79b9_7f4a_7c15) % DAY]);
+        let mut writer = TimeWriter::default();
         for nanos in days.chain([u64::MAX, u64::MAX - 1, DAY - 1, 999_999_999]) {
             let (seconds, subseconds) = ((nanos / 1_000_000_000).cast_signed(), (nanos % 1_000_000_000) as u32);
             let timestamp = chrono::DateTime::from_timestamp(seconds, subseconds).unwrap();
             let expected = timestamp.to_rfc3339_opts(chrono::SecondsFormat::Nanos, true);
             assert_eq!(Rfc3339(Time::from_nanos(nanos)).to_string(), expected);
+            assert_eq!(writer.text(Time::from_nanos(nanos)), expected.as_bytes());
+            let later = nanos.saturating_add(123_456_789);
+            let expected = Rfc3339(Time::from_nanos(later)).to_string();
+            assert_eq!(writer.text(Time::from_nanos(later)), expected.as_bytes());
             assert_eq!(Day::of(Time::from_nanos(nanos)).to_string(), expected[..10]);
         }
     }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::ops::Range;
 use std::sync::Arc;
 
-use enjamb_monitor::{CsvWriter, DatasetWriter, Format, Output, Record};
+use enjamb_monitor::{CsvWriter, DatasetWriter, Format, JsonWriter, Output, Record};
 use enjamb_sources::Stop;
 use serde_json::Value;
 
@@ -52,7 +52,8 @@ enum Writer<W: Write> {
     },
     Json {
         out: W,
-        line: String,
+        line: Vec<u8>,
+        writer: JsonWriter,
     },
     Csv(Box<CsvWriter<W>>),
     /// A dataset that is not complete yet. `W` gets the output after it.
@@ -65,7 +66,7 @@ impl<W: Write> Sink<W> {
             // The rows of a dataset come from workers, and go to the sink of the dataset.
             RecordForm::None | RecordForm::Rows => Writer::None(out),
             RecordForm::Text(format, columns) => Writer::text(out, *format, *columns),
-            RecordForm::JsonLines => Writer::Json { out, line: String::new() },
+            RecordForm::JsonLines => Writer::Json { out, line: Vec::new(), writer: JsonWriter::default() },
             RecordForm::Csv => Writer::Csv(Box::new(CsvWriter::new(out)?)),
         };
         Ok(Self { selection, writer, timeline: None, status: StatusLine::hidden(), failed: None, stop, messages: 0 })
@@ -177,10 +178,10 @@ impl<W: Write> Writer<W> {
             Self::Text { out, format, columns, lines } => {
                 lines.push(record.time(), |text| format.write_within(record, *columns, text), out)
             }
-            Self::Json { out, line } => {
+            Self::Json { out, line, writer } => {
                 line.clear();
-                Format::JsonLines.write(record, line);
-                out.write_all(line.as_bytes())
+                writer.write(record, line);
+                out.write_all(line)
             }
             Self::Csv(rows) => rows.write(record),
             Self::Dataset(_, dataset) => dataset.write(record),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use enjamb_monitor::{CsvWriter, Format, Output, Record, Rows};
+use enjamb_monitor::{CsvWriter, Format, JsonWriter, Output, Record, Rows};
 
 use crate::records::ordered_lines::Lines;
 use crate::records::output::RecordForm;
@@ -20,7 +20,7 @@ pub(crate) struct PieceSink {
 enum PieceWriter {
     None,
     Text { format: Format, columns: Option<usize>, lines: Lines },
-    Json(String),
+    Json { lines: Vec<u8>, writer: JsonWriter },
     Csv(Box<CsvWriter<Vec<u8>>>),
     Rows(Box<Rows>),
 }
@@ -30,7 +30,7 @@ impl PieceSink {
         let writer = match form {
             RecordForm::None => PieceWriter::None,
             RecordForm::Text(format, columns) => PieceWriter::Text { format, columns, lines: Lines::default() },
-            RecordForm::JsonLines => PieceWriter::Json(String::new()),
+            RecordForm::JsonLines => PieceWriter::Json { lines: Vec::new(), writer: JsonWriter::default() },
             RecordForm::Rows => PieceWriter::Rows(Box::default()),
             RecordForm::Csv => match CsvWriter::new(Vec::new()) {
                 Ok(mut csv) => {
@@ -66,7 +66,7 @@ impl PieceSink {
             PieceWriter::Text { format, columns, lines } => {
                 lines.push(record.time(), |text| format.write_within(record, *columns, text));
             }
-            PieceWriter::Json(text) => Format::JsonLines.write(record, text),
+            PieceWriter::Json { lines, writer } => writer.write(record, lines),
             PieceWriter::Csv(csv) => {
                 // Writing to memory does not fail.
                 let _ = csv.write(record);
@@ -81,7 +81,7 @@ impl Drain for PieceSink {
         match &self.writer {
             PieceWriter::None => 0,
             PieceWriter::Text { lines, .. } => lines.ends.len(),
-            PieceWriter::Json(text) => text.len(),
+            PieceWriter::Json { lines, .. } => lines.len(),
             PieceWriter::Csv(csv) => csv.out().len(),
             PieceWriter::Rows(rows) => rows.len(),
         }
@@ -91,7 +91,7 @@ impl Drain for PieceSink {
         match &mut self.writer {
             PieceWriter::None => Piece::default(),
             PieceWriter::Text { lines, .. } => Piece::Lines(std::mem::take(lines)),
-            PieceWriter::Json(text) => Piece::Bytes(std::mem::take(text).into_bytes()),
+            PieceWriter::Json { lines, .. } => Piece::Bytes(std::mem::take(lines)),
             PieceWriter::Csv(csv) => Piece::Bytes(std::mem::take(csv.out_mut())),
             PieceWriter::Rows(rows) => Piece::Rows(std::mem::take(rows)),
         }
