@@ -105,18 +105,60 @@ pub(crate) fn push_address(address: &SocketAddr, line: &mut impl Line) {
 
 /// Appends the inside of a JSON string (RFC 8259, section 7). DEL and the C1 controls are escaped
 /// too, although JSON allows them.
-pub(crate) fn push_json(text: &str, line: &mut impl Line) {
-    const SUSPECTS: [bool; 256] = suspects(b"\"\\");
-    let is_plain = |byte| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
-    push_runs(text, line, &SUSPECTS, is_plain, |c, line| match c {
-        '"' => line.push_str("\\\""),
-        '\\' => line.push_str("\\\\"),
-        '\n' => line.push_str("\\n"),
-        '\r' => line.push_str("\\r"),
-        '\t' => line.push_str("\\t"),
-        c if c.is_control() => line.push_str(&format!("\\u{:04x}", u32::from(c))),
-        c => line.push_str(c.encode_utf8(&mut [0; 4])),
-    });
+pub(crate) fn push_json(text: &str, line: &mut Vec<u8>) {
+    let text = text.as_bytes();
+    let mut at = 0;
+    while at < text.len() {
+        // The whole block, not up to the first suspect: so the compiler can use vector instructions.
+        if let Some(block) = text[at..].first_chunk::<BLOCK>()
+            && block.iter().fold(true, |plain, byte| plain & is_plain_in_json(*byte))
+        {
+            line.extend_from_slice(block);
+            at += BLOCK;
+            continue;
+        }
+        // Byte by byte: runs between suspects are so short that copying them takes longer.
+        let end = text.len().min(at + BLOCK);
+        while at < end {
+            let byte = text[at];
+            if JSON_SUSPECTS[usize::from(byte)] {
+                at += push_json_escape(&text[at..], line);
+            } else {
+                line.push(byte);
+                at += 1;
+            }
+        }
+    }
+}
+
+/// The bytes that may need an escape in JSON.
+const JSON_SUSPECTS: [bool; 256] = suspects(b"\"\\");
+
+/// Returns whether the byte is no suspect.
+#[inline(always)]
+fn is_plain_in_json(byte: u8) -> bool {
+    (byte >= b' ') & (byte != b'"') & (byte != b'\\') & (byte != 0x7f) & (byte != 0xc2)
+}
+
+/// Appends the character that `text` begins with, escaped if necessary. Its first byte is a suspect.
+/// Returns how many bytes were taken.
+#[inline]
+fn push_json_escape(text: &[u8], line: &mut Vec<u8>) -> usize {
+    match *text {
+        [b'"', ..] => line.extend_from_slice(b"\\\""),
+        [b'\\', ..] => line.extend_from_slice(b"\\\\"),
+        [b'\n', ..] => line.extend_from_slice(b"\\n"),
+        [b'\r', ..] => line.extend_from_slice(b"\\r"),
+        [b'\t', ..] => line.extend_from_slice(b"\\t"),
+        [0xc2, control @ 0x80..0xa0, ..] => {
+            line.push_str(&format!("\\u{control:04x}"));
+            return 2;
+        }
+        [byte @ (0..0x20 | 0x7f), ..] => line.push_str(&format!("\\u{byte:04x}")),
+        [byte, ..] => line.push(byte),
+        [] => {}
+    }
+    1
 }
 
 /// Appends text with its control characters escaped: `\n`, `\u{1b}`.
@@ -165,12 +207,12 @@ fn first_suspect(text: &[u8], suspects: &[bool; 256], is_plain: impl Fn(u8) -> b
 /// Copies `text`. A character that begins with a suspect is given to `escape` instead. `is_plain`
 /// must be false for every suspect.
 #[inline(always)]
-fn push_runs<L: Line>(
+fn push_runs(
     text: &str,
-    line: &mut L,
+    line: &mut String,
     suspects: &[bool; 256],
     is_plain: impl Fn(u8) -> bool,
-    escape: impl Fn(char, &mut L),
+    escape: impl Fn(char, &mut String),
 ) {
     let mut rest = text;
     while let Some(at) = first_suspect(rest.as_bytes(), suspects, &is_plain) {
@@ -195,8 +237,9 @@ mod tests {
         for c in '\0'..=char::MAX {
             // Behind a block, across two, and in one.
             let text = format!("é{c}\u{a0}{c}, sixteen and more{c} of them at a time and{c}");
-            let (mut json, mut plain) = (String::new(), String::new());
+            let (mut json, mut plain) = (Vec::new(), String::new());
             push_json(&text, &mut json);
+            let json = String::from_utf8(json).unwrap();
             push_plain(&text, &mut plain);
             assert_eq!(serde_json::from_str::<String>(&format!("\"{json}\"")).unwrap(), text);
             assert_eq!(json.len() > text.len(), c.is_control() || matches!(c, '"' | '\\'), "{c:?}");

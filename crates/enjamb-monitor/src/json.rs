@@ -38,7 +38,7 @@ impl Visitor for JsonLine<'_> {
         match value {
             Value::Number(_) | Value::Flags(_) => {}
             Value::Word(word) => line.push_str(word),
-            Value::Text(text) => push_json(text, *line),
+            Value::Text(text) => push_json(text, line),
             Value::Time(time) => line.push_str(Rfc3339(time).text().as_str()),
             Value::Address(address) => push_address(address, *line),
             Value::Line(display) => push_json_display(display, line),
@@ -205,5 +205,41 @@ fn push_payload(payload: Payload<'_>, line: &mut Vec<u8>) {
     fields.field(field, Value::Payload(payload));
     if payload.more > 0 {
         fields.field(Field::PayloadMore, Value::Number(payload.more));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use enjamb::{Connection, Flags, Message, Outcome, Side, Span, Time};
+
+    use super::{JsonWriter, write};
+    use crate::record::Record;
+
+    #[test]
+    fn a_writer_writes_what_a_visit_of_the_record_writes() {
+        let mut writer = JsonWriter::default();
+        // Numbers that share a place, and one number with several addresses and protocols.
+        for (number, port) in [(1, 6379), (257, 6379), (1, 6379), (1, 80), (2, 80), (1, 80)] {
+            let client = "[fe80::1]:40000".parse().unwrap();
+            let connection = &Connection { number, client, server: ([10, 0, 0, 1], port).into() };
+            for place in 0..96_u64 {
+                let (protocol, kind) = if place % 2 == 0 { ("redis", "GET") } else { ("a\"b", "x\ny") };
+                let span = Span { offset: place * 1_000_000_007, length: place };
+                let mut message = Message::new(protocol, Side::BOTH[place as usize % 2], kind, span);
+                message.outcome = [Outcome::Ok, Outcome::Failed, Outcome::Malformed][place as usize % 3];
+                message.code = (place % 4 == 1).then_some("404");
+                message.reason = (place % 5 == 1).then_some("\"no\" reason");
+                message.flags = if place % 7 == 1 { Flags::from_list("bare-lf,two-hosts") } else { Flags::NONE };
+                message.summary = if place % 3 == 1 { &"a \"quote\"\t\u{1b}\u{85}é and sixteen more" } else { &"" };
+                let latency_us = (place % 2 == 1).then_some(place * place);
+                let time = Time::from_nanos(1_700_000_000_999_999_990 + place * 7);
+                let record =
+                    Record::Message { connection, time, message: &message, latency_us, cuts: place, payload: None };
+                let (mut visited, mut written) = (Vec::new(), Vec::new());
+                write(&record, &mut visited);
+                writer.write(&record, &mut written);
+                assert_eq!(String::from_utf8(written).unwrap(), String::from_utf8(visited).unwrap());
+            }
+        }
     }
 }

@@ -58,13 +58,14 @@ fn write_nanos(text: &mut [u8; 30], nanos: u32) {
 /// Writes times. Most times are in the same second as the one before, so only the digits after it
 /// are computed then.
 pub(crate) struct TimeWriter {
+    time: Time,
     second: u64,
     text: TimeText,
 }
 
 impl Default for TimeWriter {
     fn default() -> Self {
-        Self { second: 0, text: Rfc3339(Time::default()).text() }
+        Self { time: Time::default(), second: 0, text: Rfc3339(Time::default()).text() }
     }
 }
 
@@ -72,13 +73,20 @@ impl TimeWriter {
     /// Returns the text of a time, in ASCII.
     #[inline]
     pub(crate) fn text(&mut self, time: Time) -> &[u8; 30] {
+        if time != self.time {
+            self.compute(time);
+        }
+        &self.text.0
+    }
+
+    fn compute(&mut self, time: Time) {
+        self.time = time;
         let (second, nanos) = (time.nanos() / 1_000_000_000, (time.nanos() % 1_000_000_000) as u32);
         if second == self.second {
             write_nanos(&mut self.text.0, nanos);
         } else {
-            *self = Self { second, text: Rfc3339(time).text() };
+            *self = Self { time, second, text: Rfc3339(time).text() };
         }
-        &self.text.0
     }
 }
 
@@ -179,8 +187,8 @@ mod tests {
             assert_eq!(Rfc3339(Time::from_nanos(nanos)).to_string(), expected);
             assert_eq!(writer.text(Time::from_nanos(nanos)), expected.as_bytes());
             let later = nanos.saturating_add(123_456_789);
-            let expected = Rfc3339(Time::from_nanos(later)).to_string();
-            assert_eq!(writer.text(Time::from_nanos(later)), expected.as_bytes());
+            let text = Rfc3339(Time::from_nanos(later)).to_string();
+            assert_eq!(writer.text(Time::from_nanos(later)), text.as_bytes());
             assert_eq!(Day::of(Time::from_nanos(nanos)).to_string(), expected[..10]);
         }
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use enjamb::{Connection, Ending, Flags, Message, Outcome, Side, Span, Time};
 use enjamb_monitor::{
-    Field, Format, Payload, Record, RecordType, ShowForm, SideTotal, Value, Visitor, field_table, trace,
+    Field, Format, JsonWriter, Payload, Record, RecordType, ShowForm, SideTotal, Value, Visitor, field_table, trace,
 };
 use tracing::field::Visit;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -74,6 +74,16 @@ fn a_record_has_the_fields_that_the_table_says_in_its_order() {
             assert_eq!(field.is_in(record), seen.contains(&(field, record)), "{} of {record:?}", field.name());
         }
     }
+}
+
+#[test]
+fn a_json_writer_writes_the_same_lines_as_the_format() {
+    let (mut writer, mut lines, mut expected) = (JsonWriter::default(), Vec::new(), String::new());
+    for_each_record(|record| {
+        writer.write(record, &mut lines);
+        Format::JsonLines.write(record, &mut expected);
+    });
+    assert_eq!(String::from_utf8(lines).unwrap(), expected);
 }
 
 #[test]

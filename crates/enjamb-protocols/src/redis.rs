@@ -47,6 +47,7 @@ mod shape;
 mod sniff;
 mod subscription;
 mod summary;
+mod summary_text;
 mod syntax_error;
 
 use std::fmt;

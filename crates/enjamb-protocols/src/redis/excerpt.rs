@@ -9,6 +9,7 @@
 use std::fmt::{self, Write as _};
 
 use super::limits::{KEPT_ARGUMENTS_MAX, KEPT_BYTES_MAX};
+use super::summary_text::SummaryText;
 
 /// The maximum number of values of a message that are kept.
 pub(super) const VALUES_MAX: usize = 8;
@@ -209,10 +210,10 @@ impl<const VALUES: usize, const TEXT: usize> Excerpt<VALUES, TEXT> {
     }
 
     /// Writes a text in quotes, and the size of the part that was not kept.
-    pub(super) fn write_text(&self, f: &mut String, value: &Value) -> fmt::Result {
+    pub(super) fn write_text(&self, f: &mut SummaryText, value: &Value) -> fmt::Result {
         let kept = self.kept(value);
         let cut = value.size != Size::Known(kept.len() as u64);
-        write_quoted(f, kept, cut)?;
+        f.push_quoted(kept, cut);
         match (cut, value.size) {
             (false, _) => return Ok(()),
             (true, Size::Known(size)) => write!(f, " ({size} bytes")?,
@@ -223,47 +224,4 @@ impl<const VALUES: usize, const TEXT: usize> Excerpt<VALUES, TEXT> {
         }
         f.write_char(')')
     }
-}
-
-/// Quotes as `redis-cli` does, but leaves UTF-8 readable. A text that was `cut` ends in an
-/// ellipsis, and a character that the cut broke is left out.
-pub(super) fn write_quoted(f: &mut String, text: &[u8], cut: bool) -> fmt::Result {
-    f.write_char('"')?;
-    if let Ok(text) = std::str::from_utf8(text) {
-        write_escaped(f, text)?;
-    } else {
-        let mut chunks = text.utf8_chunks().peekable();
-        while let Some(chunk) = chunks.next() {
-            write_escaped(f, chunk.valid())?;
-            let broken_by_the_cut = cut
-                && chunks.peek().is_none()
-                && std::str::from_utf8(chunk.invalid()).is_err_and(|e| e.error_len().is_none());
-            if !broken_by_the_cut {
-                for byte in chunk.invalid() {
-                    write!(f, "\\x{byte:02x}")?;
-                }
-            }
-        }
-    }
-    f.write_str(if cut { "…\"" } else { "\"" })
-}
-
-/// Writes the text between quotes. Most text needs no escapes.
-fn write_escaped(f: &mut String, text: &str) -> fmt::Result {
-    let mut rest = text;
-    while let Some(at) = rest.bytes().position(|byte| byte.is_ascii_control() || matches!(byte, b'"' | b'\\')) {
-        f.write_str(&rest[..at])?;
-        match rest.as_bytes()[at] {
-            b'"' => f.write_str("\\\"")?,
-            b'\\' => f.write_str("\\\\")?,
-            b'\n' => f.write_str("\\n")?,
-            b'\r' => f.write_str("\\r")?,
-            b'\t' => f.write_str("\\t")?,
-            0x07 => f.write_str("\\a")?,
-            0x08 => f.write_str("\\b")?,
-            byte => write!(f, "\\x{byte:02x}")?,
-        }
-        rest = &rest[at + 1..];
-    }
-    f.write_str(rest)
 }

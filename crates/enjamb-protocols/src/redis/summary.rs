@@ -4,9 +4,10 @@ use std::cell::Cell;
 use std::fmt::{self, Write as _};
 
 use super::command::CommandHandler;
-use super::excerpt::{Excerpt, Form, Size, Value, write_quoted};
-use super::glance;
+use super::excerpt::{Excerpt, Form, Size, TEXT_MAX, VALUES_MAX, Value};
+use super::glance::{self, ValueSink};
 use super::reply::ReplyHandler;
+use super::summary_text::SummaryText;
 
 /// The summary of a command: `SET key "two words"`. Passwords of `AUTH` and `HELLO` are hidden, as
 /// in the server's own `MONITOR`. The second field holds the bytes of a command that was read at a
@@ -16,6 +17,13 @@ pub(super) struct CommandSummary<'a>(pub(super) &'a CommandHandler, pub(super) O
 impl fmt::Display for CommandSummary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         in_one_piece(f, |read, text| match self.1 {
+            Some(bytes) if !matches!(self.0.kind(), "AUTH" | "HELLO") => {
+                let mut sink = CommandSink { text, begun: 0 };
+                let again = glance::command(bytes, &mut sink);
+                debug_assert!(again.is_some(), "it was read once");
+                let begun = sink.begun;
+                self.write_rest(text, begun.min(VALUES_MAX as u64), begun)
+            }
             Some(bytes) => {
                 let again = glance::command(bytes, read);
                 debug_assert!(again.is_some(), "it was read once");
@@ -27,7 +35,7 @@ impl fmt::Display for CommandSummary<'_> {
 }
 
 impl CommandSummary<'_> {
-    fn write(&self, f: &mut String, excerpt: &Excerpt) -> fmt::Result {
+    fn write(&self, f: &mut SummaryText, excerpt: &Excerpt) -> fmt::Result {
         let mut secret = false;
         for (at, value) in excerpt.values().iter().enumerate() {
             if at > 0 {
@@ -44,33 +52,72 @@ impl CommandSummary<'_> {
                 _ => false,
             } || secret;
         }
-        let more = self.0.arguments().max(excerpt.begun()).saturating_sub(excerpt.values().len() as u64);
-        let line = self.0.line();
-        match (excerpt.values(), line) {
-            ([], []) if more == 1 => f.write_str("(1 argument)"),
-            ([], []) if more > 0 => write!(f, "({more} arguments)"),
-            ([], []) => f.write_str("(no arguments)"),
-            ([], line) => write_quoted(f, line, false),
-            (_, []) if more > 0 => write!(f, " (and {more} more)"),
-            (_, []) => Ok(()),
+        self.write_rest(f, excerpt.values().len() as u64, excerpt.begun())
+    }
+
+    /// Writes what follows the arguments that were `shown`, of those that have `begun`.
+    fn write_rest(&self, f: &mut SummaryText, shown: u64, begun: u64) -> fmt::Result {
+        let more = self.0.arguments().max(begun).saturating_sub(shown);
+        match (shown, self.0.line()) {
+            (0, []) if more == 1 => f.push_str("(1 argument)"),
+            (0, []) if more > 0 => return write!(f, "({more} arguments)"),
+            (0, []) => f.push_str("(no arguments)"),
+            (0, line) => f.push_quoted(line, false),
+            (_, []) if more > 0 => return write!(f, " (and {more} more)"),
+            (_, []) => {}
             (_, line) => {
-                f.write_str(" then ")?;
-                write_quoted(f, line, false)
+                f.push_str(" then ");
+                f.push_quoted(line, false);
             }
         }
+        Ok(())
+    }
+}
+
+/// Writes the arguments of a command that lies whole in one chunk, while it is read.
+struct CommandSink<'t> {
+    text: &'t mut SummaryText,
+    /// The number of arguments so far.
+    begun: u64,
+}
+
+impl ValueSink for CommandSink<'_> {
+    fn begin(&mut self, _: Form, _: Size) {}
+
+    fn whole(&mut self, _: Form, _: usize, text: &[u8]) {
+        if self.begun < VALUES_MAX as u64 {
+            if self.begun > 0 {
+                self.text.push_str(" ");
+            }
+            if text.len() > TEXT_MAX {
+                push_bulk(self.text, text);
+            } else {
+                self.text.push_word_or_quoted(text);
+            }
+        }
+        self.begun += 1;
+    }
+}
+
+/// Writes a whole text in quotes, as [`Excerpt::write_text`] does.
+fn push_bulk(f: &mut SummaryText, text: &[u8]) {
+    match text.get(..TEXT_MAX) {
+        Some(kept) if kept.len() < text.len() => {
+            f.push_quoted(kept, true);
+            let _ = write!(f, " ({} bytes)", text.len());
+        }
+        _ => f.push_quoted(text, false),
     }
 }
 
 /// Writes an argument, in quotes unless it is a plain word.
-fn write_argument(f: &mut String, excerpt: &Excerpt, value: &Value) -> fmt::Result {
+fn write_argument(f: &mut SummaryText, excerpt: &Excerpt, value: &Value) -> fmt::Result {
     let text = excerpt.kept(value);
-    let word = value.size == Size::Known(text.len() as u64)
-        && !text.is_empty()
-        && text.iter().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'\\'));
-    match std::str::from_utf8(text) {
-        Ok(text) if word => f.write_str(text),
-        _ => excerpt.write_text(f, value),
+    if value.size == Size::Known(text.len() as u64) {
+        f.push_word_or_quoted(text);
+        return Ok(());
     }
+    excerpt.write_text(f, value)
 }
 
 /// The summary of a reply: `array of 2: "a", (integer) 1`. The second field holds the bytes of a
@@ -79,11 +126,16 @@ pub(super) struct ReplySummary<'a>(pub(super) &'a ReplyHandler, pub(super) Optio
 
 impl fmt::Display for ReplySummary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        in_one_piece(f, |read, text| match self.1 {
+        in_one_piece(f, |_, text| match self.1 {
             Some(bytes) => {
-                let again = glance::reply(bytes, read);
+                let mut sink = ReplySink { text, begun: 0, in_aggregate: false };
+                let again = glance::reply(bytes, &mut sink);
                 debug_assert!(again.is_some(), "it was read once");
-                self.write(text, read)
+                if sink.begun > VALUES_MAX {
+                    text.push_str(", …");
+                }
+                self.write_line(text, true);
+                Ok(())
             }
             None => self.write(text, self.0.excerpt()),
         })
@@ -91,7 +143,7 @@ impl fmt::Display for ReplySummary<'_> {
 }
 
 impl ReplySummary<'_> {
-    fn write(&self, f: &mut String, excerpt: &Excerpt) -> fmt::Result {
+    fn write(&self, f: &mut SummaryText, excerpt: &Excerpt) -> fmt::Result {
         let mut depth = 0;
         let mut follows = false;
         for value in excerpt.values() {
@@ -114,48 +166,99 @@ impl ReplySummary<'_> {
         if left_out {
             f.write_str(", …")?;
         }
-        match (excerpt.values(), self.0.line()) {
-            (_, []) => Ok(()),
-            ([], line) => write_quoted(f, line, false),
-            (_, line) => {
-                f.write_str(" then ")?;
-                write_quoted(f, line, false)
+        self.write_line(f, follows);
+        Ok(())
+    }
+
+    /// Writes the line that is in progress, if there is one. It `follows` values or not.
+    fn write_line(&self, f: &mut SummaryText, follows: bool) {
+        let line = self.0.line();
+        if line.is_empty() {
+            return;
+        }
+        if follows {
+            f.push_str(" then ");
+        }
+        f.push_quoted(line, false);
+    }
+}
+
+/// Writes the values of a reply that lies whole in one chunk, while it is read.
+struct ReplySink<'t> {
+    text: &'t mut SummaryText,
+    /// The number of values so far.
+    begun: usize,
+    /// Whether the value before was an aggregate.
+    in_aggregate: bool,
+}
+
+impl ValueSink for ReplySink<'_> {
+    fn begin(&mut self, form: Form, size: Size) {
+        let name = match form {
+            Form::Map => "map",
+            Form::Set => "set",
+            Form::Push => "push",
+            _ => "array",
+        };
+        let _ = write_aggregate(self.text, name, size);
+        self.begun += 1;
+        self.in_aggregate = true;
+    }
+
+    fn whole(&mut self, form: Form, _: usize, text: &[u8]) {
+        if self.begun < VALUES_MAX {
+            if std::mem::take(&mut self.in_aggregate) {
+                self.text.push_str(": ");
+            } else if self.begun > 0 {
+                self.text.push_str(", ");
+            }
+            match form {
+                Form::Simple if self.text.push_utf8(text) => {}
+                Form::Error => {
+                    self.text.push_str("(error) ");
+                    if !self.text.push_utf8(text) {
+                        push_bulk(self.text, text);
+                    }
+                }
+                Form::Integer => {
+                    self.text.push_str("(integer) ");
+                    let _ = write_ascii(self.text, text);
+                }
+                Form::Null => self.text.push_str("(nil)"),
+                _ => push_bulk(self.text, text),
             }
         }
+        self.begun += 1;
     }
 }
 
 thread_local! {
     /// Buffers for the excerpt of a message that is read again, and for its summary.
-    static ROOM: Cell<(Excerpt, String)> = const { Cell::new((Excerpt::new(), String::new())) };
+    static ROOM: Cell<(Excerpt, SummaryText)> = const { Cell::new((Excerpt::new(), SummaryText::new())) };
 }
 
 /// Writes the text of `write` to `f` in one piece, since an escaping writer has work to do for each
 /// piece. `write` gets an empty excerpt.
 fn in_one_piece(
     f: &mut fmt::Formatter<'_>,
-    write: impl FnOnce(&mut Excerpt, &mut String) -> fmt::Result,
+    write: impl FnOnce(&mut Excerpt, &mut SummaryText) -> fmt::Result,
 ) -> fmt::Result {
     // Taken out while in use: the writer may call this function again.
     let (mut read, mut text) = ROOM.take();
     read.clear();
     text.clear();
-    let written = write(&mut read, &mut text).and_then(|()| f.write_str(&text));
+    let written = write(&mut read, &mut text).and_then(|()| f.write_str(text.as_str()));
     ROOM.set((read, text));
     written
 }
 
 /// Writes a text that is mostly digits. Everything else is escaped.
-fn write_ascii(f: &mut String, text: &[u8]) -> fmt::Result {
-    match std::str::from_utf8(text) {
-        Ok(digits) if text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')) => {
-            f.write_str(digits)
-        }
-        _ => write!(f, "{}", text.escape_ascii()),
-    }
+fn write_ascii(f: &mut SummaryText, text: &[u8]) -> fmt::Result {
+    let is_number = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+    if text.iter().all(is_number) && f.push_utf8(text) { Ok(()) } else { write!(f, "{}", text.escape_ascii()) }
 }
 
-fn write_value(f: &mut String, excerpt: &Excerpt, value: &Value) -> fmt::Result {
+fn write_value(f: &mut SummaryText, excerpt: &Excerpt, value: &Value) -> fmt::Result {
     let text = excerpt.kept(value);
     match value.form {
         Form::Bulk => excerpt.write_text(f, value),
@@ -191,7 +294,7 @@ fn write_value(f: &mut String, excerpt: &Excerpt, value: &Value) -> fmt::Result 
     }
 }
 
-fn write_aggregate(f: &mut String, name: &str, size: Size) -> fmt::Result {
+fn write_aggregate(f: &mut SummaryText, name: &str, size: Size) -> fmt::Result {
     match size {
         Size::Known(count) => write!(f, "{name} of {count}"),
         Size::Streamed => write!(f, "streamed {name}"),
