@@ -58,8 +58,11 @@ pub(super) struct Pairing {
     joined: bool,
     /// Whether something was lost since the last rest.
     lost: bool,
-    /// Whether a response came before its request.
+    /// Whether a request was seen since then that is not in the queue.
+    unqueued: bool,
+    /// Whether a response came before its request, and whether one ever did.
     late: bool,
+    ever_late: bool,
     /// Whether some bytes of the client could not be read as requests.
     pub(super) unread: bool,
     /// Whether the server sent something since the last request, and since the last gap.
@@ -98,6 +101,8 @@ pub(super) struct Answered {
     pub(super) request: Option<Request>,
     /// Whether it is certain that there is no such request.
     pub(super) nobody: bool,
+    /// Whether it is certain that the request was not captured.
+    pub(super) missing: bool,
 }
 
 impl Pairing {
@@ -128,7 +133,9 @@ impl Pairing {
         if core::mem::take(&mut self.begun_answered) {
             return;
         }
-        if !self.hidden {
+        if self.hidden {
+            self.unqueued = true;
+        } else {
             self.push(ordinal, request);
         }
     }
@@ -177,6 +184,7 @@ impl Pairing {
         self.doubt = false;
         self.joined = false;
         self.lost = false;
+        self.unqueued = false;
         self.unread = false;
         self.balanced = 0;
     }
@@ -202,6 +210,7 @@ impl Pairing {
             self.waiting.push_back(Run { first: ordinal, count: 1, request });
         } else {
             self.hidden = true;
+            self.unqueued = true;
         }
     }
 
@@ -218,6 +227,7 @@ impl Pairing {
             } else if !self.hidden && !unasked {
                 self.hidden = true;
                 self.late = true;
+                self.ever_late = true;
             }
         }
         self.pop();
@@ -244,16 +254,22 @@ impl Pairing {
         let Some(run) = self.waiting.front() else {
             return match self.begun {
                 Some((ordinal, request)) if self.is_begun() => {
-                    Answered { ordinal: Some(ordinal), request: Some(request), nobody: false }
+                    Answered { ordinal: Some(ordinal), request: Some(request), ..Answered::default() }
                 }
-                _ => Answered { nobody: self.is_certain(), ..Answered::default() },
+                _ => Answered { nobody: self.is_certain(), missing: self.misses_request(), ..Answered::default() },
             };
         };
         let only = self.waiting.len() == 1 && run.count == 1 && !self.hidden;
         let ordinal = (!self.doubt || only).then_some(run.first);
         let alike =
             ordinal.is_some() || (!self.hidden && self.waiting.iter().all(|other| other.request == run.request));
-        Answered { ordinal, request: alike.then_some(run.request), nobody: false }
+        Answered { ordinal, request: alike.then_some(run.request), ..Answered::default() }
+    }
+
+    /// Returns whether a response that comes while nothing waits can only answer a request that was
+    /// not captured: requests are missing, and none was seen since that it might answer.
+    fn misses_request(&self) -> bool {
+        self.hidden && (self.lost || self.joined) && !(self.doubt || self.unqueued || self.ever_late || self.unread)
     }
 
     /// Notes a gap of `missing` bytes in the requests; 0 at the beginning of a capture that joined

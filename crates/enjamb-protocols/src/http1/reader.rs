@@ -455,6 +455,7 @@ impl Reader {
             self.message.paired = true;
             let has_body = !matches!(framed, Ok((Framing::None | Framing::Length(0) | Framing::Tunnel, _)));
             fields.flags.add_if(request.is_none() && self.pairing.unread && has_body, Flag::MethodUnknown);
+            fields.flags.add_if(asked.missing, Flag::RequestMissing);
             framed
         };
         fields.flags.add_if(core::mem::replace(&mut self.closing, fields.close), Flag::AfterClose);
