@@ -264,7 +264,8 @@ mod tests {
                 }
                 for _ in 0..random.below(4) {
                     let at = random.below(bytes.len());
-                    bytes[at] = if random.below(2) == 0 { random.below(256) as u8 } else { bytes[at] ^ 1 << random.below(8) };
+                    bytes[at] =
+                        if random.below(2) == 0 { random.below(256) as u8 } else { bytes[at] ^ 1 << random.below(8) };
                 }
                 let original = bytes.len() as u64;
                 if round % 4 == 0 {

@@ -11,7 +11,11 @@ const HEADER: usize = 20;
 
 /// Returns the segment that `bytes` begin with. `missing` bytes after them were not captured.
 #[inline]
-pub(super) fn segment((source, destination): (IpAddr, IpAddr), bytes: &[u8], missing: u64) -> Result<Segment<'_>, Ignored> {
+pub(super) fn segment(
+    (source, destination): (IpAddr, IpAddr),
+    bytes: &[u8],
+    missing: u64,
+) -> Result<Segment<'_>, Ignored> {
     // A header that the datagram cuts off is malformed, one that the capture cuts off is not.
     let cut_off = if missing > 0 { Ignored::Truncated } else { Ignored::Malformed };
     let header = bytes.first_chunk::<HEADER>().ok_or(cut_off)?;

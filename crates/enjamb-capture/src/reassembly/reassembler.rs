@@ -13,14 +13,14 @@ use std::collections::{BTreeMap, VecDeque};
 use enjamb::{Tap, Time};
 
 use crate::incident::{Incident, IncidentKind, Incidents};
-use crate::options::Options;
+use crate::options::{Options, Overlap};
 use crate::reassembly::clock::CaptureClock;
 use crate::reassembly::context::FlowContext;
 use crate::reassembly::deadlines::DeadlineQueue;
-use crate::reassembly::ended_flow::{Continuation, EndedFlow};
-use crate::reassembly::endpoints::{Endpoints, FlowKey};
+use crate::reassembly::ended_flow::Continuation;
 use crate::reassembly::flow::Flow;
-use crate::reassembly::flow_table::{FlowState, FlowTable};
+use crate::reassembly::flow_table::{EndedId, FlowId, FlowState, FlowTable, OPEN_MAX};
+use crate::reassembly::recent_log::RecentLog;
 use crate::segment::Segment;
 use crate::summary::Summary;
 
@@ -28,26 +28,22 @@ use crate::summary::Summary;
 /// are forgotten first.
 const ENDED_MAX: usize = 65_536;
 
-/// The maximum number of delivered bytes that are kept for comparison with retransmissions, in all
-/// streams. Beyond that, retransmissions are not compared.
-const RECENT_IN_ALL: usize = 32 << 20;
-
 /// Puts segments in order and reports connections to a tap. Pass the same tap to every call.
 pub struct Reassembler {
     options: Options,
     flows: FlowTable,
     /// Open flows, in about the order in which they were last used.
-    by_use: BTreeMap<u64, FlowKey>,
+    by_use: BTreeMap<u64, FlowId>,
     /// Flows that were reset.
     lingering: DeadlineQueue,
     /// Flows that hold data back.
     waiting: DeadlineQueue,
     /// Flows that have ended, in the order of their ends.
-    ended: VecDeque<(FlowKey, u64)>,
+    ended: VecDeque<(EndedId, u64)>,
     /// The number of bytes that all streams hold.
     held: usize,
-    /// The number of bytes that all streams keep for comparison.
-    recent: usize,
+    /// The bytes that were delivered last.
+    log: RecentLog,
     /// Counts uses of flows.
     uses: u64,
     clock: CaptureClock,
@@ -63,10 +59,10 @@ macro_rules! context {
             options: &$self.options,
             summary: &mut $self.summary,
             incidents: &mut $self.incidents,
+            log: &mut $self.log,
             tap: $tap,
             now: $now,
             clock: $self.clock,
-            room: $self.recent < RECENT_IN_ALL,
         }
     };
 }
@@ -83,7 +79,7 @@ impl Reassembler {
             waiting: DeadlineQueue::default(),
             ended: VecDeque::new(),
             held: 0,
-            recent: 0,
+            log: RecentLog::default(),
             uses: 0,
             clock: CaptureClock::default(),
             summary: Summary::default(),
@@ -121,56 +117,81 @@ impl Reassembler {
         self.summary.bad_checksums += u64::from(segment.bad_checksum);
         self.summary.urgent += u64::from(segment.urgent);
         self.clock.advance(time);
-        self.end_lingering(tap);
-        self.end_waiting(tap);
+        if self.lingering.is_due(self.flows.len(), &self.clock) {
+            self.end_lingering(tap);
+        }
+        if self.waiting.is_due(self.flows.len(), &self.clock) {
+            self.end_waiting(tap);
+        }
 
-        let key = self.flows.key(segment, self.by_use.len());
+        let state = self.flows.find(segment);
+        if let Some(FlowState::Open(id)) = state
+            && let Some(flow) = self.flows.open_mut(id)
+            && self.options.overlap == Overlap::First
+            && flow.receive_next(segment, context!(self, time, tap))
+        {
+            self.uses += 1;
+            flow.used = self.uses;
+            return;
+        }
+        if let Some(id) = self.flow_of(state, time, segment, tap) {
+            self.push_to(id, time, segment, tap);
+        }
+    }
+
+    /// Returns the open flow that takes `segment`, and opens it if needed. `None` if the segment
+    /// comes after the end of its connection.
+    fn flow_of(
+        &mut self,
+        state: Option<FlowState>,
+        time: Time,
+        segment: &Segment<'_>,
+        tap: &mut dyn Tap,
+    ) -> Option<FlowId> {
+        let number = self.summary.connections + 1;
         let mut resumed = None;
-        let is_open = match self.flows.get_mut(&key) {
-            None => false,
-            Some(FlowState::Open(flow)) => {
-                let is_over = flow.is_over_with(segment, time);
-                if is_over {
-                    self.end(key, tap);
+        match state {
+            None => {}
+            Some(FlowState::Open(id)) => {
+                if !self.flows.open_mut(id)?.is_over_with(segment, time) {
+                    return Some(id);
                 }
-                !is_over
+                self.end(id, tap);
             }
-            Some(FlowState::Ended(ended)) => {
-                let continuation = ended.continuation(segment, time, &self.clock);
+            Some(FlowState::Ended(id)) => {
+                let ended = self.flows.ended_mut(id)?;
                 let length = segment.payload.len() as u64;
-                match continuation {
+                match ended.continuation(segment, time, &self.clock) {
                     Continuation::Opens => {}
                     Continuation::Resumes => {
-                        let flow = Flow::resume(self.summary.connections + 1, ended, segment);
-                        resumed = Some(flow);
+                        resumed = Some(Flow::resume(number, ended, segment));
                         self.summary.resets_ignored += 1;
                     }
                     Continuation::Repeats => {
                         self.summary.retransmitted += length;
-                        return;
+                        return None;
                     }
                     Continuation::TooLate => {
                         self.summary.late_segments += u64::from(length > 0);
                         self.summary.stray_bytes += length;
-                        return;
+                        return None;
                     }
                 }
-                false
             }
-        };
-        if !is_open {
-            let joins = resumed.is_some();
-            let flow = resumed.unwrap_or_else(|| Flow::new(self.summary.connections + 1, segment));
-            self.open(key, time, flow, joins, tap);
         }
+        let joins = resumed.is_some();
+        let flow = resumed.unwrap_or_else(|| Flow::new(number, segment));
+        Some(self.open(time, flow, joins, tap))
+    }
 
-        let Some(flow) = self.flows.open_mut(&key) else {
+    /// Passes a segment to its flow.
+    fn push_to(&mut self, id: FlowId, time: Time, segment: &Segment<'_>, tap: &mut dyn Tap) {
+        let Some(flow) = self.flows.open_mut(id) else {
             return;
         };
         self.uses += 1;
         flow.used = self.uses;
         let before = flow.weight();
-        let recent = flow.recent_weight();
         let context = context!(self, time, tap);
         let mut over = flow.segment(segment, context);
         // The flow that exceeds the limit for all flows gives up its own holes.
@@ -181,21 +202,20 @@ impl Reassembler {
             over = flow.is_closed();
         }
         self.held = self.held - before + flow.weight();
-        self.recent = self.recent - recent + flow.recent_weight();
         if let Some(deadline) = flow.lingers_until()
             && !flow.lingers
         {
             flow.lingers = true;
-            self.lingering.push(deadline, key, flow.connection.number);
+            self.lingering.push(deadline, id, flow.connection.number);
         }
         if !flow.waits
             && let Some(deadline) = flow.waits_until(self.options.patience_time)
         {
             flow.waits = true;
-            self.waiting.push(deadline, key, flow.connection.number);
+            self.waiting.push(deadline, id, flow.connection.number);
         }
         if over {
-            self.end(key, tap);
+            self.end(id, tap);
         }
     }
 
@@ -203,16 +223,14 @@ impl Reassembler {
     /// that the capture joined late wait no longer for earlier bytes, and the tap
     /// [pauses](Tap::pause) too.
     pub fn pause(&mut self, tap: &mut dyn Tap) {
-        let waiting: Vec<FlowKey> = self.waiting.keys().collect();
-        for key in waiting {
-            let Some(flow) = self.flows.open_mut(&key) else { continue };
-            let (before, recent) = (flow.weight(), flow.recent_weight());
+        for id in self.waiting.open_flows(&self.flows) {
+            let Some(flow) = self.flows.open_mut(id) else { continue };
+            let before = flow.weight();
             let now = flow.last_packet();
             flow.give_up_beginnings(context!(self, now, tap));
             self.held = self.held - before + flow.weight();
-            self.recent = self.recent - recent + flow.recent_weight();
             if flow.is_closed() {
-                self.end(key, tap);
+                self.end(id, tap);
             }
         }
         tap.pause();
@@ -221,19 +239,19 @@ impl Reassembler {
     /// Ends the capture: delivers all held data, reports holes as gaps, and ends all connections in
     /// the order of their numbers.
     pub fn finish(&mut self, tap: &mut dyn Tap) {
-        let mut open: Vec<(u64, FlowKey)> = self.flows.open_flows().collect();
+        let mut open: Vec<(u64, FlowId)> = self.flows.open_flows().collect();
         open.sort_unstable_by_key(|(number, _)| *number);
-        for (_, key) in open {
-            self.end(key, tap);
+        for (_, id) in open {
+            self.end(id, tap);
         }
     }
 
     /// Opens `flow`. If it `joins` streams that had begun before, the tap is informed.
-    fn open(&mut self, key: FlowKey, time: Time, flow: Flow, joins: bool, tap: &mut dyn Tap) {
-        while self.by_use.len() >= self.options.connections.max(1)
+    fn open(&mut self, time: Time, mut flow: Flow, joins: bool, tap: &mut dyn Tap) -> FlowId {
+        while self.flows.len() >= self.options.connections.clamp(1, OPEN_MAX)
             && let Some((queued, oldest)) = self.by_use.pop_first()
         {
-            let Some(flow) = self.flows.open_mut(&oldest) else {
+            let Some(flow) = self.flows.open_mut(oldest) else {
                 continue;
             };
             if flow.used > queued {
@@ -247,79 +265,67 @@ impl Reassembler {
         }
         self.summary.connections += 1;
         self.uses += 1;
-        let mut flow = Box::new(flow);
         (flow.used, flow.queued) = (self.uses, self.uses);
         flow.open(time, tap);
         if joins {
             flow.report_join(time, tap);
         }
-        self.by_use.insert(self.uses, key);
-        self.flows.open(key, flow);
+        let id = self.flows.open(flow);
+        self.log.grow_for(self.flows.len());
+        self.by_use.insert(self.uses, id);
+        id
     }
 
     /// Ends an open flow, and leaves a record of it.
-    fn end(&mut self, key: FlowKey, tap: &mut dyn Tap) {
-        let Some(flow) = self.flows.open_mut(&key) else {
+    fn end(&mut self, id: FlowId, tap: &mut dyn Tap) {
+        let Some(flow) = self.flows.open_mut(id) else {
             return;
         };
-        let number = flow.connection.number;
         self.held -= flow.weight();
-        self.recent -= flow.recent_weight();
         self.by_use.remove(&flow.queued);
-        let context = context!(self, Time::default(), tap);
-        self.flows.end(&key, |flow| {
-            flow.end(context);
-            EndedFlow {
-                number,
-                delivered: flow.delivered_ranges(),
-                client_is_low: Endpoints::is_low(flow.connection.client, flow.connection.server),
-                closed: flow.has_closed(),
-                reset: flow.was_reset(),
-                reopens: false,
-                last_packet: flow.latest_packet(),
-                since: context.clock.latest,
-            }
-        });
-        self.ended.push_back((key, number));
+        flow.end(context!(self, Time::default(), tap));
+        let record = flow.record(self.clock.latest);
+        let number = record.number;
+        let ended = self.flows.end(id, record);
+        self.ended.push_back((ended, number));
         if self.ended.len() > ENDED_MAX
             && let Some((oldest, number)) = self.ended.pop_front()
         {
-            self.flows.forget(&oldest, number);
+            self.flows.forget(oldest, number);
         }
     }
 
     /// Ends flows that were reset long enough ago.
     fn end_lingering(&mut self, tap: &mut dyn Tap) {
-        while let Some(key) = self.lingering.pop_due(&self.flows, self.by_use.len(), &self.clock) {
-            let Some(flow) = self.flows.open_mut(&key) else {
+        while let Some(id) = self.lingering.pop_due(&self.flows, self.flows.len(), &self.clock) {
+            let Some(flow) = self.flows.open_mut(id) else {
                 continue;
             };
             match flow.lingers_until() {
                 // The reset was forged, and there was none after it.
                 None => flow.lingers = false,
-                Some(deadline) if deadline.has_passed(&self.clock) => self.end(key, tap),
-                Some(deadline) => self.lingering.push(deadline, key, flow.connection.number),
+                Some(deadline) if deadline.has_passed(&self.clock) => self.end(id, tap),
+                Some(deadline) => self.lingering.push(deadline, id, flow.connection.number),
             }
         }
     }
 
     /// Ends waits that have lasted too long, also of connections that have no more packets.
     fn end_waiting(&mut self, tap: &mut dyn Tap) {
-        while let Some(key) = self.waiting.pop_due(&self.flows, self.by_use.len(), &self.clock) {
-            let Some(flow) = self.flows.open_mut(&key) else {
+        while let Some(id) = self.waiting.pop_due(&self.flows, self.flows.len(), &self.clock) {
+            let Some(flow) = self.flows.open_mut(id) else {
                 continue;
             };
-            let (before, recent) = (flow.weight(), flow.recent_weight());
+            let before = flow.weight();
             let now = flow.last_packet();
             flow.give_up_overdue(context!(self, now, tap));
             self.held = self.held - before + flow.weight();
-            self.recent = self.recent - recent + flow.recent_weight();
             match flow.waits_until(self.options.patience_time) {
                 None => flow.waits = false,
-                Some(deadline) => self.waiting.push(deadline, key, flow.connection.number),
+                Some(deadline) => self.waiting.push(deadline, id, flow.connection.number),
             }
             if flow.is_closed() {
-                self.end(key, tap);
+                self.end(id, tap);
             }
         }
     }
