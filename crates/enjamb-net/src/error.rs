@@ -1,4 +1,4 @@
-//! The errors of a relay.
+//! The errors of servers, clients and relays.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use enjamb::units::format_duration;
 
-/// An error of a relay or of one of its taps. The relay continues.
+/// An error of a server, a client or a relay, of one of their connections, or of a tap. A server or
+/// relay continues.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum RelayError {
+pub enum NetError {
     /// The server could not be reached. The client was reset, and no tap received anything.
     #[error("cannot connect to {upstream} for client {client}: {source}")]
     Connect {
@@ -20,7 +21,7 @@ pub enum RelayError {
         /// The reason. [`io::ErrorKind::TimedOut`] when it took longer than allowed.
         source: io::Error,
     },
-    /// A client could not be accepted. The relay tries again after a pause.
+    /// A client could not be accepted. The server tries again after a pause.
     #[error("cannot accept a connection: {0}")]
     Accept(#[source] io::Error),
     /// A tap panicked, with this message. It was dropped.
@@ -29,7 +30,55 @@ pub enum RelayError {
     /// Neither side sent anything for this time. The connection was reset.
     #[error("reset after {} without a byte", format_duration(*.0))]
     Idle(Duration),
-    /// The relay stopped before the connection had ended. The connection was reset.
-    #[error("reset, since the relay stops")]
+    /// The server stopped before the connection had ended. The connection was reset.
+    #[error("reset, since the server stops")]
     Stopped,
+    /// A client was reset, since the server has as many connections as it may have
+    /// ([`Overload::Refuse`](crate::Overload::Refuse)).
+    #[error("refused client {client}: there are {max} connections already")]
+    Refused {
+        /// The address of the client.
+        client: SocketAddr,
+        /// The limit.
+        max: usize,
+    },
+    /// A client's handshake failed. [`io::ErrorKind::TimedOut`] when it took longer than allowed.
+    #[error("the handshake with client {client} failed: {source}")]
+    Handshake {
+        /// The address of the client.
+        client: SocketAddr,
+        /// The reason.
+        source: io::Error,
+    },
+    /// The peer's bytes are not the protocol of the service.
+    #[error("the peer's bytes at offset {offset} are not the protocol")]
+    Malformed {
+        /// The offset in the peer's stream behind which the error lies, in bytes.
+        offset: u64,
+    },
+    /// The service panicked, with this message. The connection was reset.
+    #[error("the service of this connection failed: {0}")]
+    ServicePanicked(String),
+    /// The peer sent a message more slowly than allowed
+    /// ([`Options::min_read_rate`](crate::Options::min_read_rate)). The connection was reset.
+    #[error("reset: the message arrives too slowly, {bytes} bytes in {}", format_duration(*.time))]
+    TooSlow {
+        /// The number of bytes of the message so far.
+        bytes: u64,
+        /// The time since its first byte.
+        time: Duration,
+    },
+    /// The peer took nothing of the bytes that waited to be written, for this time. The connection
+    /// was reset.
+    #[error("reset: the peer read nothing for {}", format_duration(*.0))]
+    WriteTimeout(Duration),
+    /// More bytes waited to be written than allowed, which is this number. The connection was reset.
+    #[error("reset: the peer reads too slowly, more than {0} bytes wait to be written")]
+    QueueFull(usize),
+    /// A [`Slot`](crate::Slot) was dropped without an answer. The connection was reset.
+    #[error("reset: a request was not answered")]
+    Unanswered,
+    /// A [`Producer`](crate::Producer) failed. The connection was reset.
+    #[error("reset: what was to be sent could not be read: {0}")]
+    Producer(#[source] io::Error),
 }

@@ -1,51 +1,81 @@
-//! The relay under `enjamb proxy`: bytes first, then the taps.
+//! Connections: a server and a client that run handlers, and a relay that watches others.
 //!
-//! A relay connects clients with one server. Bytes of one side reach the other unchanged and in
-//! order; the end of a stream arrives as the end of a stream, and a reset as a reset. Every
-//! [`Tap`](enjamb::Tap) receives all of it. The relay does not depend on any protocol, and no
-//! failure of a tap changes the relayed bytes.
+//! `asynchat.async_chat` was a framer and a connection in one. The framer is
+//! [`enjamb::Framer`]; this crate is the connection.
 //!
-//! * [`serve`] accepts connections and relays each to an [upstream server](Upstream), within the
-//!   limits of its [`Options`].
-//! * [`Taps`] makes the taps of a connection, and receives each [`RelayError`].
-//! * [`Stop`] ends a relay: gently, or at once.
+//! * [`serve`] accepts connections and runs a [`Service`] on each: a parser of the client's bytes,
+//!   and what happens for each of its events. [`Server`] is the same with [`Options`], taps, a
+//!   handshake and a way to stop. [`connect`] runs a service on a connection to a server, and
+//!   [`run`] on any stream.
+//! * [`Peer`] is the other end of the connection, for the service's own calls: push bytes, push
+//!   with a [`Producer`], reserve a [`Slot`] for a later reply, close, abort. [`Handle`] is the same
+//!   for other tasks.
+//! * [`relay`] connects clients with a server and passes all bytes on unchanged.
+//! * [`play`] plays one side of a recorded conversation to a live peer.
+//! * [`Taps`] observe the connections of a server or a relay. [`Stop`] ends one: gently, or at once.
+//! * [`sim`] has streams without sockets, for tests.
 //!
-//! Besides the relay there is [`play`]: it plays one side of a recorded conversation to a live
-//! peer.
+//! ```no_run
+//! use std::convert::Infallible;
 //!
-//! # Guarantees to taps
+//! use enjamb::{FrameHandler, FrameInfo, Framer, Step, Terminator};
+//! use enjamb_net::{answer, serve};
 //!
-//! Both directions of a connection are one task. For each read that task makes one attempt to write
-//! the bytes to the other side, without waiting. Then it gives them to the taps, still without
-//! waiting. Only then, if the other side did not take all of them, does it wait. Two things follow:
+//! struct Lines;
 //!
-//! * **Bytes first.** Nothing is parsed before the bytes were offered to the kernel. The time that
-//!   a tap takes delays the next read, never this one. So a tap must return soon: other connections
-//!   need its thread too.
-//! * **Cause before effect.** A tap receives a request before it receives any answer to it, however
-//!   fast the server is: an answer is read by the same task, which reads again only when the taps
-//!   have returned. If the task waited for the rest of a long request to be written first, the
-//!   answer of a server that replies early would come before its request.
+//! impl FrameHandler for Lines {
+//!     type Event = Vec<u8>;
+//!     type Error = Infallible;
 //!
-//! The times of events are those of the reads. They never run backwards within a connection.
-//! Connections are numbered from 1, in the order and by the time of their
-//! [opening](enjamb::Event::Open).
+//!     fn start(&self) -> Terminator {
+//!         Terminator::lf()
+//!     }
+//!     fn frame(&mut self, line: &[u8], _: FrameInfo) -> Result<Step<Vec<u8>>, Infallible> {
+//!         Ok(Step::event([line, b"\n"].concat()))
+//!     }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> std::io::Result<()> {
+//!     let listener = enjamb_net::listen("127.0.0.1:7000").await?;
+//!     serve(listener, |_| answer(Framer::whole(Lines), |line, peer| peer.push(line))).await;
+//!     Ok(())
+//! }
+//! ```
 
+mod client;
 mod clock;
-mod duplex;
+mod driver;
 mod error;
-mod flow;
+mod guard;
+mod handle;
+mod listener;
 mod observers;
-mod play;
-mod serve;
-mod step_order;
+mod options;
+mod output;
+mod peer;
+pub mod play;
+mod producer;
+pub mod relay;
+mod scratch;
+mod server;
+mod service;
+mod shared;
+pub mod sim;
+mod slot;
 mod stop;
 mod taps;
 
-pub use error::RelayError;
-pub use flow::LONGEST_READ;
-pub use play::{Action, PlayError, PlayObserver, PlayOptions, Step, play};
-pub use serve::{Options, RelayReport, Upstream, serve};
-pub use step_order::StepOrder;
+pub use client::{Running, connect, connect_with, run};
+pub use driver::{Closed, Reason};
+pub use error::NetError;
+pub use handle::{Handle, PushError};
+pub use listener::{Listener, listen, listen_with};
+pub use options::{Options, Overload, QueuePolicy, ReadRate};
+pub use peer::Peer;
+pub use producer::{FromIter, FromReader, FromStream, Producer};
+pub use server::{Handshake, NoHandshake, ServeReport, Server, serve};
+pub use service::{Answer, Service, answer};
+pub use slot::Slot;
 pub use stop::Stop;
 pub use taps::Taps;

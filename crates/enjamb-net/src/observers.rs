@@ -4,8 +4,6 @@
 //! reported, and the others continue. However the connection's task ends, finished or dropped with
 //! its runtime, every remaining tap receives [`Event::Done`] once.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -13,7 +11,8 @@ use std::sync::{Mutex, PoisonError};
 use enjamb::{Connection, Ending, Event, Side, Tap, Time};
 
 use crate::clock::Clock;
-use crate::error::RelayError;
+use crate::error::NetError;
+use crate::guard::guarded;
 use crate::taps::Taps;
 
 /// Opens the observers of one connection after another.
@@ -47,11 +46,11 @@ impl Observatory {
     }
 
     /// Reports an error that belongs to no open connection.
-    pub(crate) fn error(&self, error: &RelayError) {
+    pub(crate) fn error(&self, error: &NetError) {
         self.report(Clock::default().now(), None, error);
     }
 
-    fn report(&self, time: Time, connection: Option<&Connection>, error: &RelayError) {
+    fn report(&self, time: Time, connection: Option<&Connection>, error: &NetError) {
         // A panic in this call cannot be reported to the same code again.
         let _ = guarded(|| self.taps.error(time, connection, error));
     }
@@ -92,6 +91,25 @@ impl Observers {
         observers
     }
 
+    /// Returns the connection.
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Sends bytes that passed now, if there is anybody to receive them.
+    pub(crate) fn chunk_now(&mut self, side: Side, bytes: &[u8]) {
+        if !self.taps.is_empty() {
+            let time = self.clock.now();
+            self.chunk(time, side, bytes);
+        }
+    }
+
+    /// Sends the end of a side's stream, which came now, once.
+    pub(crate) fn close_now(&mut self, side: Side, ending: Ending) {
+        let time = self.clock.now();
+        self.close(time, side, ending);
+    }
+
     /// Returns the time of the events that happen now.
     pub(crate) fn now(&mut self) -> Time {
         self.clock.now()
@@ -109,7 +127,7 @@ impl Observers {
     }
 
     /// Reports an error of this connection.
-    pub(crate) fn error(&mut self, error: &RelayError) {
+    pub(crate) fn error(&mut self, error: &NetError) {
         let time = self.clock.now();
         self.observatory.report(time, Some(&self.connection), error);
     }
@@ -129,7 +147,7 @@ impl Observers {
 
     fn report_panic(&mut self, time: Time, panic: String) {
         self.observatory.panics.fetch_add(1, Ordering::Relaxed);
-        self.observatory.report(time, Some(&self.connection), &RelayError::TapPanicked(panic));
+        self.observatory.report(time, Some(&self.connection), &NetError::TapPanicked(panic));
     }
 }
 
@@ -142,15 +160,4 @@ impl Drop for Observers {
             let _ = guarded(|| drop(tap));
         }
     }
-}
-
-/// Runs `act`, and returns the message of its panic as an error. Code that panicked is not called
-/// again, so its state does not matter.
-fn guarded<T>(act: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(act)).map_err(|panic| message(panic.as_ref()))
-}
-
-fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a message".to_owned())
 }

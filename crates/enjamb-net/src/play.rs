@@ -9,6 +9,8 @@
 //! Reading and writing go on at the same time: a peer that answers early never has to wait until
 //! all is written. Every wait has a limit.
 
+mod step_order;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +21,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::flow::LONGEST_READ;
-use crate::step_order::StepOrder;
+pub use self::step_order::StepOrder;
+use crate::scratch::LONGEST_READ;
 
 /// After this number of waits without an answer the conversation ends.
 const SILENCES_MAX: usize = 3;

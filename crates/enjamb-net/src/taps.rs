@@ -2,7 +2,7 @@
 
 use enjamb::{Connection, Tap, Time};
 
-use crate::error::RelayError;
+use crate::error::NetError;
 
 /// Makes the taps of each connection, and receives the errors of the relay.
 pub trait Taps: Send + Sync {
@@ -17,8 +17,18 @@ pub trait Taps: Send + Sync {
 
     /// Receives an error of the relay or of a tap. `connection` is the connection on which it
     /// happened, if that was open. The default is a warning through `tracing`.
-    fn error(&self, time: Time, connection: Option<&Connection>, error: &RelayError) {
+    fn error(&self, time: Time, connection: Option<&Connection>, error: &NetError) {
         let number = connection.map(|connection| connection.number);
         tracing::warn!(%time, connection = number, "{error}");
+    }
+}
+
+/// No taps. Errors are warnings through `tracing`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct NoTaps;
+
+impl Taps for NoTaps {
+    fn taps(&self, _: &Connection) -> Vec<Box<dyn Tap + Send>> {
+        Vec::new()
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use enjamb::units::{DurationError, parse_duration};
 use enjamb_monitor::Format;
-use enjamb_net::Options;
+use enjamb_net::relay::Options;
 use enjamb_protocols::Registry;
 use enjamb_sources::arguments::{address, server_address};
 

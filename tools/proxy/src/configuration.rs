@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use enjamb_monitor::Format;
-use enjamb_net::Options;
+use enjamb_net::relay::Options;
 use enjamb_protocols::Protocol;
 
 /// The time that one call of a handler may take, by default.

@@ -8,7 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use enjamb_monitor::{Format, Record, Statistics};
-use enjamb_net::{RelayReport, Stop, Upstream, serve};
+use enjamb_net::Stop;
+use enjamb_net::relay::{RelayReport, Upstream, serve};
 use enjamb_sources::{OutputError, OutputFile, OutputKind};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;

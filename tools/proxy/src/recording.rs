@@ -38,7 +38,7 @@ const BYTES_GATHERED: usize = BYTES_WAITING_MAX / 8;
 const BYTES_RESERVED: usize = 1 << 20;
 
 // One read is one packet.
-const _: () = assert!(enjamb_net::LONGEST_READ <= enjamb_capture::LONGEST_CHUNK);
+const _: () = assert!(enjamb_net::relay::LONGEST_READ <= enjamb_capture::LONGEST_CHUNK);
 
 /// A recording in progress.
 pub(crate) struct Recording {

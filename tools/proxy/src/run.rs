@@ -1,7 +1,7 @@
 //! The command: it handles signals and writes lines to standard error.
 
 use anyhow::Context;
-use enjamb_net::RelayReport;
+use enjamb_net::relay::RelayReport;
 use enjamb_protocols::Registry;
 use enjamb_sources::Exit;
 use tokio::runtime::Builder;

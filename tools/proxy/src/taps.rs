@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use enjamb::{Connection, Tap, Time};
-use enjamb_net::{RelayError, Taps};
+use enjamb_net::{NetError, Taps};
 
 use crate::inline::InlineTap;
 use crate::recording::RecordingQueue;
@@ -35,7 +35,7 @@ impl Taps for ProxyTaps {
         taps
     }
 
-    fn error(&self, time: Time, connection: Option<&Connection>, error: &RelayError) {
+    fn error(&self, time: Time, connection: Option<&Connection>, error: &NetError) {
         match (&self.workers, connection) {
             (Some(workers), Some(connection)) => workers.report(connection, time, error.to_string()),
             _ => self.shared.journal.error(time, connection, &error.to_string()),

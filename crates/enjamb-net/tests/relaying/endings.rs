@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::world::{Memory, Received, World, options, relay_to, within};
 use enjamb::{Ending, Side};
-use enjamb_net::Options;
+use enjamb_net::relay::Options;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::world::{Memory, Random, Received, World, within};
 use enjamb::{Ending, Side, Time};
-use enjamb_net::LONGEST_READ;
+use enjamb_net::relay::LONGEST_READ;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
 

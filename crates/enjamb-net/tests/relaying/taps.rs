@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::world::{Memory, Received, World, within};
 use enjamb::{Connection, Event, Side, Tap, Time};
-use enjamb_net::{RelayError, Taps};
+use enjamb_net::{NetError, Taps};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Each answer is a count: the number of bytes that the server had received. The tap must have
@@ -143,7 +143,7 @@ impl Taps for PanickingTaps {
         taps
     }
 
-    fn error(&self, time: Time, connection: Option<&Connection>, error: &RelayError) {
+    fn error(&self, time: Time, connection: Option<&Connection>, error: &NetError) {
         self.1.error(time, connection, error);
     }
 }

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use enjamb::{Connection, Ending, Event, Side, Tap, Time};
-use enjamb_net::{Options, RelayError, RelayReport, Stop, Taps, Upstream, serve};
+use enjamb_net::relay::{Options, RelayReport, Upstream, serve};
+use enjamb_net::{NetError, Stop, Taps};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
@@ -62,7 +63,7 @@ impl Taps for Memory {
         vec![Box::new(self.clone())]
     }
 
-    fn error(&self, _: Time, connection: Option<&Connection>, error: &RelayError) {
+    fn error(&self, _: Time, connection: Option<&Connection>, error: &NetError) {
         let number = connection.map_or(0, |connection| connection.number);
         self.errors.lock().unwrap().push(format!("#{number} {error}"));
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use enjamb::Side;
-use enjamb_net::StepOrder;
+use enjamb_net::play::StepOrder;
 use enjamb_sources::{Exit, Inputs, Progress};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;

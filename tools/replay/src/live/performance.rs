@@ -3,7 +3,7 @@
 use std::io;
 
 use enjamb::Side;
-use enjamb_net::{PlayError, PlayOptions, play};
+use enjamb_net::play::{PlayError, PlayOptions, play};
 use tokio::net::TcpStream;
 
 use crate::live::arguments::LiveArguments;

@@ -1,7 +1,7 @@
 //! One side of a conversation, played to a live peer.
 
 use enjamb::{Ending, Side};
-use enjamb_net::PlayObserver;
+use enjamb_net::play::PlayObserver;
 
 use crate::live::parsed_conversation::{ConversationParser, ParsedConversation};
 use crate::live::recorded_conversation::{Cue, RecordedConversation};

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use enjamb::transcript::{Content, Entry};
 use enjamb::{Ending, Side, Time};
-use enjamb_net::{Action, Step};
+use enjamb_net::play::{Action, Step};
 use enjamb_protocols::Protocol;
 use enjamb_sources::{Conversation, ProtocolChoice, SourceReader, read_conversations};
 

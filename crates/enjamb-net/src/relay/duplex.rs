@@ -14,8 +14,8 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::flow::{Flow, Progress};
 use crate::observers::Observers;
+use crate::relay::flow::{Flow, Progress};
 
 /// The way a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,29 @@
-//! Accepting, connecting, and stopping.
+//! A relay between clients and one server: bytes first, then the taps.
+//!
+//! Bytes of one side reach the other unchanged and in order; the end of a stream arrives as the end
+//! of a stream, and a reset as a reset. Every [`Tap`](enjamb::Tap) receives all of it. The relay
+//! does not depend on any protocol, and no failure of a tap changes the relayed bytes.
+//!
+//! # Guarantees to taps
+//!
+//! Both directions of a connection are one task. For each read that task makes one attempt to write
+//! the bytes to the other side, without waiting. Then it gives them to the taps, still without
+//! waiting. Only then, if the other side did not take all of them, does it wait. Two things follow:
+//!
+//! * **Bytes first.** Nothing is parsed before the bytes were offered to the kernel. The time that
+//!   a tap takes delays the next read, never this one. So a tap must return soon: other connections
+//!   need its thread too.
+//! * **Cause before effect.** A tap receives a request before it receives any answer to it, however
+//!   fast the server is: an answer is read by the same task, which reads again only when the taps
+//!   have returned. If the task waited for the rest of a long request to be written first, the
+//!   answer of a server that replies early would come before its request.
+//!
+//! The times of events are those of the reads. They never run backwards within a connection.
+//! Connections are numbered from 1, in the order and by the time of their
+//! [opening](enjamb::Event::Open).
+
+mod duplex;
+mod flow;
 
 use std::future::{pending, poll_fn};
 use std::io;
@@ -16,8 +41,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::duplex::{End, relay};
-use crate::error::RelayError;
+pub use crate::scratch::LONGEST_READ;
+
+use self::duplex::{End, relay};
+use crate::error::NetError;
 use crate::observers::{Observatory, Observers};
 use crate::stop::{Phase, Stop};
 use crate::taps::Taps;
@@ -171,7 +198,7 @@ async fn accept(listeners: Vec<TcpListener>, relaying: &Arc<Relaying>, tasks: &m
             // The client had already gone.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                relaying.observatory.error(&RelayError::Accept(error));
+                relaying.observatory.error(&NetError::Accept(error));
                 tokio::select! {
                     () = &mut draining => return,
                     () = sleep(ACCEPT_PAUSE) => {}
@@ -221,7 +248,7 @@ impl Relaying {
             Err(source) => {
                 reset(client);
                 let upstream = self.upstream.text.clone();
-                self.observatory.error(&RelayError::Connect { client: address, upstream, source });
+                self.observatory.error(&NetError::Connect { client: address, upstream, source });
                 return None;
             }
         };
@@ -245,8 +272,8 @@ impl Relaying {
                 observers.close(time, by, Ending::Reset);
                 observers.close(time, !by, Ending::Reset);
             }
-            End::Idle(limit) => observers.error(&RelayError::Idle(limit)),
-            End::Stopped => observers.error(&RelayError::Stopped),
+            End::Idle(limit) => observers.error(&NetError::Idle(limit)),
+            End::Stopped => observers.error(&NetError::Stopped),
         }
         Some(end)
     }

@@ -4,7 +4,6 @@
 //! bytes that the other side does not take at once are copied out of it. Nothing is read while
 //! bytes wait: that is the back-pressure.
 
-use std::cell::Cell;
 use std::io::{self, Read};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -16,11 +15,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::ReadHalf;
 
 use crate::observers::Observers;
-
-/// The maximum number of bytes that one read takes, and that a flow holds for a side that does not
-/// take them. With headers such a read still fits into one IP packet (65,535 bytes), so that a
-/// recording can store it as one.
-pub const LONGEST_READ: usize = 61_440;
+use crate::scratch::with_buffer;
 
 /// The maximum number of reads that save bytes which a side sent before its reset.
 const SALVAGED_READS_MAX: usize = 256;
@@ -155,17 +150,4 @@ impl<'s> Flow<'s> {
 
 fn is_temporary(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
-}
-
-/// Calls `act` with the thread's buffer.
-fn with_buffer<T>(act: impl FnOnce(&mut [u8]) -> T) -> T {
-    thread_local! {
-        static BUFFER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
-    }
-    // Taken, not borrowed: should a tap ever poll another connection on this thread, that one makes
-    // its own buffer.
-    let mut buffer = BUFFER.take().unwrap_or_else(|| vec![0; LONGEST_READ].into_boxed_slice());
-    let result = act(&mut buffer);
-    BUFFER.set(Some(buffer));
-    result
 }

@@ -1,0 +1,153 @@
+//! Replies that come later than their turn.
+
+use std::fmt;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+use crate::error::NetError;
+use crate::handle::PushError;
+use crate::output::Item;
+use crate::shared::Shared;
+
+/// The place of a reply in a connection's queue, for an answer that comes later, from any task.
+///
+/// In order ([`Peer::reserve`](crate::Peer::reserve)): what was pushed behind the place is written
+/// behind the reply. In any order ([`Peer::reserve_unordered`](crate::Peer::reserve_unordered)): the
+/// reply is written when it is finished.
+///
+/// A slot that is dropped before it was [finished](Self::finish) aborts the connection: the replies
+/// behind it would be taken for answers to other requests.
+pub struct Slot {
+    shared: Arc<Shared>,
+    /// The place; `None` in any order.
+    place: Option<Arc<Reply>>,
+    /// What was pushed, in any order.
+    items: Vec<Item>,
+    finished: bool,
+}
+
+/// A reply in the queue.
+#[derive(Default)]
+pub(crate) struct Reply(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    items: Vec<Item>,
+    is_whole: bool,
+    /// Nobody will take what comes.
+    is_abandoned: bool,
+}
+
+impl Reply {
+    /// Takes what is there of the reply. Also returns whether that was the rest.
+    pub(crate) fn take(&self) -> (Vec<Item>, bool) {
+        let mut state = self.state();
+        (mem::take(&mut state.items), state.is_whole)
+    }
+
+    /// Drops what is there and what will come. Returns the number of bytes that were there.
+    pub(crate) fn abandon(&self) -> usize {
+        let mut state = self.state();
+        state.is_abandoned = true;
+        mem::take(&mut state.items).iter().map(Item::len).sum()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    pub(crate) fn new(shared: &Arc<Shared>, place: Option<Arc<Reply>>) -> Self {
+        shared.reserve();
+        Self { shared: Arc::clone(shared), place, items: Vec::new(), finished: false }
+    }
+
+    /// Adds bytes to the reply. They are copied.
+    ///
+    /// # Errors
+    /// [`PushError::Closed`] if the connection is gone.
+    pub fn push(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), PushError> {
+        self.add(Item::Copied(bytes.as_ref().to_vec(), 0))
+    }
+
+    /// Adds bytes to the reply, without a copy.
+    ///
+    /// # Errors
+    /// [`PushError::Closed`] if the connection is gone.
+    pub fn push_bytes(&mut self, bytes: impl Into<Bytes>) -> Result<(), PushError> {
+        self.add(Item::Kept(bytes.into()))
+    }
+
+    /// Adds bytes, and finishes the reply.
+    ///
+    /// # Errors
+    /// [`PushError::Closed`] if the connection is gone.
+    pub fn answer(mut self, bytes: impl Into<Bytes>) -> Result<(), PushError> {
+        self.push_bytes(bytes)?;
+        self.finish()
+    }
+
+    /// Ends the reply. What was pushed behind it may be written now.
+    ///
+    /// # Errors
+    /// [`PushError::Closed`] if the connection is gone.
+    pub fn finish(mut self) -> Result<(), PushError> {
+        self.finished = true;
+        let mut result = if self.shared.is_over() { Err(PushError::Closed) } else { Ok(()) };
+        match &self.place {
+            Some(place) => place.state().is_whole = true,
+            None => {
+                for item in mem::take(&mut self.items) {
+                    // Counted already when it came.
+                    self.shared.push_reserved(item);
+                }
+            }
+        }
+        self.shared.release();
+        if self.shared.is_over() {
+            result = Err(PushError::Closed);
+        }
+        result
+    }
+
+    fn add(&mut self, item: Item) -> Result<(), PushError> {
+        if self.shared.is_over() {
+            return Err(PushError::Closed);
+        }
+        match &self.place {
+            Some(place) => {
+                let mut state = place.state();
+                if state.is_abandoned {
+                    return Ok(());
+                }
+                self.shared.add_waiting(item.len());
+                state.items.push(item);
+                drop(state);
+                self.shared.slots_changed();
+            }
+            None => {
+                self.shared.add_waiting(item.len());
+                self.items.push(item);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.shared.fail(NetError::Unanswered);
+            self.shared.release();
+        }
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slot").field("connection", &self.shared.connection.number).finish_non_exhaustive()
+    }
+}
