@@ -545,3 +545,17 @@ fn pair(streams: &mut [Stream; 2], side: Side) -> [&mut Stream; 2] {
         Side::Server => [server, client],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Flow;
+    use crate::reassembly::ended_flow::EndedFlow;
+
+    /// A capture may have hundreds of thousands of connections that are open at the same time. A field
+    /// that few of them need belongs in the backlog of a stream.
+    #[test]
+    fn a_flow_at_rest_is_small() {
+        assert!(size_of::<Flow>() <= 384, "{} bytes", size_of::<Flow>());
+        assert!(size_of::<EndedFlow>() <= 112, "{} bytes", size_of::<EndedFlow>());
+    }
+}
