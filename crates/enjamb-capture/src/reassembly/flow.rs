@@ -361,7 +361,7 @@ impl Flow {
         while !self.streams.iter().all(|stream| stream.backlog.held.is_empty()) {
             let mut delivered = false;
             for side in [first, !first] {
-                delivered |= self.with_stream(side, context, |stream, context, output| stream.settle(context, output));
+                delivered |= self.with_stream(side, context, Stream::settle);
             }
             if delivered {
                 continue;
@@ -398,8 +398,7 @@ impl Flow {
     /// Gives up the bytes of the other side that data of `side` waits for, so that this data need
     /// not come before them. Returns `false` if it is not certain that they are missing.
     fn give_up_acknowledged(&mut self, side: Side, context: &mut FlowContext<'_>) -> bool {
-        let gave_up =
-            self.with_stream(!side, context, |stream, context, output| stream.give_up_acknowledged(context, output));
+        let gave_up = self.with_stream(!side, context, Stream::give_up_acknowledged);
         if gave_up {
             self.advance(side, context);
         }
