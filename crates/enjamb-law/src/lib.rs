@@ -21,7 +21,7 @@
 //! * Adapters make subjects of code from other crates: [`Decoded`] of decoders with a buffer,
 //!   [`Reading`] and [`Writing`] of async readers and writers, `Streaming` of stream transformers,
 //!   [`Parsing`] of parse functions, [`Pushing`] of push parsers, [`Accumulating`] of accumulators,
-//!   [`Blocking`] of blocking readers.
+//!   [`Blocking`] of blocking readers, `Serving` of servers.
 //! * [`Cutting`]: an input with its chunks glued, and the ways to cut it again.
 //! * [`Segmentations`]: a family of cuts to try.
 //! * [`interleaved`]: a law for sessions, which have two sides. The order of the two sides' chunks
@@ -39,7 +39,7 @@
 //! | `arbitrary` | `arbitrary::Arbitrary` for [`Script`] and [`fuzz::EngineCase`] | |
 //! | `tokio-util` | [`Decoded`] over `tokio_util::codec::Decoder`, and `encoded` over its `Encoder` | |
 //! | `asynchronous-codec` | [`Decoded`] over `asynchronous_codec::Decoder` | |
-//! | `tokio` | tokio's reader and writer traits for [`Reading`] and [`Writing`] | |
+//! | `tokio` | tokio's reader and writer traits for [`Reading`] and [`Writing`]; `Serving` | |
 //! | `futures` | the traits of the futures crates for them; `Streaming` | |
 //! | `httparse`, `nom7`, `nom8` | [`Parsing`] takes the results of these parsers | |
 
@@ -91,6 +91,8 @@ pub use adapters::{
 };
 #[cfg(feature = "futures")]
 pub use adapters::{Body, Streaming};
+#[cfg(feature = "tokio")]
+pub use adapters::{Exchange, Serving};
 #[cfg(feature = "tokio-util")]
 pub use adapters::{TokioUtil, encoded};
 pub use cutting::{Cutting, Event, stream};

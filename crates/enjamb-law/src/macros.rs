@@ -47,8 +47,8 @@
 /// | `awake` | `waits: true` |
 ///
 /// Three of these keys describe the subject, and are set if the expression of the subject begins
-/// with the name of an adapter that always has this property: `waits` for `Reading`, `Writing` and
-/// `Streaming`, `fuses` for `Machines`, `rescans` for `Parsing`. A key in the definition takes
+/// with the name of an adapter that always has this property: `waits` for `Reading`, `Writing`,
+/// `Streaming` and `Serving`, `fuses` for `Machines`, `rescans` for `Parsing`. A key in the definition takes
 /// precedence. If a key differs from the report of the subject, the tests fail and name the key.
 #[macro_export]
 macro_rules! laws {
@@ -60,6 +60,9 @@ macro_rules! laws {
     };
     ($(#[$meta:meta])* $visibility:vis mod $name:ident { subject: Streaming $($rest:tt)* }) => {
         $crate::__law_module! { [$(#[$meta])* $visibility mod $name] [waits: true] subject: Streaming $($rest)* }
+    };
+    ($(#[$meta:meta])* $visibility:vis mod $name:ident { subject: Serving $($rest:tt)* }) => {
+        $crate::__law_module! { [$(#[$meta])* $visibility mod $name] [waits: true] subject: Serving $($rest)* }
     };
     ($(#[$meta:meta])* $visibility:vis mod $name:ident { subject: Machines $($rest:tt)* }) => {
         $crate::__law_module! { [$(#[$meta])* $visibility mod $name] [fuses: true] subject: Machines $($rest)* }

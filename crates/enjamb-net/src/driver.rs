@@ -17,6 +17,7 @@ use std::time::Duration;
 use enjamb::{Ending, Machine, Side};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::error::NetError;
@@ -28,6 +29,7 @@ use crate::peer::{Control, Peer};
 use crate::scratch::{LONGEST_READ, with_buffer};
 use crate::service::Service;
 use crate::shared::{Request, Shared};
+use crate::sim;
 
 /// The number of reads after which other connections of the thread have their turn.
 const READS_PER_TURN: usize = 16;
@@ -456,6 +458,10 @@ where
         if !(self.input == Input::Open && self.has_room()) {
             self.message = None;
         }
+        if self.timer.is_none() && Handle::try_current().is_err() {
+            // On another executor than tokio's there are no limits of time.
+            return None;
+        }
         loop {
             let (due, _) = self.due()?;
             let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
@@ -543,9 +549,12 @@ impl Drop for EndOnDrop {
 }
 
 /// Makes the peer see a reset when `io` is closed, where `io` is a socket of TCP.
-fn reset<T: 'static>(io: &T) {
-    if let Some(socket) = (io as &dyn Any).downcast_ref::<TcpStream>() {
+pub(crate) fn reset<T: 'static>(io: &T) {
+    let io: &dyn Any = io;
+    if let Some(socket) = io.downcast_ref::<TcpStream>() {
         // Fails on a socket that is broken already.
         let _ = socket.set_zero_linger();
+    } else if let Some(stream) = io.downcast_ref::<sim::Stream>() {
+        stream.reset();
     }
 }

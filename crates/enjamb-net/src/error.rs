@@ -31,7 +31,7 @@ pub enum NetError {
     #[error("reset after {} without a byte", format_duration(*.0))]
     Idle(Duration),
     /// The server stopped before the connection had ended. The connection was reset.
-    #[error("reset, since the server stops")]
+    #[error("reset, since this end stops")]
     Stopped,
     /// A client was reset, since the server has as many connections as it may have
     /// ([`Overload::Refuse`](crate::Overload::Refuse)).

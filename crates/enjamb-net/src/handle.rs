@@ -50,7 +50,7 @@ impl Handle {
     /// # Errors
     /// See [`PushError`]; at once, never after a wait.
     pub fn push(&self, bytes: impl AsRef<[u8]>) -> Result<(), PushError> {
-        Ok(self.0.push(Item::Copied(bytes.as_ref().to_vec(), 0))?)
+        Ok(self.0.push(Item::Copied(bytes.as_ref().to_vec()))?)
     }
 
     /// Queues bytes to be written, without a copy. One message for a thousand connections is stored

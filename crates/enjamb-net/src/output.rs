@@ -33,8 +33,9 @@ const SLICES_MAX: usize = 64;
 
 /// One entry of the queue.
 pub(crate) enum Item {
-    /// Bytes that were copied together. The first of them may have been written.
-    Copied(Vec<u8>, usize),
+    /// Short pieces that were copied together.
+    Copied(Vec<u8>),
+    /// A piece as it came. Also what is left of copied ones, when some of it was written.
     Kept(Bytes),
     Producer(Box<dyn Producer>),
     /// The place of a reply that may not be there yet.
@@ -44,7 +45,7 @@ pub(crate) enum Item {
 impl Item {
     pub(crate) fn len(&self) -> usize {
         match self {
-            Self::Copied(bytes, taken) => bytes.len() - taken,
+            Self::Copied(bytes) => bytes.len(),
             Self::Kept(bytes) => bytes.len(),
             Self::Producer(_) | Self::Reply(_) => 0,
         }
@@ -52,7 +53,7 @@ impl Item {
 
     fn bytes(&self) -> Option<&[u8]> {
         match self {
-            Self::Copied(bytes, taken) => Some(&bytes[*taken..]),
+            Self::Copied(bytes) => Some(bytes),
             Self::Kept(bytes) => Some(bytes),
             Self::Producer(_) | Self::Reply(_) => None,
         }
@@ -62,7 +63,7 @@ impl Item {
 impl fmt::Debug for Item {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Copied(..) | Self::Kept(_) => write!(f, "{} bytes", self.len()),
+            Self::Copied(_) | Self::Kept(_) => write!(f, "{} bytes", self.len()),
             Self::Producer(_) => f.write_str("a producer"),
             Self::Reply(_) => f.write_str("a reply"),
         }
@@ -119,12 +120,12 @@ impl Output {
                 self.first = SPARE.take();
             }
             self.first.extend_from_slice(bytes);
-        } else if let Some(Item::Copied(buffer, _)) = self.items.back_mut()
+        } else if let Some(Item::Copied(buffer)) = self.items.back_mut()
             && buffer.len() <= BUFFER_MAX
         {
             buffer.extend_from_slice(bytes);
         } else {
-            self.items.push_back(Item::Copied(bytes.to_vec(), 0));
+            self.items.push_back(Item::Copied(bytes.to_vec()));
         }
     }
 
@@ -139,7 +140,7 @@ impl Output {
 
     pub(crate) fn push(&mut self, item: Item) {
         match item {
-            Item::Copied(bytes, 0) if bytes.len() <= COPIED_MAX => self.copy(&bytes),
+            Item::Copied(bytes) if bytes.len() <= COPIED_MAX => self.copy(&bytes),
             Item::Kept(bytes) => self.keep(bytes),
             item => {
                 self.length += item.len();
@@ -172,8 +173,12 @@ impl Output {
         }
         let (mut at, mut length) = (0, self.first.len() - self.taken);
         while length < wanted && at < self.items.len().min(SLICES_MAX) {
+            if at == 0 && self.merge_front() {
+                length = self.first.len() - self.taken;
+                continue;
+            }
             match &mut self.items[at] {
-                Item::Copied(..) | Item::Kept(_) => {
+                Item::Copied(_) | Item::Kept(_) => {
                     length += self.items[at].len();
                     at += 1;
                 }
@@ -204,6 +209,18 @@ impl Output {
             }
         }
         Ok(())
+    }
+
+    /// Copies the first item to the bytes before it, if it is short: many short replies are one
+    /// piece of a write. Returns whether it did.
+    fn merge_front(&mut self) -> bool {
+        let Some(bytes) = self.items.front().and_then(Item::bytes) else { return false };
+        if bytes.len() > COPIED_MAX || self.first.len() > BUFFER_MAX {
+            return false;
+        }
+        self.first.extend_from_slice(bytes);
+        self.items.pop_front();
+        true
     }
 
     /// Writes from the front of the queue, up to the first entry that is not there yet.
@@ -259,7 +276,7 @@ impl Output {
             written(&first.bytes().unwrap_or_default()[..now]);
             length -= now;
             match first {
-                Item::Copied(_, taken) => *taken += now,
+                Item::Copied(bytes) => *first = Item::Kept(Bytes::from(std::mem::take(bytes)).split_off(now)),
                 Item::Kept(bytes) => bytes.advance(now),
                 Item::Producer(_) | Item::Reply(_) => return,
             }

@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::driver::{Closed, Driver, Reason};
+use crate::driver::{Closed, Driver, Reason, reset};
 use crate::error::NetError;
 use crate::handle::Handle;
 use crate::listener::Listener;
@@ -199,6 +199,7 @@ impl<F, H> Server<F, H> {
             };
             match accepted {
                 Ok((io, client, _, None)) => {
+                    reset(&io);
                     drop(io);
                     report.refused += 1;
                     let max = max_connections.get();

@@ -70,7 +70,7 @@ impl Slot {
     /// # Errors
     /// [`PushError::Closed`] if the connection is gone.
     pub fn push(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), PushError> {
-        self.add(Item::Copied(bytes.as_ref().to_vec(), 0))
+        self.add(Item::Copied(bytes.as_ref().to_vec()))
     }
 
     /// Adds bytes to the reply, without a copy.

@@ -259,7 +259,7 @@ async fn an_error_of_the_relay_comes_after_the_messages_before_it() {
         echo(&mut client, b"a line\n").await;
     }
     let (_, records) = fixture.end().await;
-    let reason = "reset, since the relay stops";
+    let reason = "reset, since this end stops";
     let error = records.iter().position(|record| record["reason"] == reason).unwrap();
     let messages: Vec<_> = records.iter().map(|record| record["type"] == "message").collect();
     assert_eq!(messages.iter().filter(|is_message| **is_message).count(), 40);

@@ -26,6 +26,8 @@ mod parsed;
 mod parsing;
 mod pushing;
 mod reading;
+#[cfg(feature = "tokio")]
+mod serving;
 #[cfg(feature = "futures")]
 mod streaming;
 mod writing;
@@ -51,6 +53,8 @@ pub use parsed::Parsed;
 pub use parsing::Parsing;
 pub use pushing::Pushing;
 pub use reading::Reading;
+#[cfg(feature = "tokio")]
+pub use serving::{Exchange, Serving};
 #[cfg(feature = "futures")]
 pub use streaming::Streaming;
 pub use writing::{Writing, WrittenBytes};

@@ -36,7 +36,7 @@ impl Log {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn put(&self, bytes: &[u8]) {
+    pub(super) fn put(&self, bytes: &[u8]) {
         uncounted(|| self.bytes().extend_from_slice(bytes));
     }
 }

@@ -175,7 +175,7 @@ async fn connections_that_outlast_the_drain_are_reset_and_done() {
         let served = within(10, world.served).await.unwrap();
         assert_eq!((served.connections, served.stopped), (1, 1));
         assert_eq!(memory.received(), [Received::Open, Received::Done]);
-        assert_eq!(memory.errors(), ["#1 reset, since the relay stops"]);
+        assert_eq!(memory.errors(), ["#1 reset, since this end stops"]);
     }
 }
 

@@ -1,0 +1,8 @@
+//! Services on connections: simulated ones with paused time, and real sockets.
+
+mod limits;
+mod replies;
+mod server;
+mod services;
+mod simulated;
+mod under_laws;
