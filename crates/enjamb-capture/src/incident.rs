@@ -128,7 +128,12 @@ impl fmt::Display for Incident {
 #[derive(Debug, Default)]
 pub(crate) struct Incidents {
     list: Vec<Incident>,
+    /// The step in which each incident was seen.
+    steps: Vec<u64>,
     counts: [usize; IncidentKind::COUNT],
+    /// The current step of the reassembly. Steps of several parts of a capture have the same
+    /// numbers.
+    pub(crate) step: u64,
 }
 
 impl Incidents {
@@ -137,7 +142,35 @@ impl Incidents {
         if *count < INCIDENTS_MAX {
             *count += 1;
             self.list.push(Incident { connection: *connection, time, kind });
+            self.steps.push(self.step);
         }
+    }
+
+    /// Returns the first incidents of each kind of several lists, whose connections belong to one
+    /// capture and have different numbers.
+    pub(crate) fn of_parts(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut all: Vec<(u64, Incident)> = Vec::new();
+        let mut last = 0;
+        for part in parts {
+            last = part.step.max(last);
+            all.extend(part.steps.into_iter().zip(part.list));
+        }
+        // Stable, so the incidents of one connection stay in order.
+        all.sort_by_key(|(step, incident)| (*step, incident.connection.number));
+        let mut first = Self::default();
+        for (step, Incident { connection, time, kind }) in all {
+            first.step = step;
+            first.add(&connection, time, kind);
+        }
+        Self { step: last, ..first }
+    }
+
+    pub(crate) fn into_list(self) -> Vec<Incident> {
+        self.list
+    }
+
+    pub(crate) fn list_mut(&mut self) -> &mut [Incident] {
+        &mut self.list
     }
 
     pub(crate) fn list(&self) -> &[Incident] {

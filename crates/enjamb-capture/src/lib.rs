@@ -16,6 +16,8 @@
 //! * [`Decoder`] finds the TCP segment in a packet, or the [reason](Ignored) why there is none.
 //! * [`Reassembler`] puts segments in order, and reports connections, chunks, gaps and endings to a
 //!   tap.
+//! * [`SegmentReader`] reads captures as far as their segments, and [`Shard`] reassembles a part of the
+//!   connections, so that several threads can share the work.
 //! * [`Recorder`] is a tap that writes pcapng, for Wireshark and for [`read()`].
 //!
 //! The cuts of a stream are part of the data: the new payload of each segment is one chunk.
@@ -61,7 +63,9 @@ mod packet;
 mod read;
 mod reassembly;
 mod recording;
+mod report;
 mod segment;
+mod segment_reader;
 mod summary;
 
 pub use decode::decoder::Decoder;
@@ -73,8 +77,12 @@ pub use incident::{Incident, IncidentKind};
 pub use link_type::LinkType;
 pub use options::{Options, Overlap};
 pub use packet::Packet;
-pub use read::{CaptureSet, Report, open, read};
+pub use read::{CaptureSet, open, read};
+pub use reassembly::endpoints::endpoints_hash;
 pub use reassembly::reassembler::Reassembler;
+pub use reassembly::shard::{Shard, ShardLoad};
 pub use recording::recorder::{LONGEST_CHUNK, Recorder};
+pub use report::Report;
 pub use segment::Segment;
+pub use segment_reader::{SegmentReader, SegmentSink};
 pub use summary::Summary;

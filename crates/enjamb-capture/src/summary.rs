@@ -73,4 +73,68 @@ impl Summary {
     pub fn ignored(&self) -> u64 {
         self.ignored.iter().sum()
     }
+
+    /// Adds the counts of another part of the same capture.
+    pub(crate) fn add(&mut self, more: &Self) {
+        let Self {
+            packets,
+            bytes,
+            cut_packets,
+            dropped_packets,
+            ignored,
+            fragments_given_up,
+            segments,
+            bad_checksums,
+            connections,
+            connections_given_up,
+            payload,
+            out_of_order,
+            retransmitted,
+            late_bytes,
+            conflicts,
+            conflicting_bytes,
+            urgent,
+            keep_alives,
+            resets_ignored,
+            gaps,
+            gap_bytes,
+            gaps_for_memory,
+            order_given_up,
+            waits_timed_out,
+            late_segments,
+            stray_bytes,
+        } = self;
+        for (count, more) in ignored.iter_mut().zip(more.ignored) {
+            *count += more;
+        }
+        for (count, more) in [
+            (packets, more.packets),
+            (bytes, more.bytes),
+            (cut_packets, more.cut_packets),
+            (dropped_packets, more.dropped_packets),
+            (fragments_given_up, more.fragments_given_up),
+            (segments, more.segments),
+            (bad_checksums, more.bad_checksums),
+            (connections, more.connections),
+            (connections_given_up, more.connections_given_up),
+            (payload, more.payload),
+            (out_of_order, more.out_of_order),
+            (retransmitted, more.retransmitted),
+            (late_bytes, more.late_bytes),
+            (conflicts, more.conflicts),
+            (conflicting_bytes, more.conflicting_bytes),
+            (urgent, more.urgent),
+            (keep_alives, more.keep_alives),
+            (resets_ignored, more.resets_ignored),
+            (gaps, more.gaps),
+            (gap_bytes, more.gap_bytes),
+            (gaps_for_memory, more.gaps_for_memory),
+            (order_given_up, more.order_given_up),
+            (waits_timed_out, more.waits_timed_out),
+            (late_segments, more.late_segments),
+            (stray_bytes, more.stray_bytes),
+        ] {
+            *count = count.saturating_add(more);
+        }
+    }
 }

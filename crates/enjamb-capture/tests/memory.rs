@@ -163,7 +163,7 @@ fn connections_at_rest_are_small() {
         push(&mut reassembler, number, answer(0, b"ans", 9));
         assert_eq!(reassembler.held(), 0);
     }
-    let log = 8 << 20;
+    let log = 4 << 20;
     let taken = ALLOCATOR.allocated() - before;
     assert!(taken <= log + flows * FLOW_MAX, "{} bytes for each connection", (taken - log) / flows);
     // Each ends with a reset, and leaves a record.

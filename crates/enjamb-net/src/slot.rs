@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::error::NetError;
 use crate::handle::PushError;
 use crate::output::Item;
+use crate::producer::Producer;
 use crate::shared::Shared;
 
 /// The place of a reply in a connection's queue, for an answer that comes later, from any task.
@@ -79,6 +80,14 @@ impl Slot {
     /// [`PushError::Closed`] if the connection is gone.
     pub fn push_bytes(&mut self, bytes: impl Into<Bytes>) -> Result<(), PushError> {
         self.add(Item::Kept(bytes.into()))
+    }
+
+    /// Adds data that is made while it is written.
+    ///
+    /// # Errors
+    /// [`PushError::Closed`] if the connection is gone.
+    pub fn push_with(&mut self, producer: impl Producer + 'static) -> Result<(), PushError> {
+        self.add(Item::Producer(Box::new(producer)))
     }
 
     /// Adds bytes, and finishes the reply.

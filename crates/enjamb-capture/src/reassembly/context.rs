@@ -6,7 +6,7 @@ use crate::incident::Incidents;
 use crate::options::Options;
 use crate::reassembly::clock::CaptureClock;
 use crate::reassembly::progress::Progress;
-use crate::reassembly::recent_log::RecentLog;
+use crate::reassembly::recent_log::RecentLogs;
 use crate::summary::Summary;
 
 /// The surroundings of a flow.
@@ -15,7 +15,7 @@ pub(super) struct FlowContext<'a> {
     pub(super) summary: &'a mut Summary,
     pub(super) incidents: &'a mut Incidents,
     /// The bytes that were delivered last.
-    pub(super) log: &'a mut RecentLog,
+    pub(super) logs: &'a mut RecentLogs,
     pub(super) tap: &'a mut dyn Tap,
     /// The time at which the packet was captured.
     pub(super) now: Time,

@@ -23,6 +23,22 @@ struct Address(u64, u64);
 /// has.
 const IPV4: u64 = u64::MAX;
 
+/// The number of parts of a capture's connections.
+pub(super) const PARTS: usize = 64;
+
+/// One of [`PARTS`] parts of a capture's connections, by a hash of their endpoints.
+///
+/// What connections share, beyond the limits for all, they share with those of their part. So it does
+/// not matter whether one reassembler follows all connections, or each of several follows some parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Part(u8);
+
+impl Part {
+    pub(super) fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
 /// Endpoints, and the network they are in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct FlowKey {
@@ -51,6 +67,20 @@ impl Hash for Endpoints {
 }
 
 impl Endpoints {
+    /// Returns the part that connections between these endpoints belong to. It is the same in every
+    /// run.
+    pub(super) fn part(&self) -> Part {
+        // An odd number without pattern: the golden ratio's fraction, times 2^64.
+        const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+        let ports = u64::from(self.ports.0) << 16 | u64::from(self.ports.1);
+        let parts = [self.low.1, self.high.1, self.low.0 ^ self.high.0.rotate_left(1) ^ ports];
+        let hash = parts.into_iter().fold(0, |hash, part| {
+            let mixed = (hash ^ part).wrapping_mul(FACTOR);
+            mixed ^ mixed >> 32
+        });
+        Part((hash % PARTS as u64) as u8)
+    }
+
     /// Returns whether `one` is the smaller endpoint of the two, or equal to the other.
     pub(super) fn is_low(one: SocketAddr, other: SocketAddr) -> bool {
         endpoint(one) <= endpoint(other)
@@ -61,6 +91,20 @@ impl Endpoints {
         let ((low, low_port), (high, high_port)) = if one <= other { (one, other) } else { (other, one) };
         Self { low, high, ports: (low_port, high_port) }
     }
+}
+
+/// Returns a hash of two endpoints, below 64. It is the same for both directions of a connection, and
+/// in every run of the program. Connections with the same hash must be in the same
+/// [`Shard`](crate::Shard).
+///
+/// ```
+/// let (client, server) = (([127, 0, 0, 1], 40_000).into(), ([127, 0, 0, 1], 6379).into());
+/// assert_eq!(enjamb_capture::endpoints_hash(client, server), enjamb_capture::endpoints_hash(server, client));
+/// assert!(enjamb_capture::endpoints_hash(client, server) < 64);
+/// ```
+#[must_use]
+pub fn endpoints_hash(one: SocketAddr, other: SocketAddr) -> u64 {
+    Endpoints::between(one, other).part().index() as u64
 }
 
 fn endpoint(address: SocketAddr) -> (Address, u16) {

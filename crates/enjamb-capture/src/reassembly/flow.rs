@@ -8,7 +8,7 @@ use crate::incident::IncidentKind;
 use crate::reassembly::clock::Deadline;
 use crate::reassembly::context::{FlowContext, StreamContext};
 use crate::reassembly::ended_flow::EndedFlow;
-use crate::reassembly::endpoints::{Endpoints, FlowKey};
+use crate::reassembly::endpoints::{Endpoints, FlowKey, Part};
 use crate::reassembly::held_data::SegmentInfo;
 use crate::reassembly::hold::HoldReason;
 use crate::reassembly::reset::{Reset, is_acceptable};
@@ -20,6 +20,8 @@ pub(super) struct Flow {
     pub(super) connection: Connection,
     /// The network in which its first packet was captured: part of its key.
     pub(super) network: u64,
+    /// The part that it belongs to.
+    pub(super) part: Part,
     streams: [Stream; 2],
     closed: [bool; 2],
     reset: Option<Box<Reset>>,
@@ -56,6 +58,7 @@ impl Flow {
         Self {
             connection: Connection { number, client, server },
             network: segment.network,
+            part: Endpoints::between(source, destination).part(),
             streams: Default::default(),
             closed: [false; 2],
             reset: None,
@@ -195,7 +198,7 @@ impl Flow {
         *latest = now.max(*latest);
         self.networks[side.index()].get_or_insert(segment.network);
         other.acknowledge(acknowledged);
-        stream.receive_next(segment.payload, now, context.log);
+        stream.receive_next(segment.payload, now, context.logs.of(self.part));
         if !segment.payload.is_empty() {
             context.summary.payload += segment.payload.len() as u64;
             self.last_event = now.max(self.last_event);
@@ -338,8 +341,9 @@ impl Flow {
         act: impl FnOnce(&mut Stream, &StreamContext<'_>, &mut Output<'_>) -> T,
     ) -> T {
         let surroundings = self.stream_context(side, context);
-        let Self { connection, streams, last_event, .. } = self;
-        let FlowContext { summary, incidents, log, tap, .. } = context;
+        let Self { connection, streams, last_event, part, .. } = self;
+        let FlowContext { summary, incidents, logs, tap, .. } = context;
+        let log = logs.of(*part);
         let deliver = &mut |time: Time, delivery: Delivery<'_>| {
             *last_event = time.max(*last_event);
             match delivery {

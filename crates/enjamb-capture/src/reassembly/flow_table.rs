@@ -109,13 +109,8 @@ impl FlowTable {
         if let Some(FlowState::Open(_)) = state {
             return state;
         }
-        if own.network != 0 && self.networks.is_none() {
-            let mut networks: HashMap<Endpoints, Vec<u64>, RandomState> = HashMap::default();
-            // There was no other network yet, so there is one flow for each pair of endpoints.
-            for (_, flow) in &self.open {
-                networks.entry(flow.key().endpoints).or_default().push(flow.network);
-            }
-            self.networks = Some(networks);
+        if own.network != 0 {
+            self.list_networks();
         }
         let Some(networks) = &self.networks else {
             return state;
@@ -141,6 +136,19 @@ impl FlowTable {
         Some(FlowState::Open(id))
     }
 
+    /// Lists the networks of all open flows, if that was not done yet.
+    fn list_networks(&mut self) {
+        if self.networks.is_some() {
+            return;
+        }
+        let mut networks: HashMap<Endpoints, Vec<u64>, RandomState> = HashMap::default();
+        // There was no other network yet, so there is one flow for each pair of endpoints.
+        for (_, flow) in &self.open {
+            networks.entry(flow.key().endpoints).or_default().push(flow.network);
+        }
+        self.networks = Some(networks);
+    }
+
     /// Returns the flow with this key.
     fn state(&self, key: &FlowKey) -> Option<FlowState> {
         let hash = self.hasher.hash_one(key);
@@ -151,23 +159,7 @@ impl FlowTable {
     pub(super) fn open(&mut self, flow: Flow) -> FlowId {
         let key = flow.key();
         let id = FlowId(self.open.insert(flow) as u32);
-        let Self { hasher, index, open, ended, .. } = self;
-        let entry = index.entry(
-            hasher.hash_one(key),
-            |state| key_of(open, ended, *state) == key,
-            |state| hasher.hash_one(key_of(open, ended, *state)),
-        );
-        match entry {
-            Entry::Occupied(mut state) => {
-                let before = std::mem::replace(state.get_mut(), FlowState::Open(id));
-                if let FlowState::Ended(EndedId(before)) = before {
-                    ended.try_remove(before as usize);
-                }
-            }
-            Entry::Vacant(place) => {
-                place.insert(FlowState::Open(id));
-            }
-        }
+        self.set_state(&key, FlowState::Open(id));
         if let Some(networks) = &mut self.networks {
             let networks = networks.entry(key.endpoints).or_default();
             if networks.len() < NETWORKS_MAX {
@@ -175,6 +167,27 @@ impl FlowTable {
             }
         }
         id
+    }
+
+    /// Lets a key lead to a flow. The record that it led to is removed.
+    fn set_state(&mut self, key: &FlowKey, new: FlowState) {
+        let Self { hasher, index, open, ended, .. } = self;
+        let entry = index.entry(
+            hasher.hash_one(key),
+            |state| key_of(open, ended, *state) == *key,
+            |state| hasher.hash_one(key_of(open, ended, *state)),
+        );
+        match entry {
+            Entry::Occupied(mut state) => {
+                let before = std::mem::replace(state.get_mut(), new);
+                if let FlowState::Ended(EndedId(before)) = before {
+                    ended.try_remove(before as usize);
+                }
+            }
+            Entry::Vacant(place) => {
+                place.insert(new);
+            }
+        }
     }
 
     /// Replaces an open flow by its record.
@@ -207,6 +220,65 @@ impl FlowTable {
             entry.remove();
         }
         self.ended.remove(id.0 as usize);
+    }
+}
+
+/// Several tables, each with a part of the flows.
+impl FlowTable {
+    /// Returns all open flows.
+    pub(super) fn open_flows_mut(&mut self) -> impl Iterator<Item = &mut Flow> {
+        self.open.iter_mut().map(|(_, flow)| flow)
+    }
+
+    /// Returns the records of all flows that have ended.
+    pub(super) fn ended_flows_mut(&mut self) -> impl Iterator<Item = &mut EndedFlow> {
+        self.ended.iter_mut().map(|(_, ended)| ended)
+    }
+
+    /// Takes over the flows of another table. No endpoints may be in both. Returns the new places.
+    pub(super) fn absorb(&mut self, mut other: Self) -> NewPlaces {
+        if self.networks.is_some() || other.networks.is_some() {
+            self.list_networks();
+            other.list_networks();
+        }
+        let Self { open, ended, networks, aliases, .. } = other;
+        let mut places = NewPlaces::default();
+        for (old, flow) in open {
+            let key = flow.key();
+            let id = FlowId(self.open.insert(flow) as u32);
+            self.set_state(&key, FlowState::Open(id));
+            places.open.insert(old, id);
+        }
+        for (old, record) in ended {
+            let key = record.key;
+            let id = EndedId(self.ended.insert(record) as u32);
+            self.set_state(&key, FlowState::Ended(id));
+            places.ended.insert(old, id);
+        }
+        self.aliases.extend(aliases);
+        if let Some(networks) = networks {
+            self.networks.get_or_insert_default().extend(networks);
+        }
+        places
+    }
+}
+
+/// The places of flows that were taken over from another table, by their places there.
+#[derive(Default)]
+pub(super) struct NewPlaces {
+    open: HashMap<usize, FlowId, RandomState>,
+    ended: HashMap<usize, EndedId, RandomState>,
+}
+
+impl NewPlaces {
+    /// Returns the new place of an open flow.
+    pub(super) fn of_open(&self, old: FlowId) -> Option<FlowId> {
+        self.open.get(&(old.0 as usize)).copied()
+    }
+
+    /// Returns the new place of a record, or a place without a record.
+    pub(super) fn of_ended(&self, old: EndedId) -> EndedId {
+        self.ended.get(&(old.0 as usize)).copied().unwrap_or(EndedId(u32::MAX))
     }
 }
 

@@ -1,9 +1,9 @@
 //! The bytes that were delivered last. Retransmissions are compared with them.
 //!
-//! There is one log for all streams. A ring for each stream cost a miss of the processor's cache for
-//! nearly every segment, and a page of memory for every connection. The log is written from its
-//! beginning to its end, and then from its beginning again. A record leads to the one before it of
-//! the same stream:
+//! The streams of many connections share a log. A ring for each stream cost a miss of the processor's
+//! cache for nearly every segment, and a page of memory for every connection. The log is written from
+//! its beginning to its end, and then from its beginning again. A record leads to the one before it
+//! of the same stream:
 //!
 //! ```text
 //! ──┬──────────────┬───────────────────┬──────────────┬───────────┬──
@@ -11,14 +11,14 @@
 //!   │ ∅            │ ∅                 │ ◄── A, 0     │ ◄── A, 9  │
 //! ──┴──────────────┴───────────────────┴──────────────┴───────────┴──
 //! ```
+//!
+//! Each [part](Part) of the connections has a log of its own. With one log for all, the bytes that are
+//! still there would depend on the number of threads.
 
-/// The smallest and the largest size of the log, in bytes. Both are powers of two.
-const SIZE_MIN: usize = 64 << 10;
-const SIZE_MAX: usize = 8 << 20;
+use crate::reassembly::endpoints::{PARTS, Part};
 
-/// The number of bytes of the log for each open connection, between these limits. The log of few
-/// connections stays in the processor's cache.
-const SIZE_PER_FLOW: usize = 2048;
+/// The size of a log, in bytes: a power of two. All logs together have 4 MiB.
+const SIZE: usize = 64 << 10;
 
 /// The maximum number of bytes of a chunk that are kept: its last ones.
 const CHUNK_MAX: usize = 2048;
@@ -34,12 +34,35 @@ const HEADER: usize = 8 + 8 + 4;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct RecordPlace(u64);
 
+/// The logs of all parts.
+pub(super) struct RecentLogs(Box<[RecentLog]>);
+
+impl Default for RecentLogs {
+    fn default() -> Self {
+        Self((0..PARTS).map(|_| RecentLog::default()).collect())
+    }
+}
+
+impl RecentLogs {
+    #[inline]
+    pub(super) fn of(&mut self, part: Part) -> &mut RecentLog {
+        &mut self.0[part.index() % PARTS]
+    }
+
+    /// Takes over the logs of another reassembler, which follows other parts.
+    pub(super) fn absorb(&mut self, other: Self) {
+        for (log, other) in self.0.iter_mut().zip(other.0) {
+            if log.bytes.is_empty() {
+                *log = other;
+            }
+        }
+    }
+}
+
 pub(super) struct RecentLog {
-    /// Allocated with the first byte, and grown with the first byte after more connections were
-    /// opened. The byte at place `n` is at `n` modulo the size.
-    bytes: Box<[u8]>,
-    /// The size that it should have: a power of two.
-    size: usize,
+    /// The byte at place `n` is at `n % SIZE`. Allocated with the first byte, and as long as what was
+    /// written.
+    bytes: Vec<u8>,
     /// The place of the next record.
     next: u64,
 }
@@ -53,33 +76,27 @@ struct LogRecord<'a> {
 impl Default for RecentLog {
     fn default() -> Self {
         // Place 0 is that of no record: it is too far back from the beginning.
-        Self { bytes: Box::default(), size: SIZE_MIN, next: 2 * SIZE_MAX as u64 }
+        Self { bytes: Vec::new(), next: 2 * SIZE as u64 }
     }
 }
 
 impl RecentLog {
-    /// Makes room for this many connections.
-    pub(super) fn grow_for(&mut self, flows: usize) {
-        if flows * SIZE_PER_FLOW > self.size && self.size < SIZE_MAX {
-            self.size = (flows * SIZE_PER_FLOW).next_power_of_two().min(SIZE_MAX);
-        }
-    }
-
     /// Adds bytes that a stream delivered at `offset`. `last` is the place of the stream's last
     /// record, which this one replaces.
     #[inline]
     pub(super) fn push(&mut self, last: &mut RecordPlace, offset: u64, bytes: &[u8]) {
-        if self.bytes.len() < self.size {
-            self.allocate();
-        }
         let dropped = bytes.len().saturating_sub(CHUNK_MAX);
         let (offset, bytes) = (offset + dropped as u64, &bytes[dropped..]);
         let length = HEADER + bytes.len();
-        let mut at = self.index_of(self.next);
-        if at + length > self.bytes.len() {
+        let mut at = self.next as usize % SIZE;
+        if at + length > SIZE {
             // A record is not split.
-            self.next += (self.bytes.len() - at) as u64;
+            self.next += (SIZE - at) as u64;
             at = 0;
+        }
+        if self.bytes.len() < at + length {
+            self.bytes.reserve_exact(SIZE - self.bytes.len());
+            self.bytes.resize(at + length, 0);
         }
         let record = &mut self.bytes[at..at + length];
         record[..8].copy_from_slice(&last.0.to_le_bytes());
@@ -88,27 +105,6 @@ impl RecentLog {
         record[HEADER..].copy_from_slice(bytes);
         *last = RecordPlace(self.next);
         self.next += length as u64;
-    }
-
-    fn index_of(&self, place: u64) -> usize {
-        // The size is a power of two.
-        place as usize & (self.bytes.len() - 1)
-    }
-
-    /// Allocates the log in its new size, and moves its bytes to their places in it. No record is
-    /// split by that: the old size divides the new one.
-    #[cold]
-    fn allocate(&mut self) {
-        let old = std::mem::replace(&mut self.bytes, vec![0; self.size].into());
-        if old.is_empty() {
-            return;
-        }
-        // The newest bytes are those before `at`; the ones from there on were written a round before.
-        let at = self.next as usize & (old.len() - 1);
-        for (place, bytes) in [(self.next - at as u64, &old[..at]), (self.next - old.len() as u64, &old[at..])] {
-            let start = self.index_of(place);
-            self.bytes[start..start + bytes.len()].copy_from_slice(bytes);
-        }
     }
 
     /// Returns bytes of a stream that are still kept, in the range of `length` bytes from `offset`
@@ -147,10 +143,10 @@ impl RecentLog {
 
     /// Returns the record at a place, unless it was overwritten.
     fn record(&self, place: RecordPlace) -> Option<LogRecord<'_>> {
-        if self.bytes.is_empty() || self.next - place.0 > self.bytes.len() as u64 {
+        if self.next - place.0 > SIZE as u64 {
             return None;
         }
-        let record = self.bytes.get(self.index_of(place.0)..)?;
+        let record = self.bytes.get(place.0 as usize % SIZE..)?;
         let (header, rest) = record.split_first_chunk::<HEADER>()?;
         let ([before, offset], length) = (header.first_chunk::<16>()?.as_chunks::<8>().0, header.last_chunk::<4>()?)
         else {
@@ -166,7 +162,7 @@ impl RecentLog {
 
 #[cfg(test)]
 mod tests {
-    use super::{CHUNK_MAX, RecentLog, RecordPlace, SIZE_MAX, SIZE_MIN};
+    use super::{CHUNK_MAX, RecentLog, RecordPlace, SIZE};
 
     fn byte(stream: usize, at: u64) -> u8 {
         (at as usize * 7 + at as usize / 256 + stream * 131) as u8
@@ -179,7 +175,6 @@ mod tests {
         let sizes = [1, 5, 700, 1448, CHUNK_MAX, 3];
         for round in 0..30_000 {
             let stream = round * 5 % 7 % 3;
-            log.grow_for(round / 10);
             let size = sizes[round % sizes.len()];
             let bytes: Vec<u8> = (0..size as u64).map(|at| byte(stream, next[stream] + at)).collect();
             log.push(&mut last[stream], next[stream], &bytes);
@@ -192,8 +187,7 @@ mod tests {
                 assert_eq!((start, found), (offset, expected), "{round}");
             }
         }
-        assert_eq!(log.bytes.len(), SIZE_MAX);
-        assert!(log.next > 3 * SIZE_MAX as u64, "the log was overwritten");
+        assert!(log.next > 3 * SIZE as u64, "the log was overwritten");
         assert_eq!(log.range(last[0], 1000, 10).1, b"", "the first bytes are gone");
     }
 
@@ -217,7 +211,7 @@ mod tests {
         let (mut quiet, mut busy) = (RecordPlace::default(), RecordPlace::default());
         log.push(&mut quiet, 0, b"early");
         let mut offset = 0;
-        while log.next < (2 * SIZE_MAX + SIZE_MIN) as u64 - 4096 {
+        while log.next < 3 * SIZE as u64 - 4096 {
             log.push(&mut busy, offset, &[9; 1000]);
             offset += 1000;
         }
