@@ -39,7 +39,9 @@ pub(super) struct Flow {
     /// Whether it is in the queue of waiting flows.
     pub(super) waits: bool,
     /// The network in which the first packet of each side was captured.
-    networks: [Option<u64>; 2],
+    networks: [u64; 2],
+    /// The sides of which a packet was captured.
+    captured: [bool; 2],
 }
 
 impl Flow {
@@ -69,7 +71,8 @@ impl Flow {
             queued: 0,
             lingers: false,
             waits: false,
-            networks: [None; 2],
+            networks: [0; 2],
+            captured: [false; 2],
         }
     }
 
@@ -130,6 +133,14 @@ impl Flow {
         if segment.source == self.connection.client { Side::Client } else { Side::Server }
     }
 
+    #[inline]
+    fn note_network(&mut self, side: Side, segment: &Segment<'_>) {
+        if !self.captured[side.index()] {
+            self.captured[side.index()] = true;
+            self.networks[side.index()] = segment.network;
+        }
+    }
+
     /// Returns whether `segment`, captured `now`, opens another connection between the same
     /// endpoints.
     pub(super) fn is_over_with(&self, segment: &Segment<'_>, now: Time) -> bool {
@@ -151,9 +162,10 @@ impl Flow {
             stream.offset(sequence).map(near)
         };
         let answers = segment.acknowledgement.map(|acknowledged| near(other, acknowledged));
-        match self.networks[side.index()] {
-            None => answers.is_some_and(|answers| answers != Some(false)),
-            Some(network) => {
+        match self.captured[side.index()] {
+            false => answers.is_some_and(|answers| answers != Some(false)),
+            true => {
+                let network = self.networks[side.index()];
                 let possible = network == segment.network || network == 0 || segment.network == 0;
                 let first = segment.sequence.wrapping_add(u32::from(segment.syn));
                 possible && near(stream, first) == Some(true) && answers.is_none_or(|answers| answers != Some(false))
@@ -196,7 +208,8 @@ impl Flow {
         self.last_packet = now;
         let latest = &mut self.latest_packets[side.index()];
         *latest = now.max(*latest);
-        self.networks[side.index()].get_or_insert(segment.network);
+        self.note_network(side, segment);
+        let [stream, other] = pair(&mut self.streams, side);
         other.acknowledge(acknowledged);
         stream.receive_next(segment.payload, now, context.logs.of(self.part));
         if !segment.payload.is_empty() {
@@ -215,7 +228,7 @@ impl Flow {
         let latest = &mut self.latest_packets[side.index()];
         let in_order = context.now >= *latest;
         *latest = context.now.max(*latest);
-        self.networks[side.index()].get_or_insert(segment.network);
+        self.note_network(side, segment);
         if segment.rst {
             self.reset(side, segment, context);
         } else {
@@ -558,7 +571,7 @@ mod tests {
     /// that few of them need belongs in the backlog of a stream.
     #[test]
     fn a_flow_at_rest_is_small() {
-        assert!(size_of::<Flow>() <= 384, "{} bytes", size_of::<Flow>());
+        assert!(size_of::<Flow>() <= 336, "{} bytes", size_of::<Flow>());
         assert!(size_of::<EndedFlow>() <= 112, "{} bytes", size_of::<EndedFlow>());
     }
 }

@@ -93,12 +93,12 @@ pub(super) struct Stream {
     /// sent everything before that offset.
     sent: u64,
     pub(super) backlog: Backlog,
-    /// The time at which the last chunk was captured. `None` after a gap.
-    last: Option<Time>,
+    /// The time at which the last chunk was captured. 0 before the first one and after a gap.
+    last: Time,
     /// The place of the last record in the log of recent bytes.
     last_record: RecordPlace,
-    /// The earliest time stamp of this side's segments.
-    earliest: Option<Time>,
+    /// The earliest time stamp of this side's segments. 0 before the first one.
+    earliest: Time,
     /// The offset of the first byte.
     first: u64,
     /// The greatest sequence number that it acknowledged before anything of this side was known.
@@ -341,7 +341,7 @@ impl Stream {
                     break;
                 };
                 // Bytes after a hole were not usable before the hole was filled.
-                let time = self.last.map_or(piece.info.time, |last| last.max(piece.info.time));
+                let time = self.last.max(piece.info.time);
                 self.deliver(&piece.bytes, time, output);
             } else if let Some(mut end) = self.backlog.held.lost(self.next) {
                 if let Some(fin) = self.backlog.fin.filter(|&fin| fin < end) {
@@ -428,13 +428,13 @@ impl Stream {
     #[inline]
     pub(super) fn receive_next(&mut self, bytes: &[u8], now: Time, log: &mut RecentLog) {
         self.seen = true;
-        self.earliest = Some(self.earliest.map_or(now, |earliest| earliest.min(now)));
+        self.note_time(now);
         if bytes.is_empty() {
             self.sent = self.sent.max(self.next);
         } else {
             log.push(&mut self.last_record, self.next, bytes);
             self.next += bytes.len() as u64;
-            self.last = Some(now);
+            self.last = now;
         }
     }
 
@@ -442,7 +442,7 @@ impl Stream {
         output.summary.payload += bytes.len() as u64;
         output.log.push(&mut self.last_record, self.next, bytes);
         self.next += bytes.len() as u64;
-        self.last = Some(time);
+        self.last = time;
         (output.deliver)(time, Delivery::Chunk(bytes));
     }
 
@@ -462,7 +462,7 @@ impl Stream {
             }
         }
         self.next = end;
-        self.last = None;
+        self.last = Time::default();
         (output.deliver)(time, Delivery::Gap(missing));
     }
 

@@ -43,14 +43,21 @@ pub(super) struct SideAccount {
     /// is separate from the others: usually it is the only one, and then no other memory is
     /// touched.
     newest: Option<(u64, Time)>,
-    chunks: VecDeque<(u64, Time)>,
-    /// The number of further chunks, and the time of the last of them.
-    more_chunks: u64,
+    earlier: Option<Box<EarlierChunks>>,
+    /// The time of the last chunk.
     latest: Time,
     /// The time of the chunk that the last message reached.
     reached: Time,
     /// The last bytes whose time is not known, if there were any. Most captures have none.
     uncertain: Option<Box<Uncertain>>,
+}
+
+/// The chunks before the newest one that no message has reached yet.
+#[derive(Default)]
+struct EarlierChunks {
+    chunks: VecDeque<(u64, Time)>,
+    /// The number of further chunks, after the newest one.
+    more: u64,
 }
 
 /// Bytes of one side whose time is not known, from an offset up to another one. Only the last of
@@ -103,10 +110,18 @@ pub(super) struct Place {
 
 impl SideAccount {
     pub(super) fn chunk(&mut self, time: Time, length: u64) {
-        if self.chunks.len() + usize::from(self.newest.is_some()) < CHUNKS_MAX {
-            self.chunks.extend(self.newest.replace((self.offset, time)));
-        } else {
-            self.more_chunks += 1;
+        let newest = (self.offset, time);
+        match (self.newest, &mut self.earlier) {
+            (None, _) => self.newest = Some(newest),
+            (Some(before), earlier) => {
+                let earlier = earlier.get_or_insert_default();
+                if earlier.chunks.len() + 1 < CHUNKS_MAX {
+                    earlier.chunks.push_back(before);
+                    self.newest = Some(newest);
+                } else {
+                    earlier.more += 1;
+                }
+            }
         }
         self.latest = time;
         self.offset += length;
@@ -130,11 +145,13 @@ impl SideAccount {
     fn place(&mut self, span: Span) -> (u64, Time, Time) {
         let mut cuts = 0;
         let mut began = self.reached;
-        while let Some((start, time)) = self.chunks.front().copied().or(self.newest)
+        let Self { newest, earlier, .. } = self;
+        let mut chunks = earlier.as_mut().map(|earlier| &mut earlier.chunks);
+        while let Some((start, time)) = chunks.as_ref().and_then(|chunks| chunks.front().copied()).or(*newest)
             && start < span.end()
         {
-            if self.chunks.pop_front().is_none() {
-                self.newest = None;
+            if chunks.as_mut().and_then(|chunks| chunks.pop_front()).is_none() {
+                *newest = None;
             }
             self.reached = time;
             if start > span.offset {
@@ -143,8 +160,11 @@ impl SideAccount {
                 began = time;
             }
         }
-        if self.newest.is_none() && self.more_chunks > 0 {
-            cuts += std::mem::take(&mut self.more_chunks);
+        if self.newest.is_none()
+            && let Some(earlier) = &mut self.earlier
+            && earlier.more > 0
+        {
+            cuts += std::mem::take(&mut earlier.more);
             self.reached = self.latest;
         }
         (cuts, began, self.reached)

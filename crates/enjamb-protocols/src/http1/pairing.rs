@@ -199,6 +199,10 @@ impl Pairing {
         {
             run.count += 1;
         } else if self.waiting.len() < OUTSTANDING_RUNS_MAX {
+            if self.waiting.capacity() == 0 {
+                // Most clients wait for one answer at a time.
+                self.waiting.reserve_exact(1);
+            }
             self.waiting.push_back(Run { first: ordinal, count: 1, request });
         } else {
             self.hidden = true;

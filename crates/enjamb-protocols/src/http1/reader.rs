@@ -90,7 +90,7 @@ pub(super) struct Reader {
     /// The offset at which a message was given up.
     pub(super) broken_at: u64,
     /// A line that does not belong to the message that was given up, and is in `line`.
-    sought: Option<FrameInfo>,
+    sought: Option<Box<FrameInfo>>,
     /// The reason why bytes are skipped while a message is sought.
     pub(super) skip_reason: &'static str,
     /// Whether the last message announced that its side closes the connection.
@@ -246,7 +246,7 @@ impl Reader {
         self.skip_reason = AFTER_MALFORMED;
         if let Some(frame) = self.sought.take() {
             self.state = State::Seek { first: true };
-            self.seek_in_line(frame);
+            self.seek_in_line(*frame);
         }
     }
 
@@ -536,7 +536,7 @@ impl Reader {
         }
         // The line may end in the beginning of the next message.
         self.keep_end(last);
-        self.sought = Some(frame);
+        self.sought = Some(Box::new(frame));
         self.break_off(SyntaxError::ChunkEnd, frame.start)
     }
 

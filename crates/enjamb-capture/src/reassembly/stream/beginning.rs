@@ -19,7 +19,7 @@ impl Stream {
     /// Returns the maximum distance of a byte that is captured now before the first byte seen. A
     /// byte that was sent before all bytes seen may be at any distance.
     fn join_max(&self, now: Time) -> u64 {
-        if self.earliest.is_some_and(|earliest| now < earliest) { WINDOW_MAX.unsigned_abs() } else { JOIN_MAX }
+        if now < self.earliest { WINDOW_MAX.unsigned_abs() } else { JOIN_MAX }
     }
 
     /// Returns whether a handshake at `now`, with `sequence` as the first byte's number, belongs to
@@ -123,8 +123,11 @@ impl Stream {
     }
 
     /// Notes the time stamp of a segment that was processed.
+    #[inline]
     pub(in crate::reassembly) fn note_time(&mut self, now: Time) {
-        self.earliest = Some(self.earliest.map_or(now, |earliest| earliest.min(now)));
+        if self.earliest == Time::default() || now < self.earliest {
+            self.earliest = now;
+        }
     }
 
     /// Moves the beginning back to `offset`, where something of the stream was seen, unless the

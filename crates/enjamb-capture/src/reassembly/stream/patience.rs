@@ -112,7 +112,7 @@ impl Stream {
         let Some((_, piece)) = self.backlog.held.first().filter(|(first, _)| *first == start) else {
             return false;
         };
-        let progress = self.last.is_some_and(|last| last > piece.info.time);
+        let progress = self.last > piece.info.time;
         let ignored = self.acknowledged && context.other_time > piece.info.time;
         ahead > JOIN_MAX && (progress || ignored) || ahead > FAR && progress && ignored
     }
