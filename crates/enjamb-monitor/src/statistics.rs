@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use crate::record::SideTotal;
 use crate::statistics::connections::Connections;
-use crate::statistics::distribution::{LATENCY, LENGTH, Powers, Spread};
+use crate::statistics::distribution::{LENGTH, Powers, Spread};
 use crate::statistics::kinds::Kinds;
 use crate::statistics::tally::{Tally, TallyKey};
 
@@ -40,7 +40,6 @@ pub struct Statistics {
     sides: [SideStatistics; 2],
     errors: Tally,
     flags: Tally,
-    latency: Spread,
     /// The current step; see [`Statistics::step`].
     step: u64,
 }
@@ -70,7 +69,6 @@ impl Default for Statistics {
             sides: Default::default(),
             errors: Tally::default(),
             flags: Tally::default(),
-            latency: Spread::new(LATENCY),
             step: 0,
         }
     }
@@ -102,8 +100,9 @@ impl Statistics {
     }
 
     /// Returns the number of a message's kind among those of its side.
+    #[inline(always)]
     pub(crate) fn kind(&mut self, message: &Message<'_>) -> KindId {
-        self.sides[message.side.index()].kinds.id(message.protocol, message.kind, self.step)
+        self.sides[message.side.index()].kinds.of_message(message, self.step)
     }
 
     pub(crate) fn opened(&mut self, time: Time) {
@@ -147,6 +146,7 @@ impl Statistics {
 
     /// Counts a message of the kind `kind`, complete at `time`. `latency` is its latency and the
     /// kind of its request.
+    #[inline(always)]
     pub(crate) fn message(
         &mut self,
         message: &Message<'_>,
@@ -167,15 +167,19 @@ impl Statistics {
             self.saw(time);
         }
         if let Some((latency_us, asked)) = latency {
-            self.latency.record(latency_us);
             self.sides[Side::Client.index()].kinds.answered(asked, latency_us);
         }
         if message.outcome != Outcome::Ok {
-            self.errors.message(message, message.reason.or(message.code).unwrap_or_default(), self.step);
+            self.count_error(message);
         }
         if !message.flags.is_empty() {
             self.count_flags(message);
         }
+    }
+
+    #[inline(never)]
+    fn count_error(&mut self, message: &Message<'_>) {
+        self.errors.message(message, message.reason.or(message.code).unwrap_or_default(), self.step);
     }
 
     #[cold]
@@ -274,7 +278,6 @@ impl Statistics {
         }
         self.errors.add(&other.errors);
         self.flags.add(&other.flags);
-        self.latency.add(&other.latency);
     }
 
     /// Returns the counts as plain data.
@@ -298,6 +301,7 @@ impl Statistics {
 
     fn summarize(&self, histograms: bool) -> Summary {
         let [client, server] = &self.sides;
+        let latency = client.kinds.latency();
         let Connections { opened, over, panicked, ref duration, .. } = self.connections;
         Summary {
             connections: opened,
@@ -312,10 +316,9 @@ impl Statistics {
             server: server.summarize(self.whole_streams, histograms),
             errors: self.errors.sorted().map(error_count).collect(),
             flags: self.flags.sorted().map(flag_count).collect(),
-            latency_us: self
-                .latency
+            latency_us: latency
                 .quantiles(histograms)
-                .map(|quantiles| Distribution { quantiles, distribution: self.latency.distribution() }),
+                .map(|quantiles| Distribution { quantiles, distribution: latency.distribution() }),
             latency_us_by_kind: client.kinds.latencies(histograms),
         }
     }

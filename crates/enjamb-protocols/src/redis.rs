@@ -33,12 +33,14 @@ mod excerpt;
 mod glance;
 mod inline;
 mod key;
+mod kinds;
 mod limits;
 mod line;
 mod message_end;
 mod name;
 mod pairing;
 mod payload;
+mod plain;
 mod relevance;
 mod reply;
 mod shape;
@@ -62,6 +64,7 @@ pub use syntax_error::SyntaxError;
 use crate::opaque::opaque;
 use attributes::CommandAttributes;
 use command::CommandHandler;
+use kinds::NAME;
 use message_end::MessageEnd;
 use pairing::{Pairing, Verdict};
 use reply::ReplyHandler;
@@ -69,9 +72,6 @@ use summary::{CommandSummary, ReplySummary};
 
 /// The reason of bytes that were skipped behind a gap.
 pub const AFTER_GAP: &str = "skipped after a gap";
-
-/// The name of the protocol.
-const NAME: &str = "redis";
 
 /// Opens a session for a conversation from its beginning.
 ///
@@ -322,28 +322,28 @@ impl Session for Redis {
     fn feed(&mut self, side: Side, mut chunk: &[u8], out: &mut dyn FnMut(&Message<'_>)) {
         let all = chunk;
         match side {
-            Side::Client => {
-                while let Some(next) = self.client.next(&mut chunk) {
-                    match next {
-                        Ok(end) => match glanced(end, all, chunk) {
-                            Some(bytes) => self.glanced_command(bytes, out),
-                            None => self.framed_command(end, out),
-                        },
-                        Err(error) => self.malformed_command(&error, out),
-                    }
+            Side::Client => loop {
+                self.plain_commands(&mut chunk, out);
+                let Some(next) = self.client.next(&mut chunk) else { return };
+                match next {
+                    Ok(end) => match glanced(end, all, chunk) {
+                        Some(bytes) => self.glanced_command(bytes, out),
+                        None => self.framed_command(end, out),
+                    },
+                    Err(error) => self.malformed_command(&error, out),
                 }
-            }
-            Side::Server => {
-                while let Some(next) = self.server.next(&mut chunk) {
-                    match next {
-                        Ok(end) => match glanced(end, all, chunk) {
-                            Some(bytes) => self.glanced_reply(bytes, out),
-                            None => self.framed_reply(end, out),
-                        },
-                        Err(error) => self.malformed_reply(&error, out),
-                    }
+            },
+            Side::Server => loop {
+                self.plain_replies(&mut chunk, out);
+                let Some(next) = self.server.next(&mut chunk) else { return };
+                match next {
+                    Ok(end) => match glanced(end, all, chunk) {
+                        Some(bytes) => self.glanced_reply(bytes, out),
+                        None => self.framed_reply(end, out),
+                    },
+                    Err(error) => self.malformed_reply(&error, out),
                 }
-            }
+            },
         }
     }
 

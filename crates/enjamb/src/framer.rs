@@ -88,6 +88,19 @@ impl<H: Handler> Framer<H> {
         self.scanner.remaining()
     }
 
+    /// Returns whether the stream is framed, and no byte of the frame in progress was read.
+    #[inline]
+    pub(crate) fn is_at_a_beginning(&self) -> bool {
+        matches!(self.state, State::Framing) && self.frame.length == 0 && self.scanner.is_at_a_beginning()
+    }
+
+    /// Moves the beginning of the frame in progress behind `length` bytes that its owner has read,
+    /// where the framer [is at a beginning](Self::is_at_a_beginning).
+    #[inline(always)]
+    pub(crate) fn skip(&mut self, length: u64) {
+        self.frame.start = self.frame.start.saturating_add(length);
+    }
+
     /// Passes a gap of `missing` bytes. A frame of known length with room for them counts them as
     /// lost payload; those beyond its limit count as dropped. Returns the event of the frame's end,
     /// if the gap reaches it.

@@ -110,6 +110,26 @@ impl<H: Handler> Lane<H> {
         next.transpose()
     }
 
+    /// Returns whether the lane is between two messages, so that the session may read a message by
+    /// itself and [skip](Self::skip_message) it.
+    #[inline]
+    pub fn is_between_messages(&self) -> bool {
+        self.rest == Rest::Message && self.framer.is_at_a_beginning() && self.framer.offset() == self.start
+    }
+
+    /// Skips a whole message of `length` bytes that the session has read without the framer.
+    /// Returns its span. The lane must be [between two messages](Self::is_between_messages), and is
+    /// between two messages afterwards. So a session may read plain messages in a loop of its own.
+    #[inline(always)]
+    pub fn skip_message(&mut self, length: usize) -> Span {
+        let length = length as u64;
+        let span = Span { offset: self.start, length };
+        self.fed += length;
+        self.start = self.start.saturating_add(length);
+        self.framer.skip(length);
+        span
+    }
+
     /// Ends the message in progress at the last frame that was found. Returns its span. The next
     /// message begins there.
     pub fn claim(&mut self) -> Span {

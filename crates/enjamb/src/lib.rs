@@ -101,7 +101,7 @@ pub use handler::{End, FrameInfo, Glance, Handler, Next, Refusal, Step};
 pub use lane::{AFTER_MALFORMED, BYTES_MISSING, Lane, Rest};
 pub use limit::{Limit, Overflow};
 pub use machine::Machine;
-pub use message::{Message, Outcome, OwnedMessage, Span};
+pub use message::{ConstantKind, Message, Outcome, OwnedMessage, Span};
 pub use scanner::{GapError, Scanner};
 pub use session::{Ending, PAUSE_MIN, Session};
 pub use side::Side;

@@ -44,6 +44,19 @@ pub struct Message<'a> {
     pub summary: &'a dyn fmt::Display,
     /// The parts of it that filters name. A protocol that has none leaves them `&()`.
     pub attributes: &'a dyn Attributes,
+    /// The protocol and the kind once more, if they are constants of the program: they can be counted
+    /// without comparing names. `None` is right for every message.
+    pub constant: Option<&'static ConstantKind>,
+}
+
+/// A protocol and a kind that are constants of the program. The same place in memory always has the
+/// same names.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ConstantKind {
+    /// The name of the protocol.
+    pub protocol: &'static str,
+    /// The kind of message.
+    pub kind: &'static str,
 }
 
 /// A range of one side's stream, in bytes.
@@ -118,7 +131,15 @@ impl<'a> Message<'a> {
             answers: None,
             summary: &"",
             attributes: &(),
+            constant: None,
         }
+    }
+
+    /// Returns a whole message of a constant kind, as [`new`](Self::new) does.
+    #[must_use]
+    #[inline(always)]
+    pub const fn of_constant(constant: &'static ConstantKind, side: Side, span: Span) -> Self {
+        Self { constant: Some(constant), ..Self::new(constant.protocol, side, constant.kind, span) }
     }
 
     /// Returns a copy that outlives the session, with the summary written out and without the

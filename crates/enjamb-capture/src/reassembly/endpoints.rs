@@ -52,6 +52,40 @@ impl FlowKey {
     }
 }
 
+/// A key in little memory, for the records of many flows.
+pub(super) enum CompactKey {
+    /// IPv4 addresses and ports, in a network without a number.
+    V4 {
+        low: u32,
+        high: u32,
+        ports: (u16, u16),
+    },
+    Other(Box<FlowKey>),
+}
+
+impl From<FlowKey> for CompactKey {
+    fn from(key: FlowKey) -> Self {
+        let FlowKey { endpoints: Endpoints { low, high, ports }, network } = key;
+        if (low.0, high.0, network) == (IPV4, IPV4, 0) {
+            Self::V4 { low: low.1 as u32, high: high.1 as u32, ports }
+        } else {
+            Self::Other(Box::new(key))
+        }
+    }
+}
+
+impl From<&CompactKey> for FlowKey {
+    fn from(key: &CompactKey) -> Self {
+        match key {
+            CompactKey::V4 { low, high, ports } => {
+                let [low, high] = [*low, *high].map(Address::of_v4);
+                Self { endpoints: Endpoints { low, high, ports: *ports }, network: 0 }
+            }
+            CompactKey::Other(key) => **key,
+        }
+    }
+}
+
 impl Hash for Endpoints {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let Self { low, high, ports } = self;
@@ -112,9 +146,13 @@ fn endpoint(address: SocketAddr) -> (Address, u16) {
 }
 
 impl Address {
+    fn of_v4(bits: u32) -> Self {
+        Self(IPV4, u64::from(u32::MAX) << 32 | u64::from(bits))
+    }
+
     fn of(ip: IpAddr) -> Self {
         match ip {
-            IpAddr::V4(ip) => Self(IPV4, u64::from(u32::MAX) << 32 | u64::from(ip.to_bits())),
+            IpAddr::V4(ip) => Self::of_v4(ip.to_bits()),
             IpAddr::V6(ip) => {
                 let bits = ip.to_bits();
                 Self((bits >> 64) as u64, bits as u64)

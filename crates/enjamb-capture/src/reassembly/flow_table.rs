@@ -192,7 +192,7 @@ impl FlowTable {
 
     /// Replaces an open flow by its record.
     pub(super) fn end(&mut self, id: FlowId, record: EndedFlow) -> EndedId {
-        let key = record.key;
+        let key = FlowKey::from(&record.key);
         let ended = EndedId(self.ended.insert(record) as u32);
         let hash = self.hasher.hash_one(key);
         if let Some(state) = self.index.find_mut(hash, |state| *state == FlowState::Open(id)) {
@@ -215,7 +215,7 @@ impl FlowTable {
         let Some(ended) = self.ended.get(id.0 as usize).filter(|ended| ended.number == number) else {
             return;
         };
-        let hash = self.hasher.hash_one(ended.key);
+        let hash = self.hasher.hash_one(FlowKey::from(&ended.key));
         if let Ok(entry) = self.index.find_entry(hash, |state| *state == FlowState::Ended(id)) {
             entry.remove();
         }
@@ -250,7 +250,7 @@ impl FlowTable {
             places.open.insert(old, id);
         }
         for (old, record) in ended {
-            let key = record.key;
+            let key = FlowKey::from(&record.key);
             let id = EndedId(self.ended.insert(record) as u32);
             self.set_state(&key, FlowState::Ended(id));
             places.ended.insert(old, id);
@@ -287,6 +287,6 @@ impl NewPlaces {
 fn key_of(open: &Slab<Flow>, ended: &Slab<EndedFlow>, state: FlowState) -> FlowKey {
     match state {
         FlowState::Open(FlowId(id)) => open[id as usize].key(),
-        FlowState::Ended(EndedId(id)) => ended[id as usize].key,
+        FlowState::Ended(EndedId(id)) => FlowKey::from(&ended[id as usize].key),
     }
 }

@@ -64,8 +64,8 @@ impl Powers {
     }
 }
 
-/// The largest value of a histogram, and its precision in significant digits.
-#[derive(Clone, Copy)]
+/// The largest value of a histogram, and its precision in significant digits: at most 3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bounds {
     pub(super) highest: u64,
     pub(super) digits: u8,
@@ -80,85 +80,108 @@ pub(super) const LENGTH: Bounds = Bounds { highest: 1 << 40, digits: 2 };
 /// Durations of connections, in microseconds up to a hundred days.
 pub(super) const DURATION: Bounds = Bounds { highest: 8_640_000_000_000, digits: 2 };
 
-/// Values below this have their own counters in a [`Spread`].
+/// Values below this are all exact in a [`Spread`].
 const SMALL: usize = 128;
 
 /// A histogram of numbers to a few significant digits. It grows with the largest number.
 ///
-/// Finding the place of a value in an HDR histogram takes longer than all other counting of a
-/// message. But most messages are small, and the answers in one packet to requests in one packet
-/// all took the same time. So small values have their own counters, and a repeated value is added
-/// in one step.
+/// Counting is an addition in the list of the counts of an HDR histogram, whose method for it takes
+/// five times as long: values below `2^bits` have a place each, and each doubling beyond has
+/// `2^(bits - 1)` of them. The HDR histogram itself is made when its quantiles are wanted.
 #[derive(Clone, Debug)]
 pub(super) struct Spread {
-    small: Box<[u64; SMALL]>,
-    /// The last value that was not small, and how often it was seen since it was last added to the
-    /// histogram.
-    last: (u64, u64),
-    histogram: Histogram<u64>,
-    highest: u64,
+    counts: Vec<u64>,
+    bounds: Bounds,
+    /// Those of the bounds.
+    bits: u32,
 }
 
 /// The beginnings of the buckets of latencies within a decade: about equally wide on a logarithmic
 /// scale.
 const STEPS: [u64; 6] = [10, 15, 22, 33, 47, 68];
 
+impl Bounds {
+    /// The number of bits of the values that are exact, as in an HDR histogram: the largest of them
+    /// is at least twice ten to the power of the digits.
+    const fn bits(self) -> u32 {
+        match self.digits {
+            1 => 5,
+            2 => 8,
+            _ => 11,
+        }
+    }
+}
+
 impl Spread {
     pub(super) fn new(bounds: Bounds) -> Self {
-        match Histogram::new(bounds.digits) {
-            Ok(histogram) => Self { small: Box::new([0; SMALL]), last: (0, 0), histogram, highest: bounds.highest },
-            Err(error) => panic!("the digits are constants that hdrhistogram takes: {error}"),
-        }
+        Self { counts: vec![0; SMALL], bounds, bits: bounds.bits() }
+    }
+
+    /// Returns the place of a value.
+    #[inline(always)]
+    fn place(&self, value: u64) -> usize {
+        let value = value.min(self.bounds.highest);
+        let shift = (u64::BITS - value.leading_zeros()).saturating_sub(self.bits);
+        ((shift as usize) << (self.bits - 1)) + (value >> shift) as usize
+    }
+
+    /// Returns the smallest value of a place.
+    fn value(&self, place: usize) -> u64 {
+        let half = 1 << (self.bits - 1);
+        let shift = (place / half).saturating_sub(1);
+        ((place - shift * half) as u64) << shift
     }
 
     /// Counts a value. Returns whether it is small.
     #[inline]
     pub(super) fn record(&mut self, value: u64) -> bool {
-        if let Some(count) = usize::try_from(value).ok().and_then(|value| self.small.get_mut(value)) {
-            *count += 1;
-            return true;
+        let place = self.place(value);
+        match self.counts.get_mut(place) {
+            Some(count) => *count += 1,
+            None => self.record_beyond(place, 1),
         }
-        if value == self.last.0 {
-            self.last.1 += 1;
-        } else {
-            let (value, count) = std::mem::replace(&mut self.last, (value, 1));
-            self.settle(value, count);
-        }
-        false
+        value < SMALL as u64
+    }
+
+    /// Counts values at a place that the list does not have yet.
+    #[cold]
+    fn record_beyond(&mut self, place: usize, count: u64) {
+        // As many places as there are up to the next doubling.
+        let half = 1 << (self.bits - 1);
+        self.counts.resize((place + 1).next_multiple_of(half), 0);
+        self.counts[place] += count;
     }
 
     /// Returns the small values in powers of two.
     pub(super) fn small(&self) -> Powers {
         let mut powers = Powers::default();
-        self.small.iter().enumerate().for_each(|(value, count)| powers.record_n(value as u64, *count));
+        self.counts[..SMALL].iter().enumerate().for_each(|(value, count)| powers.record_n(value as u64, *count));
         powers
     }
 
-    fn settle(&mut self, value: u64, count: u64) {
-        if count > 0 {
-            // Cannot fail: the histogram can grow up to the highest value, which is a constant.
-            let _ = self.histogram.record_n(value.min(self.highest), count);
-        }
-    }
-
     pub(super) fn add(&mut self, more: &Self) {
-        self.small.iter_mut().zip(more.small.iter()).for_each(|(to, more)| *to += more);
-        self.settle(more.last.0, more.last.1);
-        let _ = self.histogram.add(&more.histogram);
+        debug_assert_eq!(self.bounds, more.bounds, "the places are those of the same values");
+        if more.counts.len() > self.counts.len() {
+            self.counts.resize(more.counts.len(), 0);
+        }
+        self.counts.iter_mut().zip(&more.counts).for_each(|(to, more)| *to += more);
     }
 
     /// Returns the histogram of all values.
     fn histogram(&self) -> Histogram<u64> {
-        let mut all = self.clone();
-        for (value, count) in self.small.iter().enumerate() {
-            all.settle(value as u64, *count);
+        let mut all = match Histogram::new(self.bounds.digits) {
+            Ok(histogram) => histogram,
+            Err(error) => panic!("the digits are constants that hdrhistogram takes: {error}"),
+        };
+        for (place, &count) in self.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+            // Cannot fail: the histogram can grow up to the highest value, which is a constant.
+            let _ = all.record_n(self.value(place), count);
         }
-        all.settle(self.last.0, self.last.1);
-        all.histogram
+        all
     }
 
     pub(super) fn count(&self) -> u64 {
-        self.small.iter().sum::<u64>() + self.last.1 + self.histogram.len()
+        self.counts.iter().sum()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -239,18 +262,29 @@ mod tests {
 
     #[test]
     fn a_spread_equals_a_plain_histogram_of_the_same_values() {
-        let bounds = Bounds { highest: 1 << 25, digits: 2 };
-        let mut parts = [Spread::new(bounds), Spread::new(bounds)];
-        let mut plain: Histogram<u64> = Histogram::new(bounds.digits).unwrap();
-        let values = [0, 1, 127, 128, 128, 128, 129, 128, 5000, 5000, 3, 1 << 19, 1 << 30, 1 << 30, u64::MAX, 0, 5000];
-        for (at, value) in values.iter().chain(values.iter().rev()).enumerate() {
-            plain.record((*value).min(bounds.highest)).unwrap();
-            parts[usize::from(at % 3 == 0)].record(*value);
+        for digits in 1..=3 {
+            let bounds = Bounds { highest: 1 << 25, digits };
+            let mut parts = [Spread::new(bounds), Spread::new(bounds)];
+            let mut plain: Histogram<u64> = Histogram::new(digits).unwrap();
+            let around = (5..26).flat_map(|bit| (0..4).map(move |more| (1_u64 << bit) + (more << (bit / 3)) - 2));
+            let values: Vec<u64> = (0..300).chain(around).chain([1 << 30, 1 << 30, u64::MAX, 0, 5000, 5000]).collect();
+            for (at, value) in values.iter().chain(values.iter().rev()).enumerate() {
+                plain.record((*value).min(bounds.highest)).unwrap();
+                assert_eq!(parts[usize::from(at % 3 == 0)].record(*value), *value < SMALL as u64);
+            }
+            let [mut all, more] = parts;
+            all.add(&more);
+            assert_eq!(all.count(), plain.len());
+            assert_eq!(all.histogram(), plain);
+            let listed = |histogram: &Histogram<u64>| -> Vec<_> {
+                histogram.iter_recorded().map(|it| (it.value_iterated_to(), it.count_at_value())).collect()
+            };
+            assert_eq!(listed(&all.histogram()), listed(&plain));
+            for quantile in [0.0, 0.1, 0.5, 0.9, 0.99, 0.999, 1.0] {
+                assert_eq!(all.histogram().value_at_quantile(quantile), plain.value_at_quantile(quantile));
+            }
+            assert!(Spread::new(bounds).is_empty() && Spread::new(bounds).histogram().is_empty());
         }
-        let [mut all, more] = parts;
-        all.add(&more);
-        assert_eq!((all.histogram(), all.count()), (plain.clone(), plain.len()));
-        assert!(Spread::new(bounds).is_empty() && Spread::new(bounds).histogram().is_empty());
     }
 
     #[test]

@@ -4,16 +4,21 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use enjamb::Outcome;
+use enjamb::{ConstantKind, Message, Outcome};
 
 use crate::statistics::distribution::{LATENCY, Spread};
 use crate::statistics::limits::{KINDS_MAX, OTHER, PART_MAX};
-use crate::statistics::names::RecentNames;
+use crate::statistics::names::{RecentConstants, RecentNames};
 use crate::statistics::summary::{KindCount, KindLatency, Outcomes};
 
 /// The number of a kind among those of its side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct KindId(u16);
+
+#[cfg(test)]
+impl KindId {
+    pub(crate) const FIRST: Self = Self(0);
+}
 
 /// The kinds of one side.
 #[derive(Clone, Debug)]
@@ -22,6 +27,7 @@ pub(super) struct Kinds {
     most: usize,
     /// The places in the list, by protocol.
     protocols: Vec<ProtocolKinds>,
+    constants: RecentConstants,
     recent: RecentNames,
     list: Vec<Kind>,
 }
@@ -48,7 +54,13 @@ struct Kind {
 
 impl Default for Kinds {
     fn default() -> Self {
-        Self { most: KINDS_MAX, protocols: Vec::new(), recent: RecentNames::default(), list: Vec::new() }
+        Self {
+            most: KINDS_MAX,
+            protocols: Vec::new(),
+            constants: RecentConstants::default(),
+            recent: RecentNames::default(),
+            list: Vec::new(),
+        }
     }
 }
 
@@ -56,6 +68,23 @@ impl Kinds {
     /// Counts more kinds separately, as one of several workers does.
     pub(super) fn widen(&mut self) {
         self.most = PART_MAX;
+    }
+
+    /// Returns the number of a message's kind. If it is new, it was first seen at `step`.
+    #[inline(always)]
+    pub(super) fn of_message(&mut self, message: &Message<'_>, step: u64) -> KindId {
+        match message.constant {
+            Some(constant) => KindId(self.constants.find(constant).unwrap_or_else(|| self.enter(constant, step))),
+            None => self.id(message.protocol, message.kind, step),
+        }
+    }
+
+    /// Enters a constant kind among the recent ones.
+    #[inline(never)]
+    fn enter(&mut self, constant: &'static ConstantKind, step: u64) -> u16 {
+        let place = self.look_up(constant.protocol, constant.kind, step);
+        self.constants.keep(constant, place);
+        place
     }
 
     /// Returns the number of a kind. If it is new, it was first seen at `step`.
@@ -116,6 +145,7 @@ impl Kinds {
         }
     }
 
+    #[inline]
     pub(super) fn answered(&mut self, id: KindId, latency_us: u64) {
         if let Some(kind) = self.list.get_mut(usize::from(id.0)) {
             kind.latency().record(latency_us);
@@ -146,6 +176,13 @@ impl Kinds {
         kinds.sort_by_key(|kind| kind.first);
         let mut all = Self::default();
         kinds.into_iter().for_each(|kind| all.add_kind(kind));
+        all
+    }
+
+    /// Returns the latencies of all kinds together.
+    pub(super) fn latency(&self) -> Spread {
+        let mut all = Spread::new(LATENCY);
+        self.list.iter().filter_map(|kind| kind.latency.as_ref()).for_each(|latency| all.add(latency));
         all
     }
 
@@ -183,6 +220,7 @@ impl Kind {
         (&self.protocol, &self.name)
     }
 
+    #[inline]
     fn latency(&mut self) -> &mut Spread {
         self.latency.get_or_insert_with(|| Box::new(Spread::new(LATENCY)))
     }

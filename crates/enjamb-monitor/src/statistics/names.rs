@@ -1,9 +1,12 @@
 //! Numbers for pairs of names that occur again and again: a protocol and a kind.
 //!
-//! There are millions of messages and a few kinds, so the counters of a kind must be found without
+//! Most kinds are constants of a session, and their place in memory is the name. For the others:
+//! there are millions of messages and a few kinds, so the counters of a kind must be found without
 //! hashing its name each time. Two words and the length represent a name of up to 16 bytes exactly.
 //! So a small table finds a known pair by comparing a few numbers. It forgets pairs; somebody else
 //! has them all.
+
+use enjamb::ConstantKind;
 
 /// The longest name in the table, in bytes.
 const SHORT_MAX: usize = 16;
@@ -14,6 +17,42 @@ const PLACES: usize = 128;
 /// The numbers of pairs of names that were used lately.
 #[derive(Clone, Debug)]
 pub(super) struct RecentNames(Box<[Option<(ShortPair, u16)>; PLACES]>);
+
+/// The numbers of constant kinds that were used lately, by their places in memory.
+#[derive(Clone, Debug)]
+pub(super) struct RecentConstants(Box<[(usize, u16); PLACES]>);
+
+impl Default for RecentConstants {
+    fn default() -> Self {
+        Self(Box::new([(0, 0); PLACES]))
+    }
+}
+
+impl RecentConstants {
+    /// Returns the number of a kind, if it was kept and not replaced since.
+    #[inline(always)]
+    pub(super) fn find(&self, constant: &'static ConstantKind) -> Option<u16> {
+        let address = address(constant);
+        let (kept, number) = self.0[place(address)];
+        (kept == address).then_some(number)
+    }
+
+    /// Keeps the number of a kind.
+    pub(super) fn keep(&mut self, constant: &'static ConstantKind, number: u16) {
+        let address = address(constant);
+        self.0[place(address)] = (address, number);
+    }
+}
+
+#[inline(always)]
+fn address(constant: &'static ConstantKind) -> usize {
+    std::ptr::from_ref(constant).addr()
+}
+
+#[inline(always)]
+fn place(address: usize) -> usize {
+    (address >> 4) % PLACES
+}
 
 /// A pair of short names, whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +130,9 @@ impl Short {
 
 #[cfg(test)]
 mod tests {
-    use super::{RecentNames, Short};
+    use enjamb::ConstantKind;
+
+    use super::{PLACES, RecentConstants, RecentNames, Short};
 
     #[test]
     fn short_names_that_differ_in_anything_are_different() {
@@ -115,6 +156,20 @@ mod tests {
             }
         }
         assert!(Short::of(&[b'x'; 16]).is_some() && Short::of(&[b'x'; 17]).is_none());
+    }
+
+    #[test]
+    fn a_constant_has_its_own_number_or_none() {
+        let constants: &'static [ConstantKind] =
+            Box::leak((0..2 * PLACES).map(|_| ConstantKind { protocol: "one", kind: "same" }).collect());
+        let mut recent = RecentConstants::default();
+        assert!(constants.iter().all(|constant| recent.find(constant).is_none()));
+        for (number, constant) in constants.iter().enumerate() {
+            recent.keep(constant, number as u16);
+            assert_eq!(recent.find(constant), Some(number as u16));
+        }
+        let found: Vec<_> = constants.iter().zip(0..).filter(|(constant, _)| recent.find(constant).is_some()).collect();
+        assert!(!found.is_empty() && found.iter().all(|(constant, number)| recent.find(constant) == Some(*number)));
     }
 
     #[test]

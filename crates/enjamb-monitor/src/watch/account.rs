@@ -44,6 +44,8 @@ pub(super) struct SideAccount {
     /// touched.
     newest: Option<(u64, Time)>,
     earlier: Option<Box<EarlierChunks>>,
+    /// The beginning of the first of these chunks. No message up to there reaches another one.
+    unreached: Unreached,
     /// The time of the last chunk.
     latest: Time,
     /// The time of the chunk that the last message reached.
@@ -58,6 +60,15 @@ struct EarlierChunks {
     chunks: VecDeque<(u64, Time)>,
     /// The number of further chunks, after the newest one.
     more: u64,
+}
+
+/// An offset before which all chunks were reached. By default, all were.
+struct Unreached(u64);
+
+impl Default for Unreached {
+    fn default() -> Self {
+        Self(u64::MAX)
+    }
 }
 
 /// Bytes of one side whose time is not known, from an offset up to another one. Only the last of
@@ -111,17 +122,17 @@ pub(super) struct Place {
 impl SideAccount {
     pub(super) fn chunk(&mut self, time: Time, length: u64) {
         let newest = (self.offset, time);
-        match (self.newest, &mut self.earlier) {
-            (None, _) => self.newest = Some(newest),
-            (Some(before), earlier) => {
-                let earlier = earlier.get_or_insert_default();
-                if earlier.chunks.len() + 1 < CHUNKS_MAX {
-                    earlier.chunks.push_back(before);
-                    self.newest = Some(newest);
-                } else {
-                    earlier.more += 1;
-                }
+        if let Some(before) = self.newest {
+            let earlier = self.earlier.get_or_insert_default();
+            if earlier.chunks.len() + 1 < CHUNKS_MAX {
+                earlier.chunks.push_back(before);
+                self.newest = Some(newest);
+            } else {
+                earlier.more += 1;
             }
+        } else {
+            self.newest = Some(newest);
+            self.unreached.0 = self.offset;
         }
         self.latest = time;
         self.offset += length;
@@ -140,18 +151,23 @@ impl SideAccount {
     }
 
     /// Returns the number of chunks that begin inside the message, and the times of the chunks with
-    /// its first and its last byte. A session may report a message late: when it has detected the protocol, or
-    /// where a gap ends.
+    /// its first and its last byte. A session may report a message late: when it has detected the
+    /// protocol, or where a gap ends.
+    #[inline(always)]
     fn place(&mut self, span: Span) -> (u64, Time, Time) {
+        // Most small messages follow another one in the same chunk.
+        if span.end() <= self.unreached.0 { (0, self.reached, self.reached) } else { self.reach(span) }
+    }
+
+    /// Places a message that reaches another chunk.
+    fn reach(&mut self, span: Span) -> (u64, Time, Time) {
         let mut cuts = 0;
         let mut began = self.reached;
-        let Self { newest, earlier, .. } = self;
-        let mut chunks = earlier.as_mut().map(|earlier| &mut earlier.chunks);
-        while let Some((start, time)) = chunks.as_ref().and_then(|chunks| chunks.front().copied()).or(*newest)
+        while let Some((start, time)) = self.first_unreached()
             && start < span.end()
         {
-            if chunks.as_mut().and_then(|chunks| chunks.pop_front()).is_none() {
-                *newest = None;
+            if self.earlier.as_mut().and_then(|earlier| earlier.chunks.pop_front()).is_none() {
+                self.newest = None;
             }
             self.reached = time;
             if start > span.offset {
@@ -167,7 +183,13 @@ impl SideAccount {
             cuts += std::mem::take(&mut earlier.more);
             self.reached = self.latest;
         }
+        self.unreached = self.first_unreached().map(|(start, _)| Unreached(start)).unwrap_or_default();
         (cuts, began, self.reached)
+    }
+
+    /// Returns the beginning and the time of the first chunk that no message has reached.
+    fn first_unreached(&self) -> Option<(u64, Time)> {
+        self.earlier.as_ref().and_then(|earlier| earlier.chunks.front().copied()).or(self.newest)
     }
 }
 
@@ -185,6 +207,7 @@ impl Account {
     }
 
     /// Enters a message. `is_cut_off` states that it is incomplete because its stream ended.
+    #[inline(always)]
     pub(super) fn place(&mut self, message: &Message<'_>, kind: KindId, is_cut_off: bool) -> Place {
         let side = &mut self.sides[message.side.index()];
         side.total.messages += 1;
@@ -217,6 +240,7 @@ impl Account {
     }
 
     /// Counts the connection, once.
+    #[inline]
     pub(super) fn count(&mut self, statistics: &mut Statistics, time: Time) {
         if !std::mem::replace(&mut self.counted, true) {
             statistics.opened(time);

@@ -13,6 +13,12 @@ pub trait Output {
         true
     }
 
+    /// Returns whether it wants all records to be counted, and receives none of them. Then no
+    /// record is made of a message. It may change only while no message is reported.
+    fn only_counts(&self) -> bool {
+        false
+    }
+
     /// Receives a record.
     fn record(&mut self, record: &Record<'_>);
 

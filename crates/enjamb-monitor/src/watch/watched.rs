@@ -232,6 +232,17 @@ impl Watched {
     ) {
         let Self { connection, session, account } = self;
         let is_close = matches!(call, Call::Close(..));
+        if out.only_counts() {
+            return call.make(session.as_mut(), &mut |message| {
+                uncaught(|| {
+                    *messages += 1;
+                    let kind = statistics.kind(message);
+                    let Place { time, latency, cuts } =
+                        account.place(message, kind, is_close && message.outcome == Outcome::Incomplete);
+                    statistics.message(message, kind, latency, cuts, time);
+                });
+            });
+        }
         call.make(session.as_mut(), &mut |message| {
             uncaught(|| {
                 *messages += 1;

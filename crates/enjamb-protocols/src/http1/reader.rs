@@ -30,7 +30,7 @@ use super::framing::{Fields, Framing};
 use super::head::{self, Head, Parsed, StartLine};
 use super::line::{is_blank, is_field, strip_version, without_cr};
 use super::method::{self, Method, Request};
-use super::pairing::Pairing;
+use super::pairing::PairingBox;
 use super::resync;
 use super::syntax_error::SyntaxError;
 use crate::line_feed::line_feed;
@@ -97,7 +97,7 @@ pub(super) struct Reader {
     closing: bool,
     pub(super) message: MessageState,
     /// The requests that wait for their answers. Only the reader of the responses uses it.
-    pub(super) pairing: Pairing,
+    pub(super) pairing: PairingBox,
 }
 
 /// The state of the message in progress.
@@ -208,7 +208,7 @@ impl Reader {
             skip_reason: AFTER_GAP,
             closing: false,
             message: MessageState::default(),
-            pairing: Pairing::default(),
+            pairing: PairingBox::default(),
         }
     }
 

@@ -28,7 +28,7 @@ use super::inline::Words;
 use super::limits::{ARGUMENTS_MAX, BULK_MAX, CANDIDATE_MAX, LINE_MAX};
 use super::line::{Line, LineBuffer, strict_integer};
 use super::message_end::MessageEnd;
-use super::name::Name;
+use super::name::{Known, Name};
 use super::payload::Payload;
 use super::relevance;
 use super::shape::Shape;
@@ -159,6 +159,19 @@ impl CommandHandler {
             "" => "command",
             name => name,
         }
+    }
+
+    /// Returns whether any command may follow, and nothing of it was seen.
+    #[inline]
+    pub(super) fn is_between_commands(&self) -> bool {
+        matches!(self.state, State::First) && !self.blank_before && self.candidate_at.is_none()
+    }
+
+    /// Sets the name and the number of arguments of a command that was read without the framer.
+    #[inline(always)]
+    pub(super) fn set(&mut self, name: &'static Known, arguments: u64) {
+        self.name.set_known(name);
+        self.arguments = arguments;
     }
 
     /// Returns the shape of the reply, if the command is known to be a plain one.
@@ -398,7 +411,7 @@ impl Handler for CommandHandler {
         }
         let glance::Command { taken, arguments, name } = glance::command(chunk, &mut glance::NullSink)?;
         self.arguments = arguments;
-        self.name.set(name);
+        self.name.set(chunk.get(name)?);
         if self.name.plain().is_none() && relevance::needs_arguments(self.kind()) {
             glance::command(chunk, &mut self.excerpt);
         }

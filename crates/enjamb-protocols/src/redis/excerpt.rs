@@ -38,6 +38,26 @@ pub(super) enum Form {
 }
 
 impl Form {
+    /// All forms, in the order of their numbers.
+    pub(super) const ALL: [Self; Self::COUNT] = [
+        Self::Bulk,
+        Self::Verbatim,
+        Self::BulkError,
+        Self::Simple,
+        Self::Error,
+        Self::Integer,
+        Self::Double,
+        Self::BigNumber,
+        Self::Boolean,
+        Self::Null,
+        Self::Array,
+        Self::Map,
+        Self::Set,
+        Self::Push,
+        Self::Snapshot,
+    ];
+    pub(super) const COUNT: usize = 15;
+
     pub(super) fn is_error(self) -> bool {
         matches!(self, Self::Error | Self::BulkError)
     }

@@ -1,25 +1,31 @@
 //! Names of commands.
 //!
 //! A name in capitals is a message's kind. The names that make up most of the traffic of most
-//! servers are constants, in both spellings that clients use, with the shape of their reply. Any
-//! other name is copied and converted to capitals.
+//! servers are constants, with the shape of their reply, and found by a hash of the name. Any other
+//! name is copied and converted to capitals.
 
+use enjamb::ConstantKind;
+
+use super::glance;
+use super::kinds::NAME;
 use super::limits::NAME_MAX;
 use super::shape::Shape;
 
 /// A frequent name.
-#[derive(Clone, Copy, Debug)]
-struct Known {
-    name: &'static str,
+#[derive(Debug)]
+pub(super) struct Known {
+    folded: Folded,
+    /// The protocol and the name.
+    pub(super) constant: ConstantKind,
     /// The shape of the reply to a command that pairing need not look at: it gets one reply, and
     /// changes nothing about later ones.
-    plain: Option<Shape>,
+    pub(super) plain: Option<Shape>,
 }
 
 /// The name of the command in progress.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Name {
-    known: Option<Known>,
+    known: Option<&'static Known>,
     /// The name in capitals, if it is not a known one. Empty if there is no name.
     other: String,
 }
@@ -32,6 +38,12 @@ impl Name {
         if self.known.is_none() {
             self.copy(text);
         }
+    }
+
+    /// Sets the name to a frequent one.
+    #[inline(always)]
+    pub(super) fn set_known(&mut self, known: &'static Known) {
+        self.known = Some(known);
     }
 
     fn copy(&mut self, text: &[u8]) {
@@ -56,7 +68,7 @@ impl Name {
     #[inline]
     pub(super) fn as_str(&self) -> &str {
         match self.known {
-            Some(known) => known.name,
+            Some(known) => known.constant.kind,
             None => &self.other,
         }
     }
@@ -73,86 +85,149 @@ impl Name {
     }
 }
 
-/// Returns a frequent name, given in capitals or small letters.
-#[inline]
-fn known(text: &[u8]) -> Option<Known> {
-    let (name, plain) = match text {
-        b"GET" | b"get" => ("GET", Some(Shape::STRING_OR_NULL)),
-        b"SET" | b"set" => ("SET", Some(Shape::SIMPLE.or(Shape::STRING_OR_NULL))),
-        b"DEL" | b"del" => ("DEL", Some(Shape::INTEGER)),
-        b"EXISTS" | b"exists" => ("EXISTS", Some(Shape::INTEGER)),
-        b"EXPIRE" | b"expire" => ("EXPIRE", Some(Shape::INTEGER)),
-        b"PEXPIRE" | b"pexpire" => ("PEXPIRE", Some(Shape::INTEGER)),
-        b"TTL" | b"ttl" => ("TTL", Some(Shape::INTEGER)),
-        b"PTTL" | b"pttl" => ("PTTL", Some(Shape::INTEGER)),
-        b"INCR" | b"incr" => ("INCR", Some(Shape::INTEGER)),
-        b"INCRBY" | b"incrby" => ("INCRBY", Some(Shape::INTEGER)),
-        b"DECR" | b"decr" => ("DECR", Some(Shape::INTEGER)),
-        b"DECRBY" | b"decrby" => ("DECRBY", Some(Shape::INTEGER)),
-        b"APPEND" | b"append" => ("APPEND", Some(Shape::INTEGER)),
-        b"GETSET" | b"getset" => ("GETSET", Some(Shape::STRING_OR_NULL)),
-        b"GETDEL" | b"getdel" => ("GETDEL", Some(Shape::STRING_OR_NULL)),
-        b"GETEX" | b"getex" => ("GETEX", Some(Shape::STRING_OR_NULL)),
-        b"MGET" | b"mget" => ("MGET", Some(Shape::AGGREGATE_OR_NULL)),
-        b"MSET" | b"mset" => ("MSET", Some(Shape::SIMPLE)),
-        b"SETEX" | b"setex" => ("SETEX", Some(Shape::SIMPLE)),
-        b"PSETEX" | b"psetex" => ("PSETEX", Some(Shape::SIMPLE)),
-        b"SETNX" | b"setnx" => ("SETNX", Some(Shape::INTEGER)),
-        b"STRLEN" | b"strlen" => ("STRLEN", Some(Shape::INTEGER)),
-        b"HGET" | b"hget" => ("HGET", Some(Shape::STRING_OR_NULL)),
-        b"HSET" | b"hset" => ("HSET", Some(Shape::INTEGER)),
-        b"HDEL" | b"hdel" => ("HDEL", Some(Shape::INTEGER)),
-        b"HMGET" | b"hmget" => ("HMGET", Some(Shape::AGGREGATE_OR_NULL)),
-        b"HMSET" | b"hmset" => ("HMSET", Some(Shape::SIMPLE)),
-        b"HGETALL" | b"hgetall" => ("HGETALL", Some(Shape::AGGREGATE_OR_NULL)),
-        b"HINCRBY" | b"hincrby" => ("HINCRBY", Some(Shape::INTEGER)),
-        b"HEXISTS" | b"hexists" => ("HEXISTS", Some(Shape::INTEGER)),
-        b"HLEN" | b"hlen" => ("HLEN", Some(Shape::INTEGER)),
-        b"HKEYS" | b"hkeys" => ("HKEYS", Some(Shape::AGGREGATE_OR_NULL)),
-        b"HVALS" | b"hvals" => ("HVALS", Some(Shape::AGGREGATE_OR_NULL)),
-        b"LPUSH" | b"lpush" => ("LPUSH", Some(Shape::INTEGER)),
-        b"RPUSH" | b"rpush" => ("RPUSH", Some(Shape::INTEGER)),
-        b"LPOP" | b"lpop" => ("LPOP", Some(Shape::STRING_OR_NULL.or(Shape::AGGREGATE))),
-        b"RPOP" | b"rpop" => ("RPOP", Some(Shape::STRING_OR_NULL.or(Shape::AGGREGATE))),
-        b"BLPOP" | b"blpop" => ("BLPOP", Some(Shape::BLOCKING_POP)),
-        b"BRPOP" | b"brpop" => ("BRPOP", Some(Shape::BLOCKING_POP)),
-        b"LRANGE" | b"lrange" => ("LRANGE", Some(Shape::AGGREGATE_OR_NULL)),
-        b"LTRIM" | b"ltrim" => ("LTRIM", Some(Shape::SIMPLE)),
-        b"LLEN" | b"llen" => ("LLEN", Some(Shape::INTEGER)),
-        b"SADD" | b"sadd" => ("SADD", Some(Shape::INTEGER)),
-        b"SREM" | b"srem" => ("SREM", Some(Shape::INTEGER)),
-        b"SMEMBERS" | b"smembers" => ("SMEMBERS", Some(Shape::AGGREGATE_OR_NULL)),
-        b"SISMEMBER" | b"sismember" => ("SISMEMBER", Some(Shape::INTEGER)),
-        b"SCARD" | b"scard" => ("SCARD", Some(Shape::INTEGER)),
-        b"ZADD" | b"zadd" => ("ZADD", Some(Shape::INTEGER.or(Shape::STRING_OR_NULL))),
-        b"ZREM" | b"zrem" => ("ZREM", Some(Shape::INTEGER)),
-        b"ZRANGE" | b"zrange" => ("ZRANGE", Some(Shape::AGGREGATE_OR_NULL)),
-        b"ZSCORE" | b"zscore" => ("ZSCORE", Some(Shape::STRING_OR_NULL)),
-        b"ZINCRBY" | b"zincrby" => ("ZINCRBY", Some(Shape::STRING)),
-        b"ZCARD" | b"zcard" => ("ZCARD", Some(Shape::INTEGER)),
-        b"ZRANGEBYSCORE" | b"zrangebyscore" => ("ZRANGEBYSCORE", Some(Shape::AGGREGATE_OR_NULL)),
-        b"XADD" | b"xadd" => ("XADD", Some(Shape::STRING_OR_NULL)),
-        b"XREAD" | b"xread" => ("XREAD", Some(Shape::BLOCKING_POP)),
-        b"XREADGROUP" | b"xreadgroup" => ("XREADGROUP", Some(Shape::BLOCKING_POP)),
-        b"XACK" | b"xack" => ("XACK", Some(Shape::INTEGER)),
-        b"PUBLISH" | b"publish" => ("PUBLISH", Some(Shape::INTEGER)),
-        b"PING" | b"ping" => ("PING", Some(Shape::SIMPLE.or(Shape::STRING).or(Shape::AGGREGATE))),
-        b"ECHO" | b"echo" => ("ECHO", Some(Shape::STRING)),
-        b"SELECT" | b"select" => ("SELECT", Some(Shape::SIMPLE)),
-        b"MULTI" | b"multi" => ("MULTI", None),
-        b"EXEC" | b"exec" => ("EXEC", None),
-        b"EVAL" | b"eval" => ("EVAL", Some(Shape::ANY)),
-        b"EVALSHA" | b"evalsha" => ("EVALSHA", Some(Shape::ANY)),
-        b"SCAN" | b"scan" => ("SCAN", Some(Shape::AGGREGATE_OR_NULL)),
-        b"TYPE" | b"type" => ("TYPE", Some(Shape::SIMPLE)),
-        b"INFO" | b"info" => ("INFO", Some(Shape::STRING)),
-        b"AUTH" | b"auth" => ("AUTH", Some(Shape::SIMPLE)),
-        b"HELLO" | b"hello" => ("HELLO", None),
-        b"CLIENT" | b"client" => ("CLIENT", None),
-        b"COMMAND" | b"command" => ("COMMAND", Some(Shape::ANY)),
+/// The frequent names.
+static KNOWN: [Known; 73] = [
+    Known::new("GET", Some(Shape::STRING_OR_NULL)),
+    Known::new("SET", Some(Shape::SIMPLE.or(Shape::STRING_OR_NULL))),
+    Known::new("DEL", Some(Shape::INTEGER)),
+    Known::new("EXISTS", Some(Shape::INTEGER)),
+    Known::new("EXPIRE", Some(Shape::INTEGER)),
+    Known::new("PEXPIRE", Some(Shape::INTEGER)),
+    Known::new("TTL", Some(Shape::INTEGER)),
+    Known::new("PTTL", Some(Shape::INTEGER)),
+    Known::new("INCR", Some(Shape::INTEGER)),
+    Known::new("INCRBY", Some(Shape::INTEGER)),
+    Known::new("DECR", Some(Shape::INTEGER)),
+    Known::new("DECRBY", Some(Shape::INTEGER)),
+    Known::new("APPEND", Some(Shape::INTEGER)),
+    Known::new("GETSET", Some(Shape::STRING_OR_NULL)),
+    Known::new("GETDEL", Some(Shape::STRING_OR_NULL)),
+    Known::new("GETEX", Some(Shape::STRING_OR_NULL)),
+    Known::new("MGET", Some(Shape::AGGREGATE_OR_NULL)),
+    Known::new("MSET", Some(Shape::SIMPLE)),
+    Known::new("SETEX", Some(Shape::SIMPLE)),
+    Known::new("PSETEX", Some(Shape::SIMPLE)),
+    Known::new("SETNX", Some(Shape::INTEGER)),
+    Known::new("STRLEN", Some(Shape::INTEGER)),
+    Known::new("HGET", Some(Shape::STRING_OR_NULL)),
+    Known::new("HSET", Some(Shape::INTEGER)),
+    Known::new("HDEL", Some(Shape::INTEGER)),
+    Known::new("HMGET", Some(Shape::AGGREGATE_OR_NULL)),
+    Known::new("HMSET", Some(Shape::SIMPLE)),
+    Known::new("HGETALL", Some(Shape::AGGREGATE_OR_NULL)),
+    Known::new("HINCRBY", Some(Shape::INTEGER)),
+    Known::new("HEXISTS", Some(Shape::INTEGER)),
+    Known::new("HLEN", Some(Shape::INTEGER)),
+    Known::new("HKEYS", Some(Shape::AGGREGATE_OR_NULL)),
+    Known::new("HVALS", Some(Shape::AGGREGATE_OR_NULL)),
+    Known::new("LPUSH", Some(Shape::INTEGER)),
+    Known::new("RPUSH", Some(Shape::INTEGER)),
+    Known::new("LPOP", Some(Shape::STRING_OR_NULL.or(Shape::AGGREGATE))),
+    Known::new("RPOP", Some(Shape::STRING_OR_NULL.or(Shape::AGGREGATE))),
+    Known::new("BLPOP", Some(Shape::BLOCKING_POP)),
+    Known::new("BRPOP", Some(Shape::BLOCKING_POP)),
+    Known::new("LRANGE", Some(Shape::AGGREGATE_OR_NULL)),
+    Known::new("LTRIM", Some(Shape::SIMPLE)),
+    Known::new("LLEN", Some(Shape::INTEGER)),
+    Known::new("SADD", Some(Shape::INTEGER)),
+    Known::new("SREM", Some(Shape::INTEGER)),
+    Known::new("SMEMBERS", Some(Shape::AGGREGATE_OR_NULL)),
+    Known::new("SISMEMBER", Some(Shape::INTEGER)),
+    Known::new("SCARD", Some(Shape::INTEGER)),
+    Known::new("ZADD", Some(Shape::INTEGER.or(Shape::STRING_OR_NULL))),
+    Known::new("ZREM", Some(Shape::INTEGER)),
+    Known::new("ZRANGE", Some(Shape::AGGREGATE_OR_NULL)),
+    Known::new("ZSCORE", Some(Shape::STRING_OR_NULL)),
+    Known::new("ZINCRBY", Some(Shape::STRING)),
+    Known::new("ZCARD", Some(Shape::INTEGER)),
+    Known::new("ZRANGEBYSCORE", Some(Shape::AGGREGATE_OR_NULL)),
+    Known::new("XADD", Some(Shape::STRING_OR_NULL)),
+    Known::new("XREAD", Some(Shape::BLOCKING_POP)),
+    Known::new("XREADGROUP", Some(Shape::BLOCKING_POP)),
+    Known::new("XACK", Some(Shape::INTEGER)),
+    Known::new("PUBLISH", Some(Shape::INTEGER)),
+    Known::new("PING", Some(Shape::SIMPLE.or(Shape::STRING).or(Shape::AGGREGATE))),
+    Known::new("ECHO", Some(Shape::STRING)),
+    Known::new("SELECT", Some(Shape::SIMPLE)),
+    Known::new("MULTI", None),
+    Known::new("EXEC", None),
+    Known::new("EVAL", Some(Shape::ANY)),
+    Known::new("EVALSHA", Some(Shape::ANY)),
+    Known::new("SCAN", Some(Shape::AGGREGATE_OR_NULL)),
+    Known::new("TYPE", Some(Shape::SIMPLE)),
+    Known::new("INFO", Some(Shape::STRING)),
+    Known::new("AUTH", Some(Shape::SIMPLE)),
+    Known::new("HELLO", None),
+    Known::new("CLIENT", None),
+    Known::new("COMMAND", Some(Shape::ANY)),
+];
+
+/// The number of places in the table of the frequent names: a power of two.
+const PLACES: usize = 256;
+
+/// The index of a frequent name for each hash, plus 1. A name whose place is taken is at the next
+/// free one. 0: free.
+static PLACES_BY_HASH: [u8; PLACES] = {
+    let mut places = [0; PLACES];
+    let mut index = 0;
+    while index < KNOWN.len() {
+        let mut place = hash(KNOWN[index].folded);
+        while places[place] != 0 {
+            place = (place + 1) % PLACES;
+        }
+        places[place] = index as u8 + 1;
+        index += 1;
+    }
+    places
+};
+
+/// A text of up to 16 bytes as two numbers. Letters are capitals.
+type Folded = [u64; 2];
+
+const fn hash(folded: Folded) -> usize {
+    // The upper bits of a product depend on all bits of its factors (Fibonacci hashing).
+    let mixed = folded[0] ^ folded[1].rotate_left(29);
+    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - PLACES.trailing_zeros())) as usize
+}
+
+/// Returns the frequent name of `length` bytes at `at`, in any case.
+#[inline(always)]
+pub(super) fn known_at(chunk: &[u8], at: usize, length: usize) -> Option<&'static Known> {
+    /// The difference between a small letter and a capital. Names consist of letters, so a byte that
+    /// is equal to one of them without it is that letter.
+    const CAPITALS: u64 = 0xdfdf_dfdf_dfdf_dfdf;
+    let part = |at, length: usize| glance::word(chunk, at) & CAPITALS & (u64::MAX >> (64 - 8 * length));
+    let folded = match length {
+        1..=8 => [part(at, length), 0],
+        9..=16 => [part(at, 8), part(at + 8, length - 8)],
         _ => return None,
     };
-    Some(Known { name, plain })
+    let mut place = hash(folded);
+    loop {
+        let known = KNOWN.get(usize::from(PLACES_BY_HASH[place]).checked_sub(1)?)?;
+        if known.folded[0] == folded[0] && known.folded[1] == folded[1] && known.constant.kind.len() == length {
+            return Some(known);
+        }
+        place = (place + 1) % PLACES;
+    }
+}
+
+/// Returns a frequent name, given in any case.
+#[inline]
+fn known(text: &[u8]) -> Option<&'static Known> {
+    known_at(text, 0, text.len())
+}
+
+impl Known {
+    const fn new(name: &'static str, plain: Option<Shape>) -> Self {
+        let mut folded = [0; 2];
+        let mut at = name.len();
+        while at > 0 {
+            at -= 1;
+            folded[at / 8] = folded[at / 8] << 8 | name.as_bytes()[at] as u64;
+        }
+        Self { folded, constant: ConstantKind { protocol: NAME, kind: name }, plain }
+    }
 }
 
 #[cfg(test)]
@@ -167,6 +242,16 @@ mod tests {
         for text in cases {
             name.set(text.as_bytes());
             assert_eq!(name.as_str(), text.to_ascii_uppercase());
+        }
+        for name in KNOWN.iter().map(|known| known.constant.kind) {
+            for length in 0..=name.len() {
+                let text = [name[..length].to_ascii_lowercase(), name[length..].to_owned()].concat();
+                assert_eq!(known(text.as_bytes()).map(|known| known.constant.kind), Some(name));
+                for other in [format!("{text}X"), format!("{text} "), format!("{text}\0"), text[..length].to_owned()] {
+                    let found = known(other.as_bytes()).map(|known| known.constant.kind);
+                    assert!(found.is_none_or(|found| other.eq_ignore_ascii_case(found)), "{other:?} is {found:?}");
+                }
+            }
         }
         for text in ["", "no name", "sét", "get\0", &"x".repeat(NAME_MAX + 1)] {
             name.set(b"other");

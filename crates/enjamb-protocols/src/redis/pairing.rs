@@ -187,6 +187,41 @@ impl Pairing {
         proved
     }
 
+    /// Returns whether a [plain command](Self::plain_command) may follow. Notes that a command comes.
+    #[inline]
+    pub(super) fn begin_plain_commands(&mut self) -> bool {
+        let may_follow = self.takes_plain_command()
+            && self.replying == ReplyMode::On
+            && self.silent == 0
+            && self.answered_early.is_none()
+            && !(self.monitoring || self.syncing);
+        if may_follow {
+            self.doubt.command(false, self.queue.is_empty());
+        }
+        may_follow
+    }
+
+    /// Returns whether another plain command may follow directly behind one.
+    #[inline(always)]
+    pub(super) fn takes_plain_command(&self) -> bool {
+        !self.doubt.exists()
+    }
+
+    /// Notes a command that gets one reply of this shape and changes nothing, in a state where all
+    /// else that [`command`](Self::command) does has no effect.
+    #[inline(always)]
+    pub(super) fn plain_command(&mut self, shape: Shape) {
+        let ordinal = self.emitted();
+        match self.queue.back_mut() {
+            Some(Run { first, count, expected: Expectation::Reply(last) })
+                if *last == shape && *first + u64::from(*count) == ordinal && *count < u32::MAX =>
+            {
+                *count += 1;
+            }
+            _ => self.expect(ordinal, Expectation::Reply(shape)),
+        }
+    }
+
     /// Ends the doubt if a command proves that no other one waits. Returns whether it does.
     #[cold]
     fn prove(&mut self, behind_skipped: bool, server_idle: bool) -> bool {
@@ -450,6 +485,10 @@ impl Pairing {
         {
             run.count += 1;
         } else if self.queue.len() < OUTSTANDING_RUNS_MAX {
+            if self.queue.capacity() == 0 {
+                // Most clients wait for one reply at a time.
+                self.queue.reserve_exact(1);
+            }
             self.queue.push_back(Run { first: ordinal, count: 1, expected });
         } else if let Some(run) = self.queue.back_mut()
             && let (Expectation::Reply(one), Expectation::Reply(other)) = (run.expected, expected)
@@ -491,6 +530,35 @@ impl Pairing {
             return Verdict::reply(Some(first));
         }
         self.reply_of_any_kind(reply, asking)
+    }
+
+    /// Returns whether a [plain reply](Self::plain_reply) may follow.
+    #[inline]
+    pub(super) fn takes_plain_replies(&self) -> bool {
+        !(self.monitoring || self.in_multi || self.syncing || self.doubt.exists())
+    }
+
+    /// Notes that plain replies begin. `asking`: the client has begun a command that is not complete.
+    #[inline]
+    pub(super) fn begin_plain_replies(&mut self, asking: bool) {
+        self.doubt.reply(asking);
+    }
+
+    /// Pairs a reply with the oldest outstanding command, in a state where [`reply`](Self::reply)
+    /// would do no more. Returns the command. `None`: it may be another kind of reply.
+    #[inline(always)]
+    pub(super) fn plain_reply(&mut self, form: Form) -> Option<u64> {
+        if form == Form::Push {
+            return None;
+        }
+        let run = self.queue.front_mut()?;
+        let Expectation::Reply(shape) = run.expected else { return None };
+        let first = run.first;
+        if !shape.admits(form) || (form.is_aggregate() && (self.subscribed_unseen || self.is_subscribed())) {
+            return None;
+        }
+        self.pop();
+        Some(first)
     }
 
     fn reply_of_any_kind(&mut self, reply: &ReplyHandler, asking: bool) -> Verdict {

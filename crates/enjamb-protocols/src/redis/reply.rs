@@ -186,6 +186,12 @@ impl ReplyHandler {
             && (self.excerpt.begun() > 0 || !self.line.is_empty() || !self.open.is_empty() || self.annotated)
     }
 
+    /// Returns whether any value may follow, and nothing of it was seen.
+    #[inline]
+    pub(super) fn is_between_replies(&self) -> bool {
+        matches!(self.state, State::Value) && !self.snapshot_next && !self.is_begun() && !self.is_seeking()
+    }
+
     pub(super) fn excerpt(&self) -> &Excerpt {
         &self.excerpt
     }
@@ -212,11 +218,7 @@ impl ReplyHandler {
         if !value.form.is_error() {
             return None;
         }
-        let text = self.excerpt.kept(value);
-        let word = &text[..text.iter().position(|&byte| byte == b' ').unwrap_or(text.len()).min(CODE_MAX)];
-        let is_code =
-            !word.is_empty() && word.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-        if is_code { std::str::from_utf8(word).ok() } else { None }
+        code(self.excerpt.kept(value))
     }
 
     /// Handles a line that begins a value, or ends a streamed aggregate.
@@ -590,6 +592,14 @@ impl ReplyHandler {
     }
 }
 
+/// Returns the first word of the text of an error, if that is a code.
+pub(super) fn code(text: &[u8]) -> Option<&str> {
+    let word = &text[..text.iter().position(|&byte| byte == b' ').unwrap_or(text.len()).min(CODE_MAX)];
+    let is_code =
+        !word.is_empty() && word.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    if is_code { std::str::from_utf8(word).ok() } else { None }
+}
+
 impl Handler for ReplyHandler {
     type Event = MessageEnd;
     type Error = SyntaxError;
@@ -623,8 +633,7 @@ impl Handler for ReplyHandler {
     /// Reads a value that lies whole in the chunk.
     #[inline(always)]
     fn glance(&mut self, chunk: &[u8]) -> Option<Glance<MessageEnd>> {
-        let between = matches!(self.state, State::Value) && !self.is_begun() && !self.is_seeking();
-        if !between || self.snapshot_next {
+        if !self.is_between_replies() {
             return None;
         }
         let seen = if relevance::needs_content(chunk) {
@@ -636,7 +645,7 @@ impl Handler for ReplyHandler {
         } else {
             glance::reply(chunk, &mut glance::NullSink)
         };
-        let (taken, form) = seen?;
+        let glance::Reply { taken, form, .. } = seen?;
         self.glanced = Some(form);
         Some(Glance { taken, step: Step::event(MessageEnd::glanced(taken)) })
     }

@@ -225,9 +225,12 @@ impl<W: Write> Output for Sink<W> {
         }
     }
 
+    fn only_counts(&self) -> bool {
+        !self.selection.selects_records() && self.takes_no_records()
+    }
+
     fn record(&mut self, record: &Record<'_>) {
-        // A summary needs no record.
-        if !(matches!(self.writer, Writer::None(_)) && self.timeline.is_none() && self.status.is_hidden()) {
+        if !self.takes_no_records() {
             self.pass(record);
         }
     }
@@ -242,6 +245,11 @@ impl<W: Write> Output for Sink<W> {
 }
 
 impl<W: Write> Sink<W> {
+    /// Returns whether records are not written: a summary needs none.
+    fn takes_no_records(&self) -> bool {
+        matches!(self.writer, Writer::None(_)) && self.timeline.is_none() && self.status.is_hidden()
+    }
+
     /// Returns whether a record is selected, and is not beyond the maximum number of messages.
     #[cold]
     fn wants_within(&mut self, count: u64, record: &Record<'_>) -> bool {
