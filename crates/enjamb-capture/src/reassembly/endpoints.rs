@@ -103,6 +103,7 @@ impl Hash for Endpoints {
 impl Endpoints {
     /// Returns the part that connections between these endpoints belong to. It is the same in every
     /// run.
+    #[inline]
     pub(super) fn part(&self) -> Part {
         // An odd number without pattern: the golden ratio's fraction, times 2^64.
         const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -120,6 +121,7 @@ impl Endpoints {
         endpoint(one) <= endpoint(other)
     }
 
+    #[inline]
     pub(super) fn between(one: SocketAddr, other: SocketAddr) -> Self {
         let (one, other) = (endpoint(one), endpoint(other));
         let ((low, low_port), (high, high_port)) = if one <= other { (one, other) } else { (other, one) };
@@ -137,10 +139,12 @@ impl Endpoints {
 /// assert!(enjamb_capture::endpoints_hash(client, server) < 64);
 /// ```
 #[must_use]
+#[inline]
 pub fn endpoints_hash(one: SocketAddr, other: SocketAddr) -> u64 {
     Endpoints::between(one, other).part().index() as u64
 }
 
+#[inline]
 fn endpoint(address: SocketAddr) -> (Address, u16) {
     (Address::of(address.ip()), address.port())
 }
@@ -150,6 +154,7 @@ impl Address {
         Self(IPV4, u64::from(u32::MAX) << 32 | u64::from(bits))
     }
 
+    #[inline]
     fn of(ip: IpAddr) -> Self {
         match ip {
             IpAddr::V4(ip) => Self::of_v4(ip.to_bits()),
