@@ -34,3 +34,28 @@ pub struct Segment<'a> {
     /// network card inserts the checksum later.
     pub bad_checksum: bool,
 }
+
+impl Segment<'_> {
+    /// Returns a segment that differs only in its payload.
+    #[must_use]
+    #[inline]
+    pub const fn with_payload<'b>(&self, payload: &'b [u8]) -> Segment<'b> {
+        let Self { source, destination, sequence, acknowledgement, syn, fin, rst, .. } = *self;
+        let Self { urgent, network, missing, dropped, bad_checksum, .. } = *self;
+        Segment {
+            source,
+            destination,
+            sequence,
+            acknowledgement,
+            syn,
+            fin,
+            rst,
+            urgent,
+            network,
+            payload,
+            missing,
+            dropped,
+            bad_checksum,
+        }
+    }
+}

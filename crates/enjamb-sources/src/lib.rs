@@ -38,6 +38,7 @@ mod output_file;
 mod progress;
 mod protocol_choice;
 mod reader;
+mod segment_tap;
 mod standard_output;
 mod stop;
 mod totals;
@@ -54,6 +55,7 @@ pub use output_file::{OutputError, OutputFile, OutputKind, REPORT_MARK, check_st
 pub use progress::Progress;
 pub use protocol_choice::ProtocolChoice;
 pub use reader::{NextInput, SourceReader, SourceReport};
+pub use segment_tap::{SegmentSet, SegmentTap};
 pub use standard_output::print;
 pub use stop::Stop;
 pub use totals::{CaptureNote, CaptureTotals};

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 
 use enjamb::Tap;
-use enjamb_capture::{CaptureError, CaptureSet, Options};
+use enjamb_capture::{CaptureError, CaptureSet, Options, SegmentReader};
 
 use crate::connection_numbers::ConnectionNumbers;
 use crate::error::SourceError;
@@ -14,6 +14,7 @@ use crate::live::{Capturer, FollowedFile, Interrupt, LiveReader};
 use crate::numbering::Numbering;
 use crate::progress::Progress;
 use crate::protocol_choice::ProtocolChoice;
+use crate::segment_tap::{SegmentSet, SegmentTap};
 use crate::stop::Stop;
 use crate::totals::CaptureTotals;
 use crate::transcript_file::{self, TranscriptFile};
@@ -42,16 +43,30 @@ pub struct SourceReport {
     pub problems: Vec<String>,
 }
 
+/// The smallest capture that several threads reassemble, in bytes. Its end is a rendezvous of all
+/// threads, which takes as long as reassembling some kilobytes.
+const SHARED_MIN: u64 = 64 << 10;
+
+/// Returns the tap of segments that a tap contains.
+type Segments<T> = fn(&mut T) -> &mut dyn SegmentTap;
+
 /// Captures that follow each other, as the files of a rotated set do.
-struct OpenSet {
-    read: CaptureSet,
+struct OpenSet<T> {
+    read: SetReader<T>,
     captures: u64,
     damaged: u64,
 }
 
-impl OpenSet {
-    fn new(options: Options) -> Self {
-        Self { read: CaptureSet::new(options), captures: 0, damaged: 0 }
+enum SetReader<T> {
+    /// Captures that are reassembled here.
+    Whole(Box<CaptureSet>),
+    /// Captures whose segments go to the tap.
+    Segments(Box<SegmentReader>, Segments<T>),
+}
+
+impl<T: Tap> OpenSet<T> {
+    fn new(read: SetReader<T>) -> Self {
+        Self { read, captures: 0, damaged: 0 }
     }
 
     /// Returns whether `input` is the next capture of the set. Only regular files can be read twice.
@@ -59,12 +74,38 @@ impl OpenSet {
         let Input::File(path) = input else {
             return false;
         };
-        path.is_file() && File::open(path).is_ok_and(|file| self.read.is_continued_by(file))
+        path.is_file()
+            && File::open(path).is_ok_and(|file| match &self.read {
+                SetReader::Whole(set) => set.is_continued_by(file),
+                SetReader::Segments(set, _) => set.is_continued_by(file),
+            })
     }
 
-    fn finish<T: Tap>(self, numbering: &mut Numbering<'_, T>, report: &mut SourceReport) {
+    /// Reads the next capture. Returns the error that ended it before its end.
+    fn read(&mut self, source: impl Read, numbering: &mut Numbering<'_, T>) -> Option<CaptureError> {
+        let damage = match &mut self.read {
+            SetReader::Whole(set) => set.read(source, numbering),
+            SetReader::Segments(set, segments) => {
+                let mut tap = segments(numbering.tap);
+                let damage = set.read(source, &mut tap);
+                numbering.highest = numbering.base + tap.connections();
+                damage
+            }
+        };
+        self.captures += 1;
+        self.damaged += u64::from(damage.is_some());
+        damage
+    }
+
+    fn finish(self, numbering: &mut Numbering<'_, T>, report: &mut SourceReport) {
         let Self { read, captures, damaged } = self;
-        let read = read.finish(numbering);
+        let read = match read {
+            SetReader::Whole(set) => set.finish(numbering),
+            SetReader::Segments(set, segments) => {
+                let (summary, incidents) = segments(numbering.tap).end_set();
+                set.into_report(&summary, incidents)
+            }
+        };
         report.totals.add(&read, captures, damaged, numbering.base);
     }
 }
@@ -120,7 +161,22 @@ impl<'a> SourceReader<'a> {
     /// if the captures follow each other in time as the files of a rotated set do.
     ///
     /// Calls `next` before each input.
-    pub fn read<T: Tap>(&self, tap: &mut T, mut next: impl FnMut(&mut T, &NextInput<'_>)) -> SourceReport {
+    pub fn read<T: Tap>(&self, tap: &mut T, next: impl FnMut(&mut T, &NextInput<'_>)) -> SourceReport {
+        self.read_into(tap, None, next)
+    }
+
+    /// Reads all inputs as [`read`](Self::read) does, but leaves the reassembly of large captures to
+    /// `tap`: it gets their segments instead of events.
+    pub fn read_segments<T: SegmentTap>(&self, tap: &mut T, next: impl FnMut(&mut T, &NextInput<'_>)) -> SourceReport {
+        self.read_into(tap, Some(|tap| tap), next)
+    }
+
+    fn read_into<T: Tap>(
+        &self,
+        tap: &mut T,
+        segments: Option<Segments<T>>,
+        mut next: impl FnMut(&mut T, &NextInput<'_>),
+    ) -> SourceReport {
         let mut report = SourceReport::default();
         for unreadable in &self.inputs.unreadable {
             self.problem(&mut report, unreadable.to_string());
@@ -130,7 +186,7 @@ impl<'a> SourceReader<'a> {
             self.progress.notice(line);
         }
         let mut numbering = Numbering { base: 0, highest: 0, only: self.only, tap };
-        let mut set: Option<OpenSet> = None;
+        let mut set: Option<OpenSet<T>> = None;
         for input in &self.inputs.captures {
             if let Some(ended) = set.take_if(|set| !set.is_continued_by(input)) {
                 ended.finish(&mut numbering, &mut report);
@@ -140,7 +196,8 @@ impl<'a> SourceReader<'a> {
             }
             let continues_set = set.is_some();
             next(numbering.tap, &NextInput { input, connections_before: numbering.highest, continues_set });
-            if let Err(error) = self.read_one(input, &mut set, &mut numbering, &mut report)
+            let segments = segments.filter(|_| is_large(input));
+            if let Err(error) = self.read_one(input, segments, &mut set, &mut numbering, &mut report)
                 && !self.stop.is_requested()
             {
                 self.problem(&mut report, format!("{input}: {error}"));
@@ -164,7 +221,8 @@ impl<'a> SourceReader<'a> {
     fn read_one<T: Tap>(
         &self,
         input: &Input,
-        set: &mut Option<OpenSet>,
+        segments: Option<Segments<T>>,
+        set: &mut Option<OpenSet<T>>,
         numbering: &mut Numbering<'_, T>,
         report: &mut SourceReport,
     ) -> Result<(), SourceError> {
@@ -172,7 +230,7 @@ impl<'a> SourceReader<'a> {
             (Input::FollowedFile(path), Some(interrupt)) => {
                 let mut next = Some(FollowedFile::open(path, interrupt.clone())?);
                 while let Some(mut file) = next {
-                    let damage = self.read_source(input, &mut file, set, numbering, report)?;
+                    let damage = self.read_source(input, &mut file, segments, set, numbering, report)?;
                     self.report_damage(input, damage, report);
                     next = file.next()?;
                 }
@@ -181,7 +239,7 @@ impl<'a> SourceReader<'a> {
             (Input::Capturer(request), Some(interrupt)) => {
                 let (capturer, capture) = Capturer::start(request)?;
                 let source = LiveReader::new(capture, interrupt.clone())?.ending(capturer.interrupter());
-                let damage = self.read_source(input, source, set, numbering, report)?;
+                let damage = self.read_source(input, source, segments, set, numbering, report)?;
                 // A program that may not capture writes nothing, and has the reason.
                 let counts = capturer.finish(&request.interface, interrupt.is_requested())?;
                 // One that was ended may leave a packet incomplete.
@@ -196,12 +254,12 @@ impl<'a> SourceReader<'a> {
             }
             (Input::StandardInput, Some(interrupt)) if input.is_live() => {
                 let source = LiveReader::new(io::stdin(), interrupt.clone())?;
-                let damage = self.read_source(input, source, set, numbering, report)?;
+                let damage = self.read_source(input, source, segments, set, numbering, report)?;
                 self.report_damage(input, damage, report);
                 Ok(())
             }
             _ => {
-                let damage = self.read_source(input, input.open()?, set, numbering, report)?;
+                let damage = self.read_source(input, input.open()?, segments, set, numbering, report)?;
                 self.report_damage(input, damage, report);
                 Ok(())
             }
@@ -221,7 +279,8 @@ impl<'a> SourceReader<'a> {
         &self,
         input: &Input,
         source: impl Read,
-        set: &mut Option<OpenSet>,
+        segments: Option<Segments<T>>,
+        set: &mut Option<OpenSet<T>>,
         numbering: &mut Numbering<'_, T>,
         report: &mut SourceReport,
     ) -> Result<Option<CaptureError>, SourceError> {
@@ -230,11 +289,18 @@ impl<'a> SourceReader<'a> {
         if is_transcript {
             return self.read_transcript(input, source, numbering, report).map(|()| None);
         }
-        let set = set.get_or_insert_with(|| OpenSet::new(self.options.clone()));
-        set.captures += 1;
-        let damage = set.read.read(source, numbering);
-        set.damaged += u64::from(damage.is_some());
-        Ok(damage)
+        let set = set.get_or_insert_with(|| match segments {
+            None => OpenSet::new(SetReader::Whole(Box::new(CaptureSet::new(self.options.clone())))),
+            Some(segments) => {
+                segments(numbering.tap).begin_set(SegmentSet {
+                    options: self.options.clone(),
+                    base: numbering.base,
+                    only: self.only.cloned(),
+                });
+                OpenSet::new(SetReader::Segments(Box::default(), segments))
+            }
+        });
+        Ok(set.read(source, numbering))
     }
 
     fn read_transcript<T: Tap>(
@@ -254,4 +320,12 @@ impl<'a> SourceReader<'a> {
         report.totals.transcripts += 1;
         Ok(())
     }
+}
+
+/// Returns whether an input is large, or its length is unknown.
+fn is_large(input: &Input) -> bool {
+    let Input::File(path) = input else {
+        return true;
+    };
+    path.metadata().is_ok_and(|metadata| !metadata.is_file() || metadata.len() >= SHARED_MIN)
 }

@@ -53,7 +53,8 @@ pub struct Arguments {
     #[arg(long)]
     pub(crate) strict: bool,
 
-    /// The number of threads that run sessions, at most 256. The output is the same for any number.
+    /// The number of threads that reassemble connections and run their sessions, at most 256. The
+    /// output is the same for any number.
     /// With --html and --count it is one. [default: the number of cores, at most 8]
     #[arg(long, short, value_name = "COUNT", value_parser = jobs, conflicts_with_all = ["recut", "against", "serve"])]
     pub(crate) jobs: Option<NonZeroUsize>,
@@ -95,7 +96,7 @@ impl Arguments {
     }
 }
 
-/// The maximum number of threads that run sessions.
+/// The maximum number of threads of a replay.
 const JOBS_MAX: usize = 256;
 
 /// Parses a number of threads.

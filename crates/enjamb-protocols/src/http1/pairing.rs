@@ -24,6 +24,7 @@
 //! is taken for a rest.
 
 use std::collections::VecDeque;
+use std::ops::{Deref, DerefMut};
 
 use super::method::Request;
 
@@ -81,6 +82,47 @@ pub(super) struct Pairing {
     bursts: bool,
     /// The number of balanced turns in a row.
     balanced: u8,
+}
+
+/// The pairing of one connection, in the memory of one of its readers. It is allocated when something
+/// is entered, so the reader that does not use it has only a pointer.
+#[derive(Debug, Default)]
+pub(super) struct PairingBox(Option<Box<Pairing>>);
+
+static EMPTY: Pairing = Pairing {
+    waiting: VecDeque::new(),
+    begun: None,
+    begun_answered: false,
+    hidden: false,
+    doubt: false,
+    joined: false,
+    lost: false,
+    late: false,
+    unread: false,
+    answering: false,
+    asked: 0,
+    answered: 0,
+    rests: 0,
+    slides: false,
+    overlaps: false,
+    bursts: false,
+    balanced: 0,
+};
+
+impl Deref for PairingBox {
+    type Target = Pairing;
+
+    #[inline]
+    fn deref(&self) -> &Pairing {
+        self.0.as_deref().unwrap_or(&EMPTY)
+    }
+}
+
+impl DerefMut for PairingBox {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Pairing {
+        self.0.get_or_insert_default()
+    }
 }
 
 /// Requests in a row: their messages follow each other, and they need the same kind of response.
@@ -207,6 +249,10 @@ impl Pairing {
         {
             run.count += 1;
         } else if self.waiting.len() < OUTSTANDING_RUNS_MAX {
+            if self.waiting.capacity() == 0 {
+                // Most clients wait for one answer at a time.
+                self.waiting.reserve_exact(1);
+            }
             self.waiting.push_back(Run { first: ordinal, count: 1, request });
         } else {
             self.hidden = true;

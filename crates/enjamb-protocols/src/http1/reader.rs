@@ -30,7 +30,7 @@ use super::framing::{Fields, Framing};
 use super::head::{self, Head, Parsed, StartLine};
 use super::line::{is_blank, is_field, strip_version, without_cr};
 use super::method::{self, Method, Request};
-use super::pairing::Pairing;
+use super::pairing::PairingBox;
 use super::resync;
 use super::syntax_error::SyntaxError;
 use crate::line_feed::line_feed;
@@ -90,14 +90,14 @@ pub(super) struct Reader {
     /// The offset at which a message was given up.
     pub(super) broken_at: u64,
     /// A line that does not belong to the message that was given up, and is in `line`.
-    sought: Option<FrameInfo>,
+    sought: Option<Box<FrameInfo>>,
     /// The reason why bytes are skipped while a message is sought.
     pub(super) skip_reason: &'static str,
     /// Whether the last message announced that its side closes the connection.
     closing: bool,
     pub(super) message: MessageState,
     /// The requests that wait for their answers. Only the reader of the responses uses it.
-    pub(super) pairing: Pairing,
+    pub(super) pairing: PairingBox,
 }
 
 /// The state of the message in progress.
@@ -208,7 +208,7 @@ impl Reader {
             skip_reason: AFTER_GAP,
             closing: false,
             message: MessageState::default(),
-            pairing: Pairing::default(),
+            pairing: PairingBox::default(),
         }
     }
 
@@ -246,7 +246,7 @@ impl Reader {
         self.skip_reason = AFTER_MALFORMED;
         if let Some(frame) = self.sought.take() {
             self.state = State::Seek { first: true };
-            self.seek_in_line(frame);
+            self.seek_in_line(*frame);
         }
     }
 
@@ -537,7 +537,7 @@ impl Reader {
         }
         // The line may end in the beginning of the next message.
         self.keep_end(last);
-        self.sought = Some(frame);
+        self.sought = Some(Box::new(frame));
         self.break_off(SyntaxError::ChunkEnd, frame.start)
     }
 

@@ -489,6 +489,10 @@ impl Pairing {
         {
             run.count += 1;
         } else if self.queue.len() < OUTSTANDING_RUNS_MAX {
+            if self.queue.capacity() == 0 {
+                // Most clients wait for one reply at a time.
+                self.queue.reserve_exact(1);
+            }
             self.queue.push_back(Run { first: ordinal, count: 1, expected });
         } else if let Some(run) = self.queue.back_mut()
             && let (Expectation::Reply(one), Expectation::Reply(other)) = (run.expected, expected)

@@ -1,43 +1,68 @@
-//! `--jobs`: sessions on several threads, with the same output as on one.
+//! `--jobs`: reassembly and sessions on several threads, with the same output as on one.
 //!
-//! One thread reads packets and reassembles streams. That is by far the smaller part of the work,
-//! and its limits cover all connections together, so its results must not depend on the number of
-//! workers. An event for a tap is a *step*, and steps are numbered. Each step goes to the worker
-//! that its connection belongs to. A worker has sessions, records and statistics of its own.
+//! One thread reads packets and finds the TCP segments in them. Each worker has a part of the
+//! connections: a [`Shard`] that reassembles them, their sessions, records and statistics. The
+//! endpoints of a connection choose its worker.
 //!
-//! Steps are handed out in *rounds* of a limited number of bytes, one batch for each worker. The
-//! records of a round are written in the order of its steps, before the third round after it
-//! begins. So the order is that of one thread, and the work in flight is bounded: three rounds and
-//! their records.
+//! Everything that may cause records is a *step*, and steps are numbered: an event of a transcript,
+//! the deadlines that pass with a segment, the segment itself. Work is handed out in *rounds* of a
+//! limited number of bytes, one part for each worker. The records of a round are written in the order
+//! of its steps, and within a step in the order of the connections' numbers. So the order is that of
+//! one thread, and the work in flight is bounded: [`ROUNDS_MAX`] rounds and their records.
+//!
+//! Connections are numbered in the order of their first segments, over all workers. So a round of
+//! segments has two halves. A worker reassembles its part and reports the connections that it opened.
+//! When all workers have done so, each gets the numbers of its connections, and its sessions get
+//! their events. Meanwhile it reassembles the next part. A worker that opened none goes on at once.
+//!
+//! Some limits of reassembly cover all connections together, and an order over all workers would
+//! decide what is given up. So before such a limit can be reached, the shards are joined, and the
+//! thread that reads reassembles the rest of the set. Small captures it reassembles too: their
+//! events go to the workers.
 //!
 //! Statistics are merged at the end. Only a limited number of kinds are counted separately: the
 //! first ones, by number of step. A worker therefore counts more kinds separately than the whole
 //! does. The counts equal those of one thread unless one worker sees more than 4096 kinds.
 
+mod round;
+mod worker;
+
 use std::collections::VecDeque;
 use std::io;
 use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-use enjamb::{Batch, Connection, Event, Tap, Time};
-use enjamb_monitor::{Output, Statistics, Watch};
+use enjamb::{Connection, Event, Tap, Time};
+use enjamb_capture::{Incident, Reassembler, Segment, Shard, ShardLoad, Summary, endpoints_hash};
+use enjamb_monitor::{Statistics, Watch};
+use enjamb_sources::{SegmentSet, SegmentTap};
 
+use crate::records::parallel::round::{EmptyPart, EventPart, PartEnd, PartOutput, Reassembled, SegmentPart, Task};
+pub(crate) use crate::records::parallel::worker::Drain;
+use crate::records::parallel::worker::Work;
 use crate::records::piece::Piece;
 
 /// The maximum number of payload bytes in a round. The last step may exceed it.
 const ROUND_BYTES: usize = 512 << 10;
 
-/// The maximum number of steps in a round.
+/// The maximum number of events or segments in a round.
 const ROUND_STEPS: usize = 4096;
 
 /// The maximum number of rounds in flight.
-const ROUNDS_MAX: usize = 3;
+const ROUNDS_MAX: usize = 4;
 
 /// The largest default number of threads. More would be idle, since one thread reads for all of
 /// them.
 const DEFAULT_MAX: usize = 8;
+
+/// The number of groups of connections, by their endpoints. A group belongs to one worker.
+const GROUPS: usize = 4096;
+
+/// The work of a segment besides that of its bytes, in bytes.
+const SEGMENT_WORK: u64 = 256;
 
 /// Returns the number of threads where `--jobs` is not given.
 pub(crate) fn default_jobs() -> NonZeroUsize {
@@ -45,36 +70,12 @@ pub(crate) fn default_jobs() -> NonZeroUsize {
     cores.min(NonZeroUsize::new(DEFAULT_MAX).unwrap_or(NonZeroUsize::MIN))
 }
 
-/// The output of a worker, whose records are taken out after each part.
-pub(crate) trait Drain: Output {
-    /// Returns the size of the records that were not taken out yet: bytes, or rows.
-    fn size(&self) -> usize;
-
-    /// Takes the records out.
-    fn drain(&mut self) -> Piece;
-}
-
-/// A worker's part of a round: events, and the number of each as a step.
-#[derive(Default)]
-struct Part {
-    events: Batch,
-    numbers: Vec<u64>,
-}
-
-/// The records of one part.
-#[derive(Default)]
-struct PartOutput {
-    written: Piece,
-    /// The steps that wrote something, and the size of the records up to the end of each.
-    ends: Vec<(u64, usize)>,
-    /// The part, emptied, to be filled again.
-    part: Part,
-}
-
 struct Worker {
-    part: Part,
-    to: SyncSender<Part>,
-    from: Receiver<PartOutput>,
+    events: EventPart,
+    segments: SegmentPart,
+    tasks: Sender<Task>,
+    reassembled: Receiver<Reassembled>,
+    outputs: Receiver<PartOutput>,
     thread: JoinHandle<Statistics>,
 }
 
@@ -90,16 +91,56 @@ pub(crate) trait RoundOutput {
     fn pause(&mut self) {}
 }
 
-/// A tap that distributes its events over threads, and gives their output to `output`.
+/// A tap that distributes events and segments over threads, and gives their output to `output`.
 pub(crate) struct Parallel<W> {
     workers: Vec<Worker>,
+    groups: Groups,
+    /// The next step.
     next: u64,
-    steps: usize,
+    /// The number of events and of payload bytes of the round.
+    events: usize,
     bytes: usize,
     in_flight: usize,
     /// The first steps of inputs whose records were not delivered yet.
     inputs: VecDeque<u64>,
+    set: Option<Set>,
     output: W,
+}
+
+/// The worker of each group of connections. Each group goes to the worker that had the least work
+/// when its first connection was seen.
+struct Groups {
+    workers: Box<[Option<usize>]>,
+    work: Vec<u64>,
+}
+
+impl Groups {
+    fn worker(&mut self, hash: u64, work: u64) -> usize {
+        let group = &mut self.workers[hash as usize % GROUPS];
+        let worker = *group.get_or_insert_with(|| {
+            let least = self.work.iter().enumerate().min_by_key(|(_, work)| **work);
+            least.map_or(0, |(worker, _)| worker)
+        });
+        self.work[worker] += work;
+        worker
+    }
+}
+
+/// A set of captures that is reassembled by the workers.
+struct Set {
+    options: Arc<SegmentSet>,
+    /// The times of the segments of the round, and the number of their bytes.
+    times: Vec<Time>,
+    bytes: usize,
+    /// The connections, by the numbers of the segments that opened them. The place of a connection is
+    /// its number in the set, less 1.
+    opened: Vec<u64>,
+    /// The load of all shards before the rounds that were not confirmed yet.
+    load: ShardLoad,
+    /// The number of segments and of bytes in the round that was not confirmed yet, if there is one.
+    unconfirmed: Option<(usize, usize)>,
+    /// The reassembler of the rest of the set, once the shards are joined.
+    joined: Option<Reassembler>,
 }
 
 impl<W: RoundOutput> Parallel<W> {
@@ -113,15 +154,19 @@ impl<W: RoundOutput> Parallel<W> {
         output: W,
     ) -> io::Result<Self> {
         let worker = |_| -> io::Result<Worker> {
-            let (to, parts) = sync_channel(ROUNDS_MAX);
-            let (outputs, from) = sync_channel(ROUNDS_MAX);
+            let (tasks, to_do) = channel();
+            let (send_reassembled, reassembled) = channel();
+            let (send_outputs, outputs) = channel();
             let make = make.clone();
             let named = std::thread::Builder::new().name("enjamb-session".to_owned());
-            let thread = named.spawn(move || work(make().sharing(), &parts, &outputs))?;
-            Ok(Worker { part: Part::default(), to, from, thread })
+            let thread = named.spawn(move || Work::new(make(), send_reassembled, send_outputs).run(&to_do))?;
+            let (events, segments) = (EventPart::default(), SegmentPart::default());
+            Ok(Worker { events, segments, tasks, reassembled, outputs, thread })
         };
-        let workers = (0..jobs.get()).map(worker).collect::<io::Result<_>>()?;
-        Ok(Self { workers, next: 0, steps: 0, bytes: 0, in_flight: 0, inputs: VecDeque::new(), output })
+        let workers = (0..jobs.get()).map(worker).collect::<io::Result<Vec<_>>>()?;
+        let groups = Groups { workers: vec![None; GROUPS].into(), work: vec![0; workers.len()] };
+        let (inputs, set) = (VecDeque::new(), None);
+        Ok(Self { workers, groups, next: 0, events: 0, bytes: 0, in_flight: 0, inputs, set, output })
     }
 
     /// Notes that the events of another input follow.
@@ -129,54 +174,183 @@ impl<W: RoundOutput> Parallel<W> {
         self.inputs.push_back(self.next);
     }
 
-    /// Hands out the round, and collects the oldest one if too many are in flight.
-    fn hand_out(&mut self) {
-        (self.steps, self.bytes) = (0, 0);
-        for worker in 0..self.workers.len() {
-            let part = std::mem::take(&mut self.workers[worker].part);
-            if self.workers[worker].to.send(part).is_err() {
-                self.fail(worker);
-            }
+    fn send(&mut self, worker: usize, task: Task) {
+        if self.workers[worker].tasks.send(task).is_err() {
+            self.fail(worker);
         }
+    }
+
+    /// Hands out the round of events.
+    fn hand_out_events(&mut self) {
+        self.settle_numbers();
+        (self.events, self.bytes) = (0, 0);
+        for worker in 0..self.workers.len() {
+            let part = std::mem::take(&mut self.workers[worker].events);
+            self.send(worker, Task::Events(part));
+        }
+        self.begin_round();
+    }
+
+    /// Hands out the round of segments, which ends with `end`.
+    fn hand_out_segments(&mut self, end: PartEnd) {
+        let Some(set) = &mut self.set else { return };
+        let (segments, bytes) = (set.times.len(), std::mem::take(&mut set.bytes));
+        let (more, more_bytes) = set.unconfirmed.unwrap_or_default();
+        if set.joined.is_none() && !set.load.has_room_for(segments + more, bytes + more_bytes, &set.options.options) {
+            self.join_shards();
+        }
+        if self.set.as_ref().is_some_and(|set| set.joined.is_some()) {
+            return self.reassemble_round(end);
+        }
+        let Some(set) = &mut self.set else { return };
+        let times = Arc::new(std::mem::take(&mut set.times));
+        let first_step = self.next;
+        self.next += 2 * segments as u64 + 1;
+        for worker in 0..self.workers.len() {
+            let part = std::mem::take(&mut self.workers[worker].segments);
+            self.send(worker, Task::Segments(part.of_round(Arc::clone(&times), first_step, end)));
+        }
+        // The part before is reassembled by now, or soon.
+        self.settle_numbers();
+        if let Some(set) = &mut self.set {
+            set.unconfirmed = Some((segments, bytes));
+        }
+        self.begin_round();
+    }
+
+    /// Counts a round that was handed out, and collects the oldest one if too many are in flight.
+    fn begin_round(&mut self) {
         self.in_flight += 1;
         if self.in_flight == ROUNDS_MAX {
             self.collect();
         }
     }
 
+    /// Waits until the last round of segments is reassembled, and gives all its connections their
+    /// numbers. Returns the shards, if the workers gave them away.
+    fn settle_numbers(&mut self) -> Vec<Shard> {
+        let Some(set) = &mut self.set else { return Vec::new() };
+        if set.unconfirmed.take().is_none() {
+            return Vec::new();
+        }
+        let base = set.options.base + set.opened.len() as u64 + 1;
+        let (mut opened, mut counts, mut load, mut shards) = (Vec::new(), Vec::new(), ShardLoad::default(), Vec::new());
+        for worker in 0..self.workers.len() {
+            let reassembled = self.receive(worker);
+            load.connections += reassembled.load.connections;
+            load.held += reassembled.load.held;
+            counts.push(reassembled.opened.len());
+            opened.extend(reassembled.opened.into_iter().map(|number| (number, worker)));
+            shards.extend(reassembled.shard.map(|shard| *shard));
+        }
+        opened.sort_unstable();
+        let mut numbers: Vec<Vec<u64>> = counts.into_iter().map(Vec::with_capacity).collect();
+        for (number, (_, worker)) in (base..).zip(&opened) {
+            numbers[*worker].push(number);
+        }
+        for (worker, numbers) in numbers.into_iter().enumerate() {
+            if !numbers.is_empty() {
+                self.send(worker, Task::Numbers(numbers));
+            }
+        }
+        if let Some(set) = &mut self.set {
+            set.opened.extend(opened.into_iter().map(|(number, _)| number));
+            set.load = load;
+        }
+        shards
+    }
+
+    fn receive(&mut self, worker: usize) -> Reassembled {
+        match self.workers[worker].reassembled.recv() {
+            Ok(reassembled) => reassembled,
+            Err(_) => self.fail(worker),
+        }
+    }
+
+    /// Joins the shards, because a limit over all connections comes near.
+    fn join_shards(&mut self) {
+        self.settle_numbers();
+        let mut shards = Vec::with_capacity(self.workers.len());
+        for worker in 0..self.workers.len() {
+            self.send(worker, Task::GiveShard);
+            shards.extend(self.receive(worker).shard.map(|shard| *shard));
+        }
+        if let Some(set) = &mut self.set {
+            set.joined = Some(set.join(shards));
+        }
+    }
+
+    /// Reassembles the round of segments on this thread, with the joined shards.
+    fn reassemble_round(&mut self, end: PartEnd) {
+        // Taken out meanwhile: the events go to this tap.
+        let Some(mut set) = self.set.take() else { return };
+        let Some(mut reassembler) = set.joined.take() else { return };
+        let parts: Vec<_> = self.workers.iter_mut().map(|worker| std::mem::take(&mut worker.segments)).collect();
+        let mut segments: Vec<(usize, Segment<'_>)> = parts.iter().flat_map(SegmentPart::segments).collect();
+        segments.sort_unstable_by_key(|(place, _)| *place);
+        let mut tap = SetTap { options: &set.options, parallel: self };
+        for (time, (_, segment)) in set.times.drain(..).zip(&segments) {
+            reassembler.push(time, segment, &mut tap);
+        }
+        match end {
+            PartEnd::None => {}
+            PartEnd::Pause => reassembler.pause(&mut tap),
+            PartEnd::Finish => reassembler.finish(&mut tap),
+        }
+        set.joined = Some(reassembler);
+        self.set = Some(set);
+    }
+
     /// Writes the records of the oldest round, in the order of its steps.
     fn collect(&mut self) {
         let mut round: Vec<(PartOutput, usize, usize)> = Vec::with_capacity(self.workers.len());
         for worker in 0..self.workers.len() {
-            match self.workers[worker].from.recv() {
+            match self.workers[worker].outputs.recv() {
                 Ok(output) => round.push((output, 0, 0)),
                 Err(_) => self.fail(worker),
             }
         }
         self.in_flight -= 1;
-        let next = |(_, (output, place, _)): &(usize, &(PartOutput, usize, usize))| {
-            output.ends.get(*place).map(|(step, _)| *step)
-        };
-        while let Some((first, _)) = round.iter().enumerate().filter(|worker| next(worker).is_some()).min_by_key(next) {
-            let (output, place, from) = &mut round[first];
-            let (step, end) = output.ends[*place];
+        let next = |(output, place, _): &(PartOutput, usize, usize)| output.ends.get(*place).map(|end| end.place);
+        while let Some((first, (step, _))) = round
+            .iter()
+            .enumerate()
+            .filter_map(|(worker, part)| Some((worker, next(part)?)))
+            .min_by_key(|(_, next)| *next)
+        {
             while self.inputs.pop_front_if(|first| *first <= step).is_some() {
                 self.output.begin_input();
             }
+            // Records up to those of another worker, and of another input, are written at once.
+            let others = round.iter().enumerate().filter(|(worker, _)| *worker != first);
+            let limit = others.filter_map(|(_, part)| next(part)).min().unwrap_or((u64::MAX, u64::MAX));
+            let limit = self.inputs.front().map_or(limit, |input| limit.min((*input, 0)));
+            let (output, place, from) = &mut round[first];
+            let count = output.ends[*place..].iter().take_while(|end| end.place < limit).count().max(1);
+            let end = output.ends[*place + count - 1].size;
             self.output.write(&mut output.written, *from..end);
-            (*place, *from) = (*place + 1, end);
+            (*place, *from) = (*place + count, end);
         }
         for (worker, (output, ..)) in self.workers.iter_mut().zip(round) {
-            if worker.part.events.is_empty() {
-                worker.part = output.part;
+            match output.part {
+                EmptyPart::Events(part) if worker.events.steps.is_empty() => worker.events = part,
+                EmptyPart::Segments(part) if worker.segments.is_empty() => worker.segments = part,
+                _ => {}
             }
+        }
+    }
+
+    fn collect_all(&mut self) {
+        self.settle_numbers();
+        while self.in_flight > 0 {
+            self.collect();
         }
     }
 
     /// Passes on the panic of a worker that has ended.
     fn fail(&mut self, worker: usize) -> ! {
-        let Worker { to, thread, .. } = self.workers.swap_remove(worker);
-        drop(to);
+        let Worker { tasks, thread, .. } = self.workers.swap_remove(worker);
+        drop(tasks);
         match thread.join() {
             Err(panic) => std::panic::resume_unwind(panic),
             Ok(_) => unreachable!("a worker ends only when its channel is closed"),
@@ -185,13 +359,11 @@ impl<W: RoundOutput> Parallel<W> {
 
     /// Writes the remaining records, and returns the statistics.
     pub(crate) fn finish(mut self) -> Statistics {
-        self.hand_out();
-        while self.in_flight > 0 {
-            self.collect();
-        }
+        self.hand_out_events();
+        self.collect_all();
         let mut parts = Vec::with_capacity(self.workers.len());
-        for Worker { to, thread, .. } in self.workers {
-            drop(to);
+        for Worker { tasks, thread, .. } in self.workers {
+            drop(tasks);
             match thread.join() {
                 Ok(statistics) => parts.push(statistics),
                 Err(panic) => std::panic::resume_unwind(panic),
@@ -201,53 +373,105 @@ impl<W: RoundOutput> Parallel<W> {
     }
 }
 
+impl Set {
+    /// Joins all shards of the set.
+    fn join(&self, shards: Vec<Shard>) -> Reassembler {
+        Shard::join(shards, self.options.options.clone(), |segment| {
+            self.opened.binary_search(&segment).map_or(0, |place| place as u64 + 1)
+        })
+    }
+}
+
 impl<W: RoundOutput> Tap for Parallel<W> {
     fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
-        // Connections next to each other often have the same kind of work, so they go to different
-        // workers.
-        let worker = (connection.number % self.workers.len() as u64) as usize;
-        let part = &mut self.workers[worker].part;
-        part.numbers.push(self.next);
+        let work = event.payload_len() as u64 + SEGMENT_WORK;
+        let worker = self.groups.worker(endpoints_hash(connection.client, connection.server), work);
+        let part = &mut self.workers[worker].events;
+        part.steps.push(self.next);
         part.events.event(connection, time, event);
         self.next += 1;
-        self.steps += 1;
+        self.events += 1;
         self.bytes += event.payload_len();
-        if self.bytes >= ROUND_BYTES || self.steps >= ROUND_STEPS {
-            self.hand_out();
+        if self.bytes >= ROUND_BYTES || self.events >= ROUND_STEPS {
+            self.hand_out_events();
         }
     }
 
     fn pause(&mut self) {
-        if self.steps > 0 {
-            self.hand_out();
+        if self.events > 0 {
+            self.hand_out_events();
         }
-        while self.in_flight > 0 {
-            self.collect();
-        }
+        self.collect_all();
         self.output.pause();
     }
 }
 
-/// Runs a worker until its channel is closed.
-fn work<O: Drain>(mut watch: Watch<O>, parts: &Receiver<Part>, outputs: &SyncSender<PartOutput>) -> Statistics {
-    while let Ok(mut part) = parts.recv() {
-        let (mut size, mut ends) = (0, Vec::new());
-        for (&number, (connection, time, event)) in part.numbers.iter().zip(part.events.iter()) {
-            watch.step(number);
-            watch.event(connection, time, event);
-            let before = std::mem::replace(&mut size, watch.output_mut().size());
-            if size > before {
-                ends.push((number, size));
-            }
+impl<W: RoundOutput> SegmentTap for Parallel<W> {
+    fn begin_set(&mut self, set: SegmentSet) {
+        if self.events > 0 {
+            self.hand_out_events();
         }
-        part.numbers.clear();
-        part.events.clear();
-        let written = watch.output_mut().drain();
-        if outputs.send(PartOutput { written, ends, part }).is_err() {
-            break;
+        let options = Arc::new(set);
+        for worker in 0..self.workers.len() {
+            self.send(worker, Task::BeginSet(Arc::clone(&options)));
+        }
+        self.set = Some(Set {
+            options,
+            times: Vec::new(),
+            bytes: 0,
+            opened: Vec::new(),
+            load: ShardLoad::default(),
+            unconfirmed: None,
+            joined: None,
+        });
+    }
+
+    fn segment(&mut self, time: Time, segment: &Segment<'_>) {
+        let Some(set) = &mut self.set else { return };
+        let work = segment.payload.len() as u64 + SEGMENT_WORK;
+        let worker = self.groups.worker(endpoints_hash(segment.source, segment.destination), work);
+        self.workers[worker].segments.push(set.times.len(), segment);
+        set.times.push(time);
+        set.bytes += segment.payload.len();
+        if set.bytes >= ROUND_BYTES || set.times.len() >= ROUND_STEPS {
+            self.hand_out_segments(PartEnd::None);
         }
     }
-    watch.finish().0
+
+    fn pause_segments(&mut self) {
+        self.hand_out_segments(PartEnd::Pause);
+        Tap::pause(self);
+    }
+
+    fn connections(&mut self) -> u64 {
+        self.hand_out_segments(PartEnd::None);
+        self.settle_numbers();
+        let Some(set) = &self.set else { return 0 };
+        set.joined.as_ref().map_or(set.opened.len() as u64, |reassembler| reassembler.summary().connections)
+    }
+
+    fn end_set(&mut self) -> (Summary, Vec<Incident>) {
+        self.hand_out_segments(PartEnd::Finish);
+        let shards = self.settle_numbers();
+        let Some(mut set) = self.set.take() else { return Default::default() };
+        let reassembler = set.joined.take().unwrap_or_else(|| set.join(shards));
+        reassembler.into_counts()
+    }
+}
+
+/// The tap of the reassembler of a set: it gives connections their numbers over all inputs.
+struct SetTap<'a, W> {
+    options: &'a SegmentSet,
+    parallel: &'a mut Parallel<W>,
+}
+
+impl<W: RoundOutput> Tap for SetTap<'_, W> {
+    fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
+        let number = self.options.base + connection.number;
+        if self.options.only.as_ref().is_none_or(|only| only.contains(number)) {
+            self.parallel.event(&Connection { number, ..*connection }, time, event);
+        }
+    }
 }
 
 #[cfg(test)]

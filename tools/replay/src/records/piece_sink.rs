@@ -49,7 +49,18 @@ impl Output for PieceSink {
         self.selection.wants(record)
     }
 
+    #[inline]
     fn record(&mut self, record: &Record<'_>) {
+        // A summary needs no record.
+        if !matches!(self.writer, PieceWriter::None) {
+            self.write(record);
+        }
+    }
+}
+
+impl PieceSink {
+    #[inline(never)]
+    fn write(&mut self, record: &Record<'_>) {
         match &mut self.writer {
             PieceWriter::None => {}
             PieceWriter::Text { format, columns, lines } => {

@@ -166,7 +166,7 @@ impl Job<'_> {
             watch(Arc::clone(&opener), pieces, &output, &selection)
         };
         let mut parallel = Parallel::new(jobs, make, &mut sink).context("cannot start the threads of --jobs")?;
-        let report = reader.read(&mut parallel, |parallel, next| {
+        let report = reader.read_segments(&mut parallel, |parallel, next| {
             captures.begin(&next.input.to_string(), next.connections_before);
             if !next.continues_set {
                 parallel.begin_input();
