@@ -11,6 +11,7 @@
 //! | delivered | passed to the tap |
 //! | lost | known to be missing from the capture, because a packet was truncated or dropped |
 
+mod backlog;
 mod clock;
 mod context;
 mod deadlines;
@@ -22,7 +23,7 @@ mod held_data;
 mod hold;
 mod progress;
 pub(crate) mod reassembler;
-mod recent_bytes;
+mod recent_log;
 mod reset;
 mod role;
 pub(crate) mod shard;

@@ -112,12 +112,69 @@ fn a_million_half_open_connections_stay_within_the_limit_of_connections() {
         let syn = Segment { source: source(number), syn: true, ..wire.segment(Side::Client, -1, b"") };
         reassembler.push(Time::from_nanos(number), &syn, &mut tap);
     });
-    assert!(peak <= 96 << 20, "{peak} bytes");
+    assert!(peak <= 48 << 20, "{peak} bytes");
     let summary = reassembler.summary();
     assert_eq!((summary.connections, summary.connections_given_up), (1_000_000, 1_000_000 - 65_536));
     let first = &reassembler.incidents()[0];
     assert_eq!((first.connection.client, &first.kind), (source(0), &IncidentKind::ConnectionGivenUp));
     assert_eq!(tap.done, 1_000_000 - 65_536);
+}
+
+/// The bytes that an open connection may cost: the flow itself, its place in the table, and its entry
+/// in the order of use. A slab and a table may be half empty when they have just grown.
+const FLOW_MAX: usize = 2 * (288 + 8 + 1) + 64;
+
+/// The bytes that the record of a connection that has ended may cost.
+const RECORD_MAX: usize = 2 * (80 + 8 + 1) + 16;
+
+/// An open connection that has exchanged data and waits for nothing is small: what only disorder
+/// needs is not allocated for it.
+#[test]
+fn connections_at_rest_are_small() {
+    let _alone = ALONE.lock();
+    let wire = Wire::new(1000, patient());
+    let (mut reassembler, mut tap) = (Reassembler::new(Options::default()), Counter::default());
+    let flows: usize = 40_000;
+    let before = ALLOCATOR.allocated();
+    let mut time = 0;
+    let mut push = |reassembler: &mut Reassembler, number: usize, segment: Segment<'_>| {
+        let [.., a, b] = (number as u32).to_be_bytes();
+        time += 1;
+        let client = SocketAddr::new([10, 0, a, b].into(), 40_000);
+        let segment = match segment.source.port() {
+            port if port == wire.segment(Side::Client, 0, b"").source.port() => Segment { source: client, ..segment },
+            _ => Segment { destination: client, ..segment },
+        };
+        reassembler.push(Time::from_nanos(time), &segment, &mut tap);
+    };
+    for number in 0..flows {
+        let syn = Segment { syn: true, ..wire.segment(Side::Client, -1, b"") };
+        push(&mut reassembler, number, syn);
+        let answer = |at, payload, received: u32| {
+            let acknowledgement = Some(wire.first.wrapping_add(1 + received));
+            Segment { acknowledgement, ..wire.segment(Side::Server, at, payload) }
+        };
+        push(&mut reassembler, number, Segment { syn: true, ..answer(-1, b"", 0) });
+        let acknowledgement = Some(wire.server_first.wrapping_add(1));
+        push(&mut reassembler, number, Segment { acknowledgement, ..wire.segment(Side::Client, 0, b"a request") });
+        // Two segments of the answer are out of order, so something was held back for a while.
+        push(&mut reassembler, number, answer(3, b"wer", 9));
+        assert!(reassembler.held() > 0);
+        push(&mut reassembler, number, answer(0, b"ans", 9));
+        assert_eq!(reassembler.held(), 0);
+    }
+    let log = 4 << 20;
+    let taken = ALLOCATOR.allocated() - before;
+    assert!(taken <= log + flows * FLOW_MAX, "{} bytes for each connection", (taken - log) / flows);
+    // Each ends with a reset, and leaves a record.
+    for number in 0..flows {
+        push(&mut reassembler, number, Segment { rst: true, ..wire.segment(Side::Client, 9, b"") });
+    }
+    reassembler.finish(&mut tap);
+    assert_eq!((tap.bytes, tap.gaps, tap.done), ([9 * flows as u64, 6 * flows as u64], 0, flows as u64));
+    let taken = ALLOCATOR.allocated() - before;
+    let most = log + flows * (FLOW_MAX + RECORD_MAX + 48);
+    assert!(taken <= most, "{} bytes for each connection that has ended", taken / flows);
 }
 
 /// Many connections are reset or wait for something, and end before their deadline. Their entries

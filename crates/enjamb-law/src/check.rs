@@ -153,7 +153,10 @@ where
         }
         let without_messages = self.grammar.messages.is_empty();
         let reason = match law {
-            Law::Coalesce | Law::Prompt | Law::End | Law::Alone | Law::Linear if without_messages => {
+            Law::Interleaved if !self.subject.converses() => "it reads one stream",
+            Law::Coalesce | Law::Prompt | Law::End | Law::Alone | Law::Linear | Law::Interleaved
+                if without_messages =>
+            {
                 "no messages are given"
             }
             Law::Alone if self.dependent => "the messages depend on each other",
@@ -179,6 +182,9 @@ where
             () if !self.from_macro => None,
             () if subject.waits() && !self.waits && !left_out(Law::Awake) => missing("waits", Law::Awake),
             () if subject.fuses() && !self.fuses && !left_out(Law::Fused) => missing("fuses", Law::Fused),
+            () if subject.converses() && !self.converses && !left_out(Law::Interleaved) => {
+                missing("converses", Law::Interleaved)
+            }
             () if !subject.rescans() && self.rescans && !left_out(Law::Linear) => Some(
                 "the subject does not start each message again for every chunk: write `rescans: false`, so that the linear law is tried"
                     .to_owned(),

@@ -47,6 +47,10 @@ pub struct Laws<S: Subject> {
     pub(crate) fuses: bool,
     pub(crate) waits: bool,
     pub(crate) rescans: bool,
+    pub(crate) converses: bool,
+    /// The answers of the server, one for each message. If there are none, the server sends the
+    /// messages themselves.
+    pub(crate) answers: Vec<Vec<u8>>,
     pub(crate) dependent: bool,
     pub(crate) canonical: bool,
     pub(crate) encode: Option<Encode<S::Event>>,
@@ -81,6 +85,8 @@ where
             fuses: false,
             waits: false,
             rescans: false,
+            converses: false,
+            answers: Vec::new(),
             dependent: false,
             canonical: false,
             encode: None,
@@ -106,6 +112,21 @@ where
     #[must_use]
     pub fn messages<M: AsRef<[u8]>>(self, messages: impl IntoIterator<Item = M>) -> Self {
         messages.into_iter().fold(self, Self::message)
+    }
+
+    /// Adds the server's answer to the next message of a session that has none: one or several whole
+    /// messages, or nothing. The [interleaved](Law::Interleaved) law needs an answer for each message,
+    /// unless the server may send the messages themselves.
+    #[must_use]
+    pub fn answer(mut self, answer: impl AsRef<[u8]>) -> Self {
+        self.answers.push(answer.as_ref().to_vec());
+        self
+    }
+
+    /// Adds answers, each as in [`answer`](Self::answer).
+    #[must_use]
+    pub fn answers<A: AsRef<[u8]>>(self, answers: impl IntoIterator<Item = A>) -> Self {
+        answers.into_iter().fold(self, Self::answer)
     }
 
     /// Adds an important piece, such as a delimiter or a keyword. The common ending of the
@@ -168,6 +189,15 @@ where
     #[must_use]
     pub fn rescans(mut self, rescans: bool) -> Self {
         self.rescans = rescans;
+        self
+    }
+
+    /// Sets whether the subject parses both sides of a conversation. In [`laws!`](crate::laws!) this
+    /// key decides whether the [interleaved](Law::Interleaved) law is tried or reported as ignored.
+    /// It must agree with the [report](Subject::converses) of the subject.
+    #[must_use]
+    pub fn converses(mut self, converses: bool) -> Self {
+        self.converses = converses;
         self
     }
 

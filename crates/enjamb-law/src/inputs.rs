@@ -1,6 +1,8 @@
 //! The inputs of the laws, made from the messages of a definition: streams, floods, depths and
 //! random cases.
 
+use enjamb::Side;
+use enjamb::transcript::Content;
 use proptest::strategy::{Strategy, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -26,6 +28,30 @@ pub(crate) fn streams(messages: &[Vec<u8>]) -> Vec<Cutting> {
         streams.push(first.repeat(3));
     }
     streams.iter().map(|bytes| stream(bytes)).collect()
+}
+
+/// A message of the client, and the server's answer to it.
+pub(crate) type Exchange<'a> = (&'a [u8], &'a [u8]);
+
+/// Returns a conversation whose client waits for each answer. The law derives all other orders from
+/// it.
+pub(crate) fn conversation<'a>(exchanges: impl IntoIterator<Item = Exchange<'a>>) -> Cutting {
+    Cutting::of(exchanges.into_iter().flat_map(|(message, answer)| {
+        [(Side::Client, Content::Chunk(message.to_vec())), (Side::Server, Content::Chunk(answer.to_vec()))]
+    }))
+}
+
+/// Returns conversations: each exchange alone, two neighbours, and all. If the messages depend on
+/// each other, the first ones of them.
+pub(crate) fn conversations(exchanges: &[Exchange<'_>], dependent: bool) -> Vec<Cutting> {
+    if dependent {
+        return (1..=exchanges.len()).map(|count| conversation(exchanges[..count].iter().copied())).collect();
+    }
+    let mut conversations: Vec<_> = exchanges.iter().map(|exchange| conversation([*exchange])).collect();
+    let next = exchanges.iter().cycle().skip(1);
+    conversations.extend(exchanges.iter().zip(next).map(|(first, second)| conversation([*first, *second])));
+    conversations.push(conversation(exchanges.iter().copied()));
+    conversations
 }
 
 /// Returns as many segmentations as a stream of this length allows in reasonable time.
@@ -97,6 +123,17 @@ impl Chance {
             Some([cuts, more].map(|cuts| Case { input: input.clone(), cuts }))
         };
         (0..count.div_ceil(2)).filter_map(|_| case(self)).flatten().collect()
+    }
+
+    /// Returns `count` conversations of up to six exchanges, cut.
+    pub(crate) fn conversations(&mut self, exchanges: &[Exchange<'_>], count: usize) -> Vec<Case> {
+        let places = proptest::collection::vec(0..exchanges.len(), 1..=6);
+        let case = |chance: &mut Self| {
+            let input = conversation(chance.draw(&places)?.into_iter().map(|place| exchanges[place]));
+            let cuts = chance.draw(&strategy::cuts(input.len()))?;
+            Some(Case { input, cuts })
+        };
+        (0..count).filter_map(|_| case(self)).collect()
     }
 
     /// Returns `count` byte strings without any meaning.

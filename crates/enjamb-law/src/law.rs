@@ -37,14 +37,13 @@ pub enum Law {
     /// [`round_trip`](crate::round_trip).
     RoundTrip,
     /// The messages of a conversation do not depend on how the chunks of its sides interleave:
-    /// [`interleaved`](crate::interleaved). It is a law of sessions, so `laws!`, which has one stream,
-    /// does not try it.
+    /// [`interleaved`](crate::interleaved). It is a law of sessions.
     Interleaved,
 }
 
 impl Law {
-    /// All laws of one stream, in the order in which they are tried.
-    pub const ALL: [Self; 12] = [
+    /// All laws, in the order in which they are tried.
+    pub const ALL: [Self; 13] = [
         Self::Total,
         Self::Split,
         Self::Coalesce,
@@ -57,6 +56,7 @@ impl Law {
         Self::Linear,
         Self::Awake,
         Self::RoundTrip,
+        Self::Interleaved,
     ];
 
     /// Returns the name of the law, which is also the name of its test: `split`, `coalesce`, ...,

@@ -24,7 +24,7 @@
 //!   [`Blocking`] of blocking readers, `Serving` of servers.
 //! * [`Cutting`]: an input with its chunks glued, and the ways to cut it again.
 //! * [`Segmentations`]: a family of cuts to try.
-//! * [`interleaved`]: a law for sessions, which have two sides. The order of the two sides' chunks
+//! * [`interleaved`]: the law for sessions, which have two sides. The order of the two sides' chunks
 //!   does not change the messages.
 //! * [`asynchat`]: programs of terminators, and a naive reader of the whole stream. The engine must
 //!   agree with it.

@@ -161,6 +161,14 @@ impl<F: Fn() -> Box<dyn Session>> Subject for Sessions<F> {
         );
     }
 
+    fn converses(&self) -> bool {
+        true
+    }
+
+    fn open_session(&self) -> Option<Box<dyn Session>> {
+        Some((self.0)())
+    }
+
     fn displaced(&self, mut event: OwnedMessage, bytes: u64) -> OwnedMessage {
         event.span.offset += bytes;
         event

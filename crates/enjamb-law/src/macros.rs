@@ -26,7 +26,7 @@
 /// # Keys
 ///
 /// `subject` comes first. Every other key calls the method of [`Laws`](crate::Laws) with that name.
-/// `messages` and `tokens` take lists. `without` takes a list of laws with literal reasons:
+/// `messages`, `answers` and `tokens` take lists. `without` takes a list of laws with literal reasons:
 /// `without: [End => "a partial line is emitted"]`.
 ///
 /// # Laws that do not apply
@@ -45,11 +45,13 @@
 /// | `round_trip` | `encode` |
 /// | `fused` | `fuses: true` |
 /// | `awake` | `waits: true` |
+/// | `interleaved` | `messages` and `converses: true` |
 ///
-/// Three of these keys describe the subject, and are set if the expression of the subject begins
+/// Four of these keys describe the subject, and are set if the expression of the subject begins
 /// with the name of an adapter that always has this property: `waits` for `Reading`, `Writing`,
-/// `Streaming` and `Serving`, `fuses` for `Machines`, `rescans` for `Parsing`. A key in the definition takes
-/// precedence. If a key differs from the report of the subject, the tests fail and name the key.
+/// `Streaming` and `Serving`, `fuses` for `Machines`, `rescans` for `Parsing`, `converses` for
+/// `Sessions`. A key in the definition takes precedence. If a key differs from the report of the
+/// subject, the tests fail and name the key.
 #[macro_export]
 macro_rules! laws {
     ($(#[$meta:meta])* $visibility:vis mod $name:ident { subject: Reading $($rest:tt)* }) => {
@@ -69,6 +71,9 @@ macro_rules! laws {
     };
     ($(#[$meta:meta])* $visibility:vis mod $name:ident { subject: Parsing $($rest:tt)* }) => {
         $crate::__law_module! { [$(#[$meta])* $visibility mod $name] [rescans: true] subject: Parsing $($rest)* }
+    };
+    ($(#[$meta:meta])* $visibility:vis mod $name:ident { subject: Sessions $($rest:tt)* }) => {
+        $crate::__law_module! { [$(#[$meta])* $visibility mod $name] [converses: true] subject: Sessions $($rest)* }
     };
     ($(#[$meta:meta])* $visibility:vis mod $name:ident { subject: $($rest:tt)* }) => {
         $crate::__law_module! { [$(#[$meta])* $visibility mod $name] [] subject: $($rest)* }
@@ -124,6 +129,9 @@ macro_rules! __law_settings {
     ($laws:expr; messages: [$($message:expr),* $(,)?] $(, $($rest:tt)*)?) => {
         $crate::__law_settings!($laws $(.message($message))*; $($($rest)*)?)
     };
+    ($laws:expr; answers: [$($answer:expr),* $(,)?] $(, $($rest:tt)*)?) => {
+        $crate::__law_settings!($laws $(.answer($answer))*; $($($rest)*)?)
+    };
     ($laws:expr; tokens: [$($token:expr),* $(,)?] $(, $($rest:tt)*)?) => {
         $crate::__law_settings!($laws $(.token($token))*; $($($rest)*)?)
     };
@@ -153,6 +161,7 @@ macro_rules! __law_keys {
         $crate::__law_tests!(@without [$($key)* $($implied)*] linear Linear);
         $crate::__law_tests!(@without [$($key)* $($implied)*] awake Awake);
         $crate::__law_tests!(@without [$($key)* $($implied)*] round_trip RoundTrip);
+        $crate::__law_tests!(@without [$($key)* $($implied)*] interleaved Interleaved);
     };
     ($implied:tt [$($key:tt)*] without: [$($law:ident => $reason:literal),* $(,)?] $(, $($rest:tt)*)?) => {
         $crate::__law_keys!($implied [$($key)* $((without $law $reason))*] $($($rest)*)?);
@@ -190,6 +199,9 @@ macro_rules! __law_keys {
     ($implied:tt $keys:tt waits: $($rest:tt)*) => {
         compile_error!("`waits` must be `true` or `false`: it decides which tests there are");
     };
+    ($implied:tt $keys:tt converses: $($rest:tt)*) => {
+        compile_error!("`converses` must be `true` or `false`: it decides which tests there are");
+    };
     ($implied:tt $keys:tt rescans: $($rest:tt)*) => {
         compile_error!("`rescans` must be `true` or `false`: it decides which tests there are");
     };
@@ -219,6 +231,7 @@ macro_rules! __law_tests {
     (@left_out [(without Linear $reason:literal) $($rest:tt)*] $keys:tt $test:ident Linear) => { $crate::__law_tests!(@ignored $test Linear $reason); };
     (@left_out [(without Awake $reason:literal) $($rest:tt)*] $keys:tt $test:ident Awake) => { $crate::__law_tests!(@ignored $test Awake $reason); };
     (@left_out [(without RoundTrip $reason:literal) $($rest:tt)*] $keys:tt $test:ident RoundTrip) => { $crate::__law_tests!(@ignored $test RoundTrip $reason); };
+    (@left_out [(without Interleaved $reason:literal) $($rest:tt)*] $keys:tt $test:ident Interleaved) => { $crate::__law_tests!(@ignored $test Interleaved $reason); };
     (@left_out [$other:tt $($rest:tt)*] $keys:tt $test:ident $law:ident) => {
         $crate::__law_tests!(@left_out [$($rest)*] $keys $test $law);
     };
@@ -258,6 +271,10 @@ macro_rules! __law_tests {
     (@round_trip [(encode) $($rest:tt)*] $keys:tt $law:ident) => { $crate::__law_tests!(@tried round_trip $law); };
     (@round_trip [$other:tt $($rest:tt)*] $keys:tt $law:ident) => { $crate::__law_tests!(@round_trip [$($rest)*] $keys $law); };
     (@round_trip [] $keys:tt $law:ident) => { $crate::__law_tests!(@ignored round_trip $law "no encoder is given"); };
+    (@interleaved [(converses true) $($rest:tt)*] $keys:tt $law:ident) => { $crate::__law_tests!(@messages $keys interleaved $law); };
+    (@interleaved [(converses false) $($rest:tt)*] $keys:tt $law:ident) => { $crate::__law_tests!(@interleaved [] $keys $law); };
+    (@interleaved [$other:tt $($rest:tt)*] $keys:tt $law:ident) => { $crate::__law_tests!(@interleaved [$($rest)*] $keys $law); };
+    (@interleaved [] $keys:tt $law:ident) => { $crate::__law_tests!(@ignored interleaved $law "it reads one stream"); };
     (@messages [(messages) $($rest:tt)*] $test:ident $law:ident) => { $crate::__law_tests!(@tried $test $law); };
     (@messages [$other:tt $($rest:tt)*] $test:ident $law:ident) => { $crate::__law_tests!(@messages [$($rest)*] $test $law); };
     (@messages [] $test:ident $law:ident) => { $crate::__law_tests!(@ignored $test $law "no messages are given"); };

@@ -2,6 +2,8 @@
 
 use std::fmt::Debug;
 
+use enjamb::Session;
+
 use crate::cutting::Cutting;
 use crate::grammar::Grammar;
 use crate::output::{DebugText, Output};
@@ -52,6 +54,17 @@ pub trait Subject {
     /// that: it reads a message in n chunks n times.
     fn rescans(&self) -> bool {
         false
+    }
+
+    /// Returns whether it parses both sides of a conversation, so that the
+    /// [interleaved](crate::interleaved) law applies. Then it [opens](Self::open_session) sessions.
+    fn converses(&self) -> bool {
+        false
+    }
+
+    /// Returns a new session, if it is a constructor of sessions.
+    fn open_session(&self) -> Option<Box<dyn Session>> {
+        None
     }
 
     /// Adds the framing of the subject to `grammar`: the ends of frames and the forms of lengths.
@@ -152,6 +165,11 @@ macro_rules! forward {
             self.subject.vocabulary(grammar);
         }
     };
+    (@ open_session) => {
+        fn open_session(&self) -> Option<Box<dyn Session>> {
+            self.subject.open_session()
+        }
+    };
     (@ displaced) => {
         fn displaced(&self, event: S::Event, bytes: u64) -> S::Event {
             self.subject.displaced(event, bytes)
@@ -183,7 +201,7 @@ where
         run.through(|output, out| out(output.map(&self.map, |error| error)), |run| self.subject.run(run));
     }
 
-    forward!(fuses waits rescans vocabulary);
+    forward!(fuses waits rescans converses open_session vocabulary);
 }
 
 /// A subject whose events become none, one or several others; see [`Subject::flat_map`].
@@ -212,7 +230,7 @@ where
         );
     }
 
-    forward!(fuses waits rescans vocabulary);
+    forward!(fuses waits rescans converses open_session vocabulary);
 }
 
 /// A subject whose pieces are joined; see [`Subject::merging`].
@@ -234,7 +252,7 @@ where
         run.merging(&self.merge, |run| self.subject.run(run));
     }
 
-    forward!(fuses waits rescans vocabulary displaced);
+    forward!(fuses waits rescans converses open_session vocabulary displaced);
 }
 
 /// A subject with changed errors; see [`Subject::map_error`].
@@ -256,5 +274,5 @@ where
         run.through(|output, out| out(output.map(|event| event, &self.map)), |run| self.subject.run(run));
     }
 
-    forward!(fuses waits rescans vocabulary displaced);
+    forward!(fuses waits rescans converses open_session vocabulary displaced);
 }

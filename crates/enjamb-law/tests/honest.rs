@@ -95,7 +95,7 @@ fn the_example_of_the_readme_prints_what_the_readme_shows() {
     let lines = printed("my_codec");
     let ok = lines.iter().filter(|line| line.ends_with("... ok")).count();
     let ignored = lines.iter().filter(|line| line.contains("... ignored, ")).count();
-    assert_eq!((ok, ignored), (8, 4), "{lines:#?}");
+    assert_eq!((ok, ignored), (8, 5), "{lines:#?}");
     let shown: String = lines.iter().map(|line| format!("test my_codec::{line}\n")).collect();
     assert!(include_str!("../../../README.md").contains(&shown), "{shown}");
 }
@@ -111,6 +111,7 @@ fn without_messages_few_laws_apply() {
             "coalesce ... ignored, no messages are given",
             "end ... ignored, no messages are given",
             "fused ... ok",
+            "interleaved ... ignored, it reads one stream",
             "linear ... ignored, no messages are given",
             "prompt ... ignored, no messages are given",
             "quiet ... ok",
@@ -132,6 +133,7 @@ fn a_law_that_is_left_out_is_ignored_with_its_reason() {
             "coalesce ... ok",
             "end ... ignored, partial lines are events",
             "fused ... ignored, it goes on",
+            "interleaved ... ignored, it reads one stream",
             "linear ... ok",
             "prompt ... ok",
             "quiet ... ok",

@@ -62,8 +62,8 @@ macro_rules! with_field_table {
             Reason "reason" Text always [Error] sometimes [Message]
                 "For a message: why it is malformed or incomplete, one of a small set of phrases. For an error: what went wrong";
             Flags "flags" Flags always [] sometimes [Message]
-                "What is unusual about a message that is framed right, as short names: `bare-lf`, `two-hosts`. The page of a \
-                 protocol lists them. Absent if there are none";
+                "What is unusual about a message that is framed right, as short names: `bare-lf`, `two-hosts`, \
+                 `request-missing`. The page of a protocol lists them. Absent if there are none";
             LatencyUs "latency_us" Micros always [] sometimes [Message]
                 "On an answer: the time from the chunk that completed the request to the chunk that completed the answer. \
                  Absent if the time of either is not known: the request \

@@ -148,6 +148,8 @@ impl Service for Guest {
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:7000".to_owned());
+    // Each guest is an open file.
+    rlimit::increase_nofile_limit(65_536)?;
     let mut options = Options::default();
     options.max_queued = 64 << 10;
     options.when_queue_full = QueuePolicy::Abort;

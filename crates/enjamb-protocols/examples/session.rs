@@ -175,6 +175,7 @@ mod tests {
         mod requests {
             subject: Sessions(session),
             messages: ["GET a\n", "GET \n", "GET two words\n"],
+            answers: ["VALUE 1\n", "ERR no key\n", "VALUE 2\n"],
             tokens: ["GET ", "VALUE"],
             limit: 4096,
         }

@@ -33,10 +33,16 @@ const KEPT_EVENTS_MAX: usize = 1 << 10;
 /// A session that detects its protocol. It has no name before the first byte: a silent connection
 /// has no protocol.
 pub struct Detector {
+    decided: Option<Box<dyn Session>>,
+    /// `None` after the decision.
+    undecided: Option<Box<Undecided>>,
+}
+
+/// The input before the decision. It is freed then: a capture has very many connections.
+struct Undecided {
     candidates: Arc<[Arc<Protocol>]>,
     port: Option<u16>,
-    decided: Option<Box<dyn Session>>,
-    /// The input before the decision, in order. Adjacent chunks of one side are joined.
+    /// The input, in order. Adjacent chunks of one side are joined.
     kept: Vec<(Side, KeptInput)>,
     kept_bytes: usize,
     /// The first bytes of each side, or of its turn.
@@ -65,10 +71,9 @@ impl Detector {
     /// server's port, where that is known.
     #[must_use]
     pub fn new(candidates: Arc<[Arc<Protocol>]>, port: Option<u16>) -> Self {
-        Self {
+        let undecided = Undecided {
             candidates,
             port,
-            decided: None,
             kept: Vec::new(),
             kept_bytes: 0,
             first: [Vec::new(), Vec::new()],
@@ -77,6 +82,37 @@ impl Detector {
             later_turn: [false; 2],
             turn: None,
             keeps_attributes: false,
+        };
+        Self { decided: None, undecided: Some(Box::new(undecided)) }
+    }
+
+    /// Returns the session. If nothing has decided, nothing will.
+    fn settle(&mut self, out: &mut dyn FnMut(&Message<'_>)) -> &mut dyn Session {
+        let Self { decided, undecided } = self;
+        let undecided = undecided.take();
+        let session = decided.get_or_insert_with(|| match &undecided {
+            Some(undecided) => undecided.unrecognised(),
+            None => Box::new(OpaqueSession::default()),
+        });
+        if let Some(undecided) = undecided {
+            undecided.pass_to(&mut **session, out);
+        }
+        &mut **session
+    }
+}
+
+impl Undecided {
+    /// Gives the kept input to the chosen session.
+    fn pass_to(self, session: &mut dyn Session, out: &mut dyn FnMut(&Message<'_>)) {
+        if self.keeps_attributes {
+            session.keep_attributes();
+        }
+        for (side, kept) in self.kept {
+            match kept {
+                KeptInput::Bytes(bytes) => session.feed(side, &bytes, out),
+                KeptInput::Gap(missing) => session.gap(side, missing, out),
+                KeptInput::Close(ending) => session.close(side, ending, out),
+            }
         }
     }
 
@@ -138,74 +174,66 @@ impl Detector {
             None => Box::new(OpaqueSession::default()),
         }
     }
-
-    /// Returns the session. If nothing has decided, nothing will.
-    fn settle(&mut self, out: &mut dyn FnMut(&Message<'_>)) -> &mut Box<dyn Session> {
-        let session = if self.decided.is_none() { Some(self.unrecognised()) } else { None };
-        if let Some(session) = session {
-            self.decide(session, out);
-        }
-        self.decided.get_or_insert_with(|| Box::new(OpaqueSession::default()))
-    }
-
-    /// Chooses `session` and feeds it the kept input.
-    fn decide(&mut self, mut session: Box<dyn Session>, out: &mut dyn FnMut(&Message<'_>)) {
-        if self.keeps_attributes {
-            session.keep_attributes();
-        }
-        for (side, kept) in self.kept.drain(..) {
-            match kept {
-                KeptInput::Bytes(bytes) => session.feed(side, &bytes, out),
-                KeptInput::Gap(missing) => session.gap(side, missing, out),
-                KeptInput::Close(ending) => session.close(side, ending, out),
-            }
-        }
-        self.first = [Vec::new(), Vec::new()];
-        self.decided = Some(session);
-    }
 }
 
 impl Session for Detector {
     fn protocol(&self) -> &str {
-        match &self.decided {
-            Some(session) => session.protocol(),
-            None if self.kept_bytes == 0 => "",
-            None => "auto",
+        match (&self.decided, &self.undecided) {
+            (Some(session), _) => session.protocol(),
+            (None, Some(undecided)) if undecided.kept_bytes > 0 => "auto",
+            _ => "",
         }
     }
 
     fn feed(&mut self, side: Side, chunk: &[u8], out: &mut dyn FnMut(&Message<'_>)) {
-        let mut rest = chunk;
-        while self.decided.is_none() && !rest.is_empty() {
-            if let Some(session) = self.keep(side, &mut rest) {
-                self.decide(session, out);
-            }
+        if let Some(session) = &mut self.decided {
+            return session.feed(side, chunk, out);
         }
-        if let (Some(session), false) = (&mut self.decided, rest.is_empty()) {
-            session.feed(side, rest, out);
+        let Some(undecided) = &mut self.undecided else { return };
+        let continues = matches!(undecided.kept.last(), Some((last, KeptInput::Bytes(_))) if *last == side);
+        let mut rest = chunk;
+        while !rest.is_empty() {
+            let Some(session) = undecided.keep(side, &mut rest) else {
+                continue;
+            };
+            if !continues {
+                // What was kept of this chunk is fed as the chunk came, not in two parts: a whole
+                // message in it needs no buffer then.
+                undecided.kept.pop();
+                rest = chunk;
+            }
+            let session = self.decided.insert(session);
+            if let Some(undecided) = self.undecided.take() {
+                undecided.pass_to(&mut **session, out);
+            }
+            if !rest.is_empty() {
+                session.feed(side, rest, out);
+            }
+            return;
         }
     }
 
     fn gap(&mut self, side: Side, missing: u64, out: &mut dyn FnMut(&Message<'_>)) {
-        if let Some(session) = &mut self.decided {
-            return session.gap(side, missing, out);
+        if let Some(undecided) = &mut self.undecided {
+            undecided.holed = true;
+            if undecided.kept.len() < KEPT_EVENTS_MAX {
+                undecided.kept.push((side, KeptInput::Gap(missing)));
+                if missing > 0 {
+                    undecided.begin_turn(side);
+                }
+                return;
+            }
         }
-        self.holed = true;
-        if self.kept.len() >= KEPT_EVENTS_MAX {
-            return self.settle(out).gap(side, missing, out);
-        }
-        self.kept.push((side, KeptInput::Gap(missing)));
-        if missing > 0 {
-            self.begin_turn(side);
-        }
+        self.settle(out).gap(side, missing, out);
     }
 
     fn close(&mut self, side: Side, ending: Ending, out: &mut dyn FnMut(&Message<'_>)) {
-        let other_closed =
-            self.kept.iter().any(|(closed, kept)| *closed != side && matches!(kept, KeptInput::Close(_)));
-        if self.decided.is_none() && (!other_closed || self.kept_bytes == 0) {
-            self.kept.push((side, KeptInput::Close(ending)));
-            return;
+        if let Some(undecided) = &mut self.undecided {
+            let is_other_close = |kept: &(Side, KeptInput)| kept.0 != side && matches!(kept.1, KeptInput::Close(_));
+            if undecided.kept_bytes == 0 || !undecided.kept.iter().any(is_other_close) {
+                undecided.kept.push((side, KeptInput::Close(ending)));
+                return;
+            }
         }
         self.settle(out).close(side, ending, out);
     }
@@ -217,16 +245,17 @@ impl Session for Detector {
     }
 
     fn keep_attributes(&mut self) {
-        self.keeps_attributes = true;
-        if let Some(session) = &mut self.decided {
-            session.keep_attributes();
+        match (&mut self.decided, &mut self.undecided) {
+            (Some(session), _) => session.keep_attributes(),
+            (None, Some(undecided)) => undecided.keeps_attributes = true,
+            (None, None) => {}
         }
     }
 
     fn held(&self) -> usize {
-        match &self.decided {
-            None => self.kept_bytes,
-            Some(session) => session.held(),
+        match (&self.decided, &self.undecided) {
+            (Some(session), _) => session.held(),
+            (None, undecided) => undecided.as_ref().map_or(0, |undecided| undecided.kept_bytes),
         }
     }
 }

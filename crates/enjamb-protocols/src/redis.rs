@@ -52,7 +52,9 @@ mod syntax_error;
 
 use std::fmt;
 
-use enjamb::{AFTER_MALFORMED, BYTES_MISSING, Ending, FrameError, Lane, Message, Outcome, Rest, Session, Side, Span};
+use enjamb::{
+    AFTER_MALFORMED, BYTES_MISSING, Ending, Flags, FrameError, Lane, Message, Outcome, Rest, Session, Side, Span,
+};
 
 pub use attributes::ATTRIBUTES;
 pub use limits::{
@@ -73,6 +75,9 @@ use summary::{CommandSummary, ReplySummary};
 
 /// The reason of bytes that were skipped behind a gap.
 pub const AFTER_GAP: &str = "skipped after a gap";
+
+/// The flag of a reply whose command was not captured.
+const REQUEST_MISSING: &str = "request-missing";
 
 /// Opens a session for a conversation from its beginning.
 ///
@@ -207,6 +212,7 @@ impl Redis {
             outcome,
             code: if failed { reply.code() } else { None },
             reason,
+            flags: if paired.missing { Flags::from_list(REQUEST_MISSING) } else { Flags::NONE },
             answers: paired.answers,
             ..message(Side::Server, kind(paired), span, &ReplySummary(reply, bytes))
         });

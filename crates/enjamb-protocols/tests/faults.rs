@@ -37,6 +37,8 @@ fn a_lost_request_costs_one_latency() {
     assert_eq!(latencies.iter().flatten().count(), 199);
     assert!(latencies.iter().flatten().all(|&latency| latency == 500), "{latencies:?}");
     assert_eq!(latencies.len(), 200);
+    let missing = messages.iter().filter(|(message, _)| message.flags == "request-missing");
+    assert!(missing.map(|(_, latency)| *latency).eq([None]), "one answer has no request");
 }
 
 #[test]

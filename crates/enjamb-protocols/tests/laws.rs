@@ -1,5 +1,6 @@
-//! The built-in sessions under every law, fed with the bytes that a client sends. Both sides
-//! together are under the split law over all of `corpora/`.
+//! The built-in sessions under every law, fed with the bytes that a client sends, and under the
+//! interleaved law with the answers. Both sides together are under the split law over all of
+//! `corpora/`.
 
 use enjamb_law::{Sessions, laws};
 use enjamb_protocols::{http1, redis};
@@ -13,6 +14,7 @@ laws! {
             "*2\r\n$3\r\nGET\r\n$0\r\n\r\n",
             "PING\r\n",
         ],
+        answers: ["+PONG\r\n", "+OK\r\n", "$-1\r\n", "-ERR no\r\n"],
         tokens: ["*", "$", "$-1\r\n", "+", ":"],
         limit: 1 << 20,
     }
@@ -26,6 +28,12 @@ laws! {
             "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
             "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nT: v\r\n\r\n",
             "HEAD * HTTP/1.0\r\n\r\n",
+        ],
+        answers: [
+            "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc",
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
+            "HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n",
+            "HTTP/1.0 200 OK\r\nContent-Length: 7\r\n\r\n",
         ],
         tokens: ["\r\n\r\n", "Content-Length: ", "Transfer-Encoding: chunked\r\n", "0\r\n\r\n", "HTTP/1.1"],
         limit: 1 << 20,

@@ -11,6 +11,7 @@ mod cache;
 mod contestants;
 mod counts;
 mod generate;
+pub(crate) mod memory;
 mod process;
 mod reassemble;
 mod traffic;

@@ -24,6 +24,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::captures::CaptureRow;
+use crate::captures::memory::MemoryRow;
 use crate::measure::Row;
 use crate::scale::Scale;
 
@@ -68,6 +69,8 @@ enum Rows {
     Laws(&'static [&'static str]),
     /// Capture files, which contestants read as processes.
     Captures(&'static [CaptureRow]),
+    /// Capture files with many connections, of which the peak memory is measured.
+    Memory(&'static [MemoryRow]),
 }
 
 const GROUPS: &[Group] = &[
@@ -85,6 +88,11 @@ const GROUPS: &[Group] = &[
         name: "captures",
         title: "speed of reading a capture file, from packets to messages",
         rows: Rows::Captures(&captures::ROWS),
+    },
+    Group {
+        name: "memory",
+        title: "peak memory of captures with very many connections",
+        rows: Rows::Memory(&captures::memory::ROWS),
     },
     Group { name: "laws", title: "time to run the laws over a small codec", rows: Rows::Laws(&laws::ROWS) },
 ];
@@ -137,6 +145,22 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<ExitCode> 
                         writeln!(out, "{row}")?;
                     } else {
                         laws::measure(row, rounds, out)?;
+                    }
+                }
+                if !arguments.list {
+                    writeln!(out)?;
+                }
+            }
+            Rows::Memory(rows) => {
+                if !arguments.list {
+                    captures::memory::write_head(out)?;
+                }
+                for row in rows.iter().filter(|row| matches(row.name)) {
+                    selected += 1;
+                    if arguments.list {
+                        writeln!(out, "{}", row.name)?;
+                    } else {
+                        captures::memory::measure(row, scale, rounds, out)?;
                     }
                 }
                 if !arguments.list {

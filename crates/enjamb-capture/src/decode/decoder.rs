@@ -4,14 +4,14 @@
 //! are padding or a frame check sequence, not data. If the capture truncated a packet, the segment
 //! holds the bytes that are there and counts the others.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
-use etherparse::{IpNumber, Ipv6ExtensionSlice, LaxIpSlice, LenSource, TcpSlice};
+use etherparse::{IpNumber, Ipv6ExtensionSlice, LaxIpSlice, LenSource};
 
 use crate::decode::fragments::{DatagramKey, Fragments};
 use crate::decode::layer::{Inner, Layer, ip_protocol, split};
 use crate::decode::network::Network;
-use crate::decode::{ether_type, infiniband, link, tunnel, wireless, wrapper};
+use crate::decode::{ether_type, infiniband, link, plain, tcp, tunnel, wireless, wrapper};
 use crate::ignored::Ignored;
 use crate::packet::Packet;
 use crate::segment::Segment;
@@ -46,7 +46,16 @@ impl Decoder {
     ///
     /// # Errors
     /// The reason why there is no segment.
+    #[inline]
     pub fn decode<'a>(&'a mut self, packet: &Packet<'a>) -> Result<Segment<'a>, Ignored> {
+        if let Some(segment) = plain::segment(packet) {
+            return Ok(segment);
+        }
+        self.walk(packet)
+    }
+
+    /// Returns the segment in `packet`, whatever it is wrapped in.
+    fn walk<'a>(&'a mut self, packet: &Packet<'a>) -> Result<Segment<'a>, Ignored> {
         let layer = Layer::of(packet.link).ok_or(Ignored::UnknownLink)?;
         let truncated = packet.original.saturating_sub(packet.bytes.len() as u64);
         let mut network = Network::default();
@@ -197,7 +206,7 @@ fn datagram_content<'a>(
     network: &mut Network,
 ) -> Result<Content<'a>, Ignored> {
     if protocol == ip_protocol::TCP {
-        return tcp_segment(addresses, payload, missing).map(Content::Segment);
+        return tcp::segment(addresses, payload, missing).map(Content::Segment);
     }
     let (mut layer, mut bytes) = (Layer::IpProtocol(protocol), payload);
     for _ in 0..LAYERS_MAX {
@@ -209,35 +218,69 @@ fn datagram_content<'a>(
     Err(Ignored::TooDeep)
 }
 
-fn tcp_segment((source, destination): (IpAddr, IpAddr), bytes: &[u8], missing: u64) -> Result<Segment<'_>, Ignored> {
-    let tcp = match TcpSlice::from_slice(bytes) {
-        Ok(tcp) => tcp,
-        Err(etherparse::err::tcp::HeaderSliceError::Len(_)) if missing > 0 => return Err(Ignored::Truncated),
-        Err(_) => return Err(Ignored::Malformed),
-    };
-    let checksum = match (source, destination) {
-        _ if missing > 0 => None,
-        (IpAddr::V4(source), IpAddr::V4(destination)) => {
-            tcp.calc_checksum_ipv4(source.octets(), destination.octets()).ok()
+#[cfg(test)]
+mod tests {
+    use enjamb::Time;
+
+    use super::{Decoder, plain};
+    use crate::link_type::LinkType;
+    use crate::packet::Packet;
+
+    /// A generator of numbers: the constants are those of Knuth's MMIX.
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, limit: usize) -> usize {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 33) as usize % limit
         }
-        (IpAddr::V6(source), IpAddr::V6(destination)) => {
-            tcp.calc_checksum_ipv6(source.octets(), destination.octets()).ok()
+    }
+
+    fn packets() -> Vec<(LinkType, Vec<u8>)> {
+        let tcp = [0x9c, 0x40, 0, 80, 1, 2, 3, 4, 5, 6, 7, 8, 0x60, 0x18, 0xff, 0xff, 0x12, 0x34, 0, 0, 2, 4, 5, 0xb4];
+        let tcp = [&tcp[..], b"payload"].concat();
+        let v4 = [&[0x45, 0, 0, 51, 0, 1, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2], &tcp[..]].concat();
+        let mut v6 = [&[0x60, 0, 0, 0, 0, 31, 6, 64][..], &[0x20; 16], &[0x30; 16], &tcp].concat();
+        v6[8] = 0xfd;
+        let ethernet = |number: u16, datagram: &[u8]| [&[2; 12][..], &number.to_be_bytes(), datagram].concat();
+        vec![
+            (LinkType::ETHERNET, ethernet(0x0800, &v4)),
+            (LinkType::ETHERNET, ethernet(0x86dd, &v6)),
+            (LinkType::RAW, v4),
+            (LinkType::RAW, v6),
+        ]
+    }
+
+    #[test]
+    fn plain_packets_and_damaged_ones_decode_as_in_the_walk() {
+        let mut random = Random(1);
+        let (mut plain, mut not) = (0, 0);
+        for (link, whole) in packets() {
+            for round in 0..60_000 {
+                let mut bytes = whole.clone();
+                if round % 8 == 0 {
+                    // Padding.
+                    bytes.extend(vec![0; random.below(9)]);
+                }
+                for _ in 0..random.below(4) {
+                    let at = random.below(bytes.len());
+                    bytes[at] =
+                        if random.below(2) == 0 { random.below(256) as u8 } else { bytes[at] ^ 1 << random.below(8) };
+                }
+                let original = bytes.len() as u64;
+                if round % 4 == 0 {
+                    bytes.truncate(random.below(bytes.len() + 1));
+                }
+                let packet = Packet { time: Time::default(), link, bytes: &bytes, original, dropped: 3 };
+                match plain::segment(&packet) {
+                    Some(segment) => {
+                        plain += 1;
+                        assert_eq!(Decoder::new().walk(&packet), Ok(segment), "{bytes:x?}");
+                    }
+                    None => not += 1,
+                }
+            }
         }
-        _ => None,
-    };
-    Ok(Segment {
-        source: SocketAddr::new(source, tcp.source_port()),
-        destination: SocketAddr::new(destination, tcp.destination_port()),
-        sequence: tcp.sequence_number(),
-        acknowledgement: tcp.ack().then(|| tcp.acknowledgment_number()),
-        syn: tcp.syn(),
-        fin: tcp.fin(),
-        rst: tcp.rst(),
-        urgent: tcp.urg(),
-        network: 0,
-        payload: tcp.payload(),
-        missing,
-        dropped: 0,
-        bad_checksum: checksum.is_some_and(|checksum| checksum != tcp.checksum()),
-    })
+        assert!(plain > 50_000 && not > 50_000, "{plain} plain, {not} others");
+    }
 }

@@ -7,7 +7,7 @@ use std::io::Read;
 use enjamb::Time;
 
 use crate::error::{CaptureError, CaptureErrorKind};
-use crate::file::input::Input;
+use crate::file::input::{Input, LONGEST_BLOCK};
 use crate::file::record::PacketRecord;
 use crate::link_type::LinkType;
 
@@ -63,26 +63,45 @@ impl Pcap {
 
     pub(crate) fn next<R: Read>(&mut self, input: &mut Input<R>) -> Result<Option<PacketRecord>, CaptureError> {
         const HEADER: &str = "a packet header";
-        let header = if self.modified { MODIFIED_PACKET_HEADER } else { PACKET_HEADER };
+        if let Some(record) = self.record(input.bytes()) {
+            return Ok(Some(record));
+        }
+        let header = self.packet_header();
         if !input.fill(1, HEADER)? {
             return Ok(None);
         }
         input.require(header, HEADER)?;
+        let captured = number(word(input.bytes(), 8), self.big_endian);
+        input.require(header.saturating_add(captured as usize), "a packet")?;
+        Ok(self.record(input.bytes()))
+    }
+
+    fn packet_header(&self) -> usize {
+        if self.modified { MODIFIED_PACKET_HEADER } else { PACKET_HEADER }
+    }
+
+    /// Returns the packet that `bytes` begin with, if all of it is there.
+    #[inline]
+    fn record(&self, bytes: &[u8]) -> Option<PacketRecord> {
+        let header = self.packet_header();
+        let (words, _) = bytes.first_chunk::<PACKET_HEADER>()?.as_chunks::<4>();
         // Seconds, fraction of a second, captured length, original length.
-        let [seconds, fraction, captured, original] =
-            [0, 4, 8, 12].map(|at| number(word(input.bytes(), at), self.big_endian));
+        let &[seconds, fraction, captured, original] = words else { return None };
+        let [seconds, fraction] = [seconds, fraction].map(|word| u64::from(number(word, self.big_endian)));
+        let [captured, original] = [captured, original].map(|word| number(word, self.big_endian));
         let length = header.saturating_add(captured as usize);
-        input.require(length, "a packet")?;
-        // Both fields have 32 bits: neither product nor sum can overflow.
-        let nanos = u64::from(seconds) * 1_000_000_000 + u64::from(fraction) * self.unit;
-        Ok(Some(PacketRecord {
-            time: Some(Time::from_nanos(nanos)),
+        if bytes.len() < length || length > LONGEST_BLOCK {
+            return None;
+        }
+        Some(PacketRecord {
+            // All fields have 32 bits: neither product nor sum can overflow.
+            time: Some(Time::from_nanos(seconds * 1_000_000_000 + fraction * self.unit)),
             link: self.link,
             bytes: header..length,
             original: u64::from(original.max(captured)),
             dropped: 0,
             length,
-        }))
+        })
     }
 }
 

@@ -6,6 +6,7 @@ use crate::incident::Incidents;
 use crate::options::Options;
 use crate::reassembly::clock::CaptureClock;
 use crate::reassembly::progress::Progress;
+use crate::reassembly::recent_log::RecentLogs;
 use crate::summary::Summary;
 
 /// The surroundings of a flow.
@@ -13,13 +14,13 @@ pub(super) struct FlowContext<'a> {
     pub(super) options: &'a Options,
     pub(super) summary: &'a mut Summary,
     pub(super) incidents: &'a mut Incidents,
+    /// The bytes that were delivered last.
+    pub(super) logs: &'a mut RecentLogs,
     pub(super) tap: &'a mut dyn Tap,
     /// The time at which the packet was captured.
     pub(super) now: Time,
     /// The time of the capture, which does not run backwards.
     pub(super) clock: CaptureClock,
-    /// Whether there is memory to keep delivered bytes for comparison.
-    pub(super) room: bool,
 }
 
 /// The surroundings of a stream.
@@ -32,8 +33,6 @@ pub(super) struct StreamContext<'a> {
     pub(super) other_time: Time,
     /// The first piece that the other side holds.
     pub(super) other_piece: Option<OtherPiece>,
-    /// Whether there is memory to keep delivered bytes for comparison.
-    pub(super) room: bool,
     /// The time at which the packet was captured.
     pub(super) now: Time,
 }

@@ -12,8 +12,7 @@ use std::collections::BTreeMap;
 use std::mem;
 
 use crate::reassembly::clock::{CaptureClock, Deadline};
-use crate::reassembly::endpoints::FlowKey;
-use crate::reassembly::flow_table::FlowTable;
+use crate::reassembly::flow_table::{FlowId, FlowTable};
 
 /// The maximum number of entries besides two for each open flow. An entry becomes stale when its
 /// flow ends before its deadline: it stays in the queue until it reaches the front.
@@ -22,9 +21,9 @@ const STALE_MAX: usize = 4096;
 /// Flows in the order of their deadlines. An open flow has one entry at most.
 pub(super) struct DeadlineQueue {
     /// Entries that wait for a number of segments, by that number and the number of the flow.
-    early: BTreeMap<(u64, u64), (u64, FlowKey)>,
+    early: BTreeMap<(u64, u64), (u64, FlowId)>,
     /// Entries that wait for a time, by that time in nanoseconds and the number of the flow.
-    timed: BTreeMap<(u64, u64), FlowKey>,
+    timed: BTreeMap<(u64, u64), FlowId>,
     /// The smallest number of segments and the smallest time that an entry waits for. They are
     /// compared for every segment, so they are not looked up in the maps.
     next_segments: u64,
@@ -38,21 +37,21 @@ impl Default for DeadlineQueue {
 }
 
 impl DeadlineQueue {
-    pub(super) fn push(&mut self, deadline: Deadline, key: FlowKey, number: u64) {
+    pub(super) fn push(&mut self, deadline: Deadline, id: FlowId, number: u64) {
         let time = deadline.time.nanos();
         if deadline.segments == 0 {
-            self.timed.insert((time, number), key);
+            self.timed.insert((time, number), id);
             self.next_time = self.next_time.min(time);
         } else {
-            self.early.insert((deadline.segments, number), (time, key));
+            self.early.insert((deadline.segments, number), (time, id));
             self.next_segments = self.next_segments.min(deadline.segments);
         }
     }
 
-    /// Returns the numbers and keys of all flows that have an entry, and of some that have ended.
-    pub(super) fn flows(&self) -> impl Iterator<Item = (u64, FlowKey)> {
-        let early = self.early.iter().map(|((_, number), (_, key))| (*number, *key));
-        early.chain(self.timed.iter().map(|((_, number), key)| (*number, *key)))
+    /// Returns the numbers and places of all flows that have an entry, and of some that have ended.
+    pub(super) fn flows(&self) -> impl Iterator<Item = (u64, FlowId)> {
+        let early = self.early.iter().map(|((_, number), (_, id))| (*number, *id));
+        early.chain(self.timed.iter().map(|((_, number), id)| (*number, *id)))
     }
 
     /// Returns whether [`pop_due`](Self::pop_due) has something to do.
@@ -68,41 +67,43 @@ impl DeadlineQueue {
         self.early.len() + self.timed.len() > STALE_MAX + 2 * open
     }
 
-    /// Removes the flows whose deadline has passed, and gives the numbers and keys of those that are
+    /// Removes the flows whose deadline has passed, and gives the numbers and places of those that are
     /// still open to `due`. There are `open` open flows.
     pub(super) fn pop_due(
         &mut self,
         flows: &FlowTable,
         open: usize,
         clock: &CaptureClock,
-        mut due: impl FnMut(u64, FlowKey),
+        mut due: impl FnMut(u64, FlowId),
     ) {
         if self.has_stale_entries(open) {
-            self.early.retain(|(_, number), (_, key)| flows.is_open_as(key, *number));
-            self.timed.retain(|(_, number), key| flows.is_open_as(key, *number));
+            self.early.retain(|(_, number), (_, id)| flows.is_open_as(*id, *number));
+            self.timed.retain(|(_, number), id| flows.is_open_as(*id, *number));
         }
         while let Some(entry) = self.early.first_entry()
             && entry.key().0 <= clock.segments
         {
-            let ((_, number), (time, key)) = entry.remove_entry();
-            self.timed.insert((time, number), key);
+            let ((_, number), (time, id)) = entry.remove_entry();
+            self.timed.insert((time, number), id);
         }
         while let Some(entry) = self.timed.first_entry()
             && entry.key().0 <= clock.settled().nanos()
         {
-            let ((_, number), key) = entry.remove_entry();
-            if flows.is_open_as(&key, number) {
-                due(number, key);
+            let ((_, number), id) = entry.remove_entry();
+            if flows.is_open_as(id, number) {
+                due(number, id);
             }
         }
         self.next_segments = self.early.first_key_value().map_or(u64::MAX, |((segments, _), _)| *segments);
         self.next_time = self.timed.first_key_value().map_or(u64::MAX, |((time, _), _)| *time);
     }
 
-    /// Takes over the entries of another queue.
-    pub(super) fn absorb(&mut self, other: Self) {
-        self.early.extend(other.early);
-        self.timed.extend(other.timed);
+    /// Takes over the entries of another queue. `moved` returns the new place of a flow, or `None` if
+    /// it has ended.
+    pub(super) fn absorb(&mut self, other: Self, moved: impl Fn(FlowId) -> Option<FlowId>) {
+        let early = other.early.into_iter().filter_map(|(key, (time, id))| Some((key, (time, moved(id)?))));
+        self.early.extend(early);
+        self.timed.extend(other.timed.into_iter().filter_map(|(key, id)| Some((key, moved(id)?))));
         self.next_segments = self.next_segments.min(other.next_segments);
         self.next_time = self.next_time.min(other.next_time);
     }
@@ -112,14 +113,14 @@ impl DeadlineQueue {
     pub(super) fn renumber(&mut self, flows: &FlowTable, number: &mut dyn FnMut(u64) -> u64) {
         let early = mem::take(&mut self.early).into_iter();
         let timed = mem::take(&mut self.timed).into_iter();
-        for ((segments, old), (time, key)) in early {
-            if flows.is_open_as(&key, old) {
-                self.early.insert((segments, number(old)), (time, key));
+        for ((segments, old), (time, id)) in early {
+            if flows.is_open_as(id, old) {
+                self.early.insert((segments, number(old)), (time, id));
             }
         }
-        for ((time, old), key) in timed {
-            if flows.is_open_as(&key, old) {
-                self.timed.insert((time, number(old)), key);
+        for ((time, old), id) in timed {
+            if flows.is_open_as(id, old) {
+                self.timed.insert((time, number(old)), id);
             }
         }
     }

@@ -4,7 +4,7 @@
 use enjamb::{Side, Time};
 
 use crate::reassembly::clock::{CaptureClock, later};
-use crate::reassembly::endpoints::Endpoints;
+use crate::reassembly::endpoints::{CompactKey, Endpoints};
 use crate::reassembly::stream::{DeliveredRange, JOIN_MAX};
 use crate::segment::Segment;
 use std::time::Duration;
@@ -17,6 +17,7 @@ const TIME_WAIT: Duration = Duration::from_secs(60);
 /// The record of a flow that has ended.
 pub(super) struct EndedFlow {
     pub(super) number: u64,
+    pub(super) key: CompactKey,
     pub(super) delivered: [Option<DeliveredRange>; 2],
     /// Whether the client has the lower endpoint.
     pub(super) client_is_low: bool,

@@ -47,6 +47,11 @@ pub(super) struct Conflict {
 }
 
 impl HeldData {
+    pub(super) const fn new() -> Self {
+        Self { pieces: BTreeMap::new(), lost: BTreeMap::new(), lost_to: 0, weight: 0 }
+    }
+
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         // Every piece and range has a weight. This is called for every segment, so it reads one
         // field only.
@@ -153,7 +158,7 @@ impl HeldData {
         let (&start, piece) = self.pieces.range_mut(..=offset).next_back()?;
         let place = (offset - start) as usize;
         let before = piece.bytes.get_mut(place..place + bytes.len())?;
-        let conflict = differing(offset, before, &[], bytes);
+        let conflict = differing(offset, before, bytes);
         if conflict.is_some() && overlap == Overlap::Last {
             let conflict = conflict.map(|Conflict { offset, kept, dropped, bytes }| Conflict {
                 offset,
@@ -216,19 +221,17 @@ impl HeldData {
 /// The number of bytes of a conflict that are reported.
 const SHOWN: usize = 16;
 
-/// Returns how `bytes` at `offset` differ from the bytes that are there, which are in two parts.
-pub(super) fn differing(offset: u64, head: &[u8], tail: &[u8], bytes: &[u8]) -> Option<Conflict> {
-    let split = head.len().min(bytes.len());
-    let (one, other) = bytes.split_at(split);
-    if head[..split] == *one && tail.iter().zip(other).all(|(a, b)| a == b) {
+/// Returns how `bytes` at `offset` differ from the bytes that are there, which are as many.
+pub(super) fn differing(offset: u64, kept: &[u8], bytes: &[u8]) -> Option<Conflict> {
+    if kept == bytes {
         return None;
     }
-    let pairs = || head.iter().chain(tail).zip(bytes);
+    let pairs = || kept.iter().zip(bytes);
     let first = pairs().position(|(a, b)| a != b)?;
     Some(Conflict {
         offset: offset + first as u64,
-        kept: pairs().skip(first).take(SHOWN).map(|(a, _)| *a).collect(),
-        dropped: pairs().skip(first).take(SHOWN).map(|(_, b)| *b).collect(),
+        kept: kept.iter().skip(first).take(SHOWN).copied().collect(),
+        dropped: bytes.iter().skip(first).take(SHOWN).copied().collect(),
         bytes: pairs().filter(|(a, b)| a != b).count() as u64,
     })
 }

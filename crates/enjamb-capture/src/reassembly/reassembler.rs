@@ -14,46 +14,38 @@ use std::mem;
 use enjamb::{Tap, Time};
 
 use crate::incident::{Incident, IncidentKind, Incidents};
-use crate::options::Options;
+use crate::options::{Options, Overlap};
 use crate::reassembly::clock::CaptureClock;
 use crate::reassembly::context::FlowContext;
 use crate::reassembly::deadlines::DeadlineQueue;
-use crate::reassembly::ended_flow::{Continuation, EndedFlow};
-use crate::reassembly::endpoints::{Endpoints, FlowKey};
+use crate::reassembly::ended_flow::Continuation;
+use crate::reassembly::endpoints::PARTS;
 use crate::reassembly::flow::Flow;
-use crate::reassembly::flow_table::{FlowState, FlowTable};
+use crate::reassembly::flow_table::{EndedId, FlowId, FlowState, FlowTable, OPEN_MAX};
+use crate::reassembly::recent_log::RecentLogs;
 use crate::segment::Segment;
 use crate::summary::Summary;
 
-/// The number of queues of connections that have ended. The endpoints of a connection choose its
-/// queue. So one connection is forgotten at the same place of the capture whether one reassembler
-/// follows all connections, or each of several follows those of some queues.
-const ENDED_QUEUES: usize = 64;
-
-/// The maximum number of remembered connections in a queue, 65,536 in all. The connections that
-/// ended first are forgotten first.
-const ENDED_MAX: usize = 1024;
-
-/// The maximum number of delivered bytes that are kept for comparison with retransmissions, in all
-/// streams. Beyond that, retransmissions are not compared.
-const RECENT_IN_ALL: usize = 32 << 20;
+/// The maximum number of remembered connections of a part that have ended, 65,536 in all. The
+/// connections that ended first are forgotten first.
+const ENDED_MAX: usize = 65_536 / PARTS;
 
 /// Puts segments in order and reports connections to a tap. Pass the same tap to every call.
 pub struct Reassembler {
     options: Options,
     flows: FlowTable,
     /// Open flows, in about the order in which they were last used.
-    by_use: BTreeMap<u64, FlowKey>,
+    by_use: BTreeMap<u64, FlowId>,
     /// Flows that were reset.
     lingering: DeadlineQueue,
     /// Flows that hold data back.
     waiting: DeadlineQueue,
-    /// Flows that have ended, in [`ENDED_QUEUES`] queues, each in the order of their ends.
-    ended: Box<[VecDeque<(FlowKey, u64)>]>,
+    /// Flows that have ended: a queue for each part, in the order of their ends.
+    ended: Box<[VecDeque<(EndedId, u64)>]>,
     /// The number of bytes that all streams hold.
     held: usize,
-    /// The number of bytes that all streams keep for comparison.
-    recent: usize,
+    /// The bytes that were delivered last.
+    logs: RecentLogs,
     clock: CaptureClock,
     numbering: FlowNumbering,
     summary: Summary,
@@ -93,10 +85,10 @@ macro_rules! context {
             options: &$self.options,
             summary: &mut $self.summary,
             incidents: &mut $self.incidents,
+            logs: &mut $self.logs,
             tap: $tap,
             now: $now,
             clock: $self.clock,
-            room: $self.recent < RECENT_IN_ALL,
         }
     };
 }
@@ -111,9 +103,9 @@ impl Reassembler {
             by_use: BTreeMap::new(),
             lingering: DeadlineQueue::default(),
             waiting: DeadlineQueue::default(),
-            ended: (0..ENDED_QUEUES).map(|_| VecDeque::new()).collect(),
+            ended: (0..PARTS).map(|_| VecDeque::new()).collect(),
             held: 0,
-            recent: 0,
+            logs: RecentLogs::default(),
             clock: CaptureClock::default(),
             numbering: FlowNumbering::Counted,
             summary: Summary::default(),
@@ -162,7 +154,7 @@ impl Reassembler {
     pub(super) fn advance(&mut self, time: Time, tap: &mut dyn Tap) {
         self.clock.advance(time);
         self.begin_step(Step::Deadlines);
-        let open = self.by_use.len();
+        let open = self.flows.len();
         if self.lingering.may_be_due(open, &self.clock) || self.waiting.may_be_due(open, &self.clock) {
             self.end_due(tap);
         }
@@ -175,56 +167,75 @@ impl Reassembler {
         self.summary.bad_checksums += u64::from(segment.bad_checksum);
         self.summary.urgent += u64::from(segment.urgent);
 
-        let key = self.flows.key(segment, self.by_use.len());
-        let next_number = match self.numbering {
+        let state = self.flows.find(segment);
+        if let Some(FlowState::Open(id)) = state
+            && let Some(flow) = self.flows.open_mut(id)
+            && self.options.overlap == Overlap::First
+            && flow.receive_next(segment, context!(self, time, tap))
+        {
+            flow.used = self.clock.segments;
+            return;
+        }
+        if let Some(id) = self.flow_of(state, time, segment, tap) {
+            self.push_to(id, time, segment, tap);
+        }
+    }
+
+    /// Returns the open flow that takes `segment`, and opens it if needed. `None` if the segment
+    /// comes after the end of its connection.
+    fn flow_of(
+        &mut self,
+        state: Option<FlowState>,
+        time: Time,
+        segment: &Segment<'_>,
+        tap: &mut dyn Tap,
+    ) -> Option<FlowId> {
+        let number = match self.numbering {
             FlowNumbering::Counted => self.summary.connections + 1,
             FlowNumbering::BySegment => self.clock.segments,
         };
         let mut resumed = None;
-        let is_open = match self.flows.get_mut(&key) {
-            None => false,
-            Some(FlowState::Open(flow)) => {
-                let is_over = flow.is_over_with(segment, time);
-                if is_over {
-                    self.end(key, tap);
+        match state {
+            None => {}
+            Some(FlowState::Open(id)) => {
+                if !self.flows.open_mut(id)?.is_over_with(segment, time) {
+                    return Some(id);
                 }
-                !is_over
+                self.end(id, tap);
             }
-            Some(FlowState::Ended(ended)) => {
-                let continuation = ended.continuation(segment, time, &self.clock);
+            Some(FlowState::Ended(id)) => {
+                let ended = self.flows.ended_mut(id)?;
                 let length = segment.payload.len() as u64;
-                match continuation {
+                match ended.continuation(segment, time, &self.clock) {
                     Continuation::Opens => {}
                     Continuation::Resumes => {
-                        let flow = Flow::resume(next_number, ended, segment);
-                        resumed = Some(flow);
+                        resumed = Some(Flow::resume(number, ended, segment));
                         self.summary.resets_ignored += 1;
                     }
                     Continuation::Repeats => {
                         self.summary.retransmitted += length;
-                        return;
+                        return None;
                     }
                     Continuation::TooLate => {
                         self.summary.late_segments += u64::from(length > 0);
                         self.summary.stray_bytes += length;
-                        return;
+                        return None;
                     }
                 }
-                false
             }
-        };
-        if !is_open {
-            let joins = resumed.is_some();
-            let flow = resumed.unwrap_or_else(|| Flow::new(next_number, segment));
-            self.open(key, time, flow, joins, tap);
         }
+        let joins = resumed.is_some();
+        let flow = resumed.unwrap_or_else(|| Flow::new(number, segment));
+        Some(self.open(time, flow, joins, tap))
+    }
 
-        let Some(flow) = self.flows.open_mut(&key) else {
+    /// Passes a segment to its flow.
+    fn push_to(&mut self, id: FlowId, time: Time, segment: &Segment<'_>, tap: &mut dyn Tap) {
+        let Some(flow) = self.flows.open_mut(id) else {
             return;
         };
         flow.used = self.clock.segments;
         let before = flow.weight();
-        let recent = flow.recent_weight();
         let context = context!(self, time, tap);
         let mut over = flow.segment(segment, context);
         // The flow that exceeds the limit for all flows gives up its own holes.
@@ -235,21 +246,20 @@ impl Reassembler {
             over = flow.is_closed();
         }
         self.held = self.held - before + flow.weight();
-        self.recent = self.recent - recent + flow.recent_weight();
         if let Some(deadline) = flow.lingers_until()
             && !flow.lingers
         {
             flow.lingers = true;
-            self.lingering.push(deadline, key, flow.connection.number);
+            self.lingering.push(deadline, id, flow.number);
         }
         if !flow.waits
             && let Some(deadline) = flow.waits_until(self.options.patience_time)
         {
             flow.waits = true;
-            self.waiting.push(deadline, key, flow.connection.number);
+            self.waiting.push(deadline, id, flow.number);
         }
         if over {
-            self.end(key, tap);
+            self.end(id, tap);
         }
     }
 
@@ -263,19 +273,18 @@ impl Reassembler {
 
     pub(super) fn give_up_beginnings(&mut self, tap: &mut dyn Tap) {
         self.begin_step(Step::Pause);
-        let mut waiting: Vec<(u64, FlowKey)> = self.waiting.flows().collect();
-        // The key of a flow that has ended may belong to another flow now.
-        waiting.retain(|(number, key)| self.flows.is_open_as(key, *number));
+        let mut waiting: Vec<(u64, FlowId)> = self.waiting.flows().collect();
+        // The place of a flow that has ended may have another flow now.
+        waiting.retain(|(number, id)| self.flows.is_open_as(*id, *number));
         waiting.sort_unstable_by_key(|(number, _)| *number);
-        for (_, key) in waiting {
-            let Some(flow) = self.flows.open_mut(&key) else { continue };
-            let (before, recent) = (flow.weight(), flow.recent_weight());
+        for (_, id) in waiting {
+            let Some(flow) = self.flows.open_mut(id) else { continue };
+            let before = flow.weight();
             let now = flow.last_packet();
             flow.give_up_beginnings(context!(self, now, tap));
             self.held = self.held - before + flow.weight();
-            self.recent = self.recent - recent + flow.recent_weight();
             if flow.is_closed() {
-                self.end(key, tap);
+                self.end(id, tap);
             }
         }
     }
@@ -284,19 +293,19 @@ impl Reassembler {
     /// the order of their numbers.
     pub fn finish(&mut self, tap: &mut dyn Tap) {
         self.begin_step(Step::Finish);
-        let mut open: Vec<(u64, FlowKey)> = self.flows.open_flows().collect();
+        let mut open: Vec<(u64, FlowId)> = self.flows.open_flows().collect();
         open.sort_unstable_by_key(|(number, _)| *number);
-        for (_, key) in open {
-            self.end(key, tap);
+        for (_, id) in open {
+            self.end(id, tap);
         }
     }
 
     /// Opens `flow`. If it `joins` streams that had begun before, the tap is informed.
-    fn open(&mut self, key: FlowKey, time: Time, flow: Flow, joins: bool, tap: &mut dyn Tap) {
-        while self.by_use.len() >= self.options.connections.max(1)
+    fn open(&mut self, time: Time, mut flow: Flow, joins: bool, tap: &mut dyn Tap) -> FlowId {
+        while self.flows.len() >= self.options.connections.clamp(1, OPEN_MAX)
             && let Some((queued, oldest)) = self.by_use.pop_first()
         {
-            let Some(flow) = self.flows.open_mut(&oldest) else {
+            let Some(flow) = self.flows.open_mut(oldest) else {
                 continue;
             };
             if flow.used > queued {
@@ -304,50 +313,38 @@ impl Reassembler {
                 self.by_use.insert(flow.used, oldest);
             } else {
                 self.summary.connections_given_up += 1;
-                self.incidents.add(&flow.connection, time, IncidentKind::ConnectionGivenUp);
+                self.incidents.add(&flow.connection(), time, IncidentKind::ConnectionGivenUp);
                 self.end(oldest, tap);
             }
         }
         self.summary.connections += 1;
-        let mut flow = Box::new(flow);
         (flow.used, flow.queued) = (self.clock.segments, self.clock.segments);
         flow.open(time, tap);
         if joins {
             flow.report_join(time, tap);
         }
-        self.by_use.insert(self.clock.segments, key);
-        self.flows.open(key, flow);
+        let id = self.flows.open(flow);
+        self.by_use.insert(self.clock.segments, id);
+        id
     }
 
     /// Ends an open flow, and leaves a record of it.
-    fn end(&mut self, key: FlowKey, tap: &mut dyn Tap) {
-        let Some(flow) = self.flows.open_mut(&key) else {
+    fn end(&mut self, id: FlowId, tap: &mut dyn Tap) {
+        let Some(flow) = self.flows.open_mut(id) else {
             return;
         };
-        let number = flow.connection.number;
         self.held -= flow.weight();
-        self.recent -= flow.recent_weight();
         self.by_use.remove(&flow.queued);
-        let context = context!(self, Time::default(), tap);
-        self.flows.end(&key, |flow| {
-            flow.end(context);
-            EndedFlow {
-                number,
-                delivered: flow.delivered_ranges(),
-                client_is_low: Endpoints::is_low(flow.connection.client, flow.connection.server),
-                closed: flow.has_closed(),
-                reset: flow.was_reset(),
-                reopens: false,
-                last_packet: flow.latest_packet(),
-                since: context.clock.latest,
-            }
-        });
-        let queue = &mut self.ended[key.endpoints.hash_number() as usize % ENDED_QUEUES];
-        queue.push_back((key, number));
+        flow.end(context!(self, Time::default(), tap));
+        let (part, record) = (flow.part, flow.record(self.clock.latest));
+        let number = record.number;
+        let ended = self.flows.end(id, record);
+        let queue = &mut self.ended[part.index()];
+        queue.push_back((ended, number));
         if queue.len() > ENDED_MAX
             && let Some((oldest, number)) = queue.pop_front()
         {
-            self.flows.forget(&oldest, number);
+            self.flows.forget(oldest, number);
         }
     }
 
@@ -355,49 +352,48 @@ impl Reassembler {
     /// connections that have no more packets.
     #[cold]
     fn end_due(&mut self, tap: &mut dyn Tap) {
-        let Self { lingering, waiting, flows, by_use, clock, .. } = self;
+        let Self { lingering, waiting, flows, clock, .. } = self;
         let mut due = Vec::new();
         for (queue, kind) in [(lingering, DueQueue::Lingering), (waiting, DueQueue::Waiting)] {
-            queue.pop_due(flows, by_use.len(), clock, |number, key| due.push((number, kind, key)));
+            queue.pop_due(flows, flows.len(), clock, |number, id| due.push((number, kind, id)));
         }
         due.sort_unstable_by_key(|(number, kind, _)| (*number, *kind));
-        for (_, kind, key) in due {
+        for (_, kind, id) in due {
             match kind {
-                DueQueue::Lingering => self.end_lingering(key, tap),
-                DueQueue::Waiting => self.end_waiting(key, tap),
+                DueQueue::Lingering => self.end_lingering(id, tap),
+                DueQueue::Waiting => self.end_waiting(id, tap),
             }
         }
     }
 
     /// Ends a flow that was reset, unless it has got more time.
-    fn end_lingering(&mut self, key: FlowKey, tap: &mut dyn Tap) {
-        let Some(flow) = self.flows.open_mut(&key) else {
+    fn end_lingering(&mut self, id: FlowId, tap: &mut dyn Tap) {
+        let Some(flow) = self.flows.open_mut(id) else {
             return;
         };
         match flow.lingers_until() {
             // The reset was forged, and there was none after it.
             None => flow.lingers = false,
-            Some(deadline) if deadline.has_passed(&self.clock) => self.end(key, tap),
-            Some(deadline) => self.lingering.push(deadline, key, flow.connection.number),
+            Some(deadline) if deadline.has_passed(&self.clock) => self.end(id, tap),
+            Some(deadline) => self.lingering.push(deadline, id, flow.number),
         }
     }
 
     /// Ends the waits of a flow that have lasted too long.
-    fn end_waiting(&mut self, key: FlowKey, tap: &mut dyn Tap) {
-        let Some(flow) = self.flows.open_mut(&key) else {
+    fn end_waiting(&mut self, id: FlowId, tap: &mut dyn Tap) {
+        let Some(flow) = self.flows.open_mut(id) else {
             return;
         };
-        let (before, recent) = (flow.weight(), flow.recent_weight());
+        let before = flow.weight();
         let now = flow.last_packet();
         flow.give_up_overdue(context!(self, now, tap));
         self.held = self.held - before + flow.weight();
-        self.recent = self.recent - recent + flow.recent_weight();
         match flow.waits_until(self.options.patience_time) {
             None => flow.waits = false,
-            Some(deadline) => self.waiting.push(deadline, key, flow.connection.number),
+            Some(deadline) => self.waiting.push(deadline, id, flow.number),
         }
         if flow.is_closed() {
-            self.end(key, tap);
+            self.end(id, tap);
         }
     }
 }
@@ -412,22 +408,23 @@ impl Reassembler {
 
     /// Returns the number of connections that are followed.
     pub(super) fn open_connections(&self) -> usize {
-        self.by_use.len()
+        self.flows.len()
     }
 
     /// Takes over the connections of another shard of the same capture.
     pub(super) fn absorb(&mut self, other: Self) {
-        let Self { flows, by_use, lingering, waiting, ended, held, recent, summary, incidents, .. } = other;
-        self.flows.absorb(flows);
-        self.by_use.extend(by_use);
-        self.lingering.absorb(lingering);
-        self.waiting.absorb(waiting);
+        let Self { flows, by_use, lingering, waiting, ended, logs, held, summary, incidents, .. } = other;
+        let places = self.flows.absorb(flows);
+        self.by_use.extend(by_use.into_iter().filter_map(|(used, id)| Some((used, places.of_open(id)?))));
+        self.lingering.absorb(lingering, |id| places.of_open(id));
+        self.waiting.absorb(waiting, |id| places.of_open(id));
         for (queue, more) in self.ended.iter_mut().zip(ended) {
-            // Each queue is filled by one shard only.
-            queue.extend(more);
+            // Each queue is filled by one shard only. Entries of records that were replaced stay: they
+            // count against the limit.
+            queue.extend(more.into_iter().map(|(id, number)| (places.of_ended(id), number)));
         }
+        self.logs.absorb(logs);
         self.held += held;
-        self.recent += recent;
         self.summary.add(&summary);
         self.incidents = Incidents::of_parts([mem::take(&mut self.incidents), incidents]);
     }
@@ -441,7 +438,7 @@ impl Reassembler {
             incident.connection.number = number(incident.connection.number);
         }
         for flow in self.flows.open_flows_mut() {
-            flow.connection.number = number(flow.connection.number);
+            flow.number = number(flow.number);
         }
         // The numbers of connections that have ended must only differ from all others.
         self.flows.ended_flows_mut().for_each(|flow| flow.number = !flow.number);

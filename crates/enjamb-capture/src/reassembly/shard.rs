@@ -1,6 +1,7 @@
 //! A part of the connections of a capture, so that several threads can reassemble it.
 //!
-//! Each shard follows the connections of some endpoints. It gets the segments of those connections,
+//! Each shard follows the connections of some endpoints: those with the same
+//! [`endpoints_hash`](crate::endpoints_hash) are in one shard. It gets the segments of those connections,
 //! and the times of all other segments: deadlines pass by the clock of the whole capture. Everything
 //! that a shard reports for a segment is what one [`Reassembler`] of all connections reports for
 //! it, in the same order, with one exception: a connection has the number of the segment that opened

@@ -28,16 +28,15 @@ mod beginning;
 mod patience;
 mod receive;
 
-use std::collections::VecDeque;
-
 use enjamb::Time;
 
 use crate::options::Overlap;
+use crate::reassembly::backlog::Backlog;
 use crate::reassembly::context::{OtherPiece, StreamContext};
-use crate::reassembly::held_data::{Conflict, HeldData, SegmentInfo};
-use crate::reassembly::hold::{Hold, HoldReason};
+use crate::reassembly::held_data::{Conflict, SegmentInfo};
+use crate::reassembly::hold::HoldReason;
 use crate::reassembly::progress::{Progress, WINDOW_MAX, sequence_at};
-use crate::reassembly::recent_bytes::RecentBytes;
+use crate::reassembly::recent_log::{RecentLog, RecordPlace};
 use crate::summary::Summary;
 
 /// The distance before the first byte seen at which a byte still counts as an earlier part of the
@@ -56,7 +55,12 @@ pub(super) enum Delivery<'a> {
     Conflict(Conflict),
 }
 
-pub(super) type Deliver<'d> = &'d mut dyn FnMut(Time, Delivery<'_>);
+/// The place that a stream's data and counts go to.
+pub(super) struct Output<'a> {
+    pub(super) summary: &'a mut Summary,
+    pub(super) log: &'a mut RecentLog,
+    pub(super) deliver: &'a mut dyn FnMut(Time, Delivery<'_>),
+}
 
 /// The payload of a segment.
 #[derive(Clone, Copy)]
@@ -67,6 +71,7 @@ pub(super) struct Payload<'a> {
     pub(super) info: SegmentInfo,
 }
 
+/// The fields that every segment needs come first. What most streams never need is in the backlog.
 #[derive(Default)]
 pub(super) struct Stream {
     /// The sequence number of offset `ORIGIN`.
@@ -77,41 +82,27 @@ pub(super) struct Stream {
     settled: bool,
     /// Whether a segment of this side was captured.
     seen: bool,
-    /// The earliest time stamp of this side's segments.
-    earliest: Option<Time>,
+    /// Whether any acknowledgement of the other side was captured.
+    acknowledged: bool,
     /// Whether the first byte was sent again as a keep-alive probe.
     probed: bool,
-    /// The offset of the first byte.
-    first: u64,
     pub(super) next: u64,
-    pub(super) held: HeldData,
-    /// Kept by [`frontier`](Self::frontier), so that no piece is visited twice.
-    frontier: u64,
-    /// The offset of the end of the stream.
-    fin: Option<u64>,
-    /// The time at which the FIN was captured.
-    fin_time: Time,
-    /// Whether the FIN was acknowledged, or no acknowledgement is expected any more.
-    fin_confirmed: bool,
     /// The greatest offset that the other side acknowledged.
     pub(super) acked: u64,
     /// The greatest offset at which a segment without payload of this side was seen. Its sender had
     /// sent everything before that offset.
     sent: u64,
+    pub(super) backlog: Backlog,
+    /// The time at which the last chunk was captured. 0 before the first one and after a gap.
+    last: Time,
+    /// The place of the last record in the log of recent bytes.
+    last_record: RecordPlace,
+    /// The earliest time stamp of this side's segments. 0 before the first one.
+    earliest: Time,
+    /// The offset of the first byte.
+    first: u64,
     /// The greatest sequence number that it acknowledged before anything of this side was known.
     acked_early: Option<u32>,
-    /// Whether any acknowledgement of the other side was captured.
-    acknowledged: bool,
-    /// The offset up to which delivery does not wait for an acknowledgement.
-    released: u64,
-    /// The offset of the other side's stream at which nothing waits for it.
-    pub(super) unordered_at: Option<u64>,
-    pub(super) hold: Option<Hold>,
-    /// The time at which the last chunk was captured. `None` after a gap.
-    last: Option<Time>,
-    recent: RecentBytes,
-    /// The last gaps that were reported: from, to.
-    gaps: VecDeque<(u64, u64)>,
 }
 
 /// The maximum number of remembered gaps of a stream.
@@ -171,39 +162,34 @@ impl Stream {
 
     /// Returns the memory that held data takes, in bytes.
     pub(super) fn weight(&self) -> usize {
-        self.held.weight()
-    }
-
-    /// Returns the memory that is kept for comparison, in bytes.
-    pub(super) fn recent_weight(&self) -> usize {
-        self.recent.weight()
+        self.backlog.held.weight()
     }
 
     pub(super) fn progress(&self) -> Progress {
-        let beginning_unknown = !self.settled && !self.held.is_empty();
-        Progress::new(self.base.filter(|_| self.seen), self.next, self.fin, beginning_unknown)
+        let beginning_unknown = !self.settled && !self.backlog.held.is_empty();
+        Progress::new(self.base.filter(|_| self.seen), self.next, self.backlog.fin, beginning_unknown)
     }
 
     /// Returns whether the FIN is certain: the other side has acknowledged it or ended too, or only
     /// this direction was captured. Until then it may be forged, and bytes from behind it are held.
     pub(super) fn fin_is_certain(&self, context: &StreamContext<'_>) -> bool {
         let is_one_sided = !self.acknowledged && !context.other.is_seen();
-        self.fin.is_some() && (self.fin_confirmed || is_one_sided || context.other.has_ended())
+        self.backlog.fin.is_some() && (self.backlog.fin_confirmed || is_one_sided || context.other.has_ended())
     }
 
     /// Keeps the FIN, whatever comes later, and drops everything after it.
     pub(super) fn confirm_fin(&mut self, summary: &mut Summary) {
-        self.fin_confirmed = true;
-        if let Some(fin) = self.fin
-            && self.held.end() > fin
+        self.backlog.fin_confirmed = true;
+        if let Some(fin) = self.backlog.fin
+            && self.backlog.held.end() > fin
         {
-            summary.stray_bytes += self.held.truncate(fin);
+            summary.stray_bytes += self.backlog.held.truncate(fin);
         }
     }
 
     /// Returns whether the FIN was seen, and all bytes before it were delivered or given up.
     pub(super) fn ended(&self) -> bool {
-        self.settled && self.fin.is_some_and(|fin| fin <= self.next)
+        self.settled && self.backlog.fin.is_some_and(|fin| fin <= self.next)
     }
 
     /// Returns whether a byte was delivered or given up.
@@ -225,8 +211,12 @@ impl Stream {
             // The beginning moves with every earlier segment, so no piece can be skipped for good.
             return self.next;
         }
-        self.frontier = self.held.contiguous(self.frontier.max(self.next));
-        self.frontier
+        let frontier = self.backlog.frontier.max(self.next);
+        if self.backlog.held.is_empty() {
+            return frontier;
+        }
+        self.backlog.frontier = self.backlog.held.contiguous(frontier);
+        self.backlog.frontier
     }
 
     /// Notes that the other side acknowledged everything before `sequence`.
@@ -240,15 +230,15 @@ impl Stream {
             && let Ok(offset) = u64::try_from(offset)
         {
             self.acked = self.acked.max(offset);
-            if let Some(fin) = self.fin
-                && !self.fin_confirmed
+            if let Some(fin) = self.backlog.fin
+                && !self.backlog.fin_confirmed
                 && offset > fin
             {
                 if offset == fin + 1 {
-                    self.fin_confirmed = true;
+                    self.backlog.fin_confirmed = true;
                 } else {
                     // The other side has received bytes from behind the FIN: it was forged.
-                    self.fin = None;
+                    self.backlog.fin = None;
                 }
             }
         }
@@ -258,38 +248,38 @@ impl Stream {
     /// disproved.
     pub(super) fn finish(&mut self, offset: i64, now: Time, summary: &mut Summary) {
         // A forged FIN may be ahead of the real one.
-        let is_better = |fin: u64| !self.fin_confirmed && fin > self.next && offset < fin as i64;
-        if self.fin.is_none_or(is_better)
+        let is_better = |fin: u64| !self.backlog.fin_confirmed && fin > self.next && offset < fin as i64;
+        if self.backlog.fin.is_none_or(is_better)
             && offset <= self.next as i64 + WINDOW_MAX
             && let Ok(offset) = u64::try_from(offset)
             && offset >= self.next
         {
             // Bytes far behind the end that were never acknowledged do not belong to the stream.
             let far = self.acked.max(offset + FAR);
-            if self.held.end() > far && self.held.end_before(far) <= offset {
-                summary.stray_bytes += self.held.remove_from(far);
+            if self.backlog.held.end() > far && self.backlog.held.end_before(far) <= offset {
+                summary.stray_bytes += self.backlog.held.remove_from(far);
             }
-            if self.held.end() <= offset {
-                (self.fin, self.fin_time) = (Some(offset), now);
-                self.fin_confirmed = self.acked == offset + 1;
+            if self.backlog.held.end() <= offset {
+                (self.backlog.fin, self.backlog.fin_time) = (Some(offset), now);
+                self.backlog.fin_confirmed = self.acked == offset + 1;
             }
         }
     }
 
     pub(super) fn has_fin(&self) -> bool {
-        self.fin.is_some()
+        self.backlog.fin.is_some()
     }
 
     /// Returns whether there is neither held data nor a FIN, so that nothing is held back.
     pub(super) fn holds_nothing(&self) -> bool {
-        self.held.is_empty() && self.fin.is_none()
+        self.backlog.held.is_empty() && self.backlog.fin.is_none()
     }
 
     /// Returns the reason why held data, or the end of the stream, is held back. `None` if nothing
     /// is.
     pub(super) fn hold_reason(&self, context: &StreamContext<'_>) -> Option<HoldReason> {
-        if self.held.is_empty() && self.fin.is_none_or(|fin| fin <= self.next && self.settled) {
-            let waits = self.fin.is_some() && !self.fin_confirmed && !self.fin_is_certain(context);
+        if self.backlog.held.is_empty() && self.backlog.fin.is_none_or(|fin| fin <= self.next && self.settled) {
+            let waits = self.backlog.fin.is_some() && !self.backlog.fin_confirmed && !self.fin_is_certain(context);
             return waits.then_some(HoldReason::Fin);
         }
         if !self.settled {
@@ -298,10 +288,10 @@ impl Stream {
         if self.ended() {
             return Some(HoldReason::Fin);
         }
-        match self.held.first() {
+        match self.backlog.held.first() {
             Some((start, piece)) if start == self.next => {
                 let end = start + piece.bytes.len() as u64;
-                if self.fin.is_some_and(|fin| end > fin) {
+                if self.backlog.fin.is_some_and(|fin| end > fin) {
                     return Some(HoldReason::Fin);
                 }
                 Some(if self.is_in_order(piece.info.acknowledgement, context) {
@@ -317,52 +307,52 @@ impl Stream {
     /// Returns whether bytes up to `end` may be delivered now.
     fn may_deliver(&self, acknowledgement: Option<u32>, end: u64, context: &StreamContext<'_>) -> bool {
         self.settled
-            && self.fin.is_none_or(|fin| end <= fin)
-            && (context.options.overlap == Overlap::First || end <= self.acked.max(self.released))
+            && self.backlog.fin.is_none_or(|fin| end <= fin)
+            && (context.options.overlap == Overlap::First || end <= self.acked.max(self.backlog.released))
             && self.is_in_order(acknowledgement, context)
     }
 
     fn is_in_order(&self, acknowledgement: Option<u32>, context: &StreamContext<'_>) -> bool {
-        context.other.covers(acknowledgement) || self.unordered_at == Some(context.other.next())
+        context.other.covers(acknowledgement) || self.backlog.unordered_at == Some(context.other.next())
     }
 
     /// Returns the number of undelivered bytes of the other side that the first held piece
     /// acknowledges.
     pub(super) fn undelivered_before(&self, context: &StreamContext<'_>) -> u64 {
-        self.held.first().map_or(0, |(_, piece)| context.other.undelivered(piece.info.acknowledgement))
+        self.backlog.held.first().map_or(0, |(_, piece)| context.other.undelivered(piece.info.acknowledgement))
     }
 
     /// Delivers all held data that may be delivered now: pieces, and gaps where bytes are known to
     /// be lost. Returns `false` if there is none.
-    pub(super) fn settle(&mut self, context: &StreamContext<'_>, summary: &mut Summary, deliver: Deliver<'_>) -> bool {
+    pub(super) fn settle(&mut self, context: &StreamContext<'_>, output: &mut Output<'_>) -> bool {
         let mut delivered = false;
         if self.fin_is_certain(context) {
-            self.confirm_fin(summary);
+            self.confirm_fin(output.summary);
         }
-        while self.settled && !self.held.is_empty() {
-            if let Some((start, piece)) = self.held.first()
+        while self.settled && !self.backlog.held.is_empty() {
+            if let Some((start, piece)) = self.backlog.held.first()
                 && start == self.next
             {
                 let end = start + piece.bytes.len() as u64;
                 if !self.may_deliver(piece.info.acknowledgement, end, context) {
                     break;
                 }
-                let Some(piece) = self.held.take(start) else {
+                let Some(piece) = self.backlog.held.take(start) else {
                     break;
                 };
                 // Bytes after a hole were not usable before the hole was filled.
-                let time = self.last.map_or(piece.info.time, |last| last.max(piece.info.time));
-                self.deliver(&piece.bytes, time, context, summary, deliver);
-            } else if let Some(mut end) = self.held.lost(self.next) {
-                if let Some(fin) = self.fin.filter(|&fin| fin < end) {
+                let time = self.last.max(piece.info.time);
+                self.deliver(&piece.bytes, time, output);
+            } else if let Some(mut end) = self.backlog.held.lost(self.next) {
+                if let Some(fin) = self.backlog.fin.filter(|&fin| fin < end) {
                     // Bytes after the FIN wait until it is certain.
-                    self.held.lose(fin.max(self.next), end);
+                    self.backlog.held.lose(fin.max(self.next), end);
                     end = fin;
                 }
                 if end <= self.next {
                     break;
                 }
-                if !self.settle_gap(end, context, summary, deliver) {
+                if !self.settle_gap(end, context, output) {
                     break;
                 }
             } else {
@@ -377,32 +367,26 @@ impl Stream {
     /// sent the first piece that it holds: that piece comes before the rest of the gap. So the
     /// events of both sides stay in the order of cause and effect. Returns `false` if the piece of
     /// the other side comes first.
-    fn settle_gap(
-        &mut self,
-        end: u64,
-        context: &StreamContext<'_>,
-        summary: &mut Summary,
-        deliver: Deliver<'_>,
-    ) -> bool {
+    fn settle_gap(&mut self, end: u64, context: &StreamContext<'_>, output: &mut Output<'_>) -> bool {
         let received = context.other_piece.and_then(|piece| {
             let offset = u64::try_from(self.offset(piece.acknowledgement)?).ok()?;
             Some((offset, piece)).filter(|_| offset < end)
         });
         match received {
             Some((offset, piece)) if offset > self.next => {
-                self.held.lose(offset, end);
-                self.report_gap(offset, piece.time, summary, deliver);
+                self.backlog.held.lose(offset, end);
+                self.report_gap(offset, piece.time, output);
             }
             Some((_, piece)) if piece.is_next => {
-                self.held.lose(self.next, end);
+                self.backlog.held.lose(self.next, end);
                 return false;
             }
             _ => {
-                let time = match self.held.first() {
+                let time = match self.backlog.held.first() {
                     Some((start, piece)) if start == end => piece.info.time,
                     _ => context.now,
                 };
-                self.report_gap(end, time, summary, deliver);
+                self.report_gap(end, time, output);
             }
         }
         true
@@ -410,13 +394,13 @@ impl Stream {
 
     /// Returns the first piece that is held, for the other side's context.
     pub(super) fn first_piece(&self, overlap: Overlap) -> Option<OtherPiece> {
-        if self.held.is_empty() {
+        if self.backlog.held.is_empty() {
             return None;
         }
-        let (start, piece) = self.held.first()?;
+        let (start, piece) = self.backlog.held.first()?;
         let end = start + piece.bytes.len() as u64;
-        let is_final = overlap == Overlap::First || end <= self.acked.max(self.released);
-        let is_final = is_final && self.fin.is_none_or(|fin| end <= fin);
+        let is_final = overlap == Overlap::First || end <= self.acked.max(self.backlog.released);
+        let is_final = is_final && self.backlog.fin.is_none_or(|fin| end <= fin);
         Some(OtherPiece {
             time: piece.info.time,
             acknowledgement: piece.info.acknowledgement?,
@@ -424,43 +408,66 @@ impl Stream {
         })
     }
 
-    fn deliver(
-        &mut self,
-        bytes: &[u8],
-        time: Time,
-        context: &StreamContext<'_>,
-        summary: &mut Summary,
-        deliver: Deliver<'_>,
-    ) {
-        summary.payload += bytes.len() as u64;
-        self.recent.push(self.next, bytes, context.room);
+    /// Returns whether a segment with this sequence number brings the next bytes, and nothing is held
+    /// back or known to end.
+    #[inline]
+    pub(super) fn is_next(&self, sequence: u32) -> bool {
+        let next = self.base.map(|base| sequence_at(base, self.next));
+        next == Some(sequence) && self.settled && self.acked_early.is_none() && self.backlog.is_quiet()
+    }
+
+    /// Returns whether all bytes before an acknowledgement of the other side were delivered, and
+    /// nothing of this stream is held back or known to end.
+    #[inline]
+    pub(super) fn has_delivered(&self, acknowledged: u32) -> bool {
+        let Some(base) = self.base else { return false };
+        self.seen && acknowledged.wrapping_sub(sequence_at(base, self.next)) as i32 <= 0 && self.backlog.is_quiet()
+    }
+
+    /// Takes the payload of a segment that [`is_next`](Self::is_next).
+    #[inline]
+    pub(super) fn receive_next(&mut self, bytes: &[u8], now: Time, log: &mut RecentLog) {
+        self.seen = true;
+        self.note_time(now);
+        if bytes.is_empty() {
+            self.sent = self.sent.max(self.next);
+        } else {
+            log.push(&mut self.last_record, self.next, bytes);
+            self.next += bytes.len() as u64;
+            self.last = now;
+        }
+    }
+
+    fn deliver(&mut self, bytes: &[u8], time: Time, output: &mut Output<'_>) {
+        output.summary.payload += bytes.len() as u64;
+        output.log.push(&mut self.last_record, self.next, bytes);
         self.next += bytes.len() as u64;
-        self.last = Some(time);
-        deliver(time, Delivery::Chunk(bytes));
+        self.last = time;
+        (output.deliver)(time, Delivery::Chunk(bytes));
     }
 
     /// Reports the bytes up to `end` as a gap.
-    fn report_gap(&mut self, end: u64, time: Time, summary: &mut Summary, deliver: Deliver<'_>) {
+    fn report_gap(&mut self, end: u64, time: Time, output: &mut Output<'_>) {
         let missing = end - self.next;
-        summary.gap_bytes += missing;
-        match self.gaps.back_mut() {
+        output.summary.gap_bytes += missing;
+        match self.backlog.gaps.back_mut() {
             // Another part of the same gap.
             Some((_, to)) if *to == self.next => *to = end,
             _ => {
-                summary.gaps += 1;
-                if self.gaps.len() == GAPS_MAX {
-                    self.gaps.pop_front();
+                output.summary.gaps += 1;
+                if self.backlog.gaps.len() == GAPS_MAX {
+                    self.backlog.gaps.pop_front();
                 }
-                self.gaps.push_back((self.next, end));
+                self.backlog.gaps.push_back((self.next, end));
             }
         }
         self.next = end;
-        self.last = None;
-        deliver(time, Delivery::Gap(missing));
+        self.last = Time::default();
+        (output.deliver)(time, Delivery::Gap(missing));
     }
 
     /// Returns the number of bytes from `start` to `end` that were reported as missing.
     fn reported_missing(&self, start: u64, end: u64) -> u64 {
-        self.gaps.iter().map(|&(from, to)| to.min(end).saturating_sub(from.max(start))).sum()
+        self.backlog.gaps.iter().map(|&(from, to)| to.min(end).saturating_sub(from.max(start))).sum()
     }
 }

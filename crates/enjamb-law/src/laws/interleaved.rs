@@ -21,14 +21,16 @@
 
 use std::ops::ControlFlow;
 
-use enjamb::{OwnedMessage, Session, Side};
+use enjamb::{OwnedMessage, Side};
 
 use crate::cutting::{Cutting, Event};
 use crate::law::Law;
 use crate::laws::Coverage;
 use crate::literal::input_code;
-use crate::machines::{Sessions, play};
+use crate::machines::play;
+use crate::pulse;
 use crate::segmentations::Chance;
+use crate::subject::Subject;
 use crate::violation::{Trace, Violation};
 
 /// The orders that [`interleaved`] tries.
@@ -49,12 +51,13 @@ impl Interleavings {
 
 /// Holds when `input`, cut at `cuts`, gives the same messages of each side under every causally
 /// possible order of its chunks that is one of `interleavings`. Its segmentations are the orders
-/// that were tried: none for an input with a gap.
+/// that were tried: none for an input with a gap, or for a subject that
+/// [opens](Subject::open_session) no session.
 ///
 /// # Errors
 /// A [`Violation`] with the order that is nearest to that of the input.
-pub fn interleaved<F: Fn() -> Box<dyn Session>>(
-    sessions: &Sessions<F>,
+pub fn interleaved<S: Subject>(
+    sessions: &S,
     input: &Cutting,
     cuts: &[usize],
     interleavings: &Interleavings,
@@ -64,6 +67,8 @@ pub fn interleaved<F: Fn() -> Box<dyn Session>>(
     if pieces.iter().any(|(_, event)| matches!(event, Event::Gap(_))) {
         return Ok(checked);
     }
+    pulse::input(input);
+    pulse::cuts(cuts);
     let given = order_of(&pieces);
     let whole = sides(sessions, pieces.iter().copied());
     checked.outputs = whole.iter().map(Vec::len).sum();
@@ -101,15 +106,19 @@ pub fn interleaved<F: Fn() -> Box<dyn Session>>(
 }
 
 /// Returns the messages of each side.
-fn sides<'i, F: Fn() -> Box<dyn Session>>(
-    sessions: &Sessions<F>,
+pub(crate) fn sides<'i, S: Subject>(
+    sessions: &S,
     input: impl IntoIterator<Item = (Side, Event<'i>)>,
 ) -> [Vec<OwnedMessage>; 2] {
-    let mut input = input.into_iter();
     let mut messages = [Vec::new(), Vec::new()];
-    play((sessions.0)().as_mut(), |_| input.next(), &mut |message| {
-        messages[message.side.index()].push(message.to_owned());
-    });
+    let Some(mut session) = sessions.open_session() else { return messages };
+    let mut input = input.into_iter();
+    pulse::beat();
+    let next = |_| {
+        pulse::given();
+        input.next()
+    };
+    play(session.as_mut(), next, &mut |message| messages[message.side.index()].push(message.to_owned()));
     messages
 }
 
@@ -312,6 +321,7 @@ mod tests {
     use enjamb::transcript::Content;
 
     use super::*;
+    use crate::machines::Sessions;
 
     fn chunk(side: Side, bytes: &str) -> (Side, Content) {
         (side, Content::Chunk(bytes.as_bytes().to_vec()))

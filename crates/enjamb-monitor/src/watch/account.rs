@@ -43,16 +43,23 @@ pub(super) struct SideAccount {
     /// is separate from the others: usually it is the only one, and then no other memory is
     /// touched.
     newest: Option<(u64, Time)>,
-    chunks: VecDeque<(u64, Time)>,
+    earlier: Option<Box<EarlierChunks>>,
     /// The beginning of the first of these chunks. No message up to there reaches another one.
     unreached: Unreached,
-    /// The number of further chunks, and the time of the last of them.
-    more_chunks: u64,
+    /// The time of the last chunk.
     latest: Time,
     /// The time of the chunk that the last message reached.
     reached: Time,
     /// The last bytes whose time is not known, if there were any. Most captures have none.
     uncertain: Option<Box<Uncertain>>,
+}
+
+/// The chunks before the newest one that no message has reached yet.
+#[derive(Default)]
+struct EarlierChunks {
+    chunks: VecDeque<(u64, Time)>,
+    /// The number of further chunks, after the newest one.
+    more: u64,
 }
 
 /// An offset before which all chunks were reached. By default, all were.
@@ -114,11 +121,18 @@ pub(super) struct Place {
 
 impl SideAccount {
     pub(super) fn chunk(&mut self, time: Time, length: u64) {
-        if self.chunks.len() + usize::from(self.newest.is_some()) < CHUNKS_MAX {
-            self.chunks.extend(self.newest.replace((self.offset, time)));
-            self.unreached.0 = self.unreached.0.min(self.offset);
+        let newest = (self.offset, time);
+        if let Some(before) = self.newest {
+            let earlier = self.earlier.get_or_insert_default();
+            if earlier.chunks.len() + 1 < CHUNKS_MAX {
+                earlier.chunks.push_back(before);
+                self.newest = Some(newest);
+            } else {
+                earlier.more += 1;
+            }
         } else {
-            self.more_chunks += 1;
+            self.newest = Some(newest);
+            self.unreached.0 = self.offset;
         }
         self.latest = time;
         self.offset += length;
@@ -149,10 +163,10 @@ impl SideAccount {
     fn reach(&mut self, span: Span) -> (u64, Time, Time) {
         let mut cuts = 0;
         let mut began = self.reached;
-        while let Some((start, time)) = self.chunks.front().copied().or(self.newest)
+        while let Some((start, time)) = self.first_unreached()
             && start < span.end()
         {
-            if self.chunks.pop_front().is_none() {
+            if self.earlier.as_mut().and_then(|earlier| earlier.chunks.pop_front()).is_none() {
                 self.newest = None;
             }
             self.reached = time;
@@ -162,13 +176,20 @@ impl SideAccount {
                 began = time;
             }
         }
-        if self.newest.is_none() && self.more_chunks > 0 {
-            cuts += std::mem::take(&mut self.more_chunks);
+        if self.newest.is_none()
+            && let Some(earlier) = &mut self.earlier
+            && earlier.more > 0
+        {
+            cuts += std::mem::take(&mut earlier.more);
             self.reached = self.latest;
         }
-        self.unreached =
-            self.chunks.front().copied().or(self.newest).map(|(start, _)| Unreached(start)).unwrap_or_default();
+        self.unreached = self.first_unreached().map(|(start, _)| Unreached(start)).unwrap_or_default();
         (cuts, began, self.reached)
+    }
+
+    /// Returns the beginning and the time of the first chunk that no message has reached.
+    fn first_unreached(&self) -> Option<(u64, Time)> {
+        self.earlier.as_ref().and_then(|earlier| earlier.chunks.front().copied()).or(self.newest)
     }
 }
 

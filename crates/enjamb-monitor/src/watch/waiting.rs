@@ -11,6 +11,9 @@ const WAITING_MAX: usize = 1 << 16;
 /// The capacity below which a queue is not made smaller.
 const CAPACITY_MIN: usize = 64;
 
+/// The capacity with the first request. Most connections never need more, and a capture has very many.
+const CAPACITY_FIRST: usize = 2;
+
 /// The requests of one connection that wait, in order.
 #[derive(Default)]
 pub(super) struct Waiting {
@@ -76,6 +79,11 @@ impl Waiting {
     /// are at least half of the list; otherwise the list grows.
     #[inline(never)]
     fn make_room(&mut self) {
+        if self.requests.capacity() == 0 {
+            // Most clients wait for one answer at a time.
+            self.requests.reserve_exact(CAPACITY_FIRST);
+            return;
+        }
         if self.forgotten < self.requests.len().div_ceil(2) && self.requests.len() < 2 * WAITING_MAX {
             return;
         }

@@ -5,4 +5,3 @@ mod replies;
 mod server;
 mod services;
 mod simulated;
-mod under_laws;

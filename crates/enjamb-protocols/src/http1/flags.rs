@@ -65,6 +65,8 @@ flags! {
     MethodUnknown = "method-unknown",
     /// More than 256 headers.
     ManyHeaders = "many-headers",
+    /// A response whose request was not captured.
+    RequestMissing = "request-missing",
 }
 
 /// The flags of one message.

@@ -43,18 +43,20 @@ impl StartLine {
 /// A range of the buffer that holds the head.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Part {
-    at: usize,
-    length: usize,
+    at: u32,
+    length: u32,
 }
 
 impl Part {
     /// Returns the range of `part`, which was borrowed from `whole`.
     pub(super) fn of(part: &[u8], whole: &[u8]) -> Self {
-        Self { at: (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize), length: part.len() }
+        let at = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
+        // A head is at most 64 KiB long.
+        Self { at: at as u32, length: part.len() as u32 }
     }
 
     pub(super) fn of_buffer(self, whole: &[u8]) -> &[u8] {
-        whole.get(self.at..).and_then(|rest| rest.get(..self.length)).unwrap_or_default()
+        whole.get(self.at as usize..).and_then(|rest| rest.get(..self.length as usize)).unwrap_or_default()
     }
 }
 

@@ -24,6 +24,7 @@
 //! is taken for a rest.
 
 use std::collections::VecDeque;
+use std::ops::{Deref, DerefMut};
 
 use super::method::Request;
 
@@ -58,8 +59,11 @@ pub(super) struct Pairing {
     joined: bool,
     /// Whether something was lost since the last rest.
     lost: bool,
-    /// Whether a response came before its request.
+    /// Whether a request was seen since then that is not in the queue.
+    unqueued: bool,
+    /// Whether a response came before its request, and whether one ever did.
     late: bool,
+    ever_late: bool,
     /// Whether some bytes of the client could not be read as requests.
     pub(super) unread: bool,
     /// Whether the server sent something since the last request, and since the last gap.
@@ -80,6 +84,49 @@ pub(super) struct Pairing {
     balanced: u8,
 }
 
+/// The pairing of one connection, in the memory of one of its readers. It is allocated when something
+/// is entered, so the reader that does not use it has only a pointer.
+#[derive(Debug, Default)]
+pub(super) struct PairingBox(Option<Box<Pairing>>);
+
+static EMPTY: Pairing = Pairing {
+    waiting: VecDeque::new(),
+    begun: None,
+    begun_answered: false,
+    hidden: false,
+    doubt: false,
+    joined: false,
+    lost: false,
+    unqueued: false,
+    late: false,
+    ever_late: false,
+    unread: false,
+    answering: false,
+    asked: 0,
+    answered: 0,
+    rests: 0,
+    slides: false,
+    overlaps: false,
+    bursts: false,
+    balanced: 0,
+};
+
+impl Deref for PairingBox {
+    type Target = Pairing;
+
+    #[inline]
+    fn deref(&self) -> &Pairing {
+        self.0.as_deref().unwrap_or(&EMPTY)
+    }
+}
+
+impl DerefMut for PairingBox {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Pairing {
+        self.0.get_or_insert_default()
+    }
+}
+
 /// Requests in a row: their messages follow each other, and they need the same kind of response.
 #[derive(Clone, Copy, Debug)]
 struct Run {
@@ -98,6 +145,8 @@ pub(super) struct Answered {
     pub(super) request: Option<Request>,
     /// Whether it is certain that there is no such request.
     pub(super) nobody: bool,
+    /// Whether it is certain that the request was not captured.
+    pub(super) missing: bool,
 }
 
 impl Pairing {
@@ -128,7 +177,9 @@ impl Pairing {
         if core::mem::take(&mut self.begun_answered) {
             return;
         }
-        if !self.hidden {
+        if self.hidden {
+            self.unqueued = true;
+        } else {
             self.push(ordinal, request);
         }
     }
@@ -177,6 +228,7 @@ impl Pairing {
         self.doubt = false;
         self.joined = false;
         self.lost = false;
+        self.unqueued = false;
         self.unread = false;
         self.balanced = 0;
     }
@@ -199,9 +251,14 @@ impl Pairing {
         {
             run.count += 1;
         } else if self.waiting.len() < OUTSTANDING_RUNS_MAX {
+            if self.waiting.capacity() == 0 {
+                // Most clients wait for one answer at a time.
+                self.waiting.reserve_exact(1);
+            }
             self.waiting.push_back(Run { first: ordinal, count: 1, request });
         } else {
             self.hidden = true;
+            self.unqueued = true;
         }
     }
 
@@ -218,6 +275,7 @@ impl Pairing {
             } else if !self.hidden && !unasked {
                 self.hidden = true;
                 self.late = true;
+                self.ever_late = true;
             }
         }
         self.pop();
@@ -244,16 +302,22 @@ impl Pairing {
         let Some(run) = self.waiting.front() else {
             return match self.begun {
                 Some((ordinal, request)) if self.is_begun() => {
-                    Answered { ordinal: Some(ordinal), request: Some(request), nobody: false }
+                    Answered { ordinal: Some(ordinal), request: Some(request), ..Answered::default() }
                 }
-                _ => Answered { nobody: self.is_certain(), ..Answered::default() },
+                _ => Answered { nobody: self.is_certain(), missing: self.misses_request(), ..Answered::default() },
             };
         };
         let only = self.waiting.len() == 1 && run.count == 1 && !self.hidden;
         let ordinal = (!self.doubt || only).then_some(run.first);
         let alike =
             ordinal.is_some() || (!self.hidden && self.waiting.iter().all(|other| other.request == run.request));
-        Answered { ordinal, request: alike.then_some(run.request), nobody: false }
+        Answered { ordinal, request: alike.then_some(run.request), ..Answered::default() }
+    }
+
+    /// Returns whether a response that comes while nothing waits can only answer a request that was
+    /// not captured: requests are missing, and none was seen since that it might answer.
+    fn misses_request(&self) -> bool {
+        self.hidden && (self.lost || self.joined) && !(self.doubt || self.unqueued || self.ever_late || self.unread)
     }
 
     /// Notes a gap of `missing` bytes in the requests; 0 at the beginning of a capture that joined

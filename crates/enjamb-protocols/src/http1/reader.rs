@@ -30,7 +30,7 @@ use super::framing::{Fields, Framing};
 use super::head::{self, Head, Parsed, StartLine};
 use super::line::{is_blank, is_field, strip_version, without_cr};
 use super::method::{self, Method, Request};
-use super::pairing::Pairing;
+use super::pairing::PairingBox;
 use super::resync;
 use super::syntax_error::SyntaxError;
 use crate::line_feed::line_feed;
@@ -90,14 +90,14 @@ pub(super) struct Reader {
     /// The offset at which a message was given up.
     pub(super) broken_at: u64,
     /// A line that does not belong to the message that was given up, and is in `line`.
-    sought: Option<FrameInfo>,
+    sought: Option<Box<FrameInfo>>,
     /// The reason why bytes are skipped while a message is sought.
     pub(super) skip_reason: &'static str,
     /// Whether the last message announced that its side closes the connection.
     closing: bool,
     pub(super) message: MessageState,
     /// The requests that wait for their answers. Only the reader of the responses uses it.
-    pub(super) pairing: Pairing,
+    pub(super) pairing: PairingBox,
 }
 
 /// The state of the message in progress.
@@ -125,7 +125,7 @@ pub(super) struct MessageState {
     pub(super) lost: u64,
     trailers: usize,
     /// The fields of a head that is over its limit.
-    fields: Fields,
+    fields: Option<Box<Fields>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,7 +208,7 @@ impl Reader {
             skip_reason: AFTER_GAP,
             closing: false,
             message: MessageState::default(),
-            pairing: Pairing::default(),
+            pairing: PairingBox::default(),
         }
     }
 
@@ -232,6 +232,15 @@ impl Reader {
         self.message = MessageState::default();
     }
 
+    /// Gives the buffer of the last head to the reader of the other side, if that has none. Clients and
+    /// servers that take turns need one buffer, not two.
+    #[inline]
+    pub(super) fn lend_buffer(&mut self, other: &mut Self) {
+        if other.head.capacity() == 0 && self.head.is_empty() {
+            other.head = core::mem::take(&mut self.head);
+        }
+    }
+
     /// Seeks the beginning of a message from here on, behind bytes that were not read.
     pub(super) fn seek(&mut self) {
         self.sought = None;
@@ -246,7 +255,7 @@ impl Reader {
         self.skip_reason = AFTER_MALFORMED;
         if let Some(frame) = self.sought.take() {
             self.state = State::Seek { first: true };
-            self.seek_in_line(frame);
+            self.seek_in_line(*frame);
         }
     }
 
@@ -398,7 +407,7 @@ impl Reader {
             let parsed = careful::parse(self.side, self.head.get(..kept).unwrap_or_default());
             self.message.head = parsed.head;
             self.message.kind = parsed.kind;
-            self.message.fields = parsed.fields;
+            **self.message.fields.get_or_insert_default() = parsed.fields;
         }
         self.line.clear();
         self.state = State::LongHead;
@@ -406,7 +415,7 @@ impl Reader {
     }
 
     fn long_head_line(&mut self, last: &[u8], frame: FrameInfo) -> Step<Event> {
-        let (side, mut fields) = (self.side, self.message.fields);
+        let (side, mut fields) = (self.side, self.message.fields.as_deref().copied().unwrap_or_default());
         let blank = self.with_line(last, |line| {
             if frame.dropped > 0 {
                 return false;
@@ -420,12 +429,13 @@ impl Reader {
             }
             false
         });
-        self.message.fields = fields;
+        **self.message.fields.get_or_insert_default() = fields;
         if blank { self.end_of_long_head(frame) } else { Step::quiet() }
     }
 
     fn end_of_long_head(&mut self, frame: FrameInfo) -> Step<Event> {
-        let MessageState { head, kind, fields, error, .. } = self.message;
+        let MessageState { head, kind, ref fields, error, .. } = self.message;
+        let fields = fields.as_deref().copied().unwrap_or_default();
         self.end_of_parsed_head(Parsed { head, kind, fields, error }, frame)
     }
 
@@ -455,6 +465,7 @@ impl Reader {
             self.message.paired = true;
             let has_body = !matches!(framed, Ok((Framing::None | Framing::Length(0) | Framing::Tunnel, _)));
             fields.flags.add_if(request.is_none() && self.pairing.unread && has_body, Flag::MethodUnknown);
+            fields.flags.add_if(asked.missing, Flag::RequestMissing);
             framed
         };
         fields.flags.add_if(core::mem::replace(&mut self.closing, fields.close), Flag::AfterClose);
@@ -536,7 +547,7 @@ impl Reader {
         }
         // The line may end in the beginning of the next message.
         self.keep_end(last);
-        self.sought = Some(frame);
+        self.sought = Some(Box::new(frame));
         self.break_off(SyntaxError::ChunkEnd, frame.start)
     }
 

@@ -82,6 +82,8 @@ pub(super) struct Doubt {
     answered: bool,
     /// Whether replies came before their commands, so that the order of the sides proves nothing.
     unordered: bool,
+    /// Whether commands were not captured, and no other command was seen since that may wait.
+    missing: bool,
     /// Whether bytes were skipped behind the hole: what looks like a reply may be part of one.
     torn: bool,
     /// A lower bound of the number of commands behind the last hole that wait. The first of them may
@@ -114,6 +116,8 @@ struct Habit {
     /// Whether another command waited at the last time, unless its reply was lost. The next reply
     /// or gap decides.
     suspected: bool,
+    /// Whether a reply ever came before any command that it may answer.
+    unordered: bool,
 }
 
 impl Habit {
@@ -191,6 +195,7 @@ impl Doubt {
     /// Notes a command that gets a reply, while there is a doubt. Returns whether it proves that no
     /// other command waits.
     pub(super) fn prove(&mut self, arrival: Arrival) -> bool {
+        self.missing = false;
         let turn = std::mem::take(&mut self.turned) && !arrival.behind_skipped;
         let pause = std::mem::take(&mut self.paused);
         let waiting = self.later > 0 || (!arrival.none_queued && !self.answered);
@@ -209,6 +214,7 @@ impl Doubt {
 
     /// Notes a command in doubt. `shape`: it gets one plain reply.
     pub(super) fn command_in_doubt(&mut self, shape: Option<Shape>) {
+        self.missing = false;
         self.shape = shape;
         self.lags.command(shape);
         match shape {
@@ -259,7 +265,9 @@ impl Doubt {
 
     /// Notes a hole in the commands, which hides at least one.
     pub(super) fn lose_some_commands(&mut self) {
+        let seen = self.hidden && !self.missing;
         self.lose_commands();
+        self.missing = !seen;
         if !std::mem::replace(&mut self.hole_is_open, true) {
             self.later += 1;
             self.shape = None;
@@ -293,6 +301,17 @@ impl Doubt {
         self.habit.suspected = false;
     }
 
+    /// Notes that the capture begins in the middle of the conversation.
+    pub(super) fn join(&mut self) {
+        self.missing = true;
+    }
+
+    /// Returns whether a reply that comes while no command is in the queue can only answer a command
+    /// that was not captured.
+    pub(super) fn misses_command(&self) -> bool {
+        self.missing && !(self.answered || self.habit.unordered || self.torn)
+    }
+
     /// Notes bytes behind a hole that were not parsed.
     pub(super) fn skip(&mut self) {
         self.torn = true;
@@ -300,6 +319,7 @@ impl Doubt {
 
     /// Notes that the replies and the commands do not fit.
     pub(super) fn shift(&mut self) {
+        self.missing = false;
         self.hidden = true;
         self.answered = true;
         self.later = 0;
@@ -311,6 +331,7 @@ impl Doubt {
     pub(super) fn disorder(&mut self) {
         self.shift();
         self.unordered = true;
+        self.habit.unordered = true;
     }
 
     fn restart_turns(&mut self) {

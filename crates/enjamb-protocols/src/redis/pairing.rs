@@ -130,6 +130,8 @@ pub(super) struct Verdict {
     pub(super) answers: Option<u64>,
     /// Whether the bytes behind it are not RESP.
     pub(super) opaque: bool,
+    /// Whether it answers a command that was not captured.
+    pub(super) missing: bool,
 }
 
 /// The code of the error of a server that demands a password.
@@ -139,8 +141,8 @@ const NOAUTH: &str = "NOAUTH";
 const QUEUED: &[u8] = b"QUEUED";
 
 impl Verdict {
-    const PUSH: Self = Self { push: true, answers: None, opaque: false };
-    const UNPAIRED: Self = Self { push: false, answers: None, opaque: false };
+    const PUSH: Self = Self { push: true, answers: None, opaque: false, missing: false };
+    const UNPAIRED: Self = Self { push: false, answers: None, opaque: false, missing: false };
 
     fn reply(answers: Option<u64>) -> Self {
         Self { answers, ..Self::default() }
@@ -263,8 +265,8 @@ impl Pairing {
 
     /// Notes that bytes of the client were lost. They contain at least one command, or a part of one.
     pub(super) fn lose_some_commands(&mut self) {
-        self.lose_commands();
         self.doubt.lose_some_commands();
+        self.lose_commands();
     }
 
     /// Notes that commands may have been lost. The replies to earlier ones are still known.
@@ -292,7 +294,9 @@ impl Pairing {
     /// Notes that the capture joined the conversation in the middle.
     pub(super) fn join(&mut self) {
         self.lose_commands();
-        if !self.queue.is_empty() {
+        if self.queue.is_empty() {
+            self.doubt.join();
+        } else {
             self.queue.clear();
             self.doubt.shift();
         }
@@ -485,6 +489,10 @@ impl Pairing {
         {
             run.count += 1;
         } else if self.queue.len() < OUTSTANDING_RUNS_MAX {
+            if self.queue.capacity() == 0 {
+                // Most clients wait for one reply at a time.
+                self.queue.reserve_exact(1);
+            }
             self.queue.push_back(Run { first: ordinal, count: 1, expected });
         } else if let Some(run) = self.queue.back_mut()
             && let (Expectation::Reply(one), Expectation::Reply(other)) = (run.expected, expected)
@@ -719,8 +727,9 @@ impl Pairing {
     /// Handles a reply while nothing is outstanding.
     fn unexpected(&mut self, reply: &ReplyHandler, asking: bool) -> Verdict {
         if self.doubt.exists() {
+            let missing = self.doubt.misses_command();
             self.doubt.reply_in_doubt(reply.form());
-            return Verdict { opaque: self.syncing && hands_over(reply), ..Verdict::UNPAIRED };
+            return Verdict { opaque: self.syncing && hands_over(reply), missing, ..Verdict::UNPAIRED };
         }
         if self.silenced {
             // The server should be silent: it did not accept the command that silences it.

@@ -592,7 +592,7 @@ fn holes() -> Vec<Case> {
             [gap(Side::Server, 0), s("end of a body HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")],
             [
                 "server unparsed at 0+14 incomplete (skipped after a gap): not parsed",
-                "server response at 14+38 ok 200: 200 OK, body 0 bytes",
+                "server response at 14+38 ok 200 [request-missing]: 200 OK, body 0 bytes",
             ],
         ),
         case(

@@ -431,7 +431,7 @@ fn every_conversation_gives_its_messages() {
             < reply 0+7 #0: PONG
             > PING 6+6: PING
             < reply 7+7 #1: PONG
-            < reply 14+9: "old"
+            < reply 14+9 [request-missing]: "old"
             > GET 39+20: GET k
             < reply 23+9: "new"
             "#,
@@ -465,7 +465,7 @@ fn every_conversation_gives_its_messages() {
             < reply 21+7 #3: PONG
             > PING 24+6: PING
             < reply 28+7 #4: PONG
-            < reply 35+9: "old"
+            < reply 35+9 [request-missing]: "old"
             > GET 57+20: GET k
             < reply 44+9 #5: "new"
             "#,

@@ -1,7 +1,7 @@
 //! Generated captures, which are kept beside the build.
 
 use std::fs::{self, File};
-use std::io::BufWriter;
+use std::io::{self, BufWriter};
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -26,7 +26,16 @@ pub(crate) struct Capture {
 impl Capture {
     /// Returns the capture of about `bytes` bytes, and generates it if it does not exist.
     pub(crate) fn open(name: &str, traffic: &mut dyn Traffic, bytes: u64) -> anyhow::Result<Self> {
-        let path = folder()?.join(format!("{name}-{bytes}-{GENERATION}.pcap"));
+        let connections = if bytes < SMALL_BYTES { CONNECTIONS_SMALL } else { CONNECTIONS };
+        Self::open_or(&format!("{name}-{bytes}"), |file| generate(traffic, bytes, connections, file))
+    }
+
+    /// Returns the capture of this name, and calls `generate` if it does not exist.
+    pub(crate) fn open_or(
+        name: &str,
+        generate: impl FnOnce(BufWriter<File>) -> io::Result<Contents>,
+    ) -> anyhow::Result<Self> {
+        let path = folder()?.join(format!("{name}-{GENERATION}.pcap"));
         let counts = path.with_extension("truth");
         if let (Ok(text), Ok(file)) = (fs::read_to_string(&counts), path.metadata())
             && let Some((messages, payload)) = text.trim().split_once(' ')
@@ -36,9 +45,7 @@ impl Capture {
         }
         // A run that is interrupted leaves a file of another name, which no later run reads.
         let part = path.with_extension(format!("part-{}", std::process::id()));
-        let connections = if bytes < SMALL_BYTES { CONNECTIONS_SMALL } else { CONNECTIONS };
-        let file = BufWriter::with_capacity(1 << 16, File::create(&part)?);
-        let contents = generate(traffic, bytes, connections, file)?;
+        let contents = generate(BufWriter::with_capacity(1 << 16, File::create(&part)?))?;
         fs::rename(&part, &path)?;
         fs::write(counts, format!("{} {}", contents.messages, contents.payload))?;
         Ok(Self { path, contents })

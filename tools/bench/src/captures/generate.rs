@@ -45,6 +45,8 @@ struct PcapWriter<W: Write> {
 
 const SERVER: [u8; 4] = [10, 0, 0, 1];
 
+const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// Writes a capture of about `bytes` bytes with `connections` connections that are open at the same
 /// time.
 pub(crate) fn generate(
@@ -53,16 +55,8 @@ pub(crate) fn generate(
     connections: usize,
     out: impl Write,
 ) -> io::Result<Contents> {
-    let mut random = Random::new(0x9e37_79b9_7f4a_7c15);
-    let mut pcap = PcapWriter {
-        out,
-        port: traffic.port(),
-        micros: 1_700_000_000_000_000,
-        bytes: 0,
-        payload: 0,
-        packet: Vec::new(),
-    };
-    pcap.write_header()?;
+    let mut random = Random::new(SEED);
+    let mut pcap = PcapWriter::new(traffic.port(), out)?;
     let mut open: Vec<Connection> = (0..connections)
         .map(|number| {
             let [.., high, low] = (number as u32).to_be_bytes();
@@ -70,10 +64,7 @@ pub(crate) fn generate(
         })
         .collect();
     for connection in &mut open {
-        connection.next_sequence = [random.below(1 << 31) as u32, random.below(1 << 31) as u32];
-        pcap.write_segment(connection, 0, SYN, &[])?;
-        pcap.write_segment(connection, 1, SYN | ACK, &[])?;
-        pcap.write_segment(connection, 0, ACK, &[])?;
+        pcap.write_handshake(connection, &mut random)?;
     }
     let mut messages = 0;
     let mut sides = [Vec::new(), Vec::new()];
@@ -83,13 +74,7 @@ pub(crate) fn generate(
         sides.iter_mut().for_each(Vec::clear);
         messages += traffic.exchange(&mut random, &mut sides);
         for (side, stream) in sides.iter().enumerate() {
-            for (index, piece) in stream.chunks(SEGMENT_MAX).enumerate() {
-                pcap.write_segment(connection, side, PSH | ACK, piece)?;
-                // Every second segment is acknowledged (RFC 9293, section 3.8.6.3).
-                if index % 2 == 1 {
-                    pcap.write_segment(connection, 1 - side, ACK, &[])?;
-                }
-            }
+            pcap.write_stream(connection, side, stream)?;
         }
     }
     for connection in &mut open {
@@ -101,7 +86,73 @@ pub(crate) fn generate(
     Ok(Contents { bytes: pcap.bytes, messages, payload: pcap.payload })
 }
 
+/// Writes a capture of `connections` connections that are opened one after the other, exchange
+/// messages once, and are never closed.
+pub(crate) fn generate_open(traffic: &mut dyn Traffic, connections: u64, out: impl Write) -> io::Result<Contents> {
+    let mut random = Random::new(SEED);
+    let mut pcap = PcapWriter::new(traffic.port(), out)?;
+    let mut messages = 0;
+    let mut sides = [Vec::new(), Vec::new()];
+    for number in 0..connections {
+        let mut connection = Connection::numbered(number);
+        pcap.write_handshake(&mut connection, &mut random)?;
+        sides.iter_mut().for_each(Vec::clear);
+        messages += traffic.exchange(&mut random, &mut sides);
+        for (side, stream) in sides.iter().enumerate() {
+            pcap.write_stream(&mut connection, side, stream)?;
+        }
+    }
+    pcap.out.flush()?;
+    Ok(Contents { bytes: pcap.bytes, messages, payload: pcap.payload })
+}
+
+/// Writes a capture of `connections` SYNs that nobody answers, as a port scan or a flood leaves them.
+pub(crate) fn generate_syns(connections: u64, out: impl Write) -> io::Result<Contents> {
+    let mut random = Random::new(SEED);
+    let mut pcap = PcapWriter::new(80, out)?;
+    for number in 0..connections {
+        let mut connection = Connection::numbered(number);
+        connection.next_sequence[0] = random.below(1 << 31) as u32;
+        pcap.write_segment(&mut connection, 0, SYN, &[])?;
+    }
+    pcap.out.flush()?;
+    Ok(Contents { bytes: pcap.bytes, messages: 0, payload: 0 })
+}
+
+impl Connection {
+    /// Returns one of many connections, each from another client.
+    fn numbered(number: u64) -> Self {
+        let [.., high, middle, low] = number.to_be_bytes();
+        Self { client: ([10, high + 1, middle, low], 40_000 + (number % 20_000) as u16), next_sequence: [0; 2] }
+    }
+}
+
 impl<W: Write> PcapWriter<W> {
+    /// Begins a capture of connections to a port of one server.
+    fn new(port: u16, out: W) -> io::Result<Self> {
+        let mut pcap = Self { out, port, micros: 1_700_000_000_000_000, bytes: 0, payload: 0, packet: Vec::new() };
+        pcap.write_header()?;
+        Ok(pcap)
+    }
+
+    fn write_handshake(&mut self, connection: &mut Connection, random: &mut Random) -> io::Result<()> {
+        connection.next_sequence = [random.below(1 << 31) as u32, random.below(1 << 31) as u32];
+        self.write_segment(connection, 0, SYN, &[])?;
+        self.write_segment(connection, 1, SYN | ACK, &[])?;
+        self.write_segment(connection, 0, ACK, &[])
+    }
+
+    /// Writes the segments of `stream`. Every second one is acknowledged (RFC 9293, section 3.8.6.3).
+    fn write_stream(&mut self, connection: &mut Connection, side: usize, stream: &[u8]) -> io::Result<()> {
+        for (index, piece) in stream.chunks(SEGMENT_MAX).enumerate() {
+            self.write_segment(connection, side, PSH | ACK, piece)?;
+            if index % 2 == 1 {
+                self.write_segment(connection, 1 - side, ACK, &[])?;
+            }
+        }
+        Ok(())
+    }
+
     /// Writes the file header: little-endian, microseconds, Ethernet.
     fn write_header(&mut self) -> io::Result<()> {
         self.write(&[0xa1b2_c3d4, 0x0004_0002, 0, 0, 65_535, 1u32].map(u32::to_le_bytes).concat())

@@ -10,8 +10,7 @@ use enjamb::Time;
 use crate::reassembly::clock::later;
 use crate::reassembly::context::StreamContext;
 use crate::reassembly::progress::{ORIGIN, WINDOW_MAX};
-use crate::reassembly::stream::{Deliver, Delivery, JOIN_MAX, Payload, Stream};
-use crate::summary::Summary;
+use crate::reassembly::stream::{Delivery, JOIN_MAX, Output, Payload, Stream};
 
 /// The shortest time without data after which systems send a keep-alive probe.
 const IDLE: Duration = Duration::from_secs(1);
@@ -20,7 +19,7 @@ impl Stream {
     /// Returns the maximum distance of a byte that is captured now before the first byte seen. A
     /// byte that was sent before all bytes seen may be at any distance.
     fn join_max(&self, now: Time) -> u64 {
-        if self.earliest.is_some_and(|earliest| now < earliest) { WINDOW_MAX.unsigned_abs() } else { JOIN_MAX }
+        if now < self.earliest { WINDOW_MAX.unsigned_abs() } else { JOIN_MAX }
     }
 
     /// Returns whether a handshake at `now`, with `sequence` as the first byte's number, belongs to
@@ -35,17 +34,18 @@ impl Stream {
     /// Begins the stream at `sequence`, which a handshake states as the first byte's number. If
     /// there are several handshakes, the first counts.
     pub(in crate::reassembly) fn synchronise(&mut self, sequence: u32, now: Time) {
-        if self.fin.is_some()
-            && !self.fin_confirmed
-            && self.fin_time < now
+        if self.backlog.fin.is_some()
+            && !self.backlog.fin_confirmed
+            && self.backlog.fin_time < now
             && self.offset(sequence).is_none_or(|first| !self.could_end_after(first))
         {
             // RFC 9293, section 3.10.7.3: a FIN before the SYN is dropped.
-            self.fin = None;
+            self.backlog.fin = None;
         }
         // If only acknowledgements of a side were seen, they may belong to an earlier connection
         // between the same endpoints (RFC 9293, section 3.5.1: the answer to an unexpected SYN).
-        let is_empty = !self.synchronised && !self.begun() && self.held.is_empty() && self.fin.is_none();
+        let is_empty =
+            !self.synchronised && !self.begun() && self.backlog.held.is_empty() && self.backlog.fin.is_none();
         let offset = self.offset(sequence).filter(|&offset| !is_empty || offset == self.first as i64);
         let Some(offset) = offset else {
             (self.base, self.first, self.next) = (Some(sequence), ORIGIN, ORIGIN);
@@ -62,7 +62,7 @@ impl Stream {
 
     /// Returns whether the FIN may belong to a stream with its first byte at `first`.
     fn could_end_after(&self, first: i64) -> bool {
-        let end = self.fin.map_or(0, |fin| fin as i64);
+        let end = self.backlog.fin.map_or(0, |fin| fin as i64);
         (first..=first + JOIN_MAX as i64).contains(&end)
     }
 
@@ -112,7 +112,7 @@ impl Stream {
         if at < self.first {
             return self.is_probe_before_beginning(at as i64, length, context);
         }
-        match self.held.first() {
+        match self.backlog.held.first() {
             Some((start, piece)) if start == at => {
                 let again = piece.bytes.len() == 1 && context.now >= later(piece.info.time, IDLE);
                 self.probed |= again;
@@ -123,8 +123,11 @@ impl Stream {
     }
 
     /// Notes the time stamp of a segment that was processed.
+    #[inline]
     pub(in crate::reassembly) fn note_time(&mut self, now: Time) {
-        self.earliest = Some(self.earliest.map_or(now, |earliest| earliest.min(now)));
+        if self.earliest == Time::default() || now < self.earliest {
+            self.earliest = now;
+        }
     }
 
     /// Moves the beginning back to `offset`, where something of the stream was seen, unless the
@@ -139,30 +142,31 @@ impl Stream {
     }
 
     /// Takes the lowest byte seen so far for the first byte of the stream.
-    pub(super) fn settle_beginning(&mut self, summary: &mut Summary, deliver: Deliver<'_>) {
+    pub(super) fn settle_beginning(&mut self, output: &mut Output<'_>) {
         self.settled = true;
         // If the capture began with a keep-alive probe, its byte repeats one that was sent before.
         if self.begins_with_probe() {
-            self.held.take(self.first);
-            summary.keep_alives += 1;
+            self.backlog.held.take(self.first);
+            output.summary.keep_alives += 1;
             self.begin_at(self.first + 1);
         }
-        if self.held.start() == Some(self.first + 1) {
+        if self.backlog.held.start() == Some(self.first + 1) {
             self.begin_at(self.first + 1);
         }
         // The number of bytes sent before is unknown. That is reported if any data follows.
-        if let Some((_, piece)) = self.held.first() {
-            deliver(piece.info.time, Delivery::Gap(0));
+        if let Some((_, piece)) = self.backlog.held.first() {
+            (output.deliver)(piece.info.time, Delivery::Gap(0));
         }
     }
 
     /// Returns whether the first bytes that are held are a keep-alive probe with one byte (RFC 9293,
     /// section 3.8.4): it was sent again, or nothing follows for a second and then the next byte.
     fn begins_with_probe(&self) -> bool {
-        let Some((start, piece)) = self.held.first() else {
+        let Some((start, piece)) = self.backlog.held.first() else {
             return false;
         };
         let is_idle = self
+            .backlog
             .held
             .second()
             .is_some_and(|(next, after)| next == start + 1 && after.info.time >= later(piece.info.time, IDLE));
@@ -170,6 +174,9 @@ impl Stream {
     }
 
     fn begin_at(&mut self, offset: u64) {
-        (self.first, self.next, self.frontier) = (offset, offset, offset);
+        (self.first, self.next) = (offset, offset);
+        if self.backlog.frontier > offset {
+            self.backlog.frontier = offset;
+        }
     }
 }

@@ -17,12 +17,12 @@
 //! time. So a packet whose time stamp is before another one of its side counts against the packets
 //! that are in order. Most files have no such packet. In a shuffled file, nearly all are.
 
+use crate::reassembly::backlog::BacklogState;
 use crate::reassembly::clock::CaptureClock;
 use crate::reassembly::context::StreamContext;
 use crate::reassembly::hold::{Hold, HoldReason};
 use crate::reassembly::progress::WINDOW_MAX;
-use crate::reassembly::stream::{Deliver, FAR, JOIN_MAX, Stream};
-use crate::summary::Summary;
+use crate::reassembly::stream::{FAR, JOIN_MAX, Output, Stream};
 
 /// The number of packets of its connection for which a stream that the capture joined late waits
 /// for earlier bytes. Each time some arrive, the wait begins again, since a file may be in any
@@ -44,20 +44,22 @@ impl Stream {
         in_order: bool,
     ) -> Option<HoldReason> {
         let Some(reason) = self.hold_reason(context) else {
-            self.hold = None;
+            self.backlog.end_hold();
             return None;
         };
-        let hold = match &mut self.hold {
-            Some(hold) if hold.reason == reason && hold.at == self.next => hold,
-            hold => hold.insert(Hold::new(reason, self.next, self.held.weight(), clock)),
-        };
         let options = context.options;
+        let (next, acked, acknowledged) = (self.next, self.acked, self.acknowledged);
+        let BacklogState { held, hold, .. } = &mut *self.backlog;
+        let hold = match hold {
+            Some(hold) if hold.reason == reason && hold.at == next => hold,
+            hold => hold.insert(Hold::new(reason, next, held.weight(), clock)),
+        };
         let patience = match reason {
-            HoldReason::Beginning if self.held.weight().saturating_sub(hold.weight) > JOIN_BYTES => JOIN_PACKETS / 2,
+            HoldReason::Beginning if held.weight().saturating_sub(hold.weight) > JOIN_BYTES => JOIN_PACKETS / 2,
             HoldReason::Beginning => JOIN_PACKETS,
             HoldReason::Order | HoldReason::Fin => options.patience,
-            HoldReason::Hole if self.acked > self.next => options.patience,
-            HoldReason::Hole | HoldReason::Unacknowledged if !self.acknowledged => options.patience_one_sided,
+            HoldReason::Hole if acked > next => options.patience,
+            HoldReason::Hole | HoldReason::Unacknowledged if !acknowledged => options.patience_one_sided,
             HoldReason::Hole | HoldReason::Unacknowledged => return None,
         };
         hold.packets = if in_order { hold.packets.saturating_add(1) } else { hold.packets.saturating_sub(1) };
@@ -70,36 +72,35 @@ impl Stream {
         &mut self,
         reason: HoldReason,
         context: &StreamContext<'_>,
-        summary: &mut Summary,
-        deliver: Deliver<'_>,
+        output: &mut Output<'_>,
     ) -> bool {
         match reason {
-            HoldReason::Beginning => self.settle_beginning(summary, deliver),
-            HoldReason::Hole => return self.give_up_hole(context, summary, deliver),
-            HoldReason::Order => self.unordered_at = Some(context.other.next()),
-            HoldReason::Fin => self.fin_confirmed = true,
-            HoldReason::Unacknowledged => self.released = self.frontier(),
+            HoldReason::Beginning => self.settle_beginning(output),
+            HoldReason::Hole => return self.give_up_hole(context, output),
+            HoldReason::Order => self.backlog.unordered_at = Some(context.other.next()),
+            HoldReason::Fin => self.backlog.fin_confirmed = true,
+            HoldReason::Unacknowledged => self.backlog.released = self.frontier(),
         }
-        self.settle(context, summary, deliver);
+        self.settle(context, output);
         true
     }
 
     /// Reports the first hole as a gap, or drops the data after it if that does not belong to the
     /// stream. Returns `false` if there is no hole.
-    fn give_up_hole(&mut self, context: &StreamContext<'_>, summary: &mut Summary, deliver: Deliver<'_>) -> bool {
+    fn give_up_hole(&mut self, context: &StreamContext<'_>, output: &mut Output<'_>) -> bool {
         let Some(end) = self.hole_end().filter(|&end| end > self.next) else {
             return false;
         };
         let certain = self.acked.clamp(self.next, end);
         if end - certain > FAR && certain > self.next {
             // The rest of the hole may still come: the other side has not received it.
-            self.held.lose(self.next, certain);
+            self.backlog.held.lose(self.next, certain);
         } else if self.is_stray(end, context) {
-            summary.stray_bytes += self.held.remove_from(end);
+            output.summary.stray_bytes += self.backlog.held.remove_from(end);
         } else {
-            self.held.lose(self.next, end);
+            self.backlog.held.lose(self.next, end);
         }
-        self.settle(context, summary, deliver);
+        self.settle(context, output);
         true
     }
 
@@ -108,10 +109,10 @@ impl Stream {
     /// it.
     fn is_stray(&self, start: u64, context: &StreamContext<'_>) -> bool {
         let ahead = start - self.acked.clamp(self.next, start);
-        let Some((_, piece)) = self.held.first().filter(|(first, _)| *first == start) else {
+        let Some((_, piece)) = self.backlog.held.first().filter(|(first, _)| *first == start) else {
             return false;
         };
-        let progress = self.last.is_some_and(|last| last > piece.info.time);
+        let progress = self.last > piece.info.time;
         let ignored = self.acknowledged && context.other_time > piece.info.time;
         ahead > JOIN_MAX && (progress || ignored) || ahead > FAR && progress && ignored
     }
@@ -123,19 +124,18 @@ impl Stream {
     pub(in crate::reassembly) fn give_up_acknowledged(
         &mut self,
         context: &StreamContext<'_>,
-        summary: &mut Summary,
-        deliver: Deliver<'_>,
+        output: &mut Output<'_>,
     ) -> bool {
-        let sent = self.hole_end().unwrap_or(self.sent).min(self.fin.unwrap_or(u64::MAX));
+        let sent = self.hole_end().unwrap_or(self.sent).min(self.backlog.fin.unwrap_or(u64::MAX));
         let end = sent.min(self.acked);
         // One byte may be a FIN that was not captured.
-        let is_fin = end == self.next + 1 && self.held.is_empty() && self.fin.is_none();
-        let is_waiting = self.held.start().is_some_and(|start| start <= self.next);
+        let is_fin = end == self.next + 1 && self.backlog.held.is_empty() && self.backlog.fin.is_none();
+        let is_waiting = self.backlog.held.start().is_some_and(|start| start <= self.next);
         if !self.settled || end <= self.next || is_fin || is_waiting {
             return false;
         }
-        self.held.lose(self.next, end);
-        self.settle(context, summary, deliver);
+        self.backlog.held.lose(self.next, end);
+        self.settle(context, output);
         true
     }
 
@@ -152,35 +152,34 @@ impl Stream {
         &mut self,
         offset: i64,
         context: &StreamContext<'_>,
-        summary: &mut Summary,
-        deliver: Deliver<'_>,
+        output: &mut Output<'_>,
     ) {
         let offset = u64::try_from(offset.min(self.next as i64 + WINDOW_MAX)).unwrap_or(0);
         // Nothing is missing after the end of the stream.
-        let offset = self.fin.map_or(offset, |fin| fin.min(offset));
+        let offset = self.backlog.fin.map_or(offset, |fin| fin.min(offset));
         while self.settled && self.next < offset {
-            if self.held.start().is_some_and(|start| start <= self.next) {
+            if self.backlog.held.start().is_some_and(|start| start <= self.next) {
                 // The next bytes are there or known to be lost, and wait for another reason.
                 return self.lose_holes(offset);
             }
             let end = self.hole_end().map_or(offset, |end| end.min(offset));
-            self.report_gap(end, context.now, summary, deliver);
-            self.settle(context, summary, deliver);
+            self.report_gap(end, context.now, output);
+            self.settle(context, output);
         }
     }
 
     /// Returns the end of the hole at `next`: the first byte after it that was seen or is known to
     /// be lost, or the end of the stream.
     fn hole_end(&self) -> Option<u64> {
-        let fin = self.fin.filter(|&fin| fin > self.next);
-        [self.held.start(), fin].into_iter().flatten().min()
+        let fin = self.backlog.fin.filter(|&fin| fin > self.next);
+        [self.backlog.held.start(), fin].into_iter().flatten().min()
     }
 
     /// Marks everything from the first hole to `offset` as lost. Pieces that are held there stay.
     fn lose_holes(&mut self, offset: u64) {
         let end = self.frontier();
         if end < offset {
-            self.held.lose(end, offset);
+            self.backlog.held.lose(end, offset);
         }
     }
 }
