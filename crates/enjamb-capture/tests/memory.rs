@@ -122,10 +122,10 @@ fn a_million_half_open_connections_stay_within_the_limit_of_connections() {
 
 /// The bytes that an open connection may cost: the flow itself, its place in the table, and its entry
 /// in the order of use. A slab and a table may be half empty when they have just grown.
-const FLOW_MAX: usize = 2 * (336 + 8 + 1) + 64;
+const FLOW_MAX: usize = 2 * (288 + 8 + 1) + 64;
 
 /// The bytes that the record of a connection that has ended may cost.
-const RECORD_MAX: usize = 2 * (112 + 8 + 1) + 16;
+const RECORD_MAX: usize = 2 * (80 + 8 + 1) + 16;
 
 /// An open connection that has exchanged data and waits for nothing is small: what only disorder
 /// needs is not allocated for it.

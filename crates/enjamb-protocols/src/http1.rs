@@ -575,7 +575,11 @@ impl Http1 {
             out(&Message { flags: Flags::from_list(list.as_str()), ..content });
         }
         self.emitted[side.index()] += 1;
-        self.reader(side).clear();
+        let [client, server] = &mut self.lanes;
+        let (lane, other) = if side == Side::Client { (client, server) } else { (server, client) };
+        let reader = lane.handler_mut();
+        reader.clear();
+        reader.lend_buffer(other.handler_mut());
     }
 
     /// Emits a message for bytes that the reader did not parse.

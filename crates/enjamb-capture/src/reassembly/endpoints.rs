@@ -1,7 +1,7 @@
 //! The key by which a connection is found.
 
 use std::hash::{Hash, Hasher};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::segment::Segment;
 
@@ -83,6 +83,55 @@ impl From<&CompactKey> for FlowKey {
             }
             CompactKey::Other(key) => **key,
         }
+    }
+}
+
+/// The endpoints of the client and of the server, in little memory: a capture has very many.
+pub(super) enum Ends {
+    V4 { client: u32, server: u32, ports: (u16, u16) },
+    V6(Box<(SocketAddr, SocketAddr)>),
+}
+
+impl Ends {
+    pub(super) fn new(client: SocketAddr, server: SocketAddr) -> Self {
+        match (client, server) {
+            (SocketAddr::V4(client), SocketAddr::V4(server)) => Self::V4 {
+                client: client.ip().to_bits(),
+                server: server.ip().to_bits(),
+                ports: (client.port(), server.port()),
+            },
+            _ => Self::V6(Box::new((client, server))),
+        }
+    }
+
+    /// Returns the client, then the server.
+    #[inline]
+    pub(super) fn addresses(&self) -> (SocketAddr, SocketAddr) {
+        match self {
+            Self::V4 { client, server, ports } => {
+                let address = |bits, port| SocketAddr::new(IpAddr::V4(Ipv4Addr::from_bits(bits)), port);
+                (address(*client, ports.0), address(*server, ports.1))
+            }
+            Self::V6(ends) => **ends,
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_client(&self, address: SocketAddr) -> bool {
+        match (self, address) {
+            (Self::V4 { client, ports, .. }, SocketAddr::V4(address)) => {
+                (*client, ports.0) == (address.ip().to_bits(), address.port())
+            }
+            (Self::V4 { .. }, SocketAddr::V6(_)) => false,
+            (Self::V6(ends), _) => ends.0 == address,
+        }
+    }
+
+    /// Returns whether these are the two endpoints, in either order.
+    #[inline]
+    pub(super) fn has(&self, one: SocketAddr, other: SocketAddr) -> bool {
+        let (client, server) = self.addresses();
+        if self.is_client(one) && server == other { true } else { (other, one) == (client, server) }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::incident::IncidentKind;
 use crate::reassembly::clock::Deadline;
 use crate::reassembly::context::{FlowContext, StreamContext};
 use crate::reassembly::ended_flow::EndedFlow;
-use crate::reassembly::endpoints::{Endpoints, FlowKey, Part};
+use crate::reassembly::endpoints::{Endpoints, Ends, FlowKey, Part};
 use crate::reassembly::held_data::SegmentInfo;
 use crate::reassembly::hold::HoldReason;
 use crate::reassembly::reset::{Reset, is_acceptable};
@@ -17,7 +17,8 @@ use crate::reassembly::stream::{DeliveredRange, Delivery, JOIN_MAX, Output, Payl
 use crate::segment::Segment;
 
 pub(super) struct Flow {
-    pub(super) connection: Connection,
+    pub(super) number: u64,
+    ends: Ends,
     /// The network in which its first packet was captured: part of its key.
     pub(super) network: u64,
     /// The part that it belongs to.
@@ -58,7 +59,8 @@ impl Flow {
         };
         let (client, server) = if source_is_client { (source, destination) } else { (destination, source) };
         Self {
-            connection: Connection { number, client, server },
+            number,
+            ends: Ends::new(client, server),
             network: segment.network,
             part: Endpoints::between(source, destination).part(),
             streams: Default::default(),
@@ -82,7 +84,7 @@ impl Flow {
         let (source, destination) = (segment.source, segment.destination);
         let source_is_client = Endpoints::is_low(source, destination) == ended.client_is_low;
         let (client, server) = if source_is_client { (source, destination) } else { (destination, source) };
-        flow.connection = Connection { number, client, server };
+        flow.ends = Ends::new(client, server);
         for (stream, range) in flow.streams.iter_mut().zip(ended.delivered) {
             stream.resume(range.map(DeliveredRange::next));
         }
@@ -92,30 +94,35 @@ impl Flow {
     /// Reports that the capture joins both streams where they were resumed.
     pub(super) fn report_join(&self, time: Time, tap: &mut dyn Tap) {
         for side in Side::BOTH {
-            tap.event(&self.connection, time, Event::Gap { side, missing: 0 });
+            tap.event(&self.connection(), time, Event::Gap { side, missing: 0 });
         }
     }
 
     pub(super) fn key(&self) -> FlowKey {
-        FlowKey { endpoints: Endpoints::between(self.connection.client, self.connection.server), network: self.network }
+        let Connection { client, server, .. } = self.connection();
+        FlowKey { endpoints: Endpoints::between(client, server), network: self.network }
     }
 
     /// Returns whether `segment` has its endpoints and the network of its key.
     #[inline]
     pub(super) fn has_key_of(&self, segment: &Segment<'_>) -> bool {
-        let Connection { client, server, .. } = self.connection;
-        let (source, destination) = (segment.source, segment.destination);
-        let is_between = (source, destination) == (client, server) || (source, destination) == (server, client);
-        is_between && segment.network == self.network
+        self.ends.has(segment.source, segment.destination) && segment.network == self.network
+    }
+
+    #[inline]
+    pub(super) fn connection(&self) -> Connection {
+        let (client, server) = self.ends.addresses();
+        Connection { number: self.number, client, server }
     }
 
     /// Returns the record of the flow, which ends at `since`.
     pub(super) fn record(&self, since: Time) -> EndedFlow {
+        let (client, server) = self.ends.addresses();
         EndedFlow {
-            number: self.connection.number,
+            number: self.number,
             key: self.key().into(),
             delivered: [self.streams[0].delivered_range(), self.streams[1].delivered_range()],
-            client_is_low: Endpoints::is_low(self.connection.client, self.connection.server),
+            client_is_low: Endpoints::is_low(client, server),
             closed: self.is_closed() && self.reset.is_none(),
             reset: self.reset.is_some(),
             reopens: false,
@@ -126,11 +133,11 @@ impl Flow {
 
     pub(super) fn open(&mut self, time: Time, tap: &mut dyn Tap) {
         self.last_event = time;
-        tap.event(&self.connection, time, Event::Open);
+        tap.event(&self.connection(), time, Event::Open);
     }
 
     fn side(&self, segment: &Segment<'_>) -> Side {
-        if segment.source == self.connection.client { Side::Client } else { Side::Server }
+        if self.ends.is_client(segment.source) { Side::Client } else { Side::Server }
     }
 
     #[inline]
@@ -215,7 +222,7 @@ impl Flow {
         if !segment.payload.is_empty() {
             context.summary.payload += segment.payload.len() as u64;
             self.last_event = now.max(self.last_event);
-            context.tap.event(&self.connection, now, Event::Chunk { side, bytes: segment.payload });
+            context.tap.event(&self.connection(), now, Event::Chunk { side, bytes: segment.payload });
         }
         true
     }
@@ -354,7 +361,8 @@ impl Flow {
         act: impl FnOnce(&mut Stream, &StreamContext<'_>, &mut Output<'_>) -> T,
     ) -> T {
         let surroundings = self.stream_context(side, context);
-        let Self { connection, streams, last_event, part, .. } = self;
+        let connection = &self.connection();
+        let Self { streams, last_event, part, .. } = self;
         let FlowContext { summary, incidents, logs, tap, .. } = context;
         let log = logs.of(*part);
         let deliver = &mut |time: Time, delivery: Delivery<'_>| {
@@ -404,7 +412,7 @@ impl Flow {
             // One byte may be a FIN that was not captured.
             context.summary.order_given_up += 1;
             let offset = self.streams[side.index()].position();
-            context.incidents.add(&self.connection, context.now, IncidentKind::OrderGivenUp { side, offset });
+            context.incidents.add(&self.connection(), context.now, IncidentKind::OrderGivenUp { side, offset });
         }
         let gave_up =
             self.with_stream(side, context, |stream, context, output| stream.give_up(reason, context, output));
@@ -470,7 +478,7 @@ impl Flow {
         if reason == HoldReason::Hole {
             context.summary.gaps_for_memory += 1;
             let offset = self.streams[side.index()].position();
-            context.incidents.add(&self.connection, context.now, IncidentKind::GapForMemory { side, offset });
+            context.incidents.add(&self.connection(), context.now, IncidentKind::GapForMemory { side, offset });
         }
         self.give_up(side, reason, context)
     }
@@ -502,7 +510,7 @@ impl Flow {
                 self.closed[side.index()] = true;
                 self.streams[side.index()].confirm_fin(context.summary);
                 self.last_event = time.max(self.last_event);
-                context.tap.event(&self.connection, time, Event::Close { side, ending: Ending::Closed });
+                context.tap.event(&self.connection(), time, Event::Close { side, ending: Ending::Closed });
             }
         }
     }
@@ -531,11 +539,11 @@ impl Flow {
             for side in [by, !by] {
                 if !self.closed[side.index()] {
                     self.closed[side.index()] = true;
-                    context.tap.event(&self.connection, context.now, Event::Close { side, ending: Ending::Reset });
+                    context.tap.event(&self.connection(), context.now, Event::Close { side, ending: Ending::Reset });
                 }
             }
         }
-        context.tap.event(&self.connection, context.now, Event::Done);
+        context.tap.event(&self.connection(), context.now, Event::Done);
     }
 
     /// Returns the reason to give up first at the end: a certain one, and one that the other side
@@ -571,7 +579,7 @@ mod tests {
     /// that few of them need belongs in the backlog of a stream.
     #[test]
     fn a_flow_at_rest_is_small() {
-        assert!(size_of::<Flow>() <= 336, "{} bytes", size_of::<Flow>());
+        assert!(size_of::<Flow>() <= 288, "{} bytes", size_of::<Flow>());
         assert!(size_of::<EndedFlow>() <= 80, "{} bytes", size_of::<EndedFlow>());
     }
 }

@@ -80,12 +80,12 @@ impl FlowTable {
 
     /// Returns whether there is an open flow at this place with this number.
     pub(super) fn is_open_as(&self, id: FlowId, number: u64) -> bool {
-        self.open.get(id.0 as usize).is_some_and(|flow| flow.connection.number == number)
+        self.open.get(id.0 as usize).is_some_and(|flow| flow.number == number)
     }
 
     /// Returns the numbers and places of all open flows.
     pub(super) fn open_flows(&self) -> impl Iterator<Item = (u64, FlowId)> {
-        self.open.iter().map(|(id, flow)| (flow.connection.number, FlowId(id as u32)))
+        self.open.iter().map(|(id, flow)| (flow.number, FlowId(id as u32)))
     }
 
     /// Returns the flow that `segment` belongs to, or that had its endpoints before.

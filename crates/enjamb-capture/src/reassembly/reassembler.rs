@@ -250,13 +250,13 @@ impl Reassembler {
             && !flow.lingers
         {
             flow.lingers = true;
-            self.lingering.push(deadline, id, flow.connection.number);
+            self.lingering.push(deadline, id, flow.number);
         }
         if !flow.waits
             && let Some(deadline) = flow.waits_until(self.options.patience_time)
         {
             flow.waits = true;
-            self.waiting.push(deadline, id, flow.connection.number);
+            self.waiting.push(deadline, id, flow.number);
         }
         if over {
             self.end(id, tap);
@@ -313,7 +313,7 @@ impl Reassembler {
                 self.by_use.insert(flow.used, oldest);
             } else {
                 self.summary.connections_given_up += 1;
-                self.incidents.add(&flow.connection, time, IncidentKind::ConnectionGivenUp);
+                self.incidents.add(&flow.connection(), time, IncidentKind::ConnectionGivenUp);
                 self.end(oldest, tap);
             }
         }
@@ -375,7 +375,7 @@ impl Reassembler {
             // The reset was forged, and there was none after it.
             None => flow.lingers = false,
             Some(deadline) if deadline.has_passed(&self.clock) => self.end(id, tap),
-            Some(deadline) => self.lingering.push(deadline, id, flow.connection.number),
+            Some(deadline) => self.lingering.push(deadline, id, flow.number),
         }
     }
 
@@ -390,7 +390,7 @@ impl Reassembler {
         self.held = self.held - before + flow.weight();
         match flow.waits_until(self.options.patience_time) {
             None => flow.waits = false,
-            Some(deadline) => self.waiting.push(deadline, id, flow.connection.number),
+            Some(deadline) => self.waiting.push(deadline, id, flow.number),
         }
         if flow.is_closed() {
             self.end(id, tap);
@@ -438,7 +438,7 @@ impl Reassembler {
             incident.connection.number = number(incident.connection.number);
         }
         for flow in self.flows.open_flows_mut() {
-            flow.connection.number = number(flow.connection.number);
+            flow.number = number(flow.number);
         }
         // The numbers of connections that have ended must only differ from all others.
         self.flows.ended_flows_mut().for_each(|flow| flow.number = !flow.number);

@@ -125,7 +125,7 @@ pub(super) struct MessageState {
     pub(super) lost: u64,
     trailers: usize,
     /// The fields of a head that is over its limit.
-    fields: Fields,
+    fields: Option<Box<Fields>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -230,6 +230,15 @@ impl Reader {
         }
         self.resumed = None;
         self.message = MessageState::default();
+    }
+
+    /// Gives the buffer of the last head to the reader of the other side, if that has none. Clients and
+    /// servers that take turns need one buffer, not two.
+    #[inline]
+    pub(super) fn lend_buffer(&mut self, other: &mut Self) {
+        if other.head.capacity() == 0 && self.head.is_empty() {
+            other.head = core::mem::take(&mut self.head);
+        }
     }
 
     /// Seeks the beginning of a message from here on, behind bytes that were not read.
@@ -398,7 +407,7 @@ impl Reader {
             let parsed = careful::parse(self.side, self.head.get(..kept).unwrap_or_default());
             self.message.head = parsed.head;
             self.message.kind = parsed.kind;
-            self.message.fields = parsed.fields;
+            **self.message.fields.get_or_insert_default() = parsed.fields;
         }
         self.line.clear();
         self.state = State::LongHead;
@@ -406,7 +415,7 @@ impl Reader {
     }
 
     fn long_head_line(&mut self, last: &[u8], frame: FrameInfo) -> Step<Event> {
-        let (side, mut fields) = (self.side, self.message.fields);
+        let (side, mut fields) = (self.side, self.message.fields.as_deref().copied().unwrap_or_default());
         let blank = self.with_line(last, |line| {
             if frame.dropped > 0 {
                 return false;
@@ -420,12 +429,13 @@ impl Reader {
             }
             false
         });
-        self.message.fields = fields;
+        **self.message.fields.get_or_insert_default() = fields;
         if blank { self.end_of_long_head(frame) } else { Step::quiet() }
     }
 
     fn end_of_long_head(&mut self, frame: FrameInfo) -> Step<Event> {
-        let MessageState { head, kind, fields, error, .. } = self.message;
+        let MessageState { head, kind, ref fields, error, .. } = self.message;
+        let fields = fields.as_deref().copied().unwrap_or_default();
         self.end_of_parsed_head(Parsed { head, kind, fields, error }, frame)
     }
 
