@@ -22,6 +22,7 @@ pub use bounded::{Bound, bounded};
 pub use coalesce::coalesce;
 pub use end::end;
 pub use fused::fused;
+#[cfg(feature = "proptest")]
 pub(crate) use interleaved::sides;
 pub use interleaved::{Interleavings, interleaved};
 pub use linear::{Growth, linear};

@@ -145,7 +145,7 @@ impl Kinds {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn answered(&mut self, id: KindId, latency_us: u64) {
         if let Some(kind) = self.list.get_mut(usize::from(id.0)) {
             kind.latency().record(latency_us);

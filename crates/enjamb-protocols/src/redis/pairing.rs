@@ -507,7 +507,7 @@ impl Pairing {
     }
 
     /// Removes the first command.
-    #[inline]
+    #[inline(always)]
     fn pop(&mut self) {
         self.confirmations_left = None;
         let Some(run) = self.queue.front_mut() else { return };
