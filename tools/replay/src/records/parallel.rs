@@ -331,10 +331,13 @@ impl<W: RoundOutput> Parallel<W> {
             self.output.write(&mut output.written, *from..end);
             (*place, *from) = (*place + count, end);
         }
-        for (worker, (output, ..)) in self.workers.iter_mut().zip(round) {
-            match output.part {
-                EmptyPart::Events(part) if worker.events.steps.is_empty() => worker.events = part,
-                EmptyPart::Segments(part) if worker.segments.is_empty() => worker.segments = part,
+        for (worker, (PartOutput { mut written, part, .. }, ..)) in self.workers.iter_mut().zip(round) {
+            written.clear();
+            match part {
+                EmptyPart::Events(part) if worker.events.steps.is_empty() => {
+                    worker.events = EventPart { written, ..part };
+                }
+                EmptyPart::Segments(part) if worker.segments.is_empty() => worker.segments = part.with_memory(written),
                 _ => {}
             }
         }
@@ -508,7 +511,7 @@ mod tests {
             0
         }
 
-        fn drain(&mut self) -> Piece {
+        fn drain(&mut self, _: Piece) -> Piece {
             Piece::default()
         }
     }

@@ -14,6 +14,16 @@ pub(crate) enum Piece {
     Rows(Box<Rows>),
 }
 
+impl Piece {
+    /// Removes the records, and keeps the memory of bytes.
+    pub(crate) fn clear(&mut self) {
+        match self {
+            Self::Bytes(bytes) => bytes.clear(),
+            Self::Lines(_) | Self::Rows(_) => *self = Self::default(),
+        }
+    }
+}
+
 impl Default for Piece {
     fn default() -> Self {
         Self::Bytes(Vec::new())

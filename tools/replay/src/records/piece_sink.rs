@@ -87,12 +87,13 @@ impl Drain for PieceSink {
         }
     }
 
-    fn drain(&mut self) -> Piece {
+    fn drain(&mut self, empty: Piece) -> Piece {
+        let bytes = if let Piece::Bytes(bytes) = empty { bytes } else { Vec::new() };
         match &mut self.writer {
             PieceWriter::None => Piece::default(),
             PieceWriter::Text { lines, .. } => Piece::Lines(std::mem::take(lines)),
-            PieceWriter::Json { lines, .. } => Piece::Bytes(std::mem::take(lines)),
-            PieceWriter::Csv(csv) => Piece::Bytes(std::mem::take(csv.out_mut())),
+            PieceWriter::Json { lines, .. } => Piece::Bytes(std::mem::replace(lines, bytes)),
+            PieceWriter::Csv(csv) => Piece::Bytes(std::mem::replace(csv.out_mut(), bytes)),
             PieceWriter::Rows(rows) => Piece::Rows(std::mem::take(rows)),
         }
     }

@@ -32,6 +32,8 @@ pub(super) struct EventPart {
     pub(super) events: Batch,
     /// The step of each event.
     pub(super) steps: Vec<u64>,
+    /// Memory for the records.
+    pub(super) written: Piece,
 }
 
 /// A worker's part of a round of segments.
@@ -45,6 +47,8 @@ pub(super) struct SegmentPart {
     segments: Vec<StoredSegment>,
     payload: Vec<u8>,
     pub(super) end: PartEnd,
+    /// Memory for the records.
+    pub(super) written: Piece,
 }
 
 /// A tap whose events belong to steps.
@@ -122,6 +126,11 @@ impl SegmentPart {
         self.segments.iter().map(|StoredSegment { place, segment, from, length }| {
             (*place, segment.with_payload(&self.payload[*from..from + length]))
         })
+    }
+
+    /// Adds memory for the records.
+    pub(super) fn with_memory(self, written: Piece) -> Self {
+        Self { written, ..self }
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -1,6 +1,7 @@
 //! A worker: a shard of the connections, their sessions, and the records of these.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 
@@ -20,8 +21,8 @@ pub(crate) trait Drain: Output {
     /// Returns the size of the records that were not taken out yet: bytes, or rows.
     fn size(&self) -> usize;
 
-    /// Takes the records out.
-    fn drain(&mut self) -> Piece;
+    /// Takes the records out. `empty` is memory to use for the next ones.
+    fn drain(&mut self, empty: Piece) -> Piece;
 }
 
 /// The state of a worker.
@@ -55,7 +56,28 @@ struct WaitingPart {
 struct Connections {
     only: Option<ConnectionNumbers>,
     /// From the number of its first segment to the real number of each open connection.
-    numbers: HashMap<u64, u64>,
+    numbers: HashMap<u64, u64, BuildHasherDefault<NumberHasher>>,
+}
+
+/// Hashes the numbers of segments. No two connections have the same one, and nobody chooses them, so
+/// one multiplication spreads them well enough.
+#[derive(Default)]
+struct NumberHasher(u64);
+
+impl Hasher for NumberHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    #[inline]
+    fn write_u64(&mut self, number: u64) {
+        // The golden ratio's fraction, times 2^64. The table uses the highest bits and the lowest.
+        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl<O: Drain> Work<O> {
@@ -240,7 +262,11 @@ impl RecordEnds {
         }
     }
 
-    fn finish<O: Drain>(self, watch: &mut Watch<O>, part: EmptyPart) -> PartOutput {
-        PartOutput { written: watch.output_mut().drain(), ends: self.ends, part }
+    fn finish<O: Drain>(self, watch: &mut Watch<O>, mut part: EmptyPart) -> PartOutput {
+        let empty = match &mut part {
+            EmptyPart::Events(part) => std::mem::take(&mut part.written),
+            EmptyPart::Segments(part) => std::mem::take(&mut part.written),
+        };
+        PartOutput { written: watch.output_mut().drain(empty), ends: self.ends, part }
     }
 }
