@@ -7,6 +7,7 @@
 mod load;
 mod process;
 mod programs;
+mod server;
 mod table;
 mod tuning;
 
@@ -18,6 +19,7 @@ use anyhow::ensure;
 
 use self::load::Load;
 use self::process::ServerProcess;
+use self::server::{Program, Server, server};
 use crate::scale::Scale;
 
 /// A row: what is asked for, and who answers.
@@ -25,32 +27,6 @@ pub(crate) struct ServingRow {
     pub(crate) name: &'static str,
     load: Load,
     servers: &'static [Server],
-}
-
-/// A contestant.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Server {
-    pub(crate) name: &'static str,
-    /// How it reads and writes.
-    pub(crate) work: &'static str,
-    program: Program,
-}
-
-/// The program of a contestant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Program {
-    /// This program, with this server inside.
-    Own(&'static str),
-    /// The program with the libraries of others.
-    Peers(&'static str),
-    /// A script, for a Python that still has `asynchat`.
-    Python(&'static str),
-    Redis,
-    Nginx,
-}
-
-const fn server(name: &'static str, work: &'static str, program: Program) -> Server {
-    Server { name, work, program }
 }
 
 const BY_HAND: &str = "a loop of read, parse, and one write for each read";

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use super::{Program, Server};
+use super::server::{Program, Server};
 
 /// A server that runs until this is dropped.
 pub(crate) struct ServerProcess {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::Server;
+use super::server::Server;
 use crate::measure::median;
 
 /// What a row counts.

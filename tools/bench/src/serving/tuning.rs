@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::load::Load;
 use super::process::ServerProcess;
-use super::{Program, Server, server};
+use super::server::{Program, Server, server};
 use crate::measure::median;
 use crate::scale::Scale;
 

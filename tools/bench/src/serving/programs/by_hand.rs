@@ -3,8 +3,8 @@
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
+use super::answers::{execute, response};
 use super::resp::Command;
-use super::{execute, response};
 
 /// Handles what is whole at the front of a buffer. Returns the number of its bytes.
 type Handle = fn(&[u8], &mut Vec<u8>) -> usize;

@@ -8,8 +8,8 @@ use enjamb::{FrameHandler, FrameInfo, Framer, Glance, Limit, Next, Step, Termina
 use enjamb_net::{Peer, Service, serve};
 use tokio::net::TcpListener;
 
+use super::answers::{execute, response};
 use super::resp::Command;
-use super::{execute, response};
 
 /// A handler that makes its replies while it reads.
 trait Replying: FrameHandler<Event = ()> {

@@ -7,8 +7,8 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::TcpListener;
 use tokio_util::codec::{Decoder, Encoder, Framed, LinesCodec};
 
+use super::answers::{execute, response};
 use super::resp::Command;
-use super::{execute, response};
 
 pub(crate) async fn echo(listener: TcpListener) {
     while let Ok((stream, _)) = listener.accept().await {
