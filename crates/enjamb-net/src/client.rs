@@ -12,7 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::driver::{Closed, Driver};
+use crate::closed::Closed;
+use crate::driver::Driver;
 use crate::handle::Handle;
 use crate::listener::{NO_ADDRESS, configure};
 use crate::observers::{Observatory, Observers};

@@ -20,13 +20,14 @@ use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::closed::{Closed, Reason};
 use crate::error::NetError;
 use crate::guard::guarded;
 use crate::observers::Observers;
 use crate::options::{Options, QueuePolicy};
 use crate::output::{Output, ProducerFailed};
 use crate::peer::{Control, Peer};
-use crate::scratch::{LONGEST_READ, with_buffer};
+use crate::scratch::with_buffer;
 use crate::service::Service;
 use crate::shared::{Request, Shared};
 use crate::sim;
@@ -34,38 +35,11 @@ use crate::sim;
 /// The number of reads after which other connections of the thread have their turn.
 const READS_PER_TURN: usize = 16;
 
+/// The maximum size of a read buffer.
+const READ_MAX: usize = 1 << 20;
+
 /// How many times its limit a queue may grow under [`QueuePolicy::Notify`].
 const NOTIFIED_MAX: usize = 4;
-
-/// The end of a connection.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Closed {
-    /// The reason.
-    pub reason: Reason,
-    /// The number of bytes that the peer sent, and this end read.
-    pub received: u64,
-    /// The number of bytes that were written.
-    pub sent: u64,
-    /// The number of bytes that were to be written, and were not.
-    pub unsent: u64,
-    /// The number of events that the service handled.
-    pub events: u64,
-}
-
-/// The reason why a connection ended.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Reason {
-    /// It was closed: all that was queued was written.
-    Done,
-    /// The peer reset it, or it broke in another way.
-    Broken(io::Error),
-    /// The service or the holder of a handle aborted it.
-    Aborted,
-    /// It was reset because of this error.
-    Failed(NetError),
-}
 
 /// A connection that runs a service.
 pub(crate) struct Driver<T, S: Service> {
@@ -353,8 +327,8 @@ where
             let rest = std::mem::take(&mut self.rest);
             return self.handle(&rest);
         }
-        with_buffer(|buffer| {
-            let mut buffer = ReadBuf::new(&mut buffer[..self.options.read_buffer.get().min(LONGEST_READ)]);
+        with_buffer(self.options.read_buffer.get().min(READ_MAX), |buffer| {
+            let mut buffer = ReadBuf::new(buffer);
             match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {
                 Poll::Pending => Ok(Progress::Waiting),
                 // After this end was closed, a reset only says that the peer does not read.

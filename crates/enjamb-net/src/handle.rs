@@ -8,7 +8,7 @@ use std::task::Poll;
 use bytes::Bytes;
 use enjamb::Connection;
 
-use crate::output::Item;
+use crate::item::Item;
 use crate::producer::Producer;
 use crate::shared::{Refused, Request, Shared};
 

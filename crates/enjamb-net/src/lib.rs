@@ -45,10 +45,12 @@
 
 mod client;
 mod clock;
+mod closed;
 mod driver;
 mod error;
 mod guard;
 mod handle;
+mod item;
 mod listener;
 mod observers;
 mod options;
@@ -67,7 +69,7 @@ mod stop;
 mod taps;
 
 pub use client::{Running, connect, connect_with, run};
-pub use driver::{Closed, Reason};
+pub use closed::{Closed, Reason};
 pub use error::NetError;
 pub use handle::{Handle, PushError};
 pub use listener::{Listener, listen, listen_with};

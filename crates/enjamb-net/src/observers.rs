@@ -13,6 +13,7 @@ use enjamb::{Connection, Ending, Event, Side, Tap, Time};
 use crate::clock::Clock;
 use crate::error::NetError;
 use crate::guard::guarded;
+use crate::scratch::LONGEST_READ;
 use crate::taps::Taps;
 
 /// Opens the observers of one connection after another.
@@ -100,7 +101,8 @@ impl Observers {
     pub(crate) fn chunk_now(&mut self, side: Side, bytes: &[u8]) {
         if !self.taps.is_empty() {
             let time = self.clock.now();
-            self.chunk(time, side, bytes);
+            // A recording stores a chunk as one packet.
+            bytes.chunks(LONGEST_READ).for_each(|bytes| self.chunk(time, side, bytes));
         }
     }
 

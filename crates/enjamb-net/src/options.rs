@@ -8,8 +8,8 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// The maximum number of bytes of one read (`ac_in_buffer_size`). At most
-    /// [`LONGEST_READ`](crate::relay::LONGEST_READ). 16 KiB by default.
+    /// The maximum number of bytes of one read (`ac_in_buffer_size`), at most 1 MiB. The connections
+    /// of a thread share one such buffer. 16 KiB by default.
     pub read_buffer: NonZeroUsize,
     /// The maximum number of bytes of one write, and of one call of a
     /// [`Producer`](crate::Producer) (`ac_out_buffer_size`). 64 KiB by default.

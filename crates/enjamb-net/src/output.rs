@@ -6,18 +6,15 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use tokio::io::AsyncWrite;
 
-use crate::producer::Producer;
+use crate::item::Item;
 use crate::shared::Shared;
-use crate::slot::Reply;
 
 /// The longest piece that is copied rather than kept.
 const COPIED_MAX: usize = 4096;
@@ -30,45 +27,6 @@ const SPARE_MAX: usize = 256 << 10;
 
 /// The maximum number of pieces of one vectored write.
 const SLICES_MAX: usize = 64;
-
-/// One entry of the queue.
-pub(crate) enum Item {
-    /// Short pieces that were copied together.
-    Copied(Vec<u8>),
-    /// A piece as it came. Also what is left of copied ones, when some of it was written.
-    Kept(Bytes),
-    Producer(Box<dyn Producer>),
-    /// The place of a reply that may not be there yet.
-    Reply(Arc<Reply>),
-}
-
-impl Item {
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::Copied(bytes) => bytes.len(),
-            Self::Kept(bytes) => bytes.len(),
-            Self::Producer(_) | Self::Reply(_) => 0,
-        }
-    }
-
-    fn bytes(&self) -> Option<&[u8]> {
-        match self {
-            Self::Copied(bytes) => Some(bytes),
-            Self::Kept(bytes) => Some(bytes),
-            Self::Producer(_) | Self::Reply(_) => None,
-        }
-    }
-}
-
-impl fmt::Debug for Item {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Copied(_) | Self::Kept(_) => write!(f, "{} bytes", self.len()),
-            Self::Producer(_) => f.write_str("a producer"),
-            Self::Reply(_) => f.write_str("a reply"),
-        }
-    }
-}
 
 /// The queue of a connection's outgoing data.
 #[derive(Debug, Default)]

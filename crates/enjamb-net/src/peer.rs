@@ -7,10 +7,11 @@ use bytes::Bytes;
 use enjamb::Connection;
 
 use crate::handle::Handle;
-use crate::output::{Item, Output};
+use crate::item::{Item, Reply};
+use crate::output::Output;
 use crate::producer::Producer;
 use crate::shared::Shared;
-use crate::slot::{Reply, Slot};
+use crate::slot::Slot;
 
 /// The other end of a connection, during a call of the [`Service`](crate::Service). All pushes of
 /// the calls for one read are one write, if the peer takes it.

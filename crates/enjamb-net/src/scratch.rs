@@ -4,19 +4,22 @@
 
 use std::cell::Cell;
 
-/// The maximum number of bytes that one read takes. With headers such a read still fits into one IP
+/// The maximum number of bytes that one read of a relay takes, and of one chunk for a tap. With headers such a read still fits into one IP
 /// packet (65,535 bytes), so that a recording can store it as one.
 pub const LONGEST_READ: usize = 61_440;
 
-/// Calls `act` with the thread's buffer of [`LONGEST_READ`] bytes.
-pub(crate) fn with_buffer<T>(act: impl FnOnce(&mut [u8]) -> T) -> T {
+/// Calls `act` with `length` bytes of the thread's buffer.
+pub(crate) fn with_buffer<T>(length: usize, act: impl FnOnce(&mut [u8]) -> T) -> T {
     thread_local! {
-        static BUFFER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+        static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
     }
     // Taken, not borrowed: should the code inside ever poll another connection on this thread, that
     // one makes its own buffer.
-    let mut buffer = BUFFER.take().unwrap_or_else(|| vec![0; LONGEST_READ].into_boxed_slice());
-    let result = act(&mut buffer);
-    BUFFER.set(Some(buffer));
+    let mut buffer = BUFFER.take();
+    if buffer.len() < length {
+        buffer.resize(length, 0);
+    }
+    let result = act(&mut buffer[..length]);
+    BUFFER.set(buffer);
     result
 }

@@ -16,7 +16,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::driver::{Closed, Driver, Reason, reset};
+use crate::closed::{Closed, Reason};
+use crate::driver::{Driver, reset};
 use crate::error::NetError;
 use crate::handle::Handle;
 use crate::listener::Listener;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use enjamb::{End, Machine};
 
-use crate::driver::Closed;
+use crate::closed::Closed;
 use crate::peer::Peer;
 
 /// A protocol on a connection: a parser of the peer's bytes, and what happens for each of its

@@ -7,8 +7,8 @@ use std::task::{Context, Waker};
 use enjamb::Connection;
 
 use crate::error::NetError;
+use crate::item::Item;
 use crate::options::{Options, QueuePolicy};
-use crate::output::Item;
 
 /// The state of a connection that its driver shares with handles and slots.
 pub(crate) struct Shared {

@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::error::NetError;
 use crate::handle::PushError;
-use crate::output::Item;
+use crate::item::{Item, Reply};
 use crate::producer::Producer;
 use crate::shared::Shared;
 
@@ -27,37 +27,6 @@ pub struct Slot {
     /// What was pushed, in any order.
     items: Vec<Item>,
     finished: bool,
-}
-
-/// A reply in the queue.
-#[derive(Default)]
-pub(crate) struct Reply(Mutex<State>);
-
-#[derive(Default)]
-struct State {
-    items: Vec<Item>,
-    is_whole: bool,
-    /// Nobody will take what comes.
-    is_abandoned: bool,
-}
-
-impl Reply {
-    /// Takes what is there of the reply. Also returns whether that was the rest.
-    pub(crate) fn take(&self) -> (Vec<Item>, bool) {
-        let mut state = self.state();
-        (mem::take(&mut state.items), state.is_whole)
-    }
-
-    /// Drops what is there and what will come. Returns the number of bytes that were there.
-    pub(crate) fn abandon(&self) -> usize {
-        let mut state = self.state();
-        state.is_abandoned = true;
-        mem::take(&mut state.items).iter().map(Item::len).sum()
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Slot {

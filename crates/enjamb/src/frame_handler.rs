@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::framer::Framer;
-use crate::handler::{End, FrameInfo, Handler, Refusal, Step};
+use crate::handler::{End, FrameInfo, Glance, Handler, Refusal, Step};
 use crate::limit::Limit;
 use crate::terminator::Terminator;
 
@@ -34,6 +34,14 @@ pub trait FrameHandler {
     fn oversized(&mut self, found: FrameInfo) -> Result<Step<Self::Event>, Self::Error> {
         let _ = found;
         Ok(Step::quiet())
+    }
+
+    /// Inspects the rest of the chunk where a frame begins, and may take a whole message of several
+    /// frames from its front: see [`Handler::glance`]. The default takes nothing.
+    #[inline]
+    fn glance(&mut self, chunk: &[u8]) -> Option<Glance<Self::Event>> {
+        let _ = chunk;
+        None
     }
 
     /// Returns the limit of the frame that begins now. No more bytes than that are ever buffered.
@@ -122,6 +130,11 @@ impl<F: FrameHandler> Handler for WholeFrames<F> {
     fn oversized(&mut self, frame: FrameInfo) -> Result<Step<F::Event>, F::Error> {
         self.buffer.clear();
         self.handler.oversized(frame)
+    }
+
+    #[inline]
+    fn glance(&mut self, chunk: &[u8]) -> Option<Glance<F::Event>> {
+        self.handler.glance(chunk)
     }
 
     fn limit(&self) -> Limit {

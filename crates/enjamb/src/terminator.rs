@@ -48,16 +48,35 @@ impl Terminator {
         NonZeroU64::new(bytes).map(Self::Length)
     }
 
-    /// Creates a terminator for frames that end at LF.
+    /// Creates a terminator for frames that end at LF. With the feature `std` its tables are built
+    /// once for each thread, so a handler may call this for every frame.
     #[must_use]
     pub fn lf() -> Self {
+        #[cfg(feature = "std")]
+        return Self::Delimiter(common::LF.with(Clone::clone));
+        #[cfg(not(feature = "std"))]
         Self::Delimiter(Delimiter::build(b"\n"))
     }
 
-    /// Creates a terminator for frames that end at CR LF.
+    /// Creates a terminator for frames that end at CR LF. With the feature `std` its tables are
+    /// built once for each thread.
     #[must_use]
     pub fn crlf() -> Self {
+        #[cfg(feature = "std")]
+        return Self::Delimiter(common::CRLF.with(Clone::clone));
+        #[cfg(not(feature = "std"))]
         Self::Delimiter(Delimiter::build(b"\r\n"))
+    }
+}
+
+/// The delimiters of most protocols.
+#[cfg(feature = "std")]
+mod common {
+    use crate::delimiter::Delimiter;
+
+    std::thread_local! {
+        pub(super) static LF: Delimiter = Delimiter::build(b"\n");
+        pub(super) static CRLF: Delimiter = Delimiter::build(b"\r\n");
     }
 }
 

@@ -23,6 +23,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use enjamb::Side;
 
+pub(crate) use self::contestants::libraries_program;
 use crate::captures::cache::Capture;
 use crate::captures::counts::Counts;
 use crate::captures::process::{Process, Usage};

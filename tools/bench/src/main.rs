@@ -17,8 +17,10 @@ mod protocols;
 mod random;
 mod report;
 mod scale;
+mod serving;
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -27,6 +29,7 @@ use crate::captures::CaptureRow;
 use crate::captures::memory::MemoryRow;
 use crate::measure::Row;
 use crate::scale::Scale;
+use crate::serving::ServingRow;
 
 /// Measures the speed of enjamb beside its peers.
 #[derive(Debug, Parser)]
@@ -48,6 +51,10 @@ struct Arguments {
     /// at most 10.
     #[arg(long, value_name = "COUNT", default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
+
+    /// Draw the plots of the group `tuning` into this folder, as SVG.
+    #[arg(long, value_name = "FOLDER")]
+    plots: Option<PathBuf>,
 
     /// List groups and rows, and measure nothing.
     #[arg(long)]
@@ -71,6 +78,10 @@ enum Rows {
     Captures(&'static [CaptureRow]),
     /// Capture files with many connections, of which the peak memory is measured.
     Memory(&'static [MemoryRow]),
+    /// Servers, which clients of others load.
+    Servers(&'static [ServingRow]),
+    /// Names of questions on the tuning of a server.
+    Tuning(&'static [&'static str]),
 }
 
 const GROUPS: &[Group] = &[
@@ -95,6 +106,16 @@ const GROUPS: &[Group] = &[
         rows: Rows::Memory(&captures::memory::ROWS),
     },
     Group { name: "laws", title: "time to run the laws over a small codec", rows: Rows::Laws(&laws::ROWS) },
+    Group {
+        name: "serving",
+        title: "requests per second, and memory of connections, of servers with one thread",
+        rows: Rows::Servers(&serving::ROWS),
+    },
+    Group {
+        name: "tuning",
+        title: "what buffers, text, pushes, tasks and idle connections cost a server",
+        rows: Rows::Tuning(&serving::QUESTIONS),
+    },
 ];
 
 /// Rounds of a `--quick` run.
@@ -104,7 +125,7 @@ const QUICK_ROUNDS: u32 = 3;
 const WRONG_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    if let Some(code) = captures::run_subprocess() {
+    if let Some(code) = captures::run_subprocess().or_else(serving::run_subprocess) {
         return code;
     }
     match run(&Arguments::parse(), &mut io::stdout().lock()) {
@@ -165,6 +186,26 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<ExitCode> 
                 }
                 if !arguments.list {
                     writeln!(out)?;
+                }
+            }
+            Rows::Servers(rows) => {
+                for row in rows.iter().filter(|row| matches(row.name)) {
+                    selected += 1;
+                    if arguments.list {
+                        writeln!(out, "{}", row.name)?;
+                    } else {
+                        serving::measure(row, scale, rounds, out)?;
+                    }
+                }
+            }
+            Rows::Tuning(names) => {
+                for name in names.iter().filter(|name| matches(name)) {
+                    selected += 1;
+                    if arguments.list {
+                        writeln!(out, "{name}")?;
+                    } else {
+                        serving::measure_tuning(name, scale, rounds, arguments.plots.as_deref(), out)?;
+                    }
                 }
             }
             Rows::Captures(rows) => {

@@ -7,14 +7,18 @@ pub(crate) struct Scale {
     pub(crate) input_bytes: usize,
     /// Size of a capture file, in bytes.
     pub(crate) capture_bytes: u64,
-    /// Number by which the connections of the group `memory` are divided.
+    /// Number by which the connections of the group `memory`, and those at rest, are divided.
     pub(crate) connections_divisor: u64,
+    /// Number by which the load of a server is divided.
+    pub(crate) load_divisor: u32,
 }
 
 impl Scale {
     /// The inputs that are measured.
-    pub(crate) const FULL: Self = Self { input_bytes: 4 << 20, capture_bytes: 500_000_000, connections_divisor: 1 };
+    pub(crate) const FULL: Self =
+        Self { input_bytes: 4 << 20, capture_bytes: 500_000_000, connections_divisor: 1, load_divisor: 1 };
 
     /// Small inputs, which show that every contestant runs.
-    pub(crate) const QUICK: Self = Self { input_bytes: 1 << 18, capture_bytes: 4_000_000, connections_divisor: 100 };
+    pub(crate) const QUICK: Self =
+        Self { input_bytes: 1 << 18, capture_bytes: 4_000_000, connections_divisor: 100, load_divisor: 50 };
 }

@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::ReadHalf;
 
 use crate::observers::Observers;
-use crate::scratch::with_buffer;
+use crate::scratch::{LONGEST_READ, with_buffer};
 
 /// The maximum number of reads that save bytes which a side sent before its reset.
 const SALVAGED_READS_MAX: usize = 256;
@@ -63,7 +63,7 @@ impl<'s> Flow<'s> {
         if self.ended {
             Progress::Waiting
         } else if self.waiting.is_empty() {
-            with_buffer(|buffer| self.read(cx, observers, buffer))
+            with_buffer(LONGEST_READ, |buffer| self.read(cx, observers, buffer))
         } else {
             self.write_waiting(cx)
         }
@@ -128,7 +128,7 @@ impl<'s> Flow<'s> {
     /// takes them at once: a server that refuses a request in the middle of it answers, closes, and
     /// resets.
     pub(crate) fn salvage(&mut self, observers: &mut Observers) {
-        with_buffer(|buffer| {
+        with_buffer(LONGEST_READ, |buffer| {
             for _ in 0..SALVAGED_READS_MAX {
                 if !self.is_reading() {
                     break;

@@ -107,7 +107,7 @@ fn programs(fields: &[&'static str; 2]) -> Vec<Process> {
 }
 
 /// Returns the program that reads captures with libraries from other projects, if it is built.
-fn libraries_program() -> Option<PathBuf> {
+pub(crate) fn libraries_program() -> Option<PathBuf> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
     let program = std::path::absolute(target.join("release/enjamb-peers")).ok()?;
