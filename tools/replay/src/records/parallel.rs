@@ -54,6 +54,10 @@ const ROUND_STEPS: usize = 4096;
 /// The maximum number of rounds in flight.
 const ROUNDS_MAX: usize = 4;
 
+/// The maximum number of rounds whose connections have no numbers yet. It is less than
+/// [`ROUNDS_MAX`]: a round is written after its connections got their numbers.
+const UNCONFIRMED_MAX: usize = 2;
+
 /// The largest default number of threads. More would be idle, since one thread reads for all of
 /// them.
 const DEFAULT_MAX: usize = 8;
@@ -137,8 +141,8 @@ struct Set {
     opened: Vec<u64>,
     /// The load of all shards before the rounds that were not confirmed yet.
     load: ShardLoad,
-    /// The number of segments and of bytes in the round that was not confirmed yet, if there is one.
-    unconfirmed: Option<(usize, usize)>,
+    /// The number of segments and of bytes in each round that was not confirmed yet.
+    unconfirmed: VecDeque<(usize, usize)>,
     /// The reassembler of the rest of the set, once the shards are joined.
     joined: Option<Reassembler>,
 }
@@ -195,7 +199,8 @@ impl<W: RoundOutput> Parallel<W> {
     fn hand_out_segments(&mut self, end: PartEnd) {
         let Some(set) = &mut self.set else { return };
         let (segments, bytes) = (set.times.len(), std::mem::take(&mut set.bytes));
-        let (more, more_bytes) = set.unconfirmed.unwrap_or_default();
+        let more = set.unconfirmed.iter().map(|(segments, _)| segments).sum::<usize>();
+        let more_bytes = set.unconfirmed.iter().map(|(_, bytes)| bytes).sum::<usize>();
         if set.joined.is_none() && !set.load.has_room_for(segments + more, bytes + more_bytes, &set.options.options) {
             self.join_shards();
         }
@@ -210,10 +215,12 @@ impl<W: RoundOutput> Parallel<W> {
             let part = std::mem::take(&mut self.workers[worker].segments);
             self.send(worker, Task::Segments(part.of_round(Arc::clone(&times), first_step, end)));
         }
-        // The part before is reassembled by now, or soon.
-        self.settle_numbers();
         if let Some(set) = &mut self.set {
-            set.unconfirmed = Some((segments, bytes));
+            set.unconfirmed.push_back((segments, bytes));
+            // Waiting for a round that was just handed out would leave this thread idle.
+            if set.unconfirmed.len() > UNCONFIRMED_MAX {
+                self.settle_round();
+            }
         }
         self.begin_round();
     }
@@ -226,13 +233,20 @@ impl<W: RoundOutput> Parallel<W> {
         }
     }
 
-    /// Waits until the last round of segments is reassembled, and gives all its connections their
-    /// numbers. Returns the shards, if the workers gave them away.
+    /// Waits until all rounds of segments are reassembled, and gives their connections their numbers.
+    /// Returns the shards, if the workers gave them away.
     fn settle_numbers(&mut self) -> Vec<Shard> {
-        let Some(set) = &mut self.set else { return Vec::new() };
-        if set.unconfirmed.take().is_none() {
-            return Vec::new();
+        let mut shards = Vec::new();
+        while self.set.as_ref().is_some_and(|set| !set.unconfirmed.is_empty()) {
+            shards = self.settle_round();
         }
+        shards
+    }
+
+    /// Does so for the oldest round.
+    fn settle_round(&mut self) -> Vec<Shard> {
+        let Some(set) = &mut self.set else { return Vec::new() };
+        set.unconfirmed.pop_front();
         let base = set.options.base + set.opened.len() as u64 + 1;
         let (mut opened, mut counts, mut load, mut shards) = (Vec::new(), Vec::new(), ShardLoad::default(), Vec::new());
         for worker in 0..self.workers.len() {
@@ -424,7 +438,7 @@ impl<W: RoundOutput> SegmentTap for Parallel<W> {
             bytes: 0,
             opened: Vec::new(),
             load: ShardLoad::default(),
-            unconfirmed: None,
+            unconfirmed: VecDeque::new(),
             joined: None,
         });
     }
