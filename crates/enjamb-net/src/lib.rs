@@ -81,3 +81,12 @@ pub use service::{Answer, Service, answer};
 pub use slot::Slot;
 pub use stop::Stop;
 pub use taps::Taps;
+
+/// The guide's examples are run as tests.
+#[cfg(doctest)]
+mod guide {
+    #[doc = include_str!("../../../docs/serving.md")]
+    struct Serving;
+    #[doc = include_str!("../../../docs/from-asynchat.md")]
+    struct FromAsynchat;
+}

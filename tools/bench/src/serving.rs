@@ -14,10 +14,11 @@ mod tuning;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 
-use self::load::Load;
+use self::load::{Load, Measured};
 use self::process::ServerProcess;
 use self::server::{Program, Server, server};
 use crate::scale::Scale;
@@ -86,6 +87,9 @@ pub(crate) const ROWS: [ServingRow; 7] = [
 /// The maximum number of rounds of a row.
 const ROUNDS_MAX: u32 = 9;
 
+/// Time after which a contestant takes part in no more rounds of a row.
+const SPENT_MAX: Duration = Duration::from_secs(15);
+
 /// The maximum number of rounds of a question on tuning.
 const TUNING_ROUNDS_MAX: u32 = 5;
 
@@ -117,11 +121,16 @@ pub(crate) fn measure(row: &ServingRow, scale: Scale, rounds: u32, out: &mut imp
             None => eprintln!("enjamb-bench: {}: {} is left out, since it is not installed", row.name, server.name),
         }
     }
-    let mut results: Vec<Vec<f64>> = running.iter().map(|_| Vec::new()).collect();
+    let mut results: Vec<Vec<Measured>> = running.iter().map(|_| Vec::new()).collect();
+    let mut spent = vec![Duration::ZERO; running.len()];
     let rounds = if matches!(row.load, Load::Idle { .. }) { 1 } else { rounds.min(ROUNDS_MAX) };
     for _ in 0..rounds {
-        for ((_, process), results) in running.iter().zip(&mut results) {
-            results.push(row.load.run(process, scale)?);
+        for ((_, process), (results, spent)) in running.iter().zip(results.iter_mut().zip(&mut spent)) {
+            if *spent < SPENT_MAX {
+                let started = Instant::now();
+                results.push(row.load.run(process, scale)?);
+                *spent += started.elapsed();
+            }
         }
     }
     ensure!(!results.is_empty(), "no server of {} is installed", row.name);

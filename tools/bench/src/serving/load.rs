@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 
 use super::process::ServerProcess;
-use super::table::Unit;
 use crate::scale::Scale;
 
 /// What clients do.
@@ -22,6 +21,25 @@ pub(crate) enum Load {
     Bulk { length: usize },
     /// Connections that send nothing.
     Idle { connections: usize },
+}
+
+/// What a row counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    RequestsPerSecond,
+    MegabytesPerSecond,
+    /// Resident memory for each connection.
+    BytesPerConnection,
+}
+
+/// The result of one run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Measured {
+    /// In the unit of the load.
+    pub(crate) value: f64,
+    /// The server's processor time for one request, in microseconds. Not finite if requests were not
+    /// counted.
+    pub(crate) processor_us: f64,
 }
 
 /// The number of requests for each second that a run should last.
@@ -52,18 +70,21 @@ impl Load {
         self.program().is_empty() || std::env::split_paths(&paths).any(|folder| folder.join(self.program()).is_file())
     }
 
-    /// Runs the clients once. Returns requests per second, or bytes for each connection.
-    pub(crate) fn run(self, server: &ServerProcess, scale: Scale) -> anyhow::Result<f64> {
-        match self {
-            Self::Redis { test, ahead } => redis_benchmark(server, test, ahead, scale),
-            Self::Wrk => wrk(server, scale),
-            Self::Bulk { length } => bulk(server, length, scale),
-            Self::Idle { connections } => idle(server, connections / scale.connections_divisor as usize),
-        }
+    /// Runs the clients once.
+    pub(crate) fn run(self, server: &ServerProcess, scale: Scale) -> anyhow::Result<Measured> {
+        let before = server.processor_seconds()?;
+        let (value, requests) = match self {
+            Self::Redis { test, ahead } => redis_benchmark(server, test, ahead, scale)?,
+            Self::Wrk => wrk(server, scale)?,
+            Self::Bulk { length } => (bulk(server, length, scale)?, 0.0),
+            Self::Idle { connections } => (idle(server, connections / scale.connections_divisor as usize)?, 0.0),
+        };
+        let processor = server.processor_seconds()? - before;
+        Ok(Measured { value, processor_us: processor * 1e6 / requests })
     }
 }
 
-fn redis_benchmark(server: &ServerProcess, test: &str, ahead: u32, scale: Scale) -> anyhow::Result<f64> {
+fn redis_benchmark(server: &ServerProcess, test: &str, ahead: u32, scale: Scale) -> anyhow::Result<(f64, f64)> {
     let requests = if ahead > 1 { 4 * REQUESTS } else { REQUESTS } / scale.load_divisor;
     let mut command = Command::new("redis-benchmark");
     command.args(["-h", "127.0.0.1", "-p", &server.address.port().to_string(), "--csv", "-t", test]);
@@ -73,17 +94,19 @@ fn redis_benchmark(server: &ServerProcess, test: &str, ahead: u32, scale: Scale)
     let rate = line.and_then(|line| line.split('"').nth(3)).with_context(|| {
         format!("redis-benchmark printed no result: {text}{}", String::from_utf8_lossy(&output.stderr))
     })?;
-    Ok(rate.parse()?)
+    Ok((rate.parse()?, f64::from(requests)))
 }
 
-fn wrk(server: &ServerProcess, scale: Scale) -> anyhow::Result<f64> {
+fn wrk(server: &ServerProcess, scale: Scale) -> anyhow::Result<(f64, f64)> {
     let url = format!("http://{}/", server.address);
     let seconds = if scale.load_divisor > 1 { "1s" } else { "2s" };
     let output = Command::new("wrk").args(["-t", "1", "-c", "50", "-d", seconds, &url]).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     ensure!(!text.contains("Non-2xx") && !text.contains("Socket errors"), "wrk: {text}");
     let rate = text.lines().find_map(|line| line.strip_prefix("Requests/sec:"));
-    Ok(rate.with_context(|| format!("wrk printed no result: {text}"))?.trim().parse()?)
+    let rate = rate.with_context(|| format!("wrk printed no result: {text}"))?.trim().parse()?;
+    let count = text.lines().find_map(|line| line.trim().split_once(" requests in ")).context("wrk counted nothing")?;
+    Ok((rate, count.0.parse()?))
 }
 
 /// Each line comes back with one byte more.

@@ -84,6 +84,15 @@ impl ServerProcess {
         Ok(Some(process))
     }
 
+    /// Returns the processor time so far, in seconds.
+    pub(crate) fn processor_seconds(&self) -> anyhow::Result<f64> {
+        // proc(5): the fields 14 and 15, counted behind the name, in hundredths of a second.
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let (_, fields) = stat.rsplit_once(") ").context("no name in /proc")?;
+        let ticks = fields.split(' ').skip(11).take(2).map(str::parse::<f64>).sum::<Result<f64, _>>()?;
+        Ok(ticks / 100.0)
+    }
+
     /// Returns the resident memory, in bytes.
     pub(crate) fn memory_bytes(&self) -> anyhow::Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;

@@ -123,7 +123,7 @@ pub(crate) fn measure(
             let Some(process) = ServerProcess::start(&point.server, &point.arguments)? else { continue };
             let idle: Vec<_> =
                 (0..point.idle).map(|_| TcpStream::connect(process.address)).collect::<Result<_, _>>()?;
-            values.push(point.load.run(&process, scale)?);
+            values.push(point.load.run(&process, scale)?.value);
             drop(idle);
         }
     }
