@@ -1,4 +1,5 @@
-//! Reads a capture with a library from another project: `enjamb-peers PEER TASK FILE`.
+//! Reads a capture with a library from another project: `enjamb-peers PEER TASK FILE`. Or serves with
+//! one: `enjamb-peers serve actix-echo PORT`.
 //!
 //! A *peer* is a published crate that reassembles TCP streams. Each has a file of its own, which
 //! uses it in the fastest way that its documentation shows. Work that a peer leaves to its user
@@ -8,6 +9,7 @@
 //! payload. The program prints one line of JSON. The benchmark compares it with the contents of the
 //! file.
 
+mod actix;
 mod flowscope;
 mod parse_tcp;
 mod protolens;
@@ -58,6 +60,13 @@ const WRONG_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    if let [command, name, port] = arguments.as_slice()
+        && command == "serve"
+        && name == "actix-echo"
+        && let Some(port) = port.to_str().and_then(|port| port.parse().ok())
+    {
+        return finish("a server", actix::echo(port));
+    }
     let reader = match arguments.as_slice() {
         [peer, task, _] => READERS.iter().find(|reader| peer == reader.peer && task == reader.task),
         _ => None,
@@ -65,15 +74,18 @@ fn main() -> ExitCode {
     let (Some(reader), Some(file)) = (reader, arguments.last()) else {
         eprintln!("usage: enjamb-peers PEER TASK FILE, where PEER and TASK are one of");
         READERS.iter().for_each(|reader| eprintln!("  {} {}", reader.peer, reader.task));
+        eprintln!("or: enjamb-peers serve actix-echo PORT");
         return ExitCode::from(WRONG_USAGE);
     };
-    match (reader.read)(Path::new(file)) {
-        Ok(counts) => {
-            println!("{counts}");
-            ExitCode::SUCCESS
-        }
+    let read = (reader.read)(Path::new(file)).map(|counts| println!("{counts}"));
+    finish(&file.to_string_lossy(), read)
+}
+
+fn finish(what: &str, done: Result<()>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("enjamb-peers: {}: {error}", file.display());
+            eprintln!("enjamb-peers: {what}: {error}");
             ExitCode::FAILURE
         }
     }
