@@ -11,7 +11,7 @@ use std::any::Any;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use enjamb::{Ending, Machine, Side};
@@ -74,6 +74,10 @@ pub(crate) struct Driver<T, S: Service> {
     /// The time at which this end was closed.
     shut: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
+    /// The waker that the timer was polled with.
+    timer_waker: Option<Waker>,
+    /// Whether bytes moved in this turn, so that `moved` is now.
+    has_moved: bool,
     _end: EndOnDrop,
 }
 
@@ -134,6 +138,8 @@ where
             blocked: None,
             shut: None,
             timer: None,
+            timer_waker: None,
+            has_moved: false,
         }
     }
 
@@ -161,6 +167,7 @@ where
 
     /// Does all that can be done without waiting. Returns whether the connection is done.
     fn advance(&mut self, cx: &mut Context<'_>) -> Result<bool, Reason> {
+        self.has_moved = false;
         self.take_inbox(cx)?;
         if !std::mem::replace(&mut self.is_open, true) {
             let (service, mut peer) = self.parts();
@@ -222,6 +229,10 @@ where
         if self.control.abort {
             return Err(Reason::Aborted);
         }
+        let is_waiting = self.options.when_queue_full == QueuePolicy::Wait;
+        if is_waiting && self.output.is_counted() && self.control.close_when_done == self.is_closing {
+            return Ok(());
+        }
         self.output.count_in(&self.shared);
         if self.control.close_when_done && !std::mem::replace(&mut self.is_closing, true) {
             self.shared.close();
@@ -274,7 +285,7 @@ where
                     self.output.advance(length, |bytes| observers.chunk_now(side, bytes));
                     self.sent = self.sent.saturating_add(length as u64);
                     self.needs_flush = true;
-                    self.moved = Instant::now();
+                    self.note_progress();
                     self.blocked = None;
                 }
                 Poll::Pending => {
@@ -347,7 +358,7 @@ where
 
     fn take(&mut self, bytes: &[u8]) -> Result<Progress, Reason> {
         self.received = self.received.saturating_add(bytes.len() as u64);
-        self.moved = Instant::now();
+        self.note_progress();
         self.observers.chunk_now(self.side, bytes);
         let (events, offset) = (self.events, self.service.machine().offset());
         let progress = self.handle(bytes);
@@ -358,6 +369,13 @@ where
             message.0 = message.0.saturating_add(bytes.len() as u64);
         }
         progress
+    }
+
+    /// Notes that bytes moved now.
+    fn note_progress(&mut self) {
+        if !std::mem::replace(&mut self.has_moved, true) {
+            self.moved = Instant::now();
+        }
     }
 
     /// Gives bytes to the service, as many as it may see now.
@@ -432,6 +450,9 @@ where
         if !(self.input == Input::Open && self.has_room()) {
             self.message = None;
         }
+        if self.is_timer_set(cx) {
+            return None;
+        }
         if self.timer.is_none() && Handle::try_current().is_err() {
             // On another executor than tokio's there are no limits of time.
             return None;
@@ -445,6 +466,7 @@ where
                 timer.as_mut().reset(due);
             }
             if timer.as_mut().poll(cx).is_pending() {
+                self.timer_waker = Some(cx.waker().clone());
                 return None;
             }
             let (due, limit) = self.due()?;
@@ -455,6 +477,15 @@ where
                 timer.as_mut().reset(due);
             }
         }
+    }
+
+    /// Returns whether the timer will go off in time. That is certain, and cheap to see, if bytes
+    /// moved and nothing but the limit of idle time applies.
+    fn is_timer_set(&self, cx: &Context<'_>) -> bool {
+        let is_idle_next = self.shut.is_none() && self.blocked.is_none() && self.message.is_none();
+        let has_same_waker = || self.timer_waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        let is_ahead = |timer: &Pin<Box<Sleep>>| !timer.is_elapsed();
+        self.has_moved && is_idle_next && self.timer.as_ref().is_some_and(is_ahead) && has_same_waker()
     }
 
     /// Returns the time limit that is due first, and when.

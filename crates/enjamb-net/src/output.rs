@@ -113,6 +113,11 @@ impl Output {
         self.push(item);
     }
 
+    /// Returns whether the shared state counts the bytes of the queue.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.length == self.counted
+    }
+
     /// Counts the bytes of the queue in the shared state.
     pub(crate) fn count_in(&mut self, shared: &Shared) {
         let (now, before) = (self.length, std::mem::replace(&mut self.counted, self.length));

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use bytes::Bytes;
 use enjamb::{FrameHandler, FrameInfo, Framer, Glance, Limit, Next, Step, Terminator, WholeFrames};
-use enjamb_net::{Peer, Service, serve};
+use enjamb_net::{Handle, Options, Peer, Server, Service};
 use tokio::net::TcpListener;
 
 use super::answers::{execute, response};
@@ -60,8 +60,15 @@ impl Replying for Echo {
     }
 }
 
+/// Serves more connections than a server does by default.
+async fn serve<S: Service>(listener: TcpListener, mut service: impl FnMut() -> S) {
+    let mut options = Options::default();
+    options.max_connections = NonZeroUsize::new(20_000).unwrap_or(options.max_connections);
+    Server::new(|_: &Handle| service()).options(options).serve(listener).await;
+}
+
 pub(crate) async fn echo(listener: TcpListener) {
-    serve(listener, |_| Answering(Framer::whole(Echo::default()))).await;
+    serve(listener, || Answering(Framer::whole(Echo::default()))).await;
 }
 
 #[derive(Default)]
@@ -124,7 +131,7 @@ impl Replying for Redis {
 }
 
 pub(crate) async fn redis(listener: TcpListener) {
-    serve(listener, |_| Answering(Framer::whole(Redis::default()))).await;
+    serve(listener, || Answering(Framer::whole(Redis::default()))).await;
 }
 
 #[derive(Default)]
@@ -153,5 +160,5 @@ impl Replying for Http {
 }
 
 pub(crate) async fn http(listener: TcpListener) {
-    serve(listener, |_| Answering(Framer::whole(Http::default()))).await;
+    serve(listener, || Answering(Framer::whole(Http::default()))).await;
 }
