@@ -213,8 +213,9 @@ impl<F, H> Server<F, H> {
                     let shared = Arc::new(Shared::new(*observers.connection(), &serving.options));
                     serving.open().insert(shared.connection.number, Arc::clone(&shared));
                     let service = (self.factory)(&Handle(Arc::clone(&shared)));
+                    let parts = Box::new(Parts { service, shared, observers });
                     tasks.spawn(async move {
-                        let end = serving.connection(io, service, shared, observers).await;
+                        let end = serving.connection(io, parts).await;
                         drop(room);
                         end
                     });
@@ -297,6 +298,23 @@ struct Serving<H> {
     stop: Stop,
 }
 
+/// A connection that has no stream yet.
+struct Parts<S> {
+    service: S,
+    shared: Arc<Shared>,
+    observers: Observers,
+}
+
+impl<S: Service> Parts<S> {
+    fn into_driver<T>(self, io: T, options: &Arc<Options>) -> Box<Driver<T, S>>
+    where
+        T: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        let Self { service, shared, observers } = self;
+        Box::new(Driver::new(io, service, shared, observers, Arc::clone(options), Side::Client))
+    }
+}
+
 /// The end of a connection's task.
 enum Done {
     Closed(Closed),
@@ -315,20 +333,23 @@ impl<H> Serving<H> {
     }
 
     /// Runs one connection, from the handshake to the end.
-    async fn connection<I, S>(&self, io: I, service: S, shared: Arc<Shared>, mut observers: Observers) -> Done
+    ///
+    /// Everything that is large is boxed: a future that moves a value from one state to the next has
+    /// room for it twice.
+    async fn connection<I, S>(&self, io: I, mut parts: Box<Parts<S>>) -> Done
     where
         H: Handshake<I>,
         S: Service,
     {
-        let number = shared.connection.number;
-        let done = match self.shake(io, &shared, &mut observers).await {
+        let number = parts.shared.connection.number;
+        let Parts { shared, observers, .. } = &mut *parts;
+        let done = match Box::pin(self.shake(io, shared, observers)).await {
             Ok(io) => {
-                let options = Arc::clone(&self.options);
-                let mut driver = Driver::new(io, service, shared, observers, options, Side::Client);
+                let mut driver = parts.into_driver(io, &self.options);
                 Done::Closed(poll_fn(|cx| driver.poll(cx)).await)
             }
             Err(done) => {
-                shared.end();
+                parts.shared.end();
                 done
             }
         };
