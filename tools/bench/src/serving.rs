@@ -124,6 +124,7 @@ pub(crate) fn measure(row: &ServingRow, scale: Scale, rounds: u32, out: &mut imp
     let mut results: Vec<Vec<Measured>> = running.iter().map(|_| Vec::new()).collect();
     let mut spent = vec![Duration::ZERO; running.len()];
     let rounds = if matches!(row.load, Load::Idle { .. }) { 1 } else { rounds.min(ROUNDS_MAX) };
+    let rounds = if scale.checks_only() { 1 } else { rounds };
     for _ in 0..rounds {
         for ((_, process), (results, spent)) in running.iter().zip(results.iter_mut().zip(&mut spent)) {
             if *spent < SPENT_MAX {
@@ -150,5 +151,6 @@ pub(crate) fn measure_tuning(
     plots: Option<&Path>,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    tuning::measure(name, scale, rounds.min(TUNING_ROUNDS_MAX), plots, out)
+    let rounds = if scale.checks_only() { 1 } else { rounds.min(TUNING_ROUNDS_MAX) };
+    tuning::measure(name, scale, rounds, plots, out)
 }
