@@ -25,6 +25,8 @@ fn every_row_is_measured_and_starts_with_enjamb() {
         let table = printed.contains(&format!("### {row}\n"));
         assert!(table || printed.contains(&format!("| {row} ")), "{row} is missing");
     }
+    // The tables on tuning compare enjamb with itself.
+    let (printed, _) = printed.split_once("## tuning").expect("the group is there");
     let ours = printed.matches("\n| enjamb  ").count() + printed.matches("\n| enjamb replay  ").count();
     assert_eq!(ours, printed.matches("\n### ").count(), "every table has one row of enjamb");
 }

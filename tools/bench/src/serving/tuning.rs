@@ -128,7 +128,7 @@ pub(crate) fn measure(
         }
     }
     let results: Vec<_> = question.points.iter().zip(values).filter(|(_, values)| !values.is_empty()).collect();
-    writeln!(out, "### {name}: {}\n", question.title)?;
+    writeln!(out, "### {name}\n\n{}\n", question.title)?;
     writeln!(out, "| {:<20} | {:<16} | {:>10} | {}", "", "", "median", question.axis)?;
     writeln!(out, "|----------------------|------------------|-----------:|---")?;
     for (point, values) in &results {
