@@ -35,7 +35,10 @@ fn every_framing_obeys_every_law() {
             match verdict {
                 Verdict::Holds(_) => {}
                 Verdict::NotTried(_) => {
-                    assert!(matches!(law, Law::Awake | Law::RoundTrip | Law::Interleaved), "{spec}: {law} was not tried");
+                    assert!(
+                        matches!(law, Law::Awake | Law::RoundTrip | Law::Interleaved),
+                        "{spec}: {law} was not tried"
+                    );
                 }
                 Verdict::Unfit(what) => panic!("{spec}: {what}"),
                 Verdict::Broken(violation) => panic!("{spec}: {violation}"),
