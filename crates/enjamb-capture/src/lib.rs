@@ -16,8 +16,8 @@
 //! * [`Decoder`] finds the TCP segment in a packet, or the [reason](Ignored) why there is none.
 //! * [`Reassembler`] puts segments in order, and reports connections, chunks, gaps and endings to a
 //!   tap.
-//! * [`SegmentReader`] reads captures as far as their segments, and [`Shard`] reassembles a part of the
-//!   connections, so that several threads can share the work.
+//! * [`SegmentReader`] reads captures as far as their segments, and [`Shard`] reassembles a part of
+//!   the connections, so that several threads can share the work.
 //! * [`Recorder`] is a tap that writes pcapng, for Wireshark and for [`read()`].
 //!
 //! The cuts of a stream are part of the data: the new payload of each segment is one chunk.

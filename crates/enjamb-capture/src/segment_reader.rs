@@ -70,8 +70,8 @@ impl SegmentReader {
             && time <= last + PAUSE_MAX
     }
 
-    /// Reads the next capture, and gives its segments to `sink`. Returns the error that ended it, if
-    /// it was not read as a whole.
+    /// Reads the next capture, and gives its segments to `sink`. Returns the error that ended it,
+    /// if it was not read as a whole.
     pub fn read<R: Read>(&mut self, source: R, sink: &mut impl SegmentSink) -> Option<CaptureError> {
         match Capture::from_read(source) {
             Ok(capture) => self.read_capture(capture, sink),

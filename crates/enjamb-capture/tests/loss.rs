@@ -264,8 +264,8 @@ fn capture(protocol: Protocol, pattern: Pattern, exchanges: usize, seed: u64) ->
     packets
 }
 
-/// The latencies of a capture without the packets that are dropped: the port of the client, the time
-/// and the length of the answer, and the latency in microseconds.
+/// The latencies of a capture without the packets that are dropped: the port of the client, the
+/// time and the length of the answer, and the latency in microseconds.
 fn latencies(protocol: Protocol, packets: &[Packet], mut drops: impl FnMut() -> bool) -> HashMap<(u16, u64, u64), u64> {
     let name = if protocol == Protocol::Http { "http1" } else { "redis" };
     let protocol = Registry::builtin().resolve(name).expect("a built-in protocol");

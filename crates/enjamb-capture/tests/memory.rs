@@ -120,8 +120,8 @@ fn a_million_half_open_connections_stay_within_the_limit_of_connections() {
     assert_eq!(tap.done, 1_000_000 - 65_536);
 }
 
-/// The bytes that an open connection may cost: the flow itself, its place in the table, and its entry
-/// in the order of use. A slab and a table may be half empty when they have just grown.
+/// The bytes that an open connection may cost: the flow itself, its place in the table, and its
+/// entry in the order of use. A slab and a table may be half empty when they have just grown.
 const FLOW_MAX: usize = 2 * (288 + 8 + 1) + 64;
 
 /// The bytes that the record of a connection that has ended may cost.

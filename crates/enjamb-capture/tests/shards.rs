@@ -188,8 +188,8 @@ proptest! {
         let patience_time = Duration::from_secs(seconds);
         let options = Options { overlap, patience, patience_one_sided: patience, patience_time, ..Options::default() };
         let packets = timed(&packets);
-        // Deadlines also need a number of segments. So the packets come after as many that belong to
-        // nothing.
+        // Deadlines also need a number of segments. So the packets come after as many that belong
+        // to nothing.
         let quiet = Packet { pair: 200, side: Side::Client, flags: 2, place: 0, acknowledged: 0, length: 0, missing: 0,
             network: 0, dropped: false, step: 0 };
         let pad = |count: usize| packets.first().map(|(time, _)| (*time, quiet.segment())).into_iter().cycle().take(count);

@@ -114,9 +114,9 @@ where
         messages.into_iter().fold(self, Self::message)
     }
 
-    /// Adds the server's answer to the next message of a session that has none: one or several whole
-    /// messages, or nothing. The [interleaved](Law::Interleaved) law needs an answer for each message,
-    /// unless the server may send the messages themselves.
+    /// Adds the server's answer to the next message of a session that has none: one or several
+    /// whole messages, or nothing. The [interleaved](Law::Interleaved) law needs an answer for each
+    /// message, unless the server may send the messages themselves.
     #[must_use]
     pub fn answer(mut self, answer: impl AsRef<[u8]>) -> Self {
         self.answers.push(answer.as_ref().to_vec());
@@ -192,9 +192,9 @@ where
         self
     }
 
-    /// Sets whether the subject parses both sides of a conversation. In [`laws!`](crate::laws!) this
-    /// key decides whether the [interleaved](Law::Interleaved) law is tried or reported as ignored.
-    /// It must agree with the [report](Subject::converses) of the subject.
+    /// Sets whether the subject parses both sides of a conversation. In [`laws!`](crate::laws!)
+    /// this key decides whether the [interleaved](Law::Interleaved) law is tried or reported as
+    /// ignored. It must agree with the [report](Subject::converses) of the subject.
     #[must_use]
     pub fn converses(mut self, converses: bool) -> Self {
         self.converses = converses;

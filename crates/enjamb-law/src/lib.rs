@@ -24,8 +24,8 @@
 //!   [`Blocking`] of blocking readers, `Serving` of servers.
 //! * [`Cutting`]: an input with its chunks glued, and the ways to cut it again.
 //! * [`Segmentations`]: a family of cuts to try.
-//! * [`interleaved`]: the law for sessions, which have two sides. The order of the two sides' chunks
-//!   does not change the messages.
+//! * [`interleaved`]: the law for sessions, which have two sides. The order of the two sides'
+//!   chunks does not change the messages.
 //! * [`asynchat`]: programs of terminators, and a naive reader of the whole stream. The engine must
 //!   agree with it.
 //! * [`fuzz`]: oracles for fuzz targets. Every byte string is an input.

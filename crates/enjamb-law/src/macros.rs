@@ -26,8 +26,8 @@
 /// # Keys
 ///
 /// `subject` comes first. Every other key calls the method of [`Laws`](crate::Laws) with that name.
-/// `messages`, `answers` and `tokens` take lists. `without` takes a list of laws with literal reasons:
-/// `without: [End => "a partial line is emitted"]`.
+/// `messages`, `answers` and `tokens` take lists. `without` takes a list of laws with literal
+/// reasons: `without: [End => "a partial line is emitted"]`.
 ///
 /// # Laws that do not apply
 ///

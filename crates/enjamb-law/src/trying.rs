@@ -131,8 +131,8 @@ where
                     round_trip(subject, &input.bytes(), self.canonical, encode)?;
                 }
             }
-            // The evidence consists of figures, or of the order of the input as it was given: a file
-            // contains neither.
+            // The evidence consists of figures, or of the order of the input as it was given: a
+            // file contains neither.
             Law::Linear | Law::Interleaved => {}
         }
         Ok(Tally::one(2))

@@ -1,12 +1,12 @@
-//! Sessions with a planted bug that only the order of the two sides' chunks shows: `laws!` finds each
-//! of them, and does not accuse the session without a bug.
+//! Sessions with a planted bug that only the order of the two sides' chunks shows: `laws!` finds
+//! each of them, and does not accuse the session without a bug.
 
 use std::collections::VecDeque;
 
 use enjamb::{Ending, Message, Outcome, Session, Side, Span};
 use enjamb_law::{Law, Laws, Sessions, Verdict, laws};
 
-/// What the session does wrong.
+/// The mistake of the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Bug {
     None,

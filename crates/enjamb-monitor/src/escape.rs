@@ -109,7 +109,8 @@ pub(crate) fn push_json(text: &str, line: &mut Vec<u8>) {
     let text = text.as_bytes();
     let mut at = 0;
     while at < text.len() {
-        // The whole block, not up to the first suspect: so the compiler can use vector instructions.
+        // The whole block, not up to the first suspect: so the compiler can use vector
+        // instructions.
         if let Some(block) = text[at..].first_chunk::<BLOCK>()
             && block.iter().fold(true, |plain, byte| plain & is_plain_in_json(*byte))
         {
@@ -140,8 +141,8 @@ fn is_plain_in_json(byte: u8) -> bool {
     (byte >= b' ') & (byte != b'"') & (byte != b'\\') & (byte != 0x7f) & (byte != 0xc2)
 }
 
-/// Appends the character that `text` begins with, escaped if necessary. Its first byte is a suspect.
-/// Returns how many bytes were taken.
+/// Appends the character that `text` begins with, escaped if necessary. Its first byte is a
+/// suspect. Returns how many bytes were taken.
 #[inline]
 fn push_json_escape(text: &[u8], line: &mut Vec<u8>) -> usize {
     match *text {

@@ -116,8 +116,8 @@ impl JsonWriter {
         }
     }
 
-    /// Appends a message. The fields are those of [`Record::visit`], in the same order. Most records
-    /// are messages, and pieces whose length is known are appended in a few instructions.
+    /// Appends a message. The fields are those of [`Record::visit`], in the same order. Most
+    /// records are messages, and pieces whose length is known are appended in a few instructions.
     fn message(&mut self, fields: &MessageFields<'_>, line: &mut Vec<u8>) {
         let MessageFields { connection, time, message, latency_us, cuts, payload } = *fields;
         line.extend_from_slice(b"{\"type\":\"message\",\"time\":\"");

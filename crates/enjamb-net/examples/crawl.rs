@@ -22,7 +22,7 @@ use http::{Messages, Part};
 use links::{Page, links, resolve};
 use tokio::task::JoinSet;
 
-/// What a connection fetched: each path with its status, its length and the links on it.
+/// The pages that a connection fetched: each path with its status, its length and the links on it.
 type Fetched = Vec<(String, u16, usize, Vec<Page>)>;
 
 /// Fetches paths of one host on one connection, several requests ahead.
@@ -168,7 +168,8 @@ async fn main() -> Result<(), String> {
         let (host, fetched, left): (_, Fetched, VecDeque<String>) = done.map_err(|error| error.to_string())?;
         if let Some((waiting, open)) = frontier.hosts.get_mut(&host) {
             *open -= 1;
-            // A server may close a connection after so many requests. One that answers none is left alone.
+            // A server may close a connection after so many requests. One that answers none is left
+            // alone.
             if fetched.is_empty() { failed += left.len() } else { waiting.extend(left) }
         }
         for (_, status, length, links) in fetched {

@@ -17,7 +17,7 @@ use enjamb::{FrameError, Framer, WholeFrames};
 use enjamb_net::{Closed, Handle, Peer, Service, listen, serve};
 use resp::Commands;
 
-/// What all clients share.
+/// The state that all clients share.
 #[derive(Default)]
 struct Store {
     values: HashMap<Bytes, Bytes>,

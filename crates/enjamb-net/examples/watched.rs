@@ -34,7 +34,7 @@ impl Output for Lines {
     }
 }
 
-/// What watches all connections.
+/// The watch and the recorder of all connections.
 struct Watchers {
     watch: Watch<Lines>,
     recorder: Recorder<File>,

@@ -5,8 +5,8 @@
 //! python3 -c 'import xmlrpc.client; print(xmlrpc.client.ServerProxy("http://127.0.0.1:8000").add(2, 3))'
 //! ```
 //!
-//! Methods: `add(number, ...)`, `echo(value)`, `upper(text)`, `sleep(seconds)`, which is answered by
-//! a task, and `system.listMethods()`.
+//! Methods: `add(number, ...)`, `echo(value)`, `upper(text)`, `sleep(seconds)`, which is answered
+//! by a task, and `system.listMethods()`.
 
 #[path = "common/http.rs"]
 mod http;

@@ -72,7 +72,8 @@ pub enum NetError {
     /// was reset.
     #[error("reset: the peer read nothing for {}", format_duration(*.0))]
     WriteTimeout(Duration),
-    /// More bytes waited to be written than allowed, which is this number. The connection was reset.
+    /// More bytes waited to be written than allowed, which is this number. The connection was
+    /// reset.
     #[error("reset: the peer reads too slowly, more than {0} bytes wait to be written")]
     QueueFull(usize),
     /// A [`Slot`](crate::Slot) was dropped without an answer. The connection was reset.

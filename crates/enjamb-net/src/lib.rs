@@ -8,11 +8,12 @@
 //!   handshake and a way to stop. [`connect`] runs a service on a connection to a server, and
 //!   [`run`] on any stream.
 //! * [`Peer`] is the other end of the connection, for the service's own calls: push bytes, push
-//!   with a [`Producer`], reserve a [`Slot`] for a later reply, close, abort. [`Handle`] is the same
-//!   for other tasks.
+//!   with a [`Producer`], reserve a [`Slot`] for a later reply, close, abort. [`Handle`] is the
+//!   same for other tasks.
 //! * [`relay`] connects clients with a server and passes all bytes on unchanged.
 //! * [`play`] plays one side of a recorded conversation to a live peer.
-//! * [`Taps`] observe the connections of a server or a relay. [`Stop`] ends one: gently, or at once.
+//! * [`Taps`] observe the connections of a server or a relay. [`Stop`] ends one: gently, or at
+//!   once.
 //! * [`sim`] has streams without sockets, for tests.
 //!
 //! ```no_run

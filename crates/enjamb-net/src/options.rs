@@ -8,8 +8,8 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// The maximum number of bytes of one read (`ac_in_buffer_size`), at most 1 MiB. The connections
-    /// of a thread share one such buffer. 16 KiB by default.
+    /// The maximum number of bytes of one read (`ac_in_buffer_size`), at most 1 MiB. The
+    /// connections of a thread share one such buffer. 16 KiB by default.
     pub read_buffer: NonZeroUsize,
     /// The maximum number of bytes of one write, and of one call of a
     /// [`Producer`](crate::Producer) (`ac_out_buffer_size`). 64 KiB by default.
@@ -17,7 +17,7 @@ pub struct Options {
     /// The number of bytes that may wait to be written before `when_queue_full` applies. 1 MiB by
     /// default.
     pub max_queued: usize,
-    /// What happens when more than `max_queued` bytes wait to be written.
+    /// The policy when more than `max_queued` bytes wait to be written.
     /// [`QueuePolicy::Wait`] by default.
     pub when_queue_full: QueuePolicy,
     /// The maximum number of events of one connection that are handled before other connections of
@@ -29,7 +29,7 @@ pub struct Options {
     pub max_outstanding: NonZeroUsize,
     /// The maximum number of connections of a server. 4,096 by default.
     pub max_connections: NonZeroUsize,
-    /// What happens to clients beyond `max_connections`. [`Overload::Wait`] by default.
+    /// The policy for clients beyond `max_connections`. [`Overload::Wait`] by default.
     pub when_overloaded: Overload,
     /// The time that connecting, or a handshake such as that of TLS, may take. 10 seconds by
     /// default.
@@ -44,8 +44,8 @@ pub struct Options {
     /// default.
     pub write_timeout: Option<Duration>,
     /// The time that a connection which this end has closed waits for the peer to close it too. A
-    /// shorter time risks that the peer loses the last bytes: a socket that is closed while bytes of
-    /// the peer are unread resets the connection. 2 seconds by default.
+    /// shorter time risks that the peer loses the last bytes: a socket that is closed while bytes
+    /// of the peer are unread resets the connection. 2 seconds by default.
     pub linger: Duration,
     /// The time without a byte after which TCP checks that the peer still exists. 60 seconds by
     /// default. Applies to TCP only.
@@ -57,7 +57,7 @@ pub struct Options {
     pub drain: Duration,
 }
 
-/// What happens when more bytes than allowed wait to be written.
+/// The policy for a connection with more bytes waiting to be written than allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum QueuePolicy {
@@ -66,12 +66,13 @@ pub enum QueuePolicy {
     Wait,
     /// The connection is aborted.
     Abort,
-    /// [`Service::full`](crate::Service::full) is called, and [`Service::drained`](crate::Service::drained)
-    /// when half of it was taken. At four times the limit the connection is aborted.
+    /// [`Service::full`](crate::Service::full) is called, and
+    /// [`Service::drained`](crate::Service::drained) when half of it was taken. At four times the
+    /// limit the connection is aborted.
     Notify,
 }
 
-/// What happens to clients when a server has as many connections as it may have.
+/// The policy for clients when a server has as many connections as it may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overload {
@@ -81,8 +82,8 @@ pub enum Overload {
     Refuse,
 }
 
-/// The least rate at which the bytes of one message must arrive. A peer that sends a message byte by
-/// byte, to keep a server busy, is too slow for it.
+/// The least rate at which the bytes of one message must arrive. A peer that sends a message byte
+/// by byte, to keep a server busy, is too slow for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadRate {
     /// Bytes per second, on average since the first byte of the message.

@@ -47,8 +47,8 @@ pub(crate) struct Output {
 pub(crate) struct ProducerFailed(pub(crate) io::Error);
 
 impl Output {
-    /// Returns the number of bytes in the queue. Producers and replies that are not there yet do not
-    /// count.
+    /// Returns the number of bytes in the queue. Producers and replies that are not there yet do
+    /// not count.
     pub(crate) fn len(&self) -> usize {
         self.length
     }

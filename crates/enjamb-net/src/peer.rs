@@ -21,7 +21,7 @@ pub struct Peer<'a> {
     pub(crate) shared: &'a Arc<Shared>,
 }
 
-/// What a service wants of its connection.
+/// The requests of a service to its connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Control {
     pub(crate) close_when_done: bool,
@@ -67,8 +67,8 @@ impl Peer<'_> {
         }
     }
 
-    /// Reserves the next place in the queue for a reply that comes later. What is pushed from now on
-    /// is written behind it.
+    /// Reserves the next place in the queue for a reply that comes later. What is pushed from now
+    /// on is written behind it.
     #[must_use = "a slot that is dropped aborts the connection"]
     pub fn reserve(&mut self) -> Slot {
         let place = Arc::new(Reply::default());
@@ -84,8 +84,8 @@ impl Peer<'_> {
         Slot::new(self.shared, None)
     }
 
-    /// Runs `work` as a task and writes the bytes that it returns, in the place of the reply that is
-    /// due now. Must be called inside a tokio runtime. If the task panics, the connection is
+    /// Runs `work` as a task and writes the bytes that it returns, in the place of the reply that
+    /// is due now. Must be called inside a tokio runtime. If the task panics, the connection is
     /// aborted. The task is not cancelled when the connection ends.
     pub fn push_later<F>(&mut self, work: F)
     where
@@ -115,8 +115,8 @@ impl Peer<'_> {
         self.control.paused = paused;
     }
 
-    /// Drops everything that waits to be written (`discard_buffers`). Replies that were reserved are
-    /// dropped too when they come.
+    /// Drops everything that waits to be written (`discard_buffers`). Replies that were reserved
+    /// are dropped too when they come.
     pub fn discard_queued(&mut self) {
         self.output.clear();
     }

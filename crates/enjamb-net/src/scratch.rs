@@ -4,8 +4,9 @@
 
 use std::cell::Cell;
 
-/// The maximum number of bytes that one read of a relay takes, and of one chunk for a tap. With headers such a read still fits into one IP
-/// packet (65,535 bytes), so that a recording can store it as one.
+/// The maximum number of bytes that one read of a relay takes, and of one chunk for a tap. With
+/// headers such a read still fits into one IP packet (65,535 bytes), so that a recording can store
+/// it as one.
 pub const LONGEST_READ: usize = 61_440;
 
 /// Calls `act` with `length` bytes of the thread's buffer.

@@ -28,8 +28,8 @@ use crate::shared::{Request, Shared};
 use crate::stop::{Phase, Stop};
 use crate::taps::{NoTaps, Taps};
 
-/// The time that a server waits before it accepts again, after the process or the system has run out
-/// of a resource.
+/// The time that a server waits before it accepts again, after the process or the system has run
+/// out of a resource.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The time that connections may take to end when the server stops at once. They take longer only
@@ -87,7 +87,7 @@ pub struct ServeReport {
     pub sent: u64,
 }
 
-/// What is done with a new connection before its service runs: TLS, for example.
+/// A step between a new connection and its service: TLS, for example.
 pub trait Handshake<I>: Send + Sync + 'static {
     /// The stream that the service runs on.
     type Io: AsyncRead + AsyncWrite + Send + Unpin + 'static;
@@ -334,8 +334,8 @@ impl<H> Serving<H> {
 
     /// Runs one connection, from the handshake to the end.
     ///
-    /// Everything that is large is boxed: a future that moves a value from one state to the next has
-    /// room for it twice.
+    /// Everything that is large is boxed: a future that moves a value from one state to the next
+    /// has room for it twice.
     async fn connection<I, S>(&self, io: I, mut parts: Box<Parts<S>>) -> Done
     where
         H: Handshake<I>,

@@ -1,4 +1,4 @@
-//! What a connection runs.
+//! Services: the protocols that connections run.
 
 use std::fmt;
 
@@ -10,8 +10,8 @@ use crate::peer::Peer;
 /// A protocol on a connection: a parser of the peer's bytes, and what happens for each of its
 /// events. It is `asynchat.async_chat` without the socket.
 ///
-/// The parser is the same [`Machine`] that the laws test, mostly a [`Framer`](enjamb::Framer) over a
-/// handler. [`answer`] makes a service of a parser and a function.
+/// The parser is the same [`Machine`] that the laws test, mostly a [`Framer`](enjamb::Framer) over
+/// a handler. [`answer`] makes a service of a parser and a function.
 ///
 /// Calls come one at a time. They must return soon: other connections need the thread. Work that
 /// takes long belongs into a task, which answers through a [`Slot`](crate::Slot) or a

@@ -22,7 +22,7 @@ pub(crate) struct Shared {
     inbox: Mutex<Inbox>,
 }
 
-/// What handles and slots have left for the driver.
+/// The items and requests that handles and slots have left for the driver.
 #[derive(Default)]
 pub(crate) struct Inbox {
     pub(crate) items: Vec<Item>,
@@ -40,7 +40,7 @@ pub(crate) struct Inbox {
     waiters: Vec<Waker>,
 }
 
-/// What the holder of a handle wants of the connection. Later ones include earlier ones.
+/// A request of a handle or of the server to the connection. Later ones include earlier ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Request {
     #[default]

@@ -15,8 +15,8 @@ use crate::shared::Shared;
 /// The place of a reply in a connection's queue, for an answer that comes later, from any task.
 ///
 /// In order ([`Peer::reserve`](crate::Peer::reserve)): what was pushed behind the place is written
-/// behind the reply. In any order ([`Peer::reserve_unordered`](crate::Peer::reserve_unordered)): the
-/// reply is written when it is finished.
+/// behind the reply. In any order ([`Peer::reserve_unordered`](crate::Peer::reserve_unordered)):
+/// the reply is written when it is finished.
 ///
 /// A slot that is dropped before it was [finished](Self::finish) aborts the connection: the replies
 /// behind it would be taken for answers to other requests.
@@ -24,7 +24,7 @@ pub struct Slot {
     shared: Arc<Shared>,
     /// The place; `None` in any order.
     place: Option<Arc<Reply>>,
-    /// What was pushed, in any order.
+    /// The pushed items of a reply in any order.
     items: Vec<Item>,
     finished: bool,
 }

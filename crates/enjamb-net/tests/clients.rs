@@ -312,7 +312,8 @@ fn a_site_of_two_hosts_is_crawled((): &()) {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().canonicalize().unwrap();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    // A tree of 1,000 pages, each of which links to the next ones and to the same page of the other host.
+    // A tree of 1,000 pages, each of which links to the next ones and to the same page of the other
+    // host.
     for page in 0..1000 {
         let links: String = (1..=3).map(|child| format!("<a href=\"{}.html\">", (page * 3 + child) % 1000)).collect();
         let other = format!("<a href=\"http://127.0.0.2:{port}/{page}.html\"><a href=\"mailto:a@b\"><a href=\"#top\">");

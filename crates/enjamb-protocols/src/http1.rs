@@ -7,11 +7,11 @@
 //!   receives the head of each request as soon as it is whole, and the method of the request in
 //!   progress before that. It then has the request that a response answers, too; `pairing.rs` has
 //!   the rules.
-//! * A `101`, and a 2xx to `CONNECT`, change the protocol of both sides: on the server's side behind
-//!   its head, on the client's side behind the request that asked for it (RFC 9110, sections 7.8 and
-//!   9.3.6). The bytes that follow a 101 are one `opaque` message for each side. The client's preface
-//!   of HTTP/2 does the same. Those in a `CONNECT` tunnel go to a session of their own, if the
-//!   registry opened this one; `tunnel.rs` has the rules.
+//! * A `101`, and a 2xx to `CONNECT`, change the protocol of both sides: on the server's side
+//!   behind its head, on the client's side behind the request that asked for it (RFC 9110, sections
+//!   7.8 and 9.3.6). The bytes that follow a 101 are one `opaque` message for each side. The
+//!   client's preface of HTTP/2 does the same. Those in a `CONNECT` tunnel go to a session of their
+//!   own, if the registry opened this one; `tunnel.rs` has the rules.
 //! * The protocol of the client's bytes behind such a request is unknown until its answer comes.
 //!   `gate.rs` keeps them until then.
 //!
@@ -455,8 +455,8 @@ impl Http1 {
         self.note_request_in_progress();
     }
 
-    /// Opens the session inside the tunnel that `request` asked for, if the client's side will be in
-    /// it from its beginning. Otherwise the tunnel stays opaque.
+    /// Opens the session inside the tunnel that `request` asked for, if the client's side will be
+    /// in it from its beginning. Otherwise the tunnel stays opaque.
     fn open_tunnel(&mut self, request: Option<u64>) {
         let client_follows = match &self.gate {
             Gate::Shut(shut) => request.is_none_or(|request| request == shut.request),

@@ -14,8 +14,8 @@
 //! * [`read_conversations`] keeps whole [`Conversation`]s, for tools that need each more than once.
 //! * [`Progress`] draws a progress bar, and [`Notices`] writes to standard error under the
 //!   program's name.
-//! * [`OutputFile`] is a file that a tool writes: no input, and nothing that enjamb did not write, is
-//!   replaced. [`print()`] writes to standard output.
+//! * [`OutputFile`] is a file that a tool writes: no input, and nothing that enjamb did not write,
+//!   is replaced. [`print()`] writes to standard output.
 //! * [`live`] has sources that are still being captured.
 //! * [`Exit`] has the exit codes of all tools.
 //! * `arguments`, behind the feature `clap`, contains the command line arguments for the limits,

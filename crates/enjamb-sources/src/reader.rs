@@ -69,7 +69,8 @@ impl<T: Tap> OpenSet<T> {
         Self { read, captures: 0, damaged: 0 }
     }
 
-    /// Returns whether `input` is the next capture of the set. Only regular files can be read twice.
+    /// Returns whether `input` is the next capture of the set. Only regular files can be read
+    /// twice.
     fn is_continued_by(&self, input: &Input) -> bool {
         let Input::File(path) = input else {
             return false;
@@ -157,16 +158,16 @@ impl<'a> SourceReader<'a> {
         Self { stop, ..self }
     }
 
-    /// Reads all inputs into `tap`. A connection that goes on in the next capture is one connection,
-    /// if the captures follow each other in time as the files of a rotated set do.
+    /// Reads all inputs into `tap`. A connection that goes on in the next capture is one
+    /// connection, if the captures follow each other in time as the files of a rotated set do.
     ///
     /// Calls `next` before each input.
     pub fn read<T: Tap>(&self, tap: &mut T, next: impl FnMut(&mut T, &NextInput<'_>)) -> SourceReport {
         self.read_into(tap, None, next)
     }
 
-    /// Reads all inputs as [`read`](Self::read) does, but leaves the reassembly of large captures to
-    /// `tap`: it gets their segments instead of events.
+    /// Reads all inputs as [`read`](Self::read) does, but leaves the reassembly of large captures
+    /// to `tap`: it gets their segments instead of events.
     pub fn read_segments<T: SegmentTap>(&self, tap: &mut T, next: impl FnMut(&mut T, &NextInput<'_>)) -> SourceReport {
         self.read_into(tap, Some(|tap| tap), next)
     }

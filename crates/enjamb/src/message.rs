@@ -44,8 +44,8 @@ pub struct Message<'a> {
     pub summary: &'a dyn fmt::Display,
     /// The parts of it that filters name. A protocol that has none leaves them `&()`.
     pub attributes: &'a dyn Attributes,
-    /// The protocol and the kind once more, if they are constants of the program: they can be counted
-    /// without comparing names. `None` is right for every message.
+    /// The protocol and the kind once more, if they are constants of the program: they can be
+    /// counted without comparing names. `None` is right for every message.
     pub constant: Option<&'static ConstantKind>,
 }
 
@@ -116,7 +116,8 @@ impl fmt::Display for Outcome {
 
 impl<'a> Message<'a> {
     /// Creates a message that is `ok` and has no code, reason, flags, answered request, summary or
-    /// attributes. The other fields are set by struct update: `Message { code, ..Message::new(..) }`.
+    /// attributes. The other fields are set by struct update: `Message { code, ..Message::new(..)
+    /// }`.
     #[must_use]
     pub const fn new(protocol: &'a str, side: Side, kind: &'a str, span: Span) -> Self {
         Self {

@@ -12,7 +12,8 @@ use crate::notices::{Notices, print};
 use crate::proxy::{Proxy, Report, Status};
 
 /// Relays until SIGINT or SIGTERM, then returns [`Exit::Done`]. Returns [`Exit::WrongUsage`] for
-/// wrong usage, and [`Exit::Unavailable`] when an address or a file cannot be used. On SIGUSR1 it prints the statistics.
+/// wrong usage, and [`Exit::Unavailable`] when an address or a file cannot be used. On SIGUSR1 it
+/// prints the statistics.
 ///
 /// Signals have a thread of their own: they are handled even if every thread of the relay hangs.
 ///

@@ -1,8 +1,8 @@
 //! The Internet checksum (RFC 1071).
 //!
-//! The sum does not depend on the byte order (section 2, part B) or on the size of the words that are
-//! added (part C). So whole machine words are added, in the order that the machine has, and folded
-//! to 16 bits at the end.
+//! The sum does not depend on the byte order (section 2, part B) or on the size of the words that
+//! are added (part C). So whole machine words are added, in the order that the machine has, and
+//! folded to 16 bits at the end.
 
 use std::net::IpAddr;
 
@@ -11,9 +11,9 @@ use crate::decode::layer::ip_protocol;
 /// The bytes that are added in one step.
 const STEP: usize = 32;
 
-/// Returns whether the checksum of a TCP segment is right, as its receiver decides: all words add up
-/// to ones (RFC 9293, section 3.1). The addresses are part of the sum. The sum for IPv4 has 16 bits
-/// for the length, so a longer segment, which segmentation offload makes, has no checksum yet.
+/// Returns whether the checksum of a TCP segment is right, as its receiver decides: all words add
+/// up to ones (RFC 9293, section 3.1). The addresses are part of the sum. The sum for IPv4 has 16
+/// bits for the length, so a longer segment, which segmentation offload makes, has no checksum yet.
 pub(super) fn is_right(source: IpAddr, destination: IpAddr, segment: &[u8]) -> bool {
     if source.is_ipv4() && segment.len() > usize::from(u16::MAX) {
         return true;

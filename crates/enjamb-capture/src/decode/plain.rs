@@ -1,7 +1,8 @@
 //! Plain packets: a link header, an IP header and a TCP header, with nothing between them.
 //!
-//! Nearly all packets are plain. They are decoded here without the walk through the layers. Whatever
-//! is not certain is left to the walk, so both give the same for every packet. A test compares them.
+//! Nearly all packets are plain. They are decoded here without the walk through the layers.
+//! Whatever is not certain is left to the walk, so both give the same for every packet. A test
+//! compares them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -37,8 +38,8 @@ fn after_ethernet(bytes: &[u8]) -> Option<&[u8]> {
     (number == ether_type::IPV4 || number == ether_type::IPV6).then_some(rest)
 }
 
-/// The addresses and the payload of a datagram, if it has TCP, is no fragment, and was captured as a
-/// whole.
+/// The addresses and the payload of a datagram, if it has TCP, is no fragment, and was captured as
+/// a whole.
 type Plain<'a> = ((IpAddr, IpAddr), &'a [u8]);
 
 fn ipv4(bytes: &[u8]) -> Option<Plain<'_>> {

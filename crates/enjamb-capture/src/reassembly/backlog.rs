@@ -1,8 +1,8 @@
-//! The part of a stream's state that exists only once something was out of order, or the stream came
-//! to its end.
+//! The part of a stream's state that exists only once something was out of order, or the stream
+//! came to its end.
 //!
-//! Most streams of a capture with many connections never need it while they are open. It is in a box
-//! of its own, so that a flow at rest is small.
+//! Most streams of a capture with many connections never need it while they are open. It is in a
+//! box of its own, so that a flow at rest is small.
 
 use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};

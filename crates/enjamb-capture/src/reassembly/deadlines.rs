@@ -67,8 +67,8 @@ impl DeadlineQueue {
         self.early.len() + self.timed.len() > STALE_MAX + 2 * open
     }
 
-    /// Removes the flows whose deadline has passed, and gives the numbers and places of those that are
-    /// still open to `due`. There are `open` open flows.
+    /// Removes the flows whose deadline has passed, and gives the numbers and places of those that
+    /// are still open to `due`. There are `open` open flows.
     pub(super) fn pop_due(
         &mut self,
         flows: &FlowTable,
@@ -98,8 +98,8 @@ impl DeadlineQueue {
         self.next_time = self.timed.first_key_value().map_or(u64::MAX, |((time, _), _)| *time);
     }
 
-    /// Takes over the entries of another queue. `moved` returns the new place of a flow, or `None` if
-    /// it has ended.
+    /// Takes over the entries of another queue. `moved` returns the new place of a flow, or `None`
+    /// if it has ended.
     pub(super) fn absorb(&mut self, other: Self, moved: impl Fn(FlowId) -> Option<FlowId>) {
         let early = other.early.into_iter().filter_map(|(key, (time, id))| Some((key, (time, moved(id)?))));
         self.early.extend(early);

@@ -53,15 +53,15 @@ impl EndedFlow {
         let again = self.delivered.iter().any(|range| range.map(|range| range.first) == first);
         let is_later = time > self.last_packet;
         let opens = match segment.acknowledgement {
-            // A client whose connection was refused tries again with the same number. A SYN that was
-            // captured twice comes before the refusal.
+            // A client whose connection was refused tries again with the same number. A SYN that
+            // was captured twice comes before the refusal.
             None => segment.syn && (!again || self.was_refused() && is_later),
-            // An answer to a SYN with the numbers of the last connection shows that this SYN was not
-            // captured late.
+            // An answer to a SYN with the numbers of the last connection shows that this SYN was
+            // not captured late.
             Some(_) => segment.syn && self.reopens,
         };
-        // A SYN that was captured twice, perhaps on two interfaces, comes after the end in the file,
-        // but not in time.
+        // A SYN that was captured twice, perhaps on two interfaces, comes after the end in the
+        // file, but not in time.
         self.reopens |= self.closed && segment.syn && again && segment.acknowledgement.is_none() && is_later;
         if opens || clock.settled() >= later(self.since, TIME_WAIT) && !self.goes_on_with(segment) {
             return Continuation::Opens;

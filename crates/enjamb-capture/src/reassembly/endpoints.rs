@@ -19,8 +19,8 @@ pub(super) struct Endpoints {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Address(u64, u64);
 
-/// The first half of an IPv4 address. In IPv6 it would begin a multicast address, which no connection
-/// has.
+/// The first half of an IPv4 address. In IPv6 it would begin a multicast address, which no
+/// connection has.
 const IPV4: u64 = u64::MAX;
 
 /// The number of parts of a capture's connections.
@@ -28,8 +28,8 @@ pub(super) const PARTS: usize = 64;
 
 /// One of [`PARTS`] parts of a capture's connections, by a hash of their endpoints.
 ///
-/// What connections share, beyond the limits for all, they share with those of their part. So it does
-/// not matter whether one reassembler follows all connections, or each of several follows some parts.
+/// Beyond the limits for all, connections share state only with those of their part. So it does not
+/// matter whether one reassembler follows all connections, or each of several follows some parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Part(u8);
 
@@ -178,8 +178,8 @@ impl Endpoints {
     }
 }
 
-/// Returns a hash of two endpoints, below 64. It is the same for both directions of a connection, and
-/// in every run of the program. Connections with the same hash must be in the same
+/// Returns a hash of two endpoints, below 64. It is the same for both directions of a connection,
+/// and in every run of the program. Connections with the same hash must be in the same
 /// [`Shard`](crate::Shard).
 ///
 /// ```

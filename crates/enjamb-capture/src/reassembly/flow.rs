@@ -196,9 +196,9 @@ impl Flow {
     }
 
     /// Takes a segment in the usual case: it brings the next bytes of its stream, or only an
-    /// acknowledgement, and nothing of the flow is held back or at its end. Otherwise returns `false`
-    /// and changes nothing. It does the same as [`segment`](Self::segment) with the first copy of each
-    /// byte, in a tenth of the time.
+    /// acknowledgement, and nothing of the flow is held back or at its end. Otherwise returns
+    /// `false` and changes nothing. It does the same as [`segment`](Self::segment) with the first
+    /// copy of each byte, in a tenth of the time.
     #[inline]
     pub(super) fn receive_next(&mut self, segment: &Segment<'_>, context: &mut FlowContext<'_>) -> bool {
         let side = self.side(segment);
@@ -575,8 +575,8 @@ mod tests {
     use super::Flow;
     use crate::reassembly::ended_flow::EndedFlow;
 
-    /// A capture may have hundreds of thousands of connections that are open at the same time. A field
-    /// that few of them need belongs in the backlog of a stream.
+    /// A capture may have hundreds of thousands of connections that are open at the same time. A
+    /// field that few of them need belongs in the backlog of a stream.
     #[test]
     fn a_flow_at_rest_is_small() {
         assert!(size_of::<Flow>() <= 288, "{} bytes", size_of::<Flow>());

@@ -348,8 +348,8 @@ impl Reassembler {
         }
     }
 
-    /// Ends flows that were reset long enough ago, and waits that have lasted too long, also those of
-    /// connections that have no more packets.
+    /// Ends flows that were reset long enough ago, and waits that have lasted too long, also those
+    /// of connections that have no more packets.
     #[cold]
     fn end_due(&mut self, tap: &mut dyn Tap) {
         let Self { lingering, waiting, flows, clock, .. } = self;
@@ -419,8 +419,8 @@ impl Reassembler {
         self.lingering.absorb(lingering, |id| places.of_open(id));
         self.waiting.absorb(waiting, |id| places.of_open(id));
         for (queue, more) in self.ended.iter_mut().zip(ended) {
-            // Each queue is filled by one shard only. Entries of records that were replaced stay: they
-            // count against the limit.
+            // Each queue is filled by one shard only. Entries of records that were replaced stay:
+            // they count against the limit.
             queue.extend(more.into_iter().map(|(id, number)| (places.of_ended(id), number)));
         }
         self.logs.absorb(logs);

@@ -1,9 +1,9 @@
 //! The bytes that were delivered last. Retransmissions are compared with them.
 //!
-//! The streams of many connections share a log. A ring for each stream cost a miss of the processor's
-//! cache for nearly every segment, and a page of memory for every connection. The log is written from
-//! its beginning to its end, and then from its beginning again. A record leads to the one before it
-//! of the same stream:
+//! The streams of many connections share a log. A ring for each stream cost a miss of the
+//! processor's cache for nearly every segment, and a page of memory for every connection. The log
+//! is written from its beginning to its end, and then from its beginning again. A record leads to
+//! the one before it of the same stream:
 //!
 //! ```text
 //! ──┬──────────────┬───────────────────┬──────────────┬───────────┬──
@@ -12,8 +12,8 @@
 //! ──┴──────────────┴───────────────────┴──────────────┴───────────┴──
 //! ```
 //!
-//! Each [part](Part) of the connections has a log of its own. With one log for all, the bytes that are
-//! still there would depend on the number of threads.
+//! Each [part](Part) of the connections has a log of its own. With one log for all, the bytes that
+//! are still there would depend on the number of threads.
 
 use crate::reassembly::endpoints::{PARTS, Part};
 
@@ -60,8 +60,8 @@ impl RecentLogs {
 }
 
 pub(super) struct RecentLog {
-    /// The byte at place `n` is at `n % SIZE`. Allocated with the first byte, and as long as what was
-    /// written.
+    /// The byte at place `n` is at `n % SIZE`. Allocated with the first byte, and as long as what
+    /// was written.
     bytes: Vec<u8>,
     /// The place of the next record.
     next: u64,

@@ -1,16 +1,16 @@
 //! A part of the connections of a capture, so that several threads can reassemble it.
 //!
 //! Each shard follows the connections of some endpoints: those with the same
-//! [`endpoints_hash`](crate::endpoints_hash) are in one shard. It gets the segments of those connections,
-//! and the times of all other segments: deadlines pass by the clock of the whole capture. Everything
-//! that a shard reports for a segment is what one [`Reassembler`] of all connections reports for
-//! it, in the same order, with one exception: a connection has the number of the segment that opened
-//! it. That number is known without the other shards, and connections that are ordered by it are in
-//! the order of their real numbers.
+//! [`endpoints_hash`](crate::endpoints_hash) are in one shard. It gets the segments of those
+//! connections, and the times of all other segments: deadlines pass by the clock of the whole
+//! capture. Everything that a shard reports for a segment is what one [`Reassembler`] of all
+//! connections reports for it, in the same order, with one exception: a connection has the number
+//! of the segment that opened it. That number is known without the other shards, and connections
+//! that are ordered by it are in the order of their real numbers.
 //!
 //! Some limits cover all connections together: the number of connections, and the bytes that are
-//! held. A shard cannot know how near they are. Its owner compares the sum of all shards' loads with
-//! the limits while they are far, and then [joins](Shard::join) the shards to one reassembler.
+//! held. A shard cannot know how near they are. Its owner compares the sum of all shards' loads
+//! with the limits while they are far, and then [joins](Shard::join) the shards to one reassembler.
 
 use enjamb::{Tap, Time};
 
@@ -35,9 +35,9 @@ impl ShardLoad {
     /// `segments` more segments with `bytes` bytes of payload.
     #[must_use]
     pub fn has_room_for(self, segments: usize, bytes: usize, options: &Options) -> bool {
-        // A segment becomes one held piece for each hole that it fills. A hole is before each piece,
-        // and a segment makes two more at most. So the bytes that are held at most double, and grow
-        // by the payload and the overhead of a few pieces for each segment.
+        // A segment becomes one held piece for each hole that it fills. A hole is before each
+        // piece, and a segment makes two more at most. So the bytes that are held at most double,
+        // and grow by the payload and the overhead of a few pieces for each segment.
         let more = bytes.saturating_add(segments.saturating_mul(4 * PIECE_OVERHEAD));
         self.connections.saturating_add(segments) < options.connections
             && self.held.saturating_add(more).saturating_mul(4) < options.held_in_all
@@ -54,10 +54,10 @@ impl Shard {
         Self(Reassembler::of_shard(options))
     }
 
-    /// Advances the clock to the next segment of the capture, whether it belongs to this shard or to
-    /// another one, and ends what is due then.
+    /// Advances the clock to the next segment of the capture, whether it belongs to this shard or
+    /// to another one, and ends what is due then.
     ///
-    /// What several shards report for the same segment is in the order of the connections' numbers.
+    /// Reports of several shards for the same segment are in the order of the connections' numbers.
     #[inline]
     pub fn advance(&mut self, time: Time, tap: &mut dyn Tap) {
         self.0.advance(time, tap);
@@ -84,8 +84,8 @@ impl Shard {
         ShardLoad { connections: self.0.open_connections(), held: self.0.held() }
     }
 
-    /// Joins all shards of a capture to the reassembler of all its connections. Their clocks must be
-    /// at the same segment.
+    /// Joins all shards of a capture to the reassembler of all its connections. Their clocks must
+    /// be at the same segment.
     ///
     /// `number` returns the real number of a connection that had the number of its first segment.
     #[must_use]

@@ -408,8 +408,8 @@ impl Stream {
         })
     }
 
-    /// Returns whether a segment with this sequence number brings the next bytes, and nothing is held
-    /// back or known to end.
+    /// Returns whether a segment with this sequence number brings the next bytes, and nothing is
+    /// held back or known to end.
     #[inline]
     pub(super) fn is_next(&self, sequence: u32) -> bool {
         let next = self.base.map(|base| sequence_at(base, self.next));

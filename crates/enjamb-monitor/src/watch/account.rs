@@ -219,8 +219,8 @@ impl Account {
             self.waiting.ask(if is_known { time } else { UNKNOWN }, kind);
         }
         let request = message.answers.and_then(|number| self.waiting.answer(number));
-        // A wrong latency is worse than none. If an answer was captured before its request, what was
-        // captured is another copy of the request.
+        // A wrong latency is worse than none. If an answer was captured before its request, what
+        // was captured is another copy of the request.
         let is_early = |asked| uncertain.is_some_and(|bytes| bytes.is_early(message.span) && began < asked);
         let latency = request.filter(|&(asked, _)| is_known && asked <= time && !is_early(asked));
         let latency = latency.map(|(asked, kind)| (micros(time, asked), kind));

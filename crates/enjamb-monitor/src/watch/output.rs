@@ -22,7 +22,8 @@ pub trait Output {
     /// Receives a record.
     fn record(&mut self, record: &Record<'_>);
 
-    /// Writes what is buffered: no more records come for now. See [`Tap::pause`](enjamb::Tap::pause).
+    /// Writes what is buffered: no more records come for now. See
+    /// [`Tap::pause`](enjamb::Tap::pause).
     fn pause(&mut self) {}
 }
 

@@ -11,7 +11,8 @@ const WAITING_MAX: usize = 1 << 16;
 /// The capacity below which a queue is not made smaller.
 const CAPACITY_MIN: usize = 64;
 
-/// The capacity with the first request. Most connections never need more, and a capture has very many.
+/// The capacity with the first request. Most connections never need more, and a capture has very
+/// many.
 const CAPACITY_FIRST: usize = 2;
 
 /// The requests of one connection that wait, in order.
@@ -75,8 +76,8 @@ impl Waiting {
         self.requests.iter().skip(self.forgotten).map(|(time, _)| *time)
     }
 
-    /// Makes room for another request in a list that is full. Removes the forgotten requests if they
-    /// are at least half of the list; otherwise the list grows.
+    /// Makes room for another request in a list that is full. Removes the forgotten requests if
+    /// they are at least half of the list; otherwise the list grows.
     #[inline(never)]
     fn make_room(&mut self) {
         if self.requests.capacity() == 0 {

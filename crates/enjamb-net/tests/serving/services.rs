@@ -25,7 +25,7 @@ impl FrameHandler for Lines {
     }
 }
 
-/// What happened to a service, one word each.
+/// The events of a service, one word each.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Diary(Arc<Mutex<Vec<String>>>);
 

@@ -84,8 +84,8 @@ pub(super) struct Pairing {
     balanced: u8,
 }
 
-/// The pairing of one connection, in the memory of one of its readers. It is allocated when something
-/// is entered, so the reader that does not use it has only a pointer.
+/// The pairing of one connection, in the memory of one of its readers. It is allocated when
+/// something is entered, so the reader that does not use it has only a pointer.
 #[derive(Debug, Default)]
 pub(super) struct PairingBox(Option<Box<Pairing>>);
 
@@ -262,8 +262,8 @@ impl Pairing {
         }
     }
 
-    /// Removes the request that a final response answers. Such a response may come without a request
-    /// if `unasked` (RFC 9110, section 15.5.9).
+    /// Removes the request that a final response answers. Such a response may come without a
+    /// request if `unasked` (RFC 9110, section 15.5.9).
     pub(super) fn answer(&mut self, unasked: bool) {
         self.answered = self.answered.saturating_add(1);
         if core::mem::take(&mut self.overlaps) {

@@ -232,8 +232,8 @@ impl Reader {
         self.message = MessageState::default();
     }
 
-    /// Gives the buffer of the last head to the reader of the other side, if that has none. Clients and
-    /// servers that take turns need one buffer, not two.
+    /// Gives the buffer of the last head to the reader of the other side, if that has none. Clients
+    /// and servers that take turns need one buffer, not two.
     #[inline]
     pub(super) fn lend_buffer(&mut self, other: &mut Self) {
         if other.head.capacity() == 0 && self.head.is_empty() {

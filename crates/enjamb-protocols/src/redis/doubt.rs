@@ -23,8 +23,8 @@ use super::shape::Shape;
 /// A client that always lets the same number of commands wait looks, from the middle of a
 /// conversation, like one that takes turns. Some turns must be seen, whose replies have the right
 /// form, and they must be no turns of a client that lets commands wait: see [`Lags`]. A client that
-/// takes turns sometimes is likely to do so within the larger number, and then the count of commands
-/// and replies is exact.
+/// takes turns sometimes is likely to do so within the larger number, and then the count of
+/// commands and replies is exact.
 const TURNS_OF_UNKNOWN: u8 = 8;
 const TURNS_OF_MIXED: u8 = 16;
 
@@ -86,8 +86,8 @@ pub(super) struct Doubt {
     missing: bool,
     /// Whether bytes were skipped behind the hole: what looks like a reply may be part of one.
     torn: bool,
-    /// A lower bound of the number of commands behind the last hole that wait. The first of them may
-    /// be in the queue, but are not certain to be answered next.
+    /// A lower bound of the number of commands behind the last hole that wait. The first of them
+    /// may be in the queue, but are not certain to be answered next.
     later: u64,
     /// Whether `later` is the number itself.
     counted: bool,
@@ -306,8 +306,8 @@ impl Doubt {
         self.missing = true;
     }
 
-    /// Returns whether a reply that comes while no command is in the queue can only answer a command
-    /// that was not captured.
+    /// Returns whether a reply that comes while no command is in the queue can only answer a
+    /// command that was not captured.
     pub(super) fn misses_command(&self) -> bool {
         self.missing && !(self.answered || self.habit.unordered || self.torn)
     }

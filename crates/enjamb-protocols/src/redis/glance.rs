@@ -205,7 +205,8 @@ fn zero_bytes(word: u64) -> u64 {
     word.wrapping_sub(ONES) & !word & (ONES << 7)
 }
 
-/// Reads an argument at `at`, which is mostly short if it `IS_SMALL`. Returns its text and the offset behind it.
+/// Reads an argument at `at`, which is mostly short if it `IS_SMALL`. Returns its text and the
+/// offset behind it.
 #[inline(always)]
 fn argument<'a, const IS_SMALL: bool>(
     chunk: &'a [u8],

@@ -193,8 +193,8 @@ const fn hash(folded: Folded) -> usize {
 /// Returns the frequent name of `length` bytes at `at`, in any case.
 #[inline(always)]
 pub(super) fn known_at(chunk: &[u8], at: usize, length: usize) -> Option<&'static Known> {
-    /// The difference between a small letter and a capital. Names consist of letters, so a byte that
-    /// is equal to one of them without it is that letter.
+    /// The difference between a small letter and a capital. Names consist of letters, so a byte
+    /// that is equal to one of them without it is that letter.
     const CAPITALS: u64 = 0xdfdf_dfdf_dfdf_dfdf;
     let part = |at, length: usize| glance::word(chunk, at) & CAPITALS & (u64::MAX >> (64 - 8 * length));
     let folded = match length {

@@ -151,8 +151,8 @@ impl Verdict {
 
 impl Pairing {
     /// Notes a command that is emitted. Returns whether it ends a doubt: no earlier command waits.
-    /// `behind_skipped`: bytes directly before it were not parsed. `server_idle` returns whether the
-    /// server was between two replies.
+    /// `behind_skipped`: bytes directly before it were not parsed. `server_idle` returns whether
+    /// the server was between two replies.
     #[inline]
     pub(super) fn command(
         &mut self,
@@ -189,7 +189,8 @@ impl Pairing {
         proved
     }
 
-    /// Returns whether a [plain command](Self::plain_command) may follow. Notes that a command comes.
+    /// Returns whether a [plain command](Self::plain_command) may follow. Notes that a command
+    /// comes.
     #[inline]
     pub(super) fn begin_plain_commands(&mut self) -> bool {
         let may_follow = self.takes_plain_command()
@@ -263,7 +264,8 @@ impl Pairing {
         self.lose_commands();
     }
 
-    /// Notes that bytes of the client were lost. They contain at least one command, or a part of one.
+    /// Notes that bytes of the client were lost. They contain at least one command, or a part of
+    /// one.
     pub(super) fn lose_some_commands(&mut self) {
         self.doubt.lose_some_commands();
         self.lose_commands();
@@ -419,7 +421,8 @@ impl Pairing {
             }
             Expectation::Reset if replying != ReplyMode::Skip => return Some(expected),
             _ if silent => {
-                // Confirmations come nevertheless, errors do not. Nothing shows which of them it is.
+                // Confirmations come nevertheless, errors do not. Nothing shows which of them it
+                // is.
                 if !plain && expected != Expectation::Hello {
                     self.lose_commands();
                 }
@@ -462,8 +465,8 @@ impl Pairing {
         None
     }
 
-    /// Handles the refusal of a command that should be silent. Without a password, the server refused
-    /// all commands since the last reply, and this is the first of its errors.
+    /// Handles the refusal of a command that should be silent. Without a password, the server
+    /// refused all commands since the last reply, and this is the first of its errors.
     fn refuse_silence(&mut self) {
         let queued: u64 = self.queue.iter().map(|run| u64::from(run.count)).sum();
         let waiting = (self.silent + queued).saturating_sub(1);
@@ -542,7 +545,8 @@ impl Pairing {
         !(self.monitoring || self.in_multi || self.syncing || self.doubt.exists())
     }
 
-    /// Notes that plain replies begin. `asking`: the client has begun a command that is not complete.
+    /// Notes that plain replies begin. `asking`: the client has begun a command that is not
+    /// complete.
     #[inline]
     pub(super) fn begin_plain_replies(&mut self, asking: bool) {
         self.doubt.reply(asking);

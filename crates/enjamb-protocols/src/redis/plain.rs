@@ -1,13 +1,13 @@
 //! Plain messages, in a loop of their own.
 //!
-//! Nearly all messages of most conversations are plain: a frequent command that changes nothing, and
-//! one reply of a form that it gets, both whole in one chunk. For such a message most questions of
-//! the session have one answer, which does not change from one message to the next. So they are
+//! Nearly all messages of most conversations are plain: a frequent command that changes nothing,
+//! and one reply of a form that it gets, both whole in one chunk. For such a message most questions
+//! of the session have one answer, which does not change from one message to the next. So they are
 //! asked once for a chunk here, and the framer is passed by.
 //!
 //! A loop ends at anything else. The session handles that message in the usual way, and then comes
-//! back. Both ways emit the same messages, and a stream that arrives byte by byte is never read here:
-//! so the split law compares the two.
+//! back. Both ways emit the same messages, and a stream that arrives byte by byte is never read
+//! here: so the split law compares the two.
 
 use enjamb::{Message, Outcome, Side};
 

@@ -13,7 +13,8 @@
 //!
 //! Both forms are accepted where the specification and `hiredis` differ: integers with a plus sign
 //! or leading zeros, doubles without an integral part, `T` and `F`, a null in place of any string,
-//! array, map or set (`$-1`, `%-1`). But every line must end in CR LF and contain no other CR or LF.
+//! array, map or set (`$-1`, `%-1`). But every line must end in CR LF and contain no other CR or
+//! LF.
 //!
 //! A malformed value whose end is certain (a number that is none, in a line of its own) makes its
 //! reply malformed, and the next reply is read. Where the end is not certain, the handler *seeks*

@@ -34,8 +34,8 @@ impl SummaryText {
         is_utf8
     }
 
-    /// Writes a text as it is if it is a word, of printable ASCII characters without quotes. Else it
-    /// is quoted.
+    /// Writes a text as it is if it is a word, of printable ASCII characters without quotes. Else
+    /// it is quoted.
     #[inline]
     pub(super) fn push_word_or_quoted(&mut self, text: &[u8]) {
         match class(text) {

@@ -1,5 +1,5 @@
-//! Reads a capture with a library from another project: `enjamb-peers PEER TASK FILE`. Or serves with
-//! one: `enjamb-peers serve actix-echo PORT`.
+//! Reads a capture with a library from another project: `enjamb-peers PEER TASK FILE`. Or serves
+//! with one: `enjamb-peers serve actix-echo PORT`.
 //!
 //! A *peer* is a published crate that reassembles TCP streams. Each has a file of its own, which
 //! uses it in the fastest way that its documentation shows. Work that a peer leaves to its user

@@ -106,7 +106,8 @@ pub(crate) fn generate_open(traffic: &mut dyn Traffic, connections: u64, out: im
     Ok(Contents { bytes: pcap.bytes, messages, payload: pcap.payload })
 }
 
-/// Writes a capture of `connections` SYNs that nobody answers, as a port scan or a flood leaves them.
+/// Writes a capture of `connections` SYNs that nobody answers, as a port scan or a flood leaves
+/// them.
 pub(crate) fn generate_syns(connections: u64, out: impl Write) -> io::Result<Contents> {
     let mut random = Random::new(SEED);
     let mut pcap = PcapWriter::new(80, out)?;
@@ -142,7 +143,8 @@ impl<W: Write> PcapWriter<W> {
         self.write_segment(connection, 0, ACK, &[])
     }
 
-    /// Writes the segments of `stream`. Every second one is acknowledged (RFC 9293, section 3.8.6.3).
+    /// Writes the segments of `stream`. Every second one is acknowledged (RFC 9293, section
+    /// 3.8.6.3).
     fn write_stream(&mut self, connection: &mut Connection, side: usize, stream: &[u8]) -> io::Result<()> {
         for (index, piece) in stream.chunks(SEGMENT_MAX).enumerate() {
             self.write_segment(connection, side, PSH | ACK, piece)?;

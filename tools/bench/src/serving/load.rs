@@ -10,7 +10,7 @@ use anyhow::{Context, bail, ensure};
 use super::process::ServerProcess;
 use crate::scale::Scale;
 
-/// What clients do.
+/// The work of the clients.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Load {
     /// `redis-benchmark` with 50 connections, each with so many requests that wait for replies.
@@ -23,7 +23,7 @@ pub(crate) enum Load {
     Idle { connections: usize },
 }
 
-/// What a row counts.
+/// The unit of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
     RequestsPerSecond,
@@ -37,8 +37,8 @@ pub(crate) enum Unit {
 pub(crate) struct Measured {
     /// In the unit of the load.
     pub(crate) value: f64,
-    /// The server's processor time for one request, in microseconds. Not finite if requests were not
-    /// counted.
+    /// The server's processor time for one request, in microseconds. Not finite if requests were
+    /// not counted.
     pub(crate) processor_us: f64,
 }
 

@@ -1,5 +1,5 @@
-//! Prints the results of servers as a table in Markdown. A ratio above 1 says that enjamb is better by
-//! so much.
+//! Prints the results of servers as a table in Markdown. A ratio above 1 says that enjamb is better
+//! by so much.
 
 use std::io::{self, Write};
 

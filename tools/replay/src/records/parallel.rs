@@ -6,14 +6,15 @@
 //!
 //! Everything that may cause records is a *step*, and steps are numbered: an event of a transcript,
 //! the deadlines that pass with a segment, the segment itself. Work is handed out in *rounds* of a
-//! limited number of bytes, one part for each worker. The records of a round are written in the order
-//! of its steps, and within a step in the order of the connections' numbers. So the order is that of
-//! one thread, and the work in flight is bounded: [`ROUNDS_MAX`] rounds and their records.
+//! limited number of bytes, one part for each worker. The records of a round are written in the
+//! order of its steps, and within a step in the order of the connections' numbers. So the order is
+//! that of one thread, and the work in flight is bounded: [`ROUNDS_MAX`] rounds and their records.
 //!
 //! Connections are numbered in the order of their first segments, over all workers. So a round of
-//! segments has two halves. A worker reassembles its part and reports the connections that it opened.
-//! When all workers have done so, each gets the numbers of its connections, and its sessions get
-//! their events. Meanwhile it reassembles the next part. A worker that opened none goes on at once.
+//! segments has two halves. A worker reassembles its part and reports the connections that it
+//! opened. When all workers have done so, each gets the numbers of its connections, and its
+//! sessions get their events. Meanwhile it reassembles the next part. A worker that opened none
+//! goes on at once.
 //!
 //! Some limits of reassembly cover all connections together, and an order over all workers would
 //! decide what is given up. So before such a limit can be reached, the shards are joined, and the
@@ -136,8 +137,8 @@ struct Set {
     /// The times of the segments of the round, and the number of their bytes.
     times: Vec<Time>,
     bytes: usize,
-    /// The connections, by the numbers of the segments that opened them. The place of a connection is
-    /// its number in the set, less 1.
+    /// The connections, by the numbers of the segments that opened them. The place of a connection
+    /// is its number in the set, less 1.
     opened: Vec<u64>,
     /// The load of all shards before the rounds that were not confirmed yet.
     load: ShardLoad,
@@ -233,8 +234,8 @@ impl<W: RoundOutput> Parallel<W> {
         }
     }
 
-    /// Waits until all rounds of segments are reassembled, and gives their connections their numbers.
-    /// Returns the shards, if the workers gave them away.
+    /// Waits until all rounds of segments are reassembled, and gives their connections their
+    /// numbers. Returns the shards, if the workers gave them away.
     fn settle_numbers(&mut self) -> Vec<Shard> {
         let mut shards = Vec::new();
         while self.set.as_ref().is_some_and(|set| !set.unconfirmed.is_empty()) {

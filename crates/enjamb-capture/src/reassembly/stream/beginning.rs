@@ -159,8 +159,9 @@ impl Stream {
         }
     }
 
-    /// Returns whether the first bytes that are held are a keep-alive probe with one byte (RFC 9293,
-    /// section 3.8.4): it was sent again, or nothing follows for a second and then the next byte.
+    /// Returns whether the first bytes that are held are a keep-alive probe with one byte (RFC
+    /// 9293, section 3.8.4): it was sent again, or nothing follows for a second and then the next
+    /// byte.
     fn begins_with_probe(&self) -> bool {
         let Some((start, piece)) = self.backlog.held.first() else {
             return false;

@@ -1,4 +1,4 @@
-//! What all servers answer.
+//! The answers of all servers.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

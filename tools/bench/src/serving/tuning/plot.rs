@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-/// What is drawn.
+/// The content of a plot.
 pub(crate) struct Plot<'a> {
     pub(crate) title: &'a str,
     /// The name of the vertical axis, which begins at 0.

@@ -41,8 +41,8 @@ pub(super) struct EventPart {
 pub(super) struct SegmentPart {
     /// The times of all segments of the round, whichever worker they belong to.
     pub(super) times: Arc<Vec<Time>>,
-    /// The step of the first segment. Each segment has two: one for what is due by its time, and one
-    /// for itself.
+    /// The step of the first segment. Each segment has two: one for what is due by its time, and
+    /// one for itself.
     pub(super) first_step: u64,
     segments: Vec<StoredSegment>,
     payload: Vec<u8>,

@@ -37,7 +37,8 @@ pub(super) struct Work<O> {
 struct Set {
     shard: Option<Box<Shard>>,
     connections: Connections,
-    /// Parts that were reassembled, in order. The first one waits for the numbers of its connections.
+    /// Parts that were reassembled, in order. The first one waits for the numbers of its
+    /// connections.
     waiting: VecDeque<WaitingPart>,
     /// Memory that is used again.
     spare: EventStore,
@@ -59,8 +60,8 @@ struct Connections {
     numbers: HashMap<u64, u64, BuildHasherDefault<NumberHasher>>,
 }
 
-/// Hashes the numbers of segments. No two connections have the same one, and nobody chooses them, so
-/// one multiplication spreads them well enough.
+/// Hashes the numbers of segments. No two connections have the same one, and nobody chooses them,
+/// so one multiplication spreads them well enough.
 #[derive(Default)]
 struct NumberHasher(u64);
 
