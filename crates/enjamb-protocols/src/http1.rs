@@ -406,13 +406,18 @@ impl Http1 {
     /// Keeps bytes of the client whose protocol is not known.
     fn keep(&mut self, bytes: &[u8], out: Out<'_>) {
         let Gate::Shut(shut) = &mut self.gate else { return };
-        if shut.kept.len() + bytes.len() <= KEPT_MAX {
-            shut.kept.extend_from_slice(bytes);
-            return self.reconsider(out);
+        // Exactly as many are kept, however they are cut: what they are is decided by them alone.
+        let (kept, beyond) = bytes.split_at(bytes.len().min(KEPT_MAX - shut.kept.len()));
+        shut.kept.extend_from_slice(kept);
+        self.reconsider(out);
+        if beyond.is_empty() {
+            return;
         }
-        self.waits = false;
-        self.open_unanswered(out);
-        self.feed(Side::Client, bytes, out);
+        if matches!(&self.gate, Gate::Shut(shut) if shut.kept.len() == KEPT_MAX) {
+            self.waits = false;
+            self.open_unanswered(out);
+        }
+        self.feed(Side::Client, beyond, out);
     }
 
     /// Decides by the kept bytes alone if the answer may be lost.

@@ -201,7 +201,8 @@ impl Session for Socks {
                     state.kept.extend_from_slice(taken);
                     rest = behind;
                     self.advance(out);
-                    if let (Phase::Handshake(_), false) = (&self.phase, rest.is_empty()) {
+                    let full = self.sides[side.index()].kept.len() >= KEPT_MAX;
+                    if let (Phase::Handshake(_), true, false) = (&self.phase, full, rest.is_empty()) {
                         self.phase = Phase::Rest(Some(BEFORE_ITS_TURN));
                         self.settle(out);
                     }
