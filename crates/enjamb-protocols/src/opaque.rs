@@ -5,6 +5,9 @@ use enjamb::{Ending, Message, Session, Side, Span};
 /// The name of the protocol.
 const NAME: &str = "opaque";
 
+/// The reason of bytes that were skipped before the next message behind a gap.
+pub const AFTER_GAP: &str = "skipped after a gap";
+
 /// A session that only counts bytes. It emits one message of kind `opaque` for each side, when the
 /// side ends.
 #[derive(Clone, Debug, Default)]

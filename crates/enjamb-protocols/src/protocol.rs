@@ -4,6 +4,7 @@ use std::fmt;
 
 use enjamb::{Attribute, Session, Side};
 
+use crate::kit::{Conversation, Rules};
 use crate::sniff::Sniff;
 
 /// Opens a session for a server on the port, where that is known.
@@ -35,6 +36,11 @@ impl Protocol {
         open: impl Fn() -> Box<dyn Session> + Send + Sync + 'static,
     ) -> Self {
         Self::with_port(name, true, move |_| open())
+    }
+
+    /// Creates a protocol of rules, under their name.
+    pub(crate) fn of_rules<R: Rules + 'static>(new: fn() -> R) -> Self {
+        Self::builtin(R::NAME, move || Box::new(Conversation::new(new())))
     }
 
     /// Creates a protocol whose sessions depend on the server's port.
@@ -71,6 +77,13 @@ impl Protocol {
         self
     }
 
+    /// Adds ports that its servers use. See [`port`](Self::port).
+    #[must_use]
+    pub fn on_ports(mut self, ports: &[u16]) -> Self {
+        self.ports.extend_from_slice(ports);
+        self
+    }
+
     /// Sets the line that describes it in a list of protocols.
     #[must_use]
     pub fn about(mut self, about: impl Into<String>) -> Self {
@@ -82,6 +95,13 @@ impl Protocol {
     #[must_use]
     pub fn attribute(mut self, attribute: Attribute) -> Self {
         self.attributes.push(attribute);
+        self
+    }
+
+    /// Adds attributes that its messages may have. See [`attribute`](Self::attribute).
+    #[must_use]
+    pub fn with_attributes(mut self, attributes: &[Attribute]) -> Self {
+        self.attributes.extend_from_slice(attributes);
         self
     }
 

@@ -64,6 +64,7 @@ pub use pairing::OUTSTANDING_RUNS_MAX;
 pub use sniff::sniff;
 pub use syntax_error::SyntaxError;
 
+pub use crate::opaque::AFTER_GAP;
 use crate::opaque::opaque;
 use attributes::CommandAttributes;
 use command::CommandHandler;
@@ -72,9 +73,6 @@ use message_end::MessageEnd;
 use pairing::{Pairing, Verdict};
 use reply::ReplyHandler;
 use summary::{CommandSummary, ReplySummary};
-
-/// The reason of bytes that were skipped behind a gap.
-pub const AFTER_GAP: &str = "skipped after a gap";
 
 /// The flag of a reply whose command was not captured.
 const REQUEST_MISSING: &str = "request-missing";

@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use enjamb::{Attribute, AttributeSet, Session};
+use enjamb::{AttributeSet, Session};
 
 use crate::detect::Detector;
 use crate::framing::Framing;
@@ -13,7 +13,7 @@ use crate::opaque::OpaqueSession;
 use crate::protocol::Protocol;
 use crate::spec::SpecError;
 use crate::tunnel::DEPTH_MAX;
-use crate::{http1, redis, socks};
+use crate::{http1, protocols, redis, socks};
 
 /// The name that leaves the choice to the first bytes of a connection.
 const AUTO: &str = "auto";
@@ -39,6 +39,12 @@ fn inside_tunnel(depth: u8) -> Box<dyn Session> {
         Some(candidates) => Box::new(Detector::new(Arc::clone(candidates), None)),
         None => Box::new(OpaqueSession::default()),
     }
+}
+
+/// Returns the built-in protocol of this name, to which another one changes.
+pub(crate) fn inner(name: &str) -> Option<&'static Arc<Protocol>> {
+    static BUILTIN: LazyLock<Registry> = LazyLock::new(Registry::builtin);
+    BUILTIN.get(name)
 }
 
 /// The protocols that have a name.
@@ -68,37 +74,33 @@ impl Registry {
     /// Creates a registry of the built-in protocols.
     #[must_use]
     pub fn builtin() -> Self {
-        let with_attributes = |protocol: Protocol, attributes: &[Attribute]| {
-            attributes.iter().fold(protocol, |protocol, attribute| protocol.attribute(*attribute))
-        };
-        Self::empty()
-            .with(with_attributes(
+        let registry = Self::empty()
+            .with(
                 Protocol::builtin("http1", || http1::tunnelling(inside_tunnel, 0))
                     .alias("http")
                     .port(80)
                     .port(8080)
                     .about("HTTP/1.0 and HTTP/1.1 (RFC 9112)")
+                    .with_attributes(http1::ATTRIBUTES)
                     .sniffed_by(http1::sniff),
-                http1::ATTRIBUTES,
-            ))
-            .with(with_attributes(
+            )
+            .with(
                 Protocol::builtin("redis", redis::session)
                     .alias("resp")
                     .port(6379)
                     .about("Redis: RESP2, RESP3 and inline commands")
+                    .with_attributes(redis::ATTRIBUTES)
                     .sniffed_by(redis::sniff),
-                redis::ATTRIBUTES,
-            ))
+            )
             .with(
                 Protocol::builtin("socks", || socks::session(inside_tunnel, 0))
                     .port(1080)
                     .about("SOCKS 4, 4a and 5 (RFC 1928, RFC 1929), with the protocol inside")
                     .sniffed_by(socks::sniff),
-            )
-            .with(
-                Protocol::builtin("opaque", || Box::new(OpaqueSession::default()))
-                    .about("Bytes that are counted and not parsed"),
-            )
+            );
+        let opaque = Protocol::builtin("opaque", || Box::new(OpaqueSession::default()))
+            .about("Bytes that are counted and not parsed");
+        protocols::ALL.iter().fold(registry, |registry, protocol| registry.with(protocol())).with(opaque)
     }
 
     /// Adds a protocol. It replaces one of the same name.

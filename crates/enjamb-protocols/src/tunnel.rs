@@ -27,6 +27,12 @@ pub(crate) struct Tunnel {
     emitted: [u64; 2],
 }
 
+impl std::fmt::Debug for Tunnel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tunnel").field("inner", &self.inner.protocol()).finish_non_exhaustive()
+    }
+}
+
 impl Tunnel {
     /// Creates a tunnel. Each side [begins](Self::begin) before it is fed.
     pub(crate) fn new(inner: Box<dyn Session>, outer: &'static str) -> Self {

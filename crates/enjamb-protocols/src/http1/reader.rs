@@ -34,6 +34,7 @@ use super::pairing::PairingBox;
 use super::resync;
 use super::syntax_error::SyntaxError;
 use crate::line_feed::line_feed;
+use crate::opaque::AFTER_GAP;
 
 /// The maximum length of a head, in bytes. A longer one is malformed.
 const HEAD_MAX: usize = 64 * 1024;
@@ -56,9 +57,6 @@ const BUFFER_AT_REST: usize = 8 * 1024;
 
 /// The first line of a client that begins HTTP/2 without asking (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0";
-
-/// The reason of bytes behind a gap in which no message begins.
-const AFTER_GAP: &str = "skipped after a gap";
 
 /// The events of one side's stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

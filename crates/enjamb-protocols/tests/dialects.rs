@@ -1,0 +1,48 @@
+//! The laws for the protocols on the kit: each with conversations that its clients and servers have.
+//!
+//! A protocol adds a block with some of its messages and their answers.
+
+use enjamb_law::{Sessions, laws};
+use enjamb_protocols::Registry;
+
+/// Returns a constructor of sessions of a built-in protocol.
+macro_rules! sessions {
+    ($name:literal) => {
+        Sessions(|| Registry::builtin().resolve($name).unwrap().session(None))
+    };
+}
+
+laws! {
+    mod mqtt {
+        subject: sessions!("mqtt"),
+        messages: [
+            b"\x10\x0d\0\x04MQTT\x04\x02\0\x3c\0\x01a",
+            b"\x32\x08\0\x03a/b\0\x01x",
+            b"\x82\x08\0\x02\0\x03a/b\0",
+            b"\xc0\0",
+            b"\x30\x05\0\x03a/b",
+        ],
+        answers: [b"\x20\x02\0\0", b"\x40\x02\0\x01", b"\x90\x03\0\x02\0", b"\xd0\0", b""],
+        tokens: ["\x10", "\0\x04MQTT", "\u{80}", "\x01"],
+        limit: 16 << 10,
+        converses: true,
+    }
+}
+
+laws! {
+    mod smtp {
+        subject: sessions!("smtp"),
+        messages: [
+            "EHLO a\r\n",
+            "MAIL FROM:<a@b>\r\n",
+            "BDAT 3\r\nabc",
+            "BDAT 0 LAST\r\n",
+            "NOOP\r\n",
+            "DATA\r\n",
+        ],
+        answers: ["250-a\r\n250-PIPELINING\r\n250 STARTTLS\r\n", "250 ok\r\n", "250 3 bytes\r\n", "550 no\r\n", "250 ok\r\n", "503 no\r\n"],
+        tokens: ["\r\n", ".\r\n", "354 ", "STARTTLS\r\n", "220 ", "250-", "AUTH PLAIN\r\n", "334 \r\n"],
+        limit: 16 << 10,
+        converses: true,
+    }
+}
