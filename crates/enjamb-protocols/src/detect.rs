@@ -167,8 +167,12 @@ impl Undecided {
 
     /// Returns the session of a connection that no candidate recognises.
     fn unrecognised(&self) -> Box<dyn Session> {
-        let uses_port =
-            |known: &&Arc<Protocol>| !known.is_sniffed() && self.port.is_some_and(|port| known.ports().contains(&port));
+        let is_likely = |known: &Protocol| {
+            [Side::Client, Side::Server].iter().any(|side| known.is_likely(*side, &self.first[side.index()]))
+        };
+        let uses_port = |known: &&Arc<Protocol>| {
+            self.port.is_some_and(|port| known.ports().contains(&port)) && (!known.is_sniffed() || is_likely(known))
+        };
         match self.candidates.iter().find(uses_port) {
             Some(known) => known.session(self.port),
             None => Box::new(OpaqueSession::default()),

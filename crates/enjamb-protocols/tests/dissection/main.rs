@@ -11,7 +11,11 @@
 #[path = "../../../enjamb-capture/tests/requirements/mod.rs"]
 mod requirements;
 
+mod ftp;
+mod imap;
+mod irc;
 mod mqtt;
+mod pop3;
 mod smtp;
 
 use std::collections::BTreeMap;
@@ -46,7 +50,7 @@ pub(crate) struct Case {
 /// The values in each direction, named by the sender, and how often each occurs.
 type Values = BTreeMap<String, BTreeMap<String, i64>>;
 
-const CASES: &[&[Case]] = &[mqtt::CASES, smtp::CASES];
+const CASES: &[&[Case]] = &[mqtt::CASES, smtp::CASES, ftp::CASES, pop3::CASES, imap::CASES, irc::CASES];
 
 fn main() -> ExitCode {
     let trials = CASES.iter().flat_map(|cases| cases.iter()).map(|case| {
