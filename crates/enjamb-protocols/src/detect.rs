@@ -6,7 +6,8 @@
 //!
 //! A connection that no candidate recognises is opaque. Its port alone proves nothing: TLS runs on
 //! port 8080, too. The port decides only for a protocol that has no function to recognise its first
-//! bytes. A connection without bytes has no protocol.
+//! bytes, and for one whose first bytes are at least likely (`+OK` on port 110). A connection without
+//! bytes has no protocol.
 //!
 //! If the capture joined a stream in the middle or lost bytes, its first bytes may be the end of a
 //! message. Then the first bytes of each later turn are tried as well, until the limit: a turn

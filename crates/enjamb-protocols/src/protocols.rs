@@ -13,11 +13,5 @@ mod smtp;
 use crate::protocol::Protocol;
 
 /// Returns each protocol.
-pub(crate) const ALL: &[fn() -> Protocol] = &[
-    mqtt::protocol,
-    smtp::protocol,
-    ftp::protocol,
-    pop3::protocol,
-    imap::protocol,
-    irc::protocol,
-];
+pub(crate) const ALL: &[fn() -> Protocol] =
+    &[mqtt::protocol, smtp::protocol, ftp::protocol, pop3::protocol, imap::protocol, irc::protocol];

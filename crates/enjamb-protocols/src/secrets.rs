@@ -8,9 +8,14 @@
 //! |---|---|
 //! | Redis | the arguments of `AUTH`, and those of `HELLO` after `AUTH` |
 //! | SOCKS 5 | the user and the password |
+//! | POP3, FTP, IRC | the arguments of `PASS`, `ACCT`, `ADAT`; the digest of `APOP`, the password of `OPER` |
+//! | POP3, SMTP, IMAP, IRC | what follows the mechanism of `AUTH` or `AUTHENTICATE`, and the lines behind it |
+//! | IMAP | the password of `LOGIN`, also as a literal |
 //! | HTTP/1 | the values of `Authorization`, `Proxy-Authorization`, `Cookie` and `Set-Cookie` |
 
 use enjamb::{Message, Side};
+
+use crate::text::number;
 
 /// The header fields whose values are secrets (RFC 9110 sections 11.6.2 and 11.7.2, RFC 6265).
 const HEADERS: [&[u8]; 4] = [b"authorization", b"proxy-authorization", b"cookie", b"set-cookie"];
@@ -34,6 +39,17 @@ pub fn redact(message: &Message<'_>, bytes: &[u8], copy: &mut Vec<u8>) -> bool {
     let secret_words = match (message.protocol, message.side, message.kind) {
         ("http1", ..) => return copied(bytes, copy, redact_headers),
         ("socks", Side::Client, "authentication") => return copied(bytes, copy, redact_socks),
+        ("imap", Side::Client, "authentication") => return copied(bytes, copy, |bytes| redact_imap(bytes, 0)),
+        (_, Side::Client, "authentication") => return copied(bytes, copy, |bytes| redact_words(bytes, 0)),
+        ("pop3" | "ftp" | "irc", Side::Client, "PASS")
+        | ("ftp", Side::Client, "ACCT" | "ADAT")
+        | ("irc", Side::Client, "AUTHENTICATE") => return copied(bytes, copy, |bytes| redact_words(bytes, 1)),
+        ("smtp" | "pop3", Side::Client, "AUTH") | ("pop3", Side::Client, "APOP") | ("irc", Side::Client, "OPER") => {
+            return copied(bytes, copy, |bytes| redact_words(bytes, 2));
+        }
+        ("imap", Side::Client, "LOGIN" | "AUTHENTICATE") => {
+            return copied(bytes, copy, |bytes| redact_imap(bytes, 3));
+        }
         ("redis", Side::Client, "AUTH") => 1,
         ("redis", Side::Client, "HELLO") => usize::MAX,
         _ => return false,
@@ -73,6 +89,39 @@ fn redact_command(bytes: &mut [u8], first: usize) -> bool {
     let first = first.min(auth.map_or(usize::MAX, |auth| auth + 1));
     let secrets = words.into_iter().skip(first);
     secrets.map(|word| bytes[word].fill(MASK)).count() > 0
+}
+
+/// Overwrites all words from the word `first` on.
+fn redact_words(bytes: &mut [u8], first: usize) -> bool {
+    let words = bytes.split_mut(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    words.skip(first).map(|word| word.fill(MASK)).count() > 0
+}
+
+/// Overwrites all words of a command of IMAP from the word `first` on, and its literals, but not the
+/// `{5}` that announces one.
+fn redact_imap(bytes: &mut [u8], mut first: usize) -> bool {
+    let (mut found, mut at) = (false, 0);
+    while at < bytes.len() {
+        let end = bytes[at..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |length| at + length + 1);
+        let line = bytes[at..end].trim_ascii_end();
+        let word = line.split(u8::is_ascii_whitespace).next_back().unwrap_or_default();
+        let announced = word.strip_suffix(b"}").and_then(|word| {
+            let digits = word.strip_suffix(b"+").unwrap_or(word);
+            number(digits.strip_prefix(b"~").unwrap_or(digits).strip_prefix(b"{")?)
+        });
+        let text_end = at + line.len() - announced.map_or(0, |_| word.len());
+        found |= redact_words(&mut bytes[at..text_end], first);
+        first = 0;
+        at = end;
+        if let Some(length) = announced {
+            let literal_end = usize::try_from(length).ok().and_then(|length| at.checked_add(length));
+            let literal_end = literal_end.unwrap_or(usize::MAX).min(bytes.len());
+            bytes[at..literal_end].fill(MASK);
+            found |= literal_end > at;
+            at = literal_end;
+        }
+    }
+    found
 }
 
 /// Returns the places of the bulk strings of an array, as far as the bytes go.
@@ -190,6 +239,21 @@ mod tests {
             (b"GET AUTH\r\n", None),
         ] {
             assert_eq!(redacted("redis", Side::Client, bytes).as_deref(), expected, "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn secrets_of_text_dialogues_are_overwritten() {
+        for (protocol, bytes, expected) in [
+            ("pop3", &b"PASS a b\r\n"[..], Some("PASS * *\r\n")),
+            ("pop3", b"AUTH PLAIN abc=\r\n", Some("AUTH PLAIN ****\r\n")),
+            ("pop3", b"USER a\r\n", None),
+            ("ftp", b"pass a\r\n", Some("pass *\r\n")),
+            ("irc", b"OPER a b\r\n", Some("OPER a *\r\n")),
+            ("imap", b"a LOGIN b {3+}\r\nc d\r\n", Some("a LOGIN b {3+}\r\n***\r\n")),
+            ("imap", b"a LOGIN {1+}\r\nb {3+}\r\n{1}\r\n", Some("a LOGIN {1+}\r\n* {3+}\r\n***\r\n")),
+        ] {
+            assert_eq!(redacted(protocol, Side::Client, bytes).as_deref(), expected, "{}", bytes.escape_ascii());
         }
     }
 

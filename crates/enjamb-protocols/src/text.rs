@@ -117,9 +117,9 @@ pub(crate) fn id_of(text: &[u8]) -> u64 {
         // The length goes on top, below the bit that marks a hash.
         return text.iter().fold(text.len() as u64, |id, byte| id << 8 | u64::from(*byte));
     }
-    let hash = text.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let hash = text
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
     hash | 1 << 63
 }
 

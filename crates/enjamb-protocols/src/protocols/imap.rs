@@ -22,11 +22,7 @@ pub(super) fn protocol() -> Protocol {
         .alias("imap4")
         .on_ports(&[143])
         .about("IMAP (RFC 9051), with literals, IDLE, AUTHENTICATE, STARTTLS and COMPRESS")
-        .with_attributes(&[Attribute::new(
-            "tag",
-            AttributeType::Text,
-            "the tag of a command or of a tagged response",
-        )])
+        .with_attributes(&[Attribute::new("tag", AttributeType::Text, "the tag of a command or of a tagged response")])
         .sniffed_by(sniff)
         .likely_by(|side, first| Imap::default().begins(side, first))
 }
@@ -47,7 +43,7 @@ enum Client {
     #[default]
     Commands,
     /// A literal of the command with this tag.
-    Literal { tag: u64, length: u64 },
+    Literal { tag: u64, length: u64, is_secret: bool },
     /// A secret line.
     Authentication { tag: u64 },
     /// The line that ends an `IDLE`.
@@ -56,19 +52,99 @@ enum Client {
 
 /// The commands that exist, and their kinds.
 const COMMANDS: &[&str] = &[
-    "CAPABILITY", "NOOP", "LOGOUT", "STARTTLS", "AUTHENTICATE", "LOGIN", "ENABLE", "SELECT", "EXAMINE", "CREATE",
-    "DELETE", "RENAME", "SUBSCRIBE", "UNSUBSCRIBE", "LIST", "LSUB", "XLIST", "NAMESPACE", "STATUS", "APPEND", "IDLE",
-    "CLOSE", "UNSELECT", "EXPUNGE", "SEARCH", "FETCH", "STORE", "COPY", "MOVE", "UID", "CHECK", "ID", "COMPRESS",
-    "GETQUOTA", "GETQUOTAROOT", "SETQUOTA", "GETACL", "SETACL", "DELETEACL", "LISTRIGHTS", "MYRIGHTS", "SORT",
-    "THREAD", "GETMETADATA", "SETMETADATA", "NOTIFY", "CATENATE", "REPLACE", "UNAUTHENTICATE", "RLIST", "RLSUB",
-    "PROXYAUTH", "LANGUAGE", "COMPARATOR", "CANCELUPDATE", "ESEARCH", "GENURLAUTH", "RESETKEY", "URLFETCH", "BURL",
+    "CAPABILITY",
+    "NOOP",
+    "LOGOUT",
+    "STARTTLS",
+    "AUTHENTICATE",
+    "LOGIN",
+    "ENABLE",
+    "SELECT",
+    "EXAMINE",
+    "CREATE",
+    "DELETE",
+    "RENAME",
+    "SUBSCRIBE",
+    "UNSUBSCRIBE",
+    "LIST",
+    "LSUB",
+    "XLIST",
+    "NAMESPACE",
+    "STATUS",
+    "APPEND",
+    "IDLE",
+    "CLOSE",
+    "UNSELECT",
+    "EXPUNGE",
+    "SEARCH",
+    "FETCH",
+    "STORE",
+    "COPY",
+    "MOVE",
+    "UID",
+    "CHECK",
+    "ID",
+    "COMPRESS",
+    "GETQUOTA",
+    "GETQUOTAROOT",
+    "SETQUOTA",
+    "GETACL",
+    "SETACL",
+    "DELETEACL",
+    "LISTRIGHTS",
+    "MYRIGHTS",
+    "SORT",
+    "THREAD",
+    "GETMETADATA",
+    "SETMETADATA",
+    "NOTIFY",
+    "CATENATE",
+    "REPLACE",
+    "UNAUTHENTICATE",
+    "RLIST",
+    "RLSUB",
+    "PROXYAUTH",
+    "LANGUAGE",
+    "COMPARATOR",
+    "CANCELUPDATE",
+    "ESEARCH",
+    "GENURLAUTH",
+    "RESETKEY",
+    "URLFETCH",
+    "BURL",
 ];
 
 /// The untagged responses that exist, and their kinds.
 const RESPONSES: &[&str] = &[
-    "CAPABILITY", "ENABLED", "LIST", "LSUB", "XLIST", "NAMESPACE", "STATUS", "SEARCH", "ESEARCH", "SORT", "THREAD",
-    "FLAGS", "EXISTS", "RECENT", "EXPUNGE", "VANISHED", "FETCH", "ID", "QUOTA", "QUOTAROOT", "ACL", "LISTRIGHTS",
-    "MYRIGHTS", "METADATA", "LANGUAGE", "COMPARATOR", "GENURLAUTH", "URLFETCH", "CONVERTED",
+    "CAPABILITY",
+    "ENABLED",
+    "LIST",
+    "LSUB",
+    "XLIST",
+    "NAMESPACE",
+    "STATUS",
+    "SEARCH",
+    "ESEARCH",
+    "SORT",
+    "THREAD",
+    "FLAGS",
+    "EXISTS",
+    "RECENT",
+    "EXPUNGE",
+    "VANISHED",
+    "FETCH",
+    "ID",
+    "QUOTA",
+    "QUOTAROOT",
+    "ACL",
+    "LISTRIGHTS",
+    "MYRIGHTS",
+    "METADATA",
+    "LANGUAGE",
+    "COMPARATOR",
+    "GENURLAUTH",
+    "URLFETCH",
+    "CONVERTED",
 ];
 
 /// The words that begin a status response.
@@ -80,6 +156,8 @@ const AUTHENTICATE: u64 = 2;
 const IDLE: u64 = 3;
 const STARTTLS: u64 = 4;
 const COMPRESS: u64 = 5;
+/// A literal that may be a password.
+const SECRET: u64 = 6;
 /// Such a request has the length of its literal above these bits.
 const DETAIL_BITS: u32 = 3;
 
@@ -166,7 +244,8 @@ impl Rules for Imap {
         match (side, self.client) {
             (Side::Server, _) => "response",
             (_, Client::Commands) => "command",
-            (_, Client::Literal { .. }) => "literal",
+            (_, Client::Literal { is_secret: false, .. }) => "literal",
+            (_, Client::Literal { .. }) => "authentication",
             (_, Client::Authentication { .. }) => "authentication",
             (_, Client::Idle { .. }) => "DONE",
         }
@@ -194,7 +273,10 @@ impl Imap {
         let awaited = frame.memo.awaited;
         let of_tag = |kind, tag| Report::new(kind).role(Role::RequestWithId(tag));
         let (tag, report) = match std::mem::take(&mut self.client) {
-            Client::Literal { tag, .. } => (tag, of_tag("literal", tag)),
+            Client::Literal { tag, is_secret, .. } => {
+                let report = of_tag(if is_secret { "authentication" } else { "literal" }, tag);
+                (tag, if is_secret { report.detail(SECRET) } else { report })
+            }
             Client::Authentication { tag } => {
                 self.waiting = Some(tag);
                 return Ok(of_tag("authentication", tag).detail(AUTHENTICATE).then(Then::Await));
@@ -220,7 +302,9 @@ impl Imap {
         Ok(match (report.then, awaited) {
             (_, Some(length)) if length <= LITERAL_MAX => {
                 self.waiting = Some(tag);
-                report.detail(length << DETAIL_BITS | LITERAL).then(Then::Await)
+                let is_secret = report.kind == "LOGIN" || report.detail == SECRET;
+                let form = if is_secret { SECRET } else { LITERAL };
+                report.detail(length << DETAIL_BITS | form).then(Then::Await)
             }
             (_, Some(_)) => return Err(TOO_LONG),
             (Then::Await, None) => {
@@ -264,7 +348,9 @@ impl Imap {
         let Some(tag) = self.waiting else { return report };
         let Some(detail) = requests.with_id(tag) else { return report };
         self.client = match detail & ((1 << DETAIL_BITS) - 1) {
-            LITERAL => Client::Literal { tag, length: detail >> DETAIL_BITS },
+            form @ (LITERAL | SECRET) => {
+                Client::Literal { tag, length: detail >> DETAIL_BITS, is_secret: form == SECRET }
+            }
             AUTHENTICATE => Client::Authentication { tag },
             IDLE => Client::Idle { tag },
             _ => return report,

@@ -1,4 +1,4 @@
-//! IRC (RFC 1459, RFC 2812), with tags and capabilities (IRCv3).
+//! IRC (RFC 1459, RFC 2812), with tags and capabilities (`IRCv3`).
 //!
 //! A message is a line: tags, a prefix, a command or a numeric, and parameters. Most messages answer
 //! nothing that can be named; a `PONG` answers the `PING` with the same text.
@@ -29,12 +29,77 @@ struct Irc;
 
 /// The commands that exist, and their kinds.
 const COMMANDS: &[&str] = &[
-    "PASS", "NICK", "USER", "SERVER", "OPER", "QUIT", "SQUIT", "JOIN", "PART", "MODE", "TOPIC", "NAMES", "LIST",
-    "INVITE", "KICK", "VERSION", "STATS", "LINKS", "TIME", "CONNECT", "TRACE", "ADMIN", "INFO", "PRIVMSG", "NOTICE",
-    "WHO", "WHOIS", "WHOWAS", "KILL", "PING", "PONG", "ERROR", "AWAY", "REHASH", "RESTART", "SUMMON", "USERS",
-    "WALLOPS", "USERHOST", "ISON", "SERVICE", "SERVLIST", "SQUERY", "MOTD", "LUSERS", "DIE", "NJOIN", "CAP",
-    "AUTHENTICATE", "ACCOUNT", "BATCH", "CHGHOST", "SETNAME", "TAGMSG", "STARTTLS", "MONITOR", "METADATA", "FAIL",
-    "WARN", "NOTE", "KNOCK", "WATCH", "PROTOCTL", "NICKSERV", "CHANSERV", "NS", "CS", "HELP", "MAP", "ACK", "REDACT",
+    "PASS",
+    "NICK",
+    "USER",
+    "SERVER",
+    "OPER",
+    "QUIT",
+    "SQUIT",
+    "JOIN",
+    "PART",
+    "MODE",
+    "TOPIC",
+    "NAMES",
+    "LIST",
+    "INVITE",
+    "KICK",
+    "VERSION",
+    "STATS",
+    "LINKS",
+    "TIME",
+    "CONNECT",
+    "TRACE",
+    "ADMIN",
+    "INFO",
+    "PRIVMSG",
+    "NOTICE",
+    "WHO",
+    "WHOIS",
+    "WHOWAS",
+    "KILL",
+    "PING",
+    "PONG",
+    "ERROR",
+    "AWAY",
+    "REHASH",
+    "RESTART",
+    "SUMMON",
+    "USERS",
+    "WALLOPS",
+    "USERHOST",
+    "ISON",
+    "SERVICE",
+    "SERVLIST",
+    "SQUERY",
+    "MOTD",
+    "LUSERS",
+    "DIE",
+    "NJOIN",
+    "CAP",
+    "AUTHENTICATE",
+    "ACCOUNT",
+    "BATCH",
+    "CHGHOST",
+    "SETNAME",
+    "TAGMSG",
+    "STARTTLS",
+    "MONITOR",
+    "METADATA",
+    "FAIL",
+    "WARN",
+    "NOTE",
+    "KNOCK",
+    "WATCH",
+    "PROTOCTL",
+    "NICKSERV",
+    "CHANSERV",
+    "NS",
+    "CS",
+    "HELP",
+    "MAP",
+    "ACK",
+    "REDACT",
 ];
 
 /// The number of a `STARTTLS` among requests: above all texts of up to seven bytes, and no hash.
@@ -136,9 +201,7 @@ impl Rules for Irc {
                 let text = line.parameters().last().unwrap_or_default();
                 report.role(Role::AnswerWithId { id: id_of(text), last: true })
             }
-            "STARTTLS" if frame.side == Side::Client => {
-                report.role(Role::RequestWithId(STARTTLS_ID)).then(Then::Await)
-            }
+            "STARTTLS" if frame.side == Side::Client => report.role(Role::RequestWithId(STARTTLS_ID)).then(Then::Await),
             "ERROR" => report.failed("ERROR"),
             _ => report,
         })
@@ -188,7 +251,8 @@ impl Rules for Irc {
 fn numeric<'a>(code: &'a str, line: &Line<'a>, requests: Requests<'_>) -> Report<'a> {
     let subject = line.parameters().nth(1).unwrap_or_default();
     let report = Report::new("numeric").subject(subject);
-    let is_error = matches!(code.as_bytes(), [b'4' | b'5', ..]) || matches!(code, "691" | "902" | "904" | "905" | "906");
+    let is_error =
+        matches!(code.as_bytes(), [b'4' | b'5', ..]) || matches!(code, "691" | "902" | "904" | "905" | "906");
     let report = if is_error { report.failed(code) } else { report.code(code) };
     let answers_starttls = match code {
         "670" | "691" => true,
@@ -217,6 +281,7 @@ fn sniff(side: Side, first: &[u8]) -> Sniff {
     let Some(end) = rest.iter().position(|byte| *byte == b' ') else {
         return if rest.iter().any(u8::is_ascii_whitespace) { Sniff::No } else { Sniff::More };
     };
-    let commands: &[&[u8]] = &[b"NOTICE ", b"PRIVMSG ", b"001 ", b"020 ", b"CAP ", b"451 ", b"433 ", b"JOIN ", b"PING "];
+    let commands: &[&[u8]] =
+        &[b"NOTICE ", b"PRIVMSG ", b"001 ", b"020 ", b"CAP ", b"451 ", b"433 ", b"JOIN ", b"PING "];
     starts_with_any(&rest[end + 1..], commands)
 }

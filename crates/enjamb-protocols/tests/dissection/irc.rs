@@ -23,12 +23,20 @@ const fn responses(capture: &'static str) -> Case {
     Case { capture, protocol: "auto", tshark: &[], field: "irc.response.command", values: response, differs: &[] }
 }
 
+const CUT: &str = "ours: tshark takes the end of a line in another segment for a line";
+
 pub(crate) const CASES: &[Case] = &[
     requests("irc-basic.pcap"),
-    responses("irc-basic.pcap"),
+    Case {
+        differs: &[("372", 1, CUT), ("5799", -1, CUT), ("in.freenode.net", -1, CUT)],
+        ..responses("irc-basic.pcap")
+    },
     requests("protocols/irc-input.pcap"),
-    responses("protocols/irc-input.pcap"),
-    requests("protocols/irc-irc-dcc-state-growth.pcapng"),
+    Case { differs: &[("23", -1, CUT)], ..responses("protocols/irc-input.pcap") },
+    Case { differs: &[("ND", -1, CUT)], ..requests("protocols/irc-irc-dcc-state-growth.pcapng") },
     requests("protocols/irc-irc-whitespace.pcap"),
-    responses("protocols/irc-irc-whitespace.pcap"),
+    Case {
+        differs: &[("10930", -1, CUT), ("/www.freenode.net", -1, CUT)],
+        ..responses("protocols/irc-irc-whitespace.pcap")
+    },
 ];
