@@ -20,7 +20,6 @@ pub struct Protocol {
     attributes: Vec<Attribute>,
     builtin: bool,
     sniff: Option<fn(Side, &[u8]) -> Sniff>,
-    likely: Option<fn(Side, &[u8]) -> Sniff>,
     open: Box<Open>,
 }
 
@@ -58,7 +57,6 @@ impl Protocol {
             attributes: Vec::new(),
             builtin,
             sniff: None,
-            likely: None,
             open: Box::new(open),
         }
     }
@@ -114,14 +112,6 @@ impl Protocol {
         self
     }
 
-    /// Sets the function by which `auto` recognises its first bytes on its own ports, if no protocol
-    /// recognises them for sure: a `+OK` on port 110 is POP3.
-    #[must_use]
-    pub(crate) fn likely_by(mut self, likely: fn(Side, &[u8]) -> Sniff) -> Self {
-        self.likely = Some(likely);
-        self
-    }
-
     /// Returns its name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -164,11 +154,6 @@ impl Protocol {
 
     pub(crate) fn sniff(&self, side: Side, first: &[u8]) -> Sniff {
         self.sniff.map_or(Sniff::No, |sniff| sniff(side, first))
-    }
-
-    /// Returns whether the first bytes may be of this protocol, on one of its ports.
-    pub(crate) fn is_likely(&self, side: Side, first: &[u8]) -> bool {
-        self.likely.is_some_and(|likely| likely(side, first) == Sniff::Yes)
     }
 
     /// Returns whether its first bytes can be recognised.

@@ -141,7 +141,7 @@ pub(crate) fn starts_with_any(text: &[u8], starts: &[&[u8]]) -> Sniff {
         match starts_with(text, start) {
             Sniff::Yes => return Sniff::Yes,
             Sniff::More => found = Sniff::More,
-            Sniff::No => {}
+            Sniff::Maybe | Sniff::No => {}
         }
     }
     found

@@ -22,7 +22,6 @@ pub(super) fn protocol() -> Protocol {
             "the argument of a command, or the text of a reply",
         )])
         .sniffed_by(sniff)
-        .likely_by(|side, first| Ftp::default().begins(side, first))
 }
 
 /// The rules of FTP.
@@ -145,8 +144,9 @@ fn without_telnet(mut line: &[u8]) -> &[u8] {
 
 /// Returns whether the first bytes of a connection are FTP.
 fn sniff(side: Side, first: &[u8]) -> Sniff {
+    let likely = Ftp::default().begins(side, first);
     if side == Side::Client {
-        return Sniff::No;
+        return Sniff::No.or_maybe(likely);
     }
     let Some(end) = first.iter().position(|byte| *byte == b'\n') else {
         return Dialogue::greeting(first, "220", &[]);
@@ -154,6 +154,6 @@ fn sniff(side: Side, first: &[u8]) -> Sniff {
     // The host of a mail server may be called ftp.
     match Dialogue::greeting(&first[..=end], "220", &["SMTP", "LMTP"]) {
         Sniff::Yes => Sniff::No,
-        _ => Dialogue::greeting(&first[..=end], "220", &["FTP", "FileZilla"]),
+        _ => Dialogue::greeting(&first[..=end], "220", &["FTP", "FileZilla"]).or_maybe(likely),
     }
 }

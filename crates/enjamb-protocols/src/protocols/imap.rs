@@ -24,7 +24,6 @@ pub(super) fn protocol() -> Protocol {
         .about("IMAP (RFC 9051), with literals, IDLE, AUTHENTICATE, STARTTLS and COMPRESS")
         .with_attributes(&[Attribute::new("tag", AttributeType::Text, "the tag of a command or of a tagged response")])
         .sniffed_by(sniff)
-        .likely_by(|side, first| Imap::default().begins(side, first))
 }
 
 /// The rules of IMAP.
@@ -469,7 +468,7 @@ fn sniff(side: Side, first: &[u8]) -> Sniff {
         return Sniff::No;
     }
     match starts_with_any(&first[end + 1..], &[b"CAPABILITY\r\n", b"LOGIN ", b"AUTHENTICATE ", b"STARTTLS\r\n"]) {
-        Sniff::No => starts_with(&first[end + 1..], b"ID ("),
+        Sniff::No => starts_with(&first[end + 1..], b"ID (").or_maybe(Imap::default().begins(side, first)),
         found => found,
     }
 }

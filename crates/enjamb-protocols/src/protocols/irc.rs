@@ -20,7 +20,6 @@ pub(super) fn protocol() -> Protocol {
             Attribute::new("target", AttributeType::Text, "the first parameter: a channel, a nickname or a text"),
         ])
         .sniffed_by(sniff)
-        .likely_by(|side, first| if side == Side::Client { Irc.begins(side, first) } else { Sniff::No })
 }
 
 /// The rules of IRC.
@@ -274,7 +273,8 @@ fn kind(command: &[u8]) -> &'static str {
 /// Returns whether the first bytes of a connection are IRC.
 fn sniff(side: Side, first: &[u8]) -> Sniff {
     if side == Side::Client {
-        return starts_with_any(first, &[b"NICK ", b"CAP LS", b"CAP REQ", b"PRIVMSG ", b"JOIN #", b"JOIN :#"]);
+        let sure = starts_with_any(first, &[b"NICK ", b"CAP LS", b"CAP REQ", b"PRIVMSG ", b"JOIN #", b"JOIN :#"]);
+        return sure.or_maybe(Irc.begins(side, first));
     }
     let notice = starts_with_any(first, &[b"NOTICE AUTH :", b"NOTICE * :", b"ERROR :"]);
     let Some(rest) = first.strip_prefix(b":") else { return notice };
@@ -283,5 +283,5 @@ fn sniff(side: Side, first: &[u8]) -> Sniff {
     };
     let commands: &[&[u8]] =
         &[b"NOTICE ", b"PRIVMSG ", b"001 ", b"020 ", b"CAP ", b"451 ", b"433 ", b"JOIN ", b"PING "];
-    starts_with_any(&rest[end + 1..], commands)
+    starts_with_any(&rest[end + 1..], commands).or_maybe(Irc.begins(side, first))
 }

@@ -24,7 +24,6 @@ pub(super) fn protocol() -> Protocol {
             "the argument of a command, or the text of a reply",
         )])
         .sniffed_by(sniff)
-        .likely_by(|side, first| Pop3::default().begins(side, first))
 }
 
 /// The rules of POP3.
@@ -178,12 +177,13 @@ fn response_code(text: &[u8]) -> Option<&str> {
 
 /// Returns whether the first bytes of a connection are POP3.
 fn sniff(side: Side, first: &[u8]) -> Sniff {
+    let likely = Pop3::default().begins(side, first);
     if side == Side::Client {
-        return starts_with_any(first, &[b"CAPA\r\n", b"APOP ", b"STLS\r\n", b"UIDL\r\n"]);
+        return starts_with_any(first, &[b"CAPA\r\n", b"APOP ", b"STLS\r\n", b"UIDL\r\n"]).or_maybe(likely);
     }
     match starts_with(first, b"+OK ") {
         Sniff::Yes => {}
-        other => return other,
+        other => return other.or_maybe(likely),
     }
     let end = first.iter().position(|byte| *byte == b'\n');
     let line = &first[..end.unwrap_or(first.len())];
@@ -192,7 +192,7 @@ fn sniff(side: Side, first: &[u8]) -> Sniff {
     if has_stamp || line.windows(3).any(|part| part.eq_ignore_ascii_case(b"POP")) {
         Sniff::Yes
     } else if end.is_some() {
-        Sniff::No
+        Sniff::Maybe
     } else {
         Sniff::More
     }

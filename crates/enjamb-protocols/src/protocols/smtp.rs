@@ -185,4 +185,5 @@ fn sniff(side: Side, first: &[u8]) -> Sniff {
         Side::Client => Dialogue::begins_command(&["EHLO", "LHLO", "HELO"], first),
         Side::Server => Dialogue::greeting(first, "220", &["SMTP", "LMTP"]),
     }
+    .or_maybe(Smtp::default().begins(side, first))
 }
