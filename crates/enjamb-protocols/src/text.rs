@@ -49,6 +49,12 @@ impl Dialogue {
         }
     }
 
+    /// Returns whether these may be the first bytes of a server of mail or files: other protocols
+    /// (NNTP) have replies with a code, too, but greet with others.
+    pub(crate) fn likely_greeting(bytes: &[u8]) -> Sniff {
+        starts_with_any(bytes, &[b"220 ", b"220-", b"220\r\n", b"421 ", b"554 ", b"530 "])
+    }
+
     /// Returns whether these are the first bytes of a greeting: this code, and one of these words in
     /// the first line, in any case.
     pub(crate) fn greeting(bytes: &[u8], code: &str, words: &[&str]) -> Sniff {

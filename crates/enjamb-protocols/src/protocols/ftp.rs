@@ -144,10 +144,11 @@ fn without_telnet(mut line: &[u8]) -> &[u8] {
 
 /// Returns whether the first bytes of a connection are FTP.
 fn sniff(side: Side, first: &[u8]) -> Sniff {
-    let likely = Ftp::default().begins(side, first);
     if side == Side::Client {
-        return Sniff::No.or_maybe(likely);
+        // Other commands do not begin a connection, and text that is no FTP may begin with their words.
+        return Sniff::No.or_maybe(Dialogue::begins_command(&["USER", "AUTH", "FEAT", "HOST", "NOOP", "QUIT"], first));
     }
+    let likely = Dialogue::likely_greeting(first);
     let Some(end) = first.iter().position(|byte| *byte == b'\n') else {
         return Dialogue::greeting(first, "220", &[]);
     };

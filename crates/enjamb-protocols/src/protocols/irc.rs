@@ -274,7 +274,7 @@ fn kind(command: &[u8]) -> &'static str {
 fn sniff(side: Side, first: &[u8]) -> Sniff {
     if side == Side::Client {
         let sure = starts_with_any(first, &[b"NICK ", b"CAP LS", b"CAP REQ", b"PRIVMSG ", b"JOIN #", b"JOIN :#"]);
-        return sure.or_maybe(Irc.begins(side, first));
+        return sure.or_maybe(Dialogue::begins_command(&["PASS", "USER", "CAP", "SERVER"], first));
     }
     let notice = starts_with_any(first, &[b"NOTICE AUTH :", b"NOTICE * :", b"ERROR :"]);
     let Some(rest) = first.strip_prefix(b":") else { return notice };

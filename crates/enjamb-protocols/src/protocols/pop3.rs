@@ -177,10 +177,11 @@ fn response_code(text: &[u8]) -> Option<&str> {
 
 /// Returns whether the first bytes of a connection are POP3.
 fn sniff(side: Side, first: &[u8]) -> Sniff {
-    let likely = Pop3::default().begins(side, first);
     if side == Side::Client {
+        let likely = Dialogue::begins_command(&["USER", "AUTH", "NOOP", "QUIT"], first);
         return starts_with_any(first, &[b"CAPA\r\n", b"APOP ", b"STLS\r\n", b"UIDL\r\n"]).or_maybe(likely);
     }
+    let likely = Pop3::default().begins(side, first);
     match starts_with(first, b"+OK ") {
         Sniff::Yes => {}
         other => return other.or_maybe(likely),
