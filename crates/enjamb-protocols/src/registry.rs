@@ -31,7 +31,7 @@ fn inside_tunnel(depth: u8) -> Box<dyn Session> {
                 Protocol::builtin("redis", redis::session).sniffed_by(redis::sniff),
                 Protocol::builtin("socks", move || socks::session(inside_tunnel, depth)).sniffed_by(socks::sniff),
             ];
-            protocols.map(Arc::new).to_vec().into()
+            protocols.into_iter().chain(protocols::ALL.iter().map(|protocol| protocol())).map(Arc::new).collect()
         };
         (0..=DEPTH_MAX).map(of_depth).collect()
     });
