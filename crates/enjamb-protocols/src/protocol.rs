@@ -17,6 +17,7 @@ pub struct Protocol {
     aliases: Vec<String>,
     ports: Vec<u16>,
     about: String,
+    kinds: String,
     attributes: Vec<Attribute>,
     builtin: bool,
     sniff: Option<fn(Side, &[u8]) -> Sniff>,
@@ -54,6 +55,7 @@ impl Protocol {
             aliases: Vec::new(),
             ports: Vec::new(),
             about: String::new(),
+            kinds: String::new(),
             attributes: Vec::new(),
             builtin,
             sniff: None,
@@ -88,6 +90,14 @@ impl Protocol {
     #[must_use]
     pub fn about(mut self, about: impl Into<String>) -> Self {
         self.about = about.into();
+        self
+    }
+
+    /// Sets the phrase that tells the kinds of its messages: those of the client, a semicolon, and
+    /// those of the server.
+    #[must_use]
+    pub fn with_kinds(mut self, kinds: impl Into<String>) -> Self {
+        self.kinds = kinds.into();
         self
     }
 
@@ -128,6 +138,12 @@ impl Protocol {
     #[must_use]
     pub fn description(&self) -> &str {
         &self.about
+    }
+
+    /// Returns the phrase that tells the kinds of its messages.
+    #[must_use]
+    pub fn kinds(&self) -> &str {
+        &self.kinds
     }
 
     /// Returns the ports that its servers use.

@@ -81,6 +81,7 @@ impl Registry {
                     .port(80)
                     .port(8080)
                     .about("HTTP/1.0 and HTTP/1.1 (RFC 9112)")
+                    .with_kinds("the method; `response`")
                     .with_attributes(http1::ATTRIBUTES)
                     .sniffed_by(http1::sniff),
             )
@@ -89,6 +90,7 @@ impl Registry {
                     .alias("resp")
                     .port(6379)
                     .about("Redis: RESP2, RESP3 and inline commands")
+                    .with_kinds("the command's name; `reply`, `push`")
                     .with_attributes(redis::ATTRIBUTES)
                     .sniffed_by(redis::sniff),
             )
@@ -96,10 +98,12 @@ impl Registry {
                 Protocol::builtin("socks", || socks::session(inside_tunnel, 0))
                     .port(1080)
                     .about("SOCKS 4, 4a and 5 (RFC 1928, RFC 1929), with the protocol inside")
+                    .with_kinds("`greeting`, `authentication`, `CONNECT`; `method`, `status`, `reply`")
                     .sniffed_by(socks::sniff),
             );
         let opaque = Protocol::builtin("opaque", || Box::new(OpaqueSession::default()))
-            .about("Bytes that are counted and not parsed");
+            .about("Bytes that are counted and not parsed")
+            .with_kinds("`opaque`");
         protocols::ALL.iter().fold(registry, |registry, protocol| registry.with(protocol())).with(opaque)
     }
 
@@ -142,7 +146,9 @@ impl Registry {
         let builtin = self.iter().all(|candidate| candidate.is_builtin());
         let auto =
             Protocol::with_port(AUTO, builtin, move |port| Box::new(Detector::new(Arc::clone(&candidates), port)));
-        Arc::new(auto.about("Whichever protocol the first bytes of a connection are"))
+        Arc::new(
+            auto.about("Whichever protocol the first bytes of a connection are").with_kinds("those of that protocol"),
+        )
     }
 
     /// Returns the name or alias that `text` resembles most, if it looks like a slip: at most a
