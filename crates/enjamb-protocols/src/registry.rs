@@ -5,12 +5,13 @@
 
 use std::sync::{Arc, LazyLock};
 
-use enjamb::{AttributeSet, Session};
+use enjamb::{AttributeSet, Session, Side};
 
 use crate::detect::Detector;
 use crate::framing::Framing;
 use crate::opaque::OpaqueSession;
 use crate::protocol::Protocol;
+use crate::sniff::Sniff;
 use crate::spec::SpecError;
 use crate::tunnel::DEPTH_MAX;
 use crate::{http1, protocols, redis, socks};
@@ -31,7 +32,11 @@ fn inside_tunnel(depth: u8) -> Box<dyn Session> {
                 Protocol::builtin("redis", redis::session).sniffed_by(redis::sniff),
                 Protocol::builtin("socks", move || socks::session(inside_tunnel, depth)).sniffed_by(socks::sniff),
             ];
-            protocols.into_iter().chain(protocols::ALL.iter().map(|protocol| protocol())).map(Arc::new).collect()
+            protocols
+                .into_iter()
+                .chain(protocols::ALL.iter().map(|protocol| protocol().opening(open_named)))
+                .map(Arc::new)
+                .collect()
         };
         (0..=DEPTH_MAX).map(of_depth).collect()
     });
@@ -41,10 +46,11 @@ fn inside_tunnel(depth: u8) -> Box<dyn Session> {
     }
 }
 
-/// Returns the built-in protocol of this name, to which another one changes.
-pub(crate) fn inner(name: &str) -> Option<&'static Arc<Protocol>> {
+/// Opens a session of a built-in protocol, to which another one changes.
+fn open_named(name: &str, side: Side, first: &[u8]) -> Option<(Box<dyn Session>, Sniff)> {
     static BUILTIN: LazyLock<Registry> = LazyLock::new(Registry::builtin);
-    BUILTIN.get(name)
+    let protocol = BUILTIN.get(name)?;
+    Some((protocol.session(None), protocol.sniff(side, first)))
 }
 
 /// The protocols that have a name.
@@ -104,7 +110,10 @@ impl Registry {
         let opaque = Protocol::builtin("opaque", || Box::new(OpaqueSession::default()))
             .about("Bytes that are counted and not parsed")
             .with_kinds("`opaque`");
-        protocols::ALL.iter().fold(registry, |registry, protocol| registry.with(protocol())).with(opaque)
+        protocols::ALL
+            .iter()
+            .fold(registry, |registry, protocol| registry.with(protocol().opening(open_named)))
+            .with(opaque)
     }
 
     /// Adds a protocol. It replaces one of the same name.
