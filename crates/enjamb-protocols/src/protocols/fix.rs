@@ -15,6 +15,7 @@ use crate::text::{id_of, number, starts_with_any};
 pub(super) fn protocol() -> Protocol {
     Protocol::of_rules(|| Fix)
         .about("FIX 4.0 to 5.0, with checksums")
+        .with_kinds("the type of message, such as `NewOrderSingle`")
         .with_attributes(&[Attribute::new("type", AttributeType::Text, "the type of a message (field 35)")])
         .sniffed_by(|_, first| starts_with_any(first, BEGINNINGS))
 }
@@ -27,20 +28,55 @@ const BEGINNINGS: &[&[u8]] = &[b"8=FIX.4.", b"8=FIXT.1.", b"8=FIX.5."];
 
 /// The types of messages that are common, and their kinds (field 35).
 const TYPES: &[(&str, &str)] = &[
-    ("0", "Heartbeat"), ("1", "TestRequest"), ("2", "ResendRequest"), ("3", "Reject"), ("4", "SequenceReset"),
-    ("5", "Logout"), ("6", "IOI"), ("7", "Advertisement"), ("8", "ExecutionReport"), ("9", "OrderCancelReject"),
-    ("A", "Logon"), ("B", "News"), ("C", "Email"), ("D", "NewOrderSingle"), ("E", "NewOrderList"),
-    ("F", "OrderCancelRequest"), ("G", "OrderCancelReplaceRequest"), ("H", "OrderStatusRequest"),
-    ("J", "AllocationInstruction"), ("P", "AllocationInstructionAck"), ("Q", "DontKnowTrade"), ("R", "QuoteRequest"),
-    ("S", "Quote"), ("V", "MarketDataRequest"), ("W", "MarketDataSnapshotFullRefresh"),
-    ("X", "MarketDataIncrementalRefresh"), ("Y", "MarketDataRequestReject"), ("Z", "QuoteCancel"),
-    ("a", "QuoteStatusRequest"), ("b", "MassQuoteAcknowledgement"), ("c", "SecurityDefinitionRequest"),
-    ("d", "SecurityDefinition"), ("e", "SecurityStatusRequest"), ("f", "SecurityStatus"),
-    ("g", "TradingSessionStatusRequest"), ("h", "TradingSessionStatus"), ("i", "MassQuote"),
-    ("j", "BusinessMessageReject"), ("q", "OrderMassCancelRequest"), ("r", "OrderMassCancelReport"),
-    ("s", "NewOrderCross"), ("x", "SecurityListRequest"), ("y", "SecurityList"), ("AB", "NewOrderMultileg"),
-    ("AD", "TradeCaptureReportRequest"), ("AE", "TradeCaptureReport"), ("AF", "OrderMassStatusRequest"),
-    ("BE", "UserRequest"), ("BF", "UserResponse"),
+    ("0", "Heartbeat"),
+    ("1", "TestRequest"),
+    ("2", "ResendRequest"),
+    ("3", "Reject"),
+    ("4", "SequenceReset"),
+    ("5", "Logout"),
+    ("6", "IOI"),
+    ("7", "Advertisement"),
+    ("8", "ExecutionReport"),
+    ("9", "OrderCancelReject"),
+    ("A", "Logon"),
+    ("B", "News"),
+    ("C", "Email"),
+    ("D", "NewOrderSingle"),
+    ("E", "NewOrderList"),
+    ("F", "OrderCancelRequest"),
+    ("G", "OrderCancelReplaceRequest"),
+    ("H", "OrderStatusRequest"),
+    ("J", "AllocationInstruction"),
+    ("P", "AllocationInstructionAck"),
+    ("Q", "DontKnowTrade"),
+    ("R", "QuoteRequest"),
+    ("S", "Quote"),
+    ("V", "MarketDataRequest"),
+    ("W", "MarketDataSnapshotFullRefresh"),
+    ("X", "MarketDataIncrementalRefresh"),
+    ("Y", "MarketDataRequestReject"),
+    ("Z", "QuoteCancel"),
+    ("a", "QuoteStatusRequest"),
+    ("b", "MassQuoteAcknowledgement"),
+    ("c", "SecurityDefinitionRequest"),
+    ("d", "SecurityDefinition"),
+    ("e", "SecurityStatusRequest"),
+    ("f", "SecurityStatus"),
+    ("g", "TradingSessionStatusRequest"),
+    ("h", "TradingSessionStatus"),
+    ("i", "MassQuote"),
+    ("j", "BusinessMessageReject"),
+    ("q", "OrderMassCancelRequest"),
+    ("r", "OrderMassCancelReport"),
+    ("s", "NewOrderCross"),
+    ("x", "SecurityListRequest"),
+    ("y", "SecurityList"),
+    ("AB", "NewOrderMultileg"),
+    ("AD", "TradeCaptureReportRequest"),
+    ("AE", "TradeCaptureReport"),
+    ("AF", "OrderMassStatusRequest"),
+    ("BE", "UserRequest"),
+    ("BF", "UserResponse"),
 ];
 
 /// The byte behind a field.

@@ -16,6 +16,7 @@ pub(super) fn protocol() -> Protocol {
     Protocol::of_rules(Ftp::default)
         .on_ports(&[21])
         .about("the control connection of FTP (RFC 959), with AUTH TLS")
+        .with_kinds("the command; `greeting`, `reply`")
         .with_attributes(&[Attribute::new(
             "argument",
             AttributeType::Text,

@@ -17,6 +17,7 @@ pub(super) fn protocol() -> Protocol {
         .alias("mllp")
         .on_ports(&[2575])
         .about("HL7 version 2 over MLLP")
+        .with_kinds("the type of message, such as `ADT`; `batch`")
         .with_attributes(&[
             Attribute::new("type", AttributeType::Text, "the type and the event of a message, such as ADT^A01"),
             Attribute::new("control_id", AttributeType::Text, "the number of a message"),
@@ -69,8 +70,9 @@ impl Rules for Hl7 {
         let kind = header.name();
         let kind = TYPES.iter().find(|known| known.as_bytes() == kind).copied().unwrap_or("message");
         let report = Report::new(kind).subject(header.event());
-        let segment = segments(text).find(|segment| segment.strip_prefix(b"MSA").is_some_and(|rest| rest.first() == Some(&header.separator)));
-        let Some(segment) = segment else { return Ok(report.role(Role::RequestWithId(id_of(header.control_id))) ) };
+        let segment = segments(text)
+            .find(|segment| segment.strip_prefix(b"MSA").is_some_and(|rest| rest.first() == Some(&header.separator)));
+        let Some(segment) = segment else { return Ok(report.role(Role::RequestWithId(id_of(header.control_id)))) };
         let mut fields = segment.split(|byte| *byte == header.separator);
         let code = fields.nth(1).unwrap_or_default();
         let id = id_of(fields.next().unwrap_or_default());

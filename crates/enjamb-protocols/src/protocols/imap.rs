@@ -22,6 +22,7 @@ pub(super) fn protocol() -> Protocol {
         .alias("imap4")
         .on_ports(&[143])
         .about("IMAP (RFC 9051), with literals, IDLE, AUTHENTICATE, STARTTLS and COMPRESS")
+        .with_kinds("the command, `literal`, `authentication`, `DONE`; `greeting`, `response`, `continuation`, `status`, the untagged response")
         .with_attributes(&[Attribute::new("tag", AttributeType::Text, "the tag of a command or of a tagged response")])
         .sniffed_by(sniff)
 }

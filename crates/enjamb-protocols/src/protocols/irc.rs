@@ -15,6 +15,7 @@ pub(super) fn protocol() -> Protocol {
     Protocol::of_rules(|| Irc)
         .on_ports(&[6667, 6666, 6668, 6669, 7000, 194])
         .about("IRC (RFC 2812), with the tags of IRCv3")
+        .with_kinds("the command; `numeric`")
         .with_attributes(&[
             Attribute::new("prefix", AttributeType::Text, "the sender of a message, as the server writes it"),
             Attribute::new("target", AttributeType::Text, "the first parameter: a channel, a nickname or a text"),

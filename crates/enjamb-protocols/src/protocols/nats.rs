@@ -16,7 +16,12 @@ pub(super) fn protocol() -> Protocol {
     Protocol::of_rules(Nats::default)
         .on_ports(&[4222])
         .about("NATS, with headers")
-        .with_attributes(&[Attribute::new("subject", AttributeType::Text, "the subject of a message or a subscription")])
+        .with_kinds("the name of the message, such as `PUB`")
+        .with_attributes(&[Attribute::new(
+            "subject",
+            AttributeType::Text,
+            "the subject of a message or a subscription",
+        )])
         .sniffed_by(sniff)
 }
 

@@ -18,6 +18,7 @@ pub(super) fn protocol() -> Protocol {
         .alias("pop")
         .on_ports(&[110])
         .about("POP3 (RFC 1939), with AUTH and STLS")
+        .with_kinds("the command, `authentication`; `greeting`, `reply`, `data`")
         .with_attributes(&[Attribute::new(
             "argument",
             AttributeType::Text,

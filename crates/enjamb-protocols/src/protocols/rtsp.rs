@@ -16,6 +16,7 @@ pub(super) fn protocol() -> Protocol {
     Protocol::of_rules(|| Rtsp)
         .on_ports(&[554, 8554])
         .about("RTSP 1.0 and 2.0 (RFC 2326, RFC 7826), with interleaved data")
+        .with_kinds("the method; `response`; `interleaved`")
         .with_attributes(&[
             Attribute::new("uri", AttributeType::Text, "the URI of a request"),
             Attribute::new("status", AttributeType::Number, "the status of a response"),
@@ -29,8 +30,18 @@ struct Rtsp;
 
 /// The methods that exist, and their kinds.
 const METHODS: &[&str] = &[
-    "OPTIONS", "DESCRIBE", "ANNOUNCE", "SETUP", "PLAY", "PAUSE", "TEARDOWN", "GET_PARAMETER", "SET_PARAMETER",
-    "REDIRECT", "RECORD", "PLAY_NOTIFY",
+    "OPTIONS",
+    "DESCRIBE",
+    "ANNOUNCE",
+    "SETUP",
+    "PLAY",
+    "PAUSE",
+    "TEARDOWN",
+    "GET_PARAMETER",
+    "SET_PARAMETER",
+    "REDIRECT",
+    "RECORD",
+    "PLAY_NOTIFY",
 ];
 
 const VERSIONS: [&[u8]; 2] = [b"RTSP/1.0", b"RTSP/2.0"];
@@ -91,7 +102,7 @@ impl Rules for Rtsp {
     }
 
     fn broken_kind(&self, _: Side, head: &[u8]) -> &'static str {
-        let word = head.split(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
+        let word = head.split(u8::is_ascii_whitespace).next().unwrap_or_default();
         match METHODS.iter().find(|known| known.as_bytes() == word) {
             Some(kind) => kind,
             None if VERSIONS.contains(&word) => "response",

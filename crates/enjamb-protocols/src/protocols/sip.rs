@@ -17,6 +17,7 @@ pub(super) fn protocol() -> Protocol {
     Protocol::of_rules(|| Sip)
         .on_ports(&[5060, 5062])
         .about("SIP over TCP (RFC 3261)")
+        .with_kinds("the method; `response`; `keep-alive`")
         .with_attributes(&[
             Attribute::new("uri", AttributeType::Text, "the URI of a request"),
             Attribute::new("status", AttributeType::Number, "the status of a response"),
@@ -30,8 +31,20 @@ struct Sip;
 
 /// The methods that exist, and their kinds.
 const METHODS: &[&str] = &[
-    "INVITE", "ACK", "OPTIONS", "BYE", "CANCEL", "REGISTER", "PRACK", "SUBSCRIBE", "NOTIFY", "PUBLISH", "INFO",
-    "REFER", "MESSAGE", "UPDATE",
+    "INVITE",
+    "ACK",
+    "OPTIONS",
+    "BYE",
+    "CANCEL",
+    "REGISTER",
+    "PRACK",
+    "SUBSCRIBE",
+    "NOTIFY",
+    "PUBLISH",
+    "INFO",
+    "REFER",
+    "MESSAGE",
+    "UPDATE",
 ];
 
 const VERSION: &[u8] = b"SIP/2.0";
@@ -79,7 +92,7 @@ impl Rules for Sip {
     }
 
     fn broken_kind(&self, _: Side, head: &[u8]) -> &'static str {
-        let word = head.split(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
+        let word = head.split(u8::is_ascii_whitespace).next().unwrap_or_default();
         match METHODS.iter().find(|known| known.as_bytes() == word) {
             Some(kind) => kind,
             None if word == VERSION => "response",

@@ -18,6 +18,7 @@ pub(super) fn protocol() -> Protocol {
     Protocol::of_rules(Ssh::default)
         .on_ports(&[22])
         .about("SSH 2 (RFC 4253): versions and packets up to the encryption")
+        .with_kinds("`version`, `line`, and the name of the packet, such as `KEXINIT`")
         .with_attributes(&[Attribute::new("version", AttributeType::Text, "the line with a side's version")])
         .sniffed_by(|_, first| starts_with(first, b"SSH-"))
 }

@@ -16,6 +16,7 @@ pub(super) fn protocol() -> Protocol {
     Protocol::of_rules(|| Stomp)
         .on_ports(&[61613])
         .about("STOMP 1.0 to 1.2")
+        .with_kinds("the command, such as `SEND`; `heart-beat`")
         .with_attributes(&[Attribute::new("destination", AttributeType::Text, "the destination of a frame")])
         .sniffed_by(sniff)
 }
@@ -24,9 +25,8 @@ pub(super) fn protocol() -> Protocol {
 #[derive(Debug)]
 struct Stomp;
 
-const CLIENT: &[&str] = &[
-    "CONNECT", "STOMP", "SEND", "SUBSCRIBE", "UNSUBSCRIBE", "ACK", "NACK", "BEGIN", "COMMIT", "ABORT", "DISCONNECT",
-];
+const CLIENT: &[&str] =
+    &["CONNECT", "STOMP", "SEND", "SUBSCRIBE", "UNSUBSCRIBE", "ACK", "NACK", "BEGIN", "COMMIT", "ABORT", "DISCONNECT"];
 const SERVER: &[&str] = &["CONNECTED", "MESSAGE", "RECEIPT", "ERROR"];
 
 /// The maximum length of a command and its headers, in bytes.
@@ -142,7 +142,7 @@ impl Rules for Stomp {
     }
 
     fn broken_kind(&self, side: Side, head: &[u8]) -> &'static str {
-        let command = head.split(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
+        let command = head.split(u8::is_ascii_whitespace).next().unwrap_or_default();
         let known = if side == Side::Client { CLIENT } else { SERVER };
         known.iter().find(|known| known.as_bytes() == command).copied().unwrap_or("frame")
     }

@@ -16,6 +16,7 @@ pub(super) fn protocol() -> Protocol {
     Protocol::of_rules(|| Telnet)
         .on_ports(&[23])
         .about("Telnet (RFC 854), with options")
+        .with_kinds("the command, such as `WILL`; `data`")
         .with_attributes(&[Attribute::new("option", AttributeType::Text, "the option that a command is about")])
         .sniffed_by(|_, first| sniff(first))
 }
@@ -38,13 +39,56 @@ const COMMANDS: [&str; 19] = [
 
 /// The names of options (IANA, "Telnet Options").
 const OPTIONS: [&str; 50] = [
-    "BINARY", "ECHO", "RECONNECTION", "SUPPRESS-GO-AHEAD", "MESSAGE-SIZE", "STATUS", "TIMING-MARK", "RCTE",
-    "LINE-WIDTH", "PAGE-SIZE", "CR", "HT-STOPS", "HT", "FF", "VT-STOPS", "VT", "LF", "EXTENDED-ASCII", "LOGOUT",
-    "BYTE-MACRO", "DATA-ENTRY-TERMINAL", "SUPDUP", "SUPDUP-OUTPUT", "SEND-LOCATION", "TERMINAL-TYPE", "END-OF-RECORD",
-    "TACACS", "OUTPUT-MARKING", "TERMINAL-LOCATION", "TN3270-REGIME", "X3-PAD", "NAWS", "TERMINAL-SPEED",
-    "TOGGLE-FLOW-CONTROL", "LINEMODE", "X-DISPLAY-LOCATION", "ENVIRON", "AUTHENTICATION", "ENCRYPT", "NEW-ENVIRON",
-    "TN3270E", "XAUTH", "CHARSET", "REMOTE-SERIAL-PORT", "COM-PORT-CONTROL", "SUPPRESS-LOCAL-ECHO", "START-TLS",
-    "KERMIT", "SEND-URL", "FORWARD-X",
+    "BINARY",
+    "ECHO",
+    "RECONNECTION",
+    "SUPPRESS-GO-AHEAD",
+    "MESSAGE-SIZE",
+    "STATUS",
+    "TIMING-MARK",
+    "RCTE",
+    "LINE-WIDTH",
+    "PAGE-SIZE",
+    "CR",
+    "HT-STOPS",
+    "HT",
+    "FF",
+    "VT-STOPS",
+    "VT",
+    "LF",
+    "EXTENDED-ASCII",
+    "LOGOUT",
+    "BYTE-MACRO",
+    "DATA-ENTRY-TERMINAL",
+    "SUPDUP",
+    "SUPDUP-OUTPUT",
+    "SEND-LOCATION",
+    "TERMINAL-TYPE",
+    "END-OF-RECORD",
+    "TACACS",
+    "OUTPUT-MARKING",
+    "TERMINAL-LOCATION",
+    "TN3270-REGIME",
+    "X3-PAD",
+    "NAWS",
+    "TERMINAL-SPEED",
+    "TOGGLE-FLOW-CONTROL",
+    "LINEMODE",
+    "X-DISPLAY-LOCATION",
+    "ENVIRON",
+    "AUTHENTICATION",
+    "ENCRYPT",
+    "NEW-ENVIRON",
+    "TN3270E",
+    "XAUTH",
+    "CHARSET",
+    "REMOTE-SERIAL-PORT",
+    "COM-PORT-CONTROL",
+    "SUPPRESS-LOCAL-ECHO",
+    "START-TLS",
+    "KERMIT",
+    "SEND-URL",
+    "FORWARD-X",
 ];
 
 /// The ends of data.

@@ -18,6 +18,7 @@ pub(super) fn protocol() -> Protocol {
         .alias("jabber")
         .on_ports(&[5222, 5269])
         .about("XMPP (RFC 6120): stanzas, with STARTTLS")
+        .with_kinds("the element, such as `iq`; `stream`, `stream-end`, `whitespace`")
         .with_attributes(&[
             Attribute::new("id", AttributeType::Text, "the id of a stanza"),
             Attribute::new("to", AttributeType::Text, "the receiver of a stanza"),
@@ -31,9 +32,37 @@ struct Xmpp;
 
 /// The names of elements, without their prefix, and their kinds.
 const ELEMENTS: &[&str] = &[
-    "iq", "message", "presence", "stream", "features", "error", "starttls", "proceed", "failure", "auth", "challenge",
-    "response", "success", "abort", "compress", "compressed", "handshake", "result", "verify", "enable", "enabled",
-    "resume", "resumed", "failed", "r", "a", "active", "inactive", "authenticate", "continue", "next",
+    "iq",
+    "message",
+    "presence",
+    "stream",
+    "features",
+    "error",
+    "starttls",
+    "proceed",
+    "failure",
+    "auth",
+    "challenge",
+    "response",
+    "success",
+    "abort",
+    "compress",
+    "compressed",
+    "handshake",
+    "result",
+    "verify",
+    "enable",
+    "enabled",
+    "resume",
+    "resumed",
+    "failed",
+    "r",
+    "a",
+    "active",
+    "inactive",
+    "authenticate",
+    "continue",
+    "next",
 ];
 
 /// The maximum number of elements inside each other.
@@ -208,7 +237,8 @@ impl Rules for Xmpp {
                 if attribute(tag, b"type") == Some(b"error") { with_error(report, frame.head) } else { report }
             }
             "stream" => {
-                let report = report.subject(attribute(tag, if is_client { b"to" } else { b"from" }).unwrap_or_default());
+                let report =
+                    report.subject(attribute(tag, if is_client { b"to" } else { b"from" }).unwrap_or_default());
                 report.role(if is_client {
                     Role::RequestWithId(STREAM_ID)
                 } else {
@@ -234,8 +264,15 @@ impl Rules for Xmpp {
         starts_with_any(
             bytes,
             &[
-                b"<?xml ", b"<stream:", b"</stream:stream", b"<iq ", b"<iq\n", b"<message ", b"<presence ",
-                b"<presence/>", b"<presence>",
+                b"<?xml ",
+                b"<stream:",
+                b"</stream:stream",
+                b"<iq ",
+                b"<iq\n",
+                b"<message ",
+                b"<presence ",
+                b"<presence/>",
+                b"<presence>",
             ],
         )
     }

@@ -33,6 +33,9 @@ const fn replies(capture: &'static str) -> Case {
     Case { capture, protocol: "auto", tshark: &[], field: "memcache.response", values: reply, differs: &[] }
 }
 
+const END: &str = "ours: tshark stops behind a value, and does not show the END of its reply";
+const STAT: &str = "ours: tshark takes the statistics of the second segment for commands";
+
 pub(crate) const CASES: &[Case] = &[
     Case {
         capture: "memcache_bin_tcp_stats.pcap",
@@ -43,11 +46,20 @@ pub(crate) const CASES: &[Case] = &[
         differs: &[],
     },
     commands("memcache_text_tcp_multi_store_load.pcap"),
-    replies("memcache_text_tcp_multi_store_load.pcap"),
+    Case { differs: &[("END", 1, END)], ..replies("memcache_text_tcp_multi_store_load.pcap") },
     commands("protocols/memcached-memcache_text_tcp_counter_ops.pcap"),
-    replies("protocols/memcached-memcache_text_tcp_counter_ops.pcap"),
+    Case {
+        differs: &[("END", 1, END)],
+        ..replies("protocols/memcached-memcache_text_tcp_counter_ops.pcap")
+    },
     commands("protocols/memcached-memcache_text_tcp_single_load_store.pcap"),
     replies("protocols/memcached-memcache_text_tcp_single_load_store.pcap"),
-    commands("protocols/memcached-memcache_text_tcp_stats.pcap"),
-    replies("protocols/memcached-memcache_text_tcp_stats.pcap"),
+    Case {
+        differs: &[("STAT", -52, STAT)],
+        ..commands("protocols/memcached-memcache_text_tcp_stats.pcap")
+    },
+    Case {
+        differs: &[("STAT", 52, STAT), ("END", 2, END)],
+        ..replies("protocols/memcached-memcache_text_tcp_stats.pcap")
+    },
 ];
