@@ -17,10 +17,9 @@ pub(crate) fn mask_of(protocol: &str, kind: &str) -> Option<Mask> {
         ("imap", "authentication") => |bytes| mask_imap(bytes, 0),
         ("imap", "LOGIN" | "AUTHENTICATE") => |bytes| mask_imap(bytes, 3),
         ("smtp" | "pop3", "authentication") => |bytes| mask_words(bytes, 0),
-        ("pop3" | "ftp" | "irc", "PASS")
-        | ("ftp", "ACCT" | "ADAT")
-        | ("irc", "AUTHENTICATE")
-        | ("nats", "CONNECT") => |bytes| mask_words(bytes, 1),
+        ("pop3" | "ftp" | "irc", "PASS") | ("ftp", "ACCT" | "ADAT") | ("irc", "AUTHENTICATE") | ("nats", "CONNECT") => {
+            |bytes| mask_words(bytes, 1)
+        }
         ("smtp" | "pop3", "AUTH") | ("pop3", "APOP") | ("irc", "OPER") | ("ftp", "SITE") => {
             |bytes| mask_words(bytes, 2)
         }

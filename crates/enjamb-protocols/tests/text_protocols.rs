@@ -395,10 +395,7 @@ fn an_acknowledgement_of_hl7_answers_by_control_id() {
             (Client, b"\x0bMSH|^~\\&|a|b|c|d|1||ADT^A01|17|P|2.3\rPID|1|\x1c|\r\x1c\r"),
             (Server, b"\x0bMSH|^~\\&|a|b|c|d|1||ACK^A01|1|P|2.3\rMSA|AE|17|no\r\x1c\r"),
         ],
-        &[
-            "client ADT at 0+49 ok: ADT A01",
-            "server ACK at 0+52 failed AE answers #0: ACK AE A01",
-        ],
+        &["client ADT at 0+49 ok: ADT A01", "server ACK at 0+52 failed AE answers #0: ACK AE A01"],
     );
 }
 
@@ -416,7 +413,10 @@ fn lengths_and_checksums_of_fix_are_verified() {
     assert_eq!(lines[0], "client TestRequest at 0+34 ok: TestRequest");
     assert_eq!(lines[1], "client TestRequest at 34+34 malformed (the checksum is wrong): TestRequest");
     assert_eq!(lines[2], "server Heartbeat at 0+34 ok answers #0: Heartbeat");
-    assert_eq!(lines[3], "client TestRequest at 68+33 malformed (a message does not end where its length says): TestRequest");
+    assert_eq!(
+        lines[3],
+        "client TestRequest at 68+33 malformed (a message does not end where its length says): TestRequest"
+    );
     assert_eq!(lines.last().unwrap(), "client Heartbeat at 102+26 ok: Heartbeat", "{lines:?}");
 }
 

@@ -48,16 +48,10 @@ pub(crate) const CASES: &[Case] = &[
     commands("memcache_text_tcp_multi_store_load.pcap"),
     Case { differs: &[("END", 1, END)], ..replies("memcache_text_tcp_multi_store_load.pcap") },
     commands("protocols/memcached-memcache_text_tcp_counter_ops.pcap"),
-    Case {
-        differs: &[("END", 1, END)],
-        ..replies("protocols/memcached-memcache_text_tcp_counter_ops.pcap")
-    },
+    Case { differs: &[("END", 1, END)], ..replies("protocols/memcached-memcache_text_tcp_counter_ops.pcap") },
     commands("protocols/memcached-memcache_text_tcp_single_load_store.pcap"),
     replies("protocols/memcached-memcache_text_tcp_single_load_store.pcap"),
-    Case {
-        differs: &[("STAT", -52, STAT)],
-        ..commands("protocols/memcached-memcache_text_tcp_stats.pcap")
-    },
+    Case { differs: &[("STAT", -52, STAT)], ..commands("protocols/memcached-memcache_text_tcp_stats.pcap") },
     Case {
         differs: &[("STAT", 52, STAT), ("END", 2, END)],
         ..replies("protocols/memcached-memcache_text_tcp_stats.pcap")
