@@ -5,8 +5,11 @@
 
 mod mqtt;
 mod smtp;
+#[cfg(test)]
+mod testing;
+mod tls;
 
 use crate::protocol::Protocol;
 
 /// Returns each protocol.
-pub(crate) const ALL: &[fn() -> Protocol] = &[mqtt::protocol, smtp::protocol];
+pub(crate) const ALL: &[fn() -> Protocol] = &[mqtt::protocol, smtp::protocol, tls::protocol];

@@ -26,12 +26,13 @@ fn inside_tunnel(depth: u8) -> Box<dyn Session> {
     // A candidate for each depth, since a tunnel inside must know its depth.
     static CANDIDATES: LazyLock<Vec<Arc<[Arc<Protocol>]>>> = LazyLock::new(|| {
         let of_depth = |depth: u8| {
-            let protocols = [
+            let tunnels = [
                 Protocol::builtin("http1", move || http1::tunnelling(inside_tunnel, depth)).sniffed_by(http1::sniff),
                 Protocol::builtin("redis", redis::session).sniffed_by(redis::sniff),
                 Protocol::builtin("socks", move || socks::session(inside_tunnel, depth)).sniffed_by(socks::sniff),
             ];
-            protocols.map(Arc::new).to_vec().into()
+            let others = protocols::ALL.iter().map(|protocol| Arc::new(protocol()));
+            tunnels.map(Arc::new).into_iter().chain(others).collect()
         };
         (0..=DEPTH_MAX).map(of_depth).collect()
     });

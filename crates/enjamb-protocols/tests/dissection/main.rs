@@ -13,6 +13,7 @@ mod requirements;
 
 mod mqtt;
 mod smtp;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -46,7 +47,7 @@ pub(crate) struct Case {
 /// The values in each direction, named by the sender, and how often each occurs.
 type Values = BTreeMap<String, BTreeMap<String, i64>>;
 
-const CASES: &[&[Case]] = &[mqtt::CASES, smtp::CASES];
+const CASES: &[&[Case]] = &[mqtt::CASES, smtp::CASES, tls::CASES];
 
 fn main() -> ExitCode {
     let trials = CASES.iter().flat_map(|cases| cases.iter()).map(|case| {
