@@ -3,6 +3,7 @@
 //! Their order is that in which `auto` tries them, so those that are easily taken for another one
 //! come last.
 
+mod http2;
 mod mqtt;
 mod smtp;
 #[cfg(test)]
@@ -12,4 +13,4 @@ mod tls;
 use crate::protocol::Protocol;
 
 /// Returns each protocol.
-pub(crate) const ALL: &[fn() -> Protocol] = &[mqtt::protocol, smtp::protocol, tls::protocol];
+pub(crate) const ALL: &[fn() -> Protocol] = &[http2::protocol, mqtt::protocol, smtp::protocol, tls::protocol];

@@ -27,7 +27,7 @@ fn inside_tunnel(depth: u8) -> Box<dyn Session> {
     static CANDIDATES: LazyLock<Vec<Arc<[Arc<Protocol>]>>> = LazyLock::new(|| {
         let of_depth = |depth: u8| {
             let tunnels = [
-                Protocol::builtin("http1", move || http1::tunnelling(inside_tunnel, depth)).sniffed_by(http1::sniff),
+                Protocol::builtin("http1", move || http1::tunnelling(inside_tunnel, open_named, depth)).sniffed_by(http1::sniff),
                 Protocol::builtin("redis", redis::session).sniffed_by(redis::sniff),
                 Protocol::builtin("socks", move || socks::session(inside_tunnel, depth)).sniffed_by(socks::sniff),
             ];
@@ -46,6 +46,11 @@ fn inside_tunnel(depth: u8) -> Box<dyn Session> {
 pub(crate) fn inner(name: &str) -> Option<&'static Arc<Protocol>> {
     static BUILTIN: LazyLock<Registry> = LazyLock::new(Registry::builtin);
     BUILTIN.get(name)
+}
+
+/// Opens a session of the built-in protocol of this name.
+fn open_named(name: &str) -> Option<Box<dyn Session>> {
+    inner(name).map(|protocol| protocol.session(None))
 }
 
 /// The protocols that have a name.
@@ -77,7 +82,7 @@ impl Registry {
     pub fn builtin() -> Self {
         let registry = Self::empty()
             .with(
-                Protocol::builtin("http1", || http1::tunnelling(inside_tunnel, 0))
+                Protocol::builtin("http1", || http1::tunnelling(inside_tunnel, open_named, 0))
                     .alias("http")
                     .port(80)
                     .port(8080)

@@ -16,6 +16,9 @@ pub(crate) const DEPTH_MAX: u8 = 4;
 /// Opens the session of a tunnel that is inside as many others as the number says.
 pub(crate) type OpenInner = fn(u8) -> Box<dyn Session>;
 
+/// Opens the session of the built-in protocol of this name, if there is one.
+pub(crate) type OpenNamed = fn(&str) -> Option<Box<dyn Session>>;
+
 /// A session inside another one.
 pub(crate) struct Tunnel {
     inner: Box<dyn Session>,

@@ -13,6 +13,32 @@ macro_rules! sessions {
 }
 
 laws! {
+    mod http2 {
+        subject: sessions!("http2"),
+        messages: [
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0d",
+            b"\0\0\x02\x01\x01\0\0\0\x01\x82\x86\0\0\x0b\x09\x04\0\0\0\x01\x84\x41\x08a.test:1",
+            b"\0\0\x08\x06\0\0\0\0\0\x01\x02\x03\x04\x05\x06\x07\x08",
+            b"\0\0\x03\0\x01\0\0\0\x01abc",
+            b"\0\0\x04\x03\0\0\0\0\x03\0\0\0\x08",
+        ],
+        answers: [
+            b"\0\0\0\x04\0\0\0\0\0",
+            b"\0\0\0\x04\x01\0\0\0\0",
+            b"\0\0\x01\x01\x04\0\0\0\x01\x8d\0\0\x02\0\x01\0\0\0\x01no",
+            b"\0\0\x08\x06\x01\0\0\0\0\x01\x02\x03\x04\x05\x06\x07\x08",
+            b"",
+            b"\0\0\x09\x07\0\0\0\0\0\0\0\0\x01\0\0\0\x0bx",
+        ],
+        tokens: ["\0\0\x05\x01\x04\0\0\0\x01", "\0\0\x01\x09\0\0\0\0\x01", "\x40\x01a\x01b", "\x7f\x7f\x7f\x7f\x7f", "PRI"],
+        limit: 256 << 10,
+        converses: true,
+        dependent: true,
+    }
+}
+
+laws! {
     mod mqtt {
         subject: sessions!("mqtt"),
         messages: [
