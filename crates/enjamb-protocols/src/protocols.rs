@@ -4,13 +4,22 @@
 //! come last.
 
 mod http2;
+mod jsonrpc;
 mod mqtt;
 mod smtp;
 #[cfg(test)]
 mod testing;
 mod tls;
+mod websocket;
 
 use crate::protocol::Protocol;
 
 /// Returns each protocol.
-pub(crate) const ALL: &[fn() -> Protocol] = &[http2::protocol, mqtt::protocol, smtp::protocol, tls::protocol];
+pub(crate) const ALL: &[fn() -> Protocol] = &[
+    http2::protocol,
+    mqtt::protocol,
+    smtp::protocol,
+    tls::protocol,
+    websocket::protocol,
+    jsonrpc::protocol,
+];

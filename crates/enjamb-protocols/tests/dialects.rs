@@ -96,3 +96,45 @@ laws! {
         dependent: true,
     }
 }
+
+laws! {
+    mod websocket {
+        subject: sessions!("websocket"),
+        messages: [
+            b"\x81\x82\0\0\0\0hi",
+            b"\x01\x81\0\0\0\0a",
+            b"\x89\x81\x01\x02\x03\x04q",
+            b"\x80\x81\0\0\0\0b",
+            b"\x82\xfe\0\x7e\0\0\0\0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345",
+            b"\x88\x82\0\0\0\0\x03\xe8",
+        ],
+        answers: [b"\x81\x01x", b"", b"\x8a\x01p", b"\xc1\x02\0\0", b"\x82\0", b"\x88\x02\x03\xe8"],
+        tokens: ["\x01\x01", "\u{80}", "\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f", "{\"id\":1}"],
+        limit: 256 << 10,
+        converses: true,
+        dependent: true,
+    }
+}
+
+laws! {
+    mod jsonrpc {
+        subject: sessions!("jsonrpc"),
+        messages: [
+            "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\"}\n",
+            "Content-Length: 27\r\n\r\n{\"method\":\"n\",\"params\":[]}",
+            "[{\"id\":\"x\",\"method\":\"b\"}]\r\n",
+            "{\"id\":3,\"method\":\"\u{1f600}\"}\n",
+            "\n",
+        ],
+        answers: [
+            "{\"id\":1,\"result\":0}\n",
+            "",
+            "[{\"id\":\"x\",\"error\":{\"code\":-1}}]\n",
+            "Content-Length: 17\r\nA: b\r\n\r\n{\"id\":3,\"error\":7}",
+            "\n",
+        ],
+        tokens: ["{\"id\":1", "Content-Length: ", "99999999999999999999", "[[[[", "\r\n\r\n", "\"\\\""],
+        limit: 1 << 20,
+        converses: true,
+    }
+}

@@ -15,6 +15,7 @@ mod http2;
 mod mqtt;
 mod smtp;
 mod tls;
+mod websocket;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -48,7 +49,7 @@ pub(crate) struct Case {
 /// The values in each direction, named by the sender, and how often each occurs.
 type Values = BTreeMap<String, BTreeMap<String, i64>>;
 
-const CASES: &[&[Case]] = &[http2::CASES, mqtt::CASES, smtp::CASES, tls::CASES];
+const CASES: &[&[Case]] = &[http2::CASES, mqtt::CASES, smtp::CASES, tls::CASES, websocket::CASES];
 
 fn main() -> ExitCode {
     let trials = CASES.iter().flat_map(|cases| cases.iter()).map(|case| {
