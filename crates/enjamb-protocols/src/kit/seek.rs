@@ -76,7 +76,7 @@ impl Search {
                     *chunk = &chunk[more..];
                     return Found::Nothing { skipped };
                 }
-                Sniff::More | Sniff::No => {
+                Sniff::More | Sniff::Maybe | Sniff::No => {
                     if waiting > 0 {
                         // The bytes of the chunk stay in the chunk.
                         self.window.truncate(waiting);
