@@ -6,9 +6,12 @@
 mod http2;
 mod jsonrpc;
 mod mqtt;
+mod smb;
 mod smtp;
+mod sunrpc;
 #[cfg(test)]
 mod testing;
+mod thrift;
 mod tls;
 mod websocket;
 
@@ -20,6 +23,9 @@ pub(crate) const ALL: &[fn() -> Protocol] = &[
     mqtt::protocol,
     smtp::protocol,
     tls::protocol,
+    smb::protocol,
+    thrift::protocol,
+    sunrpc::protocol,
     websocket::protocol,
     jsonrpc::protocol,
 ];

@@ -105,7 +105,7 @@ laws! {
             b"\x01\x81\0\0\0\0a",
             b"\x89\x81\x01\x02\x03\x04q",
             b"\x80\x81\0\0\0\0b",
-            b"\x82\xfe\0\x7e\0\0\0\0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345",
+            b"\x82\xfe\0\x7e\0\0\0\0abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuv",
             b"\x88\x82\0\0\0\0\x03\xe8",
         ],
         answers: [b"\x81\x01x", b"", b"\x8a\x01p", b"\xc1\x02\0\0", b"\x82\0", b"\x88\x02\x03\xe8"],
@@ -121,7 +121,7 @@ laws! {
         subject: sessions!("jsonrpc"),
         messages: [
             "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\"}\n",
-            "Content-Length: 27\r\n\r\n{\"method\":\"n\",\"params\":[]}",
+            "Content-Length: 26\r\n\r\n{\"method\":\"n\",\"params\":[]}",
             "[{\"id\":\"x\",\"method\":\"b\"}]\r\n",
             "{\"id\":3,\"method\":\"\u{1f600}\"}\n",
             "\n",
@@ -130,11 +130,70 @@ laws! {
             "{\"id\":1,\"result\":0}\n",
             "",
             "[{\"id\":\"x\",\"error\":{\"code\":-1}}]\n",
-            "Content-Length: 17\r\nA: b\r\n\r\n{\"id\":3,\"error\":7}",
+            "Content-Length: 18\r\nA: b\r\n\r\n{\"id\":3,\"error\":7}",
             "\n",
         ],
         tokens: ["{\"id\":1", "Content-Length: ", "99999999999999999999", "[[[[", "\r\n\r\n", "\"\\\""],
         limit: 1 << 20,
+        converses: true,
+    }
+}
+
+laws! {
+    mod thrift {
+        subject: sessions!("thrift"),
+        messages: [
+            b"\0\0\0\x11\x80\x01\0\x01\0\0\0\x04ping\0\0\0\x01\0",
+            b"\x80\x01\0\x01\0\0\0\x03add\0\0\0\x07\x08\0\x01\0\0\0\x01\x0c\0\x02\x0b\0\x01\0\0\0\x02hi\0\x0f\0\x03\x0b\0\0\0\x01\0\0\0\x01a\0",
+            b"\x82\x21\x05\x03add\x15\x02\x11\x1c\x18\x02hi\0\x1b\x01\x58\x0a\0\0",
+            b"\x80\x01\0\x04\0\0\0\x03log\0\0\0\x02\0",
+        ],
+        answers: [
+            b"\0\0\0\x11\x80\x01\0\x02\0\0\0\x04ping\0\0\0\x01\0",
+            b"\x80\x01\0\x03\0\0\0\x03add\0\0\0\x07\x0b\0\x01\0\0\0\x02no\x08\0\x02\0\0\0\x01\0",
+            b"\x82\x41\x05\x03add\x05\0\x04\0",
+            b"",
+        ],
+        tokens: ["\x0c\0\x01", "\x0f\0\x01\x0b\x7f", "\x7f\x7f\x7f\x7f", "\u{80}", "\0\0\0\x11"],
+        limit: 64 << 10,
+        converses: true,
+    }
+}
+
+laws! {
+    mod sunrpc {
+        subject: sessions!("sunrpc"),
+        messages: [
+            b"\x80\0\0\x28\0\0\0\x01\0\0\0\0\0\0\0\x02\0\x01\x86\xa3\0\0\0\x03\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+            b"\0\0\0\x08\0\0\0\x02\0\0\0\0\0\0\0\0\x80\0\0\x10\0\0\0\x02\0\x01\x86\xa3\0\0\0\x03\0\0\0\x03",
+        ],
+        answers: [
+            b"\x80\0\0\x1c\0\0\0\x01\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x02",
+            b"\x80\0\0\x14\0\0\0\x02\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0\x05",
+        ],
+        tokens: ["\0\0\0\0", "\x7f\x7f\x7f\x7f", "\u{80}\0\0\0", "\0\x01\x04"],
+        limit: 64 << 10,
+        converses: true,
+    }
+}
+
+laws! {
+    mod smb {
+        subject: sessions!("smb"),
+        messages: [
+            b"\0\0\0\x40\xfeSMB\x40\0\0\0\0\0\0\0\x05\0\x01\0\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+            b"\0\0\0\x20\xffSMB\x72\0\0\0\0\0\0\x40\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x07\0",
+            b"\x85\0\0\0",
+            b"\0\0\0\x08\xfdSMBabcd",
+        ],
+        answers: [
+            b"\0\0\0\x40\xfeSMB\x40\0\0\0\x22\0\0\xc0\x05\0\x01\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+            b"\0\0\0\x20\xffSMB\x72\0\0\0\0\x80\0\x40\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x07\0",
+            b"",
+            b"\0\0\0\x04junk",
+        ],
+        tokens: ["\0\0\0", "SMB", "\x40\0\0\0", "\x7f\x7f\x7f"],
+        limit: 64 << 10,
         converses: true,
     }
 }

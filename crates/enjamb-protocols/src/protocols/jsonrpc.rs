@@ -251,7 +251,7 @@ mod tests {
     fn what_is_no_json_rpc_is_malformed() {
         for (text, reason) in [
             ("{\"id\":1,\n", "it is no JSON"),
-            ("[1 2]\n", "it is no JSON"),
+            ("[1 2]\n", "a batch has an element that is no object"),
             ("{\"id\":1} x\n", "it is no JSON"),
             ("[]\n", "a batch is empty"),
             ("{\"a\":1}\n", "it is neither a request nor an answer"),

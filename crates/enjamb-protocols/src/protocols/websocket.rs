@@ -321,13 +321,13 @@ mod tests {
         assert_eq!(
             lines("auto", &turns),
             [
-                "client GET at 0+72 ok: GET /ws HTTP/1.1",
+                "client GET at 0+70 ok: GET /ws HTTP/1.1, host a",
                 "server response at 0+61 ok 101 answers #0: 101 Yes",
-                "client text at 72+8 ok: text",
+                "client text at 70+8 ok: text",
                 "server text at 61+7 ok: text",
                 "server ping at 68+3 ok: ping",
-                "client pong at 80+7 ok answers #2: pong",
-                "client close at 87+8 ok 1000: close 1000",
+                "client pong at 78+7 ok answers #2: pong",
+                "client close at 85+8 ok 1000: close 1000",
                 "server close at 71+8 failed 1011: close 1011 oops",
             ]
         );

@@ -13,7 +13,10 @@ mod requirements;
 
 mod http2;
 mod mqtt;
+mod smb;
 mod smtp;
+mod sunrpc;
+mod thrift;
 mod tls;
 mod websocket;
 
@@ -49,7 +52,7 @@ pub(crate) struct Case {
 /// The values in each direction, named by the sender, and how often each occurs.
 type Values = BTreeMap<String, BTreeMap<String, i64>>;
 
-const CASES: &[&[Case]] = &[http2::CASES, mqtt::CASES, smtp::CASES, tls::CASES, websocket::CASES];
+const CASES: &[&[Case]] = &[http2::CASES, mqtt::CASES, smtp::CASES, tls::CASES, websocket::CASES, smb::CASES, thrift::CASES, sunrpc::CASES];
 
 fn main() -> ExitCode {
     let trials = CASES.iter().flat_map(|cases| cases.iter()).map(|case| {
