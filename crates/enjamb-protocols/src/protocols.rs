@@ -6,6 +6,7 @@
 mod http2;
 mod jsonrpc;
 mod mqtt;
+mod rtmp;
 mod smb;
 mod smtp;
 mod sunrpc;
@@ -13,6 +14,7 @@ mod sunrpc;
 mod testing;
 mod thrift;
 mod tls;
+mod tpkt;
 mod websocket;
 
 use crate::protocol::Protocol;
@@ -26,6 +28,8 @@ pub(crate) const ALL: &[fn() -> Protocol] = &[
     smb::protocol,
     thrift::protocol,
     sunrpc::protocol,
+    tpkt::protocol,
+    rtmp::protocol,
     websocket::protocol,
     jsonrpc::protocol,
 ];

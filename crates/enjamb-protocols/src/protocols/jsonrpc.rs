@@ -252,7 +252,7 @@ mod tests {
         for (text, reason) in [
             ("{\"id\":1,\n", "it is no JSON"),
             ("[1 2]\n", "a batch has an element that is no object"),
-            ("{\"id\":1} x\n", "it is no JSON"),
+            ("{\"id\":1,\"result\":0} x\n", "it is no JSON"),
             ("[]\n", "a batch is empty"),
             ("{\"a\":1}\n", "it is neither a request nor an answer"),
             ("7\n", "it is neither an object nor a batch"),

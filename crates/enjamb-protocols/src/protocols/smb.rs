@@ -437,8 +437,8 @@ mod tests {
         let seen = lines("auto", &turns);
         assert_eq!(seen[1], "server session-response at 0+4 ok answers #0: session-response");
         assert_eq!(seen[3], "client keep-alive at 108+4 ok: keep-alive");
-        assert_eq!(seen[5], "server SESSION_SETUP_ANDX at 4+36 failed STATUS_LOGON_FAILURE answers #3: SESSION_SETUP_ANDX STATUS_LOGON_FAILURE");
-        assert_eq!(seen[6], "server NEGOTIATE at 40+36 ok STATUS_SUCCESS answers #1: NEGOTIATE STATUS_SUCCESS");
+        assert_eq!(seen[5], "server SMB_COM_SESSION_SETUP_ANDX at 4+36 failed STATUS_LOGON_FAILURE answers #3: SMB_COM_SESSION_SETUP_ANDX STATUS_LOGON_FAILURE");
+        assert_eq!(seen[6], "server SMB_COM_NEGOTIATE at 40+36 ok STATUS_SUCCESS answers #1: SMB_COM_NEGOTIATE STATUS_SUCCESS");
         assert_eq!(seen[7], "server session-response at 76+5 failed CALLED_NAME_NOT_PRESENT: session-response CALLED_NAME_NOT_PRESENT");
     }
 

@@ -18,6 +18,7 @@ mod smtp;
 mod sunrpc;
 mod thrift;
 mod tls;
+mod tpkt;
 mod websocket;
 
 use std::collections::BTreeMap;
@@ -52,7 +53,7 @@ pub(crate) struct Case {
 /// The values in each direction, named by the sender, and how often each occurs.
 type Values = BTreeMap<String, BTreeMap<String, i64>>;
 
-const CASES: &[&[Case]] = &[http2::CASES, mqtt::CASES, smtp::CASES, tls::CASES, websocket::CASES, smb::CASES, thrift::CASES, sunrpc::CASES];
+const CASES: &[&[Case]] = &[http2::CASES, mqtt::CASES, smtp::CASES, tls::CASES, websocket::CASES, smb::CASES, thrift::CASES, sunrpc::CASES, tpkt::CASES];
 
 fn main() -> ExitCode {
     let trials = CASES.iter().flat_map(|cases| cases.iter()).map(|case| {
