@@ -3,6 +3,7 @@
 //! Their order is that in which `auto` tries them, so those that are easily taken for another one
 //! come last.
 
+mod dcerpc;
 mod http2;
 mod jsonrpc;
 mod mqtt;
@@ -29,6 +30,7 @@ pub(crate) const ALL: &[fn() -> Protocol] = &[
     thrift::protocol,
     sunrpc::protocol,
     tpkt::protocol,
+    dcerpc::protocol,
     rtmp::protocol,
     websocket::protocol,
     jsonrpc::protocol,

@@ -419,12 +419,15 @@ fn begins_frame(bytes: &[u8]) -> Sniff {
     if is_sure { Sniff::Yes } else { Sniff::No }
 }
 
-/// Returns whether the first bytes of a connection are HTTP/2: the client's preface, or the server's
-/// `SETTINGS` (RFC 9113, section 3.4).
+/// Returns whether the first bytes of a side are HTTP/2: the client's preface, the server's
+/// `SETTINGS` (RFC 9113, section 3.4), or headers, where a capture joined in the middle.
 fn sniff(side: Side, first: &[u8]) -> Sniff {
     match side {
         Side::Client if first.starts_with(PREFACE) => Sniff::Yes,
         Side::Client if PREFACE.starts_with(first) => Sniff::More,
+        // All headers in one frame: the flags make it sure.
+        _ if matches!(first.get(3..5), Some(&[HEADERS, flags]) if flags & END_HEADERS != 0) => begins_frame(first),
+        _ if matches!(first, [0] | [0, _] | [0, _, _] | [0, _, _, HEADERS]) => Sniff::More,
         Side::Client => Sniff::No,
         Side::Server => {
             let is_settings = first.get(3).is_none_or(|kind| *kind == SETTINGS)

@@ -11,6 +11,7 @@
 #[path = "../../../enjamb-capture/tests/requirements/mod.rs"]
 mod requirements;
 
+mod dcerpc;
 mod http2;
 mod mqtt;
 mod smb;
@@ -53,7 +54,7 @@ pub(crate) struct Case {
 /// The values in each direction, named by the sender, and how often each occurs.
 type Values = BTreeMap<String, BTreeMap<String, i64>>;
 
-const CASES: &[&[Case]] = &[http2::CASES, mqtt::CASES, smtp::CASES, tls::CASES, websocket::CASES, smb::CASES, thrift::CASES, sunrpc::CASES, tpkt::CASES];
+const CASES: &[&[Case]] = &[http2::CASES, mqtt::CASES, smtp::CASES, tls::CASES, websocket::CASES, smb::CASES, thrift::CASES, sunrpc::CASES, tpkt::CASES, dcerpc::CASES];
 
 fn main() -> ExitCode {
     let trials = CASES.iter().flat_map(|cases| cases.iter()).map(|case| {

@@ -120,6 +120,7 @@ fn frames_that_break_the_rules_are_malformed_and_the_next_one_follows() {
 #[test]
 fn a_capture_that_joined_in_the_middle_shows_the_headers_that_need_no_table() {
     let bytes = [frame(1, 5, 1, GET), frame(1, 5, 3, b"\x82\xc3"), frame(0, 0, 5, &[0; 100])].concat();
+    assert_eq!(lines_midstream("auto", C, &bytes), lines_midstream("http2", C, &bytes));
     assert_eq!(
         lines_midstream("http2", C, &bytes),
         [
@@ -167,6 +168,6 @@ fn http1_continues_as_http2_behind_the_preface_and_behind_an_upgrade() {
         (S, [frame(4, 0, 0, &[]), frame(1, 5, 1, OK), frame(1, 5, 3, OK)].concat()),
     ];
     let lines = lines("auto", &upgrade);
-    assert!(lines[5].starts_with("server SETTINGS at 55+9") || lines[5].starts_with("server SETTINGS"), "{lines:?}");
+    assert!(lines[5].starts_with("server SETTINGS"), "{lines:?}");
     assert!(lines[7].contains("ok 200 answers #3: HEADERS 200, stream 3"), "{lines:?}");
 }

@@ -13,6 +13,9 @@ const SUPPORTED_VERSIONS: u16 = 43;
 
 const CLIENT_HELLO: u8 = 1;
 
+/// The upper byte of the versions of drafts of TLS 1.3.
+const DRAFTS: u16 = 0x7f;
+
 /// A `ClientHello` or a `ServerHello`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Hello<'a> {
@@ -53,8 +56,12 @@ impl<'a> Hello<'a> {
     fn fields(is_client: bool, mut fields: Cursor<'a>) -> Result<Self, Short> {
         let mut hello = Self { version: fields.u16()?, name: None, alpn: None, cipher: None };
         fields.take(32)?;
-        let session = fields.u8()?;
-        fields.take(session.into())?;
+        // The drafts of TLS 1.3 up to 21 had neither a session nor a compression in a ServerHello.
+        let is_draft = !is_client && hello.version >> 8 == DRAFTS;
+        if !is_draft {
+            let session = fields.u8()?;
+            fields.take(session.into())?;
+        }
         if is_client {
             let suites = fields.u16()?;
             fields.take(suites.into())?;
@@ -62,7 +69,9 @@ impl<'a> Hello<'a> {
             fields.take(methods.into())?;
         } else {
             hello.cipher = Some(fields.u16()?);
-            fields.u8()?;
+            if !is_draft {
+                fields.u8()?;
+            }
         }
         // Before TLS 1.2 there may be none.
         if fields.is_empty() {

@@ -84,6 +84,7 @@ pub(super) fn version_name(version: u16) -> Cow<'static, str> {
         0x0302 => Cow::Borrowed("TLS 1.1"),
         0x0303 => Cow::Borrowed("TLS 1.2"),
         0x0304 => Cow::Borrowed("TLS 1.3"),
+        0x7f00..=0x7fff => Cow::Owned(format!("TLS 1.3 draft {}", version & 0xff)),
         _ => Cow::Owned(format!("version 0x{version:04x}")),
     }
 }

@@ -164,6 +164,13 @@ fn a_capture_that_joined_in_the_middle_shows_the_records() {
 }
 
 #[test]
+fn a_server_hello_of_a_draft_is_shorter() {
+    let draft = handshake(2, &[&[0x7f, 18], &[7; 32][..], b"\x13\x01\0\0"].concat());
+    let seen = lines("tls", &[(S, record(22, &draft))]);
+    assert_eq!(seen, ["server ServerHello at 0+47 ok: ServerHello, TLS 1.3 draft 18"]);
+}
+
+#[test]
 fn a_heartbeat_that_asks_for_more_than_it_brings_is_malformed() {
     let good = [b"\x01\0\x03abc".as_slice(), &[0; 16]].concat();
     assert_eq!(lines("tls", &[(C, record(24, &good))]), ["client heartbeat at 0+27 ok: heartbeat"]);
