@@ -45,8 +45,8 @@ mod summary;
 mod syntax_error;
 
 use enjamb::{
-    AFTER_MALFORMED, AttributeArgument, AttributeValue, Attributes, BYTES_MISSING, Ending, Flags, Lane, Machine, Message,
-    Outcome, Rest, Session, Side, Span,
+    AFTER_MALFORMED, AttributeArgument, AttributeValue, Attributes, BYTES_MISSING, Ending, Flags, Lane, Machine,
+    Message, Outcome, Rest, Session, Side, Span,
 };
 
 use crate::opaque::opaque;
@@ -101,6 +101,12 @@ struct Openers {
     named: OpenNamed,
     /// The number of tunnels around this session.
     depth: u8,
+}
+
+impl Openers {
+    fn named(&self, protocol: &str) -> Option<Box<dyn Session>> {
+        (self.named)(protocol, Side::Client, &[]).map(|(session, _)| session)
+    }
 }
 
 fn http1(open_inner: Option<Openers>) -> Http1 {
@@ -379,7 +385,7 @@ impl Http1 {
                     if connected {
                         self.open_tunnel(answers, || Some((openers.detect)(openers.depth + 1)));
                     } else if let Some(protocol) = upgrade {
-                        self.open_tunnel(answers, || (openers.named)(protocol));
+                        self.open_tunnel(answers, || openers.named(protocol));
                     }
                 }
                 self.turn_opaque(Side::Server);
@@ -527,7 +533,7 @@ impl Http1 {
                 || (server.framer().offset() == 0 && server.start() == 0 && server_bytes.len() < BEFORE_PREFACE_MAX));
         let server_bytes = server_bytes.to_vec();
         if let (Some(openers), true) = (self.open_inner, is_whole) {
-            self.set_tunnel((openers.named)("http2"));
+            self.set_tunnel(openers.named("http2"));
         }
         Side::BOTH.into_iter().for_each(|side| self.turn_opaque(side));
         if let Some(tunnel) = &mut self.tunnel {

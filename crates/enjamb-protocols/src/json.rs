@@ -166,7 +166,15 @@ mod tests {
 
     #[test]
     fn values_end_where_their_text_ends() {
-        for text in ["{}", "[]", "{\"a\":[1,{\"b\":\"}\\\"\"}],\"c\":null}", "\"\\\\\"", "true", "[[],[[]],{}]", "\"\u{1f600}\""] {
+        for text in [
+            "{}",
+            "[]",
+            "{\"a\":[1,{\"b\":\"}\\\"\"}],\"c\":null}",
+            "\"\\\\\"",
+            "true",
+            "[[],[[]],{}]",
+            "\"\u{1f600}\"",
+        ] {
             let more = format!(" {text} ,");
             assert_eq!(Json::new(more.as_bytes()).value(), Ok(text.as_bytes()), "{text}");
             for cut in 1..text.len() {

@@ -90,7 +90,12 @@ const CASES: &[(&str, Turns<'_>, &[&str])] = &[
     ),
     (
         "TLS in CONNECT",
-        &[(C, CONNECT), (S, b"HTTP/1.1 200 Yes\r\n\r\n"), (C, b"\x15\x03\x03\0\x02\x01\0"), (S, b"\x15\x03\x03\0\x02\x01\0")],
+        &[
+            (C, CONNECT),
+            (S, b"HTTP/1.1 200 Yes\r\n\r\n"),
+            (C, b"\x15\x03\x03\0\x02\x01\0"),
+            (S, b"\x15\x03\x03\0\x02\x01\0"),
+        ],
         &[
             "http1 client CONNECT 0+45",
             "http1 server response 0+20 #0",

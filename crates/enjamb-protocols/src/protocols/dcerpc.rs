@@ -17,6 +17,7 @@ pub(super) fn protocol() -> Protocol {
         .alias("msrpc")
         .on_ports(&[135])
         .about("DCE/RPC over TCP, with Microsoft's extensions")
+        .with_kinds("the type of PDU, such as `bind`, `request`, `fault`")
         .with_attributes(&[
             Attribute::new("operation", AttributeType::Number, "the number of the operation of a request"),
             Attribute::new("interface", AttributeType::Text, "the UUID of the first interface of a bind"),

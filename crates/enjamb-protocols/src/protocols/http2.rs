@@ -27,6 +27,7 @@ pub(super) fn protocol() -> Protocol {
         .alias("h2")
         .alias("grpc")
         .about("HTTP/2 (RFC 9113) and gRPC")
+        .with_kinds("the type of frame, such as `HEADERS`; `preface`")
         .with_attributes(&[
             Attribute::new("stream", AttributeType::Number, "the number of the stream"),
             Attribute::new("method", AttributeType::Text, "the method of a request"),
@@ -34,8 +35,12 @@ pub(super) fn protocol() -> Protocol {
             Attribute::new("authority", AttributeType::Text, "the host and the port of a request"),
             Attribute::new("status", AttributeType::Number, "the status of a response"),
             Attribute::new("grpc_status", AttributeType::Number, "the status of a call of gRPC"),
-            Attribute::new("header", AttributeType::Text, "the value of a header. Several values are joined by a comma")
-                .with(ArgumentType::Text),
+            Attribute::new(
+                "header",
+                AttributeType::Text,
+                "the value of a header. Several values are joined by a comma",
+            )
+            .with(ArgumentType::Text),
         ])
         .sniffed_by(sniff)
 }
@@ -276,8 +281,9 @@ impl Rules for Http2 {
         argument: AttributeArgument<'_>,
     ) -> Option<AttributeValue<'s>> {
         let text = |name: &str| self.header(name.as_bytes()).map(AttributeValue::text);
-        let number =
-            |name: &str| std::str::from_utf8(self.header(name.as_bytes())?).ok()?.parse().ok().map(AttributeValue::Number);
+        let number = |name: &str| {
+            std::str::from_utf8(self.header(name.as_bytes())?).ok()?.parse().ok().map(AttributeValue::Number)
+        };
         match (name, argument) {
             ("stream", _) if frame.memo.frames > 0 => Some(AttributeValue::Number(frame.memo.stream.into())),
             ("method", _) => text(":method"),
@@ -289,9 +295,9 @@ impl Rules for Http2 {
                 let name = name.to_ascii_lowercase();
                 let mut values = self.fields.iter().filter(|field| field.name() == Some(name.as_bytes()));
                 let first = String::from_utf8_lossy(values.next()?.value()?);
-                let joined = values.filter_map(Field::value).fold(first, |joined, value| {
-                    Cow::Owned(format!("{joined}, {}", String::from_utf8_lossy(value)))
-                });
+                let joined = values
+                    .filter_map(Field::value)
+                    .fold(first, |joined, value| Cow::Owned(format!("{joined}, {}", String::from_utf8_lossy(value))));
                 Some(AttributeValue::Text(joined))
             }
             _ => None,
@@ -393,8 +399,18 @@ fn with_error(report: Report<'_>, code: u32) -> Report<'_> {
 }
 
 /// The flags that each type of frame has.
-const FLAGS: [u8; 10] =
-    [END_STREAM | PADDED, END_STREAM | END_HEADERS | PADDED | HAS_PRIORITY, 0, 0, ACK, END_HEADERS | PADDED, ACK, 0, 0, END_HEADERS];
+const FLAGS: [u8; 10] = [
+    END_STREAM | PADDED,
+    END_STREAM | END_HEADERS | PADDED | HAS_PRIORITY,
+    0,
+    0,
+    ACK,
+    END_HEADERS | PADDED,
+    ACK,
+    0,
+    0,
+    END_HEADERS,
+];
 
 /// The length of a frame up to which it is sure to be one: the initial value of
 /// `SETTINGS_MAX_FRAME_SIZE`.

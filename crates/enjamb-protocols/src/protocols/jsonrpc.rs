@@ -21,9 +21,8 @@ pub(super) fn protocol() -> Protocol {
         .alias("lsp")
         .alias("mcp")
         .about("JSON-RPC 1.0 and 2.0, by lines and by Content-Length")
-        .with_attributes(&[
-            Attribute::new("method", AttributeType::Text, "the method of a request or a notification"),
-        ])
+        .with_kinds("`request`, `notification`, `response`, `error`, `batch`; `blank`")
+        .with_attributes(&[Attribute::new("method", AttributeType::Text, "the method of a request or a notification")])
         .sniffed_by(sniff)
 }
 
@@ -78,11 +77,12 @@ impl Rules for JsonRpc {
 
     fn read<'a>(&mut self, frame: &Frame<'a, Memo>, _: Requests<'_>) -> Result<Report<'a>, Fault> {
         let text = content(frame);
-        let is_kept = frame.lost == 0 && if frame.memo.has_headers {
-            frame.memo.content_length == Some(text.len() as u64)
-        } else {
-            frame.is_kept()
-        };
+        let is_kept = frame.lost == 0
+            && if frame.memo.has_headers {
+                frame.memo.content_length == Some(text.len() as u64)
+            } else {
+                frame.is_kept()
+            };
         if text.iter().all(u8::is_ascii_whitespace) {
             return Ok(if frame.memo.has_headers {
                 Report::new("message").malformed("the content is empty")

@@ -20,6 +20,7 @@ pub(super) fn protocol() -> Protocol {
     Protocol::of_rules(Rtmp::default)
         .on_ports(&[1935])
         .about("RTMP: the handshake, chunks and commands")
+        .with_kinds("the type of message, such as `command` or `audio`; `chunk`; `C0+C1`, `C2`, `S0+S1`, `S2`")
         .with_attributes(&[Attribute::new("command", AttributeType::Text, "the name of a command")])
         .sniffed_by(sniff)
 }
@@ -305,7 +306,9 @@ fn command<'a>(report: Report<'a>, kind: u8, payload: &'a [u8]) -> Report<'a> {
     let id = command.transaction;
     match command.name {
         b"_result" => report.role(Role::AnswerWithId { id, last: true }),
-        b"_error" => report.role(Role::AnswerWithId { id, last: true }).failed(command.code().unwrap_or("_error".into())),
+        b"_error" => {
+            report.role(Role::AnswerWithId { id, last: true }).failed(command.code().unwrap_or("_error".into()))
+        }
         b"onStatus" if command.is_error() => report.failed(command.code().unwrap_or("error".into())),
         b"onStatus" => report,
         // The number 0 asks for no answer.
@@ -353,7 +356,8 @@ mod tests {
         bytes
     }
 
-    const REJECTED: &[u8] = b"\x05\x03\0\x05level\x02\0\x05error\0\x04code\x02\0\x1eNetConnection.Connect.Rejected\0\0\x09";
+    const REJECTED: &[u8] =
+        b"\x05\x03\0\x05level\x02\0\x05error\0\x04code\x02\0\x1eNetConnection.Connect.Rejected\0\0\x09";
 
     #[test]
     fn commands_are_paired_by_their_transaction() {
@@ -389,7 +393,8 @@ mod tests {
             // A new message with the same header.
             [&[0xc4][..], &[1; 300]].concat(),
             // A stream whose number has two bytes, and a timestamp of four.
-            [&[0, 200, 0xff, 0xff, 0xff, 0, 0, 1, 8, 0, 0, 0, 0, 1, 0, 0, 0, 9][..], &[0xc0, 200, 1, 0, 0, 1, 9]].concat(),
+            [&[0, 200, 0xff, 0xff, 0xff, 0, 0, 1, 8, 0, 0, 0, 0, 1, 0, 0, 0, 9][..], &[0xc0, 200, 1, 0, 0, 1, 9]]
+                .concat(),
         ];
         let seen = lines("rtmp", &[(C, bytes.concat())]);
         let kinds: Vec<&str> = seen.iter().map(|line| line.split(' ').nth(1).unwrap()).collect();

@@ -24,6 +24,7 @@ pub(super) fn protocol() -> Protocol {
         .alias("cifs")
         .on_ports(&[139, 445])
         .about("SMB 1, 2 and 3 over TCP and over NetBIOS sessions")
+        .with_kinds("the command: `CREATE`, and `SMB_COM_NEGOTIATE` in version 1; `encrypted`, `compressed`; `session-request`, `session-response`, `keep-alive`, `session-message`")
         .with_attributes(&[
             Attribute::new("command", AttributeType::Text, "the commands of a message, separated by commas"),
             Attribute::new("status", AttributeType::Text, "the status of a reply, such as STATUS_ACCESS_DENIED"),
@@ -301,7 +302,11 @@ fn read_smb1(body: &[u8]) -> Result<Report<'_>, Fault> {
     let report = Report::new(smb1_command(command));
     if flags & 0x80 == 0 {
         // NT_CANCEL has no answer. A lock that breaks has the number of no request.
-        return Ok(if command == NT_CANCEL || multiplex == 0xffff { report } else { report.role(Role::RequestWithId(id)) });
+        return Ok(if command == NT_CANCEL || multiplex == 0xffff {
+            report
+        } else {
+            report.role(Role::RequestWithId(id))
+        });
     }
     let report = if multiplex == 0xffff { report } else { report.role(Role::AnswerWithId { id, last: true }) };
     let has_nt_status = flags2 & 0x4000 != 0;
@@ -437,9 +442,18 @@ mod tests {
         let seen = lines("auto", &turns);
         assert_eq!(seen[1], "server session-response at 0+4 ok answers #0: session-response");
         assert_eq!(seen[3], "client keep-alive at 108+4 ok: keep-alive");
-        assert_eq!(seen[5], "server SMB_COM_SESSION_SETUP_ANDX at 4+36 failed STATUS_LOGON_FAILURE answers #3: SMB_COM_SESSION_SETUP_ANDX STATUS_LOGON_FAILURE");
-        assert_eq!(seen[6], "server SMB_COM_NEGOTIATE at 40+36 ok STATUS_SUCCESS answers #1: SMB_COM_NEGOTIATE STATUS_SUCCESS");
-        assert_eq!(seen[7], "server session-response at 76+5 failed CALLED_NAME_NOT_PRESENT: session-response CALLED_NAME_NOT_PRESENT");
+        assert_eq!(
+            seen[5],
+            "server SMB_COM_SESSION_SETUP_ANDX at 4+36 failed STATUS_LOGON_FAILURE answers #3: SMB_COM_SESSION_SETUP_ANDX STATUS_LOGON_FAILURE"
+        );
+        assert_eq!(
+            seen[6],
+            "server SMB_COM_NEGOTIATE at 40+36 ok STATUS_SUCCESS answers #1: SMB_COM_NEGOTIATE STATUS_SUCCESS"
+        );
+        assert_eq!(
+            seen[7],
+            "server session-response at 76+5 failed CALLED_NAME_NOT_PRESENT: session-response CALLED_NAME_NOT_PRESENT"
+        );
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub(super) fn protocol() -> Protocol {
         .alias("oncrpc")
         .on_ports(&[111, 2049])
         .about("ONC RPC over TCP (RFC 5531): NFS, mount, portmapper")
+        .with_kinds("`call`, `reply`")
         .with_attributes(&[
             Attribute::new("xid", AttributeType::Number, "the number of a call and its reply"),
             Attribute::new("program", AttributeType::Number, "the program of a call"),
@@ -66,7 +67,11 @@ impl Target {
     }
 
     fn from_detail(detail: u64) -> Self {
-        Self { program: (detail >> 32) as u32, version: (detail >> 16) as u32 & 0xffff, procedure: detail as u32 & 0xffff }
+        Self {
+            program: (detail >> 32) as u32,
+            version: (detail >> 16) as u32 & 0xffff,
+            procedure: detail as u32 & 0xffff,
+        }
     }
 
     /// Returns its name, such as `NFS3 GETATTR`.
@@ -275,7 +280,9 @@ fn begins(bytes: &[u8]) -> Sniff {
     match kind {
         CALL => match (fields.u32(), fields.u32(), fields.u32(), fields.u32()) {
             // Programs have numbers from 100000 on; those of users from 2^29 on (section 8).
-            (Ok(2), Ok(100_000..=0x7fff_ffff), Ok(version), Ok(procedure)) if version <= 64 && procedure <= 1024 => Sniff::Yes,
+            (Ok(2), Ok(100_000..=0x7fff_ffff), Ok(version), Ok(procedure)) if version <= 64 && procedure <= 1024 => {
+                Sniff::Yes
+            }
             (Ok(2), Ok(100_000..=0x7fff_ffff), Ok(_), Ok(_)) => Sniff::No,
             (Ok(2), Ok(100_000..=0x7fff_ffff), ..) | (Ok(2), Err(_), ..) => Sniff::More,
             (Ok(_), ..) => Sniff::No,
@@ -283,7 +290,13 @@ fn begins(bytes: &[u8]) -> Sniff {
             _ => Sniff::No,
         },
         REPLY => match (fields.u32(), fields.u32(), fields.u32(), fields.u32()) {
-            (Ok(1), Ok(0 | 1), Ok(value), ..) => if value <= 16 { Sniff::Yes } else { Sniff::No },
+            (Ok(1), Ok(0 | 1), Ok(value), ..) => {
+                if value <= 16 {
+                    Sniff::Yes
+                } else {
+                    Sniff::No
+                }
+            }
             (Ok(0), Ok(0..=8 | 300_000..=400_000), Ok(0..=400), Ok(_)) => Sniff::Yes,
             (Ok(0), Ok(0..=8 | 300_000..=400_000), Ok(0..=400), Err(_)) => Sniff::More,
             (Ok(0 | 1), Err(_), ..) | (Ok(1), Ok(0 | 1), Err(_), _) => Sniff::More,

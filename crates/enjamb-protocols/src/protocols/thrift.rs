@@ -21,6 +21,7 @@ pub(super) fn protocol() -> Protocol {
     Protocol::of_rules(|| Thrift)
         .on_ports(&[9090])
         .about("Apache Thrift: binary and compact, framed and unframed")
+        .with_kinds("`call`, `reply`, `exception`, `oneway`")
         .with_attributes(&[Attribute::new("method", AttributeType::Text, "the name of the method")])
         .sniffed_by(sniff)
 }
@@ -263,7 +264,11 @@ impl<'a> Header<'a> {
 
 /// Checks the length of a name.
 fn name_length(length: u32) -> Result<usize, Fault> {
-    if length <= NAME_MAX { Ok(length as usize) } else { Err(Fault("the name of the method is longer than 1024 bytes")) }
+    if length <= NAME_MAX {
+        Ok(length as usize)
+    } else {
+        Err(Fault("the name of the method is longer than 1024 bytes"))
+    }
 }
 
 /// Returns whether a message begins with these bytes.
@@ -282,7 +287,9 @@ fn begins(bytes: &[u8]) -> Sniff {
 /// Compares the bytes behind 0x80: the version, the type, and the length of a name.
 fn begins_binary(rest: &[u8]) -> Sniff {
     match rest {
-        [] | [1] | [1, 0] | [1, 0, 1..=4] | [1, 0, 1..=4, 0] | [1, 0, 1..=4, 0, 0] | [1, 0, 1..=4, 0, 0, 0..=4] => Sniff::More,
+        [] | [1] | [1, 0] | [1, 0, 1..=4] | [1, 0, 1..=4, 0] | [1, 0, 1..=4, 0, 0] | [1, 0, 1..=4, 0, 0, 0..=4] => {
+            Sniff::More
+        }
         [1, 0, 1..=4, 0, 0, 0..=4, _, name @ ..] => begins_name(name),
         _ => Sniff::No,
     }

@@ -26,6 +26,7 @@ pub(super) fn protocol() -> Protocol {
         .alias("ssl")
         .on_ports(&[443, 465, 636, 853, 990, 993, 995, 8443])
         .about("TLS and SSL: records, the hellos and the alerts")
+        .with_kinds("the handshake message, such as `ClientHello`; `ChangeCipherSpec`, `alert`, `application_data`, `heartbeat`; `encrypted-handshake`, `encrypted-alert`")
         .with_attributes(&[
             Attribute::new("sni", AttributeType::Text, "the name of the server that a ClientHello asks for"),
             Attribute::new("alpn", AttributeType::Text, "the first application protocol of a hello"),
@@ -181,11 +182,7 @@ impl Rules for Tls {
             ALERT => match *body {
                 [1 | 2, code] => {
                     let report = alert(code);
-                    if frame.side == Side::Server && waits {
-                        report.role(Role::Answer { last: true })
-                    } else {
-                        report
-                    }
+                    if frame.side == Side::Server && waits { report.role(Role::Answer { last: true }) } else { report }
                 }
                 [_, _] => Report::new("alert").malformed("the level of the alert is neither 1 nor 2"),
                 _ if state.encryption != Encryption::Off || !is_kept => Report::new("encrypted-alert"),
@@ -469,7 +466,9 @@ fn sniff(side: Side, first: &[u8]) -> Sniff {
     match (*content, rest) {
         (0x80.., _) => sniff_sslv2(side, first),
         (CHANGE_CIPHER_SPEC..=APPLICATION_DATA, [] | [3] | [3, 0..=4]) => Sniff::More,
-        (CHANGE_CIPHER_SPEC..=APPLICATION_DATA, [3, 0..=4, high, ..]) if u16::from(*high) > RECORD_MAX >> 8 => Sniff::No,
+        (CHANGE_CIPHER_SPEC..=APPLICATION_DATA, [3, 0..=4, high, ..]) if u16::from(*high) > RECORD_MAX >> 8 => {
+            Sniff::No
+        }
         (CHANGE_CIPHER_SPEC..=APPLICATION_DATA, [3, 0..=4, _]) => Sniff::More,
         (CHANGE_CIPHER_SPEC, [3, 0..=4, 0, 1, body @ ..]) => agree(body.first(), |byte| byte == 1),
         (ALERT, [3, 0..=4, 0, 2, body @ ..]) => match body {
@@ -478,7 +477,9 @@ fn sniff(side: Side, first: &[u8]) -> Sniff {
             _ => Sniff::No,
         },
         (HANDSHAKE, [3, 0..=4, 0, 0, ..]) => Sniff::No,
-        (HANDSHAKE, [3, 0..=4, _, _, body @ ..]) => agree(body.first(), |kind| handshake_name(kind).is_some() && kind != 0),
+        (HANDSHAKE, [3, 0..=4, _, _, body @ ..]) => {
+            agree(body.first(), |kind| handshake_name(kind).is_some() && kind != 0)
+        }
         // The shortest encrypted record has a tag of 16 bytes and a byte of type.
         (APPLICATION_DATA, [3, 0..=4, high, low, ..]) if u16::from_be_bytes([*high, *low]) >= 17 => Sniff::Yes,
         _ => Sniff::No,

@@ -24,6 +24,7 @@ pub(super) fn protocol() -> Protocol {
         .alias("rdp")
         .on_ports(&[102, 3389])
         .about("TPKT and COTP, with S7 communication and the beginning of RDP")
+        .with_kinds("`CR`, `CC`, `DT` and others; of S7: `job`, `ack`, `ack_data`, `userdata`; of RDP: `fast-path`")
         .with_attributes(&[
             Attribute::new("reference", AttributeType::Number, "the reference of an S7 job and its answer"),
             Attribute::new("function", AttributeType::Text, "the function of a message of S7"),
@@ -101,7 +102,11 @@ impl Rules for Tpkt {
         let length = usize::from(fields.u8()?);
         let Ok(transport) = fields.take(length) else {
             let report = Report::new(self.broken_kind(frame.side, frame.head));
-            return Ok(if frame.is_kept() { report.malformed("the header of COTP is longer than the packet") } else { report });
+            return Ok(if frame.is_kept() {
+                report.malformed("the header of COTP is longer than the packet")
+            } else {
+                report
+            });
         };
         let Some((&kind, rest)) = transport.split_first() else {
             return Ok(Report::new("packet").malformed("the header of COTP is empty"));
@@ -351,8 +356,15 @@ mod tests {
         assert!(seen[2].contains("alert") && seen[3].contains("alert"), "{seen:?}");
         let refused = packet(b"\xd0\0\0\0\0\0\x03\0\x08\0\x05\0\0\0", b"");
         let seen = lines("tpkt", &[(C, ask.clone()), (S, refused)]);
-        assert_eq!(seen[1], "server CC at 0+19 failed HYBRID_REQUIRED_BY_SERVER answers #0: CC HYBRID_REQUIRED_BY_SERVER");
-        let plain = [packet(b"\xd0\0\0\0\0\0\x02\0\x08\0\0\0\0\0", b""), data(b"\x7f\x66x"), b"\x00\x05abc\x40\x80\x04x".to_vec()];
+        assert_eq!(
+            seen[1],
+            "server CC at 0+19 failed HYBRID_REQUIRED_BY_SERVER answers #0: CC HYBRID_REQUIRED_BY_SERVER"
+        );
+        let plain = [
+            packet(b"\xd0\0\0\0\0\0\x02\0\x08\0\0\0\0\0", b""),
+            data(b"\x7f\x66x"),
+            b"\x00\x05abc\x40\x80\x04x".to_vec(),
+        ];
         let seen = lines("tpkt", &[(C, ask), (S, plain.concat())]);
         assert_eq!(seen[2], "server DT at 19+10 ok: DT MCS connect-response");
         assert_eq!(seen[3..], ["server fast-path at 29+5 ok: fast-path", "server fast-path at 34+4 ok: fast-path"]);

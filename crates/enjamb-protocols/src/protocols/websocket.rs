@@ -15,7 +15,10 @@ use crate::sniff::Sniff;
 
 /// The protocol.
 pub(super) fn protocol() -> Protocol {
-    Protocol::of_rules(WebSocket::default).alias("ws").about("WebSocket (RFC 6455), behind its handshake")
+    Protocol::of_rules(WebSocket::default)
+        .alias("ws")
+        .about("WebSocket (RFC 6455), behind its handshake")
+        .with_kinds("`text`, `binary`, `continuation`, `close`, `ping`, `pong`")
 }
 
 /// The rules of WebSocket: the state of the fragments of each side.
@@ -90,7 +93,15 @@ impl Header {
             payload => (payload.into(), false),
         };
         let mask = if second & 0x80 != 0 { header.last_chunk().copied() } else { None };
-        Some(Self { is_final: first & 0x80 != 0, reserved: first >> 4 & 7, opcode: first & 0xf, mask, payload, is_too_wide, length })
+        Some(Self {
+            is_final: first & 0x80 != 0,
+            reserved: first >> 4 & 7,
+            opcode: first & 0xf,
+            mask,
+            payload,
+            is_too_wide,
+            length,
+        })
     }
 
     fn is_control(self) -> bool {
@@ -157,7 +168,8 @@ impl Rules for WebSocket {
         if let Some(fault) = fault {
             return Ok(report.malformed(fault));
         }
-        let payload = if frame.is_kept() { unmasked(&frame.head[header.length..], header.mask) } else { Cow::Borrowed(&[][..]) };
+        let payload =
+            if frame.is_kept() { unmasked(&frame.head[header.length..], header.mask) } else { Cow::Borrowed(&[][..]) };
         Ok(match header.opcode {
             PING => report.role(Role::RequestWithId(ping_id(&payload))),
             PONG => report.role(Role::AnswerWithId { id: ping_id(&payload), last: true }),
@@ -253,8 +265,12 @@ fn close<'a>(report: Report<'a>, payload: &[u8]) -> Report<'a> {
     let report = report.subject(reason.to_vec());
     match code {
         1000 | 1001 => report.code(code.to_string()),
-        0..1000 | 1004..=1006 | 1015 | 5000.. => report.failed(code.to_string()).malformed("the code of a close is reserved"),
-        _ if std::str::from_utf8(reason).is_err() => report.failed(code.to_string()).malformed("the reason of a close is not UTF-8"),
+        0..1000 | 1004..=1006 | 1015 | 5000.. => {
+            report.failed(code.to_string()).malformed("the code of a close is reserved")
+        }
+        _ if std::str::from_utf8(reason).is_err() => {
+            report.failed(code.to_string()).malformed("the reason of a close is not UTF-8")
+        }
         _ => report.failed(code.to_string()),
     }
 }
@@ -335,7 +351,8 @@ mod tests {
 
     #[test]
     fn control_frames_may_come_between_fragments() {
-        let bytes = [masked(0x01, b"a"), masked(0x89, b""), masked(0x00, b"b"), masked(0x80, b"c"), masked(0x82, &[0; 70000])];
+        let bytes =
+            [masked(0x01, b"a"), masked(0x89, b""), masked(0x00, b"b"), masked(0x80, b"c"), masked(0x82, &[0; 70000])];
         let kinds: Vec<String> = lines("websocket", &[(C, bytes.concat())]);
         let kinds: Vec<&str> = kinds.iter().map(|line| line.split(' ').nth(1).unwrap()).collect();
         assert_eq!(kinds, ["text", "ping", "continuation", "continuation", "binary"]);

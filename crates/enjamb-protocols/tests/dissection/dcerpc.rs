@@ -5,8 +5,26 @@ use enjamb::OwnedMessage;
 use crate::{Case, is_whole};
 
 const KINDS: [&str; 20] = [
-    "request", "", "response", "fault", "", "", "", "", "", "", "", "bind", "bind_ack", "bind_nak", "alter_context",
-    "alter_context_resp", "auth3", "shutdown", "co_cancel", "orphaned",
+    "request",
+    "",
+    "response",
+    "fault",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "bind",
+    "bind_ack",
+    "bind_nak",
+    "alter_context",
+    "alter_context_resp",
+    "auth3",
+    "shutdown",
+    "co_cancel",
+    "orphaned",
 ];
 
 fn kind(message: &OwnedMessage) -> Vec<String> {

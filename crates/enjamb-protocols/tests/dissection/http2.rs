@@ -48,10 +48,8 @@ const fn case(capture: &'static str, field: &'static str, values: fn(&OwnedMessa
 }
 
 /// The server's first frames come before the client's preface.
-const BEFORE_PREFACE: &[(&str, i64, &str)] = &[
-    ("4", 1, "ours: the SETTINGS of a server wait for nothing (RFC 9113, section 3.4)"),
-    ("8", 1, "ours, as above"),
-];
+const BEFORE_PREFACE: &[(&str, i64, &str)] =
+    &[("4", 1, "ours: the SETTINGS of a server wait for nothing (RFC 9113, section 3.4)"), ("8", 1, "ours, as above")];
 
 macro_rules! cases {
     ($($capture:literal),*) => {

@@ -54,7 +54,18 @@ pub(crate) struct Case {
 /// The values in each direction, named by the sender, and how often each occurs.
 type Values = BTreeMap<String, BTreeMap<String, i64>>;
 
-const CASES: &[&[Case]] = &[http2::CASES, mqtt::CASES, smtp::CASES, tls::CASES, websocket::CASES, smb::CASES, thrift::CASES, sunrpc::CASES, tpkt::CASES, dcerpc::CASES];
+const CASES: &[&[Case]] = &[
+    http2::CASES,
+    mqtt::CASES,
+    smtp::CASES,
+    tls::CASES,
+    websocket::CASES,
+    smb::CASES,
+    thrift::CASES,
+    sunrpc::CASES,
+    tpkt::CASES,
+    dcerpc::CASES,
+];
 
 fn main() -> ExitCode {
     let trials = CASES.iter().flat_map(|cases| cases.iter()).map(|case| {

@@ -38,7 +38,9 @@ const HANDSHAKE: &[(&str, &str)] = &[
 /// Returns the type of each handshake message of a message.
 fn handshake_type(message: &OwnedMessage) -> Vec<String> {
     let summary = message.summary.split([',', ' ']).filter(|_| is_whole(message));
-    summary.filter_map(|word| HANDSHAKE.iter().find(|(name, _)| *name == word).map(|(_, kind)| (*kind).to_owned())).collect()
+    summary
+        .filter_map(|word| HANDSHAKE.iter().find(|(name, _)| *name == word).map(|(_, kind)| (*kind).to_owned()))
+        .collect()
 }
 
 fn name(message: &OwnedMessage) -> Vec<String> {

@@ -291,7 +291,13 @@ mod tests {
         assert_eq!(decoded(&mut decoder, REQUESTS[1]), second);
         assert_eq!(
             decoded(&mut decoder, REQUESTS[2]),
-            [":method: GET", ":scheme: https", ":path: /index.html", ":authority: www.example.com", "custom-key: custom-value"]
+            [
+                ":method: GET",
+                ":scheme: https",
+                ":path: /index.html",
+                ":authority: www.example.com",
+                "custom-key: custom-value"
+            ]
         );
         assert_eq!(decoder.size, 164);
     }
@@ -315,12 +321,12 @@ mod tests {
     #[test]
     fn what_the_rfc_forbids_is_an_error() {
         for block in [
-            &b"\x80"[..],                     // the index 0
-            b"\xbe",                          // beyond the table
-            b"\xff\xff\xff\xff\xff\xff\x01",  // a huge index
-            b"\x3f\xe2\xff\xff\x7f",          // a huge table
-            b"\x40\x7f\xff\xff\xff\x7f",      // a huge length
-            b"\x40\x82\xff\xff\x01a",         // the code of the end of a string
+            &b"\x80"[..],                    // the index 0
+            b"\xbe",                         // beyond the table
+            b"\xff\xff\xff\xff\xff\xff\x01", // a huge index
+            b"\x3f\xe2\xff\xff\x7f",         // a huge table
+            b"\x40\x7f\xff\xff\xff\x7f",     // a huge length
+            b"\x40\x82\xff\xff\x01a",        // the code of the end of a string
             b"\x40\x01",
         ] {
             assert!(Decoder::default().decode(block, &mut Vec::new()).is_err(), "{}", block.escape_ascii());

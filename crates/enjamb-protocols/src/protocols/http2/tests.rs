@@ -59,7 +59,10 @@ fn headers_and_their_continuations_are_one_message() {
     assert_eq!(lines_padded[2], "client HEADERS at 33+15 ok: HEADERS GET /, stream 1");
     let too_long = lines("http2", &[(C, [preface(), frame(1, 0x0d, 1, b"\x09\x82")].concat())]);
     assert!(too_long[2].contains("malformed (the padding is longer than the frame)"), "{too_long:?}");
-    let cut = lines("http2", &[(C, [preface(), frame(1, 1, 1, GET), frame(0, 1, 1, b"x"), frame(6, 0, 0, &[1; 8])].concat())]);
+    let cut = lines(
+        "http2",
+        &[(C, [preface(), frame(1, 1, 1, GET), frame(0, 1, 1, b"x"), frame(6, 0, 0, &[1; 8])].concat())],
+    );
     assert!(cut[2].contains("malformed (another frame is inside the headers)"), "{cut:?}");
     assert_eq!(cut[3], "client PING at 55+17 ok: PING");
 }
@@ -71,8 +74,16 @@ fn a_call_of_grpc_has_its_method_and_its_status() {
     let trailers = b"\x40\x0bgrpc-status\x015";
     let trailers_ok = b"\x40\x0bgrpc-status\x010";
     let turns = [
-        (C, [preface(), frame(1, 4, 1, &request), frame(0, 1, 1, b"\0\0\0\0\0"), frame(1, 5, 3, b"\x83\x86\xbe")].concat()),
-        (S, [frame(1, 4, 1, OK), frame(0, 0, 1, b"\0\0\0\0\0"), frame(1, 5, 1, trailers), frame(1, 5, 3, trailers_ok)].concat()),
+        (
+            C,
+            [preface(), frame(1, 4, 1, &request), frame(0, 1, 1, b"\0\0\0\0\0"), frame(1, 5, 3, b"\x83\x86\xbe")]
+                .concat(),
+        ),
+        (
+            S,
+            [frame(1, 4, 1, OK), frame(0, 0, 1, b"\0\0\0\0\0"), frame(1, 5, 1, trailers), frame(1, 5, 3, trailers_ok)]
+                .concat(),
+        ),
     ];
     let lines = lines("http2", &turns);
     assert_eq!(lines[2], "client HEADERS at 33+19 ok: HEADERS POST /a.B/C, stream 1");
@@ -85,7 +96,11 @@ fn a_call_of_grpc_has_its_method_and_its_status() {
 fn resets_and_goaway_are_errors_unless_their_code_is_no_error() {
     let turns = [
         (C, [preface(), frame(1, 5, 1, GET), frame(3, 0, 1, &[0, 0, 0, 8])].concat()),
-        (S, [frame(3, 0, 1, &[0, 0, 0, 7]), frame(7, 0, 0, b"\0\0\0\x01\0\0\0\x0bslow"), frame(7, 0, 0, &[0; 8])].concat()),
+        (
+            S,
+            [frame(3, 0, 1, &[0, 0, 0, 7]), frame(7, 0, 0, b"\0\0\0\x01\0\0\0\x0bslow"), frame(7, 0, 0, &[0; 8])]
+                .concat(),
+        ),
     ];
     let lines = lines("http2", &turns);
     assert_eq!(
@@ -146,11 +161,7 @@ fn headers_without_end_are_limited() {
 
 #[test]
 fn http1_continues_as_http2_behind_the_preface_and_behind_an_upgrade() {
-    let prior = [
-        (S, frame(4, 0, 0, &[])),
-        (C, [preface(), frame(1, 5, 1, GET)].concat()),
-        (S, frame(1, 5, 1, OK)),
-    ];
+    let prior = [(S, frame(4, 0, 0, &[])), (C, [preface(), frame(1, 5, 1, GET)].concat()), (S, frame(1, 5, 1, OK))];
     let expected = [
         "server SETTINGS at 0+9 ok: SETTINGS",
         "client preface at 0+24 ok: preface",

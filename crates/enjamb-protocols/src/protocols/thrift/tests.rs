@@ -19,7 +19,12 @@ fn framed(message: &[u8]) -> Vec<u8> {
 #[test]
 fn calls_are_paired_in_all_forms() {
     // With a truth value, a long list and a map.
-    let compact: Vec<u8> = [&b"\x82\x21\x07\x03add\x15\x02\x11\x1c\x18\x02hi\0\x19\xf8\x0f"[..], &b"\x01a".repeat(15), b"\x1b\x01\x58\x0a\0\0"].concat();
+    let compact: Vec<u8> = [
+        &b"\x82\x21\x07\x03add\x15\x02\x11\x1c\x18\x02hi\0\x19\xf8\x0f"[..],
+        &b"\x01a".repeat(15),
+        b"\x1b\x01\x58\x0a\0\0",
+    ]
+    .concat();
     for (call, reply, refusal) in [(CALL, REPLY, REFUSAL), (&compact, COMPACT_REPLY, COMPACT_REFUSAL)] {
         let unframed: [(_, Vec<u8>); 4] =
             [(C, call.repeat(2)), (S, reply.to_vec()), (C, call.to_vec()), (S, [reply, refusal].concat())];
@@ -34,8 +39,14 @@ fn calls_are_paired_in_all_forms() {
                 let lines = lines(protocol, turns);
                 assert!(lines[0].starts_with("client call at 0+") && lines[0].ends_with("ok: call add"), "{lines:?}");
                 assert!(lines[1].ends_with("ok: call add"), "{lines:?}");
-                assert!(lines[2].starts_with("server reply at 0+") && lines[2].ends_with("ok answers #0: reply add"), "{lines:?}");
-                assert!(lines[5].ends_with("failed UNKNOWN_METHOD answers #2: exception UNKNOWN_METHOD add"), "{lines:?}");
+                assert!(
+                    lines[2].starts_with("server reply at 0+") && lines[2].ends_with("ok answers #0: reply add"),
+                    "{lines:?}"
+                );
+                assert!(
+                    lines[5].ends_with("failed UNKNOWN_METHOD answers #2: exception UNKNOWN_METHOD add"),
+                    "{lines:?}"
+                );
                 assert_eq!(lines.len(), 6);
             }
         }

@@ -58,7 +58,10 @@ enum Step {
 enum Open {
     Structure,
     /// Elements of two types in turn, or of one type twice, and their number.
-    Elements { types: [u8; 2], rest: u64 },
+    Elements {
+        types: [u8; 2],
+        rest: u64,
+    },
 }
 
 /// A type of the binary protocol; those of the compact protocol are translated.
