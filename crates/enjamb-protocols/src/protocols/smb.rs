@@ -65,6 +65,9 @@ const FLAG_ASYNC: u32 = 2;
 /// The number of a message that a server sends without a request.
 const UNSOLICITED: u64 = u64::MAX;
 
+/// The number of a negotiation of SMB 1: SMB 2 may answer it.
+const NEGOTIATE_ID: u64 = 1 << 62;
+
 /// The number of a request of NetBIOS: it is above those of SMB 1, and SMB 2 is not spoken before it.
 const SESSION_ID: u64 = 1 << 63;
 
@@ -91,7 +94,7 @@ impl Rules for Smb {
         }
     }
 
-    fn read<'a>(&mut self, frame: &Frame<'a, ()>, _: Requests<'_>) -> Result<Report<'a>, Fault> {
+    fn read<'a>(&mut self, frame: &Frame<'a, ()>, requests: Requests<'_>) -> Result<Report<'a>, Fault> {
         let body = &frame.head[HEADER..];
         match frame.head[0] {
             SESSION_REQUEST => Ok(Report::new("session-request").role(Role::RequestWithId(SESSION_ID))),
@@ -104,7 +107,7 @@ impl Rules for Smb {
             }
             KEEP_ALIVE => Ok(Report::new("keep-alive")),
             _ => match body.get(..4) {
-                Some(SMB2) => read_smb2(frame, body),
+                Some(SMB2) => read_smb2(frame, body, requests),
                 Some(SMB1) => read_smb1(body),
                 Some(TRANSFORM) => Ok(Report::new("encrypted")),
                 Some(COMPRESSED) => Ok(Report::new("compressed")),
@@ -233,7 +236,7 @@ impl Iterator for Compound<'_> {
     }
 }
 
-fn read_smb2<'a>(frame: &Frame<'a, ()>, body: &'a [u8]) -> Result<Report<'a>, Fault> {
+fn read_smb2<'a>(frame: &Frame<'a, ()>, body: &'a [u8], requests: Requests<'_>) -> Result<Report<'a>, Fault> {
     let first = Header2::parse(body).ok_or(Fault::SHORT)?;
     let mut compound = Compound::of(frame);
     // One error among the replies is an error of the message.
@@ -246,6 +249,10 @@ fn read_smb2<'a>(frame: &Frame<'a, ()>, body: &'a [u8]) -> Result<Report<'a>, Fa
         (_, UNSOLICITED) => report,
         (false, id) if first.command != CANCEL => report.role(Role::RequestWithId(id)),
         (false, _) => report,
+        // The answer of version 2 to the offer of a client of version 1.
+        (true, 0) if first.command == NEGOTIATE && requests.with_id(NEGOTIATE_ID).is_some() => {
+            report.role(Role::AnswerWithId { id: NEGOTIATE_ID, last: true })
+        }
         (true, id) => {
             let is_interim = first.status == STATUS_PENDING && first.flags & FLAG_ASYNC != 0;
             report.role(Role::AnswerWithId { id, last: !is_interim })
@@ -264,6 +271,7 @@ fn read_smb2<'a>(frame: &Frame<'a, ()>, body: &'a [u8]) -> Result<Report<'a>, Fa
     Ok(report)
 }
 
+const NEGOTIATE: u16 = 0;
 const CANCEL: u16 = 12;
 const TREE_CONNECT: u16 = 3;
 
@@ -298,7 +306,7 @@ fn read_smb1(body: &[u8]) -> Result<Report<'_>, Fault> {
     let process = fields.u16_le()?;
     let _user = fields.u16_le()?;
     let multiplex = fields.u16_le()?;
-    let id = u64::from(process) << 16 | u64::from(multiplex);
+    let id = if command == NEGOTIATE1 { NEGOTIATE_ID } else { u64::from(process) << 16 | u64::from(multiplex) };
     let report = Report::new(smb1_command(command));
     if flags & 0x80 == 0 {
         // NT_CANCEL has no answer. A lock that breaks has the number of no request.
@@ -319,6 +327,7 @@ fn read_smb1(body: &[u8]) -> Result<Report<'_>, Fault> {
     })
 }
 
+const NEGOTIATE1: u8 = 0x72;
 const NT_CANCEL: u8 = 0xa4;
 
 /// Returns whether a packet begins with these bytes.
@@ -454,6 +463,18 @@ mod tests {
             seen[7],
             "server session-response at 76+5 failed CALLED_NAME_NOT_PRESENT: session-response CALLED_NAME_NOT_PRESENT"
         );
+    }
+
+    #[test]
+    fn version_2_answers_the_offer_of_version_1() {
+        let turns = [
+            (C, packet(&smb1(0x72, 0, false, 7))),
+            (S, packet(&smb2(0, 0, 1, 0, 0))),
+            (C, packet(&smb2(0, 0, 0, 0, 0))),
+            (S, packet(&smb2(0, 0, 1, 0, 0))),
+        ];
+        let seen = lines("smb", &turns);
+        assert!(seen[1].contains("answers #0") && seen[3].contains("answers #1"), "{seen:?}");
     }
 
     #[test]
