@@ -2,14 +2,22 @@
 //!
 //! A protocol adds a block with some of its messages and their answers.
 
+use enjamb::Session;
 use enjamb_law::{Sessions, laws};
 use enjamb_protocols::Registry;
 
 /// Returns a constructor of sessions of a built-in protocol.
 macro_rules! sessions {
     ($name:literal) => {
-        Sessions(|| Registry::builtin().resolve($name).unwrap().session(None))
+        sessions_of($name)
     };
+}
+
+/// Returns a constructor of sessions. It has one type for all protocols, so the laws are compiled
+/// once.
+fn sessions_of(name: &'static str) -> Sessions<impl Fn() -> Box<dyn Session> + Send + Sync + 'static> {
+    let protocol = Registry::builtin().resolve(name).unwrap();
+    Sessions(move || protocol.session(None))
 }
 
 laws! {

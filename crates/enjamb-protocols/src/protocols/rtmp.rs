@@ -374,7 +374,7 @@ mod tests {
             "server S0+S1 at 0+1537 ok: S0+S1",
             "server S2 at 1537+1536 ok: S2",
             "server window-acknowledgement-size at 3073+16 ok: window-acknowledgement-size",
-            "server command at 3089+97 failed NetConnection.Connect.Rejected answers #2: command NetConnection.Connect.Rejected _error",
+            "server command at 3089+89 failed NetConnection.Connect.Rejected answers #2: command NetConnection.Connect.Rejected _error",
         ];
         assert_eq!(lines("rtmp", &turns), expected);
         assert_eq!(lines("auto", &turns), expected);

@@ -38,5 +38,13 @@ pub(crate) const CASES: &[Case] = &[Case {
     tshark: &[],
     field: "dcerpc.pkt_type",
     values: kind,
-    differs: &[],
+    // tshark takes port 445 for NetBIOS, although the PDUs are bare, and shows no request of a server.
+    differs: &[
+        ("0", 7, "ours"),
+        ("11", 6, "ours"),
+        ("12", 6, "ours"),
+        ("17", 1, "ours"),
+        ("2", 4, "ours"),
+        ("3", 1, "ours"),
+    ],
 }];
