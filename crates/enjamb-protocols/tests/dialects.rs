@@ -230,12 +230,12 @@ laws! {
         subject: sessions!("rtmp"),
         messages: [
             format!("\x03{}{}", "0123456789abcdef".repeat(96), "fedcba9876543210".repeat(96)),
-            "\x03\0\0\0\0\0\x0d\x14\0\0\0\0\x02\0\x01a\0\0\0\0\0\0\0\0\0".to_owned(),
-            "\x02\0\0\0\0\0\x04\x01\0\0\0\0\0\0\x01\0".to_owned(),
+            String::from("\x03\0\0\0\0\0\x0d\x14\0\0\0\0\x02\0\x01a\0\0\0\0\0\0\0\0\0"),
+            String::from("\x02\0\0\0\0\0\x04\x01\0\0\0\0\0\0\x01\0"),
         ],
         answers: [
             format!("\x03{}{}", "0123456789abcdef".repeat(96), "fedcba9876543210".repeat(96)),
-            "\x02\0\0\0\0\0\x04\x05\0\0\0\0\0\0\x01\0".to_owned(),
+            String::from("\x02\0\0\0\0\0\x04\x05\0\0\0\0\0\0\x01\0"),
             String::new(),
         ],
         tokens: ["\x03", "\x7f\x7f\x7f", "\0\0\x04\x01"],

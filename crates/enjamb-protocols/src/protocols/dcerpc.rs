@@ -1,4 +1,4 @@
-//! DCE/RPC over TCP (C706 "DCE 1.1: Remote Procedure Call", chapter 12; [MS-RPCE]).
+//! DCE/RPC over TCP (C706 "DCE 1.1: Remote Procedure Call", chapter 12; MS-RPCE).
 //!
 //! A message is a PDU. A call of several fragments is several PDUs with the same number: the first
 //! one is the request, and all fragments of the response answer it.
@@ -205,8 +205,8 @@ fn operation(fields: &mut Cursor<'_>, header: Header) -> Result<u16, Short> {
 
 /// Returns the UUID of the first interface of a bind, if it has one.
 fn interface(fields: &mut Cursor<'_>, is_little: bool) -> Result<Option<String>, Short> {
-    // The sizes of fragments, the group, the number of contexts; of the first one its number and the
-    // number of its syntaxes.
+    // The sizes of fragments, the group, the number of contexts; of the first one its number and
+    // the number of its syntaxes.
     fields.take(8)?;
     let contexts = fields.u8()?;
     fields.take(3)?;
@@ -221,7 +221,7 @@ fn interface(fields: &mut Cursor<'_>, is_little: bool) -> Result<Option<String>,
     Ok(Some(format!("{first:08x}-{second:04x}-{third:04x}-{:02x}{:02x}-{tail}", rest[0], rest[1])))
 }
 
-/// Returns the name of the status of a fault (C706, appendix E; [MS-ERREF], section 2.2).
+/// Returns the name of the status of a fault (C706, appendix E; MS-ERREF, section 2.2).
 fn fault_name(status: u32) -> Cow<'static, str> {
     Cow::Borrowed(match status {
         0x0000_0005 => "ERROR_ACCESS_DENIED",
@@ -238,7 +238,8 @@ fn fault_name(status: u32) -> Cow<'static, str> {
     })
 }
 
-/// Returns the name of the reason of a `bind_nak` (C706, section 12.6.3.1; [MS-RPCE], section 2.2.2.5).
+/// Returns the name of the reason of a `bind_nak` (C706, section 12.6.3.1; MS-RPCE, section
+/// 2.2.2.5).
 fn refusal_name(reason: u16) -> Cow<'static, str> {
     Cow::Borrowed(match reason {
         0 => "reason_not_specified",

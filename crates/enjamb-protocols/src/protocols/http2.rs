@@ -1,11 +1,11 @@
 //! HTTP/2 (RFC 9113), with gRPC on it.
 //!
-//! A message is a frame. `HEADERS` or `PUSH_PROMISE` and the `CONTINUATION` frames behind it are one
-//! message, since only all of them can be decoded. The request of a stream is answered by the
+//! A message is a frame. `HEADERS` or `PUSH_PROMISE` and the `CONTINUATION` frames behind it are
+//! one message, since only all of them can be decoded. The request of a stream is answered by the
 //! messages of the server on that stream: the responses, and the frame that ends the stream.
 //!
-//! Each side compresses its headers with a table of earlier ones. A missed frame leaves holes in the
-//! table; see [`hpack`].
+//! Each side compresses its headers with a table of earlier ones. A missed frame leaves holes in
+//! the table; see [`hpack`].
 
 mod hpack;
 mod names;

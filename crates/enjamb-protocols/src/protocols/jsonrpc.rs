@@ -1,9 +1,9 @@
 //! JSON-RPC 1.0 and 2.0, by lines, and with the headers of the Language Server Protocol (section
 //! "Base Protocol").
 //!
-//! A message begins with a line. If that is JSON, it is the message. Otherwise it is the first header:
-//! a blank line and as many bytes as `Content-Length` says follow. Both sides may ask. An answer has
-//! the id of its request. Parameters and results are never shown.
+//! A message begins with a line. If that is JSON, it is the message. Otherwise it is the first
+//! header: a blank line and as many bytes as `Content-Length` says follow. Both sides may ask. An
+//! answer has the id of its request. Parameters and results are never shown.
 
 pub(super) mod call;
 
@@ -170,8 +170,8 @@ fn begins_with(bytes: &[u8], text: &[u8]) -> Sniff {
     }
 }
 
-/// Returns whether the first bytes of a side are JSON-RPC: `Content-Length`, or an object with one of
-/// the members that only JSON-RPC has so early.
+/// Returns whether the first bytes of a side are JSON-RPC: `Content-Length`, or an object with one
+/// of the members that only JSON-RPC has so early.
 fn sniff(_: Side, first: &[u8]) -> Sniff {
     match begins_with(first, b"Content-Length:") {
         Sniff::No => {}

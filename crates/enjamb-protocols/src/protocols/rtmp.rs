@@ -1,8 +1,8 @@
 //! RTMP ("Adobe's Real Time Messaging Protocol", 1.0).
 //!
-//! Each side sends a handshake of fixed lengths, then chunks. A message is a chunk, since the chunks
-//! of several messages of RTMP may alternate: the first chunk has the kind of its message, and the
-//! others are `chunk`. Commands are paired by their transaction.
+//! Each side sends a handshake of fixed lengths, then chunks. A message is a chunk, since the
+//! chunks of several messages of RTMP may alternate: the first chunk has the kind of its message,
+//! and the others are `chunk`. Commands are paired by their transaction.
 
 mod amf;
 
@@ -317,8 +317,8 @@ fn command<'a>(report: Report<'a>, kind: u8, payload: &'a [u8]) -> Report<'a> {
     }
 }
 
-/// Returns whether the first bytes may be RTMP: the version, a time, and four zeros. Other protocols
-/// begin with the same byte.
+/// Returns whether the first bytes may be RTMP: the version, a time, and four zeros. Other
+/// protocols begin with the same byte.
 fn sniff(side: Side, first: &[u8]) -> Sniff {
     match (side, first) {
         (_, []) => Sniff::More,

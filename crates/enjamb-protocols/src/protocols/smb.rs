@@ -1,4 +1,4 @@
-//! SMB 1, 2 and 3 over TCP ([MS-SMB2], [MS-CIFS]), and the session service of NetBIOS (RFC 1002,
+//! SMB 1, 2 and 3 over TCP (MS-SMB2, MS-CIFS), and the session service of `NetBIOS` (RFC 1002,
 //! section 4.3).
 //!
 //! A message has a type and a length in front. SMB 2 may put several requests into one message
@@ -36,7 +36,7 @@ pub(super) fn protocol() -> Protocol {
 #[derive(Debug)]
 struct Smb;
 
-/// The types of NetBIOS packets.
+/// The types of `NetBIOS` packets.
 const SESSION_MESSAGE: u8 = 0x00;
 const SESSION_REQUEST: u8 = 0x81;
 const POSITIVE_RESPONSE: u8 = 0x82;
@@ -44,7 +44,7 @@ const NEGATIVE_RESPONSE: u8 = 0x83;
 const RETARGET_RESPONSE: u8 = 0x84;
 const KEEP_ALIVE: u8 = 0x85;
 
-/// The length of the header of a NetBIOS packet.
+/// The length of the header of a `NetBIOS` packet.
 const HEADER: usize = 4;
 
 /// The first bytes of a message, by version.
@@ -53,7 +53,7 @@ const SMB2: &[u8] = b"\xfeSMB";
 const TRANSFORM: &[u8] = b"\xfdSMB";
 const COMPRESSED: &[u8] = b"\xfcSMB";
 
-/// The length of the header of SMB 2 ([MS-SMB2], section 2.2.1).
+/// The length of the header of SMB 2 (MS-SMB2, section 2.2.1).
 const SMB2_HEADER: usize = 64;
 
 /// The maximum number of requests in a compound that are read.
@@ -68,7 +68,8 @@ const UNSOLICITED: u64 = u64::MAX;
 /// The number of a negotiation of SMB 1: SMB 2 may answer it.
 const NEGOTIATE_ID: u64 = 1 << 62;
 
-/// The number of a request of NetBIOS: it is above those of SMB 1, and SMB 2 is not spoken before it.
+/// The number of a request of `NetBIOS`: it is above those of SMB 1, and SMB 2 never comes before
+/// it.
 const SESSION_ID: u64 = 1 << 63;
 
 const STATUS_PENDING: u32 = 0x0000_0103;
@@ -86,7 +87,7 @@ impl Rules for Smb {
                 if !matches!(kind, SESSION_MESSAGE | SESSION_REQUEST..=KEEP_ALIVE) {
                     return Err(Fault("the type of the packet is not known"));
                 }
-                // Direct TCP has a length of 24 bits, and NetBIOS one of 17 ([MS-SMB2], section 2.1).
+                // Direct TCP has a length of 24 bits, and NetBIOS one of 17 (MS-SMB2, section 2.1).
                 let length = u32::from_be_bytes([0, high, middle, low]);
                 Ok(if length == 0 { Next::End } else { Next::Last(length.into()) })
             }
@@ -280,7 +281,7 @@ fn is_error(status: u32) -> bool {
     status >> 30 == 3 && status != STATUS_MORE_PROCESSING_REQUIRED
 }
 
-/// Adds the path of a share ([MS-SMB2], section 2.2.9).
+/// Adds the path of a share (MS-SMB2, section 2.2.9).
 fn tree<'a>(report: Report<'a>, body: &[u8]) -> Report<'a> {
     let place = body.get(SMB2_HEADER + 4..SMB2_HEADER + 8).map(|place| {
         let number = |at: usize| usize::from(u16::from_le_bytes([place[at], place[at + 1]]));
@@ -294,7 +295,7 @@ fn tree<'a>(report: Report<'a>, body: &[u8]) -> Report<'a> {
 }
 
 fn read_smb1(body: &[u8]) -> Result<Report<'_>, Fault> {
-    // [MS-CIFS], section 2.2.3.1.
+    // MS-CIFS, section 2.2.3.1.
     let mut fields = Cursor::new(body);
     fields.take(4)?;
     let command = fields.u8()?;
@@ -363,7 +364,7 @@ fn begins(bytes: &[u8]) -> Sniff {
     }
 }
 
-/// Returns whether the first bytes of a side are SMB, or a session of NetBIOS.
+/// Returns whether the first bytes of a side are SMB, or a session of `NetBIOS`.
 fn sniff(_: Side, first: &[u8]) -> Sniff {
     begins(first)
 }

@@ -1,9 +1,9 @@
 //! Apache Thrift: the binary and the compact protocol, framed and unframed (`thrift-rpc.md`,
 //! `thrift-binary-protocol.md`, `thrift-compact-protocol.md` of Apache Thrift).
 //!
-//! A framed message has its length in front. An unframed one ends where its fields end, so its fields
-//! are walked: strings and sets are skipped by their length, and nesting is limited. A reply has the
-//! sequence number of its call.
+//! A framed message has its length in front. An unframed one ends where its fields end, so its
+//! fields are walked: strings and sets are skipped by their length, and nesting is limited. A reply
+//! has the sequence number of its call.
 
 mod walk;
 
@@ -118,7 +118,8 @@ impl Rules for Thrift {
                 let report = report.role(Role::AnswerWithId { id, last: true });
                 match (header.kind, header.first_field()) {
                     (EXCEPTION, _) => report.failed(header.exception()),
-                    // The result has the number 0, and the exceptions that a method declares have others.
+                    // The result has the number 0, and the exceptions that a method declares have
+                    // others.
                     (_, Some(field)) if field != 0 => report.failed(Cow::Owned(format!("exception {field}"))),
                     _ => report,
                 }

@@ -1,11 +1,11 @@
 //! TLS 1.0 to 1.3 (RFC 8446, RFC 5246) and SSL 3.0: the records.
 //!
 //! A message is a record. A handshake message that is longer than a record makes one message with
-//! all of its records. Behind `ChangeCipherSpec` the records of a side are encrypted, and only their
-//! types are known. In TLS 1.3 the encrypted records have the type of application data.
+//! all of its records. Behind `ChangeCipherSpec` the records of a side are encrypted, and only
+//! their types are known. In TLS 1.3 the encrypted records have the type of application data.
 //!
-//! A `ClientHello` is answered by a `ServerHello`. The first record of a client, and of a server, may
-//! have the form of SSL 2.0 (RFC 5246, appendix E.2).
+//! A `ClientHello` is answered by a `ServerHello`. The first record of a client, and of a server,
+//! may have the form of SSL 2.0 (RFC 5246, appendix E.2).
 
 mod hello;
 mod names;
@@ -100,7 +100,8 @@ const HANDSHAKE_HEADER: usize = 4;
 /// The maximum length of a record: 2^14 bytes, and 2048 of encryption (RFC 5246, section 6.2.3).
 const RECORD_MAX: u16 = (1 << 14) + 2048;
 
-/// The maximum length of a handshake message. The protocol allows 2^24 bytes; no implementation does.
+/// The maximum length of a handshake message. The protocol allows 2^24 bytes; no implementation
+/// does.
 const HANDSHAKE_MAX: u32 = 1 << 18;
 
 const CHANGE_CIPHER_SPEC: u8 = 20;
@@ -392,7 +393,8 @@ fn sslv2_length(side: Side, bytes: &[u8], is_sslv2: bool) -> Option<u64> {
     let first = if side == Side::Client { SSLV2_CLIENT_HELLO } else { SSLV2_SERVER_HELLO };
     match high & 0x80 != 0 {
         true if is_sslv2 || kind == first => Some(length + 2),
-        // A header of three bytes: the length has 14 bits, and the third byte is that of the padding.
+        // A header of three bytes: the length has 14 bits, and the third byte is that of the
+        // padding.
         false if is_sslv2 => Some((length & 0x3fff) + 3),
         _ => None,
     }
@@ -495,8 +497,8 @@ fn agree(byte: Option<&u8>, has: impl Fn(u8) -> bool) -> Sniff {
     }
 }
 
-/// Returns whether these bytes are a `CLIENT-HELLO` in the form of SSL 2.0: its type, its version, and
-/// three lengths of which the first is a multiple of 3 (RFC 5246, appendix E.2).
+/// Returns whether these bytes are a `CLIENT-HELLO` in the form of SSL 2.0: its type, its version,
+/// and three lengths of which the first is a multiple of 3 (RFC 5246, appendix E.2).
 fn sniff_sslv2(side: Side, first: &[u8]) -> Sniff {
     if side == Side::Server {
         return Sniff::No;

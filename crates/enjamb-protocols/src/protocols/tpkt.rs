@@ -1,9 +1,10 @@
 //! TPKT (RFC 1006) with the transport protocol of ISO (X.224, COTP), and above it S7 communication,
 //! the beginning of RDP, MMS and others.
 //!
-//! A message is a TPKT packet. That of S7 has the kind and the function of S7, and its answer has the
-//! same reference. Behind an RDP connection confirm that chooses TLS both sides change to `tls`.
-//! Without TLS, RDP sends packets of its own form, too (fast-path, [MS-RDPBCGR], section 2.2.9.1.2).
+//! A message is a TPKT packet. That of S7 has the kind and the function of S7, and its answer has
+//! the same reference. Behind an RDP connection confirm that chooses TLS both sides change to
+//! `tls`. Without TLS, RDP sends packets of its own form, too (fast-path, MS-RDPBCGR, section
+//! 2.2.9.1.2).
 
 mod s7;
 
@@ -57,7 +58,7 @@ const DATA: u8 = 0xf0;
 /// The number of a connection request: it is above all references of 16 bits.
 const CONNECT_ID: u64 = 1 << 16;
 
-/// The types of the negotiation of RDP ([MS-RDPBCGR], sections 2.2.1.1.1 and 2.2.1.2.1).
+/// The types of the negotiation of RDP (MS-RDPBCGR, sections 2.2.1.1.1 and 2.2.1.2.1).
 const RDP_REQUEST: u8 = 1;
 const RDP_RESPONSE: u8 = 2;
 const RDP_FAILURE: u8 = 3;

@@ -38,7 +38,8 @@ pub(crate) const CASES: &[Case] = &[Case {
     tshark: &[],
     field: "dcerpc.pkt_type",
     values: kind,
-    // tshark takes port 445 for NetBIOS, although the PDUs are bare, and shows no request of a server.
+    // tshark takes port 445 for NetBIOS, although the PDUs are bare, and shows no request of a
+    // server.
     differs: &[
         ("0", 7, "ours"),
         ("11", 6, "ours"),

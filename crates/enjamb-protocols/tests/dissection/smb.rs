@@ -84,11 +84,7 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         field: "smb.cmd",
         values: command1,
-        differs: &[(
-            "0xff",
-            -2,
-            "tshark shows that no other command follows as a command ([MS-CIFS], section 2.2.3.4)",
-        )],
+        differs: &[("0xff", -2, "tshark shows that no other command follows as a command (MS-CIFS, section 2.2.3.4)")],
         ..case("protocols/smb-smb_gssapi.pcap")
     },
 ];

@@ -75,8 +75,8 @@ pub(crate) const CASES: &[Case] = &[
     handshakes("protocols/tls-https-generalizedtime.pcap"),
     records("protocols/tls-signed_certificate_timestamp-2.pcap"),
     handshakes("protocols/tls-signed_certificate_timestamp-2.pcap"),
-    // The version of a record in the middle is broken. Ours: the next records are whole again. tshark
-    // reads no further record of this side.
+    // The version of a record in the middle is broken. Ours: the next records are whole again.
+    // tshark reads no further record of this side.
     Case {
         differs: &[("21", 1, "ours"), ("22", 1, "ours"), ("23", 2, "ours")],
         ..records("protocols/tls-tls1.2-late-protocol-error.pcap")

@@ -2,8 +2,8 @@
 //!
 //! The decoders of published crates give up at the first field that they cannot decode. Here the
 //! frames before it may be missing, so the decoder goes on, with holes: an entry whose value was
-//! missed is unknown, and so is every field that refers to it. The entries are counted from the newest
-//! one, so those that were added behind the loss have the right numbers.
+//! missed is unknown, and so is every field that refers to it. The entries are counted from the
+//! newest one, so those that were added behind the loss have the right numbers.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -64,8 +64,8 @@ impl Default for Decoder {
 }
 
 impl Decoder {
-    /// Forgets the table: headers were missed. Its maximum size is not known then, so no entry may be
-    /// dropped too early.
+    /// Forgets the table: headers were missed. Its maximum size is not known then, so no entry may
+    /// be dropped too early.
     pub(super) fn lose(&mut self) {
         *self = Self { has_holes: true, size_max: SIZE_MAX, ..Self::default() };
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// Returns the name of a command of SMB 2 ([MS-SMB2], section 2.2.1.2).
+/// Returns the name of a command of SMB 2 (MS-SMB2, section 2.2.1.2).
 pub(super) fn smb2_command(command: u16) -> &'static str {
     const NAMES: [&str; 20] = [
         "NEGOTIATE",
@@ -29,7 +29,7 @@ pub(super) fn smb2_command(command: u16) -> &'static str {
     NAMES.get(usize::from(command)).copied().unwrap_or("command")
 }
 
-/// Returns the name of a command of SMB 1 ([MS-CIFS], section 2.2.2.1).
+/// Returns the name of a command of SMB 1 (MS-CIFS, section 2.2.2.1).
 pub(super) fn smb1_command(command: u8) -> &'static str {
     match command {
         0x00 => "SMB_COM_CREATE_DIRECTORY",
@@ -77,7 +77,7 @@ pub(super) fn smb1_command(command: u8) -> &'static str {
     }
 }
 
-/// Returns the name of a status ([MS-ERREF], section 2.3.1), or its number.
+/// Returns the name of a status (MS-ERREF, section 2.3.1), or its number.
 pub(super) fn status_name(status: u32) -> Cow<'static, str> {
     Cow::Borrowed(match status {
         0x0000_0000 => "STATUS_SUCCESS",

@@ -1,7 +1,7 @@
 //! The end of an unframed message: its fields, one after another.
 //!
-//! Each call asks for the bytes that decide what comes next, so no part is longer than a field. Bytes
-//! of a string are skipped by their length.
+//! Each call asks for the bytes that decide what comes next, so no part is longer than a field.
+//! Bytes of a string are skipped by their length.
 
 use crate::kit::{Cursor, Fault, Next, Short};
 

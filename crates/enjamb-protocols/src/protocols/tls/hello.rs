@@ -45,8 +45,8 @@ pub(super) fn handshake_bytes(head: &[u8], records: u64) -> Cow<'_, [u8]> {
 }
 
 impl<'a> Hello<'a> {
-    /// Parses a hello at the front of handshake messages. `None` if a field does not fit into it, or
-    /// if not all of it is there.
+    /// Parses a hello at the front of handshake messages. `None` if a field does not fit into it,
+    /// or if not all of it is there.
     pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
         let (&[kind, high, middle, low], rest) = bytes.split_first_chunk()?;
         let length = u32::from_be_bytes([0, high, middle, low]) as usize;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// Returns the name of a type of handshake message (RFC 8446, section 4; RFC 5246, section 7.4; the
-/// registry "TLS HandshakeType").
+/// registry "TLS `HandshakeType`").
 pub(super) fn handshake_name(kind: u8) -> Option<&'static str> {
     Some(match kind {
         0 => "HelloRequest",

@@ -116,7 +116,8 @@ impl<'a> S7<'a> {
 
 /// Describes userdata: a request, an answer, or an unsolicited message.
 fn userdata<'a>(report: Report<'a>, id: u64, parameters: &[u8]) -> Report<'a> {
-    // Three bytes of a head, the length, the method, the type and the group, the function, a number.
+    // Three bytes of a head, the length, the method, the type and the group, the function, a
+    // number.
     let &[_, _, _, _, _, type_and_group, function, _, ref rest @ ..] = parameters else {
         return report.malformed("the parameters of userdata are too short");
     };
