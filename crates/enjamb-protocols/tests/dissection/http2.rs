@@ -25,7 +25,7 @@ fn frame_type(message: &OwnedMessage) -> Vec<String> {
     known.into_iter().chain(vec![9; continuations]).map(|kind| kind.to_string()).collect()
 }
 
-fn request<'a>(message: &'a OwnedMessage) -> Option<&'a str> {
+fn request(message: &OwnedMessage) -> Option<&str> {
     let is_request = message.side == Side::Client && message.kind == "HEADERS" && is_whole(message);
     let request = message.summary.strip_prefix("HEADERS ")?.split(", stream").next()?;
     is_request.then_some(request)
