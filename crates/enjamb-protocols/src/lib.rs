@@ -35,6 +35,7 @@ mod framing;
 mod framing_error;
 mod framing_handler;
 pub mod http1;
+mod json;
 pub mod kit;
 mod line_feed;
 mod message_head;

@@ -3,27 +3,41 @@
 //! Their order is that in which `auto` tries them, so those that are easily taken for another one
 //! come last.
 
+mod dcerpc;
 mod fix;
 mod ftp;
 mod hl7;
+mod http2;
 mod imap;
 mod irc;
+mod jsonrpc;
 mod memcached;
 mod mqtt;
 mod nats;
 mod pop3;
+mod rtmp;
 mod rtsp;
 mod sip;
+mod smb;
 mod smtp;
 mod ssh;
 mod stomp;
+mod sunrpc;
 mod telnet;
+#[cfg(test)]
+mod testing;
+mod thrift;
+mod tls;
+mod tpkt;
+mod websocket;
 mod xmpp;
 
 use crate::protocol::Protocol;
 
 /// Returns each protocol.
 pub(crate) const ALL: &[fn() -> Protocol] = &[
+    http2::protocol,
+    tls::protocol,
     mqtt::protocol,
     smtp::protocol,
     ftp::protocol,
@@ -40,4 +54,12 @@ pub(crate) const ALL: &[fn() -> Protocol] = &[
     ssh::protocol,
     hl7::protocol,
     fix::protocol,
+    smb::protocol,
+    thrift::protocol,
+    sunrpc::protocol,
+    tpkt::protocol,
+    dcerpc::protocol,
+    rtmp::protocol,
+    websocket::protocol,
+    jsonrpc::protocol,
 ];

@@ -262,7 +262,7 @@ fn detected(port: u16, turns: &[(Side, Content)]) -> (Vec<String>, String) {
 #[test]
 fn a_port_alone_is_no_proof_of_a_protocol() {
     let server = |bytes: &[u8]| (Side::Server, Content::Chunk(bytes.to_vec()));
-    let hello = [client(b"\x16\x03\x01\x00\x40\x01\x00\x00\x3c"), server(b"\x16\x03\x03\x00\x7a\x02")];
+    let hello = [client(b"\x19\x03\x01\x00\x40\x01\x00\x00\x3c"), server(b"\x19\x03\x03\x00\x7a\x02")];
     for port in [80, 8080, 6379] {
         assert_eq!(detected(port, &hello), (vec!["opaque".to_owned(); 2], "opaque".to_owned()));
         assert_eq!(detected(port, &[client(b"CONNECT {}\r\n"), server(b"+OK hi\r\n")]).1, "opaque");

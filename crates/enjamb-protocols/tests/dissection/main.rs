@@ -11,16 +11,24 @@
 #[path = "../../../enjamb-capture/tests/requirements/mod.rs"]
 mod requirements;
 
+mod dcerpc;
 mod ftp;
+mod http2;
 mod imap;
 mod irc;
 mod memcached;
 mod mqtt;
 mod pop3;
 mod sip;
+mod smb;
 mod smtp;
 mod ssh;
+mod sunrpc;
 mod telnet;
+mod thrift;
+mod tls;
+mod tpkt;
+mod websocket;
 mod xmpp;
 
 use std::collections::BTreeMap;
@@ -67,6 +75,14 @@ const CASES: &[&[Case]] = &[
     ssh::CASES,
     telnet::CASES,
     xmpp::CASES,
+    http2::CASES,
+    tls::CASES,
+    websocket::CASES,
+    smb::CASES,
+    thrift::CASES,
+    sunrpc::CASES,
+    tpkt::CASES,
+    dcerpc::CASES,
 ];
 
 fn main() -> ExitCode {
