@@ -37,6 +37,7 @@ mod framing_handler;
 pub mod http1;
 pub mod kit;
 mod line_feed;
+mod message_head;
 mod opaque;
 mod pair;
 mod protocol;
@@ -48,6 +49,7 @@ mod sniff;
 mod socks;
 mod spec;
 mod text;
+mod text_secrets;
 mod tunnel;
 
 pub use detect::{Detector, KEPT_MAX, SNIFFED_MAX};
