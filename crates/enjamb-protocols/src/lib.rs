@@ -38,6 +38,7 @@ pub mod http1;
 mod json;
 pub mod kit;
 mod line_feed;
+mod message_head;
 mod opaque;
 mod pair;
 mod protocol;
@@ -49,6 +50,7 @@ mod sniff;
 mod socks;
 mod spec;
 mod text;
+mod text_secrets;
 mod tunnel;
 
 pub use detect::{Detector, KEPT_MAX, SNIFFED_MAX};

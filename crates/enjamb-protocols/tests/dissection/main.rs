@@ -12,15 +12,24 @@
 mod requirements;
 
 mod dcerpc;
+mod ftp;
 mod http2;
+mod imap;
+mod irc;
+mod memcached;
 mod mqtt;
+mod pop3;
+mod sip;
 mod smb;
 mod smtp;
+mod ssh;
 mod sunrpc;
+mod telnet;
 mod thrift;
 mod tls;
 mod tpkt;
 mod websocket;
+mod xmpp;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -55,9 +64,18 @@ pub(crate) struct Case {
 type Values = BTreeMap<String, BTreeMap<String, i64>>;
 
 const CASES: &[&[Case]] = &[
-    http2::CASES,
     mqtt::CASES,
     smtp::CASES,
+    ftp::CASES,
+    pop3::CASES,
+    imap::CASES,
+    irc::CASES,
+    memcached::CASES,
+    sip::CASES,
+    ssh::CASES,
+    telnet::CASES,
+    xmpp::CASES,
+    http2::CASES,
     tls::CASES,
     websocket::CASES,
     smb::CASES,
