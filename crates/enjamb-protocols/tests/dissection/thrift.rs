@@ -26,4 +26,8 @@ pub(crate) const CASES: &[Case] = &[
     case("protocols/thrift-ipv6_thrift.pcap", "thrift.method", method),
     case("protocols/thrift-thrift_integration.pcap", "thrift.mtype", kind),
     case("protocols/thrift-thrift_integration.pcap", "thrift.method", method),
+    case("corpora/thrift/binary.pcap", "thrift.mtype", kind),
+    case("corpora/thrift/binary.pcap", "thrift.method", method),
+    case("corpora/thrift/compact.pcap", "thrift.mtype", kind),
+    case("corpora/thrift/compact.pcap", "thrift.method", method),
 ];

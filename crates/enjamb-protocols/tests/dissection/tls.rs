@@ -87,4 +87,10 @@ pub(crate) const CASES: &[Case] = &[
         differs: &[("20", -2, "tshark decrypts them with the keys in the capture")],
         ..handshakes("test301.pcapng")
     },
+    handshakes("corpora/tls/alerts.pcap"),
+    handshakes("corpora/tls/client-certificate.pcap"),
+    handshakes("corpora/tls/resumption.pcap"),
+    handshakes("corpora/tls/retry.pcap"),
+    handshakes("corpora/tls/version12.pcap"),
+    handshakes("corpora/tls/version13.pcap"),
 ];

@@ -20,4 +20,8 @@ pub(crate) const CASES: &[Case] = &[
     case("protocols/websocket-basic_websockets.pcap"),
     case("protocols/websocket-broker-websocket.pcap"),
     case("protocols/websocket-websocket.pcap"),
+    case("corpora/websocket/closing.pcap"),
+    case("corpora/websocket/compressed.pcap"),
+    case("corpora/websocket/messages.pcap"),
+    case("corpora/websocket/plain-socket.pcap"),
 ];
