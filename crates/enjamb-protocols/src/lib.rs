@@ -29,6 +29,7 @@
 //!
 //! The crate has no features.
 
+mod ber;
 mod cobs;
 mod detect;
 mod framing;
@@ -37,6 +38,7 @@ mod framing_handler;
 pub mod http1;
 pub mod kit;
 mod line_feed;
+mod masks;
 mod opaque;
 mod pair;
 mod protocol;
@@ -47,6 +49,7 @@ mod secrets;
 mod sniff;
 mod socks;
 mod spec;
+mod sql;
 mod text;
 mod tunnel;
 

@@ -9,8 +9,11 @@
 //! | Redis | the arguments of `AUTH`, and those of `HELLO` after `AUTH` |
 //! | SOCKS 5 | the user and the password |
 //! | HTTP/1 | the values of `Authorization`, `Proxy-Authorization`, `Cookie` and `Set-Cookie` |
+//! | PostgreSQL, MySQL, TDS, LDAP, MongoDB, Cassandra, AMQP, Kafka | the messages of the login behind the user's name, passwords, SASL |
 
 use enjamb::{Message, Side};
+
+use crate::masks;
 
 /// The header fields whose values are secrets (RFC 9110 sections 11.6.2 and 11.7.2, RFC 6265).
 const HEADERS: [&[u8]; 4] = [b"authorization", b"proxy-authorization", b"cookie", b"set-cookie"];
@@ -36,7 +39,13 @@ pub fn redact(message: &Message<'_>, bytes: &[u8], copy: &mut Vec<u8>) -> bool {
         ("socks", Side::Client, "authentication") => return copied(bytes, copy, redact_socks),
         ("redis", Side::Client, "AUTH") => 1,
         ("redis", Side::Client, "HELLO") => usize::MAX,
-        _ => return false,
+        _ => {
+            let Some(secret) = masks::secret(message, bytes) else { return false };
+            return copied(bytes, copy, |bytes| {
+                bytes[secret].fill(MASK);
+                true
+            });
+        }
     };
     copied(bytes, copy, |bytes| redact_command(bytes, secret_words))
 }

@@ -11,8 +11,25 @@
 #[path = "../../../enjamb-capture/tests/requirements/mod.rs"]
 mod requirements;
 
+mod amqp;
+mod bgp;
+mod cassandra;
+mod diameter;
+mod dnp3;
+mod dns;
+mod enip;
+mod iec104;
+mod kafka;
+mod kerberos;
+mod ldap;
+mod modbus;
+mod mongodb;
 mod mqtt;
+mod mysql;
+mod opcua;
+mod postgres;
 mod smtp;
+mod tds;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -46,7 +63,27 @@ pub(crate) struct Case {
 /// The values in each direction, named by the sender, and how often each occurs.
 type Values = BTreeMap<String, BTreeMap<String, i64>>;
 
-const CASES: &[&[Case]] = &[mqtt::CASES, smtp::CASES];
+const CASES: &[&[Case]] = &[
+    mqtt::CASES,
+    smtp::CASES,
+    postgres::CASES,
+    mysql::CASES,
+    mongodb::CASES,
+    dns::CASES,
+    kafka::CASES,
+    amqp::CASES,
+    cassandra::CASES,
+    ldap::CASES,
+    modbus::CASES,
+    dnp3::CASES,
+    iec104::CASES,
+    bgp::CASES,
+    tds::CASES,
+    diameter::CASES,
+    kerberos::CASES,
+    opcua::CASES,
+    enip::CASES,
+];
 
 fn main() -> ExitCode {
     let trials = CASES.iter().flat_map(|cases| cases.iter()).map(|case| {
