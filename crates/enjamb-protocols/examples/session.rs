@@ -1,172 +1,127 @@
-//! A session for a protocol of your own: requests `GET key`, replies `VALUE text` or `ERR reason`,
-//! a line each.
+//! A protocol of your own: that of a meter which is read over TCP, and reports alarms by itself.
+//!
+//! ```text
+//! magic "MT" (2 bytes) | type (1) | number of the request (2) | length of the body (2) | body
+//!
+//! 1 LOGIN   name, NUL, password      answered by 4 or 5
+//! 2 READ    name of a register       answered by 3 for each value, the last one empty, or by 5
+//! 3 VALUE   text
+//! 4 OK
+//! 5 ERROR   code (1), text
+//! 6 ALARM   text                     sent by the meter at any time
+//! ```
 //!
 //! `docs/sessions.md` explains it, block by block.
 
-use enjamb::{
-    AFTER_MALFORMED, BYTES_MISSING, Ending, FrameError, FrameHandler, FrameInfo, Lane, Limit, Message, Outcome,
-    Session, Side, Span, Step, Terminator, Transcript, WholeFrames,
-};
-use enjamb_protocols::{Protocol, Registry};
+use std::fmt;
 
-/// The longest line, in bytes.
-const LINE_MAX: u64 = 4096;
+use enjamb::{Session, Side, Transcript};
+use enjamb_protocols::kit::{Conversation, Cursor, Fault, Frame, Next, Progress, Report, Requests, Role, Rules};
+use enjamb_protocols::{Protocol, Registry, Sniff};
 
-/// Reads the lines of one side.
-struct LineHandler {
-    side: Side,
-    /// Whether the line follows a gap. It may then lack its beginning, and is skipped unless it is
-    /// a message.
-    behind_gap: bool,
-}
+/// The rules of the meter. Nothing is remembered between two messages.
+struct Meter;
 
-/// A line of either side.
-struct Line {
-    kind: &'static str,
-    text: String,
-}
+/// The length of the header, in bytes.
+const HEADER: u64 = 7;
 
-impl FrameHandler for LineHandler {
-    type Event = Line;
-    type Error = &'static str;
+/// The longest body that a meter sends.
+const BODY_MAX: u16 = 1024;
 
-    fn start(&self) -> Terminator {
-        Terminator::lf()
-    }
+/// The types, from 1 on.
+const TYPES: [&str; 6] = ["LOGIN", "READ", "VALUE", "OK", "ERROR", "ALARM"];
 
-    fn limit(&self) -> Limit {
-        Limit::refuse(LINE_MAX)
-    }
+impl Rules for Meter {
+    const NAME: &'static str = "meter";
+    type Memo = ();
 
-    fn frame(&mut self, frame: &[u8], _: FrameInfo) -> Result<Step<Line>, &'static str> {
-        let text = String::from_utf8_lossy(frame).into_owned();
-        let behind_gap = std::mem::take(&mut self.behind_gap);
-        let kind = match (self.side, text.split(' ').next()) {
-            (Side::Client, Some("GET")) => "GET",
-            (Side::Server, Some("VALUE")) => "VALUE",
-            (Side::Server, Some("ERR")) => "ERR",
-            _ if behind_gap => "unparsed",
-            _ => return Err("the line begins with an unknown word"),
-        };
-        Ok(Step::event(Line { kind, text }))
-    }
-}
-
-/// A conversation.
-struct KeyValue {
-    lanes: [Lane<WholeFrames<LineHandler>>; 2],
-    /// The number of messages that the client has emitted, and the number of them that were
-    /// answered.
-    requests: u64,
-    answered: u64,
-    /// Whether nothing was lost and nothing was malformed. Then the replies answer the requests in
-    /// order.
-    paired: bool,
-}
-
-impl KeyValue {
-    fn emit(&mut self, side: Side, span: Span, line: &Line, failure: Option<(Outcome, &str)>, out: Out<'_>) {
-        let answers = match (side, line.kind) {
-            (Side::Server, "VALUE" | "ERR") if self.paired && self.answered < self.requests => Some(self.answered),
-            _ => None,
-        };
-        let outcome = if line.kind == "ERR" { Outcome::Failed } else { Outcome::Ok };
-        let outcome = failure.map_or(outcome, |(outcome, _)| outcome);
-        out(&Message {
-            outcome,
-            reason: failure.map(|(_, reason)| reason),
-            answers,
-            summary: &line.text,
-            ..Message::new("kv", side, line.kind, span)
-        });
-        self.requests += u64::from(side == Side::Client);
-        self.answered += u64::from(answers.is_some());
-        self.paired &= failure.is_none();
-    }
-
-    /// Emits the bytes that no message has claimed, where the stream ends or has a gap.
-    fn emit_rest(&mut self, side: Side, reason: &str, out: Out<'_>) {
-        let lane = &mut self.lanes[side.index()];
-        let rest = lane.rest();
-        let Some(span) = lane.claim_rest() else { return };
-        let (kind, reason) = rest.kind().map_or(("line", reason), |kind| (kind, AFTER_MALFORMED));
-        self.emit(side, span, &line(kind), Some((Outcome::Incomplete, reason)), out);
-    }
-}
-
-fn session() -> Box<dyn Session> {
-    let lanes = Side::BOTH.map(|side| Lane::new(handler(side, false)));
-    Box::new(KeyValue { lanes, requests: 0, answered: 0, paired: true })
-}
-
-fn handler(side: Side, behind_gap: bool) -> WholeFrames<LineHandler> {
-    WholeFrames::new(LineHandler { side, behind_gap })
-}
-
-/// Returns a line whose text is not known.
-fn line(kind: &'static str) -> Line {
-    Line { kind, text: String::new() }
-}
-
-type Out<'o> = &'o mut dyn FnMut(&Message<'_>);
-
-impl Session for KeyValue {
-    fn protocol(&self) -> &str {
-        "kv"
-    }
-
-    fn feed(&mut self, side: Side, mut chunk: &[u8], out: Out<'_>) {
-        while let Some(next) = self.lanes[side.index()].next(&mut chunk) {
-            let lane = &mut self.lanes[side.index()];
-            match next {
-                Ok(line) => {
-                    let span = lane.claim();
-                    let failure = (line.kind == "unparsed").then_some((Outcome::Incomplete, "behind a gap"));
-                    self.emit(side, span, &line, failure, out);
-                }
-                Err(error) => {
-                    let span = lane.claim_to(error.end());
-                    let reason = match error {
-                        FrameError::TooLong { .. } => "the line is too long",
-                        FrameError::Handler { error, .. } => error,
-                    };
-                    self.emit(side, span, &line("line"), Some((Outcome::Malformed, reason)), out);
-                }
-            }
+    fn next(&self, message: Progress<'_, ()>) -> Result<Next, Fault> {
+        if message.head.is_empty() {
+            return Ok(Next::Bytes(HEADER));
+        }
+        let mut header = Cursor::new(message.head);
+        if header.take(2)? != b"MT" {
+            return Err(Fault("it does not begin with MT"));
+        }
+        header.take(3)?;
+        match header.u16()? {
+            length @ 0..=BODY_MAX => Ok(Next::Last(length.into())),
+            _ => Err(Fault("the length is more than 1024")),
         }
     }
 
-    fn gap(&mut self, side: Side, missing: u64, out: Out<'_>) {
-        self.emit_rest(side, BYTES_MISSING, out);
-        self.lanes[side.index()].resume(missing, handler(side, true));
-        self.paired = false;
+    fn read<'a>(&mut self, frame: &Frame<'a, ()>, _: Requests<'_>) -> Result<Report<'a>, Fault> {
+        let mut fields = Cursor::new(&frame.head[2..]);
+        let kind = TYPES.get(usize::from(fields.u8()?).wrapping_sub(1)).ok_or(Fault("unknown type"))?;
+        let id = fields.u16()?.into();
+        let _length = fields.u16()?;
+        let report = Report::new(kind);
+        Ok(match *kind {
+            "LOGIN" => report.role(Role::RequestWithId(id)).subject(fields.until(0)?),
+            "READ" => report.role(Role::RequestWithId(id)).subject(fields.rest()),
+            "VALUE" => {
+                let last = fields.is_empty();
+                report.role(Role::AnswerWithId { id, last }).subject(fields.rest())
+            }
+            "OK" => report.role(Role::AnswerWithId { id, last: true }),
+            "ERROR" => {
+                let code = fields.u8()?;
+                report.role(Role::AnswerWithId { id, last: true }).failed(code.to_string()).subject(fields.rest())
+            }
+            _ => report.subject(fields.rest()),
+        })
     }
 
-    fn close(&mut self, side: Side, ending: Ending, out: Out<'_>) {
-        self.emit_rest(side, ending.reason(), out);
+    fn begins(&self, _: Side, bytes: &[u8]) -> Sniff {
+        match *bytes {
+            [b'M', b'T', kind, _, _, high, low, ..] => {
+                let is_known = (1..=6).contains(&kind) && u16::from_be_bytes([high, low]) <= BODY_MAX;
+                if is_known { Sniff::Yes } else { Sniff::No }
+            }
+            [] | [b'M'] | [b'M', b'T', ..] => Sniff::More,
+            _ => Sniff::No,
+        }
     }
 
-    fn held(&self) -> usize {
-        self.lanes.iter().map(Lane::held).sum()
+    fn summarize(&self, frame: &Frame<'_, ()>, report: &Report<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match report.kind {
+            "LOGIN" => write!(f, "{report}, with a password"),
+            "VALUE" if frame.length == HEADER => f.write_str("end of values"),
+            _ => write!(f, "{report}"),
+        }
     }
+}
+
+/// Opens a session.
+fn session() -> Box<dyn Session> {
+    Box::new(Conversation::new(Meter))
+}
+
+/// Returns the first bytes of a connection that are a meter's: its magic.
+fn sniff(side: Side, first: &[u8]) -> Sniff {
+    Meter.begins(side, first)
 }
 
 fn registry() -> Registry {
-    Registry::builtin().with(Protocol::new("kv", session).port(7070).about("Values by key, a line each"))
+    Registry::builtin().with(Protocol::new("meter", session).port(7070).sniffed_by(sniff).about("Meters, over TCP"))
 }
 
 fn main() {
+    // A real program calls `enjamb_cli::Program::new("meter", "0.1.0").registry(registry()).run()`.
     let conversation = "enjamb transcript 1\n\
-        @0 client\n \"GET a\\nGET\"\n\
-        @1 client\n \" b\\n\"\n\
-        @2 server\n \"VALUE 1\\nERR no b\\n\"\n";
-    let mut session = registry().resolve("kv").expect("it was registered").session(None);
+        @0 client\n \"MT\\x01\\x00\\x01\\x00\\x06ann\\x00pw\"\n\
+        @1 server\n \"MT\\x04\\x00\\x01\\x00\\x00\"\n\
+        @2 client\n \"MT\\x02\\x00\\x02\\x00\\x03kWh\"\n\
+        @3 server\n \"MT\\x03\\x00\\x02\\x00\\x0217MT\\x06\\x00\\x00\\x00\\x04heat\"\n\
+        @4 server\n \"MT\\x03\\x00\\x02\\x00\\x00\"\n";
+    let mut session = registry().auto().session(None);
     let transcript = Transcript::parse(conversation).expect("a transcript");
     transcript.play(&mut *session, &mut |message| println!("{message:?}"));
 }
 
 #[cfg(test)]
 mod tests {
+    use enjamb::{Message, Outcome};
     use enjamb_law::{Sessions, laws};
 
     use super::*;
@@ -174,10 +129,14 @@ mod tests {
     laws! {
         mod requests {
             subject: Sessions(session),
-            messages: ["GET a\n", "GET \n", "GET two words\n"],
-            answers: ["VALUE 1\n", "ERR no key\n", "VALUE 2\n"],
-            tokens: ["GET ", "VALUE"],
-            limit: 4096,
+            messages: [
+                b"MT\x01\0\x01\0\x06ann\0pw",
+                b"MT\x02\0\x02\0\x03kWh",
+                b"MT\x02\0\x03\0\x01?",
+            ],
+            answers: [b"MT\x04\0\x01\0\0", b"MT\x03\0\x02\0\x0217MT\x03\0\x02\0\0", b"MT\x05\0\x03\0\x03\x09no"],
+            tokens: ["MT", "\x06\0\0\0\0"],
+            limit: 1031,
         }
     }
 
@@ -186,28 +145,46 @@ mod tests {
         main();
     }
 
-    #[test]
-    fn replies_are_numbered_until_bytes_are_lost() {
+    /// Returns the kind, the outcome and the answered request of each message.
+    fn messages(turns: &[(Side, Result<&[u8], u64>)]) -> Vec<(String, Outcome, Option<u64>)> {
         let mut session = session();
-        let mut answers = Vec::new();
-        let mut out = |message: &Message<'_>| answers.push((message.kind.to_owned(), message.answers));
-        session.feed(Side::Client, b"GET a\nGET b\nGET c\n", &mut out);
-        session.feed(Side::Server, b"VALUE 1\nERR no b\nVAL", &mut out);
-        session.gap(Side::Server, 9, &mut out);
-        session.feed(Side::Server, b"UE 3\nVALUE 4\n", &mut out);
-        let seen: Vec<_> = answers.iter().map(|(kind, answer)| (kind.as_str(), *answer)).collect();
-        assert_eq!(
-            seen,
-            [
-                ("GET", None),
-                ("GET", None),
-                ("GET", None),
-                ("VALUE", Some(0)),
-                ("ERR", Some(1)),
-                ("line", None),
-                ("unparsed", None),
-                ("VALUE", None),
-            ]
-        );
+        let mut seen = Vec::new();
+        let mut out = |message: &Message<'_>| seen.push((message.kind.to_owned(), message.outcome, message.answers));
+        for (side, bytes) in turns {
+            match bytes {
+                Ok(bytes) => session.feed(*side, bytes, &mut out),
+                Err(missing) => session.gap(*side, *missing, &mut out),
+            }
+        }
+        seen
+    }
+
+    #[test]
+    fn values_answer_their_request_until_the_empty_one() {
+        let seen = messages(&[
+            (Side::Client, Ok(b"MT\x02\0\x07\0\x03kWh")),
+            (Side::Server, Ok(b"MT\x03\0\x07\0\x011MT\x03\0\x07\0\0MT\x03\0\x07\0\x012")),
+        ]);
+        let answers: Vec<_> = seen.iter().map(|(kind, _, answers)| (kind.as_str(), *answers)).collect();
+        assert_eq!(answers, [("READ", None), ("VALUE", Some(0)), ("VALUE", Some(0)), ("VALUE", None)]);
+    }
+
+    #[test]
+    fn behind_a_gap_the_next_magic_begins_a_message() {
+        let seen = messages(&[
+            (Side::Server, Ok(b"MT\x06\0\0\0\x04he")),
+            (Side::Server, Err(9)),
+            (Side::Server, Ok(b"4tMT\x06\0\0\0\x01x")),
+        ]);
+        let seen: Vec<_> = seen.iter().map(|(kind, outcome, _)| (kind.as_str(), *outcome)).collect();
+        let expected = [("message", Outcome::Incomplete), ("unparsed", Outcome::Incomplete), ("ALARM", Outcome::Ok)];
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn a_message_of_unknown_type_is_malformed_and_the_next_one_follows() {
+        let seen = messages(&[(Side::Client, Ok(b"MT\x09\0\0\0\0MT\x02\0\x01\0\x01a"))]);
+        let seen: Vec<_> = seen.iter().map(|(kind, outcome, _)| (kind.as_str(), *outcome)).collect();
+        assert_eq!(seen, [("message", Outcome::Malformed), ("READ", Outcome::Ok)]);
     }
 }

@@ -4,6 +4,10 @@
 //! byte more, so the choice does not depend on the cuts. The first candidate that recognises either
 //! side is chosen. Until then everything is kept, at most [`KEPT_MAX`] bytes.
 //!
+//! Some first bytes fit several candidates: `220 hello` begins SMTP and FTP. If no candidate is
+//! sure, the first one that uses the port is chosen among those that fit both sides; without such a
+//! port, the first one.
+//!
 //! A connection that no candidate recognises is opaque. Its port alone proves nothing: TLS runs on
 //! port 8080, too. The port decides only for a protocol that has no function to recognise its first
 //! bytes. A connection without bytes has no protocol.
@@ -11,7 +15,7 @@
 //! If the capture joined a stream in the middle or lost bytes, its first bytes may be the end of a
 //! message. Then the first bytes of each later turn are tried as well, until the limit: a turn
 //! begins where the other side begins to send. The server's bytes of a later turn decide only for a
-//! candidate that uses the port.
+//! candidate that uses the port. If nothing decides, the port does.
 
 use std::sync::Arc;
 
@@ -22,7 +26,7 @@ use crate::protocol::Protocol;
 use crate::sniff::Sniff;
 
 /// The maximum number of bytes of a side that are inspected for the decision.
-pub const SNIFFED_MAX: usize = 64;
+pub const SNIFFED_MAX: usize = 256;
 
 /// The maximum number of bytes of a connection that are kept before the decision.
 pub const KEPT_MAX: usize = 16 << 10;
@@ -47,8 +51,10 @@ struct Undecided {
     kept_bytes: usize,
     /// The first bytes of each side, or of its turn.
     first: [Vec<u8>; 2],
-    /// The sides whose first bytes no candidate recognises.
+    /// The sides whose first bytes make no candidate sure.
     unknown: [bool; 2],
+    /// The candidates that each side's first bytes do not fit, by their index.
+    excluded: [Vec<bool>; 2],
     /// Whether bytes are missing, so that later turns are tried as well.
     holed: bool,
     /// Whether the turn of each side is not its first.
@@ -78,6 +84,7 @@ impl Detector {
             kept_bytes: 0,
             first: [Vec::new(), Vec::new()],
             unknown: [false; 2],
+            excluded: [Vec::new(), Vec::new()],
             holed: false,
             later_turn: [false; 2],
             turn: None,
@@ -144,17 +151,23 @@ impl Undecided {
 
     fn recognise(&mut self, side: Side) -> Option<Box<dyn Session>> {
         let first = &self.first[side.index()];
-        let mut all_no = true;
-        for candidate in self.candidates.iter() {
+        let excluded = &mut self.excluded[side.index()];
+        excluded.resize(self.candidates.len(), false);
+        let mut all_decided = true;
+        for (candidate, excluded) in self.candidates.iter().zip(excluded) {
+            if *excluded {
+                continue;
+            }
             let port_fits = self.port.is_some_and(|port| candidate.ports().contains(&port));
             match candidate.sniff(side, first) {
-                _ if side == Side::Server && self.later_turn[side.index()] && !port_fits => {}
+                Sniff::Yes if side == Side::Server && self.later_turn[side.index()] && !port_fits => {}
                 Sniff::Yes => return Some(candidate.session(self.port)),
-                Sniff::More => all_no = false,
-                Sniff::No => {}
+                Sniff::More => all_decided = false,
+                Sniff::Maybe => {}
+                Sniff::No => *excluded = true,
             }
         }
-        self.unknown[side.index()] = all_no || first.len() >= SNIFFED_MAX;
+        self.unknown[side.index()] = all_decided || first.len() >= SNIFFED_MAX;
         None
     }
 
@@ -162,17 +175,26 @@ impl Undecided {
     fn begin_turn(&mut self, side: Side) {
         self.first[side.index()].clear();
         self.unknown[side.index()] = false;
+        self.excluded[side.index()].clear();
         self.later_turn[side.index()] = true;
     }
 
-    /// Returns the session of a connection that no candidate recognises.
+    /// Returns the session of a connection in which no candidate is sure.
     fn unrecognised(&self) -> Box<dyn Session> {
-        let uses_port =
-            |known: &&Arc<Protocol>| !known.is_sniffed() && self.port.is_some_and(|port| known.ports().contains(&port));
-        match self.candidates.iter().find(uses_port) {
+        let uses_port = |known: &&Arc<Protocol>| self.port.is_some_and(|port| known.ports().contains(&port));
+        let fitting = || self.candidates.iter().filter(|known| self.fits(known));
+        let by_port = || self.candidates.iter().filter(|known| !known.is_sniffed() || self.holed).find(uses_port);
+        match fitting().find(uses_port).or_else(|| fitting().next()).or_else(by_port) {
             Some(known) => known.session(self.port),
             None => Box::new(OpaqueSession::default()),
         }
+    }
+
+    /// Returns whether the first bytes of each side that sent some may be this protocol's.
+    fn fits(&self, candidate: &Protocol) -> bool {
+        let sides = Side::BOTH.into_iter().filter(|side| !self.first[side.index()].is_empty());
+        let mut sniffs = sides.map(|side| candidate.sniff(side, &self.first[side.index()])).peekable();
+        sniffs.peek().is_some() && sniffs.all(|sniff| sniff == Sniff::Maybe)
     }
 }
 

@@ -428,7 +428,7 @@ impl Http1 {
             match shut.sniff() {
                 Sniff::Yes => self.open(false, out),
                 Sniff::No => self.open(true, out),
-                Sniff::More => {}
+                Sniff::More | Sniff::Maybe => {}
             }
         }
     }

@@ -12,7 +12,7 @@
 //! * [`begins`](Rules::begins): whether a message may begin with these bytes. Behind a gap or a
 //!   broken message the session looks for such a place.
 //!
-//! [`Conversation`] is the session of these rules. See `docs/protocols-guide.md` for a protocol
+//! [`Conversation`] is the session of these rules. See `docs/sessions.md` for a protocol
 //! that is built step by step.
 //!
 //! ```
@@ -62,5 +62,4 @@ pub use conversation::Conversation;
 pub use cursor::{Cursor, Short};
 pub use pairing::{OUTSTANDING_MAX, Requests};
 pub use report::{Report, Role, Then};
-pub use rules::{Fault, Frame, Next, Progress, Rules};
-pub use seek::Seek;
+pub use rules::{Fault, Frame, Next, Progress, Rules, Seek};

@@ -68,6 +68,7 @@ fn either(one: Sniff, other: Sniff) -> Sniff {
     match (one, other) {
         (Sniff::Yes, _) | (_, Sniff::Yes) => Sniff::Yes,
         (Sniff::More, _) | (_, Sniff::More) => Sniff::More,
+        (Sniff::Maybe, _) | (_, Sniff::Maybe) => Sniff::Maybe,
         (Sniff::No, Sniff::No) => Sniff::No,
     }
 }

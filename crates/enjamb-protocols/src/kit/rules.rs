@@ -7,7 +7,6 @@ use enjamb::{AttributeArgument, AttributeValue, Side, Terminator};
 use super::cursor::Short;
 use super::pairing::Requests;
 use super::report::Report;
-use super::seek::Seek;
 use crate::sniff::Sniff;
 
 /// The rules of a protocol, for both sides of one conversation. The implementor is the state that
@@ -166,6 +165,16 @@ pub enum Next {
     SkipLast(u64),
     /// The message is whole.
     End,
+}
+
+/// The places at which a message may begin behind a gap or a broken message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Seek {
+    /// Every byte.
+    Bytes,
+    /// The byte behind a line feed, and the first byte behind a gap.
+    Lines,
 }
 
 /// The reason why bytes are not a message: one of a small set of phrases, so that it can be counted.

@@ -17,6 +17,7 @@ pub(super) fn protocol() -> Protocol {
     Protocol::of_rules(Smtp::default)
         .on_ports(&[25, 587])
         .about("SMTP (RFC 5321), with BDAT, AUTH and STARTTLS")
+        .with_kinds("the command, `mail`, `authentication`; `greeting`, `reply`")
         .with_attributes(&[Attribute::new(
             "argument",
             AttributeType::Text,
