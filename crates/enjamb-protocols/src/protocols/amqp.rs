@@ -17,6 +17,9 @@ pub(super) fn protocol() -> Protocol {
     Protocol::of_rules(|| Amqp)
         .on_ports(&[5672])
         .about("AMQP 0-9-1: methods, content and heartbeats of each channel")
+        .with_kinds(
+            "the method, such as `basic.publish`, `protocol-header`, `content-header`, `content-body`, `heartbeat`",
+        )
         .with_attributes(&[Attribute::new("channel", AttributeType::Number, "the channel of a frame")])
         .sniffed_by(sniff)
 }

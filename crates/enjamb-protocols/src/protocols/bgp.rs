@@ -16,6 +16,7 @@ pub(super) fn protocol() -> Protocol {
     Protocol::of_rules(|| Bgp)
         .on_ports(&[179])
         .about("BGP-4 (RFC 4271)")
+        .with_kinds("the type, such as `UPDATE`")
         .with_attributes(&[Attribute::new("type", AttributeType::Number, "the type of a message")])
         .sniffed_by(sniff)
 }

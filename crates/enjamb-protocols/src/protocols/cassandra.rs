@@ -21,6 +21,7 @@ pub(super) fn protocol() -> Protocol {
         .alias("cql")
         .on_ports(&[9042])
         .about("Cassandra: CQL binary protocol, versions 1 to 5")
+        .with_kinds("the operation, such as `QUERY` or `RESULT`, `frame`")
         .with_attributes(&[Attribute::new(
             "query",
             AttributeType::Text,

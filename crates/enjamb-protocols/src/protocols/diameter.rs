@@ -16,6 +16,7 @@ pub(super) fn protocol() -> Protocol {
     Protocol::of_rules(|| Diameter)
         .on_ports(&[3868])
         .about("Diameter (RFC 6733)")
+        .with_kinds("the command, such as `Credit-Control`")
         .with_attributes(&[Attribute::new("command", AttributeType::Number, "the code of the command")])
         .sniffed_by(sniff)
 }

@@ -15,6 +15,7 @@ pub(super) fn protocol() -> Protocol {
     Protocol::of_rules(|| Dnp3)
         .on_ports(&[20000])
         .about("DNP3 over TCP: link frames, and the functions of the application")
+        .with_kinds("the function, such as `READ` or `RESPONSE`, `segment`")
         .with_attributes(&[
             Attribute::new("source", AttributeType::Number, "the address of the sender"),
             Attribute::new("destination", AttributeType::Number, "the address of the receiver"),

@@ -17,6 +17,7 @@ pub(super) fn protocol() -> Protocol {
     Protocol::of_rules(Dns::default)
         .on_ports(&[53])
         .about("DNS over TCP (RFC 1035, RFC 7766), with zone transfers")
+        .with_kinds("the operation, such as `QUERY`; `response`")
         .with_attributes(&[Attribute::new(
             "question",
             AttributeType::Text,

@@ -18,6 +18,7 @@ pub(super) fn protocol() -> Protocol {
         .alias("cip")
         .on_ports(&[44818])
         .about("EtherNet/IP, with the services of CIP")
+        .with_kinds("the command, such as `SendRRData`")
         .with_attributes(&[Attribute::new("service", AttributeType::Text, "the service of CIP")])
         .sniffed_by(sniff)
 }

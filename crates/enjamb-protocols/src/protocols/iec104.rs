@@ -18,6 +18,7 @@ pub(super) fn protocol() -> Protocol {
         .alias("104")
         .on_ports(&[2404])
         .about("IEC 60870-5-104: transfers by type of ASDU, acknowledgements, controls")
+        .with_kinds("the type of ASDU, such as `M_SP_NA_1`, `S`, the control, such as `STARTDT act`")
         .with_attributes(&[
             Attribute::new("cause", AttributeType::Number, "the cause of transmission of an ASDU"),
             Attribute::new("address", AttributeType::Number, "the common address of an ASDU"),

@@ -17,6 +17,7 @@ pub(super) fn protocol() -> Protocol {
     Protocol::of_rules(Kafka::default)
         .on_ports(&[9092])
         .about("Kafka: requests by API and version, answers by their number")
+        .with_kinds("the API, such as `Fetch`, `SASL token`; `response`")
         .with_attributes(&[Attribute::new("client", AttributeType::Text, "the client id of a request")])
         .sniffed_by(sniff)
 }

@@ -18,6 +18,7 @@ pub(super) fn protocol() -> Protocol {
         .alias("krb5")
         .on_ports(&[88])
         .about("Kerberos 5 over TCP (RFC 4120)")
+        .with_kinds("the type, such as `AS-REQ`")
         .with_attributes(&[Attribute::new("realm", AttributeType::Text, "the realm of a request or an error")])
         .sniffed_by(sniff)
 }

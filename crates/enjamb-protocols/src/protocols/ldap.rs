@@ -18,6 +18,7 @@ pub(super) fn protocol() -> Protocol {
     Protocol::of_rules(|| Ldap)
         .on_ports(&[389, 3268])
         .about("LDAP (RFC 4511), with StartTLS and wrapped messages")
+        .with_kinds("the operation, such as `searchRequest`, `wrapped`")
         .with_attributes(&[Attribute::new(
             "dn",
             AttributeType::Text,

@@ -14,10 +14,18 @@ use crate::sniff::Sniff;
 
 /// The protocol. Its bytes resemble those of others, so it is chosen by its port.
 pub(super) fn protocol() -> Protocol {
-    Protocol::of_rules(|| Modbus).on_ports(&[502]).about("Modbus over TCP").with_attributes(&[
-        Attribute::new("unit", AttributeType::Number, "the unit behind the server"),
-        Attribute::new("function", AttributeType::Number, "the number of the function, without the bit of exceptions"),
-    ])
+    Protocol::of_rules(|| Modbus)
+        .on_ports(&[502])
+        .about("Modbus over TCP")
+        .with_kinds("the function, such as `Read Coils`")
+        .with_attributes(&[
+            Attribute::new("unit", AttributeType::Number, "the unit behind the server"),
+            Attribute::new(
+                "function",
+                AttributeType::Number,
+                "the number of the function, without the bit of exceptions",
+            ),
+        ])
 }
 
 /// The rules of Modbus.
@@ -98,6 +106,10 @@ impl Rules for Modbus {
         }
         let (unit, function) = (fields.u8()?, fields.u8()?);
         let report = Report::new(name(function));
+        let report = match report.kind {
+            "function" => report.subject((function & !EXCEPTION).to_string().into_bytes()),
+            _ => report,
+        };
         let id = u64::from(transaction) << 8 | u64::from(unit);
         if frame.side == Side::Server {
             let report = report.role(Role::AnswerWithId { id, last: true });
@@ -123,7 +135,7 @@ impl Rules for Modbus {
             [_, _, 0, 0, 0, length, _, function, ..] => {
                 let known = FUNCTIONS.iter().any(|(known, _)| *known == function & !EXCEPTION);
                 let fits = match (side, function) {
-                    (_, 0x80..) => side == Side::Server && length == 3,
+                    (_, 0x80..) => side == Side::Server && (3..=5).contains(&length),
                     (Side::Client, 1..=6) => length == 6,
                     (Side::Server, 5 | 6 | 15 | 16) => length == 6,
                     (Side::Server, 1..=4) => length > 3,

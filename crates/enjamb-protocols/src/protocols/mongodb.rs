@@ -19,6 +19,7 @@ pub(super) fn protocol() -> Protocol {
         .alias("mongo")
         .on_ports(&[27017])
         .about("MongoDB: OP_MSG, the legacy operations, and the header of OP_COMPRESSED")
+        .with_kinds("the command, such as `find`, or the operation, such as `OP_QUERY`; `reply`")
         .with_attributes(&[Attribute::new(
             "collection",
             AttributeType::Text,

@@ -21,7 +21,7 @@ pub(super) fn protocol() -> Protocol {
     Protocol::of_rules(MySql::default)
         .alias("mariadb")
         .on_ports(&[3306])
-        .about("MySQL and MariaDB: commands, prepared statements, result sets")
+        .about("MySQL and MariaDB: commands, prepared statements, result sets").with_kinds("the command, such as `COM_QUERY`, `login`, `authentication`, `file`; `greeting`, `OK`, `ERR`, `EOF`, `columns`, `column`, `row`")
         .with_attributes(&[Attribute::new(
             "query",
             AttributeType::Text,
@@ -34,6 +34,8 @@ pub(super) fn protocol() -> Protocol {
 #[derive(Debug, Default)]
 struct MySql {
     client: Client,
+    /// The number of the client's last packet. That of a long file begins again behind 255.
+    number: u8,
     /// The next message of the server's answer.
     answer: Answer,
     /// Whether result sets end without an EOF between columns and rows. It is assumed until the login
@@ -158,7 +160,8 @@ impl Rules for MySql {
         let length = u32::from_le_bytes([a, b, c, 0]);
         // Only the file that a client sends may end with an empty packet, and a payload that filled
         // its last packet.
-        if length == 0 && number == 0 && message.parts == 1 {
+        let continues = message.side == Side::Client && self.number == u8::MAX;
+        if length == 0 && number == 0 && message.parts == 1 && !continues {
             return Err(Fault("a packet with the number 0 is empty"));
         }
         *message.memo = false;
@@ -169,6 +172,7 @@ impl Rules for MySql {
         let Some(([.., number], payload)) = frame.head.split_first_chunk::<4>() else { return Err(Fault::SHORT) };
         let is_long = frame.length > u64::from(FULL);
         match frame.side {
+            Side::Client if std::mem::replace(&mut self.number, *number) == u8::MAX => self.continuation(payload),
             Side::Client if *number == 0 => self.command(payload),
             Side::Client => self.continuation(payload),
             Side::Server => self.answer(payload, is_long, *number, requests.oldest()),
@@ -202,6 +206,7 @@ impl Rules for MySql {
         self.answer = Answer::First;
         if side == Side::Client {
             self.client = Client::File;
+            self.number = 0;
         }
     }
 }
@@ -607,6 +612,30 @@ mod tests {
             (Side::Server, packet(4, b"\0\x01\0\x02\0\0\0")),
         ]);
         assert_eq!(lines[1..], ["LOCAL INFILE a #0", "file", "file", "OK #0"]);
+    }
+
+    #[test]
+    fn packets_of_a_long_file_are_numbered_from_0_again() {
+        let mut packets = vec![(Side::Client, packet(0, b"\x03LOAD DATA LOCAL INFILE 'a'"))];
+        packets.extend((2..=255).chain(0..2).map(|number| (Side::Client, packet(number, b"\x01"))));
+        let lines = messages(&packets);
+        assert_eq!(lines.len(), 257);
+        assert!(lines[1..].iter().all(|line| line == "file"), "{lines:?}");
+    }
+
+    #[test]
+    fn compressed_packets_are_opaque_even_in_front_of_the_answer() {
+        let mut login = vec![0x20, 2, 0, 0];
+        login.extend_from_slice(&[0; 28]);
+        login.extend_from_slice(b"me\0\0");
+        let mut session = Conversation::new(super::MySql::default());
+        let mut kinds = Vec::new();
+        let mut out = |message: &enjamb::Message<'_>| kinds.push((message.kind.to_owned(), message.span.length));
+        session.feed(Side::Client, &packet(1, &login), &mut out);
+        session.feed(Side::Client, b"\x05\0\0\0\0\0\0\x01\0\0\0\x0e", &mut out);
+        session.feed(Side::Server, &packet(2, b"\0\0\0\x02\0\0\0"), &mut out);
+        session.close(Side::Client, enjamb::Ending::Closed, &mut out);
+        assert_eq!(kinds[2], ("opaque".to_owned(), 12));
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub(super) fn protocol() -> Protocol {
     Protocol::of_rules(OpcUa::default)
         .on_ports(&[4840])
         .about("OPC UA over TCP: chunks, and services by name")
+        .with_kinds("the type of chunk, such as `MSG`")
         .with_attributes(&[Attribute::new("service", AttributeType::Text, "the service of an MSG, OPN or CLO")])
         .sniffed_by(sniff)
 }

@@ -23,6 +23,7 @@ pub(super) fn protocol() -> Protocol {
         .alias("pgsql")
         .on_ports(&[5432])
         .about("PostgreSQL: protocol version 3, with COPY and the extended query protocol")
+        .with_kinds("the type of message, such as `Query` or `DataRow`; `SSLRequest`, `encryption`")
         .with_attributes(&[Attribute::new(
             "query",
             AttributeType::Text,

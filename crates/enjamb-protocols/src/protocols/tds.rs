@@ -21,6 +21,7 @@ pub(super) fn protocol() -> Protocol {
         .alias("mssql")
         .on_ports(&[1433])
         .about("TDS: Microsoft SQL Server and Sybase")
+        .with_kinds("the type of packet, such as `SQL batch` or `response`, `TLS record`")
         .with_attributes(&[Attribute::new(
             "query",
             AttributeType::Text,
@@ -319,7 +320,7 @@ mod tests {
 
     #[test]
     fn the_last_packet_asks_and_all_packets_answer() {
-        let error = b"\x04\x01\0\x1a\0\x33\x01\0\xaa\x0f\0\x66\0\0\0\x01\x10\x02\0n\0o\0\0\0";
+        let error = b"\x04\x01\0\x19\0\x33\x01\0\xaa\x0f\0\x66\0\0\0\x01\x10\x02\0n\0o\0\0\0";
         let chunks: [(Side, &[u8]); 5] = [
             (Side::Client, b"\x01\0\0\x10\0\0\x01\0S\0E\0L\0E\0"),
             (Side::Client, b"\x01\x01\0\x0a\0\0\x02\0C\0"),

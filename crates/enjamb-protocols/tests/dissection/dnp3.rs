@@ -14,6 +14,7 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("DIRECT_OPERATE", "5"),
     ("COLD_RESTART", "13"),
     ("WARM_RESTART", "14"),
+    ("STOP_APPL", "18"),
     ("ENABLE_UNSOLICITED", "20"),
     ("DISABLE_UNSOLICITED", "21"),
     ("DELAY_MEASURE", "23"),
@@ -33,8 +34,5 @@ const fn case(capture: &'static str) -> Case {
     Case { capture, protocol: "auto", tshark: &[], field: "dnp3.al.func", values: value, differs: &[] }
 }
 
-pub(crate) const CASES: &[Case] = &[
-    case("protocols/dnp3-dnp3-flowbuffer-overflow-assert.pcap"),
-    case("protocols/dnp3-dnp3_test_data_part1.pcap"),
-    case("protocols/dnp3-input.pcap"),
-];
+pub(crate) const CASES: &[Case] =
+    &[case("protocols/dnp3-dnp3_test_data_part1.pcap"), case("protocols/dnp3-input.pcap")];

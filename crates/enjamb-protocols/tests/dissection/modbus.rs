@@ -21,6 +21,9 @@ const FUNCTIONS: &[(&str, &str)] = &[
 ];
 
 fn value(message: &OwnedMessage) -> Vec<String> {
+    if let (Some(number), true) = (message.summary.strip_prefix("function "), is_whole(message)) {
+        return vec![number.to_owned()];
+    }
     let known = FUNCTIONS.iter().find(|(name, _)| *name == message.kind);
     known.filter(|_| is_whole(message)).map(|(_, number)| (*number).to_owned()).into_iter().collect()
 }

@@ -25,4 +25,9 @@ const fn case(capture: &'static str) -> Case {
     Case { capture, protocol: "auto", tshark: &[], field: "tds.type", values: value, differs: &[] }
 }
 
-pub(crate) const CASES: &[Case] = &[case("protocols/tds-tds5.pcap"), case("protocols/tds-tds7.pcap")];
+const ODD_PORT: &str = "ours: on an odd port tshark dissects only some packets (MS-TDS, section 2.2.3)";
+
+pub(crate) const CASES: &[Case] = &[
+    Case { differs: &[("15", 1, ODD_PORT), ("4", 2, ODD_PORT)], ..case("protocols/tds-tds5.pcap") },
+    case("protocols/tds-tds7.pcap"),
+];
