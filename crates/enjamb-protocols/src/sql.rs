@@ -94,7 +94,7 @@ pub(crate) fn begins_statement(text: &[u8]) -> Option<bool> {
     let fits = |verb: &&[u8]| verb.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word));
     match end {
         Some(_) => Some(VERBS.iter().any(|verb| verb.eq_ignore_ascii_case(word))),
-        None if VERBS.iter().any(|verb| fits(verb)) => None,
+        None if VERBS.iter().any(fits) => None,
         None => Some(false),
     }
 }

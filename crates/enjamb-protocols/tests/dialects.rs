@@ -258,7 +258,7 @@ laws! {
     mod tds {
         subject: sessions!("tds"),
         messages: [b"\x01\x01\0\x10\0\0\x01\0S\0E\0L\0E\0", b"\x01\x01\0\x08\0\0\x01\0"],
-        answers: [b"\x04\0\0\x09\03\x01\0\x81\x04\x01\0\x09\03\x02\0\xaa", b"\x04\x01\0\x19\03\x01\0\xaa\x0f\0f\0\0\0\x01\x10\x02\0n\0o\0\0\0"],
+        answers: [b"\x04\0\0\x09\x00\x33\x01\0\x81\x04\x01\0\x09\x00\x33\x02\0\xaa", b"\x04\x01\0\x19\x00\x33\x01\0\xaa\x0f\0f\0\0\0\x01\x10\x02\0n\0o\0\0\0"],
         tokens: ["\x01\x01\0", "\x04\x01\0", "\0\x08", "\x7f", "\x17\x03"],
         limit: 16 << 10,
         converses: true,

@@ -374,7 +374,7 @@ mod tests {
         let mut session = Conversation::new(Amqp);
         let mut kinds = Vec::new();
         session.feed(Side::Client, b"AMQP\0\x01\0\0\0\0\0\x10\x02\0\0\0", &mut |message| {
-            kinds.push(message.kind.to_owned())
+            kinds.push(message.kind.to_owned());
         });
         session.close(Side::Client, enjamb::Ending::Closed, &mut |message| kinds.push(message.kind.to_owned()));
         assert_eq!(kinds, ["protocol-header", "opaque"]);

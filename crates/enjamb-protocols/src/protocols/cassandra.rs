@@ -1,4 +1,4 @@
-//! Cassandra's CQL binary protocol, versions 1 to 5 (native_protocol_v3.spec to v5.spec).
+//! Cassandra's CQL binary protocol, versions 1 to 5 (`native_protocol_v3.spec` to `v5.spec`).
 //!
 //! An envelope is a header of nine bytes (eight before version 3) and a body. Answers find their
 //! requests by the number of the stream. In version 5, envelopes are inside outer frames behind the

@@ -162,7 +162,7 @@ impl Rules for EtherNetIp {
             NOP => false,
             0x65 => length == 4,
             UNREGISTER_SESSION => length == 0,
-            SEND_RR_DATA | SEND_UNIT_DATA => length >= 16 && length < 4096,
+            SEND_RR_DATA | SEND_UNIT_DATA => (16..4096).contains(&length),
             _ => length < 1024,
         };
         if fits && options.iter().all(|byte| *byte == 0) { Sniff::Yes } else { Sniff::No }
@@ -187,8 +187,11 @@ fn name(command: u16) -> Option<&'static str> {
     COMMANDS.iter().find(|(known, _)| *known == command).map(|(_, name)| *name)
 }
 
+/// The number of a message of CIP in its connection, if it has one, and the message.
+type Data<'a> = (Option<u16>, &'a [u8]);
+
 /// Returns the number and the message of CIP in the items of a command, if there is one.
-fn items<'a>(mut fields: Cursor<'a>) -> Result<Option<(Option<u16>, &'a [u8])>, Short> {
+fn items(mut fields: Cursor<'_>) -> Result<Option<Data<'_>>, Short> {
     // The handle of the interface, and a time limit.
     fields.take(6)?;
     for _ in 0..fields.u16_le()?.min(ITEMS_MAX) {

@@ -355,10 +355,13 @@ impl Kafka {
     }
 }
 
-/// Returns the client id of a request, and the body behind the header.
-fn client_id(api: u16, version: u16, fields: Cursor<'_>) -> Result<Option<(&[u8], &[u8])>, Fault> {
+/// A client id, and the body behind it.
+type Client<'a> = (&'a [u8], &'a [u8]);
+
+/// Returns the client id of a request, and the body behind the header. The first version of the
+/// header has none.
+fn client_id(api: u16, version: u16, fields: Cursor<'_>) -> Result<Option<Client<'_>>, Fault> {
     let mut fields = fields;
-    // The first version of the header has none.
     if api == CONTROLLED_SHUTDOWN && version == 0 {
         return Ok(None);
     }

@@ -100,7 +100,7 @@ impl Rules for Kerberos {
         if tag != 0x7e {
             return Ok(report);
         }
-        Ok(match field(element, 0xa6).map(|value| number(value)) {
+        Ok(match field(element, 0xa6).map(number) {
             None => report.failed("unknown"),
             Some(code) => match ERRORS.iter().find(|(known, _)| *known == code) {
                 Some((_, name)) => report.failed(*name),

@@ -243,8 +243,8 @@ impl Rules for MongoDb {
         match code {
             // Flags, and then a document or a section.
             OP_MSG => match body {
-                [0 | 1 | 2 | 3, 0, 0 | 1, 0, 0 | 1, ..] => Sniff::Yes,
-                [0 | 1 | 2 | 3, 0, 0 | 1, 0] | [_, _, _] | [_, _] | [_] | [] => Sniff::More,
+                [0..=3, 0, 0 | 1, 0, 0 | 1, ..] => Sniff::Yes,
+                [0..=3, 0, 0 | 1, 0] | [_, _, _] | [_, _] | [_] | [] => Sniff::More,
                 _ => Sniff::No,
             },
             OP_REPLY if side == Side::Client || rest[4..8] == [0; 4] => Sniff::No,
@@ -314,7 +314,7 @@ fn command<'a>(document: &'a [u8], database: Option<&'a [u8]>) -> Report<'a> {
     }
     let Some(Element { name, kind, value }) = first else { return Report::new("command") };
     let known = COMMANDS.iter().find(|known| known.as_bytes() == name).copied();
-    let collection = (kind == 2).then(|| string(value)).unwrap_or_default();
+    let collection = if kind == 2 { string(value) } else { b"" };
     let database = database.or_else(|| {
         let element = elements.find(|element| element.name == b"$db" && element.kind == 2)?;
         Some(string(element.value))
@@ -339,7 +339,7 @@ fn reply(document: &[u8]) -> Report<'_> {
     let mut write_error = None;
     for Element { name: field, kind, value } in Elements::new(document) {
         match (field, kind, value) {
-            (b"ok", 1, [bytes @ ..]) => ok = bytes.iter().any(|byte| *byte != 0),
+            (b"ok", 1, bytes) => ok = bytes.iter().any(|byte| *byte != 0),
             (b"ok", 8 | 16 | 18, [first, ..]) => ok = *first != 0,
             (b"code", 16, [a, b, c, d]) => code = Some(i32::from_le_bytes([*a, *b, *c, *d])),
             (b"codeName", 2, value) => name = Some(string(value)),

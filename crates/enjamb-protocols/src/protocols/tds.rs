@@ -249,7 +249,7 @@ fn error(mut fields: Cursor<'_>) -> Option<(u32, Vec<u8>)> {
 /// Returns whether a packet begins here.
 fn begins(side: Side, bytes: &[u8]) -> Sniff {
     let possible = |kind: u8| match side {
-        Side::Client => name(kind).is_some() && kind != RESPONSE && kind != TDS5_QUERY || kind == TDS5_QUERY,
+        Side::Client => name(kind).is_some() && kind != RESPONSE,
         Side::Server => kind == RESPONSE || kind == PRE_LOGIN || kind == TDS5_QUERY,
     };
     match *bytes {
