@@ -39,6 +39,7 @@ pub mod http1;
 pub mod kit;
 mod line_feed;
 mod masks;
+mod message_head;
 mod opaque;
 mod pair;
 mod protocol;
@@ -51,6 +52,7 @@ mod socks;
 mod spec;
 mod sql;
 mod text;
+mod text_secrets;
 mod tunnel;
 
 pub use detect::{Detector, KEPT_MAX, SNIFFED_MAX};

@@ -10,18 +10,32 @@ mod diameter;
 mod dnp3;
 mod dns;
 mod enip;
+mod fix;
+mod ftp;
+mod hl7;
 mod iec104;
+mod imap;
+mod irc;
 mod kafka;
 mod kerberos;
 mod ldap;
+mod memcached;
 mod modbus;
 mod mongodb;
 mod mqtt;
 mod mysql;
+mod nats;
 mod opcua;
+mod pop3;
 mod postgres;
+mod rtsp;
+mod sip;
 mod smtp;
+mod ssh;
+mod stomp;
 mod tds;
+mod telnet;
+mod xmpp;
 
 use crate::protocol::Protocol;
 
@@ -46,4 +60,18 @@ pub(crate) const ALL: &[fn() -> Protocol] = &[
     kerberos::protocol,
     opcua::protocol,
     enip::protocol,
+    ftp::protocol,
+    pop3::protocol,
+    imap::protocol,
+    irc::protocol,
+    memcached::protocol,
+    nats::protocol,
+    sip::protocol,
+    rtsp::protocol,
+    stomp::protocol,
+    xmpp::protocol,
+    telnet::protocol,
+    ssh::protocol,
+    hl7::protocol,
+    fix::protocol,
 ];

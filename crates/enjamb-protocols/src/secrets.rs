@@ -8,7 +8,12 @@
 //! |---|---|
 //! | Redis | the arguments of `AUTH`, those of `HELLO` after `AUTH`, the passwords of `ACL SETUSER` (`>pw`, `<pw`, `#hash`, `!hash`), the values of `CONFIG SET` and `SENTINEL SET` whose parameter has `pass` or `auth` in its name, and what follows `AUTH` and `AUTH2` of `MIGRATE` |
 //! | SOCKS 5 | the user and the password |
-//! | HTTP/1 | the values of `Authorization`, `Proxy-Authorization`, `Cookie` and `Set-Cookie`, and of other fields that are named like a token, such as `X-Api-Key` |
+//! | POP3, FTP, IRC | the arguments of `PASS`, `ACCT`, `ADAT`, `SITE`; the digest of `APOP`, the password of `OPER` |
+//! | POP3, SMTP, IMAP, IRC | what follows the mechanism of `AUTH` or `AUTHENTICATE`, and the lines behind it |
+//! | IMAP | the password of `LOGIN`, also as a literal |
+//! | NATS | the object of `CONNECT` |
+//! | XMPP | the text of `auth` and `response` |
+//! | HTTP/1, SIP, RTSP | the values of `Authorization`, `Proxy-Authorization`, `Cookie` and `Set-Cookie`, and of other fields that are named like a token, such as `X-Api-Key` |
 //! | PostgreSQL, MySQL, TDS, LDAP, MongoDB, Cassandra, AMQP, Kafka | passwords, tokens, and what follows the user's name in a login |
 //! | URLs in a request line, in `Location` and in `Referer` | the values of parameters that are named like a token, and a password before the host (`user:password@`) |
 
@@ -17,7 +22,7 @@ use std::ops::Range;
 
 use enjamb::{Message, Side};
 
-use crate::masks;
+use crate::{masks, text_secrets};
 
 /// The header fields whose values are secrets (RFC 9110 sections 11.6.2 and 11.7.2, RFC 6265).
 const HEADERS: [&[u8]; 4] = [b"authorization", b"proxy-authorization", b"cookie", b"set-cookie"];
@@ -42,9 +47,12 @@ const MASK: u8 = b'*';
 /// ```
 pub fn redact(message: &Message<'_>, bytes: &[u8], copy: &mut Vec<u8>) -> bool {
     match (message.protocol, message.side, message.kind) {
-        ("http1", ..) => copied(bytes, copy, redact_headers),
+        ("http1" | "sip" | "rtsp", ..) => copied(bytes, copy, redact_headers),
         ("socks", Side::Client, "authentication") => copied(bytes, copy, redact_socks),
         ("redis", Side::Client, kind) if may_have_secrets(kind) => copied(bytes, copy, redact_command),
+        (protocol, Side::Client, kind) if text_secrets::mask_of(protocol, kind).is_some() => {
+            text_secrets::mask_of(protocol, kind).is_some_and(|mask| copied(bytes, copy, mask))
+        }
         _ => match masks::secret(message, bytes) {
             Some(secret) => copied(bytes, copy, |bytes| {
                 bytes[secret].fill(MASK);

@@ -271,6 +271,17 @@ impl<R: Rules> Conversation<R> {
 
     /// Changes a side behind the message in progress, or now if there is none.
     fn change_behind_message(&mut self, side: Side, pending: Pending, out: Out<'_>) {
+        if let (Pending::Opaque, Mode::Gate(gate)) = (pending, &self.lanes[side.index()].mode)
+            && self.rules.begins(side, &gate.kept) != Sniff::Yes
+        {
+            // The kept bytes are already in the new protocol.
+            let (length, ending) = (gate.kept.len() as u64, gate.ending);
+            self.lanes[side.index()].mode = Mode::Opaque(length);
+            if let Some(ending) = ending {
+                self.interrupt(side, ending.reason(), out);
+            }
+            return;
+        }
         if let Mode::Gate(_) = self.lanes[side.index()].mode {
             self.open_gate(side, out);
         }

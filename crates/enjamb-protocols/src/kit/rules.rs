@@ -155,6 +155,15 @@ pub enum Next {
     Line,
     /// The next part ends at this terminator. A delimiter belongs to it.
     Until(Terminator),
+    /// The last part is a run of bytes: it ends behind the first byte of `through`, before the first
+    /// byte of `before`, or with the stream, whichever comes first. It may be empty if the message
+    /// has other parts.
+    Run {
+        /// The bytes that end the run and belong to it.
+        through: &'static [u8],
+        /// The bytes that end the run and begin the next message.
+        before: &'static [u8],
+    },
     /// The next part is this many bytes long, and kept as far as there is room. It may have a gap.
     Body(u64),
     /// The next part is this many bytes long, and not kept. It may have a gap.

@@ -183,7 +183,8 @@ fn chunk_length(line: &[u8]) -> Result<u64, Fault> {
 /// Returns whether the first bytes of a connection are SMTP.
 fn sniff(side: Side, first: &[u8]) -> Sniff {
     match side {
-        Side::Client => Dialogue::begins_command(&["EHLO", "LHLO", "HELO"], first),
-        Side::Server => Dialogue::greeting(first, "220", &["SMTP", "LMTP"]),
+        Side::Client => Dialogue::begins_command(&["EHLO", "LHLO", "HELO"], first)
+            .or_maybe(Dialogue::begins_command(&["NOOP", "HELP", "QUIT"], first)),
+        Side::Server => Dialogue::greeting(first, "220", &["SMTP", "LMTP"]).or_maybe(Dialogue::likely_greeting(first)),
     }
 }

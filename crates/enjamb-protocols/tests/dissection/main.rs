@@ -18,18 +18,27 @@ mod diameter;
 mod dnp3;
 mod dns;
 mod enip;
+mod ftp;
 mod iec104;
+mod imap;
+mod irc;
 mod kafka;
 mod kerberos;
 mod ldap;
+mod memcached;
 mod modbus;
 mod mongodb;
 mod mqtt;
 mod mysql;
 mod opcua;
+mod pop3;
 mod postgres;
+mod sip;
 mod smtp;
+mod ssh;
 mod tds;
+mod telnet;
+mod xmpp;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -83,6 +92,15 @@ const CASES: &[&[Case]] = &[
     kerberos::CASES,
     opcua::CASES,
     enip::CASES,
+    ftp::CASES,
+    pop3::CASES,
+    imap::CASES,
+    irc::CASES,
+    memcached::CASES,
+    sip::CASES,
+    ssh::CASES,
+    telnet::CASES,
+    xmpp::CASES,
 ];
 
 fn main() -> ExitCode {

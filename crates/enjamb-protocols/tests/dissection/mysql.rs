@@ -32,4 +32,9 @@ pub(crate) const CASES: &[Case] = &[
     commands("protocols/mysql-input.pcap"),
     commands("protocols/mysql-mysql-show-engine-innodb-status-no-password.pcap"),
     commands("protocols/mysql-selects_with_new_proto.pcap"),
+    commands("corpora/mysql/commands.pcap"),
+    commands("corpora/mysql/errors.pcap"),
+    commands("corpora/mysql/pipelined.pcap"),
+    commands("corpora/mysql/prepared.pcap"),
+    commands("corpora/mysql/queries.pcap"),
 ];
