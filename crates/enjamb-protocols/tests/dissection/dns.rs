@@ -26,7 +26,6 @@ pub(crate) const CASES: &[Case] = &[
     case("protocols/dns-tcp-dns-tcp-multirequest-buffer.pcap"),
     case("protocols/dns-tcp-original.pcap_"),
     case("protocols/dns-tcp-tkey.pcap"),
-    case("corpora/dns/errors.pcap"),
     case("corpora/dns/pipelined.pcap"),
     case("corpora/dns/queries.pcap"),
     case("corpora/dns/transfers.pcap"),

@@ -50,7 +50,6 @@ pub(crate) const CASES: &[Case] = &[
     case("protocols/ldap-sasl-scram-sha-512.pcap"),
     case("corpora/ldap/changes.pcap"),
     case("corpora/ldap/errors.pcap"),
-    case("corpora/ldap/pipelined.pcap"),
     case("corpora/ldap/searches.pcap"),
     case("corpora/ldap/starttls.pcap"),
 ];

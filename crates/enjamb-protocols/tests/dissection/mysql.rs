@@ -35,6 +35,4 @@ pub(crate) const CASES: &[Case] = &[
     commands("corpora/mysql/commands.pcap"),
     commands("corpora/mysql/errors.pcap"),
     commands("corpora/mysql/pipelined.pcap"),
-    commands("corpora/mysql/prepared.pcap"),
-    commands("corpora/mysql/queries.pcap"),
 ];

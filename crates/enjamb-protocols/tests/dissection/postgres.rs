@@ -65,7 +65,6 @@ pub(crate) const CASES: &[Case] = &[
     case("protocols/pgsql-psql-insert-fail-drop-fail.pcap"),
     case("corpora/postgres/authentication.pcap"),
     case("corpora/postgres/copy.pcap"),
-    case("corpora/postgres/errors.pcap"),
     case("corpora/postgres/extended.pcap"),
     case("corpora/postgres/notify.pcap"),
     case("corpora/postgres/pipelined.pcap"),
