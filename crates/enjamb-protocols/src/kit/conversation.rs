@@ -534,7 +534,8 @@ impl<R: Rules> Session for Conversation<R> {
     fn gap(&mut self, side: Side, missing: u64, out: Out<'_>) {
         // The answer may be in the gap, or bytes that decide what it means.
         for gated in [side, !side] {
-            if let Mode::Gate(_) = self.lanes[gated.index()].mode {
+            // Another request may be among the kept bytes. Each turn parses some of them.
+            while let Mode::Gate(_) = self.lanes[gated.index()].mode {
                 self.open_gate(gated, out);
             }
         }
