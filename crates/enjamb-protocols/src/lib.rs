@@ -29,6 +29,7 @@
 //!
 //! The crate has no features.
 
+mod ber;
 mod cobs;
 mod detect;
 mod framing;
@@ -38,6 +39,7 @@ pub mod http1;
 mod json;
 pub mod kit;
 mod line_feed;
+mod masks;
 mod message_head;
 mod opaque;
 mod pair;
@@ -49,6 +51,7 @@ mod secrets;
 mod sniff;
 mod socks;
 mod spec;
+mod sql;
 mod text;
 mod text_secrets;
 mod tunnel;

@@ -3,18 +3,34 @@
 //! Their order is that in which `auto` tries them, so those that are easily taken for another one
 //! come last.
 
+mod amqp;
+mod bgp;
+mod cassandra;
 mod dcerpc;
+mod diameter;
+mod dnp3;
+mod dns;
+mod enip;
 mod fix;
 mod ftp;
 mod hl7;
 mod http2;
+mod iec104;
 mod imap;
 mod irc;
 mod jsonrpc;
+mod kafka;
+mod kerberos;
+mod ldap;
 mod memcached;
+mod modbus;
+mod mongodb;
 mod mqtt;
+mod mysql;
 mod nats;
+mod opcua;
 mod pop3;
+mod postgres;
 mod rtmp;
 mod rtsp;
 mod sip;
@@ -23,6 +39,7 @@ mod smtp;
 mod ssh;
 mod stomp;
 mod sunrpc;
+mod tds;
 mod telnet;
 #[cfg(test)]
 mod testing;
@@ -45,6 +62,23 @@ pub(crate) const ALL: &[fn() -> Protocol] = &[
     dcerpc::protocol,
     mqtt::protocol,
     smtp::protocol,
+    postgres::protocol,
+    mysql::protocol,
+    mongodb::protocol,
+    dns::protocol,
+    kafka::protocol,
+    amqp::protocol,
+    cassandra::protocol,
+    ldap::protocol,
+    modbus::protocol,
+    dnp3::protocol,
+    iec104::protocol,
+    bgp::protocol,
+    tds::protocol,
+    diameter::protocol,
+    kerberos::protocol,
+    opcua::protocol,
+    enip::protocol,
     ftp::protocol,
     pop3::protocol,
     imap::protocol,
