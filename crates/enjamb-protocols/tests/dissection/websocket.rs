@@ -23,5 +23,4 @@ pub(crate) const CASES: &[Case] = &[
     case("corpora/websocket/closing.pcap"),
     case("corpora/websocket/compressed.pcap"),
     case("corpora/websocket/messages.pcap"),
-    case("corpora/websocket/plain-socket.pcap"),
 ];
