@@ -321,6 +321,9 @@ fn body_of<'a>(header: &Envelope, mut body: Cursor<'a>, report: Report<'a>) -> R
     })
 }
 
+/// The code of STARTUP.
+const STARTUP: u8 = 1;
+
 /// Returns whether the first bytes of a connection are Cassandra.
 fn sniff(side: Side, first: &[u8]) -> Sniff {
     let version = match first {
@@ -330,9 +333,15 @@ fn sniff(side: Side, first: &[u8]) -> Sniff {
     if !(3..=5).contains(&version) {
         return Sniff::No;
     }
-    // A small stream, and a body of less than 64 KiB. TLS and others share the first byte.
+    // A small stream, and a body of less than 64 KiB. TLS, RTMP and others share the first byte.
     match *first {
         [_, 0x20..=0xff, ..] => Sniff::No,
+        // STARTUP contains a map of strings: the number of its pairs, and a name in capitals.
+        [_, _, 0 | 0xff, _, STARTUP, 0, 0, _, _, ref map @ ..] if side == Side::Client => match *map {
+            [0, 1..=16, 0, 1..=64, b'A'..=b'Z', ..] => Cassandra.begins(side, first),
+            [0, 1..=16, 0, 1..=64] | [0, 1..=16, 0] | [0, 1..=16] | [0] | [] => Sniff::More,
+            _ => Sniff::No,
+        },
         [_, _, 0 | 0xff, _, _, 0, 0, _, _, ..] => Cassandra.begins(side, first),
         [_, _, 0 | 0xff, _, _, 0, 0, ..] | [_, _, 0 | 0xff, _, _, 0] | [_, _, 0 | 0xff, _, _] => Sniff::More,
         [_, _, 0 | 0xff, _] | [_, _, 0 | 0xff] | [_, _] | [_] => Sniff::More,
