@@ -336,7 +336,7 @@ mod tests {
     use super::super::testing::{C, S, lines};
 
     fn handshake() -> Vec<u8> {
-        let mut bytes = vec![3, 0, 0, 0, 1, 0, 0, 0, 0];
+        let mut bytes = vec![3, 0, 0x12, 0x34, 0x56, 0, 0, 0, 0];
         bytes.resize(1 + 2 * 1536, 7);
         bytes
     }
