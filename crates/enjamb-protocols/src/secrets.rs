@@ -8,9 +8,10 @@
 //! |---|---|
 //! | Redis | the arguments of `AUTH`, and those of `HELLO` after `AUTH` |
 //! | SOCKS 5 | the user and the password |
+//! | spec files | the fields with `secret = true`, in the first 4 KiB of a message |
 //! | HTTP/1 | the values of `Authorization`, `Proxy-Authorization`, `Cookie` and `Set-Cookie` |
 
-use enjamb::{Message, Side};
+use enjamb::{AttributeArgument, AttributeValue, Message, Side};
 
 /// The header fields whose values are secrets (RFC 9110 sections 11.6.2 and 11.7.2, RFC 6265).
 const HEADERS: [&[u8]; 4] = [b"authorization", b"proxy-authorization", b"cookie", b"set-cookie"];
@@ -36,9 +37,30 @@ pub fn redact(message: &Message<'_>, bytes: &[u8], copy: &mut Vec<u8>) -> bool {
         ("socks", Side::Client, "authentication") => return copied(bytes, copy, redact_socks),
         ("redis", Side::Client, "AUTH") => 1,
         ("redis", Side::Client, "HELLO") => usize::MAX,
-        _ => return false,
+        _ => return redact_places(message, bytes, copy),
     };
     copied(bytes, copy, |bytes| redact_command(bytes, secret_words))
+}
+
+/// The attribute by which the session of a spec file lends the places of secrets: number `n` is the
+/// offset of secret `n` in the message, and its length in the lower 32 bits. No filter can name it.
+pub(crate) const SECRET_PLACES: &str = "secret places";
+
+/// Overwrites the secrets whose places the session knows.
+fn redact_places(message: &Message<'_>, bytes: &[u8], copy: &mut Vec<u8>) -> bool {
+    let mut found = false;
+    for number in 0.. {
+        let place = message.attributes.get(SECRET_PLACES, AttributeArgument::Number(number));
+        let Some(AttributeValue::Number(place)) = place else { break };
+        let start = ((place >> 32) as usize).min(bytes.len());
+        let end = (start + (place & 0xffff_ffff) as usize).min(bytes.len());
+        if !std::mem::replace(&mut found, true) {
+            copy.clear();
+            copy.extend_from_slice(bytes);
+        }
+        copy[start..end].fill(MASK);
+    }
+    found
 }
 
 /// Overwrites the user and the password of RFC 1929, and leaves their lengths.
