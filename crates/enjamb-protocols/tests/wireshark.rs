@@ -28,7 +28,7 @@ trials! {
 /// The kinds of each side of each connection, in order, by the sender's port and the receiver's.
 type Kinds = BTreeMap<(u16, u16), Vec<String>>;
 
-fn the_dissectors_find_the_same_messages() {
+fn the_dissectors_find_the_same_messages(_: &()) {
     for script in &SCRIPTS {
         let (found, errors) = dissect(&spec(script.name), &capture(script));
         assert_eq!(found, ours(script), "{}", script.name);
@@ -60,6 +60,8 @@ fn dissect(spec: &SpecFile, capture: &[u8]) -> (Kinds, Vec<String>) {
     let kind = format!("{}.message_kind", spec.name());
     let marks = format!("{}.malformed", spec.name());
     // Once in a single pass, and once in two, where each packet is dissected again.
+    let failures = run(&script, &file, &["_ws.lua.text"], &[]);
+    assert!(!failures.contains("Lua Error"), "{failures}");
     let once = run(&script, &file, &[&kind, &marks], &[]);
     assert_eq!(once, run(&script, &file, &[&kind, &marks], &["-2"]), "two passes find something else");
     let mut kinds = Kinds::new();
@@ -132,7 +134,7 @@ fn compare(message: &str, bytes: &[u8], count: usize) {
     }
 }
 
-fn every_form_of_field_is_dissected() {
+fn every_form_of_field_is_dissected(_: &()) {
     let kind = "{ name = \"t\", type = \"u8\", names = { 1 = \"A\", 2 = \"B\" } }";
     compare(
         &format!(
@@ -168,7 +170,7 @@ fn every_form_of_field_is_dissected() {
     );
 }
 
-fn malformed_messages_are_marked() {
+fn malformed_messages_are_marked(_: &()) {
     let text = "name = \"forms\"\nports = [7100]\n[messages.m]\nlength = \"n\"\n\
                 fields = [{ name = \"n\", type = \"u8\" }, { name = \"a\", type = \"u16\" }, { name = \"b\", type = \"bytes\" }]";
     let spec = SpecFile::parse(text).unwrap();

@@ -99,6 +99,8 @@ end
 
 -- Adds a field to the tree.
 local function show(tree, field, range, value, text_length)
+    -- The length in front of a string, and padding.
+    if field.name == "" then return end
     if field.secret then
         tree:add(range, field.name .. ": (secret)")
     elseif field.form == "integer" then

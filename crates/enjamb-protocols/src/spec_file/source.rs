@@ -219,5 +219,6 @@ fn check_name(name: &str) -> Result<(), String> {
 pub(super) fn similar<'n>(text: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let lower = text.to_lowercase();
     let (slips, name) = known.map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name)).min()?;
-    (slips <= text.chars().count().max(3) / 3).then_some(name)
+    let length = text.chars().count();
+    (slips < length && slips <= length.max(3) / 3).then_some(name)
 }

@@ -69,7 +69,7 @@ fn unknown_keys_get_the_similar_one() {
 
 #[test]
 fn references_are_checked() {
-    has(&field("{ name = \"a\", type = \"bytes\", length = \"m\" }"), &["no field \"m\"", "\"n\""]);
+    has(&field("{ name = \"a\", type = \"bytes\", length = \"m\" }"), &["no field \"m\"", "its fields are n, a"]);
     has(&field("{ name = \"a\", type = \"bytes\", length = \"a\" }"), &["comes behind", "move it to the front"]);
     has(&field("{ name = \"a\", type = \"bytes\", length = \"n ^ 2\" }"), &["is no length", "FIELD - 4"]);
     has(&field("{ name = \"n\", type = \"u8\" }"), &["two fields \"n\""]);
@@ -122,7 +122,8 @@ fn impossible_combinations_are_refused() {
 fn the_meaning_is_checked() {
     let m = "fields = [{ name = \"n\", type = \"u8\", names = { 1 = \"ASK\", 2 = \"TELL\" } }, { name = \"s\", type = \"u8\", secret = true }]";
     let meaning = |lines: &str| error(&format!("{m}\n{lines}")).2;
-    has(&meaning("kind = \"s\""), &["have no names"]);
+    has(&meaning("kind = \"s\""), &["is a secret"]);
+    has(&error("fields = [{ name = \"n\", type = \"u8\" }]\nkind = \"n\"").2, &["have no names"]);
     has(&meaning("kind = \"x\""), &["no field \"x\""]);
     has(&meaning("kind = \"n\"\nrequest = [\"AKS\"]"), &["no kind \"AKS\"", "\"ASK\""]);
     has(&meaning("kind = \"n\"\nrequest = [\"ASK\"]\nanswer = [\"ASK\"]"), &["is a request and an answer"]);
@@ -139,7 +140,7 @@ fn the_meaning_is_checked() {
 fn states_are_checked() {
     let m = "fields = [{ name = \"n\", type = \"u8\", names = { 1 = \"ASK\" } }]\nkind = \"n\"\n";
     let states = |lines: &str| error(&format!("{m}{lines}")).2;
-    has(&states("[states.a]\non = [{ kind = \"ASK\", go = \"b\" }]"), &["no state \"b\"", "\"a\""]);
+    has(&states("[states.a]\non = [{ kind = \"ASK\", go = \"b\" }]"), &["no state \"b\"", "the states are a"]);
     has(&states("[states.a]\non = [{ kind = \"AKS\", go = \"a\" }]"), &["no kind \"AKS\""]);
     has(&states("[states.a]\non = [{ kind = \"ASK\" }]"), &["no target"]);
     has(&states("[states.a]\non = [{ go = \"a\" }]"), &["behind every message"]);

@@ -26,7 +26,7 @@ fn the_meter_is_read() {
             "client READ at 0+15 ok: READ energy",
             "server VALUE at 0+17 ok answers #0: VALUE 17.4 kWh",
             "client READ at 15+15 ok: READ colour",
-            "server ERROR at 17+21 failed (UNKNOWN_REGISTER) answers #1: ERROR UNKNOWN_REGISTER no register",
+            "server ERROR at 17+21 failed UNKNOWN_REGISTER answers #1: ERROR UNKNOWN_REGISTER no register",
             "server ALARM at 38+20 ok: ALARM low battery",
         ]
     );
@@ -41,7 +41,7 @@ fn the_meter_is_read() {
             "server VALUE at 33+17 ok answers #0: VALUE 17.5 kWh",
             "server DONE at 50+9 ok answers #2: DONE",
             "client frame at 48+9 ok: frame",
-            "server ERROR at 59+10 failed (BUSY): ERROR BUSY",
+            "server ERROR at 59+10 failed BUSY: ERROR BUSY",
         ]
     );
 }
@@ -71,8 +71,8 @@ fn the_game_changes_its_state() {
         lines("craft", &turns("craft", 3))[2..],
         [
             "server ENCRYPT at 0+42 ok answers #1: ENCRYPT",
-            "client opaque at 26+64 ok: 64 bytes",
-            "server opaque at 42+64 ok: 64 bytes",
+            "client opaque at 26+64 ok: not parsed",
+            "server opaque at 42+64 ok: not parsed",
         ]
     );
 }
@@ -85,11 +85,11 @@ fn the_calls_of_a_vendor_are_joined_from_fragments() {
             "client hello at 0+12 ok: hello cli/3",
             "client Login at 12+40 ok: Login admin",
             "server hello at 0+16 ok: hello srv/9.1",
-            "server Login at 16+16 ok (OK) answers #1: Login OK",
+            "server Login at 16+16 ok OK answers #1: Login OK",
             "client Read at 52+27 ok: Read /pump/1",
             "client Notify at 79+21 ok: Notify log",
-            "server Read at 32+24 ok (OK) answers #2: Read OK",
-            "server Read at 56+24 ok (OK) answers #2: Read OK",
+            "server Read at 32+24 ok OK answers #2: Read OK",
+            "server Read at 56+24 ok OK answers #2: Read OK",
         ]
     );
     assert_eq!(
@@ -97,8 +97,8 @@ fn the_calls_of_a_vendor_are_joined_from_fragments() {
         [
             "client Write at 12+181 ok: Write /pump/2",
             "client Read at 193+24 ok: Read /none",
-            "server Read at 16+30 failed (NO_OBJECT) answers #2: Read NO_OBJECT",
-            "server Write at 46+91 ok (OK) answers #1: Write OK",
+            "server Read at 16+30 failed NO_OBJECT answers #2: Read NO_OBJECT",
+            "server Write at 46+91 ok OK answers #1: Write OK",
         ]
     );
 }
@@ -240,7 +240,7 @@ laws! {
     mod craft {
         subject: Sessions(|| crate::scripts::spec("craft").session()),
         messages: [
-            b"\x0a\0\x01\x03abc\0\x50\x02",
+            b"\x09\0\x01\x03abc\0\x50\x02",
             b"\x05\0\x03ada",
             b"\x07\x05\x05hello",
         ],
