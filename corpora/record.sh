@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Records the captures of this folder from real clients and servers, on loopback.
 #
-#   record.sh [--install] [redis] [http1]     records the named protocols, or all of them
-#   record.sh --check     [redis] [http1]     checks the captures that are there; records nothing
+#   record.sh [--install] [PROTOCOL...]     records the named protocols, or all of them
+#   record.sh --check     [PROTOCOL...]     checks the captures that are there; records nothing
 #
-# Everything is written to a temporary directory and checked against the rules (stage.sh: `end`). A protocol's captures, and
-# its table in README.md, are replaced only after all of them passed. Capturing needs root or CAP_NET_RAW.
-# --install installs missing programs with apt-get, as root. Exit codes: 0 done, 1 a rule is broken, 2 wrong usage,
+# The protocols are the files in record/, except stage.sh, which holds what they share. Everything is written to a temporary
+# directory and checked against the rules (stage.sh: `end`). A protocol's captures, and its table in README.md, are replaced
+# only after all of them passed. Capturing needs root or CAP_NET_RAW. --install installs missing programs with apt-get, as root. Exit codes: 0 done, 1 a rule is broken, 2 wrong usage,
 # 3 a program, a port or a permission is missing.
 set -euo pipefail
 shopt -s nullglob
@@ -16,10 +16,13 @@ corpora=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly corpora
 # shellcheck source=record/stage.sh
 source "$corpora/record/stage.sh"
-# shellcheck source=record/redis.sh
-source "$corpora/record/redis.sh"
-# shellcheck source=record/http1.sh
-source "$corpora/record/http1.sh"
+declare -a known=()
+for script in "$corpora"/record/*.sh; do
+    [[ $script != */stage.sh ]] || continue
+    # shellcheck source=/dev/null
+    source "$script"
+    known+=("$(basename "$script" .sh)")
+done
 
 main() {
     local install=no check=no argument
@@ -28,11 +31,13 @@ main() {
         case $argument in
             --install) install=yes ;;
             --check) check=yes ;;
-            redis | http1) protocols+=("$argument") ;;
-            *) usage "$argument" ;;
+            *)
+                [[ " ${known[*]} " == *" $argument "* ]] || usage "$argument"
+                protocols+=("$argument")
+                ;;
         esac
     done
-    ((${#protocols[@]})) || protocols=(redis http1)
+    ((${#protocols[@]})) || protocols=("${known[@]}")
 
     trap leave EXIT
     trap 'exit 130' INT
@@ -44,6 +49,9 @@ main() {
         check_kept "${protocols[@]}"
         return
     fi
+    # Servers that give up root must reach their files.
+    chmod 711 "$stage"
+    require "$install" tcpdump tshark dumpcap capinfos perl timeout openssl python3
     for protocol in "${protocols[@]}"; do
         mkdir -p "$stage/$protocol"
         "record_$protocol" "$install"
@@ -56,7 +64,8 @@ main() {
 
 usage() {
     printf 'record.sh: "%s" is neither an option nor a protocol\n' "$1" >&2
-    printf 'usage: record.sh [--install | --check] [redis] [http1]\n' >&2
+    printf 'usage: record.sh [--install | --check] [PROTOCOL...]\n' >&2
+    printf 'protocols: %s\n' "${known[*]}" >&2
     exit 2
 }
 

@@ -7,8 +7,11 @@
 # Heads are short (curl without Accept, with a User-Agent of one letter), since they would take most of the bytes that a
 # connection may carry. nginx runs as one process, so that it stops with its pid and serves from a private directory.
 
+# shellcheck disable=SC2034 # stage.sh reads it
+http1_dissector=http
+
 record_http1() {
-    require "$1" nginx python3 curl wrk tcpdump tshark dumpcap capinfos perl timeout
+    require "$1" nginx python3 curl wrk
     choose_port 8080
     http1_site
     http1_configuration >"$stage/nginx.conf"

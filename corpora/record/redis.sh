@@ -9,8 +9,11 @@
 # commands, protocol errors, RESP3 types that it does not parse) are sent over a plain socket. Commands that must not be in
 # a capture (to wait until a client is ready) go over the Unix socket.
 
+# shellcheck disable=SC2034 # stage.sh reads it
+redis_dissector=resp
+
 record_redis() {
-    require "$1" redis-server redis-cli redis-benchmark tcpdump tshark dumpcap capinfos perl timeout
+    require "$1" redis-server redis-cli redis-benchmark
     choose_port 6379
     cat >"$stage/redis.conf" <<CONF
 bind 127.0.0.1 ::1

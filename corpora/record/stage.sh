@@ -3,12 +3,20 @@
 #
 # The size rule: an exhaustive law feeds every connection under all one- and two-cut segmentations. Their number grows with
 # the square of the payload. So a connection carries about 1000 bytes, both directions together, and never more than
-# `payload_bytes_max`. Long sessions are recorded as several connections.
+# `payload_bytes_max`. Long sessions are recorded as several connections. A protocol that cannot do with so little, because
+# of a TLS handshake for example, raises the limit by `NAME_payload_bytes_max` in its script, to `relaxed_bytes_max` at most.
+#
+# A protocol NAME is a file NAME.sh in this folder. It has a function `record_NAME`, which starts a server and records each
+# theme, and these variables, which may be absent:
+#
+#   NAME_dissector           the tshark dissector for the server's port; without it, tshark chooses one
+#   NAME_payload_bytes_max   the limit in bytes of a connection, instead of `payload_bytes_max`
 #
 # A theme is recorded between `begin` and `end`. `end` states how many connections there must be, and tshark display filters
 # that must match, so that a file is kept only if its content is what its name says.
 
 readonly payload_bytes_max=1200
+readonly relaxed_bytes_max=8192
 readonly file_bytes_max=30720
 readonly polls_max=200
 readonly poll_seconds=0.05
@@ -16,6 +24,8 @@ readonly poll_seconds=0.05
 stage=
 protocol=
 port=
+python=
+server_pid=
 declare -a running=()
 
 # ---- programs, processes and ports ----
@@ -49,6 +59,29 @@ package_of() {
         redis-cli | redis-benchmark) echo redis-tools ;;
         dumpcap | capinfos) echo wireshark-common ;;
         timeout) echo coreutils ;;
+        mosquitto_*) echo mosquitto-clients ;;
+        exim4) echo exim4-daemon-light ;;
+        doveadm) echo dovecot-core ;;
+        dovecot-imap) echo dovecot-imapd ;;
+        dovecot-pop3) echo dovecot-pop3d ;;
+        psql) echo postgresql-client ;;
+        pg_ctlcluster) echo postgresql ;;
+        mariadbd | mariadb-install-db) echo mariadb-server ;;
+        mariadb) echo mariadb-client ;;
+        memccp | memccat | memcrm) echo libmemcached-tools ;;
+        named) echo bind9 ;;
+        dig) echo bind9-dnsutils ;;
+        ldap[a-z]*) echo ldap-utils ;;
+        nghttp | nghttpd) echo nghttp2 ;;
+        rabbitmqctl) echo rabbitmq-server ;;
+        amqp-*) echo amqp-tools ;;
+        epmd) echo erlang-base ;;
+        sshd) echo openssh-server ;;
+        ssh | ssh-keygen) echo openssh-client ;;
+        sipp) echo sip-tester ;;
+        bird) echo bird2 ;;
+        smbd | smbpasswd) echo samba ;;
+        rpcinfo) echo rpcbind ;;
         *) echo "$1" ;;
     esac
 }
@@ -90,6 +123,12 @@ stop() {
     running=("${kept[@]}")
 }
 
+# wait_for PID: waits until one of the running processes ends by itself.
+wait_for() {
+    wait "$1" 2>/dev/null || true
+    stop "$1"
+}
+
 # until_true WHAT COMMAND...: runs the command until it succeeds, or fails after `polls_max` times.
 until_true() {
     local what=$1 poll
@@ -124,6 +163,34 @@ choose_port() {
     exit 3
 }
 
+# serve COMMAND...: starts a server in the background, which stops with the script, and waits until it listens. Its output
+# goes to a log that is shown if the recording fails. Sets server_pid.
+serve() {
+    local log=$stage/$protocol-server.log
+    "$@" >>"$log" 2>&1 &
+    server_pid=$!
+    running+=("$server_pid")
+    until_true "$1 to listen" listens 127.0.0.1 "$port"
+}
+
+# venv PACKAGE==VERSION...: makes a Python environment with these packages from PyPI. Sets python to its interpreter.
+venv() {
+    python3 -m venv "$stage/venv-$protocol"
+    python=$stage/venv-$protocol/bin/python
+    "$python" -m pip install --quiet --disable-pip-version-check --no-input "$@" >"$stage/pip.log" 2>&1
+}
+
+# client COMMAND...: runs a client for at most 30 seconds. It may fail: the filters of `end` check the result.
+client() {
+    timeout 30 "$@" >>"$stage/clients.log" 2>&1 || true
+}
+
+# certificate: makes a self-signed certificate for `server.example`, with a key on a small curve: $stage/cert.pem and key.pem.
+certificate() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 36500 -subj /CN=server.example \
+        -keyout "$stage/key.pem" -out "$stage/cert.pem" 2>"$stage/openssl.log"
+}
+
 # ---- a client that sends bytes ----
 
 # raw: sends standard input in one write, and reads until the server closes, which the input must make it do.
@@ -152,6 +219,32 @@ cut_off() {
     # shellcheck disable=SC2059
     printf "$1" | cat >&3
     exec 3<&-
+}
+
+# dialogue SEND EXPECT [SEND EXPECT]...: sends each SEND in one write, and then reads until the received bytes match the
+# regular expression EXPECT, or until the server closes if it is `EOF`. An empty SEND sends nothing. Both have Python's
+# escapes. Closes at the end. The server may close early, but a match that does not come in ten seconds is an error.
+dialogue() {
+    timeout 60 python3 - "$port" "$@" 2>>"$stage/clients.log" <<'PY'
+import re, socket, sys, time
+connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10)
+unescape = lambda text: text.encode("latin-1").decode("unicode_escape").encode("latin-1")
+try:
+    for send, expect in zip(sys.argv[2::2], sys.argv[3::2]):
+        connection.sendall(unescape(send))
+        received = b""
+        while expect and not (expect != "EOF" and re.search(expect.encode("latin-1"), received, re.S | re.M)):
+            piece = connection.recv(65536)
+            if not piece:
+                break
+            received += piece
+        time.sleep(0 if expect else 0.1)
+except ConnectionError:
+    pass
+except TimeoutError:
+    sys.exit(f"no {expect!r} behind {send!r}, but {received!r}")
+connection.close()
+PY
 }
 
 # ---- one recording ----
@@ -245,12 +338,12 @@ forget_the_host() {
 
 # ---- rules for every file ----
 
-# dissect FILE OPTION...: runs tshark with the dissector of the protocol for the port.
+# dissect FILE OPTION...: runs tshark with the dissector that the protocol's script names for the port.
 dissect() {
-    local file=$1 dissector=http
+    local file=$1 dissector=${protocol}_dissector
+    dissector=${!dissector:-}
     shift
-    [[ $protocol != redis ]] || dissector=resp
-    if [[ -n $port ]]; then
+    if [[ -n $port && -n $dissector ]]; then
         set -- -d "tcp.port==$port,$dissector" "$@"
     fi
     tshark -n -r "$file" "$@" 2>/dev/null
@@ -272,16 +365,25 @@ report() {
         "$(awk '{ printf "%s%d", (NR > 1 ? " " : ""), $2 }' <<<"$per_connection")"
 }
 
-# sound NAME FILE: checks the size rule, and that every connection is whole from its handshake to its end.
+# limit_of PROTOCOL: prints the most bytes that one of its connections may carry.
+limit_of() {
+    local relaxed=$1_payload_bytes_max
+    local limit=${!relaxed:-$payload_bytes_max}
+    printf '%d' "$((limit < relaxed_bytes_max ? limit : relaxed_bytes_max))"
+}
+
+# sound NAME FILE: checks the size rule, and that every connection is whole from its handshake to its end. NAME is
+# `protocol/file`.
 sound() {
-    local stream bytes opened ended broken=0
+    local stream bytes opened ended broken=0 limit
+    limit=$(limit_of "${1%%/*}")
     if (($(stat -c %s "$2") > file_bytes_max)); then
         printf 'record.sh: %s: the file is larger than %d bytes\n' "$1" "$file_bytes_max" >&2
         broken=1
     fi
     while read -r stream bytes opened ended; do
-        if ((bytes > payload_bytes_max)); then
-            printf 'record.sh: %s: connection %d carries %d bytes, more than %d\n' "$1" "$stream" "$bytes" "$payload_bytes_max" >&2
+        if ((bytes > limit)); then
+            printf 'record.sh: %s: connection %d carries %d bytes, more than %d\n' "$1" "$stream" "$bytes" "$limit" >&2
             broken=1
         fi
         if ((opened != 2 || ended < 2)); then
@@ -297,6 +399,15 @@ sound() {
 }
 
 # ---- the table in README.md ----
+
+# recorded_with VERSIONS: writes the first lines of the protocol's section, above the rows.
+recorded_with() {
+    {
+        printf 'Recorded with %s; %s.\n' "$1" "$(recorder_versions)" | fold -s -w 100 | sed 's/ *$//'
+        printf '\n'
+        table_head
+    } >"$stage/$protocol.rows"
+}
 
 recorder_versions() {
     printf '%s; %s' "$(tcpdump --version 2>&1 | sed -n '1s/ version//p')" \

@@ -81,7 +81,7 @@ pub use read::{CaptureSet, open, read};
 pub use reassembly::endpoints::endpoints_hash;
 pub use reassembly::reassembler::Reassembler;
 pub use reassembly::shard::{Shard, ShardLoad};
-pub use recording::recorder::{LONGEST_CHUNK, Recorder};
+pub use recording::recorder::{LONGEST_CHUNK, Recorder, RecorderLosses};
 pub use report::Report;
 pub use segment::Segment;
 pub use segment_reader::{SegmentReader, SegmentSink};

@@ -1,4 +1,5 @@
 //! Recording: from conversations to a capture file.
 
 mod packets;
+mod progress;
 pub(crate) mod recorder;

@@ -246,3 +246,72 @@ fn a_side_that_sends_nothing_acknowledges_every_sixteen_mebibytes() {
     let handshake = 3;
     assert_eq!(report.summary.packets, handshake + chunks as u64 + 3);
 }
+
+/// Connections with the same addresses, as a relay with several listeners reports them.
+#[test]
+fn connections_with_the_same_addresses_at_the_same_time_stay_apart() {
+    let client: SocketAddr = "192.0.2.1:20000".parse().expect("an address");
+    let server: SocketAddr = "192.0.2.2:6379".parse().expect("an address");
+    let listeners: [Option<SocketAddr>; 4] =
+        [None, "192.0.2.2:7000".parse().ok(), "192.0.2.2:7001".parse().ok(), "192.0.2.2:7001".parse().ok()];
+    for ending in [Ending::Closed, Ending::Reset, Ending::Lost] {
+        let mut recorder = Recorder::new(Vec::new());
+        let mut now = 1_700_000_000_000_000_000;
+        let mut tick = || {
+            now += 1_000_000;
+            Time::from_nanos(now)
+        };
+        let rounds = 5;
+        for round in 0..rounds {
+            let connections: Vec<_> = (0..listeners.len() as u64)
+                .map(|at| Connection { number: round * listeners.len() as u64 + at + 1, client, server })
+                .collect();
+            for (connection, listener) in connections.iter().zip(listeners) {
+                if let Some(listener) = listener {
+                    recorder.set_listener(connection.number, listener);
+                }
+                recorder.event(connection, tick(), Event::Open);
+            }
+            for turn in 0..3 {
+                for connection in &connections {
+                    for side in [Side::Client, Side::Server] {
+                        let bytes = format!("{} {turn} {side:?};", connection.number);
+                        recorder.event(connection, tick(), Event::Chunk { side, bytes: bytes.as_bytes() });
+                    }
+                }
+            }
+            for connection in &connections {
+                let time = tick();
+                for side in [Side::Client, Side::Server] {
+                    recorder.event(connection, time, Event::Close { side, ending });
+                }
+                recorder.event(connection, time, Event::Done);
+            }
+        }
+        let file = recorder.finish().expect("memory can be written");
+        let mut found = Conversations::default();
+        assert!(read(&file[..], &mut found, &Options::default()).error.is_none());
+        assert_eq!(found.0.len() as u64, rounds * listeners.len() as u64, "{ending:?}");
+        for (number, conversation) in &found.0 {
+            for side in [Side::Client, Side::Server] {
+                let bytes: Vec<u8> = conversation
+                    .events
+                    .iter()
+                    .filter_map(|(_, event)| match event {
+                        TapEvent::Chunk(of, bytes) if *of == side => Some(bytes.clone()),
+                        _ => None,
+                    })
+                    .flatten()
+                    .collect();
+                let expected: String = (0..3).map(|turn| format!("{number} {turn} {side:?};")).collect();
+                assert_eq!(String::from_utf8_lossy(&bytes), expected, "{ending:?}");
+            }
+            if ending != Ending::Lost {
+                assert_eq!(conversation.ending(Side::Client), Some(ending));
+            }
+        }
+        let shown = String::from_utf8_lossy(&file);
+        let comment = "accepted on 192.0.2.2:7000 from 192.0.2.1:20000, relayed to 192.0.2.2:6379";
+        assert!(shown.contains(comment), "the listener is in the file");
+    }
+}

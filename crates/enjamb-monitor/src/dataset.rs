@@ -302,7 +302,7 @@ mod tests {
         for row in 0..rows {
             let (time, sides) = (Time::default(), Default::default());
             let protocol = &format!("p{}", row % protocols);
-            let record = Record::Ended { connection: &connection, protocol, time, opened: time, sides };
+            let record = Record::Ended { connection: &connection, protocol, time, opened: time, sides, ended_by: None };
             dataset.write(&record).unwrap();
             held = held.max(dataset.partitions.values().map(Partition::held).sum());
             open = open.max(dataset.partitions.values().filter(|partition| partition.is_open()).count());

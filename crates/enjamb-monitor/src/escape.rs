@@ -2,7 +2,9 @@
 //!
 //! Text from the wire ends up in logs and on terminals. JSON escapes it by its own rules (RFC 8259,
 //! section 7). Text for people escapes every control character, so that a message can neither draw
-//! on a terminal nor begin a line.
+//! on a terminal nor begin a line: `\n`, `\r`, `\t`, and `\x1b` for the others in ASCII, as the
+//! summaries of protocols write them. Both forms escape the characters that have no width or change
+//! the direction of text: a name could look like another one. They are `\u{202e}` in text.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -138,7 +140,7 @@ const JSON_SUSPECTS: [bool; 256] = suspects(b"\"\\");
 /// Returns whether the byte is no suspect.
 #[inline(always)]
 fn is_plain_in_json(byte: u8) -> bool {
-    (byte >= b' ') & (byte != b'"') & (byte != b'\\') & (byte != 0x7f) & (byte != 0xc2)
+    (byte >= b' ') & (byte != b'"') & (byte != b'\\') & (byte < 0x7f)
 }
 
 /// Appends the character that `text` begins with, escaped if necessary. Its first byte is a
@@ -151,10 +153,7 @@ fn push_json_escape(text: &[u8], line: &mut Vec<u8>) -> usize {
         [b'\n', ..] => line.extend_from_slice(b"\\n"),
         [b'\r', ..] => line.extend_from_slice(b"\\r"),
         [b'\t', ..] => line.extend_from_slice(b"\\t"),
-        [0xc2, control @ 0x80..0xa0, ..] => {
-            line.push_str(&format!("\\u{control:04x}"));
-            return 2;
-        }
+        [0x80..=0xff, ..] => return push_json_character(text, line),
         [byte @ (0..0x20 | 0x7f), ..] => line.push_str(&format!("\\u{byte:04x}")),
         [byte, ..] => line.push(byte),
         [] => {}
@@ -162,18 +161,68 @@ fn push_json_escape(text: &[u8], line: &mut Vec<u8>) -> usize {
     1
 }
 
-/// Appends text with its control characters escaped: `\n`, `\u{1b}`.
+/// Appends the character outside ASCII that `text` begins with, escaped if it is hidden. Returns how
+/// many bytes were taken.
+#[cold]
+fn push_json_character(text: &[u8], line: &mut Vec<u8>) -> usize {
+    let length = text.iter().skip(1).take_while(|byte| **byte & 0xc0 == 0x80).count() + 1;
+    match std::str::from_utf8(&text[..length]).ok().and_then(|text| text.chars().next()) {
+        Some(c) if is_hidden(c) => {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                line.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+        _ => line.extend_from_slice(&text[..length]),
+    }
+    length
+}
+
+/// Returns whether a character is to be escaped: it is a control, has no width, changes the
+/// direction of text, or ends a line. Joiners that writing needs are among them: U+200C and U+200D.
+pub(crate) fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+                | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
+                | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+        )
+}
+
+/// Appends text with its control characters and its hidden characters escaped: `\n`, `\x1b`,
+/// `\u{202e}`.
 pub(crate) fn push_plain(text: &str, line: &mut String) {
     const SUSPECTS: [bool; 256] = suspects(b"");
     let is_plain = |byte| matches!(byte, b' '..=b'~');
     push_runs(text, line, &SUSPECTS, is_plain, |c, line| {
-        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+        push_plain_character(c, line);
     });
 }
 
+fn push_plain_character(c: char, line: &mut String) {
+    match c {
+        '\n' => line.push_str("\\n"),
+        '\r' => line.push_str("\\r"),
+        '\t' => line.push_str("\\t"),
+        c if c.is_ascii() && is_hidden(c) => push(line, format_args!("\\x{:02x}", u32::from(c))),
+        c if is_hidden(c) => push(line, format_args!("\\u{{{:x}}}", u32::from(c))),
+        c => line.push(c),
+    }
+}
+
+/// Text with its control characters and its hidden characters escaped.
+pub(crate) struct Plain<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        push_plain(self.0, &mut text);
+        f.write_str(&text)
+    }
+}
+
 /// Returns the bytes that a character to be escaped may begin with: `others`, and the first bytes
-/// of control characters. The C1 controls, U+0080 to U+009F, begin with C2 in UTF-8, as some other
-/// characters do.
+/// of control characters and of [hidden](is_hidden) ones.
 const fn suspects(others: &[u8]) -> [bool; 256] {
     let mut suspects = [false; 256];
     let mut byte = 0;
@@ -182,7 +231,11 @@ const fn suspects(others: &[u8]) -> [bool; 256] {
         byte += 1;
     }
     suspects[0x7f] = true;
-    suspects[0xc2] = true;
+    let mut at = 0;
+    while at < HIDDEN_FIRST_BYTES.len() {
+        suspects[HIDDEN_FIRST_BYTES[at] as usize] = true;
+        at += 1;
+    }
     let mut at = 0;
     while at < others.len() {
         suspects[others[at] as usize] = true;
@@ -190,6 +243,10 @@ const fn suspects(others: &[u8]) -> [bool; 256] {
     }
     suspects
 }
+
+/// The first bytes, in UTF-8, of the hidden characters outside ASCII. Other characters begin with
+/// them, too.
+const HIDDEN_FIRST_BYTES: [u8; 9] = [0xc2, 0xcd, 0xd8, 0xe1, 0xe2, 0xe3, 0xef, 0xf0, 0xf3];
 
 /// The number of bytes that are checked together.
 const BLOCK: usize = 16;
@@ -243,9 +300,9 @@ mod tests {
             let json = String::from_utf8(json).unwrap();
             push_plain(&text, &mut plain);
             assert_eq!(serde_json::from_str::<String>(&format!("\"{json}\"")).unwrap(), text);
-            assert_eq!(json.len() > text.len(), c.is_control() || matches!(c, '"' | '\\'), "{c:?}");
-            assert!(!plain.chars().any(char::is_control), "{c:?}");
-            assert_eq!(plain == text, !c.is_control(), "{c:?}");
+            assert_eq!(json.len() > text.len(), is_hidden(c) || matches!(c, '"' | '\\'), "{c:?}");
+            assert!(!plain.chars().any(is_hidden), "{c:?}");
+            assert_eq!(plain == text, !is_hidden(c), "{c:?}");
         }
     }
 

@@ -14,16 +14,16 @@ use std::fmt::Write as _;
 macro_rules! with_field_table {
     ($callback:ident! { $($argument:tt)* }) => {
         $callback! { $($argument)*
-            Type "type" Word always [Opened Ended Message Gap Error] sometimes []
-                "`connection`, `message`, `gap` or `error`";
-            Time "time" Time always [Opened Ended Message Gap Error] sometimes []
+            Type "type" Word always [Opened Ended Message Gap Progress Error] sometimes []
+                "`connection`, `message`, `gap`, `progress` or `error`";
+            Time "time" Time always [Opened Ended Message Gap Progress Error] sometimes []
                 "When it happened. For a message: when the chunk arrived that completed it";
-            Conn "conn" Count always [Opened Ended Message Gap] sometimes [Error]
+            Conn "conn" Count always [Opened Ended Message Gap Progress] sometimes [Error]
                 "The number of the connection. Numbers begin at 1 and follow the first packets, or the accepts of a \
                  proxy. With several captures, the numbers of the next one follow those of the one before";
-            Client "client" Address always [Opened Ended Message Gap] sometimes [Error]
+            Client "client" Address always [Opened Ended Message Gap Progress] sometimes [Error]
                 "The address of the client, `ip:port`";
-            Server "server" Address always [Opened Ended Message Gap] sometimes [Error]
+            Server "server" Address always [Opened Ended Message Gap Progress] sometimes [Error]
                 "The address of the server, `ip:port`";
             Protocol "protocol" Text always [Message] sometimes [Ended]
                 "The name of the protocol, or the framing spec. Absent if `auto` saw no bytes";
@@ -43,15 +43,18 @@ macro_rules! with_field_table {
                 "The messages of the server";
             ServerEnding "server_ending" Word always [Ended] sometimes []
                 "How the server's stream ended";
-            Side "side" Word always [Message Gap] sometimes []
+            EndedBy "ended_by" Word always [] sometimes [Ended]
+                "Who ended the connection: `client` or `server`, the side whose FIN or reset came first, or `proxy`, if \
+                 the proxy reset both. A recording has the resets of a proxy, and there the client's comes first";
+            Side "side" Word always [Message Gap Progress] sometimes []
                 "Who sent the bytes: `client` or `server`";
             Kind "kind" Text always [Message] sometimes []
                 "The type of the message in the protocol's words: `GET`, `reply`, `response`, `line`, `frame`. `opaque`: \
                  bytes of another protocol that both sides agreed on. `unparsed`: bytes that could not be parsed after an error";
-            Offset "offset" Bytes always [Message Gap] sometimes []
+            Offset "offset" Bytes always [Message Gap Progress] sometimes []
                 "Where the message or the gap begins, counted from the first byte of the side's stream";
-            Length "length" Bytes always [Message] sometimes []
-                "The length of the message";
+            Length "length" Bytes always [Message Progress] sometimes []
+                "The length of the message. While it is in progress: the bytes so far";
             Missing "missing" Bytes always [Gap] sometimes []
                 "The length of the gap";
             Outcome "outcome" Word always [Message] sometimes []
@@ -98,6 +101,8 @@ pub enum RecordType {
     Message,
     /// Bytes that were never seen.
     Gap,
+    /// A message or a stream is still in progress.
+    Progress,
     /// Something went wrong in the monitor or the relay.
     Error,
 }
@@ -199,7 +204,7 @@ with_field_table!(define_fields! {});
 
 impl RecordType {
     /// All types, in the order of `docs/records.md`.
-    pub const ALL: [Self; 5] = [Self::Opened, Self::Ended, Self::Message, Self::Gap, Self::Error];
+    pub const ALL: [Self; 6] = [Self::Opened, Self::Ended, Self::Message, Self::Gap, Self::Progress, Self::Error];
 
     /// Returns the value of the field `type`. A connection that opens and one that ends share the
     /// type `connection`.
@@ -209,6 +214,7 @@ impl RecordType {
             Self::Opened | Self::Ended => "connection",
             Self::Message => "message",
             Self::Gap => "gap",
+            Self::Progress => "progress",
             Self::Error => "error",
         }
     }

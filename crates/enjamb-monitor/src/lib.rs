@@ -81,7 +81,7 @@ pub use filter::{Filter, FilterError};
 pub use format::Format;
 pub use json::JsonWriter;
 pub use payload::{Payload, Redactor, Show, ShowForm};
-pub use record::{Record, SideTotal, Value, Visitor};
+pub use record::{EndedBy, Record, SideTotal, UNNUMBERED, Value, Visitor};
 pub use statistics::{
     Bucket, ChunkSummary, Distribution, EndingCount, ErrorCount, FlagCount, KindCount, KindLatency, LongConnection,
     NoneOneSeveral, Outcomes, Quantiles, SideSummary, Statistics, Summary,

@@ -12,6 +12,10 @@ use crate::field::{Field, RecordType, with_field_table};
 use crate::payload::{Payload, ShowForm};
 use crate::time::Rfc3339;
 
+/// The number of a connection that was never opened. Numbers begin at 1. An error record of such a
+/// connection has its addresses, and no number.
+pub const UNNUMBERED: u64 = 0;
+
 /// An event of watched traffic.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
@@ -35,6 +39,8 @@ pub enum Record<'a> {
         opened: Time,
         /// The totals of the client and of the server, in this order.
         sides: [SideTotal; 2],
+        /// Who ended it. `None`: no end was seen.
+        ended_by: Option<EndedBy>,
     },
     /// A message.
     Message {
@@ -64,6 +70,20 @@ pub enum Record<'a> {
         /// The number of missing bytes.
         missing: u64,
     },
+    /// A message, or a stream that is not parsed, is still in progress. A record of it comes at
+    /// most once a second, if somebody watches it live.
+    Progress {
+        /// The connection.
+        connection: &'a Connection,
+        /// The time of the last chunk.
+        time: Time,
+        /// The side that sends it.
+        side: Side,
+        /// The offset at which it begins in the side's stream.
+        offset: u64,
+        /// The number of bytes so far.
+        length: u64,
+    },
     /// Something went wrong in the monitor or the relay, not in a message.
     Error {
         /// The connection, if the error concerns one.
@@ -73,6 +93,40 @@ pub enum Record<'a> {
         /// A description of the error.
         reason: &'a str,
     },
+}
+
+/// Who ended a connection: the side that first ended its stream or reset the connection, or the
+/// proxy between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EndedBy {
+    /// The client.
+    Client,
+    /// The server.
+    Server,
+    /// The proxy: for a time limit, or because it stopped.
+    Proxy,
+}
+
+impl EndedBy {
+    /// Returns the word in records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+            Self::Proxy => "proxy",
+        }
+    }
+}
+
+impl From<Side> for EndedBy {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::Client => Self::Client,
+            Side::Server => Self::Server,
+        }
+    }
 }
 
 /// The totals of one side of a connection.
@@ -168,6 +222,7 @@ impl Record<'_> {
             Record::Ended { .. } => RecordType::Ended,
             Record::Message { .. } => RecordType::Message,
             Record::Gap { .. } => RecordType::Gap,
+            Record::Progress { .. } => RecordType::Progress,
             Record::Error { .. } => RecordType::Error,
         }
     }
@@ -179,7 +234,8 @@ impl Record<'_> {
             Record::Opened { connection, .. }
             | Record::Ended { connection, .. }
             | Record::Message { connection, .. }
-            | Record::Gap { connection, .. } => Some(connection),
+            | Record::Gap { connection, .. }
+            | Record::Progress { connection, .. } => Some(connection),
             Record::Error { connection, .. } => connection,
         }
     }
@@ -192,6 +248,7 @@ impl Record<'_> {
             | Record::Ended { time, .. }
             | Record::Message { time, .. }
             | Record::Gap { time, .. }
+            | Record::Progress { time, .. }
             | Record::Error { time, .. } => time,
         }
     }
@@ -211,7 +268,7 @@ impl Record<'_> {
     pub fn side(&self) -> Option<Side> {
         match self {
             Record::Message { message, .. } => Some(message.side),
-            Record::Gap { side, .. } => Some(*side),
+            Record::Gap { side, .. } | Record::Progress { side, .. } => Some(*side),
             _ => None,
         }
     }
@@ -223,7 +280,10 @@ impl Record<'_> {
         match field {
             Field::Type => return Some(Value::Word(self.record_type().as_str())),
             Field::Time => return Some(Value::Time(self.time())),
-            Field::Conn => return self.connection().map(|connection| Value::Number(connection.number)),
+            Field::Conn => {
+                let numbered = self.connection().filter(|connection| connection.number != UNNUMBERED);
+                return numbered.map(|connection| Value::Number(connection.number));
+            }
             Field::Client => return self.connection().map(|connection| Value::Address(&connection.client)),
             Field::Server => return self.connection().map(|connection| Value::Address(&connection.server)),
             _ => {}
@@ -233,7 +293,7 @@ impl Record<'_> {
                 Field::Event => Some(Value::Word("open")),
                 _ => None,
             },
-            Record::Ended { protocol, time, opened, sides: [client, server], .. } => match field {
+            Record::Ended { protocol, time, opened, sides: [client, server], ended_by, .. } => match field {
                 Field::Protocol => (!protocol.is_empty()).then_some(Value::Text(protocol)),
                 Field::Event => Some(Value::Word("end")),
                 Field::DurationUs => Some(Value::Number(micros(*time, *opened))),
@@ -243,6 +303,7 @@ impl Record<'_> {
                 Field::ServerBytes => Some(Value::Number(server.bytes)),
                 Field::ServerMessages => Some(Value::Number(server.messages)),
                 Field::ServerEnding => Some(Value::Word(server.ending().as_str())),
+                Field::EndedBy => ended_by.map(|by| Value::Word(by.as_str())),
                 _ => None,
             },
             Record::Message { message, latency_us, cuts, payload, .. } => match field {
@@ -271,6 +332,12 @@ impl Record<'_> {
                 Field::Missing => Some(Value::Number(*missing)),
                 _ => None,
             },
+            Record::Progress { side, offset, length, .. } => match field {
+                Field::Side => Some(Value::Word(side.as_str())),
+                Field::Offset => Some(Value::Number(*offset)),
+                Field::Length => Some(Value::Number(*length)),
+                _ => None,
+            },
             Record::Error { reason, .. } => match field {
                 Field::Reason => Some(Value::Text(reason)),
                 _ => None,
@@ -286,6 +353,7 @@ impl Record<'_> {
             Record::Ended { .. } => self.visit_as::<{ RecordType::Ended as u8 }, V>(visitor),
             Record::Message { .. } => self.visit_as::<{ RecordType::Message as u8 }, V>(visitor),
             Record::Gap { .. } => self.visit_as::<{ RecordType::Gap as u8 }, V>(visitor),
+            Record::Progress { .. } => self.visit_as::<{ RecordType::Progress as u8 }, V>(visitor),
             Record::Error { .. } => self.visit_as::<{ RecordType::Error as u8 }, V>(visitor),
         }
     }

@@ -9,7 +9,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::escape::{push, push_address, push_counted, push_number, push_plain, push_plain_display};
 use crate::payload::{Payload, ShowForm};
-use crate::record::{Record, SideTotal, micros};
+use crate::record::{EndedBy, Record, SideTotal, UNNUMBERED, micros};
 use crate::time::{Day, Rfc3339, push_duration};
 
 const DIM: &str = "\x1b[2m";
@@ -44,12 +44,16 @@ pub(crate) fn write(record: &Record<'_>, colour: bool, columns: Option<usize>, l
     if let Some(connection) = record.connection() {
         line.part(DIM, |line| {
             let from = line.len();
-            line.push('#');
-            push_number(connection.number, line);
+            if connection.number == UNNUMBERED {
+                line.push('-');
+            } else {
+                line.push('#');
+                push_number(connection.number, line);
+            }
             pad(line, from, NUMBER_COLUMNS);
         });
         // For a message the connection's number is enough.
-        if !matches!(record, Record::Message { .. } | Record::Gap { .. }) {
+        if !matches!(record, Record::Message { .. } | Record::Gap { .. } | Record::Progress { .. }) {
             line.part("", |line| push_address(&connection.client, line));
             line.part("", |line| {
                 line.push_str("-> ");
@@ -59,7 +63,7 @@ pub(crate) fn write(record: &Record<'_>, colour: bool, columns: Option<usize>, l
     }
     match *record {
         Record::Opened { .. } => line.part("", |line| line.push_str("opened")),
-        Record::Ended { protocol, time, opened, sides: [client, server], .. } => {
+        Record::Ended { protocol, time, opened, sides: [client, server], ended_by, .. } => {
             if !protocol.is_empty() {
                 line.part("", |line| push_plain(protocol, line));
             }
@@ -69,8 +73,12 @@ pub(crate) fn write(record: &Record<'_>, colour: bool, columns: Option<usize>, l
                 push_duration(micros(time, opened), line);
                 line.push(';');
             });
-            line.total("client ", &client, ";");
-            line.total("server ", &server, "");
+            let first = |by| if ended_by == Some(by) { " first" } else { "" };
+            line.total("client ", &client, &[first(EndedBy::Client), ";"]);
+            line.total("server ", &server, &[first(EndedBy::Server)]);
+            if ended_by == Some(EndedBy::Proxy) {
+                line.part(DIM, |line| line.push_str("by the proxy"));
+            }
         }
         Record::Message { message, latency_us, cuts, payload, .. } => {
             line.message(message);
@@ -88,6 +96,16 @@ pub(crate) fn write(record: &Record<'_>, colour: bool, columns: Option<usize>, l
                 push_number(missing, line);
                 line.push_str(" bytes missing");
             });
+        }
+        Record::Progress { side, offset, length, .. } => {
+            line.side(side);
+            line.part(DIM, |line| line.push_str("...      "));
+            line.offset(offset);
+            line.painted(DIM, |line| {
+                line.push('+');
+                push_number(length, line);
+            });
+            line.part("", |line| line.push_str("in progress"));
         }
         Record::Error { reason, .. } => line.reason(reason),
     }
@@ -164,7 +182,7 @@ impl Line<'_> {
     }
 
     /// The bytes, the messages and the ending of a side.
-    fn total(&mut self, side: &str, total: &SideTotal, end: &str) {
+    fn total(&mut self, side: &str, total: &SideTotal, end: &[&str]) {
         self.part(DIM, |line| {
             line.push_str(side);
             push_counted(total.bytes, "byte", line);
@@ -176,7 +194,7 @@ impl Line<'_> {
         });
         self.part(DIM, |line| {
             line.push_str(total.ending().as_str());
-            line.push_str(end);
+            end.iter().for_each(|end| line.push_str(end));
         });
     }
 

@@ -7,7 +7,9 @@ use std::io;
 use std::path::Path;
 
 use enjamb::{Connection, Ending, Flags, Message, Outcome, Side, Span, Time};
-use enjamb_monitor::{Captures, DatasetWriter, Format, Payload, Record, Rows, SUMMARY_FILE, ShowForm, SideTotal};
+use enjamb_monitor::{
+    Captures, DatasetWriter, EndedBy, Format, Payload, Record, Rows, SUMMARY_FILE, ShowForm, SideTotal,
+};
 use serde_json::{Value, json};
 
 fn connection(number: u64) -> Connection {
@@ -49,7 +51,7 @@ fn every_type_of_record_is_read_back_as_it_is_in_json() {
         of(&broken, None, payload(ShowForm::Hex, &b"\x00\xff"[..])),
         Record::Gap { connection, time, side: Side::Client, offset: 1 << 40, missing: 17 },
         Record::Error { connection: Some(connection), time, reason: "it went wrong" },
-        Record::Ended { connection, protocol: "redis", time, opened, sides },
+        Record::Ended { connection, protocol: "redis", time, opened, sides, ended_by: Some(EndedBy::Client) },
         Record::Error { connection: None, time: Time::from_nanos(0), reason: odd },
     ];
     let mut lines = String::new();

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use enjamb::{Connection, Ending, Flags, Message, Outcome, Side, Span, Time};
 use enjamb_monitor::{
-    Field, Format, JsonWriter, Payload, Record, RecordType, ShowForm, SideTotal, Value, Visitor, field_table, trace,
+    EndedBy, Field, Format, JsonWriter, Payload, Record, RecordType, ShowForm, SideTotal, Value, Visitor, field_table,
+    trace,
 };
 use tracing::field::Visit;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -28,13 +29,17 @@ fn for_each_record(mut check: impl FnMut(&Record<'_>)) {
     let plain = &Message::new(message.protocol, message.side, message.kind, message.span);
     let payload = |form| Some(Payload { form, offset: 7, bytes: b"\xffxy\n", more: 5 });
     let of = |message, latency_us, payload| Record::Message { connection, time, message, latency_us, cuts: 1, payload };
+    let (opened, sides) = (Time::default(), [total, total]);
+    let ended = |ended_by| Record::Ended { connection, protocol: "redis", time, opened, sides, ended_by };
     for record in [
         Record::Opened { connection, time },
-        Record::Ended { connection, protocol: "redis", time, opened: Time::default(), sides: [total, total] },
+        ended(Some(EndedBy::Proxy)),
+        ended(None),
         of(message, Some(12), payload(ShowForm::Text)),
         of(message, Some(12), payload(ShowForm::Hex)),
         of(plain, None, None),
         Record::Gap { connection, time, side: Side::Client, offset: 4, missing: 6 },
+        Record::Progress { connection, time, side: Side::Client, offset: 4, length: 6 },
         Record::Error { connection: Some(connection), time, reason: "why" },
         Record::Error { connection: None, time, reason: "why" },
     ] {

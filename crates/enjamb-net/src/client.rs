@@ -47,9 +47,9 @@ pub async fn connect_with<S: Service>(
         return Err(io::Error::new(io::ErrorKind::TimedOut, reason));
     };
     let io = connected?;
-    configure(&io, options);
+    configure(&io, options.keep_alive);
     let (client, server) = (io.local_addr()?, io.peer_addr()?);
-    let observers = Observers::open(&Arc::new(Observatory::new(taps)), client, server);
+    let observers = Observers::open(&Arc::new(Observatory::new(taps)), client, server, server);
     Ok(Running::new(io, service, observers, options.clone(), Side::Server))
 }
 
@@ -60,7 +60,7 @@ where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
     S: Service,
 {
-    let observers = Observers::open(&Arc::new(Observatory::new(Arc::new(NoTaps))), NO_ADDRESS, NO_ADDRESS);
+    let observers = Observers::open(&Arc::new(Observatory::new(Arc::new(NoTaps))), NO_ADDRESS, NO_ADDRESS, NO_ADDRESS);
     Running::new(io, service, observers, options.clone(), Side::Client)
 }
 

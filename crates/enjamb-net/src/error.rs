@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use enjamb::Side;
 use enjamb::units::format_duration;
 
 /// An error of a server, a client or a relay, of one of their connections, or of a tap. A server or
@@ -18,12 +19,36 @@ pub enum NetError {
         client: SocketAddr,
         /// The server, as it was given.
         upstream: String,
+        /// The first address of the server.
+        address: SocketAddr,
         /// The reason. [`io::ErrorKind::TimedOut`] when it took longer than allowed.
         source: io::Error,
     },
     /// A client could not be accepted. The server tries again after a pause.
     #[error("cannot accept a connection: {0}")]
     Accept(#[source] io::Error),
+    /// As many connections are open as allowed, which is this number. Further clients wait. It is
+    /// reported once.
+    #[error("{0} connections are open, which is the limit: further clients wait")]
+    Full(usize),
+    /// The client is the relay itself: the server's address leads back to it. The client was reset,
+    /// and no tap received anything.
+    #[error("refused client {client}: it is this relay, since {upstream} leads back to it")]
+    Loop {
+        /// The address of the client.
+        client: SocketAddr,
+        /// The server, as it was given.
+        upstream: String,
+    },
+    /// Bytes of a side were read and given to the taps, and the other side did not take them before
+    /// the connection ended.
+    #[error("{bytes} bytes of the {side} were read and not delivered")]
+    Undelivered {
+        /// The side that sent them.
+        side: Side,
+        /// Their number.
+        bytes: u64,
+    },
     /// A tap panicked, with this message. It was dropped.
     #[error("an observer of this connection failed and was dropped: {0}")]
     TapPanicked(String),

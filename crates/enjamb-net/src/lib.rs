@@ -44,9 +44,11 @@
 //! }
 //! ```
 
+mod accept;
 mod client;
 mod clock;
 mod closed;
+mod connect;
 mod driver;
 mod error;
 mod guard;

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -42,7 +43,7 @@ impl Listener for TcpListener {
     }
 
     fn configure(&self, io: &TcpStream, options: &Options) {
-        configure(io, options);
+        configure(io, options.keep_alive);
     }
 }
 
@@ -71,10 +72,10 @@ impl<L: Listener> Listener for Vec<L> {
 }
 
 /// Turns off the delay of short segments, and turns keep-alive on.
-pub(crate) fn configure(io: &TcpStream, options: &Options) {
+pub(crate) fn configure(io: &TcpStream, keep_alive: Option<Duration>) {
     // Each fails on a socket that is broken already, which shows soon enough.
     let _ = io.set_nodelay(true);
-    if let Some(after) = options.keep_alive {
+    if let Some(after) = keep_alive {
         let _ = SockRef::from(io).set_tcp_keepalive(&TcpKeepalive::new().with_time(after).with_interval(after));
     }
 }

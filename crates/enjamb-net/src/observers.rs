@@ -4,6 +4,7 @@
 //! reported, and the others continue. However the connection's task ends, finished or dropped with
 //! its runtime, every remaining tap receives [`Event::Done`] once.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -67,11 +68,12 @@ pub(crate) struct Observers {
 }
 
 impl Observers {
-    /// Numbers the connection, and opens its taps.
+    /// Numbers the connection, which was accepted on `listener`, and opens its taps.
     pub(crate) fn open(
         observatory: &Arc<Observatory>,
-        client: std::net::SocketAddr,
-        server: std::net::SocketAddr,
+        client: SocketAddr,
+        server: SocketAddr,
+        listener: SocketAddr,
     ) -> Self {
         let mut opened = observatory.opened.lock().unwrap_or_else(PoisonError::into_inner);
         opened.count += 1;
@@ -84,7 +86,7 @@ impl Observers {
             taps: Vec::new(),
             closed: [false; 2],
         };
-        match guarded(|| observatory.taps.taps(&connection)) {
+        match guarded(|| observatory.taps.taps_on(&connection, listener)) {
             Ok(taps) => observers.taps = taps,
             Err(panic) => observers.report_panic(time, panic),
         }

@@ -25,37 +25,31 @@
 mod duplex;
 mod flow;
 
-use std::future::{pending, poll_fn};
+use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::Poll;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use enjamb::Ending;
 use enjamb::units::format_duration;
+use enjamb::{Ending, Side};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::sync::Semaphore;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::timeout;
 
 pub use crate::scratch::LONGEST_READ;
 
-use self::duplex::{End, relay};
+use self::duplex::{End, Relayed, relay};
+use crate::accept::{Accepted, Limits, accept, finish, without_mapping};
+use crate::connect::{ServerConnection, connect};
 use crate::error::NetError;
+use crate::listener::{NO_ADDRESS, configure};
 use crate::observers::{Observatory, Observers};
+use crate::options::Overload;
 use crate::stop::{Phase, Stop};
 use crate::taps::Taps;
-
-/// The time that a relay waits before it accepts again, after the process or the system has run out
-/// of a resource.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// The time that connections may take to end when the relay stops at once. They take longer only if
-/// a tap does not return.
-const END_GRACE: Duration = Duration::from_secs(1);
 
 /// The limits of a relay. Start from the [default](Self::default) and change fields.
 #[derive(Clone, Debug)]
@@ -64,10 +58,14 @@ pub struct Options {
     /// The number of connections that may be open at a time. Further clients wait to be accepted.
     /// 4,096 by default.
     pub max_connections: NonZeroUsize,
-    /// The time that the server may take to accept a connection. 10 seconds by default.
+    /// The time that each address of the server may take to accept a connection. The name of the
+    /// server may take as long to be looked up. 10 seconds by default.
     pub connect_timeout: Duration,
     /// The time that a connection may be open without a byte from either side. No limit by default.
     pub idle_timeout: Option<Duration>,
+    /// The time without a byte after which TCP checks that a peer still exists. 60 seconds by
+    /// default.
+    pub keep_alive: Option<Duration>,
     /// The time that open connections may continue when the relay stops. 5 seconds by default.
     pub drain: Duration,
 }
@@ -79,6 +77,7 @@ impl Default for Options {
             max_connections: MAX_CONNECTIONS,
             connect_timeout: Duration::from_secs(10),
             idle_timeout: None,
+            keep_alive: Some(Duration::from_secs(60)),
             drain: Duration::from_secs(5),
         }
     }
@@ -86,11 +85,14 @@ impl Default for Options {
 
 const MAX_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
-/// The server behind a relay: `HOST:PORT`. A name is looked up for every connection.
+/// The server behind a relay: `HOST:PORT`. A name is looked up for every connection, so a change of
+/// its addresses counts from the next connection on. If it has several, they are tried as RFC 8305
+/// describes.
 #[derive(Clone, Debug)]
 pub struct Upstream {
     text: String,
-    first: SocketAddr,
+    addresses: Vec<SocketAddr>,
+    is_literal: bool,
 }
 
 impl Upstream {
@@ -99,12 +101,13 @@ impl Upstream {
     /// # Errors
     /// The text is not `HOST:PORT`, or the host is not known.
     pub async fn resolve(address: impl Into<String>) -> io::Result<Self> {
-        let address = address.into();
-        let first = tokio::net::lookup_host(&address).await?.next();
-        match first {
-            Some(first) => Ok(Self { text: address, first }),
-            None => Err(io::Error::new(io::ErrorKind::NotFound, "the host has no address")),
+        let text = address.into();
+        let addresses: Vec<_> = tokio::net::lookup_host(&text).await?.collect();
+        if addresses.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the host has no address"));
         }
+        let is_literal = text.parse::<SocketAddr>().is_ok();
+        Ok(Self { text, addresses, is_literal })
     }
 
     /// Returns the address as the caller wrote it.
@@ -113,10 +116,23 @@ impl Upstream {
         &self.text
     }
 
-    /// Returns the first address that was found.
+    /// Returns the addresses that were found when it was checked. There is at least one.
     #[must_use]
-    pub fn first(&self) -> SocketAddr {
-        self.first
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Looks the name up again, and connects.
+    async fn connect(&self, limit: Duration) -> io::Result<ServerConnection> {
+        if self.is_literal {
+            return connect(&self.addresses, limit).await;
+        }
+        let Ok(found) = timeout(limit, tokio::net::lookup_host(&self.text)).await else {
+            let reason = format!("the name was not looked up within {}", format_duration(limit));
+            return Err(io::Error::new(io::ErrorKind::TimedOut, reason));
+        };
+        let addresses: Vec<_> = found?.collect();
+        connect(&addresses, limit).await
     }
 }
 
@@ -126,6 +142,8 @@ impl Upstream {
 pub struct RelayReport {
     /// The number of connections that were relayed.
     pub connections: u64,
+    /// The number of clients that were reset because the server could not be reached.
+    pub unconnected: u64,
     /// The number of taps that panicked.
     pub panics: u64,
     /// The number of connections that were still open when the relay stopped, and were reset.
@@ -150,78 +168,41 @@ pub async fn serve(
         upstream,
         options: options.clone(),
         observatory: Arc::clone(&observatory),
+        outgoing: Mutex::default(),
         over: over.clone(),
     });
+    let mut report = RelayReport::default();
+    let mut add = |result: Result<Outcome, JoinError>| match result {
+        Ok(Outcome::Ended(End::Stopped)) => report.stopped += 1,
+        Ok(Outcome::NotConnected) => report.unconnected += 1,
+        _ => {}
+    };
+    let start = |_: &Vec<TcpListener>, accepted: Accepted<TcpStream>, tasks: &mut JoinSet<Outcome>| {
+        let relaying = Arc::clone(&relaying);
+        let Accepted { io, client, listener, place } = accepted;
+        tasks.spawn(async move {
+            let outcome = relaying.connection(io, client, listener).await;
+            drop(place);
+            outcome
+        });
+    };
+    let limits = Limits { max_connections: options.max_connections, when_overloaded: Overload::Wait };
     let mut tasks = JoinSet::new();
-    let mut stopped = 0;
-    accept(listeners, &relaying, &mut tasks, stop).await;
-
-    let all = async { while tasks.join_next().await.is_some() {} };
-    tokio::select! {
-        () = all => {}
-        () = sleep(options.drain) => {}
-        () = stop.reached(Phase::Over) => {}
-    }
-    over.now();
-    let rest = async {
-        while let Some(task) = tasks.join_next().await {
-            stopped += u64::from(matches!(task, Ok(Some(End::Stopped))));
-        }
-    };
-    if timeout(END_GRACE, rest).await.is_err() {
-        // Some tap does not return.
-        stopped += tasks.len() as u64;
-        tasks.abort_all();
-    }
-    RelayReport { connections: observatory.opened(), panics: observatory.panics(), stopped }
+    let mut listeners = listeners;
+    accept(&mut listeners, &limits, &observatory, stop, &mut tasks, start, &mut add).await;
+    drop(listeners);
+    let aborted = finish(&mut tasks, options.drain, stop, || over.now(), &mut add).await;
+    report.stopped += aborted as u64;
+    report.connections = observatory.opened();
+    report.panics = observatory.panics();
+    report
 }
 
-/// Accepts until the relay stops, and closes the listeners then.
-async fn accept(listeners: Vec<TcpListener>, relaying: &Arc<Relaying>, tasks: &mut JoinSet<Option<End>>, stop: &Stop) {
-    let room = Arc::new(Semaphore::new(relaying.options.max_connections.get().min(Semaphore::MAX_PERMITS)));
-    let mut draining = pin!(stop.reached(Phase::Draining));
-    loop {
-        let accepted = tokio::select! {
-            () = &mut draining => return,
-            Some(_) = tasks.join_next() => continue,
-            accepted = next(&listeners, &room) => accepted,
-        };
-        match accepted {
-            Ok((client, address, room)) => {
-                let relaying = Arc::clone(relaying);
-                tasks.spawn(async move {
-                    let end = relaying.connection(client, address).await;
-                    drop(room);
-                    end
-                });
-            }
-            // The client had already gone.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-            Err(error) => {
-                relaying.observatory.error(&NetError::Accept(error));
-                tokio::select! {
-                    () = &mut draining => return,
-                    () = sleep(ACCEPT_PAUSE) => {}
-                }
-            }
-        }
-    }
-}
-
-/// Waits for room, and then for the next client.
-async fn next(
-    listeners: &[TcpListener],
-    room: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let Ok(room) = Arc::clone(room).acquire_owned().await else {
-        // Not reached: the semaphore is never closed.
-        return pending().await;
-    };
-    let (client, address) = poll_fn(|cx| {
-        listeners.iter().map(|listener| listener.poll_accept(cx)).find(Poll::is_ready).unwrap_or(Poll::Pending)
-    })
-    .await?;
-    Ok((client, address, room))
+/// The result of the task of one client.
+enum Outcome {
+    Ended(End),
+    NotConnected,
+    Refused,
 }
 
 /// The part of a relay that all connections share.
@@ -229,66 +210,108 @@ struct Relaying {
     upstream: Upstream,
     options: Options,
     observatory: Arc<Observatory>,
+    /// Both addresses of the open connections to the server, this end's first. A client's connection
+    /// with the same addresses is one of them. The first address alone proves nothing: one port may
+    /// have connections to several addresses.
+    outgoing: Mutex<HashSet<(SocketAddr, SocketAddr)>>,
     /// Ends every connection that is still open.
     over: Stop,
 }
 
+/// An open connection to the server, as it is noted.
+struct Outgoing<'a> {
+    relaying: &'a Relaying,
+    addresses: (SocketAddr, SocketAddr),
+}
+
+impl Drop for Outgoing<'_> {
+    fn drop(&mut self) {
+        self.relaying.outgoing().remove(&self.addresses);
+    }
+}
+
 impl Relaying {
-    /// Relays one connection, from the connect to the end. `None`: it was not opened.
-    async fn connection(&self, mut client: TcpStream, address: SocketAddr) -> Option<End> {
+    fn outgoing(&self) -> MutexGuard<'_, HashSet<(SocketAddr, SocketAddr)>> {
+        self.outgoing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Relays one connection, from the connect to the end.
+    async fn connection(&self, mut client: TcpStream, address: SocketAddr, listener: SocketAddr) -> Outcome {
+        if self.outgoing().contains(&(address, listener)) {
+            return self.refuse_loop(client, address);
+        }
         let connected = tokio::select! {
-            connected = self.connect() => connected,
+            connected = self.upstream.connect(self.options.connect_timeout) => connected,
             () = self.over.reached(Phase::Over) => {
                 reset(client);
-                return None;
+                return Outcome::Refused;
             }
         };
-        let (mut server, server_address) = match connected {
+        let ServerConnection { socket: mut server, address: server_address, is_reset } = match connected {
             Ok(connected) => connected,
             Err(source) => {
                 reset(client);
-                let upstream = self.upstream.text.clone();
-                self.observatory.error(&NetError::Connect { client: address, upstream, source });
-                return None;
+                let Upstream { text, addresses, .. } = &self.upstream;
+                let (upstream, first) = (text.clone(), addresses[0]);
+                self.observatory.error(&NetError::Connect { client: address, upstream, address: first, source });
+                return Outcome::NotConnected;
             }
         };
-        for socket in [&client, &server] {
-            // Fails on a socket that is broken already, which shows soon enough.
-            let _ = socket.set_nodelay(true);
+        let own = server.local_addr().map_or(NO_ADDRESS, without_mapping);
+        let outgoing = Outgoing { relaying: self, addresses: (own, without_mapping(server_address)) };
+        {
+            let mut all = self.outgoing();
+            all.insert(outgoing.addresses);
+            // Once more: the connection on which this client came may not have been noted yet when
+            // it was accepted.
+            if all.contains(&(address, listener)) {
+                drop(all);
+                reset(server);
+                return self.refuse_loop(client, address);
+            }
         }
-        let mut observers = Observers::open(&self.observatory, address, server_address);
+        for socket in [&client, &server] {
+            configure(socket, self.options.keep_alive);
+        }
+        let mut observers = Observers::open(&self.observatory, address, server_address, listener);
         let stopped = self.over.reached(Phase::Over);
-        let end = relay(&mut client, &mut server, &mut observers, self.options.idle_timeout, stopped).await;
+        let Relayed { end, undelivered } =
+            relay(&mut client, &mut server, is_reset, &mut observers, self.options.idle_timeout, stopped).await;
+        drop(outgoing);
 
         if end != End::Closed {
             // After a mere close their peers would take a truncated stream for a whole one.
             reset(client);
             reset(server);
         }
-        match end {
-            End::Closed => {}
-            End::Reset(by) => {
-                let time = observers.now();
-                observers.close(time, by, Ending::Reset);
-                observers.close(time, !by, Ending::Reset);
+        for side in Side::BOTH {
+            let bytes = undelivered[side.index()];
+            if bytes > 0 {
+                observers.error(&NetError::Undelivered { side, bytes });
             }
-            End::Idle(limit) => observers.error(&NetError::Idle(limit)),
-            End::Stopped => observers.error(&NetError::Stopped),
         }
-        Some(end)
-    }
-
-    async fn connect(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let limit = self.options.connect_timeout;
-        let server = match timeout(limit, TcpStream::connect(self.upstream.as_str())).await {
-            Ok(connected) => connected?,
-            Err(_) => {
-                let reason = format!("no answer within {}", format_duration(limit));
-                return Err(io::Error::new(io::ErrorKind::TimedOut, reason));
+        let by = match end {
+            End::Closed => return Outcome::Ended(end),
+            End::Reset(by) => by,
+            End::Idle(limit) => {
+                observers.error(&NetError::Idle(limit));
+                Side::Client
+            }
+            End::Stopped => {
+                observers.error(&NetError::Stopped);
+                Side::Client
             }
         };
-        let address = server.peer_addr()?;
-        Ok((server, address))
+        let time = observers.now();
+        observers.close(time, by, Ending::Reset);
+        observers.close(time, !by, Ending::Reset);
+        Outcome::Ended(end)
+    }
+
+    fn refuse_loop(&self, client: TcpStream, address: SocketAddr) -> Outcome {
+        reset(client);
+        self.observatory.error(&NetError::Loop { client: address, upstream: self.upstream.text.clone() });
+        Outcome::Refused
     }
 }
 

@@ -2,39 +2,28 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::future::{pending, poll_fn};
+use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use enjamb::Side;
 use enjamb::units::format_duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
+use crate::accept::{Accepted, Limits, accept, finish};
 use crate::closed::{Closed, Reason};
 use crate::driver::{Driver, reset};
 use crate::error::NetError;
 use crate::handle::Handle;
 use crate::listener::Listener;
 use crate::observers::{Observatory, Observers};
-use crate::options::{Options, Overload};
+use crate::options::Options;
 use crate::service::Service;
 use crate::shared::{Request, Shared};
 use crate::stop::{Phase, Stop};
 use crate::taps::{NoTaps, Taps};
-
-/// The time that a server waits before it accepts again, after the process or the system has run
-/// out of a resource.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// The time that connections may take to end when the server stops at once. They take longer only
-/// if a service or a tap does not return.
-const END_GRACE: Duration = Duration::from_secs(1);
 
 /// Accepts connections from `listener`, and runs the service that `factory` makes on each. Runs
 /// until it is dropped, which resets all connections. [`Server`] has more to set.
@@ -186,75 +175,42 @@ impl<F, H> Server<F, H> {
             stop: self.stop.clone(),
         });
         let mut report = ServeReport::default();
+        let mut refused = 0;
         let mut tasks = JoinSet::new();
-        let room = Arc::new(Semaphore::new(max_connections.get().min(Semaphore::MAX_PERMITS)));
-        let mut draining = pin!(self.stop.reached(Phase::Draining));
-        loop {
-            let accepted = tokio::select! {
-                () = &mut draining => break,
-                Some(done) = tasks.join_next() => {
-                    report.add(done);
-                    continue;
-                }
-                accepted = next(&mut listener, &room, when_overloaded) => accepted,
+        let start = |listener: &L, accepted: Accepted<L::Io>, tasks: &mut JoinSet<Done>| {
+            let Accepted { io, client, listener: server, place } = accepted;
+            let Some(place) = place else {
+                reset(&io);
+                drop(io);
+                refused += 1;
+                serving.observatory.error(&NetError::Refused { client, max: max_connections.get() });
+                return;
             };
-            match accepted {
-                Ok((io, client, _, None)) => {
-                    reset(&io);
-                    drop(io);
-                    report.refused += 1;
-                    let max = max_connections.get();
-                    serving.observatory.error(&NetError::Refused { client, max });
-                }
-                Ok((io, client, server, Some(room))) => {
-                    listener.configure(&io, &serving.options);
-                    let serving = Arc::clone(&serving);
-                    let observers = Observers::open(&serving.observatory, client, server);
-                    let shared = Arc::new(Shared::new(*observers.connection(), &serving.options));
-                    serving.open().insert(shared.connection.number, Arc::clone(&shared));
-                    let service = (self.factory)(&Handle(Arc::clone(&shared)));
-                    let parts = Box::new(Parts { service, shared, observers });
-                    tasks.spawn(async move {
-                        let end = serving.connection(io, parts).await;
-                        drop(room);
-                        end
-                    });
-                }
-                // The client had already gone.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => {
-                    serving.observatory.error(&NetError::Accept(error));
-                    tokio::select! {
-                        () = &mut draining => break,
-                        () = sleep(ACCEPT_PAUSE) => {}
-                    }
-                }
-            }
-        }
+            listener.configure(&io, &serving.options);
+            let serving = Arc::clone(&serving);
+            let observers = Observers::open(&serving.observatory, client, server, server);
+            let shared = Arc::new(Shared::new(*observers.connection(), &serving.options));
+            serving.open().insert(shared.connection.number, Arc::clone(&shared));
+            let service = (self.factory)(&Handle(Arc::clone(&shared)));
+            let parts = Box::new(Parts { service, shared, observers });
+            tasks.spawn(async move {
+                let end = serving.connection(io, parts).await;
+                drop(place);
+                end
+            });
+        };
+        let limits = Limits { max_connections, when_overloaded };
+        let observatory = Arc::clone(&serving.observatory);
+        accept(&mut listener, &limits, &observatory, &self.stop, &mut tasks, start, |done| report.add(done)).await;
         drop(listener);
         serving.request(Request::Stop);
-        let all = async {
-            while let Some(done) = tasks.join_next().await {
-                report.add(done);
-            }
+        let halt = || {
+            self.stop.now();
+            serving.request(Request::Halt);
         };
-        tokio::select! {
-            () = all => {}
-            () = sleep(drain) => {}
-            () = self.stop.reached(Phase::Over) => {}
-        }
-        self.stop.now();
-        serving.request(Request::Halt);
-        let rest = async {
-            while let Some(done) = tasks.join_next().await {
-                report.add(done);
-            }
-        };
-        if timeout(END_GRACE, rest).await.is_err() {
-            // Some service or tap does not return.
-            report.stopped += tasks.len() as u64;
-            tasks.abort_all();
-        }
+        let aborted = finish(&mut tasks, drain, &self.stop, halt, |done| report.add(done)).await;
+        report.stopped += aborted as u64;
+        report.refused = refused;
         report.tap_panics = serving.observatory.panics();
         report
     }
@@ -264,29 +220,6 @@ impl<F, H> fmt::Debug for Server<F, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("options", &self.options).finish_non_exhaustive()
     }
-}
-
-/// An accepted connection: its stream, both addresses, and its place among the open ones; no place
-/// if there is none.
-type Accepted<I> = (I, SocketAddr, SocketAddr, Option<OwnedSemaphorePermit>);
-
-/// Waits for the next client, and before that for room if clients have to wait for it.
-async fn next<L: Listener>(
-    listener: &mut L,
-    room: &Arc<Semaphore>,
-    when_overloaded: Overload,
-) -> io::Result<Accepted<L::Io>> {
-    let place = match when_overloaded {
-        Overload::Refuse => None,
-        Overload::Wait => match Arc::clone(room).acquire_owned().await {
-            Ok(place) => Some(place),
-            // Not reached: the semaphore is never closed.
-            Err(_) => return pending().await,
-        },
-    };
-    let (io, client, server) = poll_fn(|cx| listener.poll_accept(cx)).await?;
-    let place = place.or_else(|| Arc::clone(room).try_acquire_owned().ok());
-    Ok((io, client, server, place))
 }
 
 /// The part of a server that all connections share.

@@ -34,6 +34,12 @@ impl Stop {
         self.advance(Phase::Over);
     }
 
+    /// Returns whether it has been stopped, gently or at once.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        *self.0.borrow() > Phase::Serving
+    }
+
     fn advance(&self, to: Phase) {
         self.0.send_if_modified(|phase| {
             let is_later = to > *phase;

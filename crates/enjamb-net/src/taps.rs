@@ -1,5 +1,7 @@
 //! The interface between a relay and its observers.
 
+use std::net::SocketAddr;
+
 use enjamb::{Connection, Tap, Time};
 
 use crate::error::NetError;
@@ -14,6 +16,13 @@ pub trait Taps: Send + Sync {
     /// Called for one connection at a time, in the order of their numbers. The same is true of
     /// `Event::Open`.
     fn taps(&self, connection: &Connection) -> Vec<Box<dyn Tap + Send>>;
+
+    /// Returns the taps of a connection that a relay or a server accepted on `listener`: this end's
+    /// address of the client's connection. The default calls [`taps`](Self::taps).
+    fn taps_on(&self, connection: &Connection, listener: SocketAddr) -> Vec<Box<dyn Tap + Send>> {
+        let _ = listener;
+        self.taps(connection)
+    }
 
     /// Receives an error of the relay or of a tap. `connection` is the connection on which it
     /// happened, if that was open. The default is a warning through `tracing`.

@@ -62,5 +62,4 @@ pub use conversation::Conversation;
 pub use cursor::{Cursor, Short};
 pub use pairing::{OUTSTANDING_MAX, Requests};
 pub use report::{Report, Role, Then};
-pub use rules::{Fault, Frame, Next, Progress, Rules};
-pub use seek::Seek;
+pub use rules::{Fault, Frame, Next, Progress, Rules, Seek};

@@ -38,6 +38,7 @@ mod framing_handler;
 pub mod http1;
 pub mod kit;
 mod line_feed;
+mod message_head;
 mod opaque;
 mod pair;
 mod protocol;
@@ -50,6 +51,7 @@ mod socks;
 mod spec;
 mod spec_file;
 mod text;
+mod text_secrets;
 mod tunnel;
 
 pub use detect::{Detector, KEPT_MAX, SNIFFED_MAX};

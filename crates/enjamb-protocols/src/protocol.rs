@@ -6,9 +6,11 @@ use enjamb::{Attribute, Session, Side};
 
 use crate::kit::{Conversation, Rules};
 use crate::sniff::Sniff;
+use crate::tunnel::OpenNamed;
 
-/// Opens a session for a server on the port, where that is known.
-type Open = dyn Fn(Option<u16>) -> Box<dyn Session> + Send + Sync;
+/// Opens a session for a server on the port, where that is known. It may change to protocols that
+/// the function opens.
+type Open = dyn Fn(Option<u16>, Option<OpenNamed>) -> Box<dyn Session> + Send + Sync;
 
 /// Recognises the first bytes of a side.
 type SniffFunction = dyn Fn(Side, &[u8]) -> Sniff + Send + Sync;
@@ -20,17 +22,19 @@ pub struct Protocol {
     aliases: Vec<String>,
     ports: Vec<u16>,
     about: String,
+    kinds: String,
     attributes: Vec<Attribute>,
     builtin: bool,
     sniff: Option<Box<SniffFunction>>,
     open: Box<Open>,
+    open_named: Option<OpenNamed>,
 }
 
 impl Protocol {
     /// Creates a protocol of the caller's own. It is found only by its name, unless
     /// [`port`](Self::port) or [`sniffed_by`](Self::sniffed_by) is called.
     pub fn new(name: impl Into<String>, open: impl Fn() -> Box<dyn Session> + Send + Sync + 'static) -> Self {
-        Self::with_port(name, false, move |_| open())
+        Self::opened_by(name, false, move |_, _| open())
     }
 
     /// Creates a protocol whose sessions this crate implements.
@@ -38,12 +42,12 @@ impl Protocol {
         name: impl Into<String>,
         open: impl Fn() -> Box<dyn Session> + Send + Sync + 'static,
     ) -> Self {
-        Self::with_port(name, true, move |_| open())
+        Self::opened_by(name, true, move |_, _| open())
     }
 
     /// Creates a protocol of rules, under their name.
     pub(crate) fn of_rules<R: Rules + 'static>(new: fn() -> R) -> Self {
-        Self::builtin(R::NAME, move || Box::new(Conversation::new(new())))
+        Self::opened_by(R::NAME, true, move |_, open| Box::new(Conversation::changing(new(), open)))
     }
 
     /// Creates a protocol whose sessions depend on the server's port.
@@ -52,16 +56,31 @@ impl Protocol {
         builtin: bool,
         open: impl Fn(Option<u16>) -> Box<dyn Session> + Send + Sync + 'static,
     ) -> Self {
+        Self::opened_by(name, builtin, move |port, _| open(port))
+    }
+
+    fn opened_by(
+        name: impl Into<String>,
+        builtin: bool,
+        open: impl Fn(Option<u16>, Option<OpenNamed>) -> Box<dyn Session> + Send + Sync + 'static,
+    ) -> Self {
         Self {
             name: name.into(),
             aliases: Vec::new(),
             ports: Vec::new(),
             about: String::new(),
+            kinds: String::new(),
             attributes: Vec::new(),
             builtin,
             sniff: None,
             open: Box::new(open),
+            open_named: None,
         }
+    }
+
+    /// Sets the function that opens the protocols to which its sessions change.
+    pub(crate) fn opening(self, open: OpenNamed) -> Self {
+        Self { open_named: Some(open), ..self }
     }
 
     /// Adds another name.
@@ -91,6 +110,14 @@ impl Protocol {
     #[must_use]
     pub fn about(mut self, about: impl Into<String>) -> Self {
         self.about = about.into();
+        self
+    }
+
+    /// Sets the phrase that tells the kinds of its messages: those of the client, a semicolon, and
+    /// those of the server.
+    #[must_use]
+    pub fn with_kinds(mut self, kinds: impl Into<String>) -> Self {
+        self.kinds = kinds.into();
         self
     }
 
@@ -133,6 +160,12 @@ impl Protocol {
         &self.about
     }
 
+    /// Returns the phrase that tells the kinds of its messages.
+    #[must_use]
+    pub fn kinds(&self) -> &str {
+        &self.kinds
+    }
+
     /// Returns the ports that its servers use.
     #[must_use]
     pub fn ports(&self) -> &[u16] {
@@ -167,7 +200,7 @@ impl Protocol {
     /// Opens a session, for a server on `server_port` where that is known.
     #[must_use]
     pub fn session(&self, server_port: Option<u16>) -> Box<dyn Session> {
-        (self.open)(server_port)
+        (self.open)(server_port, self.open_named)
     }
 }
 

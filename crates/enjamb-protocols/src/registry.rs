@@ -5,12 +5,13 @@
 
 use std::sync::{Arc, LazyLock};
 
-use enjamb::{AttributeSet, Session};
+use enjamb::{AttributeSet, Session, Side};
 
 use crate::detect::Detector;
 use crate::framing::Framing;
 use crate::opaque::OpaqueSession;
 use crate::protocol::Protocol;
+use crate::sniff::Sniff;
 use crate::spec::SpecError;
 use crate::tunnel::DEPTH_MAX;
 use crate::{http1, protocols, redis, socks};
@@ -31,7 +32,11 @@ fn inside_tunnel(depth: u8) -> Box<dyn Session> {
                 Protocol::builtin("redis", redis::session).sniffed_by(redis::sniff),
                 Protocol::builtin("socks", move || socks::session(inside_tunnel, depth)).sniffed_by(socks::sniff),
             ];
-            protocols.map(Arc::new).to_vec().into()
+            protocols
+                .into_iter()
+                .chain(protocols::ALL.iter().map(|protocol| protocol().opening(open_named)))
+                .map(Arc::new)
+                .collect()
         };
         (0..=DEPTH_MAX).map(of_depth).collect()
     });
@@ -41,10 +46,11 @@ fn inside_tunnel(depth: u8) -> Box<dyn Session> {
     }
 }
 
-/// Returns the built-in protocol of this name, to which another one changes.
-pub(crate) fn inner(name: &str) -> Option<&'static Arc<Protocol>> {
+/// Opens a session of a built-in protocol, to which another one changes.
+pub(crate) fn open_named(name: &str, side: Side, first: &[u8]) -> Option<(Box<dyn Session>, Sniff)> {
     static BUILTIN: LazyLock<Registry> = LazyLock::new(Registry::builtin);
-    BUILTIN.get(name)
+    let protocol = BUILTIN.get(name)?;
+    Some((protocol.session(None), protocol.sniff(side, first)))
 }
 
 /// The protocols that have a name.
@@ -81,6 +87,7 @@ impl Registry {
                     .port(80)
                     .port(8080)
                     .about("HTTP/1.0 and HTTP/1.1 (RFC 9112)")
+                    .with_kinds("the method; `response`")
                     .with_attributes(http1::ATTRIBUTES)
                     .sniffed_by(http1::sniff),
             )
@@ -89,6 +96,7 @@ impl Registry {
                     .alias("resp")
                     .port(6379)
                     .about("Redis: RESP2, RESP3 and inline commands")
+                    .with_kinds("the command's name; `reply`, `push`")
                     .with_attributes(redis::ATTRIBUTES)
                     .sniffed_by(redis::sniff),
             )
@@ -96,11 +104,16 @@ impl Registry {
                 Protocol::builtin("socks", || socks::session(inside_tunnel, 0))
                     .port(1080)
                     .about("SOCKS 4, 4a and 5 (RFC 1928, RFC 1929), with the protocol inside")
+                    .with_kinds("`greeting`, `authentication`, `CONNECT`; `method`, `status`, `reply`")
                     .sniffed_by(socks::sniff),
             );
         let opaque = Protocol::builtin("opaque", || Box::new(OpaqueSession::default()))
-            .about("Bytes that are counted and not parsed");
-        protocols::ALL.iter().fold(registry, |registry, protocol| registry.with(protocol())).with(opaque)
+            .about("Bytes that are counted and not parsed")
+            .with_kinds("`opaque`");
+        protocols::ALL
+            .iter()
+            .fold(registry, |registry, protocol| registry.with(protocol().opening(open_named)))
+            .with(opaque)
     }
 
     /// Adds a protocol. It replaces one of the same name.
@@ -142,7 +155,9 @@ impl Registry {
         let builtin = self.iter().all(|candidate| candidate.is_builtin());
         let auto =
             Protocol::with_port(AUTO, builtin, move |port| Box::new(Detector::new(Arc::clone(&candidates), port)));
-        Arc::new(auto.about("Whichever protocol the first bytes of a connection are"))
+        Arc::new(
+            auto.about("Whichever protocol the first bytes of a connection are").with_kinds("those of that protocol"),
+        )
     }
 
     /// Returns the name or alias that `text` resembles most, if it looks like a slip: at most a

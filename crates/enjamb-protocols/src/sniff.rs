@@ -16,3 +16,14 @@ pub enum Sniff {
     /// There are too few bytes to decide.
     More,
 }
+
+impl Sniff {
+    /// Returns `Maybe` for bytes that are not sure by this result, but likely by another one.
+    pub(crate) fn or_maybe(self, likely: Self) -> Self {
+        match (self, likely) {
+            (Self::No, Self::Yes | Self::Maybe) => Self::Maybe,
+            (Self::No, likely) => likely,
+            (sure, _) => sure,
+        }
+    }
+}

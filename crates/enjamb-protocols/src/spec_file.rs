@@ -23,7 +23,7 @@ mod rules;
 mod source;
 mod walk;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use enjamb::{Attribute, AttributeType, Session};
@@ -34,6 +34,7 @@ use self::names::intern;
 use self::rules::SpecRules;
 use crate::kit::Conversation;
 use crate::protocol::Protocol;
+use crate::registry::open_named;
 
 /// A protocol from a spec file.
 ///
@@ -88,12 +89,12 @@ impl SpecFile {
     /// bytes if they hold at least 16 bits that are always the same, and by its ports otherwise.
     #[must_use]
     pub fn protocol(&self) -> Protocol {
-        let spec = Arc::clone(&self.spec);
-        let protocol =
-            Protocol::builtin(self.spec.name, move || Box::new(Conversation::new(SpecRules::new(Arc::clone(&spec)))))
-                .on_ports(&self.spec.ports)
-                .about(self.spec.about.clone())
-                .with_attributes(&self.attributes());
+        let file = self.clone();
+        let protocol = Protocol::builtin(self.spec.name, move || file.session())
+            .with_kinds(self.kinds())
+            .on_ports(&self.spec.ports)
+            .about(self.spec.about.clone())
+            .with_attributes(&self.attributes());
         if !evidence::is_recognisable(&self.spec) {
             return protocol;
         }
@@ -104,7 +105,7 @@ impl SpecFile {
     /// Opens a session at the beginning of a connection.
     #[must_use]
     pub fn session(&self) -> Box<dyn Session> {
-        Box::new(Conversation::new(SpecRules::new(Arc::clone(&self.spec))))
+        Box::new(Conversation::changing(SpecRules::new(Arc::clone(&self.spec)), Some(open_named)))
     }
 
     /// Returns a dissector for Wireshark, in Lua.
@@ -117,6 +118,16 @@ impl SpecFile {
     #[must_use]
     pub fn dictionary(&self) -> String {
         dictionary::dictionary(&self.spec)
+    }
+
+    /// Returns the kinds of the messages of both sides.
+    fn kinds(&self) -> String {
+        let kinds = self.spec.layouts.iter().flat_map(|layout| {
+            let names = layout.kind.iter().flat_map(|kind| kind.names.0.iter().map(|known| known.1));
+            names.chain([layout.name])
+        });
+        let kinds: BTreeSet<&str> = kinds.collect();
+        kinds.into_iter().map(|kind| format!("`{kind}`")).collect::<Vec<_>>().join(", ")
     }
 
     /// Returns an attribute for each field that has a name and is no secret.

@@ -49,6 +49,12 @@ impl Dialogue {
         }
     }
 
+    /// Returns whether these may be the first bytes of a server of mail or files: other protocols
+    /// (NNTP) have replies with a code, too, but greet with others.
+    pub(crate) fn likely_greeting(bytes: &[u8]) -> Sniff {
+        starts_with_any(bytes, &[b"220 ", b"220-", b"220\r\n", b"421 ", b"554 ", b"530 "])
+    }
+
     /// Returns whether these are the first bytes of a greeting: this code, and one of these words in
     /// the first line, in any case.
     pub(crate) fn greeting(bytes: &[u8], code: &str, words: &[&str]) -> Sniff {
@@ -96,4 +102,53 @@ pub(crate) fn known_word<'a>(words: &[&'static str], line: &'a [u8]) -> Option<(
     let (word, rest) = line.split_at(end);
     let known = words.iter().find(|known| known.as_bytes().eq_ignore_ascii_case(word))?;
     Some((known, rest.trim_ascii()))
+}
+
+/// Returns the number that these decimal digits are. `None` if there are none, or other bytes, or if
+/// it is not below 2^64.
+pub(crate) fn number(digits: &[u8]) -> Option<u64> {
+    let digits = std::str::from_utf8(digits).ok()?;
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
+/// Returns the words of a line, without the blanks between them.
+pub(crate) fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    trim_line(line).split(|byte| *byte == b' ').filter(|word| !word.is_empty())
+}
+
+/// Returns the number of a text that a request and its answer share. Texts of up to seven bytes have
+/// different numbers; longer ones have a hash (FNV-1a).
+pub(crate) fn id_of(text: &[u8]) -> u64 {
+    if text.len() < 8 {
+        // The length goes on top, below the bit that marks a hash.
+        return text.iter().fold(text.len() as u64, |id, byte| id << 8 | u64::from(*byte));
+    }
+    let hash = text
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    hash | 1 << 63
+}
+
+/// Returns whether `text` begins with `start`, whose case does not matter. `More` if `text` is a
+/// beginning of `start`.
+pub(crate) fn starts_with(text: &[u8], start: &[u8]) -> Sniff {
+    let common = text.len().min(start.len());
+    match text[..common].eq_ignore_ascii_case(&start[..common]) {
+        false => Sniff::No,
+        true if text.len() < start.len() => Sniff::More,
+        true => Sniff::Yes,
+    }
+}
+
+/// Returns whether `text` begins with one of `starts`. See [`starts_with`].
+pub(crate) fn starts_with_any(text: &[u8], starts: &[&[u8]]) -> Sniff {
+    let mut found = Sniff::No;
+    for start in starts {
+        match starts_with(text, start) {
+            Sniff::Yes => return Sniff::Yes,
+            Sniff::More => found = Sniff::More,
+            Sniff::Maybe | Sniff::No => {}
+        }
+    }
+    found
 }

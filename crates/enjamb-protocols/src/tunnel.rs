@@ -10,11 +10,17 @@
 
 use enjamb::{Ending, Message, Session, Side};
 
+use crate::sniff::Sniff;
+
 /// The maximum number of tunnels inside each other. The bytes of a deeper one are not parsed.
 pub(crate) const DEPTH_MAX: u8 = 4;
 
 /// Opens the session of a tunnel that is inside as many others as the number says.
 pub(crate) type OpenInner = fn(u8) -> Box<dyn Session>;
+
+/// Opens a session of the built-in protocol of this name, to which another protocol changes. Returns
+/// it, and whether these bytes of the side may be its first ones.
+pub(crate) type OpenNamed = fn(&str, Side, &[u8]) -> Option<(Box<dyn Session>, Sniff)>;
 
 /// A session inside another one.
 pub(crate) struct Tunnel {

@@ -46,3 +46,297 @@ laws! {
         converses: true,
     }
 }
+
+laws! {
+    mod pop3 {
+        subject: sessions!("pop3"),
+        messages: ["USER a\r\n", "PASS b\r\n", "LIST\r\n", "LIST 1\r\n", "RETR 1\r\n", "AUTH\r\n", "QUIT\r\n"],
+        answers: [
+            "+OK\r\n",
+            "-ERR [AUTH] no\r\n",
+            "+OK 2\r\n1 7\r\n..\r\n.\r\n",
+            "+OK 1 7\r\n",
+            "+OK\r\n+OK\r\n-ERR x\r\n.\r\n",
+            "-ERR\r\n",
+            "+OK\r\n",
+        ],
+        tokens: ["\r\n", ".\r\n", "+OK ", "STLS\r\n", "AUTH PLAIN\r\n", "+ \r\n", "CAPA\r\n", "-ERR "],
+        limit: 32 << 10,
+        converses: true,
+    }
+}
+
+laws! {
+    mod imap {
+        subject: sessions!("imap"),
+        messages: [
+            "a1 CAPABILITY\r\n",
+            "a2 LOGIN a {3+}\r\nb\r\n {0+}\r\n\r\n",
+            "a3 UID FETCH 1:2 (FLAGS)\r\n",
+            "a4 APPEND x ~{4+}\r\n* a\n\r\n",
+            "a5 NOOP\r\n",
+        ],
+        answers: [
+            "* CAPABILITY IMAP4rev1 IDLE\r\na1 OK done {3}\r\n",
+            "a2 NO [AUTHENTICATIONFAILED] no\r\n",
+            "* 1 FETCH (BODY[] {9}\r\n* a\r\na3 O FLAGS ())\r\n* 2 FETCH (X ~{0}\r\n)\r\na3 OK done\r\n",
+            "a4 BAD no\r\n",
+            "* 3 EXISTS\r\na5 OK done\r\n",
+        ],
+        tokens: ["\r\n", "{3}\r\n", "{18446744073709551616}\r\n", "+ \r\n", "a6 IDLE\r\n", "DONE\r\n", "a7 STARTTLS\r\n", "a8 AUTHENTICATE PLAIN\r\n", "a9 COMPRESS DEFLATE\r\n", "OK", "* "],
+        limit: 512 << 10,
+        converses: true,
+    }
+}
+
+laws! {
+    mod ftp {
+        subject: sessions!("ftp"),
+        messages: ["USER a\r\n", "PASS b\r\n", "LIST\r\n", "FEAT\r\n", "QUIT\r\n"],
+        answers: [
+            "331 ok\r\n",
+            "230-hi\r\n 331 x\r\n230 in\r\n",
+            "150 comes\r\n226 done\r\n",
+            "211-Features:\r\n UTF8\r\n211 End\r\n",
+            "421 no\r\n",
+        ],
+        tokens: ["\r\n", "230-", "230 ", "AUTH TLS\r\n", "234 ", "150 ", "\u{ff}"],
+        limit: 32 << 10,
+        converses: true,
+    }
+}
+
+laws! {
+    mod irc {
+        subject: sessions!("irc"),
+        messages: ["NICK a\r\n", "USER a 0 * :b c\r\n", "PING :x y\r\n", "@a=b;c :n!u@h PRIVMSG #c :hi\r\n", "MODE #c\n"],
+        answers: [
+            ":s 001 a :hi\r\n:s NOTICE a :x\r\n",
+            ":s 433 * a :used\r\n",
+            ":s PONG s :x y\r\n",
+            "PING :z\r\n",
+            "ERROR :bye\r\n",
+        ],
+        tokens: [" ", ":", "\r\n", "STARTTLS\r\n", ":s 670 a :go\r\n", ":s 691 a :no\r\n", "@"],
+        limit: 32 << 10,
+        converses: true,
+    }
+}
+
+laws! {
+    mod memcached {
+        subject: sessions!("memcached"),
+        messages: [
+            "set a 0 0 3\r\n\r\n1\r\n",
+            "get a b\r\n",
+            "set a 0 0 0 noreply\r\n\r\n",
+            "incr a 1\r\n",
+            "mg a v Oq1\r\n",
+            "ms a 2 q\r\nab\r\n",
+            "mn\r\n",
+            b"\x80\x0c\0\x01\0\0\0\0\0\0\0\x01\0\0\0\x07\0\0\0\0\0\0\0\0a",
+            b"\x80\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\0",
+        ],
+        answers: [
+            "STORED\r\n",
+            "VALUE a 0 3\r\n\r\n1\r\nVALUE b 0 0 7\r\n\r\nEND\r\n",
+            "",
+            "5\r\n",
+            "VA 2 Oq1\r\nab\r\n",
+            "",
+            "MN\r\n",
+            b"\x81\x0c\0\0\0\0\0\x01\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\0",
+            b"\x81\x10\0\x01\0\0\0\0\0\0\0\x02\0\0\0\x08\0\0\0\0\0\0\0\0ab\x81\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\0",
+        ],
+        tokens: ["\r\n", "set a 0 0 99999999999999999999\r\n", "\u{80}", "VALUE a 0 4294967296\r\n", " noreply\r\n", "END\r\n", "STAT a b\r\n", "HD\r\n"],
+        limit: 32 << 10,
+        converses: true,
+    }
+}
+
+laws! {
+    mod nats {
+        subject: sessions!("nats"),
+        messages: [
+            "CONNECT {\"verbose\":false}\r\n",
+            "SUB a 1\r\n",
+            "PUB a _INBOX.1 5\r\nab\r\nc\r\n",
+            "HPUB a 12 14\r\nNATS/1.0\r\n\r\nab\r\n",
+            "PING\r\n",
+            "PUB a 0\r\n\r\n",
+        ],
+        answers: [
+            "INFO {\"server_id\":\"a\"}\r\n",
+            "PING\r\n",
+            "MSG _INBOX.1 1 2\r\nok\r\n",
+            "HMSG _INBOX.2 1 16 16\r\nNATS/1.0 503\r\n\r\n\r\n",
+            "PONG\r\n",
+            "-ERR 'no'\r\n",
+        ],
+        tokens: ["\r\n", "PUB a 18446744073709551615\r\n", "{\"verbose\":true}", "+OK\r\n", "tls_required\":true", "\t"],
+        limit: 32 << 10,
+        converses: true,
+    }
+}
+
+laws! {
+    mod sip {
+        subject: sessions!("sip"),
+        messages: [
+            "INVITE sip:a@b SIP/2.0\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\nContent-Length: 3\r\n\r\nabc",
+            "ACK sip:a@b SIP/2.0\r\ni: 1\r\nCSeq: 1 ACK\r\nl: 0\r\n\r\n",
+            "\r\n\r\n",
+            "BYE sip:a@b SIP/2.0\r\nCall-ID: 1\r\nCSeq: 2 BYE\r\n\r\n",
+        ],
+        answers: [
+            "SIP/2.0 100 Trying\r\nCall-ID: 1\r\nCSeq: 1  INVITE\r\n\r\nSIP/2.0 486 Busy\r\ni: 1\r\nCSeq: 1 INVITE\r\nl: 1\r\n\r\nx",
+            "",
+            "\r\n",
+            "SIP/2.0 200 OK\r\nCall-ID: 1\r\nCSeq: 2 BYE\r\n\r\n",
+        ],
+        tokens: ["\r\n", "Content-Length: 99999999999999999999\r\n", "CSeq: 1 INVITE\r\n", "SIP/2.0", "\r\n\r\n"],
+        limit: 32 << 10,
+        converses: true,
+    }
+}
+
+laws! {
+    mod rtsp {
+        subject: sessions!("rtsp"),
+        messages: [
+            "OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n",
+            "ANNOUNCE rtsp://a/b RTSP/1.0\r\nCSeq: 2\r\nContent-Length: 2\r\n\r\n$\n",
+            b"$\x01\0\x03\r\n\r",
+            "PLAY rtsp://a RTSP/1.0\nCSeq: 3\n\n",
+        ],
+        answers: [
+            "RTSP/1.0 200 OK\r\nCSeq: 1\r\nPublic: PLAY\r\n\r\n",
+            "RTSP/1.0 454 Session Not Found\r\nCSeq: 2\r\n\r\n",
+            b"$\0\0\0$\0\0\x01R",
+            "RTSP/1.0 200 OK\r\nCSeq: 3\r\nContent-Length: 1\r\n\r\nR",
+        ],
+        tokens: ["\r\n", "$", "\0", "RTSP/1.0", "Content-Length: 7\r\n"],
+        limit: 32 << 10,
+        converses: true,
+    }
+}
+
+laws! {
+    mod stomp {
+        subject: sessions!("stomp"),
+        messages: [
+            "CONNECT\naccept-version:1.2\n\n\0",
+            "\r\n",
+            "SEND\r\ndestination:/a\r\nreceipt:7\r\ncontent-length:3\r\n\r\na\0b\0",
+            "SEND\ndestination:/a\ncontent-length:0\n\n\0",
+            "DISCONNECT\nreceipt:8\n\n\0",
+        ],
+        answers: [
+            "CONNECTED\nversion:1.2\n\n\0\n",
+            "\n",
+            "RECEIPT\nreceipt-id:7\n\n\0\n",
+            "MESSAGE\ndestination:/a\n\nhi\0",
+            "ERROR\nreceipt-id:8\nmessage:no\n\nwhy\0",
+        ],
+        tokens: ["\n", "\0", "content-length:18446744073709551615\n", "receipt:9\n", "SEND\n"],
+        limit: 64 << 10,
+        converses: true,
+    }
+}
+
+laws! {
+    mod xmpp {
+        subject: sessions!("xmpp"),
+        messages: [
+            "<?xml version='1.0'?>\n<stream:stream to='a' xmlns='jabber:client'>",
+            "<iq type='get' id='1'><!-- > --><q a=\"/>\"/><![CDATA[</iq>]]></iq>",
+            "<message to='a'><body>hi</body></message>",
+            " ",
+            "<presence/>",
+            "</stream:stream>",
+        ],
+        answers: [
+            "<stream:stream from='a'><stream:features><bind/></stream:features>",
+            "<iq id='1' type='error'><error type='cancel'><item-not-found/></error></iq>",
+            "",
+            "\n",
+            "<presence from='b'><x></x ></presence>",
+            "<stream:error><conflict xmlns='x'/></stream:error></stream:stream>",
+        ],
+        tokens: ["<", ">", "</iq>", "<!--", "-->", "<![CDATA[", "]]>", "'", "\"", "<?", "<starttls/>", "<proceed/>", "<a>"],
+        limit: 512 << 10,
+        converses: true,
+    }
+}
+
+laws! {
+    mod telnet {
+        subject: sessions!("telnet"),
+        messages: [b"\xff\xfb\x18", b"\xff\xfa\x18\0a\xff\xff\xff\xf0", "root\r\n", b"a\xff\xff\r\0", b"\xff\xf1"],
+        answers: [b"\xff\xfd\x18", b"\xff\xfa\x18\x01\xff\xf0", "login:\r\n", "\n", b"\xff\xf9"],
+        tokens: ["\u{ff}", "\n", "\0", b"\xff\xfa", b"\xff\xf0"],
+        limit: 32 << 10,
+        converses: true,
+        dependent: true,
+    }
+}
+
+laws! {
+    mod ssh {
+        subject: sessions!("ssh"),
+        messages: [
+            "SSH-2.0-a\r\n",
+            b"\0\0\0\x0c\x0a\x14\0\0\0\0\0\0\0\0\0\0",
+            b"\0\0\0\x0c\x0a\x1e\0\0\0\0\0\0\0\0\0\0",
+            b"\0\0\0\x0c\x0a\x01\0\0\0\x02\0\0\0\0\0\0",
+        ],
+        answers: [
+            "hello\r\nSSH-2.0-b\n",
+            b"\0\0\0\x0c\x0a\x14\0\0\0\0\0\0\0\0\0\0",
+            b"\0\0\0\x0c\x0a\x1f\0\0\0\0\0\0\0\0\0\0",
+            b"\0\0\0\x0c\x0a\x02\0\0\0\x02\0\0\0\0\0\0",
+        ],
+        tokens: ["SSH-", "\n", b"\0\0\0\x0c\x0a\x15\0\0\0\0\0\0\0\0\0\0", b"\xff\xff\xff\xff"],
+        limit: 32 << 10,
+        converses: true,
+        dependent: true,
+    }
+}
+
+laws! {
+    mod hl7 {
+        subject: sessions!("hl7"),
+        messages: [
+            "\x0bMSH|^~\\&|a|b|c|d|1||ADT^A01|17|P|2.3\rPID|1\r\x1c\r",
+            "\x0bMSH|^~\\&|a|b|c|d|1||ORU^R01|18|P|2.3\rOBX|1|\x1c\x1c\r",
+            "\r\n",
+        ],
+        answers: [
+            "\x0bMSH|^~\\&|a|b|c|d|1||ACK|1|P|2.3\rMSA|CA|17\r\x1c\r\x0bMSH|^~\\&|a|b|c|d|1||ACK|2|P|2.3\rMSA|AA|17\r\x1c\r",
+            "\x0bMSH|^~\\&|a|b|c|d|1||ACK^R01|3|P|2.3\rMSA|AE|18|no\r\x1c\r",
+            "",
+        ],
+        tokens: ["\x0b", "\x1c", "\r", "MSH|", "MSA|", "|"],
+        limit: 32 << 10,
+        converses: true,
+    }
+}
+
+laws! {
+    mod fix {
+        subject: sessions!("fix"),
+        messages: [
+            "8=FIX.4.2\x019=5\x0135=0\x0110=161\x01",
+            "8=FIX.4.2\x019=12\x0135=1\x01112=ab\x0110=101\x01",
+            "8=FIX.4.2\x019=11\x0135=D\x0111=ab\x0110=069\x01",
+        ],
+        answers: [
+            "8=FIX.4.2\x019=5\x0135=0\x0110=161\x01",
+            "8=FIX.4.2\x019=12\x0135=0\x01112=ab\x0110=100\x01",
+            "8=FIX.4.2\x019=16\x0135=8\x0111=ab\x0139=2\x0110=026\x01",
+        ],
+        tokens: ["8=FIX.4.2\x01", "9=18446744073709551616\x01", "\x01", "10=", "35=8\x01"],
+        limit: 64 << 10,
+        converses: true,
+    }
+}

@@ -1,6 +1,7 @@
 //! Command line arguments that several tools share.
 //!
-//! [`ReassemblyArguments`] are the limits of reassembly. [`size`], [`size_within`], [`duration`]
+//! [`ProtocolArguments`] choose protocols. [`ReassemblyArguments`] are the limits of reassembly.
+//! [`size`], [`size_within`], [`duration`]
 //! and [`duration_within`] are parsers for clap, so that every flag uses the syntax of
 //! [`enjamb::units`]. [`address`] and [`server_address`] are parsers of `HOST:PORT`.
 
@@ -10,6 +11,69 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use enjamb::units::{format_duration, format_size, parse_duration, parse_size};
 use enjamb_capture::{Options, Overlap};
+use enjamb_protocols::Registry;
+
+use crate::protocol_choice::ProtocolChoice;
+
+/// The protocol of the connections.
+#[derive(Args, Clone, Debug)]
+pub struct ProtocolArguments {
+    /// The protocol of the connections: a name (the command `protocols` lists them), `auto`, which
+    /// detects it from the first bytes of each connection, or a framing spec such as "u32be
+    /// max=1M".
+    #[arg(long, short, default_value = "auto", value_name = "NAME|SPEC")]
+    pub protocol: String,
+}
+
+/// A port, and the protocol of the connections to servers on it: `7000=redis`, or `7000` without a
+/// protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortArgument {
+    /// The port.
+    pub port: u16,
+    /// The name or spec behind the equals sign.
+    pub protocol: Option<String>,
+}
+
+impl ProtocolArguments {
+    /// Returns the protocol of each connection. `ports` have their own protocols.
+    ///
+    /// # Errors
+    /// The option that names no protocol, and the reason.
+    pub fn choice(&self, registry: &Registry, ports: &[PortArgument]) -> Result<ProtocolChoice, String> {
+        let choice = ProtocolChoice::new(registry, &self.protocol).map_err(|error| format!("--protocol: {error}"))?;
+        ports.iter().try_fold(choice, |choice, argument| match &argument.protocol {
+            Some(name) => {
+                choice.on_port(argument.port, name).map_err(|error| format!("--port {}={name}: {error}", argument.port))
+            }
+            None => Ok(choice),
+        })
+    }
+}
+
+/// Parses a port, and the protocol of it if there is one: `7000`, `7000=redis`.
+///
+/// # Errors
+/// The reason, as a phrase for people.
+pub fn port(text: &str) -> Result<PortArgument, String> {
+    let (port, protocol) = text.split_once('=').map_or((text, None), |(port, name)| (port, Some(name.to_owned())));
+    match port.trim().parse() {
+        Ok(0) | Err(_) => Err(format!("\"{port}\" is not a port from 1 to 65535, as in 7000=redis")),
+        Ok(port) => Ok(PortArgument { port, protocol }),
+    }
+}
+
+/// Parses a port and its protocol: `7000=redis`.
+///
+/// # Errors
+/// The reason, as a phrase for people.
+pub fn port_with_protocol(text: &str) -> Result<PortArgument, String> {
+    let argument = port(text)?;
+    match &argument.protocol {
+        Some(_) => Ok(argument),
+        None => Err(format!("a protocol is missing, as in {text}=redis")),
+    }
+}
 
 /// The limits of memory and of waiting, and the choice between copies that differ.
 #[derive(Args, Clone, Debug)]

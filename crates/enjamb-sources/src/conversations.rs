@@ -103,7 +103,7 @@ impl ConversationTap<'_> {
             source: Arc::clone(&self.source),
             connection: *connection,
             opened: time,
-            protocol: self.protocols.protocol(connection.number),
+            protocol: self.protocols.protocol(connection),
             transcript: Transcript::default(),
             opened_place: self.events,
             entry_places: Vec::new(),

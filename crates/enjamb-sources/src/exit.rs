@@ -8,7 +8,7 @@ pub enum Exit {
     /// 0: the command did its work.
     Done,
     /// 1: the command worked, and found a difference, a malformed message under `--strict`, or a
-    /// session that failed.
+    /// session that failed, or it lost a part of its log or its recording.
     FoundWanting,
     /// 2: the command line is wrong, or names an output that must not be replaced. Nothing was done.
     WrongUsage,
@@ -21,7 +21,8 @@ impl Exit {
     pub const HELP: &str = "\
 Exit codes:
   0  done
-  1  done, and found a difference, a malformed message under --strict, or a session that failed
+  1  done, and found a difference, a malformed message under --strict, or a session that failed, or
+     lost a part of its log or recording
   2  wrong usage: nothing was done, and no file was changed
   3  something could not be read, written or connected to. Without --strict, --recut, --against or
      --serve, only if nothing at all could be read";

@@ -53,6 +53,17 @@ impl OutputKind {
         }
     }
 
+    /// Sets the permissions of a new file. A log and a recording have what passes between others, so
+    /// only their owner may read them.
+    fn created_by(self, options: &mut OpenOptions) -> &mut OpenOptions {
+        #[cfg(unix)]
+        if matches!(self, Self::Log | Self::Recording) {
+            use std::os::unix::fs::OpenOptionsExt as _;
+            return options.mode(0o600);
+        }
+        options
+    }
+
     /// Returns whether a file that begins with `bytes` is of this kind and was written by enjamb.
     fn is_ours(self, bytes: &[u8]) -> bool {
         let contains = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
@@ -172,7 +183,7 @@ impl OutputFile {
         let failed = |source| OutputError::Io { path: path.to_owned(), source };
         let opened = |file, created| Self { path: path.to_owned(), kind, file: Some(file), force, created };
         let foreign = || OutputError::Foreign { path: path.to_owned(), noun: kind.noun() };
-        match OpenOptions::new().write(true).create_new(true).open(path) {
+        match kind.created_by(OpenOptions::new().write(true).create_new(true)).open(path) {
             Ok(file) => return Ok(opened(file, true)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(failed(error)),
@@ -182,7 +193,9 @@ impl OutputFile {
             Ok(metadata) if is_disk(&metadata) && !force => return Err(foreign()),
             // A link to a file that does not exist yet.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let file = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(failed)?;
+                let mut options = OpenOptions::new();
+                let options = kind.created_by(options.write(true).create(true).truncate(false));
+                let file = options.open(path).map_err(failed)?;
                 return Ok(opened(file, false));
             }
             _ => return OpenOptions::new().write(true).open(path).map(|file| opened(file, false)).map_err(failed),
@@ -218,13 +231,30 @@ impl OutputFile {
     /// # Errors
     /// [`OutputError::Same`], whatever `--force` says: one would destroy the other.
     pub fn check_differs(&self, other: &Self) -> Result<(), OutputError> {
-        let identity = |output: &Self| FileIdentity::of(&output.file.as_ref()?.metadata().ok()?);
-        match (identity(self), identity(other)) {
+        match (self.written_identity(), other.written_identity()) {
             (Some(first), Some(second)) if first == second => {
                 Err(OutputError::Same { first: self.path.clone(), second: other.path.clone() })
             }
             _ => Ok(()),
         }
+    }
+
+    /// Checks that standard output, to which something else is written, does not go into this file.
+    ///
+    /// # Errors
+    /// [`OutputError::Same`], whatever `--force` says.
+    pub fn check_not_standard_output(&self) -> Result<(), OutputError> {
+        let standard_output = std::fs::metadata("/dev/stdout").ok();
+        match (self.written_identity(), standard_output.as_ref().and_then(FileIdentity::of_written)) {
+            (Some(first), Some(second)) if first == second => {
+                Err(OutputError::Same { first: self.path.clone(), second: "standard output".into() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn written_identity(&self) -> Option<FileIdentity> {
+        FileIdentity::of_written(&self.file.as_ref()?.metadata().ok()?)
     }
 
     /// Returns the path.
@@ -238,11 +268,26 @@ impl OutputFile {
     /// # Errors
     /// The system refuses.
     pub fn replace(mut self) -> io::Result<File> {
-        // `file` is taken only here.
+        // `file` is taken only here and in `append`.
         let Some(file) = self.file.take() else { return Err(io::ErrorKind::NotFound.into()) };
         // A pipe or a terminal has no length to set.
         if file.metadata()?.is_file() {
             file.set_len(0)?;
+        }
+        Ok(file)
+    }
+}
+
+impl OutputFile {
+    /// Keeps the old content, and returns the file to be written behind it.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn append(mut self) -> io::Result<File> {
+        // `file` is taken only here and in `replace`.
+        let Some(mut file) = self.file.take() else { return Err(io::ErrorKind::NotFound.into()) };
+        if file.metadata()?.is_file() {
+            file.seek(SeekFrom::End(0))?;
         }
         Ok(file)
     }
@@ -301,6 +346,20 @@ impl FileIdentity {
     #[cfg(not(unix))]
     fn of(_: &Metadata) -> Option<Self> {
         None
+    }
+
+    /// Returns the identity of a file in which two outputs would be mixed: a regular file or a named
+    /// pipe. A terminal and `/dev/null` take any number.
+    #[cfg(unix)]
+    fn of_written(metadata: &Metadata) -> Option<Self> {
+        use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+        let is_mixed = metadata.is_file() || metadata.file_type().is_fifo();
+        is_mixed.then(|| Self { device: metadata.dev(), file: metadata.ino() })
+    }
+
+    #[cfg(not(unix))]
+    fn of_written(metadata: &Metadata) -> Option<Self> {
+        Self::of(metadata)
     }
 }
 

@@ -46,8 +46,8 @@ fn connections_are_numbered_on_from_one_input_to_the_next() {
     assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
     let transcript = connections.iter().find(|connection| connection.client == NO_ADDRESS).unwrap();
     assert!(transcript.number > 1 && transcript.number < numbers.len() as u64);
-    assert_eq!(protocols.name(transcript.number), "redis", "the transcript names its protocol");
-    assert_eq!(protocols.name(1), "auto");
+    assert_eq!(protocols.name(transcript), "redis", "the transcript names its protocol");
+    assert_eq!(protocols.name(&connections[0]), "auto");
     assert!(report.totals.to_string().starts_with("2 captures and 1 transcript, ") && report.problems.is_empty());
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
-use enjamb_sources::arguments::{duration_within, size_within};
+use enjamb_sources::arguments::{PortArgument, ProtocolArguments, duration_within, port_with_protocol, size_within};
 use enjamb_sources::{Exit, Inputs};
 
 /// The largest `--max-size`, in bytes.
@@ -60,11 +60,13 @@ pub(crate) struct ExtractArguments {
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
 
-    /// The protocol of the connections: a name (the command `protocols` lists them), `auto`, which
-    /// detects it from the first bytes of each connection, or a framing spec such as "u32be
-    /// max=1M".
-    #[arg(long, short, default_value = "auto", value_name = "NAME|SPEC")]
-    pub(crate) protocol: String,
+    #[command(flatten)]
+    pub(crate) protocol: ProtocolArguments,
+
+    /// The protocol of the connections to servers on a port, such as `7000=redis`, instead of that
+    /// of --protocol. May be given several times.
+    #[arg(long, value_name = "PORT=NAME", value_parser = port_with_protocol)]
+    pub(crate) port: Vec<PortArgument>,
 
     /// The maximum number of payload bytes in a transcript, both sides together, such as 1200 or
     /// 4k. Longer conversations are cut where both sides are between two messages. The limit is 1M.

@@ -113,9 +113,8 @@ impl<F: FnMut(Piece)> ConversationTap<F> {
         let connection = *connection;
         let work = move || -> (PieceCutter, Pieces) {
             let Settings { registry, protocols, max, secrets, .. } = settings;
-            let mut cutter = cutter.unwrap_or_else(|| {
-                PieceCutter::new(protocols.session(&connection), protocols.name(connection.number), max)
-            });
+            let mut cutter = cutter
+                .unwrap_or_else(|| PieceCutter::new(protocols.session(&connection), protocols.name(&connection), max));
             entries.into_iter().for_each(|entry| cutter.entry(entry, &registry));
             if ends {
                 cutter.end(&registry);

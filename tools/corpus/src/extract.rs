@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use enjamb_protocols::Registry;
-use enjamb_sources::{Exit, Inputs, Notices, Progress, ProtocolChoice, SourceReader, check_standard_output, print};
+use enjamb_sources::{Exit, Inputs, Notices, Progress, SourceReader, check_standard_output, print};
 
 use crate::arguments::ExtractArguments;
 use crate::candidates::Candidates;
@@ -16,10 +16,10 @@ use crate::extract_report::ExtractReport;
 
 /// Reads captures, and writes one small conversation of each kind.
 pub(crate) fn run(arguments: &ExtractArguments, registry: &Registry, notices: &Notices) -> anyhow::Result<Exit> {
-    let protocols = match ProtocolChoice::new(registry, &arguments.protocol) {
+    let protocols = match arguments.protocol.choice(registry, &arguments.port) {
         Ok(protocols) => Arc::new(protocols),
-        Err(error) => {
-            notices.notice(format_args!("--protocol: {error}"));
+        Err(reason) => {
+            notices.notice(reason);
             return Ok(Exit::WrongUsage);
         }
     };

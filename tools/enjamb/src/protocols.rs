@@ -36,6 +36,9 @@ pub(crate) fn describe(registry: &Registry, name: &str) -> anyhow::Result<Exit> 
     let list = |words: Vec<String>| if words.is_empty() { "none".to_owned() } else { words.join(", ") };
     let _ = writeln!(text, "other names: {}", list(protocol.aliases().to_vec()));
     let _ = writeln!(text, "ports: {}", list(protocol.ports().iter().map(ToString::to_string).collect()));
+    if !protocol.kinds().is_empty() {
+        let _ = writeln!(text, "messages: {}", protocol.kinds().replace('`', ""));
+    }
     // `http.path` reads better in a filter than `http1.path`.
     let shorter = protocol.aliases().iter().find(|alias| protocol.name().starts_with(alias.as_str()));
     let prefix = shorter.map_or(protocol.name(), String::as_str);

@@ -45,8 +45,9 @@ impl Account {
             sides: Default::default(),
             failure: None,
         };
-        let watched = journal
-            .write(connection, |statistics, out| Watched::open(connection, Box::new(session), time, statistics, out));
+        let watched = journal.write(connection, time, |statistics, out| {
+            Watched::open(connection, Box::new(session), time, statistics, out).reporting_progress()
+        });
         Self {
             connection: *connection,
             watched: Some(watched),
@@ -99,7 +100,10 @@ impl Account {
             self.closed[side.index()] = true;
         }
         if let Some(watched) = &mut self.watched {
-            journal.write(&self.connection, |statistics, out| watched.event(time, event, statistics, out));
+            if event == Event::Done && journal.was_ended_by_proxy(self.connection.number) {
+                watched.end_by_proxy();
+            }
+            journal.write(&self.connection, time, |statistics, out| watched.event(time, event, statistics, out));
         }
         if event == Event::Done {
             self.watched = None;
@@ -115,7 +119,7 @@ impl Account {
     /// Writes an error record.
     pub(crate) fn report(&self, time: Time, reason: &str, journal: &Journal) {
         let record = Record::Error { connection: Some(&self.connection), time, reason };
-        journal.write(&self.connection, |_, out: &mut dyn Output| out.record(&record));
+        journal.write(&self.connection, time, |_, out: &mut dyn Output| out.record(&record));
     }
 }
 

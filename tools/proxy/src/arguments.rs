@@ -12,7 +12,7 @@ use enjamb_net::relay::Options;
 use enjamb_protocols::Registry;
 use enjamb_sources::arguments::{address, server_address};
 
-use crate::configuration::{Configuration, HANDLER_TIMEOUT, LogTarget};
+use crate::configuration::{Configuration, LogTarget};
 
 /// Examples for the end of the help text.
 pub const EXAMPLES: &str = "\
@@ -56,22 +56,36 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE.pcapng")]
     pub record: Option<PathBuf>,
 
+    /// Serve metrics for Prometheus at http://HOST:PORT/metrics, and the state of the proxy at
+    /// http://HOST:PORT/health.
+    #[arg(long, value_name = "HOST:PORT", value_parser = address)]
+    pub metrics: Option<String>,
+
     /// Let --log and --record replace any file.
     #[arg(long)]
     pub force: bool,
+
+    /// Allow --listen on every address of this machine (0.0.0.0 and [::]), so that other machines
+    /// can connect.
+    #[arg(long)]
+    pub wide: bool,
 
     /// The number of connections that may be open at a time. Further clients wait.
     #[arg(long, value_name = "N", default_value_t = Options::default().max_connections)]
     pub max_connections: NonZeroUsize,
 
-    /// The time that the server may take to accept a connection: `10s`, `250ms`, `2m`, or a number
-    /// of seconds.
+    /// The time that each address of the server may take to accept a connection: `10s`, `250ms`,
+    /// `2m`, or a number of seconds.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
     pub connect_timeout: Duration,
 
     /// Reset connections after this time without a byte from either side. [default: never]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub idle_timeout: Option<Duration>,
+
+    /// The time without a byte after which TCP checks that a peer still exists. `never`: no check.
+    #[arg(long, value_name = "TIME|never", default_value = "1m", value_parser = TimeLimit::parse)]
+    pub keep_alive: TimeLimit,
 
     /// The time that open connections may continue after a signal to end. A second signal ends them
     /// at once.
@@ -80,8 +94,8 @@ pub struct Arguments {
 
     /// The time that one call of a protocol handler may take. After that its connection is relayed
     /// without being parsed. `never`: no limit. It concerns only protocols that are not built in.
-    #[arg(long, value_name = "TIME|never", default_value = "5s", value_parser = HandlerTimeout::parse)]
-    pub handler_timeout: HandlerTimeout,
+    #[arg(long, value_name = "TIME|never", default_value = "5s", value_parser = TimeLimit::parse)]
+    pub handler_timeout: TimeLimit,
 
     /// The name of the program in its messages. `None`: the name by which it was started, and
     /// `proxy`.
@@ -99,24 +113,25 @@ pub enum OutputFormat {
     Jsonl,
 }
 
-/// The time that one call of a handler may take.
+/// A time, or no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HandlerTimeout {
+pub enum TimeLimit {
     /// The time is limited.
     After(Duration),
     /// The time is not limited.
     Never,
 }
 
-impl HandlerTimeout {
+impl TimeLimit {
     fn parse(text: &str) -> Result<Self, DurationError> {
         if text == "never" { Ok(Self::Never) } else { parse_duration(text).map(Self::After) }
     }
-}
 
-impl Default for HandlerTimeout {
-    fn default() -> Self {
-        Self::After(HANDLER_TIMEOUT)
+    fn limit(self) -> Option<Duration> {
+        match self {
+            Self::After(limit) => Some(limit),
+            Self::Never => None,
+        }
     }
 }
 
@@ -143,15 +158,15 @@ impl Arguments {
         };
         configuration.format = self.format(&configuration.log);
         configuration.record.clone_from(&self.record);
+        configuration.metrics.clone_from(&self.metrics);
         configuration.force = self.force;
-        configuration.handler_timeout = match self.handler_timeout {
-            HandlerTimeout::After(limit) => Some(limit),
-            HandlerTimeout::Never => None,
-        };
+        configuration.wide = self.wide;
+        configuration.handler_timeout = self.handler_timeout.limit();
         let options = &mut configuration.options;
         options.max_connections = self.max_connections;
         options.connect_timeout = self.connect_timeout;
         options.idle_timeout = self.idle_timeout;
+        options.keep_alive = self.keep_alive.limit();
         options.drain = self.drain;
         Ok(configuration)
     }

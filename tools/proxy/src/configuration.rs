@@ -33,9 +33,14 @@ pub struct Configuration {
     pub format: Format,
     /// The capture file in which the traffic is recorded. None by default.
     pub record: Option<PathBuf>,
+    /// The address of the pages `/metrics` and `/health`, `HOST:PORT`. None by default.
+    pub metrics: Option<String>,
     /// Whether the log and the recording may replace any file. By default they replace only files
     /// that enjamb wrote.
     pub force: bool,
+    /// Whether the proxy may listen on every address of this machine, as `0.0.0.0` and `[::]` mean.
+    /// It may not by default.
+    pub wide: bool,
     /// The time that one call of a handler may take before its connection is no longer parsed.
     /// `None`: no limit. 5 seconds by default. It concerns only protocols that are not built in.
     pub handler_timeout: Option<Duration>,
@@ -57,7 +62,9 @@ impl Configuration {
             log: LogTarget::Stdout,
             format: Format::Text { colour: false },
             record: None,
+            metrics: None,
             force: false,
+            wide: false,
             handler_timeout: Some(HANDLER_TIMEOUT),
             options: Options::default(),
         }

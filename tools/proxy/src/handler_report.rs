@@ -26,6 +26,12 @@ pub struct HandlerReport {
 }
 
 impl HandlerReport {
+    /// Returns the number of connections that are not parsed to their end.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.panicked + self.timed_out + self.overflowed + self.not_run + self.unfinished
+    }
+
     /// Returns phrases for people, one for each count that is not 0.
     #[must_use]
     pub fn phrases(&self) -> Vec<String> {

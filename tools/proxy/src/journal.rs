@@ -7,12 +7,16 @@
 //! reach the log together.
 
 use std::cell::Cell;
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use enjamb::{Connection, Time};
-use enjamb_monitor::{Day, Format, Output, Record, Statistics, trace};
+use enjamb_monitor::{Format, Output, Record, Statistics, trace};
 
+use crate::lines::LineBatch;
 use crate::log::LogQueue;
+use crate::losses::LogLosses;
 
 /// The maximum number of shards.
 const SHARDS_MAX: usize = 16;
@@ -21,7 +25,7 @@ const SHARDS_MAX: usize = 16;
 const LINES_RESERVED: usize = 1 << 18;
 
 thread_local! {
-    static LINES: Cell<String> = const { Cell::new(String::new()) };
+    static LINES: Cell<Option<LineBatch>> = const { Cell::new(None) };
 }
 
 /// Counts records and writes them.
@@ -29,13 +33,30 @@ pub(crate) struct Journal {
     shards: Vec<Mutex<Statistics>>,
     format: Format,
     log: Option<LogQueue>,
+    /// The numbers of open connections that the proxy has ended. Seldom there are any.
+    ended_by_proxy: Mutex<HashSet<u64>>,
+    has_ended: AtomicBool,
 }
 
 impl Journal {
     /// Creates a journal. Without a `log`, records are only counted, and given to `tracing`.
     pub(crate) fn new(format: Format, log: Option<LogQueue>) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, Into::into);
-        Self { shards: (0..threads.min(SHARDS_MAX)).map(|_| Mutex::default()).collect(), format, log }
+        let shards = (0..threads.min(SHARDS_MAX)).map(|_| Mutex::default()).collect();
+        Self { shards, format, log, ended_by_proxy: Mutex::default(), has_ended: AtomicBool::new(false) }
+    }
+
+    /// Notes that the proxy, and not one of its sides, ends a connection.
+    pub(crate) fn end_by_proxy(&self, number: u64) {
+        self.ended_by_proxy.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
+        self.has_ended.store(true, Ordering::Release);
+    }
+
+    /// Returns whether the proxy has ended a connection. It is asked once, when the connection is
+    /// done.
+    pub(crate) fn was_ended_by_proxy(&self, number: u64) -> bool {
+        self.has_ended.load(Ordering::Acquire)
+            && self.ended_by_proxy.lock().unwrap_or_else(PoisonError::into_inner).remove(&number)
     }
 
     /// Returns the counts so far.
@@ -47,38 +68,45 @@ impl Journal {
         all
     }
 
+    /// Returns the records that the log lacks so far.
+    pub(crate) fn log_losses(&self) -> LogLosses {
+        self.log.as_ref().map(LogQueue::losses).unwrap_or_default()
+    }
+
     /// Returns whether the summaries of messages are needed.
     pub(crate) fn wants_summaries(&self) -> bool {
         self.log.is_some() || is_traced()
     }
 
-    /// Counts the events of a connection, and writes the records that `act` makes.
+    /// Counts an event of a connection at `time`, and writes the records that `act` makes.
     pub(crate) fn write<T>(
         &self,
         connection: &Connection,
+        time: Time,
         act: impl FnOnce(&mut Statistics, &mut dyn Output) -> T,
     ) -> T {
         let shard = &self.shards[(connection.number % self.shards.len() as u64) as usize];
-        self.with_lines(|lines| act(&mut lock(shard), lines))
+        self.with_lines(time, |lines| act(&mut lock(shard), lines))
     }
 
     /// Writes an error record that belongs to no connection, or to one that is not counted.
     pub(crate) fn error(&self, time: Time, connection: Option<&Connection>, reason: &str) {
-        self.with_lines(|lines| lines.record(&Record::Error { connection, time, reason }));
+        self.with_lines(time, |lines| lines.record(&Record::Error { connection, time, reason }));
     }
 
-    fn with_lines<T>(&self, act: impl FnOnce(&mut Lines) -> T) -> T {
+    fn with_lines<T>(&self, time: Time, act: impl FnOnce(&mut Lines) -> T) -> T {
         let format = self.log.as_ref().map(|_| self.format);
         // Taken, not borrowed: a subscriber of `tracing` may call this function again.
-        let mut lines = Lines { text: LINES.take(), count: 0, days: None, format, is_traced: is_traced() };
+        let mut lines = Lines { time, batch: LINES.take().unwrap_or_default(), format, is_traced: is_traced() };
         let result = act(&mut lines);
-        let Lines { mut text, count, days, .. } = lines;
-        if let (Some(log), Some(days)) = (&self.log, days) {
-            log.append(&text, count, days);
+        let Lines { mut batch, .. } = lines;
+        if let Some(log) = &self.log
+            && !batch.is_empty()
+        {
+            log.append(&batch);
         }
-        text.clear();
-        text.shrink_to(LINES_RESERVED);
-        LINES.set(text);
+        batch.clear(LINES_RESERVED);
+        LINES.set(Some(batch));
         result
     }
 }
@@ -95,10 +123,9 @@ fn lock(shard: &Mutex<Statistics>) -> MutexGuard<'_, Statistics> {
 
 /// The lines of one write.
 struct Lines {
-    text: String,
-    count: u64,
-    /// The days of the first and of the last line.
-    days: Option<(Day, Day)>,
+    /// The time of the event.
+    time: Time,
+    batch: LineBatch,
     /// The format of the log. `None`: there is no log.
     format: Option<Format>,
     is_traced: bool,
@@ -107,14 +134,7 @@ struct Lines {
 impl Output for Lines {
     fn record(&mut self, record: &Record<'_>) {
         if let Some(format) = self.format {
-            let day = Day::of(record.time());
-            let (first, last) = self.days.unwrap_or((day, day));
-            if last != day {
-                format.write_day(day, &mut self.text);
-            }
-            self.days = Some((first, day));
-            format.write(record, &mut self.text);
-            self.count += 1;
+            self.batch.push(self.time, record, format);
         }
         if self.is_traced {
             trace::emit(record);

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io;
-use std::net::SocketAddr;
-use std::path::Path;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use enjamb_monitor::{Format, Record, Statistics};
@@ -18,12 +18,15 @@ use crate::clock::now;
 use crate::configuration::{Configuration, LogTarget};
 use crate::handler_report::HandlerReport;
 use crate::journal::Journal;
-use crate::log::Log;
+use crate::log::{Log, LogQueue};
+use crate::losses::{LogLosses, RecordingLosses};
+use crate::metrics::{self, Counts};
 use crate::notices::Notices;
-use crate::recording::{Recording, RecordingLosses};
+use crate::recording::{Recording, RecordingQueue};
 use crate::settling::{Deadline, SETTLE_MAX};
 use crate::shared::Shared;
 use crate::taps::ProxyTaps;
+use crate::unit_writer::FileTarget;
 use crate::workers::Workers;
 
 /// The reason why a proxy cannot start. No file has been replaced then: files are opened last, and
@@ -61,8 +64,6 @@ impl std::error::Error for StartError {
 }
 
 impl StartError {
-    /// Converts an error. A text that is not an address is wrong usage; an address that is in use
-    /// is not.
     /// Returns whether the command line has to be changed. Otherwise the system refused.
     #[must_use]
     pub fn is_wrong_usage(&self) -> bool {
@@ -73,6 +74,8 @@ impl StartError {
         }
     }
 
+    /// Converts an error. A text that is not an address is wrong usage; an address that is in use
+    /// is not.
     fn address(text: String, error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::InvalidInput => Self::Usage(format!("{text}: not HOST:PORT")),
@@ -84,6 +87,7 @@ impl StartError {
 /// A running proxy.
 pub struct Proxy {
     addresses: Vec<SocketAddr>,
+    metrics_address: Option<SocketAddr>,
     stop: Stop,
     serving: JoinHandle<RelayReport>,
     status: Status,
@@ -92,19 +96,73 @@ pub struct Proxy {
 
 /// The counts of a proxy, while it runs and afterwards. Reading them never waits for a handler.
 #[derive(Clone)]
-pub struct Status(Arc<Shared>);
+pub struct Status {
+    shared: Arc<Shared>,
+    log_file: Option<(PathBuf, LogQueue)>,
+    record_file: Option<(PathBuf, RecordingQueue)>,
+}
 
 impl Status {
     /// Returns the statistics so far.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        self.0.journal.statistics()
+        self.shared.journal.statistics()
     }
 
     /// Returns the counts of handlers that failed or were too slow so far.
     #[must_use]
     pub fn handlers(&self) -> HandlerReport {
-        self.0.counts.report()
+        self.shared.counts.report()
+    }
+
+    /// Returns the number of clients that were reset because the server could not be reached.
+    #[must_use]
+    pub fn unconnected(&self) -> u64 {
+        self.shared.unconnected()
+    }
+
+    fn counts(&self) -> Counts {
+        Counts {
+            summary: self.statistics().summary(),
+            unconnected: self.unconnected(),
+            handler_failures: self.handlers().failures(),
+            log: self.log_losses(),
+            recording: self.recording_losses(),
+        }
+    }
+
+    /// Opens the files of the log and of the recording again, under their names: somebody may have
+    /// moved them away. What was written stays as it is. A file that exists under the name continues
+    /// if it is empty or enjamb wrote it. Blocks while a named pipe has no reader.
+    ///
+    /// # Errors
+    /// [`StartError::Output`]. The file that cannot be opened is not changed: the old one is written
+    /// on.
+    pub fn reopen(&self) -> Result<(), StartError> {
+        let open = |path: &Path, kind| {
+            let opened = OutputFile::open(path, kind, false).map_err(StartError::Output)?;
+            let failed = |error| StartError::Io(format!("cannot write {}", path.display()), error);
+            opened.append().map_err(failed)
+        };
+        if let Some((path, queue)) = &self.log_file {
+            queue.continue_in(open(path, OutputKind::Log)?);
+        }
+        if let Some((path, queue)) = &self.record_file {
+            queue.continue_in(open(path, OutputKind::Recording)?);
+        }
+        Ok(())
+    }
+
+    /// Returns the records that the log lacks so far.
+    #[must_use]
+    pub fn log_losses(&self) -> LogLosses {
+        self.shared.journal.log_losses()
+    }
+
+    /// Returns the traffic that the recording lacks so far.
+    #[must_use]
+    pub fn recording_losses(&self) -> RecordingLosses {
+        self.record_file.as_ref().map(|(_, queue)| queue.losses()).unwrap_or_default()
     }
 }
 
@@ -115,6 +173,8 @@ pub struct Shutdown {
     log: Option<Log>,
     format: Format,
     recording: Option<Recording>,
+    /// The task that serves the metrics.
+    metrics: Option<JoinHandle<()>>,
     deadline: Arc<Deadline>,
 }
 
@@ -128,12 +188,22 @@ pub struct Report {
     pub statistics: Statistics,
     /// The counts of handlers that failed or were too slow.
     pub handlers: HandlerReport,
-    /// The number of records that the log lacks, since it was not written as fast as they came.
-    pub log_dropped: u64,
-    /// Whether the log was still not written to its end when the proxy ended.
+    /// The records that the log lacks.
+    pub log_losses: LogLosses,
+    /// Whether the log lacks its end: the last records of the proxy, and the summary.
     pub is_log_cut: bool,
-    /// The losses of the recording, and the reason why it could not be written: phrases for people.
-    pub recording: Vec<String>,
+    /// The traffic that the recording lacks.
+    pub recording_losses: RecordingLosses,
+    /// Whether the recording was still not written to its end when the proxy ended.
+    pub is_recording_cut: bool,
+}
+
+impl Report {
+    /// Returns whether the log and the recording have everything that they should have.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.log_losses.is_empty() && self.recording_losses.is_empty() && !self.is_log_cut && !self.is_recording_cut
+    }
 }
 
 impl Proxy {
@@ -151,7 +221,9 @@ impl Proxy {
             log,
             format,
             record,
+            metrics,
             force,
+            wide,
             handler_timeout,
             options,
         } = configuration;
@@ -162,52 +234,76 @@ impl Proxy {
             return Err(StartError::Usage("there is no address to listen on".to_owned()));
         }
         let (listeners, addresses) = bind(listen).await?;
-        if let Some(address) = addresses.iter().find(|address| upstream.first() == **address) {
+        let (metrics, metrics_address) = bind(metrics.into_iter().collect()).await?;
+        let wide_address = addresses.iter().chain(&metrics_address).find(|address| address.ip().is_unspecified());
+        if let Some(address) = wide_address.filter(|_| !wide) {
+            return Err(StartError::Usage(format!(
+                "{address} is every address of this machine, so that other machines could connect; add --wide if they \
+                 may"
+            )));
+        }
+        if let Some(address) = own_address(upstream.addresses(), &addresses) {
             return Err(StartError::Usage(format!("it would relay to itself: it listens on {address}")));
         }
         let notices = Notices::new(&program).silent(!prints_notices);
-        // Both files are checked before one of them is emptied.
-        let open = |path: &Path, kind| OutputFile::open(path, kind, force).map_err(StartError::Output);
-        let log_file = match &log {
-            LogTarget::File(path) => Some(open(path, OutputKind::Log)?),
-            LogTarget::Stdout | LogTarget::Nowhere => None,
-        };
-        let record = record.map(|path| open(&path, OutputKind::Recording)).transpose()?;
-        if let (Some(log), Some(record)) = (&log_file, &record) {
-            log.check_differs(record).map_err(StartError::Output)?;
-        }
+        let targets = Targets { log: log.clone(), record: record.clone(), force };
+        let (log_file, record_file) = targets.open(&notices).await?;
+        notices.start().map_err(|error| StartError::Io("cannot start a thread".to_owned(), error))?;
+        // Nothing after this line fails, unless the system gives no threads.
+        let (log_file, record_file) = (log_file.map(empty).transpose()?, record_file.map(empty).transpose()?);
+        let log_path = if let LogTarget::File(path) = &log { Some(path.clone()) } else { None };
         let log = open_log(&log, log_file, format, &notices)?;
-        let recording = match record {
+        let recording = match record_file {
             None => None,
             Some(file) => {
                 let failed = |error| StartError::Io("cannot start the recording".to_owned(), error);
-                Some(Recording::start(empty(file)?).map_err(failed)?)
+                Some(Recording::start(file, notices.clone()).map_err(failed)?)
             }
         };
         let is_builtin = protocol.is_builtin();
-        let shared = Shared::new(protocol, Journal::new(format, log.as_ref().map(Log::queue)), notices);
+        let shared = Shared::new(protocol, Journal::new(format, log.as_ref().map(Log::queue)), notices.clone());
+        let weak = Arc::downgrade(&shared);
+        notices.on_recording_loss(move |line| {
+            if let Some(shared) = weak.upgrade() {
+                shared.journal.error(now(), None, line);
+            }
+        });
         let workers = if is_builtin {
             None
         } else {
             let failed = |error| StartError::Io("cannot start the threads for handlers".to_owned(), error);
             Some(Workers::start(Arc::clone(&shared), handler_timeout).map_err(failed)?)
         };
-        let taps = ProxyTaps::new(Arc::clone(&shared), workers.clone(), recording.as_ref().map(Recording::queue));
+        let queue = recording.as_ref().map(Recording::queue);
+        let taps = ProxyTaps::new(Arc::clone(&shared), workers.clone(), queue.clone());
         let stop = Stop::new();
         let serving = tokio::spawn({
             let stop = stop.clone();
             async move { serve(listeners, upstream, options, Arc::new(taps), &stop).await }
         });
-        let status = Status(shared);
+        let log_file = log_path.zip(log.as_ref().map(Log::queue));
+        let record_file = record.zip(queue);
+        let status = Status { shared, log_file, record_file };
+        let metrics = metrics.into_iter().next().map(|listener| {
+            let status = status.clone();
+            tokio::spawn(metrics::serve(listener, stop.clone(), move || status.counts()))
+        });
         let deadline = Arc::new(Deadline::unset());
-        let shutdown = Shutdown { status: status.clone(), workers, log, format, recording, deadline };
-        Ok(Self { addresses, stop, serving, status, shutdown })
+        let shutdown = Shutdown { status: status.clone(), workers, log, format, recording, metrics, deadline };
+        let metrics_address = metrics_address.first().copied();
+        Ok(Self { addresses, metrics_address, stop, serving, status, shutdown })
     }
 
     /// Returns the addresses to which clients connect.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Returns the address of the pages `/metrics` and `/health`, if they are served.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
     }
 
     /// Returns a handle that stops the relay: gently, then at once.
@@ -254,18 +350,78 @@ impl Shutdown {
     /// the report shows it.
     #[must_use]
     pub fn finish(self, relay: RelayReport) -> Report {
-        let Self { status, workers, log, format, recording, deadline } = self;
+        let Self { status, workers, log, format, recording, metrics, deadline } = self;
         deadline.set(SETTLE_MAX);
         if let Some(workers) = workers {
             workers.finish(&deadline);
         }
         let (statistics, handlers) = (status.statistics(), status.handlers());
-        let recording = recording.map(|recording| recording.finish(&deadline));
-        let recording: Vec<_> = recording.map(|(losses, result)| phrases(losses, result)).unwrap_or_default();
-        let (log_dropped, is_log_cut) =
-            log.map_or((0, false), |log| end_log(log, format, &statistics, &recording, &deadline));
-        Report { relay, statistics, handlers, log_dropped, is_log_cut, recording }
+        let (recording_losses, is_recording_whole) =
+            recording.map_or((RecordingLosses::default(), true), |recording| recording.finish(&deadline));
+        let notices = status.shared.notices.clone();
+        notices.finish(&deadline);
+        let (log_losses, is_log_whole) = log.map_or((LogLosses::default(), true), |log| {
+            let recorded = (recording_losses, is_recording_whole);
+            end_log(log, format, &statistics, status.unconnected(), recorded, &deadline)
+        });
+        if let Some(metrics) = metrics {
+            metrics.abort();
+        }
+        Report {
+            relay,
+            statistics,
+            handlers,
+            log_losses,
+            is_log_cut: !is_log_whole,
+            recording_losses,
+            is_recording_cut: !is_recording_whole,
+        }
     }
+}
+
+/// The files that a proxy writes.
+struct Targets {
+    log: LogTarget,
+    record: Option<PathBuf>,
+    force: bool,
+}
+
+impl Targets {
+    /// Opens the log and the recording. Both are checked before one of them is emptied.
+    ///
+    /// Opening a named pipe waits for its reader, so it happens on a thread of its own.
+    async fn open(self, notices: &Notices) -> Result<(Option<OutputFile>, Option<OutputFile>), StartError> {
+        let Self { log, record, force } = self;
+        let log_path = if let LogTarget::File(path) = &log { Some(path.clone()) } else { None };
+        for path in log_path.iter().chain(&record).filter(|path| is_named_pipe(path)) {
+            notices.notice(format_args!("waiting for a reader of {}", path.display()));
+        }
+        let is_stdout = log == LogTarget::Stdout;
+        let opened = tokio::task::spawn_blocking(move || {
+            let log = log_path.map(|path| OutputFile::open(&path, OutputKind::Log, force)).transpose()?;
+            let record = record.map(|path| OutputFile::open(&path, OutputKind::Recording, force)).transpose()?;
+            if let (Some(log), Some(record)) = (&log, &record) {
+                log.check_differs(record)?;
+            }
+            if let (Some(record), true) = (&record, is_stdout) {
+                record.check_not_standard_output()?;
+            }
+            Ok((log, record))
+        });
+        let aborted = |_| StartError::Io("cannot open the files".to_owned(), io::ErrorKind::Interrupted.into());
+        opened.await.map_err(aborted)?.map_err(StartError::Output)
+    }
+}
+
+#[cfg(unix)]
+fn is_named_pipe(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+    path.metadata().is_ok_and(|metadata| metadata.file_type().is_fifo())
+}
+
+#[cfg(not(unix))]
+fn is_named_pipe(_: &Path) -> bool {
+    false
 }
 
 async fn bind(listen: Vec<String>) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), StartError> {
@@ -273,24 +429,43 @@ async fn bind(listen: Vec<String>) -> Result<(Vec<TcpListener>, Vec<SocketAddr>)
     let mut addresses = Vec::with_capacity(listen.len());
     for address in listen {
         let failed = |error| StartError::address(format!("cannot listen on {address}"), error);
-        let listener = TcpListener::bind(&address).await.map_err(failed)?;
+        let listener = enjamb_net::listen(&address).await.map_err(failed)?;
         addresses.push(listener.local_addr().map_err(failed)?);
         listeners.push(listener);
     }
     Ok((listeners, addresses))
 }
 
+/// Returns the address among `listening` to which one of the addresses `upstream` leads.
+fn own_address<'a>(upstream: &[SocketAddr], listening: &'a [SocketAddr]) -> Option<&'a SocketAddr> {
+    let leads_to = |to: &SocketAddr, own: &SocketAddr| {
+        let (to_ip, own_ip) = (to.ip().to_canonical(), own.ip().to_canonical());
+        // A connection to no particular address goes to this machine.
+        let is_own = to_ip == own_ip
+            || own_ip.is_unspecified() && is_local(to_ip)
+            || to_ip.is_unspecified() && (own_ip.is_loopback() || own_ip.is_unspecified());
+        to.port() == own.port() && is_own
+    };
+    listening.iter().find(|own| upstream.iter().any(|to| leads_to(to, own)))
+}
+
+/// Returns whether an address is one of this machine: only those can be bound.
+fn is_local(ip: IpAddr) -> bool {
+    ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
+}
+
 fn open_log(
     target: &LogTarget,
-    file: Option<OutputFile>,
+    file: Option<File>,
     format: Format,
     notices: &Notices,
 ) -> Result<Option<Log>, StartError> {
-    let started = match (target, file) {
-        (_, Some(file)) => Log::start(format, empty(file)?, notices.clone()),
-        (LogTarget::Stdout, None) => Log::start(format, io::stdout(), notices.clone()),
+    let target = match (target, file) {
+        (_, Some(file)) => Ok(FileTarget::own(file)),
+        (LogTarget::Stdout, None) => FileTarget::standard_output(),
         (LogTarget::Nowhere | LogTarget::File(_), None) => return Ok(None),
     };
+    let started = target.and_then(|target| Log::start(format, target, notices.clone()));
     started.map(Some).map_err(|error| StartError::Io("cannot start the log".to_owned(), error))
 }
 
@@ -299,47 +474,53 @@ fn empty(file: OutputFile) -> Result<File, StartError> {
     file.replace().map_err(|error| StartError::Io(text, error))
 }
 
-/// Writes the losses of the log and of the recording, and the summary. Returns the number of
-/// dropped records, and whether the end of the log could not be written in time.
+/// Writes the losses of the log and of the recording, and the summary. Returns the losses of the
+/// log, and whether it has its end.
 fn end_log(
     log: Log,
     format: Format,
     statistics: &Statistics,
-    recording: &[String],
+    unconnected: u64,
+    (recording, is_recording_whole): (RecordingLosses, bool),
     deadline: &Deadline,
-) -> (u64, bool) {
-    let dropped = log.settle(deadline);
-    let lacks =
-        (dropped > 0).then(|| format!("the log lacks {dropped} records: it was not written as fast as they came"));
+) -> (LogLosses, bool) {
+    let losses = log.settle(deadline);
+    let mut reasons = Vec::new();
+    if !losses.is_empty() {
+        reasons.push(format!("the log lacks {losses}"));
+    }
+    if !recording.is_empty() {
+        reasons.push(format!("the recording lacks {recording}"));
+    }
+    if !is_recording_whole {
+        reasons.push("the end of the recording was not written in time".to_owned());
+    }
     let mut last = String::new();
-    for reason in lacks.iter().chain(recording) {
+    for reason in &reasons {
         format.write(&Record::Error { connection: None, time: now(), reason }, &mut last);
     }
     if format == Format::JsonLines {
         let mut summary = statistics.to_json();
-        if dropped > 0 {
-            summary["log_dropped"] = dropped.into();
+        if unconnected > 0 {
+            summary["unconnected"] = unconnected.into();
+        }
+        if !losses.is_empty() {
+            let LogLosses { lines, bytes } = losses;
+            summary["log_lost"] = object([("records", lines), ("bytes", bytes)]);
+        }
+        if !recording.is_empty() {
+            let RecordingLosses { chunks, bytes, connections, ends } = recording;
+            let counts = [("chunks", chunks), ("bytes", bytes), ("connections", connections), ("ends", ends)];
+            summary["recording_lost"] = object(counts);
         }
         // Writing to a `String` does not fail.
         let _ = writeln!(last, "{summary}");
     }
-    (dropped, !log.finish(&last, deadline))
+    log.finish(&last, deadline)
 }
 
-/// Returns phrases for people about the differences between the recording and the traffic.
-fn phrases(losses: RecordingLosses, result: io::Result<()>) -> Vec<String> {
-    let mut all = Vec::new();
-    if let Err(error) = result {
-        all.push(format!("the recording could not be written: {error}"));
-    }
-    if losses != RecordingLosses::default() {
-        let RecordingLosses { chunks, bytes, connections, ends } = losses;
-        all.push(format!(
-            "the recording lacks {chunks} chunks of {bytes} bytes, {connections} connections and {ends} ends: it was \
-             not written as fast as they came"
-        ));
-    }
-    all
+fn object<const N: usize>(counts: [(&str, u64); N]) -> serde_json::Value {
+    counts.into_iter().map(|(name, count)| (name.to_owned(), serde_json::Value::from(count))).collect()
 }
 
 #[cfg(test)]
@@ -347,11 +528,10 @@ mod tests {
     use std::sync::{Mutex, mpsc};
 
     use enjamb::Time;
-    use enjamb_monitor::Day;
 
     use super::*;
-
-    const DAYS: (Day, Day) = (Day::of(Time::from_nanos(0)), Day::of(Time::from_nanos(0)));
+    use crate::lines::LineBatch;
+    use crate::unit_writer::Target;
 
     /// A file that says when the first write begins, blocks until its channel is closed, and keeps
     /// its bytes.
@@ -375,48 +555,87 @@ mod tests {
         }
     }
 
+    impl Target for BlockedFile {}
+
+    fn lines(count: u64, nanos: u64) -> LineBatch {
+        let mut lines = LineBatch::default();
+        for _ in 0..count {
+            let time = Time::from_nanos(nanos);
+            lines.push(time, &Record::Error { connection: None, time, reason: "a line" }, Format::JsonLines);
+        }
+        lines
+    }
+
+    #[test]
+    fn a_wildcard_and_an_address_of_this_machine_are_the_same_listener() {
+        let address = |text: &str| -> SocketAddr { text.parse().unwrap() };
+        let cases = [
+            ("127.0.0.1:7000", "127.0.0.1:7000", true),
+            ("127.0.0.1:7000", "127.0.0.1:7001", false),
+            ("127.0.0.2:7000", "127.0.0.1:7000", false),
+            ("127.0.0.1:7000", "0.0.0.0:7000", true),
+            ("127.9.9.9:7000", "[::]:7000", true),
+            ("[::ffff:127.0.0.1]:7000", "127.0.0.1:7000", true),
+            ("0.0.0.0:7000", "127.0.0.1:7000", true),
+            ("[::]:7000", "0.0.0.0:7000", true),
+            ("192.0.2.1:7000", "0.0.0.0:7000", false),
+        ];
+        for (upstream, listening, expected) in cases {
+            let found = own_address(&[address("192.0.2.9:1"), address(upstream)], &[address(listening)]).is_some();
+            assert_eq!(found, expected, "{upstream} behind {listening}");
+        }
+    }
+
     #[test]
     fn dropped_lines_are_counted_where_they_are_missing_and_at_the_end() {
         // More than the queue takes.
-        const BATCHES: usize = 100_000;
+        const BATCHES: u64 = 100_000;
         const LINES: u64 = 4;
         let (go_on, waits) = mpsc::channel();
         let (began, has_begun) = mpsc::channel();
         let written = Arc::new(Mutex::new(Vec::new()));
         let file = BlockedFile { began: Some(began), waits, written: Arc::clone(&written) };
-        let log = Log::start(Format::JsonLines, file, Notices::new("test")).unwrap();
-        let (queue, batch) = (log.queue(), "{\"type\":\"message\"}\n".repeat(LINES as usize));
-        queue.append(&batch, LINES, DAYS);
+        let log = Log::start(Format::JsonLines, file, Notices::new("test").silent(true)).unwrap();
+        let queue = log.queue();
+        queue.append(&lines(LINES, 0));
         has_begun.recv().unwrap();
-        for _ in 1..BATCHES {
-            queue.append(&batch, LINES, DAYS);
+        for time in 1..BATCHES {
+            queue.append(&lines(LINES, time));
         }
         drop(go_on);
-        log.settle(&Deadline::after(SETTLE_MAX));
-        queue.append(&batch, LINES, DAYS);
-        let recording = ["the recording lacks something".to_owned()];
-        let deadline = Deadline::after(SETTLE_MAX);
-        let (dropped, is_cut) = end_log(log, Format::JsonLines, &Statistics::default(), &recording, &deadline);
-        assert!(dropped > 0 && !is_cut);
+        log.settle(&Deadline::after(10 * SETTLE_MAX));
+        queue.append(&lines(LINES, BATCHES));
+        let recording = RecordingLosses { chunks: 7, ..RecordingLosses::default() };
+        let deadline = Deadline::after(10 * SETTLE_MAX);
+        let (losses, is_whole) =
+            end_log(log, Format::JsonLines, &Statistics::default(), 0, (recording, true), &deadline);
+        assert!(losses.lines > 0 && losses.bytes > 50 * losses.lines && is_whole);
 
         let written = String::from_utf8(written.lock().unwrap().clone()).unwrap();
         let lines: Vec<_> = written.lines().collect();
         let (records, [first, second, summary]) = lines.split_last_chunk().unwrap();
-        assert_eq!(records.len() as u64 - 1 + dropped, (BATCHES as u64 + 1) * LINES);
+        let dropped = losses.lines;
+        assert_eq!(records.len() as u64 - 1 + dropped, (BATCHES + 1) * LINES);
         let hole = records[records.len() - 1 - LINES as usize];
         assert!(hole.contains(&format!("{dropped} records are missing here")), "{hole}");
         assert!(first.contains(&format!("the log lacks {dropped} records")), "{first}");
-        assert!(second.contains(&recording[0]), "{second}");
-        assert!(summary.contains(&format!("\"log_dropped\":{dropped}")), "{summary}");
+        assert!(second.contains("the recording lacks 7 chunks"), "{second}");
+        let summary: serde_json::Value = serde_json::from_str(summary).unwrap();
+        assert_eq!(
+            (&summary["log_lost"]["records"], &summary["recording_lost"]["chunks"]),
+            (&dropped.into(), &7.into())
+        );
     }
 
     #[test]
     fn a_log_that_is_never_written_is_left_behind_at_the_deadline() {
         let (_blocked, waits) = mpsc::channel();
         let file = BlockedFile { began: None, waits, written: Arc::default() };
-        let log = Log::start(Format::JsonLines, file, Notices::new("test")).unwrap();
-        log.queue().append("{}\n", 1, DAYS);
-        let deadline = Deadline::after(std::time::Duration::from_millis(20));
-        assert_eq!(end_log(log, Format::JsonLines, &Statistics::default(), &[], &deadline), (0, true));
+        let log = Log::start(Format::JsonLines, file, Notices::new("test").silent(true)).unwrap();
+        log.queue().append(&lines(1, 0));
+        let deadline = Deadline::after(std::time::Duration::from_millis(60));
+        let none = RecordingLosses::default();
+        let (losses, is_whole) = end_log(log, Format::JsonLines, &Statistics::default(), 0, (none, true), &deadline);
+        assert_eq!((losses.lines, is_whole), (1, false));
     }
 }

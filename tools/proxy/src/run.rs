@@ -1,17 +1,23 @@
-//! The command: it handles signals and writes lines to standard error.
+//! The command: it runs a proxy until a signal ends it, and writes lines to standard error.
+
+use std::num::NonZeroUsize;
 
 use anyhow::Context;
-use enjamb_net::relay::RelayReport;
 use enjamb_protocols::Registry;
 use enjamb_sources::Exit;
 use tokio::runtime::Builder;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::Arguments;
+use crate::losses::{LogLosses, RecordingLosses};
 use crate::notices::{Notices, print};
 use crate::proxy::{Proxy, Report, Status};
+use crate::signals::{Signals, print_addresses};
 
-/// Relays until SIGINT or SIGTERM, then returns [`Exit::Done`]. Returns [`Exit::WrongUsage`] for
+/// The files that the proxy has open beside the sockets of its connections.
+const FILES_OF_THE_PROXY: u64 = 64;
+
+/// Relays until SIGINT or SIGTERM, then returns [`Exit::Done`], or [`Exit::FoundWanting`] if the log
+/// or the recording lacks something. Returns [`Exit::WrongUsage`] for
 /// wrong usage, and [`Exit::Unavailable`] when an address or a file cannot be used. On SIGUSR1 it
 /// prints the statistics.
 ///
@@ -30,10 +36,18 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<Exit> {
     };
     let relay = Builder::new_multi_thread().enable_all().build().context("starting threads")?;
     let control = Builder::new_current_thread().enable_all().build().context("starting threads")?;
-    let upstream = configuration.upstream.clone();
+    let (upstream, max_connections) = (configuration.upstream.clone(), configuration.options.max_connections);
     let code = control.block_on(async {
-        let mut signals = Signals::new().context("listening to signals")?;
-        let started = relay.spawn(Proxy::start(configuration)).await.context("starting the proxy")?;
+        let mut signals = Signals::new(notices.clone()).context("listening to signals")?;
+        let starting = relay.spawn(Proxy::start(configuration));
+        let started = tokio::select! {
+            started = starting => started.context("starting the proxy")?,
+            // A file may be a named pipe that nobody reads.
+            () = signals.interrupted() => {
+                notices.notice(format_args!("ended by a signal before it had started"));
+                return Ok(Exit::Unavailable);
+            }
+        };
         let mut proxy = match started {
             Ok(proxy) => proxy,
             Err(error) => {
@@ -41,13 +55,12 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<Exit> {
                 return Ok(if error.is_wrong_usage() { Exit::WrongUsage } else { Exit::Unavailable });
             }
         };
-        for address in proxy.addresses() {
-            print(format_args!("listening on {address}, relaying to {upstream}"));
-        }
-        let report = signals.relay_until_stopped(&mut proxy).await;
-        let report = signals.finish(proxy, report).await;
+        print_addresses(&proxy, &upstream, &notices);
+        raise_file_limit(max_connections, &notices);
+        let report = signals.relay_until_stopped(&mut proxy, print_status).await;
+        let report = signals.finish(proxy, report, print_status).await;
         print_report(&report, &notices);
-        Ok(Exit::Done)
+        Ok(if report.is_complete() { Exit::Done } else { Exit::FoundWanting })
     });
     // Threads that hang are left behind.
     relay.shutdown_background();
@@ -56,94 +69,61 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<Exit> {
 }
 
 fn print_report(report: &Report, notices: &Notices) {
-    let Report { relay, statistics, handlers, log_dropped, is_log_cut, recording } = report;
+    let Report { relay, statistics, handlers, is_log_cut, is_recording_cut, .. } = report;
     print(format_args!("{statistics}"));
     if relay.stopped > 0 {
         notices.notice(format_args!("connections that were still open, and were reset: {}", relay.stopped));
     }
+    if relay.unconnected > 0 {
+        notices.notice(format_args!("clients for which the server could not be reached: {}", relay.unconnected));
+    }
     if relay.panics > 0 {
         notices.notice(format_args!("taps that panicked: {}", relay.panics));
     }
-    for phrase in handlers.phrases() {
+    for phrase in handlers.phrases().into_iter().chain(losses(report.log_losses, report.recording_losses)) {
         notices.notice(format_args!("{phrase}"));
-    }
-    if *log_dropped > 0 {
-        notices.notice(format_args!("the log lacks {log_dropped} records: it was not written as fast as they came"));
     }
     if *is_log_cut {
-        notices.notice(format_args!("the end of the log was not written in time"));
+        notices.notice(format_args!("the end of the log was not written"));
     }
-    for phrase in recording {
-        notices.notice(format_args!("{phrase}"));
+    if *is_recording_cut {
+        notices.notice(format_args!("the end of the recording was not written"));
     }
 }
 
 fn print_status(status: &Status) {
     print(format_args!("{}", status.statistics()));
-    for phrase in status.handlers().phrases() {
+    if status.unconnected() > 0 {
+        print(format_args!("clients for which the server could not be reached: {}", status.unconnected()));
+    }
+    for phrase in status.handlers().phrases().into_iter().chain(losses(status.log_losses(), status.recording_losses()))
+    {
         print(format_args!("{phrase}"));
     }
 }
 
-/// The signals that the proxy handles.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    status: Signal,
-    /// The number of signals to end so far.
-    stops: u32,
+/// Returns phrases for people about what the log and the recording lack.
+fn losses(log: LogLosses, recording: RecordingLosses) -> Vec<String> {
+    let log = (!log.is_empty()).then(|| format!("the log lacks {log}"));
+    let recording = (!recording.is_empty()).then(|| format!("the recording lacks {recording}"));
+    log.into_iter().chain(recording).collect()
 }
 
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            status: signal(SignalKind::user_defined1())?,
-            stops: 0,
-        })
-    }
-
-    /// Waits for the next signal to end, and prints the status for each SIGUSR1 before it.
-    async fn stop(&mut self, status: &Status) {
-        loop {
-            tokio::select! {
-                _ = self.status.recv() => print_status(status),
-                _ = self.interrupt.recv() => break,
-                _ = self.terminate.recv() => break,
-            }
-        }
-        self.stops += 1;
-    }
-
-    /// Waits until the relay has ended. The first signal stops it gently, the second at once.
-    async fn relay_until_stopped(&mut self, proxy: &mut Proxy) -> RelayReport {
-        let (stop, status) = (proxy.stop(), proxy.status());
-        loop {
-            tokio::select! {
-                report = proxy.ended() => return report,
-                () = self.stop(&status) => if self.stops > 1 { stop.now() } else { stop.drain() },
-            }
-        }
-    }
-
-    /// Finishes the proxy. A further signal ends the waiting.
-    async fn finish(&mut self, proxy: Proxy, report: RelayReport) -> Report {
-        let status = proxy.status();
-        let shutdown = proxy.into_shutdown();
-        let hurry = shutdown.hurry();
-        if self.stops > 1 {
-            hurry();
-        }
-        let mut finished = tokio::task::spawn_blocking(move || shutdown.finish(report));
-        loop {
-            tokio::select! {
-                finished = &mut finished => match finished {
-                    Ok(report) => return report,
-                    Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-                },
-                () = self.stop(&status) => hurry(),
-            }
-        }
+/// Raises the number of files that the process may have open, as far as the system allows, and
+/// writes a notice if that is too low.
+fn raise_file_limit(max_connections: NonZeroUsize, notices: &Notices) {
+    let max = max_connections.get() as u64;
+    // Two sockets for a connection.
+    let needed = max.saturating_mul(2).saturating_add(FILES_OF_THE_PROXY);
+    let limit = rlimit::Resource::NOFILE;
+    let Ok((soft, hard)) = limit.get() else { return };
+    let wanted = needed.max(soft).min(hard);
+    let soft = if wanted > soft && limit.set(wanted, hard).is_ok() { wanted } else { soft };
+    if soft < needed {
+        let possible = soft.saturating_sub(FILES_OF_THE_PROXY) / 2;
+        notices.notice(format_args!(
+            "only {soft} files may be open (ulimit -n), which is enough for {possible} connections, not for the {max} of \
+             --max-connections"
+        ));
     }
 }

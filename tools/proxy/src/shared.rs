@@ -2,7 +2,7 @@
 //! handlers.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use enjamb::Connection;
 use enjamb_protocols::Protocol;
@@ -23,12 +23,15 @@ pub(crate) struct Shared {
     pub(crate) counts: HandlerCounts,
     pub(crate) notices: Notices,
     bytes_in_handling: AtomicUsize,
+    /// The number of clients for which the server could not be reached.
+    unconnected: AtomicU64,
 }
 
 impl Shared {
     pub(crate) fn new(protocol: Arc<Protocol>, journal: Journal, notices: Notices) -> Arc<Self> {
-        let (counts, bytes_in_handling) = (HandlerCounts::default(), AtomicUsize::new(0));
-        Arc::new(Self { protocol, journal, counts, notices, bytes_in_handling })
+        let counts = HandlerCounts::default();
+        let (bytes_in_handling, unconnected) = (AtomicUsize::new(0), AtomicU64::new(0));
+        Arc::new(Self { protocol, journal, counts, notices, bytes_in_handling, unconnected })
     }
 
     /// Opens the session of a connection.
@@ -43,6 +46,16 @@ impl Shared {
         if !matches!(error, HandlerError::NotRun(_) | HandlerError::Unfinished) {
             self.notices.limited(&format_args!("connection #{}: {error}", connection.number));
         }
+    }
+
+    /// Counts a client for which the server could not be reached.
+    pub(crate) fn count_unconnected(&self) {
+        self.unconnected.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns the number of clients for which the server could not be reached.
+    pub(crate) fn unconnected(&self) -> u64 {
+        self.unconnected.load(Ordering::Relaxed)
     }
 
     /// Reserves room for bytes that wait for a handler. Returns whether there was room.

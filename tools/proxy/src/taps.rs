@@ -1,8 +1,10 @@
 //! The taps of the proxy's connections.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use enjamb::{Connection, Tap, Time};
+use enjamb_monitor::UNNUMBERED;
 use enjamb_net::{NetError, Taps};
 
 use crate::inline::InlineTap;
@@ -22,20 +24,38 @@ impl ProxyTaps {
     pub(crate) fn new(shared: Arc<Shared>, workers: Option<Arc<Workers>>, recording: Option<RecordingQueue>) -> Self {
         Self { shared, workers, recording }
     }
-}
 
-impl Taps for ProxyTaps {
-    fn taps(&self, _: &Connection) -> Vec<Box<dyn Tap + Send>> {
+    fn make(&self, listener: Option<SocketAddr>) -> Vec<Box<dyn Tap + Send>> {
         let mut taps: Vec<Box<dyn Tap + Send>> = Vec::with_capacity(2);
-        taps.extend(self.recording.as_ref().map(RecordingQueue::tap));
+        taps.extend(self.recording.as_ref().map(|recording| recording.tap(listener)));
         taps.push(match &self.workers {
             Some(workers) => workers.tap(),
             None => Box::new(InlineTap::new(Arc::clone(&self.shared))),
         });
         taps
     }
+}
+
+impl Taps for ProxyTaps {
+    fn taps(&self, _: &Connection) -> Vec<Box<dyn Tap + Send>> {
+        self.make(None)
+    }
+
+    fn taps_on(&self, _: &Connection, listener: SocketAddr) -> Vec<Box<dyn Tap + Send>> {
+        self.make(Some(listener))
+    }
 
     fn error(&self, time: Time, connection: Option<&Connection>, error: &NetError) {
+        if let NetError::Connect { client, address, .. } = error {
+            self.shared.count_unconnected();
+            // It was not opened, so it has no number.
+            let unopened = Connection { number: UNNUMBERED, client: *client, server: *address };
+            self.shared.journal.error(time, Some(&unopened), &error.to_string());
+            return self.shared.notices.limited(error);
+        }
+        if let (Some(connection), NetError::Idle(_) | NetError::Stopped) = (connection, error) {
+            self.shared.journal.end_by_proxy(connection.number);
+        }
         match (&self.workers, connection) {
             (Some(workers), Some(connection)) => workers.report(connection, time, error.to_string()),
             _ => self.shared.journal.error(time, connection, &error.to_string()),

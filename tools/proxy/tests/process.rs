@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         let Cli { arguments } = Cli::parse_from(&arguments[1..]);
         return enjamb_proxy::run(&arguments, &Registry::builtin().with(trapped_lines(Trap::Feed))).unwrap().into();
     }
-    let tests: [(&str, fn()); 8] = [
+    let tests: [(&str, fn()); 15] = [
         ("a_signal_ends_it_with_a_summary", a_signal_ends_it_with_a_summary),
         ("a_second_signal_ends_open_connections", a_second_signal_ends_open_connections),
         ("a_proxy_that_is_killed_leaves_its_recording", a_proxy_that_is_killed_leaves_its_recording),
@@ -43,6 +43,13 @@ fn main() -> ExitCode {
             a_second_signal_ends_a_proxy_with_hung_handlers_at_once,
         ),
         ("a_log_that_nobody_reads_costs_no_connection", a_log_that_nobody_reads_costs_no_connection),
+        ("lines_that_a_full_disk_costs_are_counted_everywhere", lines_that_a_full_disk_costs_are_counted_everywhere),
+        ("a_recording_on_a_full_disk_is_reported_at_once", a_recording_on_a_full_disk_is_reported_at_once),
+        ("a_reader_that_never_reads_does_not_delay_the_end", a_reader_that_never_reads_does_not_delay_the_end),
+        ("a_named_pipe_without_a_reader_can_be_interrupted", a_named_pipe_without_a_reader_can_be_interrupted),
+        ("a_limit_of_open_files_is_raised_or_reported", a_limit_of_open_files_is_raised_or_reported),
+        ("signals_without_a_meaning_do_not_end_it", signals_without_a_meaning_do_not_end_it),
+        ("a_failed_start_leaves_old_files_as_they_were", a_failed_start_leaves_old_files_as_they_were),
     ];
     for (name, test) in tests {
         test();
@@ -244,8 +251,129 @@ fn a_log_that_nobody_reads_costs_no_connection() {
     drop(client);
     running.signal("TERM");
     let (code, said) = running.end();
-    assert_eq!(code, Some(0), "{said}");
-    assert_eq!(said.matches("the log cannot be written").count(), 1, "{said}");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("it cannot be written: Broken pipe"), "{said}");
+    // 2 for the connection, 400 messages, and 1 for the end.
+    assert!(said.contains("the log lacks 402 records of "), "{said}");
+}
+
+fn lines_that_a_full_disk_costs_are_counted_everywhere() {
+    let mut running = Running::start(&["--protocol", "lines", "--log", "/dev/full"]);
+    let mut client = TcpStream::connect(running.address).unwrap();
+    echo(&mut client, b"one\ntwo\n");
+    let said = read_until(&mut running, "the log lost");
+    assert!(said.contains("it cannot be written: No space left on device"), "{said}");
+    let started = Instant::now();
+    let mut sent = 2;
+    while started.elapsed() < Duration::from_millis(1500) {
+        echo(&mut client, b"more\n");
+        sent += 1;
+    }
+    running.signal("USR1");
+    let said = read_until(&mut running, "the log lacks");
+    assert!(said.matches("the log lost").count() <= 3, "at most one a second: {said}");
+    drop(client);
+    sleep(Duration::from_millis(100));
+    running.signal("TERM");
+    let (code, said) = running.end();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains(&format!("the log lacks {} records", 2 + 2 * sent)), "{sent}: {said}");
+}
+
+fn a_recording_on_a_full_disk_is_reported_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log.jsonl");
+    let mut running = Running::start(&["--protocol", "lines", "--log", log.to_str().unwrap(), "--record", "/dev/full"]);
+    let mut client = TcpStream::connect(running.address).unwrap();
+    echo(&mut client, b"one\ntwo\n");
+    let said = read_until(&mut running, "the recording lost");
+    assert!(said.contains("it cannot be written: No space left on device"), "{said}");
+    drop(client);
+    sleep(Duration::from_millis(100));
+    running.signal("TERM");
+    let (code, said) = running.end();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("the recording lacks 2 chunks of 16 bytes, 1 connections and 0 ends"), "{said}");
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.contains("the recording lost"), "{log}");
+    let summary: serde_json::Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+    assert_eq!(summary["recording_lost"]["bytes"], 16);
+}
+
+fn a_reader_that_never_reads_does_not_delay_the_end() {
+    let running = Running::start(&["--protocol", "lines", "--format", "jsonl", "--drain", "100ms"]);
+    let mut client = TcpStream::connect(running.address).unwrap();
+    // More than a pipe takes.
+    let sent = 5_000;
+    for _ in 0..sent / 50 {
+        echo(&mut client, &b"unread\n".repeat(50));
+    }
+    drop(client);
+    sleep(Duration::from_millis(200));
+    running.signal("INT");
+    let started = Instant::now();
+    let mut running = running;
+    let mut stdout = running.process.stdout.take().unwrap();
+    let (code, said) = running.end();
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert_eq!(code, Some(1), "{said}");
+    let lost = said.split("the log lacks ").nth(1).unwrap().split(' ').next().unwrap().parse::<usize>().unwrap();
+    let mut written = String::new();
+    stdout.read_to_string(&mut written).unwrap();
+    assert!(written.ends_with('\n'));
+    assert_eq!(written.lines().count() + lost, 2 + 2 * sent, "each line is read or counted");
+}
+
+fn a_named_pipe_without_a_reader_can_be_interrupted() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for name in ["INT", "TERM"] {
+        let mut process = proxy(&["--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:9", "--log"])
+            .arg(&pipe)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stderr = BufReader::new(process.stderr.take().unwrap());
+        let mut first = String::new();
+        stderr.read_line(&mut first).unwrap();
+        assert!(first.contains("waiting for a reader of"), "{first}");
+        let running = Running { process, stderr, address: "127.0.0.1:9".parse().unwrap() };
+        running.signal(name);
+        assert_eq!(running.end().0, Some(3));
+    }
+}
+
+fn a_failed_start_leaves_old_files_as_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (log, foreign, linked) = (path("log.jsonl"), path("foreign.pcapng"), path("linked.jsonl"));
+    let old = "{\"type\":\"error\",\"time\":\"2026-01-31T00:00:00.000000000Z\",\"reason\":\"old\"}\n";
+    std::fs::write(&log, old).unwrap();
+    std::fs::write(&foreign, "precious").unwrap();
+    std::fs::hard_link(&log, &linked).unwrap();
+    let new = path("new.jsonl");
+    let start = ["--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:9"];
+    let nowhere = path("no/such/folder");
+    let cases: [(&[&str], i32); 4] = [
+        (&["--log", &log, "--record", &nowhere], 3),
+        (&["--log", &log, "--record", &foreign], 2),
+        (&["--log", &log, "--record", &linked, "--force"], 2),
+        (&["--log", &new, "--record", &foreign], 2),
+    ];
+    for (arguments, code) in cases {
+        let output = proxy(&start).args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(std::fs::read_to_string(&log).unwrap(), old, "{arguments:?}");
+        assert_eq!(std::fs::read_to_string(&foreign).unwrap(), "precious", "{arguments:?}");
+        assert!(!Path::new(&new).exists(), "{arguments:?}");
+    }
+    // Standard output goes into the file of the recording.
+    let both = path("both.pcapng");
+    let file = std::fs::File::create(&both).unwrap();
+    let output = proxy(&start).args(["--record", &both]).stdout(file).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("the same file"));
 }
 
 /// The maximum time that a proxy may take to end beyond its drain time: the settle time, and a
@@ -346,4 +474,43 @@ fn a_second_signal_ends_a_proxy_with_hung_handlers_at_once() {
     let (elapsed, code, said) = timed_end(running);
     assert_eq!(code, Some(0), "{said}");
     assert!(elapsed < Duration::from_secs(2), "{elapsed:?}: {said}");
+}
+
+fn signals_without_a_meaning_do_not_end_it() {
+    let running = Running::start(&["--quiet"]);
+    let mut client = TcpStream::connect(running.address).unwrap();
+    for name in ["HUP", "USR2", "ALRM", "PIPE", "VTALRM", "PROF", "XFSZ", "XCPU", "WINCH", "URG", "IO"] {
+        running.signal(name);
+        sleep(Duration::from_millis(20));
+        echo(&mut client, b"still here\n");
+    }
+    drop(client);
+    running.signal("TERM");
+    let (code, said) = running.end();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("opened the log and the recording again"), "{said}");
+}
+
+fn a_limit_of_open_files_is_raised_or_reported() {
+    let server = echo_server().to_string();
+    for (limit, is_enough) in [("ulimit -n 200", false), ("ulimit -Sn 200", true)] {
+        // `exec`: the signal is for the proxy, not for the shell.
+        let script = format!("{limit} && exec \"$0\" \"$@\"");
+        let mut process = Command::new("sh")
+            .args(["-c", &script])
+            .arg(std::env::current_exe().unwrap())
+            .args(["proxy", "--listen", "127.0.0.1:0", "--upstream", &server, "--quiet", "--max-connections", "150"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stderr = BufReader::new(process.stderr.take().unwrap());
+        stderr.read_line(&mut String::new()).unwrap();
+        sleep(Duration::from_millis(200));
+        let running = Running { process, stderr, address: "127.0.0.1:9".parse().unwrap() };
+        running.signal("TERM");
+        let (code, said) = running.end();
+        assert_eq!(code, Some(0), "{said}");
+        let notice = "only 200 files may be open (ulimit -n), which is enough for 68 connections, not for the 150";
+        assert_eq!(said.contains(notice), !is_enough, "{limit}: {said}");
+    }
 }

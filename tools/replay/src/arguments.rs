@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use enjamb_sources::Inputs;
-use enjamb_sources::arguments::ReassemblyArguments;
+use enjamb_sources::arguments::{PortArgument, ProtocolArguments, ReassemblyArguments, port_with_protocol};
 
 use crate::live::LiveArguments;
 use crate::output_arguments::OutputArguments;
@@ -31,11 +31,13 @@ pub struct Arguments {
     #[arg(required = true, value_name = "CAPTURE")]
     pub(crate) captures: Vec<PathBuf>,
 
-    /// The protocol of the connections: a name (the command `protocols` lists them), `auto`, which
-    /// detects it from the first bytes of each connection, or a framing spec such as "u32be
-    /// max=1M".
-    #[arg(long, short, default_value = "auto", value_name = "NAME|SPEC")]
-    pub(crate) protocol: String,
+    #[command(flatten)]
+    pub(crate) protocol: ProtocolArguments,
+
+    /// The protocol of the connections to servers on a port, such as `7000=redis`, instead of that
+    /// of --protocol. May be given several times.
+    #[arg(long, value_name = "PORT=NAME", value_parser = port_with_protocol)]
+    pub(crate) port: Vec<PortArgument>,
 
     /// Check the command and list the files that it would read, one per line, but read and write
     /// nothing. Exits with 3 if one of the arguments selects nothing to read, or a file that is

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use enjamb_protocols::Registry;
-use enjamb_sources::{Exit, Inputs, Notices, ProtocolChoice, check_standard_output};
+use enjamb_sources::{Exit, Inputs, Notices, check_standard_output};
 
 use crate::arguments::Arguments;
 use crate::records::Selection;
@@ -25,9 +25,9 @@ pub fn run(arguments: &Arguments, registry: &Registry, program: &str) -> anyhow:
         notices.notice(reason);
         Ok(Exit::WrongUsage)
     };
-    let protocols = match ProtocolChoice::new(registry, &arguments.protocol) {
+    let protocols = match arguments.protocol.choice(registry, &arguments.port) {
         Ok(protocols) => Arc::new(protocols),
-        Err(error) => return wrong_usage(format!("--protocol: {error}")),
+        Err(reason) => return wrong_usage(reason),
     };
     let selection = match Selection::new(&arguments.output, registry) {
         Ok(selection) => Arc::new(selection),

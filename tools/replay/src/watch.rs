@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use enjamb_protocols::Registry;
-use enjamb_sources::arguments::ReassemblyArguments;
+use enjamb_sources::arguments::{PortArgument, ProtocolArguments, ReassemblyArguments, port};
 use enjamb_sources::live::{CaptureRequest, CapturingProgram};
-use enjamb_sources::{Exit, Input, Notices, ProtocolChoice};
+use enjamb_sources::{Exit, Input, Notices};
 
 use crate::output_arguments::OutputArguments;
 use crate::records::{self, Selection};
@@ -20,9 +20,10 @@ pub struct WatchArguments {
     #[arg(long, short, value_name = "NAME", default_value = "any")]
     interface: String,
 
-    /// Capture only connections with this port at one end. May be given several times.
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    port: Vec<u16>,
+    /// Capture only connections with this port at one end. With `=NAME`, such as `7000=redis`, this
+    /// is the protocol of the connections to servers on it. May be given several times.
+    #[arg(long, value_name = "PORT[=NAME]", value_parser = port)]
+    port: Vec<PortArgument>,
 
     /// Capture only packets that this filter of libpcap selects, such as "host 192.0.2.7". With
     /// --port: of those.
@@ -33,11 +34,8 @@ pub struct WatchArguments {
     #[arg(long, value_enum, value_name = "PROGRAM")]
     capture_with: Option<ProgramName>,
 
-    /// The protocol of the connections: a name (the command `protocols` lists them), `auto`, which
-    /// detects it from the first bytes of each connection, or a framing spec such as "u32be
-    /// max=1M".
-    #[arg(long, short, default_value = "auto", value_name = "NAME|SPEC")]
-    protocol: String,
+    #[command(flatten)]
+    protocol: ProtocolArguments,
 
     /// Exit with 1 if a message was malformed or incomplete. With --filter, --side or --conn: one
     /// of the selected messages.
@@ -62,7 +60,7 @@ enum ProgramName {
 
 impl WatchArguments {
     fn request(&self) -> CaptureRequest {
-        let ports: Vec<_> = self.port.iter().map(|port| format!("tcp port {port}")).collect();
+        let ports: Vec<_> = self.port.iter().map(|port| format!("tcp port {}", port.port)).collect();
         let both = [Some(ports.join(" or ")).filter(|ports| !ports.is_empty()), self.capture_filter.clone()];
         let parts: Vec<_> = both.into_iter().flatten().map(|part| format!("({part})")).collect();
         CaptureRequest {
@@ -89,9 +87,9 @@ pub fn watch(arguments: &WatchArguments, registry: &Registry, program: &str) -> 
         notices.notice(reason);
         Ok(Exit::WrongUsage)
     };
-    let protocols = match ProtocolChoice::new(registry, &arguments.protocol) {
+    let protocols = match arguments.protocol.choice(registry, &arguments.port) {
         Ok(protocols) => Arc::new(protocols),
-        Err(error) => return wrong_usage(format!("--protocol: {error}")),
+        Err(reason) => return wrong_usage(reason),
     };
     let selection = match Selection::new(&arguments.output, registry) {
         Ok(selection) => Arc::new(selection),

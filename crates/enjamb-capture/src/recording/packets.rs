@@ -129,7 +129,13 @@ pub(super) fn write_section(out: &mut Vec<u8>) {
 }
 
 /// Appends an enhanced packet block. `lost` states that packets were lost directly before this one.
-pub(super) fn write_packet(out: &mut Vec<u8>, time: Time, lost: bool, segment: &SyntheticSegment<'_>) {
+pub(super) fn write_packet(
+    out: &mut Vec<u8>,
+    time: Time,
+    lost: bool,
+    comment: Option<&str>,
+    segment: &SyntheticSegment<'_>,
+) {
     write_block(out, 6, |out| {
         let nanos = time.nanos();
         out.extend_from_slice(&[0; 4]);
@@ -143,8 +149,13 @@ pub(super) fn write_packet(out: &mut Vec<u8>, time: Time, lost: bool, segment: &
         out[lengths..lengths + 4].copy_from_slice(&length);
         out[lengths + 4..lengths + 8].copy_from_slice(&length);
         pad(out, start);
+        if let Some(comment) = comment {
+            write_option(out, 1, comment.as_bytes());
+        }
         if lost {
             write_option(out, 4, &1_u64.to_le_bytes());
+        }
+        if lost || comment.is_some() {
             write_option(out, 0, &[]);
         }
     });

@@ -313,7 +313,14 @@ mod tests {
             Record::Opened { connection, time },
             Record::Gap { connection, time, side: Side::Client, offset: 5, missing: 6 },
             Record::Error { connection: None, time, reason: "why" },
-            Record::Ended { connection, protocol: "lines", time, opened: time, sides: Default::default() },
+            Record::Ended {
+                connection,
+                protocol: "lines",
+                time,
+                opened: time,
+                sides: Default::default(),
+                ended_by: None,
+            },
         ];
         let (mut pushed, mut batch, mut copied) = (Table::default(), Table::default(), Table::default());
         for record in &records {

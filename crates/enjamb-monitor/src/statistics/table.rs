@@ -5,6 +5,7 @@ use std::fmt::{self, Formatter, Write as _};
 use enjamb::units::format_count;
 use enjamb::{Outcome, Side};
 
+use crate::escape::Plain;
 use crate::statistics::summary::{Bucket, KindLatency, Quantiles, SideSummary, Summary};
 use crate::time::push_duration;
 
@@ -136,7 +137,7 @@ fn kinds(summary: &Summary, f: &mut Formatter<'_>) -> fmt::Result {
             if kinds().next().is_none() {
                 continue;
             }
-            let title = format!("{} {side}", protocol.escape_debug());
+            let title = format!("{} {side}", Plain(protocol));
             write!(f, "\n{title:NAME$}{:>11}{:>14}", "messages", "bytes")?;
             writeln!(f, "{:>9}{:>11}{:>12}", "failed", "malformed", "incomplete")?;
             for kind in kinds().take(LISTED_MAX) {
@@ -157,8 +158,7 @@ fn errors(summary: &Summary, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "\n{:>10}  messages that are not ok, and why", "count")?;
     }
     for error in summary.errors.iter().take(LISTED_MAX) {
-        let (protocol, kind, why) =
-            (error.protocol.escape_debug(), error.kind.escape_debug(), error.why.escape_debug());
+        let (protocol, kind, why) = (Plain(&error.protocol), Plain(&error.kind), Plain(&error.why));
         write!(f, "{:>10}  {protocol} {} {kind} {}", format_count(error.count), error.side, error.outcome)?;
         writeln!(f, "{}{why}", if error.why.is_empty() { "" } else { ": " })?;
     }
@@ -170,7 +170,7 @@ fn flags(summary: &Summary, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "\n{:>10}  messages with a flag", "count")?;
     }
     for flag in summary.flags.iter().take(LISTED_MAX) {
-        let (protocol, kind, name) = (flag.protocol.escape_debug(), flag.kind.escape_debug(), flag.flag.escape_debug());
+        let (protocol, kind, name) = (Plain(&flag.protocol), Plain(&flag.kind), Plain(&flag.flag));
         let (count, side, outcome) = (format_count(flag.count), flag.side, flag.outcome);
         writeln!(f, "{count:>10}  {protocol} {side} {kind} {outcome}: {name}")?;
     }
@@ -276,7 +276,7 @@ fn quantiles(of: &str, quantiles: &Quantiles, unit: Unit, f: &mut Formatter<'_>)
 /// Returns the name at the left of a row: indented, escaped, and filled to the width of the column.
 fn name(name: &str) -> String {
     let width = NAME - 2;
-    format!("  {:width$}", name.escape_debug().to_string())
+    format!("  {:width$}", Plain(name).to_string())
 }
 
 fn duration(micros: u64) -> String {

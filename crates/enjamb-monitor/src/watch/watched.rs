@@ -6,7 +6,7 @@ use enjamb::{Connection, Ending, Event, Message, Outcome, Session, Side, Time};
 use enjamb_isolate::{Panic, catch_panic, uncaught};
 
 use crate::payload::{Fed, Redactor, Show, Shown};
-use crate::record::Record;
+use crate::record::{EndedBy, Record};
 use crate::statistics::Statistics;
 use crate::watch::account::{Account, Place};
 use crate::watch::output::Output;
@@ -22,6 +22,25 @@ pub struct Watched {
     connection: Connection,
     session: Box<dyn Session>,
     account: Account,
+    ended_by: Option<EndedBy>,
+    /// The messages in progress, if they are to be reported.
+    progress: Option<Box<[MessageProgress; 2]>>,
+}
+
+/// The number of bytes of a message in progress that are reported at once.
+const PROGRESS_BYTES: u64 = 1 << 20;
+
+/// The time after which a message in progress is reported, and the minimum time between two reports.
+const PROGRESS_NANOS: u64 = 1_000_000_000;
+
+/// A message of one side that is in progress.
+#[derive(Clone, Copy, Debug, Default)]
+struct MessageProgress {
+    /// The offset at which it begins.
+    offset: u64,
+    /// The time of the last report, or of the chunk in which it begins.
+    last: Time,
+    is_reported: bool,
 }
 
 /// A connection that has not sent anything yet, and has no session. A port scan opens a million of
@@ -57,7 +76,7 @@ impl Pending {
             account.panicked(connection, time, &panic, statistics, out);
             Box::new(Unparsed::new(String::new(), [Rest { start: 0, fed: 0 }; 2]))
         });
-        Watched { connection: *connection, session, account }
+        Watched { connection: *connection, session, account, ended_by: None, progress: None }
     }
 }
 
@@ -107,6 +126,19 @@ impl Watched {
         self
     }
 
+    /// Reports messages and streams that are in progress: when they have 1 MiB or last a second, and
+    /// then once a second while bytes come. For traffic that somebody watches live.
+    #[must_use]
+    pub fn reporting_progress(mut self) -> Self {
+        self.progress = Some(Box::default());
+        self
+    }
+
+    /// Notes that the proxy ends the connection, not one of its sides.
+    pub fn end_by_proxy(&mut self) {
+        self.ended_by = Some(EndedBy::Proxy);
+    }
+
     /// Overwrites the secrets in the bytes that are shown. Call it after
     /// [`showing`](Self::showing).
     #[must_use]
@@ -143,6 +175,32 @@ impl Watched {
         self.account.chunk(time, side, bytes.len() as u64);
         let messages = self.call(Call::Feed(side, bytes), Some((side, fed)), before, time, statistics, out);
         statistics.chunk(time, side, bytes.len() as u64, messages);
+        if self.progress.is_some() {
+            self.report_progress(time, side, before[side.index()], out);
+        }
+    }
+
+    /// Reports the message in progress after a chunk of `side` that began at `chunk_at`.
+    fn report_progress(&mut self, time: Time, side: Side, chunk_at: u64, out: &mut dyn Output) {
+        let Self { connection, account, progress: Some(progress), .. } = self else { return };
+        let account = &account.sides[side.index()];
+        let progress = &mut progress[side.index()];
+        let (offset, length) = (account.reported, account.offset.saturating_sub(account.reported));
+        if length == 0 {
+            return;
+        }
+        if progress.offset != offset || chunk_at <= offset {
+            *progress = MessageProgress { offset, last: time, is_reported: false };
+        }
+        let is_due = time.nanos().saturating_sub(progress.last.nanos()) >= PROGRESS_NANOS;
+        if is_due || !progress.is_reported && length >= PROGRESS_BYTES {
+            progress.last = time;
+            progress.is_reported = true;
+            let record = Record::Progress { connection, time, side, offset, length };
+            if out.wants(&record) {
+                out.record(&record);
+            }
+        }
     }
 
     fn gap(&mut self, time: Time, side: Side, missing: u64, statistics: &mut Statistics, out: &mut dyn Output) {
@@ -166,6 +224,9 @@ impl Watched {
         let total = &mut self.account.sides[side.index()].total;
         if total.ending.is_none() {
             total.ending = Some(ending);
+            if ending != Ending::Lost && self.ended_by.is_none() {
+                self.ended_by = Some(side.into());
+            }
             statistics.saw_stream(time);
             self.call(Call::Close(side, ending), None, self.offsets(), time, statistics, out);
         }
@@ -181,9 +242,10 @@ impl Watched {
         }) {
             self.replace(&panic, self.offsets(), time, statistics, out);
         }
-        let Self { connection, session, account } = self;
+        let Self { connection, session, account, ended_by, .. } = self;
+        let ended_by = *ended_by;
         let (opened, sides) = (account.opened, [account.sides[0].total, account.sides[1].total]);
-        let record = Record::Ended { connection, protocol: session.protocol(), time, opened, sides };
+        let record = Record::Ended { connection, protocol: session.protocol(), time, opened, sides, ended_by };
         let wanted = out.wants(&record);
         if wanted {
             account.count(statistics, time);
@@ -230,7 +292,7 @@ impl Watched {
         statistics: &mut Statistics,
         out: &mut dyn Output,
     ) {
-        let Self { connection, session, account } = self;
+        let Self { connection, session, account, .. } = self;
         let is_close = matches!(call, Call::Close(..));
         if out.only_counts() {
             return call.make(session.as_mut(), &mut |message| {
@@ -277,7 +339,7 @@ impl Watched {
         statistics: &mut Statistics,
         out: &mut dyn Output,
     ) {
-        let Self { connection, session, account } = self;
+        let Self { connection, session, account, .. } = self;
         account.panicked(connection, time, panic, statistics, out);
         // The session may panic here too: then the protocol has no name, and the session's memory
         // is leaked or freed.

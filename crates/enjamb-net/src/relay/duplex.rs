@@ -17,6 +17,9 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::observers::Observers;
 use crate::relay::flow::{Flow, Progress};
 
+/// The time for which bytes that a side sent before its reset are offered to the other side.
+const SALVAGE_MAX: Duration = Duration::from_secs(1);
+
 /// The way a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
@@ -30,15 +33,23 @@ pub(crate) enum End {
     Stopped,
 }
 
+/// A connection that has ended.
+pub(crate) struct Relayed {
+    pub(crate) end: End,
+    /// The bytes of each side that were read, and that the other side did not take.
+    pub(crate) undelivered: [u64; 2],
+}
+
 /// Relays until the connection ends. The caller closes or resets the sockets, depending on the
-/// returned end.
+/// returned end. `is_reset`: the server has reset the connection already.
 pub(crate) async fn relay(
     client: &mut TcpStream,
     server: &mut TcpStream,
+    is_reset: bool,
     observers: &mut Observers,
     idle: Option<Duration>,
     stopped: impl Future<Output = ()>,
-) -> End {
+) -> Relayed {
     let (client_reads, client_writes) = client.split();
     let (server_reads, server_writes) = server.split();
     let (client, server) = (client_writes.as_ref(), server_writes.as_ref());
@@ -49,13 +60,15 @@ pub(crate) async fn relay(
     let mut idling = idle.map(|limit| (limit, Instant::now(), Box::pin(sleep(limit))));
     let mut stopped = pin!(stopped);
 
-    poll_fn(|cx| {
+    let end = poll_fn(|cx| {
+        if is_reset {
+            return Poll::Ready(End::Reset(Side::Server));
+        }
         let mut moved = false;
         loop {
             let steps = [flows[0].step(cx, observers), flows[1].step(cx, observers)];
             for step in steps {
                 if let Progress::Broken(side) = step {
-                    flows[side.index()].salvage(observers);
                     return Poll::Ready(End::Reset(side));
                 }
             }
@@ -79,7 +92,16 @@ pub(crate) async fn relay(
         }
         stopped.as_mut().poll(cx).map(|()| End::Stopped)
     })
-    .await
+    .await;
+    if let End::Reset(side) = end {
+        let saved = flows[side.index()].salvage(observers);
+        tokio::select! {
+            () = saved => {}
+            () = stopped => {}
+            () = sleep(SALVAGE_MAX) => {}
+        }
+    }
+    Relayed { end, undelivered: [flows[0].undelivered(), flows[1].undelivered()] }
 }
 
 /// Waits until a socket has an error.

@@ -4,6 +4,7 @@
 //! bytes that the other side does not take at once are copied out of it. Nothing is read while
 //! bytes wait: that is the back-pressure.
 
+use std::future::poll_fn;
 use std::io::{self, Read};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -90,9 +91,17 @@ impl<'s> Flow<'s> {
         match taken {
             Ok(taken) => self.waiting.extend_from_slice(&bytes[taken..]),
             Err(error) if is_temporary(&error) => self.waiting.extend_from_slice(bytes),
-            Err(_) => return Progress::Broken(!self.side),
+            Err(_) => {
+                self.waiting.extend_from_slice(bytes);
+                return Progress::Broken(!self.side);
+            }
         }
         Progress::Moved
+    }
+
+    /// Returns the number of bytes that were read and that the other side has not taken.
+    pub(crate) fn undelivered(&self) -> u64 {
+        (self.waiting.len() - self.taken) as u64
     }
 
     fn write_waiting(&mut self, cx: &mut Context<'_>) -> Progress {
@@ -124,27 +133,36 @@ impl<'s> Flow<'s> {
         observers.close(time, self.side, Ending::Closed);
     }
 
-    /// Passes on the bytes that the side sent before its connection broke, as far as the other side
-    /// takes them at once: a server that refuses a request in the middle of it answers, closes, and
-    /// resets.
-    pub(crate) fn salvage(&mut self, observers: &mut Observers) {
-        with_buffer(LONGEST_READ, |buffer| {
-            for _ in 0..SALVAGED_READS_MAX {
-                if !self.is_reading() {
-                    break;
-                }
-                // Not through tokio, which may not have noticed yet that there is something to
-                // read.
-                match (&*SockRef::from(self.from.as_ref())).read(buffer) {
-                    Ok(0) | Err(_) => break,
-                    Ok(length) => {
-                        if self.pass(observers, &buffer[..length]) != Progress::Moved {
-                            break;
-                        }
+    /// Passes on the bytes that the side sent before its connection broke, as the other side takes
+    /// them: a server that refuses a request in the middle of it answers, closes, and resets.
+    pub(crate) async fn salvage(&mut self, observers: &mut Observers) {
+        for _ in 0..SALVAGED_READS_MAX {
+            let is_delivered = poll_fn(|cx| {
+                while !self.waiting.is_empty() {
+                    match self.write_waiting(cx) {
+                        Progress::Moved => {}
+                        Progress::Waiting => return Poll::Pending,
+                        Progress::Broken(_) => return Poll::Ready(false),
                     }
                 }
+                Poll::Ready(!self.ended)
+            })
+            .await;
+            if !is_delivered || !self.read_rest(observers) {
+                break;
             }
-        });
+        }
+    }
+
+    /// Reads once from a connection that is broken. Returns whether there was something.
+    fn read_rest(&mut self, observers: &mut Observers) -> bool {
+        with_buffer(LONGEST_READ, |buffer| {
+            // Not through tokio, which may not have noticed yet that there is something to read.
+            match (&*SockRef::from(self.from.as_ref())).read(buffer) {
+                Ok(0) | Err(_) => false,
+                Ok(length) => self.pass(observers, &buffer[..length]) == Progress::Moved,
+            }
+        })
     }
 }
 

@@ -174,7 +174,8 @@ async fn connections_that_outlast_the_drain_are_reset_and_done() {
         assert!(is_reset(&mut client).await && is_reset(&mut server).await);
         let served = within(10, world.served).await.unwrap();
         assert_eq!((served.connections, served.stopped), (1, 1));
-        assert_eq!(memory.received(), [Received::Open, Received::Done]);
+        let reset = |side| Received::Close(side, Ending::Reset);
+        assert_eq!(memory.received(), [Received::Open, reset(Side::Client), reset(Side::Server), Received::Done]);
         assert_eq!(memory.errors(), ["#1 reset, since this end stops"]);
     }
 }
@@ -187,4 +188,62 @@ async fn taps_of_a_relay_that_is_dropped_receive_the_end() {
     memory.until(Received::Open).await;
     world.served.abort();
     memory.until(Received::Done).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_answer_of_a_server_that_resets_at_once_arrives() {
+    const ANSWER: usize = 30_000;
+    let memory = Memory::default();
+    let world = World::new(memory.clone()).await;
+    let World { address, server, .. } = &world;
+    let serving = async {
+        for _ in 0..100 {
+            let (socket, _) = server.accept().await.unwrap();
+            let mut answer = &vec![b'a'; ANSWER][..];
+            while !answer.is_empty() {
+                socket.writable().await.unwrap();
+                let taken = socket.try_write(answer).unwrap_or(0);
+                answer = &answer[taken..];
+            }
+            reset(socket);
+        }
+    };
+    // A blocking client: a reset that comes early would fail the connect of tokio.
+    let address = *address;
+    let asking = tokio::task::spawn_blocking(move || {
+        for round in 0..100 {
+            let mut client = std::net::TcpStream::connect(address).unwrap();
+            client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            let mut answer = Vec::new();
+            let result = std::io::Read::read_to_end(&mut client, &mut answer);
+            assert_eq!(answer.len(), ANSWER, "round {round}");
+            assert_eq!(result.unwrap_err().kind(), ErrorKind::ConnectionReset);
+        }
+    });
+    let ((), asked) = tokio::join!(serving, asking);
+    asked.unwrap();
+    assert_eq!(memory.errors(), [""; 0]);
+    assert_eq!(memory.bytes(Side::Server).len(), 100 * ANSWER);
+    assert_eq!(world.end().await.unconnected, 0);
+}
+
+#[tokio::test]
+async fn bytes_that_were_read_and_not_delivered_are_reported_with_their_number() {
+    let memory = Memory::default();
+    let world = World::new(memory.clone()).await;
+    let (mut client, server) = world.connect().await;
+    let block = vec![b'x'; 1 << 16];
+    let mut sent = 0;
+    while let Ok(Ok(length)) = tokio::time::timeout(Duration::from_millis(300), client.write(&block)).await {
+        sent += length;
+    }
+    reset(client);
+    memory.until(Received::Done).await;
+    let errors = memory.errors();
+    let undelivered =
+        errors.iter().find_map(|error| error.strip_prefix("#1 ")?.split_once(" bytes of the client were"));
+    let undelivered: usize = undelivered.expect("an error").0.parse().unwrap();
+    assert!(undelivered > 0 && undelivered <= enjamb_net::relay::LONGEST_READ, "{errors:?}");
+    assert!(memory.bytes(Side::Client).len() <= sent);
+    drop(server);
 }

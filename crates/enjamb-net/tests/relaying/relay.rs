@@ -1,11 +1,14 @@
 //! The bytes that arrive are the bytes that were sent.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::world::{Memory, Random, Received, World, within};
+use crate::world::{Memory, Random, Received, World, options, relay_to, within};
 use enjamb::{Ending, Side, Time};
-use enjamb_net::relay::LONGEST_READ;
+use enjamb_net::Stop;
+use enjamb_net::relay::{LONGEST_READ, Options, Upstream, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
 /// Writes all of `bytes` in random pieces, and now and then waits.
@@ -253,4 +256,50 @@ async fn clients_wait_until_there_is_room_for_them() {
     let mut buffer = [0; 8];
     within(10, third_server.read_exact(&mut buffer)).await.unwrap();
     assert_eq!(&buffer, b"am I in?");
+}
+
+#[tokio::test]
+async fn a_relay_whose_server_leads_back_to_it_resets_the_client() {
+    let memory = Memory::default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let upstream = Upstream::resolve(address.to_string()).await.unwrap();
+    let stop = Stop::new();
+    let served = tokio::spawn({
+        let (stop, taps) = (stop.clone(), Arc::new(memory.clone()));
+        async move { serve(vec![listener], upstream, Options::default(), taps, &stop).await }
+    });
+    let mut client = TcpStream::connect(address).await.unwrap();
+    assert!(within(10, client.read(&mut [0; 8])).await.is_err());
+    stop.drain();
+    let report = within(20, served).await.unwrap();
+    assert!(report.connections <= 2, "{report:?}");
+    assert!(memory.errors().iter().any(|error| error.contains("it is this relay")), "{:?}", memory.errors());
+}
+
+#[tokio::test]
+async fn the_limit_of_connections_is_reported_once_when_it_is_reached() {
+    let memory = Memory::default();
+    let world = World::with(options(|options| options.max_connections = 2.try_into().unwrap()), memory.clone()).await;
+    for _ in 0..3 {
+        let first = world.connect().await;
+        let second = world.connect().await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        drop((first, second));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(memory.errors(), ["#0 2 connections are open, which is the limit: further clients wait"]);
+}
+
+#[tokio::test]
+async fn clients_whose_server_is_not_there_are_counted() {
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let (address, stop, served) = relay_to(nobody, Options::default(), Memory::default()).await;
+    for _ in 0..3 {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        assert!(within(10, client.read(&mut [0; 8])).await.is_err());
+    }
+    stop.drain();
+    let report = within(20, served).await.unwrap();
+    assert_eq!((report.connections, report.unconnected), (0, 3));
 }

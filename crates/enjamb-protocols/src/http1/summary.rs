@@ -6,6 +6,7 @@ use super::framing::Framing;
 use super::head::{Head, StartLine};
 use super::line::without_cr;
 use super::reader::Reader;
+use crate::secrets::secrets_of_urls;
 
 /// The maximum number of characters of a target in a summary.
 const TARGET_SHOWN: usize = 120;
@@ -25,13 +26,13 @@ impl fmt::Display for Summary<'_> {
         let message = &self.reader.message;
         let Some(Head { start, about }) = &message.head else {
             let line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
-            return cut(f, without_cr(line), TARGET_SHOWN);
+            return cut_target(f, without_cr(line));
         };
         match start {
             StartLine::Request { method, target, minor, .. } => {
                 cut(f, method.of_buffer(bytes), SHOWN)?;
                 f.write_char(' ')?;
-                cut(f, target.of_buffer(bytes), TARGET_SHOWN)?;
+                cut_target(f, target.of_buffer(bytes))?;
                 write!(f, " HTTP/1.{minor}")?;
             }
             StartLine::Response { status, phrase, .. } => {
@@ -58,6 +59,23 @@ impl fmt::Display for Summary<'_> {
         }
         Ok(())
     }
+}
+
+/// Writes a target, or a line with one. Its secrets are replaced.
+fn cut_target(f: &mut fmt::Formatter<'_>, target: &[u8]) -> fmt::Result {
+    let secrets = secrets_of_urls(target);
+    if secrets.is_empty() {
+        return cut(f, target, TARGET_SHOWN);
+    }
+    let mut shown = Vec::with_capacity(target.len());
+    let mut from = 0;
+    for secret in secrets {
+        shown.extend_from_slice(&target[from..secret.start]);
+        shown.extend_from_slice(b"(redacted)");
+        from = secret.end;
+    }
+    shown.extend_from_slice(&target[from..]);
+    cut(f, &shown, TARGET_SHOWN)
 }
 
 /// Writes `text`, at most `most` characters of it.

@@ -27,7 +27,7 @@ use super::rules::{Fault, Frame, Rules};
 use super::seek::{Found, Search};
 use crate::opaque::{AFTER_GAP, opaque};
 use crate::sniff::Sniff;
-use crate::tunnel::Tunnel;
+use crate::tunnel::{OpenNamed, Tunnel};
 
 /// The maximum number of bytes of a side that are kept until an answer decides their protocol.
 const GATE_MAX: usize = 16 << 10;
@@ -45,6 +45,8 @@ pub struct Conversation<R: Rules> {
     lanes: [Lane<R::Memo>; 2],
     pairing: Pairing,
     inner: Option<Box<Tunnel>>,
+    /// Opens the protocols to which this one changes.
+    open: Option<OpenNamed>,
     keeps_attributes: bool,
 }
 
@@ -113,9 +115,15 @@ struct Effect {
 type Out<'o> = &'o mut dyn FnMut(&Message<'_>);
 
 impl<R: Rules> Conversation<R> {
-    /// Creates a session at the beginning of a conversation.
+    /// Creates a session at the beginning of a conversation. If the protocol changes, what follows is
+    /// opaque.
     #[must_use]
     pub fn new(rules: R) -> Self {
+        Self::changing(rules, None)
+    }
+
+    /// Creates a session that may change to the protocols that `open` opens.
+    pub(crate) fn changing(rules: R, open: Option<OpenNamed>) -> Self {
         let lane = || Lane {
             mode: Mode::Messages,
             reader: Reader::new(),
@@ -125,7 +133,7 @@ impl<R: Rules> Conversation<R> {
             closed: false,
             flagged: false,
         };
-        Self { rules, lanes: [lane(), lane()], pairing: Pairing::default(), inner: None, keeps_attributes: false }
+        Self { rules, lanes: [lane(), lane()], pairing: Pairing::default(), inner: None, open, keeps_attributes: false }
     }
 
     /// Parses messages from the front of the chunk, until the mode changes or the chunk is used up.
@@ -210,12 +218,16 @@ impl<R: Rules> Conversation<R> {
         if self.inner.is_some() {
             return;
         }
-        let Some(inner) = crate::registry::inner(protocol) else {
+        let kept = match &self.lanes[(!side).index()].mode {
+            Mode::Gate(gate) => &gate.kept[..],
+            _ => &[],
+        };
+        let Some((session, sniff)) = self.open.and_then(|open| open(protocol, !side, kept)) else {
             self.lanes[side.index()].mode = Mode::Opaque(0);
             self.change_behind_message(!side, Pending::Opaque, out);
             return;
         };
-        let mut tunnel = Tunnel::new(inner.session(None), self.rules.name());
+        let mut tunnel = Tunnel::new(session, self.rules.name());
         if self.keeps_attributes {
             tunnel.keep_attributes();
         }
@@ -224,7 +236,7 @@ impl<R: Rules> Conversation<R> {
         if let Mode::Gate(gate) = &mut self.lanes[(!side).index()].mode {
             let kept = std::mem::take(&mut gate.kept);
             let ending = gate.ending.take();
-            let is_new = kept.is_empty() || inner.sniff(!side, &kept) != Sniff::No;
+            let is_new = kept.is_empty() || sniff != Sniff::No;
             self.lanes[(!side).index()].mode = Mode::Messages;
             if !is_new {
                 self.lanes[(!side).index()].flagged = true;
@@ -247,6 +259,17 @@ impl<R: Rules> Conversation<R> {
 
     /// Changes a side behind the message in progress, or now if there is none.
     fn change_behind_message(&mut self, side: Side, pending: Pending, out: Out<'_>) {
+        if let (Pending::Opaque, Mode::Gate(gate)) = (pending, &self.lanes[side.index()].mode)
+            && self.rules.begins(side, &gate.kept) != Sniff::Yes
+        {
+            // The kept bytes are already in the new protocol.
+            let (length, ending) = (gate.kept.len() as u64, gate.ending);
+            self.lanes[side.index()].mode = Mode::Opaque(length);
+            if let Some(ending) = ending {
+                self.interrupt(side, ending.reason(), out);
+            }
+            return;
+        }
         if let Mode::Gate(_) = self.lanes[side.index()].mode {
             self.open_gate(side, out);
         }

@@ -37,7 +37,12 @@ struct Part {
     /// Whether a gap may be in it.
     may_lose: bool,
     last: bool,
+    /// The ends of a [`Next::Run`].
+    run: Option<Run>,
 }
+
+/// The bytes that end a run behind them, and those that end it before them.
+type Run = (&'static [u8], &'static [u8]);
 
 /// A message that is whole, in the reader's buffer or in a chunk.
 #[derive(Debug)]
@@ -163,7 +168,16 @@ impl<M: Default> Reader<M> {
                 }
                 *part_length += bytes.len() as u64;
             };
-            let ended = match scanner.next(chunk) {
+            let token = match part.run {
+                Some(run) => {
+                    let end = run_end(run, chunk);
+                    let (bytes, rest) = chunk.split_at(end.unwrap_or(chunk.len()));
+                    *chunk = rest;
+                    Some(if end.is_some() { Token::Last(bytes) } else { Token::Piece(bytes) })
+                }
+                None => scanner.next(chunk),
+            };
+            let ended = match token {
                 None => false,
                 Some(Token::Piece(bytes)) => {
                     keep(bytes);
@@ -273,7 +287,7 @@ const CAPACITY_MAX: usize = 256;
 
 /// Returns the part and its terminator. `None` means that the message is whole.
 fn plan(next: Next) -> Option<(Part, Terminator)> {
-    let part = Part { kept: true, may_lose: false, last: false };
+    let part = Part { kept: true, may_lose: false, last: false, run: None };
     let body = Part { may_lose: true, ..part };
     let skipped = Part { kept: false, ..body };
     let counted = |part: Part, length: u64| Terminator::length(length).map(|end| (part, end));
@@ -285,8 +299,17 @@ fn plan(next: Next) -> Option<(Part, Terminator)> {
         Next::SkipLast(length) => counted(Part { last: true, ..skipped }, length),
         Next::Line => Some((part, Terminator::lf())),
         Next::Until(terminator) => Some((part, terminator)),
+        Next::Run { through, before } => {
+            Some((Part { last: true, run: Some((through, before)), ..part }, Terminator::Close))
+        }
         Next::End => None,
     }
+}
+
+/// Returns the length of a run, if its end is in `bytes`.
+fn run_end((through, before): Run, bytes: &[u8]) -> Option<usize> {
+    let at = bytes.iter().position(|byte| through.contains(byte) || before.contains(byte))?;
+    Some(if through.contains(&bytes[at]) { at + 1 } else { at })
 }
 
 /// Reads a message at the front of a chunk. `None` means that it is not whole, or broken, or not to
@@ -324,6 +347,7 @@ pub(super) fn glance<'c, R: Rules>(
                 }
                 (length + 1, true, false)
             }
+            Next::Run { through, before } => (run_end((through, before), rest)? as u64, true, true),
             Next::Until(_) => return None,
         };
         let length = usize::try_from(length).ok()?;

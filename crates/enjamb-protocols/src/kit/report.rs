@@ -148,11 +148,11 @@ impl<'a> Report<'a> {
     }
 }
 
-/// Writes the kind, the code and the subject.
+/// Writes the kind, the code if it is another word, and the subject.
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.kind)?;
-        if let Some(code) = &self.code {
+        if let Some(code) = self.code.as_deref().filter(|code| *code != self.kind) {
             write!(f, " {code}")?;
         }
         if !self.subject.is_empty() {

@@ -7,7 +7,6 @@ use enjamb::{AttributeArgument, AttributeValue, Side, Terminator};
 use super::cursor::Short;
 use super::pairing::Requests;
 use super::report::Report;
-use super::seek::Seek;
 use crate::sniff::Sniff;
 
 /// The rules of a protocol, for both sides of one conversation. The implementor is the state that
@@ -168,6 +167,15 @@ pub enum Next {
     Line,
     /// The next part ends at this terminator. A delimiter belongs to it.
     Until(Terminator),
+    /// The last part is a run of bytes: it ends behind the first byte of `through`, before the first
+    /// byte of `before`, or with the stream, whichever comes first. It may be empty if the message
+    /// has other parts.
+    Run {
+        /// The bytes that end the run and belong to it.
+        through: &'static [u8],
+        /// The bytes that end the run and begin the next message.
+        before: &'static [u8],
+    },
     /// The next part is this many bytes long, and kept as far as there is room. It may have a gap.
     Body(u64),
     /// The next part is this many bytes long, and not kept. It may have a gap.
@@ -178,6 +186,16 @@ pub enum Next {
     SkipLast(u64),
     /// The message is whole.
     End,
+}
+
+/// The places at which a message may begin behind a gap or a broken message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Seek {
+    /// Every byte.
+    Bytes,
+    /// The byte behind a line feed, and the first byte behind a gap.
+    Lines,
 }
 
 /// The reason why bytes are not a message: one of a small set of phrases, so that it can be counted.

@@ -2,18 +2,8 @@
 
 use enjamb::Side;
 
-use super::rules::Rules;
+use super::rules::{Rules, Seek};
 use crate::sniff::Sniff;
-
-/// The places at which a message may begin behind a gap or a broken message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Seek {
-    /// Every byte.
-    Bytes,
-    /// The byte behind a line feed, and the first byte behind a gap.
-    Lines,
-}
 
 /// The maximum number of bytes from which [`Rules::begins`] decides.
 pub(super) const WINDOW_MAX: usize = 512;

@@ -17,6 +17,7 @@ pub(super) fn protocol() -> Protocol {
     Protocol::of_rules(Mqtt::default)
         .on_ports(&[1883])
         .about("MQTT 3.1, 3.1.1 and 5")
+        .with_kinds("the type of packet, such as `PUBLISH`")
         .with_attributes(&[Attribute::new(
             "topic",
             AttributeType::Text,

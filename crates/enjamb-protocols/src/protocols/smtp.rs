@@ -17,6 +17,7 @@ pub(super) fn protocol() -> Protocol {
     Protocol::of_rules(Smtp::default)
         .on_ports(&[25, 587])
         .about("SMTP (RFC 5321), with BDAT, AUTH and STARTTLS")
+        .with_kinds("the command, `mail`, `authentication`; `greeting`, `reply`")
         .with_attributes(&[Attribute::new(
             "argument",
             AttributeType::Text,
@@ -182,7 +183,8 @@ fn chunk_length(line: &[u8]) -> Result<u64, Fault> {
 /// Returns whether the first bytes of a connection are SMTP.
 fn sniff(side: Side, first: &[u8]) -> Sniff {
     match side {
-        Side::Client => Dialogue::begins_command(&["EHLO", "LHLO", "HELO"], first),
-        Side::Server => Dialogue::greeting(first, "220", &["SMTP", "LMTP"]),
+        Side::Client => Dialogue::begins_command(&["EHLO", "LHLO", "HELO"], first)
+            .or_maybe(Dialogue::begins_command(&["NOOP", "HELP", "QUIT"], first)),
+        Side::Server => Dialogue::greeting(first, "220", &["SMTP", "LMTP"]).or_maybe(Dialogue::likely_greeting(first)),
     }
 }

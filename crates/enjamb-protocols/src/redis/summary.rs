@@ -8,16 +8,17 @@ use super::excerpt::{Excerpt, Form, Size, TEXT_MAX, VALUES_MAX, Value};
 use super::glance::{self, ValueSink};
 use super::reply::ReplyHandler;
 use super::summary_text::SummaryText;
+use crate::secrets::{SecretWords, may_have_secrets, without_secrets};
 
-/// The summary of a command: `SET key "two words"`. Passwords of `AUTH` and `HELLO` are hidden, as
-/// in the server's own `MONITOR`. The second field holds the bytes of a command that was read at a
+/// The summary of a command: `SET key "two words"`. Passwords are hidden, those of `AUTH` and
+/// `HELLO` as in the server's own `MONITOR`. The second field holds the bytes of a command that was read at a
 /// glance.
 pub(super) struct CommandSummary<'a>(pub(super) &'a CommandHandler, pub(super) Option<&'a [u8]>);
 
 impl fmt::Display for CommandSummary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         in_one_piece(f, |read, text| match self.1 {
-            Some(bytes) if !matches!(self.0.kind(), "AUTH" | "HELLO") => {
+            Some(bytes) if !may_have_secrets(self.0.kind()) => {
                 let mut sink = CommandSink { text, begun: 0 };
                 let again = glance::command(bytes, &mut sink);
                 debug_assert!(again.is_some(), "it was read once");
@@ -36,21 +37,16 @@ impl fmt::Display for CommandSummary<'_> {
 
 impl CommandSummary<'_> {
     fn write(&self, f: &mut SummaryText, excerpt: &Excerpt) -> fmt::Result {
-        let mut secret = false;
+        let mut secret_words = SecretWords::default();
         for (at, value) in excerpt.values().iter().enumerate() {
             if at > 0 {
                 f.write_str(" ")?;
             }
-            if secret {
+            if secret_words.is_secret(excerpt.kept(value)) {
                 f.write_str("(redacted)")?;
-                continue;
+            } else {
+                write_argument(f, excerpt, value)?;
             }
-            write_argument(f, excerpt, value)?;
-            secret = match self.0.kind() {
-                "AUTH" => true,
-                "HELLO" => excerpt.kept(value).eq_ignore_ascii_case(b"AUTH"),
-                _ => false,
-            } || secret;
         }
         self.write_rest(f, excerpt.values().len() as u64, excerpt.begun())
     }
@@ -62,7 +58,7 @@ impl CommandSummary<'_> {
             (0, []) if more == 1 => f.push_str("(1 argument)"),
             (0, []) if more > 0 => return write!(f, "({more} arguments)"),
             (0, []) => f.push_str("(no arguments)"),
-            (0, line) => f.push_quoted(line, false),
+            (0, line) => f.push_quoted(&without_secrets(line), false),
             (_, []) if more > 0 => return write!(f, " (and {more} more)"),
             (_, []) => {}
             (_, line) => {

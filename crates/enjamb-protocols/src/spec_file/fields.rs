@@ -117,7 +117,7 @@ impl<'t> Fields<'t> {
         if values.len() > FIELDS_MAX {
             return Err(list.fail(format!("a message has at most {FIELDS_MAX} fields")));
         }
-        let tables = values.iter().map(|value| value.table()).collect::<Parsed<Vec<_>>>()?;
+        let tables = values.iter().map(Value::table).collect::<Parsed<Vec<_>>>()?;
         for (at, table) in tables.iter().enumerate() {
             if let Some(name) = table.text_of("name")? {
                 self.all.push((name, at));
@@ -221,12 +221,8 @@ impl<'t> Fields<'t> {
         }
         let mut tests = Vec::new();
         for entry in &table.entries {
-            let place = match self.place(entry.key) {
-                Some(place) => place,
-                None => {
-                    let error = self.unknown(entry.key, entry.value);
-                    return Err(error.at(self.text, entry.span.clone()));
-                }
+            let Some(place) = self.place(entry.key) else {
+                return Err(self.unknown(entry.key, entry.value).at(self.text, entry.span.clone()));
             };
             let slot = self.slot(place, entry.value)?;
             let (values, negated) = match entry.value.is_table() {
@@ -363,12 +359,10 @@ impl<'t> Fields<'t> {
             }
             field.when = self.condition(when)?;
         }
-        if let (true, Some(optional)) = (field.optional, table.get("optional")) {
-            if !self.end_is_known {
-                return Err(optional
-                    .fail("an optional field needs a message whose end is known before it")
-                    .remedy("give the message a length, or use when = { FIELD = VALUE }"));
-            }
+        if let (true, Some(optional)) = (field.optional && !self.end_is_known, table.get("optional")) {
+            return Err(optional
+                .fail("an optional field needs a message whose end is known before it")
+                .remedy("give the message a length, or use when = { FIELD = VALUE }"));
         }
         Ok(())
     }
@@ -651,7 +645,7 @@ impl<'t> Fields<'t> {
 
     /// Returns the fields, and the runs of fields of fixed size.
     pub(super) fn finish(self) -> (Vec<Field>, Vec<Run>) {
-        let mut runs = vec![Run::default(); self.fields.len()];
+        let mut runs = Vec::new();
         for start in 0..self.fields.len() {
             let mut run = Run::default();
             for field in &self.fields[start..] {
@@ -672,7 +666,7 @@ impl<'t> Fields<'t> {
                 }
             }
             run.needed &= run.size <= 2 * RUN_MAX;
-            runs[start] = run;
+            runs.push(run);
         }
         (self.fields, runs)
     }

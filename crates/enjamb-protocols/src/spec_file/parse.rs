@@ -10,6 +10,7 @@ use super::fields::{Fields, Place, is_little};
 use super::model::{Condition, Form, Layout, Named, Sequence, Spec, State, Target, Transition};
 use super::names::intern;
 use super::source::{Entry, Parsed, Table, Value, similar};
+use crate::registry::open_named;
 
 /// The longest spec file, in bytes.
 const TEXT_MAX: usize = 256 << 10;
@@ -76,8 +77,8 @@ pub(super) fn parse(text: &str) -> Parsed<Spec> {
     let mut messages = messages(&top, little)?;
     let layouts: Vec<&str> = messages.iter().map(|message| message.entry.key).collect();
     let layouts: Vec<String> = layouts.into_iter().map(str::to_owned).collect();
-    for at in 0..messages.len() {
-        let layout = layout(&mut messages[at], &layouts)?;
+    for message in &mut messages {
+        let layout = layout(message, &layouts)?;
         spec.layouts.push(layout);
     }
     states(&top, &mut spec, &mut messages)?;
@@ -456,7 +457,7 @@ fn transition<'t>(value: Value<'t>, spec: &Spec, messages: &mut [Message<'t>]) -
         (Some(go), None) => Target::State(state_of(&spec.states, go)?),
         (None, Some(switch)) => match switch.string()? {
             "opaque" => Target::Opaque,
-            name if crate::registry::inner(name).is_some() => Target::Protocol(intern(name)),
+            name if open_named(name, Side::Client, b"").is_some() => Target::Protocol(intern(name)),
             name => {
                 return Err(switch
                     .fail(format!("there is no protocol {name:?}"))

@@ -11,8 +11,17 @@
 #[path = "../../../enjamb-capture/tests/requirements/mod.rs"]
 mod requirements;
 
+mod ftp;
+mod imap;
+mod irc;
+mod memcached;
 mod mqtt;
+mod pop3;
+mod sip;
 mod smtp;
+mod ssh;
+mod telnet;
+mod xmpp;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -46,7 +55,19 @@ pub(crate) struct Case {
 /// The values in each direction, named by the sender, and how often each occurs.
 type Values = BTreeMap<String, BTreeMap<String, i64>>;
 
-const CASES: &[&[Case]] = &[mqtt::CASES, smtp::CASES];
+const CASES: &[&[Case]] = &[
+    mqtt::CASES,
+    smtp::CASES,
+    ftp::CASES,
+    pop3::CASES,
+    imap::CASES,
+    irc::CASES,
+    memcached::CASES,
+    sip::CASES,
+    ssh::CASES,
+    telnet::CASES,
+    xmpp::CASES,
+];
 
 fn main() -> ExitCode {
     let trials = CASES.iter().flat_map(|cases| cases.iter()).map(|case| {

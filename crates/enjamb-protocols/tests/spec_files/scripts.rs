@@ -50,7 +50,7 @@ pub(crate) fn messages<'t>(
     messages
 }
 
-pub(crate) fn all<'t>(turns: &'t Turns) -> impl Iterator<Item = (Side, &'t [u8])> {
+pub(crate) fn all(turns: &Turns) -> impl Iterator<Item = (Side, &[u8])> {
     turns.iter().map(|(side, bytes)| (*side, &bytes[..]))
 }
 
@@ -185,7 +185,7 @@ fn vendor() -> Vec<Turns> {
     }
     fn hello(agent: &str) -> Vec<u8> {
         let mut hello = [b"VRPC\x02\x01", agent.as_bytes(), b"\0"].concat();
-        while hello.len() % 4 > 0 {
+        while !hello.len().is_multiple_of(4) {
             hello.push(0);
         }
         hello
@@ -194,7 +194,7 @@ fn vendor() -> Vec<Turns> {
         let mut head = method.to_le_bytes().to_vec();
         head.extend([object.len() as u8, 0]);
         head.extend(object.as_bytes());
-        while head.len() % 4 > 0 {
+        while !head.len().is_multiple_of(4) {
             head.push(0);
         }
         frame(flags, id, &[&head, rest])

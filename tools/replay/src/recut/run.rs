@@ -163,8 +163,7 @@ impl<'s> RecutTap<'s> {
 
     fn try_conversation(&mut self, conversation: OpenConversation) {
         let OpenConversation { source, connection, turns, cuts, payload, left, .. } = conversation;
-        let (mut name, mut protocol) =
-            (self.protocols.name(connection.number), self.protocols.protocol(connection.number));
+        let (mut name, mut protocol) = (self.protocols.name(&connection), self.protocols.protocol(&connection));
         let outcome = &mut self.outcome;
         outcome.connections += 1;
         if payload == 0 {
