@@ -158,8 +158,8 @@ fn every_form_of_field_is_dissected(_: &()) {
              {{ name = \"o\", type = \"u8\", when = {{ t = \"B\" }} }}, {{ name = \"x\", type = \"u8\", optional = true }}, \
              {{ name = \"rest\", type = \"bytes\" }}, {{ name = \"crc\", type = \"u8\" }}]"
         ),
-        b"\x06\0\0\x01xc\x09\0\0\x02oxrrc\x07\0\0\x01xrc\x06\0\0\x02oc",
-        4,
+        b"\x06\0\0\x01xc\x09\0\0\x02oxrrc\x07\0\0\x01xrc",
+        3,
     );
     compare(
         &format!(

@@ -137,7 +137,9 @@ local function read(tvb, start, number, tree)
     local values, first = {}, nil
 
     local function more(needed)
-        return { more = true, needed = stop or needed, exact = stop ~= nil, values = first or values }
+        -- The length of a message with more frames is not known before its last one.
+        local exact = stop ~= nil and not layout.continues
+        return { more = true, needed = stop or needed, exact = exact, values = first or values }
     end
     local function bad(reason)
         if stop and stop > length then return more() end
@@ -276,10 +278,11 @@ local function kind_of(layout, values)
     return value and layout.kind.names[value] or layout.name
 end
 
-local tcp_stream = Field.new("tcp.stream")
 local is_port = {}
 for _, port in ipairs(SPEC.ports) do is_port[port] = true end
--- The state of each connection, and the layout of each message that was seen.
+-- The state of each connection; and for each packet, the layouts of the messages that end in it, in
+-- their order. A packet that is dissected again gets the same layouts. The lengths of what is
+-- dissected are not the same the next time, so they are no help.
 local connections, seen = {}, {}
 
 function protocol.init()
@@ -292,9 +295,13 @@ local function side_of(pinfo)
     return pinfo.match_uint == pinfo.dst_port and "client" or "server"
 end
 
-local function connection_of()
-    local stream = tcp_stream()
-    local key = stream and tostring(stream) or "?"
+-- The number of the TCP stream is not known in the first pass over a capture, so a connection is
+-- found by its addresses and ports.
+local function connection_of(pinfo, side)
+    local client = tostring(pinfo.src) .. " " .. pinfo.src_port
+    local server = tostring(pinfo.dst) .. " " .. pinfo.dst_port
+    if side == "server" then client, server = server, client end
+    local key = client .. " " .. server
     connections[key] = connections[key] or { state = 1, past = {} }
     return connections[key]
 end
@@ -365,18 +372,38 @@ local function fixed_header(tvb, pinfo, tree)
     return tvb:len()
 end
 
+local function remember(packet, layout)
+    seen[packet] = seen[packet] or { next = 1 }
+    table.insert(seen[packet], layout)
+end
+
+-- Returns the layout of the next message of a packet that is dissected again.
+local function recall(packet)
+    local layouts = seen[packet]
+    return layouts and layouts[layouts.next]
+end
+
+local function pass(packet)
+    local layouts = seen[packet]
+    if layouts then layouts.next = layouts.next % #layouts + 1 end
+    return layouts == nil or layouts.next == 1
+end
+
 -- Messages of any form, in any state. A message that is not whole asks for more bytes: as many as
 -- are certainly missing, if its end is known, and one more segment otherwise.
 local function any_form(tvb, pinfo, tree)
     if not begin(tvb, pinfo) then return 0 end
     local side, total, offset = side_of(pinfo), tvb:len(), 0
-    local connection = connection_of()
+    local connection = connection_of(pinfo, side)
     while offset < total do
-        local key = pinfo.number .. ":" .. total .. ":" .. offset
-        local before = pinfo.visited and seen[key] or nil
+        local before = pinfo.visited and recall(pinfo.number) or nil
         local state = before and before.state or connection.state
         if type(state) ~= "number" then
-            if not pinfo.visited then seen[key] = { state = state } end
+            if pinfo.visited then
+                pass(pinfo.number)
+            else
+                remember(pinfo.number, { state = state })
+            end
             local ok, inner = pcall(Dissector.get, state)
             if ok and inner then
                 return offset + inner:call(tvb(offset):tvb(), pinfo, tree)
@@ -395,8 +422,11 @@ local function any_form(tvb, pinfo, tree)
         end
         local stop = result.stop or total
         local kind = message(tvb, pinfo, tree, offset, stop, number, result)
-        if not pinfo.visited then
-            seen[key] = { state = state, number = number }
+        if pinfo.visited then
+            -- What is behind the last message is the beginning of one that ends in another packet.
+            if pass(pinfo.number) then return total end
+        else
+            remember(pinfo.number, { state = state, number = number })
             if result.reason then
                 connection.past[side] = true
             else
