@@ -77,7 +77,9 @@ mysql_prepared() {
     begin prepared.pcap
     client "$python" - "$port" <<'PY'
 import sys, mysql.connector
-at = dict(host="127.0.0.1", port=int(sys.argv[1]), user="alice", password="correct horse", database="shop", use_pure=True, ssl_disabled=True)
+from mysql.connector.constants import ClientFlag
+at = dict(host="127.0.0.1", port=int(sys.argv[1]), user="alice", password="correct horse", database="shop", use_pure=True, ssl_disabled=True,
+          client_flags=[-ClientFlag.CONNECT_ARGS])  # They name the machine.
 c = mysql.connector.connect(**at)
 q = c.cursor(prepared=True)
 q.execute("SELECT id, title FROM book WHERE id = %s", (1,))

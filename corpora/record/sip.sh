@@ -11,12 +11,12 @@ sip_payload_bytes_max=3500
 record_sip() {
     require "$1" sipp
     choose_port 5060
-    cd "$stage"
+    cd "$stage" || return
     serve sipp -sn uas -t t1 -i 127.0.0.1 -p "$port" -nostdin -skip_rlimit -m 1000
     recorded_with "$(sipp -v 2>&1 | sed -nE 's/^ *SIPp v([0-9.]+).*/SIPp \1/p' | head -1)"
     sip_calls
     sip_pipelined
-    cd - >/dev/null
+    cd - >/dev/null || return
 }
 
 sip_calls() {

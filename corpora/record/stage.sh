@@ -72,7 +72,7 @@ package_of() {
         named) echo bind9 ;;
         dig) echo bind9-dnsutils ;;
         ldap[a-z]*) echo ldap-utils ;;
-        nghttp | nghttpd) echo nghttp2 ;;
+        nghttp | nghttpd | nghttpx) echo nghttp2 ;;
         rabbitmqctl) echo rabbitmq-server ;;
         amqp-*) echo amqp-tools ;;
         epmd) echo erlang-base ;;
@@ -81,7 +81,6 @@ package_of() {
         sipp) echo sip-tester ;;
         bird) echo bird2 ;;
         smbd | smbpasswd) echo samba ;;
-        rpcinfo) echo rpcbind ;;
         *) echo "$1" ;;
     esac
 }

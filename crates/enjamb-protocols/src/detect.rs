@@ -5,8 +5,8 @@
 //! side is chosen. Until then everything is kept, at most [`KEPT_MAX`] bytes.
 //!
 //! Some first bytes fit several candidates: `220 hello` begins SMTP and FTP. If no candidate is
-//! sure, the first one that uses the port is chosen among those that fit both sides; without such a
-//! port, the first one.
+//! sure, the first one that uses the port is chosen among those that fit both sides, or else one of
+//! them; without such a port, the first one that fits both.
 //!
 //! A connection that no candidate recognises is opaque. Its port alone proves nothing: TLS runs on
 //! port 8080, too. The port decides only for a protocol that has no function to recognise its first
@@ -184,10 +184,18 @@ impl Undecided {
         let uses_port = |known: &&Arc<Protocol>| self.port.is_some_and(|port| known.ports().contains(&port));
         let fitting = || self.candidates.iter().filter(|known| self.fits(known));
         let by_port = || self.candidates.iter().filter(|known| !known.is_sniffed() || self.holed).find(uses_port);
-        match fitting().find(uses_port).or_else(|| fitting().next()).or_else(by_port) {
+        let on_port = || self.candidates.iter().filter(|known| self.fits_a_side(known)).find(uses_port);
+        match fitting().find(uses_port).or_else(on_port).or_else(|| fitting().next()).or_else(by_port) {
             Some(known) => known.session(self.port),
             None => Box::new(OpaqueSession::default()),
         }
+    }
+
+    /// Returns whether the first bytes of a side may be this protocol's. The other side may begin with
+    /// an error, such as a command that does not exist.
+    fn fits_a_side(&self, candidate: &Protocol) -> bool {
+        let sniff = |side: Side| candidate.sniff(side, &self.first[side.index()]);
+        Side::BOTH.into_iter().any(|side| sniff(side) == Sniff::Maybe)
     }
 
     /// Returns whether the first bytes of each side that sent some may be this protocol's.

@@ -30,6 +30,7 @@
 //!
 //! The crate has no features.
 
+mod ber;
 mod cobs;
 mod detect;
 mod framing;
@@ -38,6 +39,7 @@ mod framing_handler;
 pub mod http1;
 pub mod kit;
 mod line_feed;
+mod masks;
 mod message_head;
 mod opaque;
 mod pair;
@@ -50,6 +52,7 @@ mod sniff;
 mod socks;
 mod spec;
 mod spec_file;
+mod sql;
 mod text;
 mod text_secrets;
 mod tunnel;

@@ -3,20 +3,37 @@
 //! Their order is that in which `auto` tries them, so those that are easily taken for another one
 //! come last.
 
+mod amqp;
+mod bgp;
+mod cassandra;
+mod diameter;
+mod dnp3;
+mod dns;
+mod enip;
 mod fix;
 mod ftp;
 mod hl7;
+mod iec104;
 mod imap;
 mod irc;
+mod kafka;
+mod kerberos;
+mod ldap;
 mod memcached;
+mod modbus;
+mod mongodb;
 mod mqtt;
+mod mysql;
 mod nats;
+mod opcua;
 mod pop3;
+mod postgres;
 mod rtsp;
 mod sip;
 mod smtp;
 mod ssh;
 mod stomp;
+mod tds;
 mod telnet;
 mod xmpp;
 
@@ -26,6 +43,23 @@ use crate::protocol::Protocol;
 pub(crate) const ALL: &[fn() -> Protocol] = &[
     mqtt::protocol,
     smtp::protocol,
+    postgres::protocol,
+    mysql::protocol,
+    mongodb::protocol,
+    dns::protocol,
+    kafka::protocol,
+    amqp::protocol,
+    cassandra::protocol,
+    ldap::protocol,
+    modbus::protocol,
+    dnp3::protocol,
+    iec104::protocol,
+    bgp::protocol,
+    tds::protocol,
+    diameter::protocol,
+    kerberos::protocol,
+    opcua::protocol,
+    enip::protocol,
     ftp::protocol,
     pop3::protocol,
     imap::protocol,

@@ -15,6 +15,7 @@
 //! | NATS | the object of `CONNECT` |
 //! | XMPP | the text of `auth` and `response` |
 //! | HTTP/1, SIP, RTSP | the values of `Authorization`, `Proxy-Authorization`, `Cookie` and `Set-Cookie`, and of other fields that are named like a token, such as `X-Api-Key` |
+//! | PostgreSQL, MySQL, TDS, LDAP, MongoDB, Cassandra, AMQP, Kafka | passwords, tokens, and what follows the user's name in a login |
 //! | URLs in a request line, in `Location` and in `Referer` | the values of parameters that are named like a token, and a password before the host (`user:password@`) |
 
 use std::borrow::Cow;
@@ -22,7 +23,7 @@ use std::ops::Range;
 
 use enjamb::{AttributeArgument, AttributeValue, Message, Side};
 
-use crate::text_secrets;
+use crate::{masks, text_secrets};
 
 /// The header fields whose values are secrets (RFC 9110 sections 11.6.2 and 11.7.2, RFC 6265).
 const HEADERS: [&[u8]; 4] = [b"authorization", b"proxy-authorization", b"cookie", b"set-cookie"];
@@ -50,11 +51,16 @@ pub fn redact(message: &Message<'_>, bytes: &[u8], copy: &mut Vec<u8>) -> bool {
         ("http1" | "sip" | "rtsp", ..) => copied(bytes, copy, redact_headers),
         ("socks", Side::Client, "authentication") => copied(bytes, copy, redact_socks),
         ("redis", Side::Client, kind) if may_have_secrets(kind) => copied(bytes, copy, redact_command),
-        (protocol, Side::Client, kind) => match text_secrets::mask_of(protocol, kind) {
-            Some(mask) => copied(bytes, copy, mask),
+        (protocol, Side::Client, kind) if text_secrets::mask_of(protocol, kind).is_some() => {
+            text_secrets::mask_of(protocol, kind).is_some_and(|mask| copied(bytes, copy, mask))
+        }
+        _ => match masks::secret(message, bytes) {
+            Some(secret) => copied(bytes, copy, |bytes| {
+                bytes[secret].fill(MASK);
+                true
+            }),
             None => redact_places(message, bytes, copy),
         },
-        _ => redact_places(message, bytes, copy),
     }
 }
 

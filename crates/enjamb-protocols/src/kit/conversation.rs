@@ -201,7 +201,7 @@ impl<R: Rules> Conversation<R> {
             Then::Opaque => lane.mode = Mode::Opaque(0),
             Then::BothOpaque => {
                 lane.mode = Mode::Opaque(0);
-                self.change_behind_message(!side, Pending::Opaque, out);
+                self.turn_opaque(!side, out);
             }
         }
         if let (Some(answered), false) = (effect.answers, effect.more_answers)
@@ -255,6 +255,18 @@ impl<R: Rules> Conversation<R> {
         }
         self.change(side, Pending::Inner);
         self.change_behind_message(!side, Pending::Inner, out);
+    }
+
+    /// Makes a side opaque behind the message in progress. Bytes that waited for this decision are
+    /// opaque, too.
+    fn turn_opaque(&mut self, side: Side, out: Out<'_>) {
+        let lane = &mut self.lanes[side.index()];
+        let Mode::Gate(gate) = &mut lane.mode else { return self.change_behind_message(side, Pending::Opaque, out) };
+        let (kept, ending) = (gate.kept.len() as u64, gate.ending.take());
+        lane.mode = Mode::Opaque(kept);
+        if let Some(ending) = ending {
+            self.close(side, ending, out);
+        }
     }
 
     /// Changes a side behind the message in progress, or now if there is none.
@@ -448,7 +460,10 @@ fn emit<R: Rules>(
     } else {
         out(&message);
     }
-    let more_answers = matches!(report.role, Role::Answer { last: false } | Role::AnswerWithId { last: false, .. });
+    let more_answers = matches!(
+        report.role,
+        Role::Answer { last: false } | Role::AnswerTo { last: false, .. } | Role::AnswerWithId { last: false, .. }
+    );
     Effect { then: report.then, answers, more_answers }
 }
 
@@ -534,7 +549,8 @@ impl<R: Rules> Session for Conversation<R> {
     fn gap(&mut self, side: Side, missing: u64, out: Out<'_>) {
         // The answer may be in the gap, or bytes that decide what it means.
         for gated in [side, !side] {
-            if let Mode::Gate(_) = self.lanes[gated.index()].mode {
+            // Another request may be among the kept bytes. Each turn parses some of them.
+            while let Mode::Gate(_) = self.lanes[gated.index()].mode {
                 self.open_gate(gated, out);
             }
         }

@@ -108,6 +108,10 @@ impl Pairing {
                 None
             }
             Role::Answer { last } => self.sides[(!side).index()].answer(last, begun),
+            Role::AnswerTo { detail, last } => {
+                let requests = &mut self.sides[(!side).index()];
+                requests.drop_up_to(detail).then(|| requests.answer(last, begun)).flatten()
+            }
             Role::AnswerWithId { id, last } => self.sides[(!side).index()].answer_with_id(id, last),
         }
     }
@@ -207,6 +211,13 @@ impl Outstanding {
             }
         }
         Some(request)
+    }
+
+    /// Forgets the requests before the oldest one with this detail. Returns whether there is one.
+    fn drop_up_to(&mut self, detail: u64) -> bool {
+        let found = self.runs.iter().position(|run| run.detail == detail);
+        self.runs.drain(..found.unwrap_or(0));
+        found.is_some()
     }
 
     fn answer(&mut self, last: bool, begun: Option<u64>) -> Option<u64> {

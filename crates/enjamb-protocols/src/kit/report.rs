@@ -51,6 +51,14 @@ pub enum Role {
         /// Whether no other answer to this request follows.
         last: bool,
     },
+    /// It answers the oldest request with this detail. The requests before it are not answered any
+    /// more: a server that reports an error may drop all requests up to such a one.
+    AnswerTo {
+        /// The detail of the request.
+        detail: u64,
+        /// Whether no other answer to this request follows.
+        last: bool,
+    },
     /// It is answered by messages with the same id.
     RequestWithId(u64),
     /// It answers the request with the same id.

@@ -31,4 +31,9 @@ pub(crate) const CASES: &[Case] = &[
     codes("protocols/ftp-ftp-too-long-command.pcap"),
     commands("protocols/ftp-input.pcap"),
     codes("protocols/ftp-input.pcap"),
+    Case {
+        differs: &[("USER", -1, "ours: a reset cut off its line (RFC 959, section 5.3)")],
+        ..commands("corpora/ftp/errors.pcap")
+    },
+    commands("corpora/ftp/transfers.pcap"),
 ];

@@ -53,6 +53,11 @@ pub(crate) const CASES: &[Case] = &[
     Case { differs: &[("Ready", -1, CONTINUATION)], ..statuses("protocols/imap-imap_append.pcap") },
     commands("protocols/imap-input.pcap"),
     statuses("protocols/imap-input.pcap"),
+    statuses("corpora/imap/errors.pcap"),
+    commands("corpora/imap/reading.pcap"),
+    statuses("corpora/imap/reading.pcap"),
+    commands("corpora/imap/starttls.pcap"),
+    statuses("corpora/imap/starttls.pcap"),
 ];
 
 const APPENDED: &[(&str, i64, &str)] = &[

@@ -11,15 +11,32 @@
 #[path = "../../../enjamb-capture/tests/requirements/mod.rs"]
 mod requirements;
 
+mod amqp;
+mod bgp;
+mod cassandra;
+mod diameter;
+mod dnp3;
+mod dns;
+mod enip;
 mod ftp;
+mod iec104;
 mod imap;
 mod irc;
+mod kafka;
+mod kerberos;
+mod ldap;
 mod memcached;
+mod modbus;
+mod mongodb;
 mod mqtt;
+mod mysql;
+mod opcua;
 mod pop3;
+mod postgres;
 mod sip;
 mod smtp;
 mod ssh;
+mod tds;
 mod telnet;
 mod xmpp;
 
@@ -58,6 +75,23 @@ type Values = BTreeMap<String, BTreeMap<String, i64>>;
 const CASES: &[&[Case]] = &[
     mqtt::CASES,
     smtp::CASES,
+    postgres::CASES,
+    mysql::CASES,
+    mongodb::CASES,
+    dns::CASES,
+    kafka::CASES,
+    amqp::CASES,
+    cassandra::CASES,
+    ldap::CASES,
+    modbus::CASES,
+    dnp3::CASES,
+    iec104::CASES,
+    bgp::CASES,
+    tds::CASES,
+    diameter::CASES,
+    kerberos::CASES,
+    opcua::CASES,
+    enip::CASES,
     ftp::CASES,
     pop3::CASES,
     imap::CASES,

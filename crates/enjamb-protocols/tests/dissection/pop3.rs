@@ -52,4 +52,7 @@ pub(crate) const CASES: &[Case] = &[
     indicators("protocols/pop3-pop3-auth-01-input.pcap"),
     commands("protocols/pop3-pop3-unknown-commands.pcap"),
     indicators("protocols/pop3-pop3-unknown-commands.pcap"),
+    indicators("corpora/pop3/errors.pcap"),
+    indicators("corpora/pop3/retrieval.pcap"),
+    indicators("corpora/pop3/stls.pcap"),
 ];

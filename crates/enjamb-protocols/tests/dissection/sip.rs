@@ -27,4 +27,7 @@ pub(crate) const CASES: &[Case] = &[
     methods("protocols/sip-tcp-sip.pcap"),
     statuses("protocols/sip-tcp-sip.pcap"),
     statuses("protocols/sip-tcp-sip_resp.pcap"),
+    Case { tshark: &["-d", "tcp.port==5070,sip"], ..methods("corpora/sip/calls.pcap") },
+    Case { tshark: &["-d", "tcp.port==5070,sip"], ..statuses("corpora/sip/calls.pcap") },
+    statuses("corpora/sip/pipelined.pcap"),
 ];

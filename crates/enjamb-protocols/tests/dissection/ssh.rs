@@ -42,4 +42,8 @@ pub(crate) const CASES: &[Case] = &[
     numbers("protocols/ssh-ssh_client_sends_first_enc_pkt_with_newkeys.pcap"),
     versions("protocols/ssh-ssh_server_sends_first_enc_pkt_with_newkeys.pcap"),
     numbers("protocols/ssh-ssh_server_sends_first_enc_pkt_with_newkeys.pcap"),
+    Case { tshark: &["-d", "tcp.port==2222,ssh"], ..versions("corpora/ssh/errors.pcap") },
+    Case { tshark: &["-d", "tcp.port==2222,ssh"], ..numbers("corpora/ssh/errors.pcap") },
+    Case { tshark: &["-d", "tcp.port==2222,ssh"], ..versions("corpora/ssh/sessions.pcap") },
+    Case { tshark: &["-d", "tcp.port==2222,ssh"], ..numbers("corpora/ssh/sessions.pcap") },
 ];

@@ -12,8 +12,13 @@ fn features(message: &OwnedMessage) -> Vec<String> {
     if message.kind == "features" && is_whole(message) { vec!["1".to_owned()] } else { Vec::new() }
 }
 
-const fn case(field: &'static str, values: fn(&OwnedMessage) -> Vec<String>) -> Case {
-    Case { capture: "protocols/xmpp-xmpp-starttls.pcap", protocol: "auto", tshark: &[], field, values, differs: &[] }
+const fn case(capture: &'static str, field: &'static str, values: fn(&OwnedMessage) -> Vec<String>) -> Case {
+    Case { capture, protocol: "auto", tshark: &[], field, values, differs: &[] }
 }
 
-pub(crate) const CASES: &[Case] = &[case("xmpp.stream", stream), case("xmpp.features", features)];
+pub(crate) const CASES: &[Case] = &[
+    case("protocols/xmpp-xmpp-starttls.pcap", "xmpp.stream", stream),
+    case("protocols/xmpp-xmpp-starttls.pcap", "xmpp.features", features),
+    case("corpora/xmpp/clear-text.pcap", "xmpp.stream", stream),
+    case("corpora/xmpp/starttls.pcap", "xmpp.stream", stream),
+];
