@@ -19,7 +19,7 @@ const TEXT_MAX: u64 = 1 << 20;
 #[derive(Debug)]
 pub(crate) enum SpecsError {
     Unreadable(PathBuf, io::Error),
-    Wrong(PathBuf, SpecFileError),
+    Wrong(PathBuf, Box<SpecFileError>),
 }
 
 impl SpecsError {
@@ -44,7 +44,7 @@ impl std::error::Error for SpecsError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Unreadable(_, error) => Some(error),
-            Self::Wrong(_, error) => Some(error),
+            Self::Wrong(_, error) => Some(&**error),
         }
     }
 }
@@ -91,7 +91,7 @@ pub(crate) fn read(path: &Path) -> Result<SpecFile, SpecsError> {
     File::open(path)
         .and_then(|file| file.take(TEXT_MAX).read_to_string(&mut text))
         .map_err(|error| SpecsError::Unreadable(path.to_owned(), error))?;
-    SpecFile::parse(&text).map_err(|error| SpecsError::Wrong(path.to_owned(), error))
+    SpecFile::parse(&text).map_err(|error| SpecsError::Wrong(path.to_owned(), Box::new(error)))
 }
 
 /// Writes a dissector or a dictionary to standard output.
