@@ -9,9 +9,10 @@
 //!   the rules.
 //! * A `101`, and a 2xx to `CONNECT`, change the protocol of both sides: on the server's side
 //!   behind its head, on the client's side behind the request that asked for it (RFC 9110, sections
-//!   7.8 and 9.3.6). The bytes that follow a 101 are one `opaque` message for each side. The
-//!   client's preface of HTTP/2 does the same. Those in a `CONNECT` tunnel go to a session of their
-//!   own, if the registry opened this one; `tunnel.rs` has the rules.
+//!   7.8 and 9.3.6). If the registry opened this session, the bytes that follow go to a session of
+//!   their own: that of the protocol in the `Upgrade` of the 101, or one that detects the protocol in
+//!   a `CONNECT` tunnel; `tunnel.rs` has the rules. The client's preface of HTTP/2 does the same.
+//!   Other bytes are one `opaque` message for each side.
 //! * The protocol of the client's bytes behind such a request is unknown until its answer comes.
 //!   `gate.rs` keeps them until then.
 //!
@@ -43,11 +44,14 @@ mod sniff;
 mod summary;
 mod syntax_error;
 
-use enjamb::{AFTER_MALFORMED, BYTES_MISSING, Ending, Flags, Lane, Message, Outcome, Rest, Session, Side, Span};
+use enjamb::{
+    AFTER_MALFORMED, AttributeArgument, AttributeValue, Attributes, BYTES_MISSING, Ending, Flags, Lane, Machine,
+    Message, Outcome, Rest, Session, Side, Span,
+};
 
 use crate::opaque::opaque;
 use crate::sniff::Sniff;
-use crate::tunnel::{OpenInner, Tunnel};
+use crate::tunnel::{OpenInner, OpenNamed, Tunnel};
 use flags::FlagList;
 use framing::Framing;
 use gate::{Gate, KEPT_MAX, Shut};
@@ -76,12 +80,36 @@ pub fn session() -> Box<dyn Session> {
     Box::new(http1(None))
 }
 
-/// Opens a session that parses what is inside the tunnels of `CONNECT`.
-pub(crate) fn tunnelling(open: OpenInner, depth: u8) -> Box<dyn Session> {
-    Box::new(http1(Some((open, depth))))
+/// Opens a session that parses what is inside the tunnels of `CONNECT`, and what follows an upgrade.
+pub(crate) fn tunnelling(detect: OpenInner, named: OpenNamed, depth: u8) -> Box<dyn Session> {
+    Box::new(http1(Some(Openers { detect, named, depth })))
 }
 
-fn http1(open_inner: Option<(OpenInner, u8)>) -> Http1 {
+/// The protocols that an `Upgrade` may name, in lower case, and those that follow.
+const UPGRADES: [(&str, &str); 2] = [("websocket", "websocket"), ("h2c", "http2")];
+
+/// The first line of the preface of HTTP/2 (RFC 9113, section 3.4).
+const PREFACE_LINE: &[u8] = b"PRI * HTTP/2.0\r\n";
+
+/// The maximum number of bytes of a server that came before the client's preface.
+const BEFORE_PREFACE_MAX: usize = 16 << 10;
+
+/// Opens the sessions of other protocols.
+#[derive(Clone, Copy)]
+struct Openers {
+    detect: OpenInner,
+    named: OpenNamed,
+    /// The number of tunnels around this session.
+    depth: u8,
+}
+
+impl Openers {
+    fn named(&self, protocol: &str) -> Option<Box<dyn Session>> {
+        (self.named)(protocol, Side::Client, &[]).map(|(session, _)| session)
+    }
+}
+
+fn http1(open_inner: Option<Openers>) -> Http1 {
     Http1 {
         lanes: Side::BOTH.map(|side| Lane::new(Reader::new(side))),
         emitted: [0, 0],
@@ -106,8 +134,7 @@ struct Http1 {
     /// Whether the request in progress was answered, and whether HTTP ends behind it.
     verdict: Option<bool>,
     server_closed: bool,
-    /// Opens the session inside a tunnel, and the number of tunnels around this one.
-    open_inner: Option<(OpenInner, u8)>,
+    open_inner: Option<Openers>,
     /// The conversation inside a tunnel, and the sides that are in it already.
     tunnel: Option<Box<(Tunnel, [bool; 2])>>,
     keeps_attributes: bool,
@@ -279,7 +306,7 @@ impl Http1 {
 
     fn found(&mut self, side: Side, event: Event, out: Out<'_>) {
         match event {
-            Event::Preface => Side::BOTH.into_iter().for_each(|side| self.turn_opaque(side)),
+            Event::Preface => self.preface(out),
             Event::Head => self.head(side, out),
             Event::Whole | Event::Broken => {
                 let broken = event == Event::Broken;
@@ -335,6 +362,8 @@ impl Http1 {
         let tunnel = message.framing == Framing::Tunnel;
         // The other tunnel is that of a 101.
         let connected = tunnel && (200..=299).contains(&message.status());
+        let upgrade = if tunnel && !connected { self.upgrade() } else { None };
+        let message = &self.reader(side).message;
         let verdict = match (message.error, message.status()) {
             (Some(error), _) => (Outcome::Malformed, Some(error.as_str())),
             // RFC 9110, section 15: a status that does not exist is read as a 5xx.
@@ -352,8 +381,12 @@ impl Http1 {
                 }
             }
             Side::Server if tunnel => {
-                if connected {
-                    self.open_tunnel(answers);
+                if let Some(openers) = self.open_inner {
+                    if connected {
+                        self.open_tunnel(answers, || Some((openers.detect)(openers.depth + 1)));
+                    } else if let Some(protocol) = upgrade {
+                        self.open_tunnel(answers, || openers.named(protocol));
+                    }
                 }
                 self.turn_opaque(Side::Server);
                 match answers {
@@ -462,19 +495,51 @@ impl Http1 {
 
     /// Opens the session inside the tunnel that `request` asked for, if the client's side will be
     /// in it from its beginning. Otherwise the tunnel stays opaque.
-    fn open_tunnel(&mut self, request: Option<u64>) {
+    fn open_tunnel(&mut self, request: Option<u64>, open: impl FnOnce() -> Option<Box<dyn Session>>) {
         let client_follows = match &self.gate {
             Gate::Shut(shut) => request.is_none_or(|request| request == shut.request),
             Gate::Assumed(_) => false,
             Gate::Open => request == Some(self.emitted[Side::Client.index()]),
         };
         let framed = self.lanes.iter().all(|lane| lane.rest() == Rest::Message);
-        if let (Some((open, depth)), true, true) = (self.open_inner, client_follows, framed) {
-            let mut tunnel = Tunnel::new(open(depth + 1), NAME);
-            if self.keeps_attributes {
-                tunnel.keep_attributes();
-            }
-            self.tunnel = Some(Box::new((tunnel, [false; 2])));
+        if client_follows && framed {
+            self.set_tunnel(open());
+        }
+    }
+
+    fn set_tunnel(&mut self, inner: Option<Box<dyn Session>>) {
+        let Some(inner) = inner else { return };
+        let mut tunnel = Tunnel::new(inner, NAME);
+        if self.keeps_attributes {
+            tunnel.keep_attributes();
+        }
+        self.tunnel = Some(Box::new((tunnel, [false; 2])));
+    }
+
+    /// Returns the protocol that the 101 in the server's reader names, if it is known.
+    fn upgrade(&mut self) -> Option<&'static str> {
+        let value = self.reader(Side::Server).get("header", AttributeArgument::Text("upgrade"))?;
+        let AttributeValue::Text(value) = value else { return None };
+        let known = UPGRADES.iter().find(|(name, _)| value.trim().eq_ignore_ascii_case(name));
+        known.map(|(_, protocol)| *protocol)
+    }
+
+    /// Changes both sides to HTTP/2. They stay opaque if bytes of it were read as HTTP/1 already.
+    fn preface(&mut self, out: Out<'_>) {
+        let [client, server] = &self.lanes;
+        let server_bytes = server.handler().head();
+        let is_whole = client.framer().offset() - client.start() == PREFACE_LINE.len() as u64
+            && (server.is_new()
+                || (server.framer().offset() == 0 && server.start() == 0 && server_bytes.len() < BEFORE_PREFACE_MAX));
+        let server_bytes = server_bytes.to_vec();
+        if let (Some(openers), true) = (self.open_inner, is_whole) {
+            self.set_tunnel(openers.named("http2"));
+        }
+        Side::BOTH.into_iter().for_each(|side| self.turn_opaque(side));
+        if let Some(tunnel) = &mut self.tunnel {
+            // The server's bytes are the older ones.
+            tunnel.0.feed(Side::Server, &server_bytes, out);
+            tunnel.0.feed(Side::Client, PREFACE_LINE, out);
         }
     }
 

@@ -37,6 +37,7 @@ mod framing;
 mod framing_error;
 mod framing_handler;
 pub mod http1;
+mod json;
 pub mod kit;
 mod line_feed;
 mod masks;

@@ -6,6 +6,7 @@
 mod amqp;
 mod bgp;
 mod cassandra;
+mod dcerpc;
 mod diameter;
 mod dnp3;
 mod dns;
@@ -13,9 +14,11 @@ mod enip;
 mod fix;
 mod ftp;
 mod hl7;
+mod http2;
 mod iec104;
 mod imap;
 mod irc;
+mod jsonrpc;
 mod kafka;
 mod kerberos;
 mod ldap;
@@ -28,19 +31,35 @@ mod nats;
 mod opcua;
 mod pop3;
 mod postgres;
+mod rtmp;
 mod rtsp;
 mod sip;
+mod smb;
 mod smtp;
 mod ssh;
 mod stomp;
+mod sunrpc;
 mod tds;
 mod telnet;
+#[cfg(test)]
+mod testing;
+mod thrift;
+mod tls;
+mod tpkt;
+mod websocket;
 mod xmpp;
 
 use crate::protocol::Protocol;
 
 /// Returns each protocol.
 pub(crate) const ALL: &[fn() -> Protocol] = &[
+    http2::protocol,
+    tls::protocol,
+    smb::protocol,
+    thrift::protocol,
+    sunrpc::protocol,
+    tpkt::protocol,
+    dcerpc::protocol,
     mqtt::protocol,
     smtp::protocol,
     postgres::protocol,
@@ -74,4 +93,7 @@ pub(crate) const ALL: &[fn() -> Protocol] = &[
     ssh::protocol,
     hl7::protocol,
     fix::protocol,
+    websocket::protocol,
+    jsonrpc::protocol,
+    rtmp::protocol,
 ];

@@ -28,7 +28,8 @@ fn inside_tunnel(depth: u8) -> Box<dyn Session> {
     static CANDIDATES: LazyLock<Vec<Arc<[Arc<Protocol>]>>> = LazyLock::new(|| {
         let of_depth = |depth: u8| {
             let protocols = [
-                Protocol::builtin("http1", move || http1::tunnelling(inside_tunnel, depth)).sniffed_by(http1::sniff),
+                Protocol::builtin("http1", move || http1::tunnelling(inside_tunnel, open_named, depth))
+                    .sniffed_by(http1::sniff),
                 Protocol::builtin("redis", redis::session).sniffed_by(redis::sniff),
                 Protocol::builtin("socks", move || socks::session(inside_tunnel, depth)).sniffed_by(socks::sniff),
             ];
@@ -82,7 +83,7 @@ impl Registry {
     pub fn builtin() -> Self {
         let registry = Self::empty()
             .with(
-                Protocol::builtin("http1", || http1::tunnelling(inside_tunnel, 0))
+                Protocol::builtin("http1", || http1::tunnelling(inside_tunnel, open_named, 0))
                     .alias("http")
                     .port(80)
                     .port(8080)

@@ -80,12 +80,27 @@ const CASES: &[(&str, Turns<'_>, &[&str])] = &[
     ),
     (
         "bytes that are not known in SOCKS 4",
-        &[(C, b"\x04\x01\0\x50\x7f\0\0\x01\0"), (S, b"\0\x5a\0\0\0\0\0\0"), (C, b"\x16\x03\x01"), (S, b"\x16\x03\x03")],
+        &[(C, b"\x04\x01\0\x50\x7f\0\0\x01\0"), (S, b"\0\x5a\0\0\0\0\0\0"), (C, b"\x16\x02\x01"), (S, b"\x16\x02\x03")],
         &[
             "socks client CONNECT 0+9",
             "socks server reply 0+8 #0",
             "socks client opaque 9+3",
             "socks server opaque 8+3",
+        ],
+    ),
+    (
+        "TLS in CONNECT",
+        &[
+            (C, CONNECT),
+            (S, b"HTTP/1.1 200 Yes\r\n\r\n"),
+            (C, b"\x15\x03\x03\0\x02\x01\0"),
+            (S, b"\x15\x03\x03\0\x02\x01\0"),
+        ],
+        &[
+            "http1 client CONNECT 0+45",
+            "http1 server response 0+20 #0",
+            "tls client alert 45+7",
+            "tls server alert 20+7",
         ],
     ),
     (

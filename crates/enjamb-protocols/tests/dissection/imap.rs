@@ -7,7 +7,10 @@ use crate::{Case, is_whole};
 const CONTINUATIONS: [&str; 4] = ["literal", "authentication", "DONE", "blank"];
 
 fn command(message: &OwnedMessage) -> Vec<String> {
-    let is_command = message.side == Side::Client && !CONTINUATIONS.contains(&message.kind.as_str());
+    // Behind STARTTLS come the messages of TLS.
+    let is_command = message.side == Side::Client
+        && !CONTINUATIONS.contains(&message.kind.as_str())
+        && (message.kind == "command" || message.kind.bytes().all(|byte| byte.is_ascii_uppercase()));
     if is_command && is_whole(message) { vec![message.kind.clone()] } else { Vec::new() }
 }
 

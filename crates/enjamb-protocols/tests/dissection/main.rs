@@ -14,11 +14,13 @@ mod requirements;
 mod amqp;
 mod bgp;
 mod cassandra;
+mod dcerpc;
 mod diameter;
 mod dnp3;
 mod dns;
 mod enip;
 mod ftp;
+mod http2;
 mod iec104;
 mod imap;
 mod irc;
@@ -34,10 +36,16 @@ mod opcua;
 mod pop3;
 mod postgres;
 mod sip;
+mod smb;
 mod smtp;
 mod ssh;
+mod sunrpc;
 mod tds;
 mod telnet;
+mod thrift;
+mod tls;
+mod tpkt;
+mod websocket;
 mod xmpp;
 
 use std::collections::BTreeMap;
@@ -101,6 +109,14 @@ const CASES: &[&[Case]] = &[
     ssh::CASES,
     telnet::CASES,
     xmpp::CASES,
+    http2::CASES,
+    tls::CASES,
+    websocket::CASES,
+    smb::CASES,
+    thrift::CASES,
+    sunrpc::CASES,
+    tpkt::CASES,
+    dcerpc::CASES,
 ];
 
 fn main() -> ExitCode {

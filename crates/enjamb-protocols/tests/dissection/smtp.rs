@@ -5,7 +5,9 @@ use enjamb::{OwnedMessage, Side};
 use crate::{Case, is_whole};
 
 fn command(message: &OwnedMessage) -> Vec<String> {
-    let is_command = message.side == Side::Client && !matches!(message.kind.as_str(), "mail" | "authentication");
+    // Behind STARTTLS come the messages of TLS.
+    let is_command = message.side == Side::Client
+        && (message.kind == "command" || message.kind.bytes().all(|byte| byte.is_ascii_uppercase()));
     let value = if message.kind == "command" { &message.summary } else { &message.kind };
     if is_command && is_whole(message) { vec![value.clone()] } else { Vec::new() }
 }
