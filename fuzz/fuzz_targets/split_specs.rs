@@ -1,10 +1,13 @@
-//! The split law over framing specs and over `auto`. The first byte of the input selects one of
-//! them.
+//! The split law over framing specs, spec files and `auto`. The first byte of the input selects one
+//! of them. For a spec file, the next bytes are the choices of the generator that the tests use, too.
 #![no_main]
+
+#[path = "../../crates/enjamb-protocols/tests/spec_files/generator.rs"]
+mod generator;
 
 use enjamb_law::Script;
 use enjamb_law::fuzz::split_law;
-use enjamb_protocols::Registry;
+use enjamb_protocols::{Registry, SpecFile};
 use libfuzzer_sys::fuzz_target;
 
 const SPECS: [&str; 11] = [
@@ -21,8 +24,17 @@ const SPECS: [&str; 11] = [
     "auto",
 ];
 
+/// The number of bytes that choose a spec file.
+const CHOICES: usize = 64;
+
 fuzz_target!(|data: &[u8]| {
     let Some((&choice, data)) = data.split_first() else { return };
+    if choice >= 0x80 {
+        let (choices, data) = data.split_at(data.len().min(CHOICES));
+        let Ok(spec) = SpecFile::parse(&generator::spec(choices)) else { return };
+        split_law(&Script::read(data), || spec.session());
+        return;
+    }
     let spec = SPECS[usize::from(choice) % SPECS.len()];
     let protocol = Registry::builtin().resolve(spec).unwrap_or_else(|error| panic!("{error}"));
     split_law(&Script::read(data), || protocol.session(None));

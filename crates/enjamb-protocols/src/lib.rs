@@ -19,6 +19,7 @@
 //! * SOCKS and the protocol inside its tunnel, or inside that of HTTP `CONNECT`.
 //! * [`Framing`]: a protocol that needs no code, from a spec such as `u32be max=1M`. [`Pair`] is
 //!   its session.
+//! * [`SpecFile`]: a binary protocol that needs no code, from a TOML file.
 //! * [`OpaqueSession`]: a session that counts bytes and parses nothing.
 //! * [`Detector`]: a session that recognises its protocol by the first bytes (`auto`).
 //! * [`redact`] overwrites secrets in the bytes of a message.
@@ -51,6 +52,7 @@ mod secrets;
 mod sniff;
 mod socks;
 mod spec;
+mod spec_file;
 mod sql;
 mod text;
 mod text_secrets;
@@ -67,3 +69,4 @@ pub use registry::Registry;
 pub use secrets::redact;
 pub use sniff::Sniff;
 pub use spec::{Sides, SpecError};
+pub use spec_file::{SpecFile, SpecFileError};

@@ -12,6 +12,9 @@ use crate::tunnel::OpenNamed;
 /// the function opens.
 type Open = dyn Fn(Option<u16>, Option<OpenNamed>) -> Box<dyn Session> + Send + Sync;
 
+/// Recognises the first bytes of a side.
+type SniffFunction = dyn Fn(Side, &[u8]) -> Sniff + Send + Sync;
+
 /// A protocol that has a name. A [`Registry`](crate::Registry) holds it in an
 /// [`Arc`](std::sync::Arc), which all sessions share.
 pub struct Protocol {
@@ -22,7 +25,7 @@ pub struct Protocol {
     kinds: String,
     attributes: Vec<Attribute>,
     builtin: bool,
-    sniff: Option<fn(Side, &[u8]) -> Sniff>,
+    sniff: Option<Box<SniffFunction>>,
     open: Box<Open>,
     open_named: Option<OpenNamed>,
 }
@@ -134,8 +137,8 @@ impl Protocol {
 
     /// Sets the function by which `auto` recognises its first bytes.
     #[must_use]
-    pub fn sniffed_by(mut self, sniff: fn(Side, &[u8]) -> Sniff) -> Self {
-        self.sniff = Some(sniff);
+    pub fn sniffed_by(mut self, sniff: impl Fn(Side, &[u8]) -> Sniff + Send + Sync + 'static) -> Self {
+        self.sniff = Some(Box::new(sniff));
         self
     }
 
@@ -186,7 +189,7 @@ impl Protocol {
     }
 
     pub(crate) fn sniff(&self, side: Side, first: &[u8]) -> Sniff {
-        self.sniff.map_or(Sniff::No, |sniff| sniff(side, first))
+        self.sniff.as_ref().map_or(Sniff::No, |sniff| sniff(side, first))
     }
 
     /// Returns whether its first bytes can be recognised.

@@ -48,7 +48,7 @@ fn inside_tunnel(depth: u8) -> Box<dyn Session> {
 }
 
 /// Opens a session of a built-in protocol, to which another one changes.
-fn open_named(name: &str, side: Side, first: &[u8]) -> Option<(Box<dyn Session>, Sniff)> {
+pub(crate) fn open_named(name: &str, side: Side, first: &[u8]) -> Option<(Box<dyn Session>, Sniff)> {
     static BUILTIN: LazyLock<Registry> = LazyLock::new(Registry::builtin);
     let protocol = BUILTIN.get(name)?;
     Some((protocol.session(None), protocol.sniff(side, first)))

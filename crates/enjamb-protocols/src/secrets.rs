@@ -8,6 +8,7 @@
 //! |---|---|
 //! | Redis | the arguments of `AUTH`, those of `HELLO` after `AUTH`, the passwords of `ACL SETUSER` (`>pw`, `<pw`, `#hash`, `!hash`), the values of `CONFIG SET` and `SENTINEL SET` whose parameter has `pass` or `auth` in its name, and what follows `AUTH` and `AUTH2` of `MIGRATE` |
 //! | SOCKS 5 | the user and the password |
+//! | spec files | the fields with `secret = true`, in the first 4 KiB of a message |
 //! | POP3, FTP, IRC | the arguments of `PASS`, `ACCT`, `ADAT`, `SITE`; the digest of `APOP`, the password of `OPER` |
 //! | POP3, SMTP, IMAP, IRC | what follows the mechanism of `AUTH` or `AUTHENTICATE`, and the lines behind it |
 //! | IMAP | the password of `LOGIN`, also as a literal |
@@ -20,7 +21,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use enjamb::{Message, Side};
+use enjamb::{AttributeArgument, AttributeValue, Message, Side};
 
 use crate::{masks, text_secrets};
 
@@ -58,7 +59,7 @@ pub fn redact(message: &Message<'_>, bytes: &[u8], copy: &mut Vec<u8>) -> bool {
                 bytes[secret].fill(MASK);
                 true
             }),
-            None => false,
+            None => redact_places(message, bytes, copy),
         },
     }
 }
@@ -268,6 +269,27 @@ pub(crate) fn secrets_of_urls(text: &[u8]) -> Vec<Range<usize>> {
     }
     secrets.retain(|secret| !secret.is_empty());
     secrets
+}
+
+/// The attribute by which the session of a spec file lends the places of secrets: number `n` is the
+/// offset of secret `n` in the message, and its length in the lower 32 bits. No filter can name it.
+pub(crate) const SECRET_PLACES: &str = "secret places";
+
+/// Overwrites the secrets whose places the session knows.
+fn redact_places(message: &Message<'_>, bytes: &[u8], copy: &mut Vec<u8>) -> bool {
+    let mut found = false;
+    for number in 0.. {
+        let place = message.attributes.get(SECRET_PLACES, AttributeArgument::Number(number));
+        let Some(AttributeValue::Number(place)) = place else { break };
+        let start = ((place >> 32) as usize).min(bytes.len());
+        let end = (start + (place & 0xffff_ffff) as usize).min(bytes.len());
+        if !std::mem::replace(&mut found, true) {
+            copy.clear();
+            copy.extend_from_slice(bytes);
+        }
+        copy[start..end].fill(MASK);
+    }
+    found
 }
 
 /// Overwrites the user and the password of RFC 1929, and leaves their lengths.

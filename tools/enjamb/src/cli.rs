@@ -12,6 +12,10 @@ use enjamb_sources::Exit;
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+
+    /// Add the protocol of a spec file, so that --protocol finds its name and auto recognises it.
+    #[arg(id = "spec", long = "spec", value_name = "FILE", global = true)]
+    _specs: Vec<PathBuf>,
 }
 
 #[derive(Subcommand, Debug)]
@@ -27,10 +31,18 @@ pub(crate) enum Command {
     /// Turn captures into small conversations to test with, and those into tests.
     Corpus(enjamb_corpus::Arguments),
     /// List the protocols that are known by name, or describe one of them.
-    #[command(after_help = help("  enjamb protocols\n  enjamb protocols http1"))]
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = help(
+            "  enjamb protocols\n  enjamb protocols http1\n  enjamb protocols export --wireshark meter.toml > meter.lua"
+        )
+    )]
     Protocols {
         /// A protocol to describe: its names, its ports, and the attributes that filters can name.
         name: Option<String>,
+
+        #[command(subcommand)]
+        action: Option<ProtocolsAction>,
     },
     /// Write a completion script for a shell to standard output.
     #[command(after_help = help("  enjamb completions bash > enjamb.bash"))]
@@ -49,6 +61,25 @@ pub(crate) enum Command {
         /// Let --out replace any file.
         #[arg(long, requires = "out")]
         force: bool,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum ProtocolsAction {
+    /// Write what other tools need for the protocol of a spec file to standard output.
+    #[command(group = clap::ArgGroup::new("format").required(true))]
+    Export {
+        /// A dissector for Wireshark and tshark, in Lua.
+        #[arg(long, group = "format")]
+        wireshark: bool,
+
+        /// A dictionary for libFuzzer and AFL: the constants of the protocol.
+        #[arg(long, group = "format")]
+        dictionary: bool,
+
+        /// The spec file.
+        #[arg(value_name = "SPEC")]
+        file: PathBuf,
     },
 }
 

@@ -20,6 +20,7 @@ mod cli;
 mod manual;
 mod program;
 mod protocols;
+mod specs;
 
 pub use crate::program::Program;
 

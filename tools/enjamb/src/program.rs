@@ -9,8 +9,8 @@ use enjamb_isolate::LedgerError;
 use enjamb_protocols::{Protocol, Registry, SpecError};
 use enjamb_sources::Exit;
 
-use crate::cli::{self, Cli, Command};
-use crate::{manual, protocols};
+use crate::cli::{self, Cli, Command, ProtocolsAction};
+use crate::{manual, protocols, specs};
 
 /// A program that offers `replay`, `proxy`, `corpus` and the other commands.
 ///
@@ -55,12 +55,19 @@ impl Program {
     /// the tool. The child is this program with the same arguments: everything before the call of
     /// `run` happens in both.
     #[must_use]
-    pub fn run(self) -> ExitCode {
+    pub fn run(mut self) -> ExitCode {
         let matches = cli::command(&self.name, &self.version).get_matches();
         let command = match Cli::from_arg_matches(&matches) {
             Ok(cli) => cli.command,
             Err(error) => error.exit(),
         };
+        match specs::register(self.registry.clone(), &matches) {
+            Ok(registry) => self.registry = registry,
+            Err(error) => {
+                self.notice(format_args!("{error}"));
+                return error.exit().into();
+            }
+        }
         if self.wants_child(&command) {
             let run = || self.execute(command);
             return enjamb_isolate::run_in_child(run).unwrap_or_else(|error| self.no_child_finished(&error));
@@ -93,8 +100,17 @@ impl Program {
                 arguments.program = Some(format!("{name} proxy"));
                 return self.report(enjamb_proxy::run(&arguments, registry));
             }
-            Command::Protocols { name: None } => protocols::list(registry),
-            Command::Protocols { name: Some(protocol) } => match protocols::describe(registry, &protocol) {
+            Command::Protocols { action: Some(ProtocolsAction::Export { wireshark, file, .. }), .. } => {
+                match specs::read(&file) {
+                    Ok(spec) => specs::export(&spec, wireshark),
+                    Err(error) => {
+                        self.notice(format_args!("{error}"));
+                        return error.exit().into();
+                    }
+                }
+            }
+            Command::Protocols { name: None, .. } => protocols::list(registry),
+            Command::Protocols { name: Some(protocol), .. } => match protocols::describe(registry, &protocol) {
                 Err(error) if error.is::<SpecError>() => {
                     self.notice(format_args!("{error}"));
                     return Exit::WrongUsage.into();

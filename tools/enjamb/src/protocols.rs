@@ -18,7 +18,8 @@ pub(crate) fn list(registry: &Registry) -> anyhow::Result<Exit> {
     }
     let _ = writeln!(
         text,
-        "\nOr a framing spec: lines, delimiter:0d0a, any:0a|00, fixed:16, u32be+4 max=1M, client=lines server=u16be"
+        "\nOr a framing spec: lines, delimiter:0d0a, any:0a|00, fixed:16, u32be+4 max=1M, client=lines server=u16be\n\
+         Or a spec file: --protocol FILE.toml. --spec FILE.toml adds one to those above."
     );
     print(text).context("cannot write to standard output")?;
     Ok(Exit::Done)

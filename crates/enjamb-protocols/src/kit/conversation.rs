@@ -227,7 +227,7 @@ impl<R: Rules> Conversation<R> {
             self.change_behind_message(!side, Pending::Opaque, out);
             return;
         };
-        let mut tunnel = Tunnel::new(session, R::NAME);
+        let mut tunnel = Tunnel::new(session, self.rules.name());
         if self.keeps_attributes {
             tunnel.keep_attributes();
         }
@@ -339,7 +339,7 @@ impl<R: Rules> Conversation<R> {
             return;
         }
         let kind = self.rules.broken_kind(side, lane.reader.head());
-        emit_broken(R::NAME, side, lane, kind, (Outcome::Malformed, fault.0), out);
+        emit_broken(self.rules.name(), side, lane, kind, (Outcome::Malformed, fault.0), out);
         self.seek(side, AFTER_MALFORMED);
     }
 
@@ -367,7 +367,7 @@ impl<R: Rules> Conversation<R> {
             Found::At { skipped: more, first } => {
                 let (skipped, why) = (*skipped + more, *why);
                 lane.mode = Mode::Messages;
-                emit_rest(side, lane, skipped, ("unparsed", Some(why)), out, R::NAME);
+                emit_rest(side, lane, skipped, ("unparsed", Some(why)), out, self.rules.name());
                 if !first.is_empty() {
                     self.feed(side, &first, out);
                 }
@@ -381,21 +381,21 @@ impl<R: Rules> Conversation<R> {
         match &mut lane.mode {
             Mode::Messages if lane.reader.is_begun() => {
                 let kind = self.rules.broken_kind(side, lane.reader.head());
-                emit_broken(R::NAME, side, lane, kind, (Outcome::Incomplete, why), out);
+                emit_broken(self.rules.name(), side, lane, kind, (Outcome::Incomplete, why), out);
             }
             Mode::Messages | Mode::Gate(_) | Mode::Inner => {}
             Mode::Seek(search, skipped, why) => {
                 let (length, why) = (*skipped + search.held() as u64, *why);
                 lane.mode = Mode::Seek(Search::default(), 0, why);
-                emit_rest(side, lane, length, ("unparsed", Some(why)), out, R::NAME);
+                emit_rest(side, lane, length, ("unparsed", Some(why)), out, self.rules.name());
             }
             Mode::Opaque(count) => {
                 let count = std::mem::take(count);
-                emit_rest(side, lane, count, ("opaque", None), out, R::NAME);
+                emit_rest(side, lane, count, ("opaque", None), out, self.rules.name());
             }
             Mode::Unparsed(count) => {
                 let count = std::mem::take(count);
-                emit_rest(side, lane, count, ("unparsed", Some(AFTER_MALFORMED)), out, R::NAME);
+                emit_rest(side, lane, count, ("unparsed", Some(AFTER_MALFORMED)), out, self.rules.name());
             }
         }
     }
@@ -428,7 +428,7 @@ fn emit<R: Rules>(
         Ok(report) => report,
         Err(fault) => {
             pairing.lost();
-            let report = Report::new(rules.broken_kind(place.side, head));
+            let report = Report::new(rules.malformed_kind(&frame));
             // What was not kept cannot be judged.
             if fault == Fault::SHORT && !frame.is_kept() { report } else { report.malformed(fault.0) }
         }
@@ -451,7 +451,7 @@ fn emit<R: Rules>(
         answers,
         summary: &description,
         attributes: &description,
-        ..Message::new(R::NAME, place.side, report.kind, Span { offset: place.offset, length })
+        ..Message::new(rules.name(), place.side, report.kind, Span { offset: place.offset, length })
     };
     if place.flagged {
         let flags = if report.flags.is_empty() { "" } else { "," };
@@ -523,7 +523,7 @@ impl<R: Rules> Attributes for Description<'_, '_, R> {
 
 impl<R: Rules> Session for Conversation<R> {
     fn protocol(&self) -> &str {
-        R::NAME
+        self.rules.name()
     }
 
     fn feed(&mut self, side: Side, mut chunk: &[u8], out: Out<'_>) {

@@ -15,6 +15,12 @@ pub trait Rules: Send {
     /// The name that its messages carry.
     const NAME: &'static str;
 
+    /// Returns the name that its messages carry. Rules that are made from data have a name of their
+    /// own.
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
     /// The maximum number of bytes that are kept of one message, and of one part.
     const KEPT_MAX: usize = 4 << 10;
 
@@ -62,6 +68,12 @@ pub trait Rules: Send {
     fn broken_kind(&self, side: Side, head: &[u8]) -> &'static str {
         let _ = (side, head);
         "message"
+    }
+
+    /// Returns the kind of a message that [`read`](Self::read) refused. By default its first bytes
+    /// decide.
+    fn malformed_kind(&self, frame: &Frame<'_, Self::Memo>) -> &'static str {
+        self.broken_kind(frame.side, frame.head)
     }
 
     /// Writes a message in one line, for people, without secrets. By default this is its kind, its

@@ -118,7 +118,7 @@ impl Ftp {
         let request = requests.oldest();
         let first = !std::mem::replace(&mut self.greeted, true) && request.is_none();
         let (code, text) = reply_code(head).ok_or(Fault("a reply does not begin with a code of three digits"))?;
-        let last = code.as_bytes() >= b"200";
+        let last = code.as_bytes() >= b"200".as_slice();
         let report = match (first, code) {
             // A 120 announces that the greeting comes later (section 5.4).
             (true, "120") => {
@@ -130,7 +130,7 @@ impl Ftp {
             _ => Report::new("reply").role(Role::Answer { last }),
         };
         let report = report.subject(text);
-        let report = if code.as_bytes() >= b"400" { report.failed(code) } else { report.code(code) };
+        let report = if code.as_bytes() >= b"400".as_slice() { report.failed(code) } else { report.code(code) };
         Ok(if (request, code) == (Some(AUTH), "234") { report.then(Then::Switch("tls")) } else { report })
     }
 }

@@ -148,7 +148,7 @@ impl Smtp {
             _ => Report::new("reply").role(Role::Answer { last: true }),
         };
         let report = report.subject(text);
-        let report = if code.as_bytes() >= b"400" { report.failed(code) } else { report.code(code) };
+        let report = if code.as_bytes() >= b"400".as_slice() { report.failed(code) } else { report.code(code) };
         Ok(match (request, code) {
             (Some(DATA), "354") => {
                 self.client = Client::Mail;
