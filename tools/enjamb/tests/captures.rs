@@ -73,6 +73,9 @@ fn messages(records: &[Value], counted: impl Fn(&Value) -> bool) -> Vec<BTreeMap
 /// here.
 fn has_a_head(message: &Value) -> bool {
     let method = |word: &str| word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    if message["protocol"] != "http1" {
+        return false;
+    }
     match message["kind"].as_str().unwrap() {
         "response" => message["code"].is_string(),
         "request" if message["outcome"] == "malformed" => {

@@ -94,7 +94,7 @@ fn filters_reach_inside_messages() {
     let message = String::from_utf8_lossy(&wrong.stderr).into_owned();
     assert_eq!(wrong.status.code(), Some(2));
     assert!(message.contains("\n       ^\nThe attributes are: method, target, path"), "{message}");
-    let unknown = ran(&["--filter", "smtp.path", CHUNKED]);
+    let unknown = ran(&["--filter", "gopher.path", CHUNKED]);
     let message = String::from_utf8_lossy(&unknown.stderr).into_owned();
     assert!(message.contains("The protocols are: http1, redis"), "{message}");
 }

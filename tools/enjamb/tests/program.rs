@@ -162,7 +162,7 @@ fn a_program_of_ones_own_has_its_name_in_messages() {
         (&["replay", "--protocol", "client=", "corpora"], "own-session replay: --protocol: "),
         (&["corpus", "to-test", "nowhere.txt"], "own-session corpus: nowhere.txt: "),
         (&["corpus", "show", "corpora/dictionaries"], "`own-session corpus extract` makes some"),
-        (&["unknown-command"], "Usage: own-session <COMMAND>"),
+        (&["unknown-command"], "Usage: own-session [OPTIONS] <COMMAND>"),
         (&["replay", "--nonsense"], "Usage: own-session replay "),
     ] {
         let ran = own_session(arguments);

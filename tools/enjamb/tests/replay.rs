@@ -155,7 +155,7 @@ fn a_slip_in_the_name_of_a_protocol_is_answered_with_the_name() {
         assert_eq!(ran.code, 2);
         assert!(ran.err.contains(&format!("did you mean {name}?")), "{slip}: {}", ran.err);
     }
-    for other in ["mqtt", "x", "u32b", "fixed:0"] {
+    for other in ["gopher", "x", "u32b", "fixed:0"] {
         let ran = enjamb(&["replay", "--protocol", other, "corpora/redis/errors.pcap"]);
         assert!(ran.code == 2 && !ran.err.contains("did you mean"), "{other}: {}", ran.err);
     }

@@ -2,7 +2,7 @@
 //!
 //! The page has the text format of Prometheus, version 0.0.4. Counters end in `_total`, sizes are
 //! bytes and times are seconds. The labels have few values: sides, outcomes, protocols, and kinds of
-//! messages, of which the statistics keep at most 256.
+//! messages, of which the statistics keep at most 1024.
 
 use std::fmt::Write as _;
 use std::time::Duration;

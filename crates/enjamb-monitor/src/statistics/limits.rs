@@ -2,10 +2,10 @@
 //! counted separately; the others are counted together as [`OTHER`].
 
 /// The number of kinds of messages on one side that are counted separately.
-pub(super) const KINDS_MAX: usize = 256;
+pub(super) const KINDS_MAX: usize = 1024;
 
 /// The number of errors that are counted separately.
-pub(super) const ERRORS_MAX: usize = 256;
+pub(super) const ERRORS_MAX: usize = 1024;
 
 /// The number of kinds of one side, and of errors, that one of several workers counts separately.
 /// The first kinds of all workers are known only at the end, so a worker needs room for more.

@@ -8,7 +8,6 @@ use enjamb::Side;
 
 use super::model::{Condition, Constant, Form, Layout, Spec};
 use super::reading::{Memo, constant_evidence};
-use super::rules::constant;
 use super::walk::{Walked, walk};
 use crate::sniff::Sniff;
 
@@ -83,7 +82,7 @@ fn possible(layout: &Layout) -> u32 {
     let fields = layout.fields.iter().filter(|field| field.when == Condition::Always && !field.optional);
     fields
         .map(|field| {
-            let constant = match constant(field) {
+            let constant = match field.equals.as_ref().map(|equals| &equals.value) {
                 Some(Constant::Bytes(bytes)) => constant_evidence(bytes),
                 Some(Constant::Integer(value)) => constant_evidence(&value.to_be_bytes()),
                 None => 0,

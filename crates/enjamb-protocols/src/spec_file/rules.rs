@@ -6,7 +6,7 @@ use std::sync::Arc;
 use enjamb::{AttributeArgument, AttributeValue, Side};
 
 use super::evidence;
-use super::model::{Bits, Constant, Field, Form, Layout, Named, Names, Spec, Target};
+use super::model::{Bits, Field, Form, Layout, Named, Names, Spec, Target};
 use super::reading::{self, Memo};
 use super::walk::walk;
 use crate::kit::{Fault, Frame, Next, Progress, Report, Requests, Role, Rules, Then};
@@ -274,9 +274,4 @@ fn secret(spec: &Spec, layout: u8, head: &[u8], number: u64) -> Option<Attribute
         true
     });
     found
-}
-
-/// Returns whether a field always has the same value.
-pub(super) fn constant(field: &Field) -> Option<&Constant> {
-    field.equals.as_ref().map(|equals| &equals.value)
 }
