@@ -221,9 +221,15 @@ fn the_split_law_holds_over_the_captures() {
     }
 }
 
+/// Returns a constructor of sessions of an example. The file is parsed once.
+fn sessions(name: &str) -> impl Fn() -> Box<dyn enjamb::Session> + Send + Sync + 'static + use<> {
+    let spec = crate::scripts::spec(name);
+    move || spec.session()
+}
+
 laws! {
     mod meter {
-        subject: Sessions(|| crate::scripts::spec("meter").session()),
+        subject: Sessions(sessions("meter")),
         messages: [
             b"MT\x01\0\x01\0\x01x\0\0",
             b"MT\x03\0\x02\0\0\0\0",
@@ -238,7 +244,7 @@ laws! {
 
 laws! {
     mod craft {
-        subject: Sessions(|| crate::scripts::spec("craft").session()),
+        subject: Sessions(sessions("craft")),
         messages: [
             b"\x09\0\x01\x03abc\0\x50\x02",
             b"\x05\0\x03ada",
@@ -255,7 +261,7 @@ laws! {
 
 laws! {
     mod vendor {
-        subject: Sessions(|| crate::scripts::spec("vendor").session()),
+        subject: Sessions(sessions("vendor")),
         messages: [
             b"VRPC\x01\0a\0",
             b"\xca\xfe\x01\x20\x10\0\0\0\x01\0\0\0\x02\0\0\0\xca\xfe\0\x20\x0d\0\0\0\x01\0\0\0x",
