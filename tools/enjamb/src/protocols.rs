@@ -7,14 +7,27 @@ use enjamb::{ArgumentType, AttributeType};
 use enjamb_protocols::Registry;
 use enjamb_sources::{Exit, print};
 
+/// The number of ports that the list shows of a protocol.
+const PORTS_MAX: usize = 3;
+
 /// Writes a line for each protocol to standard output: name, aliases, ports, description.
 pub(crate) fn list(registry: &Registry) -> anyhow::Result<Exit> {
     let mut text = String::new();
     let auto = registry.auto();
-    for protocol in registry.iter().chain([&auto]) {
-        let aliases = protocol.aliases().join(", ");
-        let ports = protocol.ports().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let _ = writeln!(text, "{:10} {:8} {:10} {}", protocol.name(), aliases, ports, protocol.description());
+    let rows: Vec<[String; 4]> = registry
+        .iter()
+        .chain([&auto])
+        .map(|protocol| {
+            let ports = protocol.ports().iter().take(PORTS_MAX).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let more = if protocol.ports().len() > PORTS_MAX { ", ..." } else { "" };
+            let aliases = protocol.aliases().join(", ");
+            [protocol.name().to_owned(), aliases, format!("{ports}{more}"), protocol.description().to_owned()]
+        })
+        .collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let [name_width, alias_width, port_width] = [0, 1, 2].map(width);
+    for [name, aliases, ports, description] in &rows {
+        let _ = writeln!(text, "{name:name_width$}  {aliases:alias_width$}  {ports:port_width$}  {description}");
     }
     let _ = writeln!(
         text,
