@@ -1,5 +1,6 @@
 //! The split law over framing specs, spec files and `auto`. The first byte of the input selects one
-//! of them. For a spec file, the next bytes are the choices of the generator that the tests use, too.
+//! of them. For a spec file, the next bytes are the choices of the generator that the tests use,
+//! too.
 #![no_main]
 
 #[path = "../../crates/enjamb-protocols/tests/spec_files/generator.rs"]

@@ -161,8 +161,8 @@ fn push_json_escape(text: &[u8], line: &mut Vec<u8>) -> usize {
     1
 }
 
-/// Appends the character outside ASCII that `text` begins with, escaped if it is hidden. Returns how
-/// many bytes were taken.
+/// Appends the character outside ASCII that `text` begins with, escaped if it is hidden. Returns
+/// how many bytes were taken.
 #[cold]
 fn push_json_character(text: &[u8], line: &mut Vec<u8>) -> usize {
     let length = text.iter().skip(1).take_while(|byte| **byte & 0xc0 == 0x80).count() + 1;

@@ -210,9 +210,9 @@ struct Relaying {
     upstream: Upstream,
     options: Options,
     observatory: Arc<Observatory>,
-    /// Both addresses of the open connections to the server, this end's first. A client's connection
-    /// with the same addresses is one of them. The first address alone proves nothing: one port may
-    /// have connections to several addresses.
+    /// Both addresses of the open connections to the server, this end's first. A client's
+    /// connection with the same addresses is one of them. The first address alone proves nothing:
+    /// one port may have connections to several addresses.
     outgoing: Mutex<HashSet<(SocketAddr, SocketAddr)>>,
     /// Ends every connection that is still open.
     over: Stop,

@@ -191,8 +191,8 @@ impl Undecided {
         }
     }
 
-    /// Returns whether the first bytes of a side may be this protocol's. The other side may begin with
-    /// an error, such as a command that does not exist.
+    /// Returns whether the first bytes of a side may be this protocol's. The other side may begin
+    /// with an error, such as a command that does not exist.
     fn fits_a_side(&self, candidate: &Protocol) -> bool {
         let sniff = |side: Side| candidate.sniff(side, &self.first[side.index()]);
         Side::BOTH.into_iter().any(|side| sniff(side) == Sniff::Maybe)

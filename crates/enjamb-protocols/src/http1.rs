@@ -10,9 +10,9 @@
 //! * A `101`, and a 2xx to `CONNECT`, change the protocol of both sides: on the server's side
 //!   behind its head, on the client's side behind the request that asked for it (RFC 9110, sections
 //!   7.8 and 9.3.6). If the registry opened this session, the bytes that follow go to a session of
-//!   their own: that of the protocol in the `Upgrade` of the 101, or one that detects the protocol in
-//!   a `CONNECT` tunnel; `tunnel.rs` has the rules. The client's preface of HTTP/2 does the same.
-//!   Other bytes are one `opaque` message for each side.
+//!   their own: that of the protocol in the `Upgrade` of the 101, or one that detects the protocol
+//!   in a `CONNECT` tunnel; `tunnel.rs` has the rules. The client's preface of HTTP/2 does the
+//!   same. Other bytes are one `opaque` message for each side.
 //! * The protocol of the client's bytes behind such a request is unknown until its answer comes.
 //!   `gate.rs` keeps them until then.
 //!
@@ -80,7 +80,8 @@ pub fn session() -> Box<dyn Session> {
     Box::new(http1(None))
 }
 
-/// Opens a session that parses what is inside the tunnels of `CONNECT`, and what follows an upgrade.
+/// Opens a session that parses what is inside the tunnels of `CONNECT`, and what follows an
+/// upgrade.
 pub(crate) fn tunnelling(detect: OpenInner, named: OpenNamed, depth: u8) -> Box<dyn Session> {
     Box::new(http1(Some(Openers { detect, named, depth })))
 }

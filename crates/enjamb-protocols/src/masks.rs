@@ -91,8 +91,8 @@ mod tests {
     use crate::registry::Registry;
     use crate::secrets::redact;
 
-    /// Returns the messages with their secrets overwritten, and checks that a session reads the result
-    /// as it read the bytes.
+    /// Returns the messages with their secrets overwritten, and checks that a session reads the
+    /// result as it read the bytes.
     fn masked(protocol: &str, side: Side, bytes: &[u8]) -> Vec<u8> {
         let protocol = Registry::builtin().resolve(protocol).unwrap();
         let messages = |bytes: &[u8]| {

@@ -52,7 +52,8 @@ impl MessageHead {
         Ok(Next::Line)
     }
 
-    /// Returns the number of the transaction: a hash of `Call-ID` and `CSeq`. `None` without `CSeq`.
+    /// Returns the number of the transaction: a hash of `Call-ID` and `CSeq`. `None` without
+    /// `CSeq`.
     pub(crate) fn transaction(&self) -> Option<u64> {
         (self.sequence != 0).then(|| mix(self.call, self.sequence))
     }

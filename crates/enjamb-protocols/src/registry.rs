@@ -22,7 +22,8 @@ const AUTO: &str = "auto";
 /// The framing specs that are one word.
 const FRAMINGS: [&str; 4] = ["lines", "varint", "netstring", "cobs"];
 
-/// Opens the session inside a tunnel, which `depth` tunnels contain: it detects a built-in protocol.
+/// Opens the session inside a tunnel, which `depth` tunnels contain: it detects a built-in
+/// protocol.
 fn inside_tunnel(depth: u8) -> Box<dyn Session> {
     // A candidate for each depth, since a tunnel inside must know its depth.
     static CANDIDATES: LazyLock<Vec<Arc<[Arc<Protocol>]>>> = LazyLock::new(|| {

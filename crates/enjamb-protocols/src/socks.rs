@@ -10,8 +10,8 @@
 //! Greeting4 (a request of SOCKS 4) ───────────────────────────────► Reply4 ─► the tunnel
 //! ```
 //!
-//! A refusal, a method that is not read (GSSAPI), `BIND` and UDP leave the rest `opaque`. A malformed
-//! message or a gap leaves the rest `unparsed`.
+//! A refusal, a method that is not read (GSSAPI), `BIND` and UDP leave the rest `opaque`. A
+//! malformed message or a gap leaves the rest `unparsed`.
 
 mod handshake;
 
@@ -30,7 +30,8 @@ const BEFORE_ITS_TURN: &str = "sent before the other side's answer";
 
 const NAME: &str = "socks";
 
-/// Opens a session that `depth` tunnels contain, and whose own tunnel is parsed by what `open` opens.
+/// Opens a session that `depth` tunnels contain, and whose own tunnel is parsed by what `open`
+/// opens.
 pub(crate) fn session(open: OpenInner, depth: u8) -> Box<dyn Session> {
     Box::new(Socks {
         phase: Phase::Handshake(Turn::Greeting),

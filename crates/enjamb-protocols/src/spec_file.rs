@@ -4,8 +4,8 @@
 //! which messages are requests and answers, how they are paired, what is an error, what is secret.
 //! Such a protocol is used like a built-in one. `docs/specs.md` describes the language.
 //!
-//! * `source` reads TOML tables with their places, `fields` and `parse` make the `model` of them and
-//!   refuse what cannot work.
+//! * `source` reads TOML tables with their places, `fields` and `parse` make the `model` of them
+//!   and refuse what cannot work.
 //! * `reading` reads a message by the model, `rules` gives it its meaning on the [kit](crate::kit),
 //!   and `evidence` recognises messages.
 //! * `lua` writes a dissector for Wireshark, and `dictionary` the tokens for a fuzzer.

@@ -80,8 +80,8 @@ pub(crate) fn statement(text: &[u8]) -> &[u8] {
     &text[..secret.unwrap_or(text.len())]
 }
 
-/// Returns whether a text begins with the verb of a statement and a character behind it. `None` if it
-/// is too short to decide.
+/// Returns whether a text begins with the verb of a statement and a character behind it. `None` if
+/// it is too short to decide.
 pub(crate) fn begins_statement(text: &[u8]) -> Option<bool> {
     // A comment.
     match text {

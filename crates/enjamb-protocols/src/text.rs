@@ -15,7 +15,8 @@ const GREETING_MAX: usize = 256;
 pub(crate) struct Dialogue;
 
 impl Dialogue {
-    /// Returns what follows a line of a reply: another line behind `250-`, and nothing behind `250 `.
+    /// Returns what follows a line of a reply: another line behind `250-`, and nothing behind `250
+    /// `.
     ///
     /// # Errors
     /// Never. A line without a code is a reply of its own.
@@ -23,8 +24,8 @@ impl Dialogue {
         Ok(if matches!(line, [a, b, c, b'-', ..] if is_code([*a, *b, *c])) { Next::Line } else { Next::End })
     }
 
-    /// Returns whether a line begins with one of these words, in any case, and a blank or the end of
-    /// the line behind it.
+    /// Returns whether a line begins with one of these words, in any case, and a blank or the end
+    /// of the line behind it.
     pub(crate) fn begins_command(words: &[&str], bytes: &[u8]) -> Sniff {
         let end = bytes.iter().position(u8::is_ascii_whitespace);
         let word = &bytes[..end.unwrap_or(bytes.len())];
@@ -55,8 +56,8 @@ impl Dialogue {
         starts_with_any(bytes, &[b"220 ", b"220-", b"220\r\n", b"421 ", b"554 ", b"530 "])
     }
 
-    /// Returns whether these are the first bytes of a greeting: this code, and one of these words in
-    /// the first line, in any case.
+    /// Returns whether these are the first bytes of a greeting: this code, and one of these words
+    /// in the first line, in any case.
     pub(crate) fn greeting(bytes: &[u8], code: &str, words: &[&str]) -> Sniff {
         let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let line = &line[..line.len().min(GREETING_MAX)];
@@ -104,8 +105,8 @@ pub(crate) fn known_word<'a>(words: &[&'static str], line: &'a [u8]) -> Option<(
     Some((known, rest.trim_ascii()))
 }
 
-/// Returns the number that these decimal digits are. `None` if there are none, or other bytes, or if
-/// it is not below 2^64.
+/// Returns the number that these decimal digits are. `None` if there are none, or other bytes, or
+/// if it is not below 2^64.
 pub(crate) fn number(digits: &[u8]) -> Option<u64> {
     let digits = std::str::from_utf8(digits).ok()?;
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
@@ -116,8 +117,8 @@ pub(crate) fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     trim_line(line).split(|byte| *byte == b' ').filter(|word| !word.is_empty())
 }
 
-/// Returns the number of a text that a request and its answer share. Texts of up to seven bytes have
-/// different numbers; longer ones have a hash (FNV-1a).
+/// Returns the number of a text that a request and its answer share. Texts of up to seven bytes
+/// have different numbers; longer ones have a hash (FNV-1a).
 pub(crate) fn id_of(text: &[u8]) -> u64 {
     if text.len() < 8 {
         // The length goes on top, below the bit that marks a hash.

@@ -1,7 +1,7 @@
 //! Secrets in the commands of text protocols.
 //!
-//! They are overwritten byte by byte, and what frames the message stays: blanks, line ends, tags, and
-//! the lengths of literals.
+//! They are overwritten byte by byte, and what frames the message stays: blanks, line ends, tags,
+//! and the lengths of literals.
 
 use crate::text::number;
 
@@ -45,8 +45,8 @@ fn mask_element(bytes: &mut [u8]) -> bool {
     length > 0
 }
 
-/// Overwrites all words of a command of IMAP from the word `first` on, and its literals, but not the
-/// `{5}` that announces one.
+/// Overwrites all words of a command of IMAP from the word `first` on, and its literals, but not
+/// the `{5}` that announces one.
 fn mask_imap(bytes: &mut [u8], mut first: usize) -> bool {
     let (mut found, mut at) = (false, 0);
     while at < bytes.len() {

@@ -1,9 +1,9 @@
 //! The conversation inside a tunnel: SOCKS, or HTTP `CONNECT`.
 //!
 //! The outer session parses its own messages first. When the tunnel stands, it gives the rest of
-//! each side to a session that detects the inner protocol. The messages of that session continue the
-//! outer streams: their offsets and the numbers of the requests that they answer are moved, and they
-//! carry the name of the inner protocol.
+//! each side to a session that detects the inner protocol. The messages of that session continue
+//! the outer streams: their offsets and the numbers of the requests that they answer are moved, and
+//! they carry the name of the inner protocol.
 //!
 //! Only built-in protocols are detected here. A tunnel may contain another one, at most
 //! [`DEPTH_MAX`] deep, since each level is a call inside a call.
@@ -18,8 +18,8 @@ pub(crate) const DEPTH_MAX: u8 = 4;
 /// Opens the session of a tunnel that is inside as many others as the number says.
 pub(crate) type OpenInner = fn(u8) -> Box<dyn Session>;
 
-/// Opens a session of the built-in protocol of this name, to which another protocol changes. Returns
-/// it, and whether these bytes of the side may be its first ones.
+/// Opens a session of the built-in protocol of this name, to which another protocol changes.
+/// Returns it, and whether these bytes of the side may be its first ones.
 pub(crate) type OpenNamed = fn(&str, Side, &[u8]) -> Option<(Box<dyn Session>, Sniff)>;
 
 /// A session inside another one.

@@ -1,4 +1,5 @@
-//! The laws for the protocols on the kit: each with conversations that its clients and servers have.
+//! The laws for the protocols on the kit: each with conversations that its clients and servers
+//! have.
 //!
 //! A protocol adds a block with some of its messages and their answers.
 

@@ -8,7 +8,7 @@ use enjamb_protocols::{KEPT_MAX, Registry};
 
 const C: Side = Side::Client;
 
-/// What the client sends before the bytes that are kept.
+/// The beginnings of conversations: the client sends them before the bytes that are kept.
 const BEGINNINGS: &[(&str, &[u8])] = &[
     ("http1", b"GET / HTTP/1.1\r\nUpgrade: a\r\n\r\n"),
     ("http1", b"GET x\r\nUpgrade: a\r\n\r\nc1\r\n"),
@@ -22,7 +22,7 @@ const BEGINNINGS: &[(&str, &[u8])] = &[
     ("auto", b"*"),
 ];
 
-/// What follows, many times.
+/// The bytes that follow, many times.
 const FILLERS: &[&[u8]] = &[b"e", b"\xff", b"GET / HTTP/1.1\r\n\r\n", b"\x05\x01\0", b"*1\r\n$4\r\nPING\r\n", b"\r\n"];
 
 /// The answers that may come behind it.

@@ -1,5 +1,5 @@
-//! Tunnels: SOCKS and HTTP `CONNECT`, and the protocol inside them. Under all cuts and all orders of
-//! the two sides' chunks they give the same messages.
+//! Tunnels: SOCKS and HTTP `CONNECT`, and the protocol inside them. Under all cuts and all orders
+//! of the two sides' chunks they give the same messages.
 
 use enjamb::transcript::Content;
 use enjamb::{Ending, Message, Session, Side};

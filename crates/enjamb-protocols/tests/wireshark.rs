@@ -1,5 +1,5 @@
-//! The Lua dissectors of the spec files, run by tshark over the captures of the worked examples, and
-//! compared with our messages. The captures cut messages in bad places: inside lengths, inside
+//! The Lua dissectors of the spec files, run by tshark over the captures of the worked examples,
+//! and compared with our messages. The captures cut messages in bad places: inside lengths, inside
 //! delimiters, one byte before the end.
 
 #[path = "../../enjamb-capture/tests/requirements/mod.rs"]

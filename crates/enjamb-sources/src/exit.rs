@@ -10,7 +10,8 @@ pub enum Exit {
     /// 1: the command worked, and found a difference, a malformed message under `--strict`, or a
     /// session that failed, or it lost a part of its log or its recording.
     FoundWanting,
-    /// 2: the command line is wrong, or names an output that must not be replaced. Nothing was done.
+    /// 2: the command line is wrong, or names an output that must not be replaced. Nothing was
+    /// done.
     WrongUsage,
     /// 3: something could not be read, written or connected to.
     Unavailable,

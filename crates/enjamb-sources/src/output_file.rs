@@ -53,8 +53,8 @@ impl OutputKind {
         }
     }
 
-    /// Sets the permissions of a new file. A log and a recording have what passes between others, so
-    /// only their owner may read them.
+    /// Sets the permissions of a new file. A log and a recording have what passes between others,
+    /// so only their owner may read them.
     fn created_by(self, options: &mut OpenOptions) -> &mut OpenOptions {
         #[cfg(unix)]
         if matches!(self, Self::Log | Self::Recording) {
@@ -328,7 +328,8 @@ fn input_with_identity(inputs: &Inputs, identity: Option<FileIdentity>) -> Optio
     })
 }
 
-/// A file, whatever its name: a path, a hard link and a symbolic link to one file have one identity.
+/// A file, whatever its name: a path, a hard link and a symbolic link to one file have one
+/// identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FileIdentity {
     device: u64,
@@ -348,8 +349,8 @@ impl FileIdentity {
         None
     }
 
-    /// Returns the identity of a file in which two outputs would be mixed: a regular file or a named
-    /// pipe. A terminal and `/dev/null` take any number.
+    /// Returns the identity of a file in which two outputs would be mixed: a regular file or a
+    /// named pipe. A terminal and `/dev/null` take any number.
     #[cfg(unix)]
     fn of_written(metadata: &Metadata) -> Option<Self> {
         use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};

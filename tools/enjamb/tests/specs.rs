@@ -1,4 +1,5 @@
-//! Spec files on the command line: in the place of a protocol's name, beside `auto`, exported, wrong.
+//! Spec files on the command line: in the place of a protocol's name, beside `auto`, exported,
+//! wrong.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

@@ -65,8 +65,8 @@ pub struct Arguments {
     #[arg(long)]
     pub force: bool,
 
-    /// Allow --listen on every address of this machine (`0.0.0.0` and `[::]`), so that other machines
-    /// can connect.
+    /// Allow --listen on every address of this machine (`0.0.0.0` and `[::]`), so that other
+    /// machines can connect.
     #[arg(long)]
     pub wide: bool,
 

@@ -2,8 +2,9 @@
 //!
 //! The queue is a pair of buffers: connections append the lines of a read to one while the thread
 //! writes the other. Lines are lost if they come faster than they are written, or if they cannot be
-//! written: a disk is full, a reader is gone. Both are counted and reported at once, and a record in
-//! the log gives their number where they are missing. The thread tries again with the next lines.
+//! written: a disk is full, a reader is gone. Both are counted and reported at once, and a record
+//! in the log gives their number where they are missing. The thread tries again with the next
+//! lines.
 //!
 //! Several threads append, so lines come a little out of order. The thread keeps each line for a
 //! moment, and writes them in the order of their events. A record may have an earlier time than its
@@ -413,8 +414,8 @@ impl<T: Target> Writer<T> {
         is_written
     }
 
-    /// Writes the last lines. Returns whether they were written. They are no records of the traffic,
-    /// so they do not count as lost.
+    /// Writes the last lines. Returns whether they were written. They are no records of the
+    /// traffic, so they do not count as lost.
     fn write_end(&mut self, end: &str) -> bool {
         let ends_of_lines = |at: usize| {
             let before = end[..at].rfind('\n').map_or(0, |found| found + 1);

@@ -1,8 +1,8 @@
 //! The page of metrics for Prometheus, and the page of health.
 //!
 //! The page has the text format of Prometheus, version 0.0.4. Counters end in `_total`, sizes are
-//! bytes and times are seconds. The labels have few values: sides, outcomes, protocols, and kinds of
-//! messages, of which the statistics keep at most 1024.
+//! bytes and times are seconds. The labels have few values: sides, outcomes, protocols, and kinds
+//! of messages, of which the statistics keep at most 1024.
 
 use std::fmt::Write as _;
 use std::time::Duration;

@@ -132,12 +132,12 @@ impl Status {
     }
 
     /// Opens the files of the log and of the recording again, under their names: somebody may have
-    /// moved them away. What was written stays as it is. A file that exists under the name continues
-    /// if it is empty or enjamb wrote it. Blocks while a named pipe has no reader.
+    /// moved them away. What was written stays as it is. A file that exists under the name
+    /// continues if it is empty or enjamb wrote it. Blocks while a named pipe has no reader.
     ///
     /// # Errors
-    /// [`StartError::Output`]. The file that cannot be opened is not changed: the old one is written
-    /// on.
+    /// [`StartError::Output`]. The file that cannot be opened is not changed: the old one is
+    /// written on.
     pub fn reopen(&self) -> Result<(), StartError> {
         let open = |path: &Path, kind| {
             let opened = OutputFile::open(path, kind, false).map_err(StartError::Output)?;

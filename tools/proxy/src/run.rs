@@ -16,10 +16,10 @@ use crate::signals::{Signals, print_addresses};
 /// The files that the proxy has open beside the sockets of its connections.
 const FILES_OF_THE_PROXY: u64 = 64;
 
-/// Relays until SIGINT or SIGTERM, then returns [`Exit::Done`], or [`Exit::FoundWanting`] if the log
-/// or the recording lacks something. Returns [`Exit::WrongUsage`] for
-/// wrong usage, and [`Exit::Unavailable`] when an address or a file cannot be used. On SIGUSR1 it
-/// prints the statistics.
+/// Relays until SIGINT or SIGTERM, then returns [`Exit::Done`], or [`Exit::FoundWanting`] if the
+/// log or the recording lacks something. Returns [`Exit::WrongUsage`] for wrong usage, and
+/// [`Exit::Unavailable`] when an address or a file cannot be used. On SIGUSR1 it prints the
+/// statistics.
 ///
 /// Signals have a thread of their own: they are handled even if every thread of the relay hangs.
 ///

@@ -54,8 +54,8 @@ const LAGGING_MAX: usize = 1 << 16;
 ///
 /// # Disks that fill up
 ///
-/// A [resumable](Self::resumable) recorder writes to memory. Its user moves the bytes to a file, and
-/// [commits](Self::commit) them. If the file does not take them, the user drops them and calls
+/// A [resumable](Self::resumable) recorder writes to memory. Its user moves the bytes to a file,
+/// and [commits](Self::commit) them. If the file does not take them, the user drops them and calls
 /// [`roll_back`](Self::roll_back). The recording then has gaps in their place, as soon as
 /// [`recover`](Self::recover) is called and committed. The openings and ends of connections that
 /// were lost are written then, too.
@@ -329,8 +329,8 @@ impl Recorder<Vec<u8>> {
         Self { is_resumable: true, ..Self::new(Vec::new()) }
     }
 
-    /// Returns the bytes since the last [commit](Self::commit) or [roll-back](Self::roll_back). They
-    /// are whole blocks.
+    /// Returns the bytes since the last [commit](Self::commit) or [roll-back](Self::roll_back).
+    /// They are whole blocks.
     #[must_use]
     pub fn uncommitted(&self) -> &[u8] {
         &self.out

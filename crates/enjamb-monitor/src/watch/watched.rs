@@ -30,7 +30,8 @@ pub struct Watched {
 /// The number of bytes of a message in progress that are reported at once.
 const PROGRESS_BYTES: u64 = 1 << 20;
 
-/// The time after which a message in progress is reported, and the minimum time between two reports.
+/// The time after which a message in progress is reported, and the minimum time between two
+/// reports.
 const PROGRESS_NANOS: u64 = 1_000_000_000;
 
 /// A message of one side that is in progress.
@@ -126,8 +127,8 @@ impl Watched {
         self
     }
 
-    /// Reports messages and streams that are in progress: when they have 1 MiB or last a second, and
-    /// then once a second while bytes come. For traffic that somebody watches live.
+    /// Reports messages and streams that are in progress: when they have 1 MiB or last a second,
+    /// and then once a second while bytes come. For traffic that somebody watches live.
     #[must_use]
     pub fn reporting_progress(mut self) -> Self {
         self.progress = Some(Box::default());

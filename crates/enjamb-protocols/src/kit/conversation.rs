@@ -59,7 +59,7 @@ struct Lane<M> {
     start: u64,
     /// The number of messages that were emitted.
     emitted: u64,
-    /// What follows the message in progress.
+    /// The mode behind the message in progress.
     pending: Option<Pending>,
     closed: bool,
     /// Whether the messages follow the wish to change the protocol.
@@ -115,8 +115,8 @@ struct Effect {
 type Out<'o> = &'o mut dyn FnMut(&Message<'_>);
 
 impl<R: Rules> Conversation<R> {
-    /// Creates a session at the beginning of a conversation. If the protocol changes, what follows is
-    /// opaque.
+    /// Creates a session at the beginning of a conversation. If the protocol changes, what follows
+    /// is opaque.
     #[must_use]
     pub fn new(rules: R) -> Self {
         Self::changing(rules, None)

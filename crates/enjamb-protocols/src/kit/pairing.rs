@@ -5,7 +5,8 @@
 //! * Behind a gap, nobody knows how many requests or answers were in it. Everything that waits is
 //!   forgotten. By order, nothing is paired until a pause shows that nothing waits any more, or, in
 //!   a protocol whose sides take turns, until the next request.
-//! * An answer to nothing was caused by something that was not seen. By order, this counts as a gap.
+//! * An answer to nothing was caused by something that was not seen. By order, this counts as a
+//!   gap.
 //! * A server may answer a request whose end has not arrived. Such an answer is paired with the
 //!   message in progress.
 
@@ -36,8 +37,8 @@ pub(super) struct Pairing {
 pub struct Requests<'a>(&'a Outstanding);
 
 impl Requests<'_> {
-    /// Returns the [detail](super::Report::detail) of the oldest request that waits for an answer by
-    /// order. `None` if there is none, or if it is not known behind a gap.
+    /// Returns the [detail](super::Report::detail) of the oldest request that waits for an answer
+    /// by order. `None` if there is none, or if it is not known behind a gap.
     #[must_use]
     pub fn oldest(&self) -> Option<u64> {
         if self.0.unsure { None } else { self.0.runs.front().map(|run| run.detail) }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// What a message is.
+/// The description of a message: its kind, its role, its result.
 ///
 /// ```
 /// use enjamb_protocols::kit::{Report, Role};
@@ -33,7 +33,7 @@ pub struct Report<'a> {
     /// A number for the protocol's own use. If it is that of a request, the answer sees it in
     /// [`Requests`](super::Requests).
     pub detail: u64,
-    /// What follows it.
+    /// The effect on the bytes behind it.
     pub then: Then,
 }
 
@@ -70,7 +70,7 @@ pub enum Role {
     },
 }
 
-/// What follows a message.
+/// The effect of a message on the bytes behind it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Then {

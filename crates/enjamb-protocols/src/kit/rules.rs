@@ -28,14 +28,14 @@ pub trait Rules: Send {
     /// next message follows it.
     const LINE_MAX: u64 = 64 << 10;
 
-    /// Whether a side sends a request only when all its earlier ones are answered. Behind a gap, the
-    /// next request is then known to be the only one that waits.
+    /// Whether a side sends a request only when all its earlier ones are answered. Behind a gap,
+    /// the next request is then known to be the only one that waits.
     const ALTERNATES: bool = false;
 
     /// The places at which a message may begin behind a gap or a broken message.
     const SEEK: Seek = Seek::Bytes;
 
-    /// What [`next`](Self::next) remembers about the message in progress, such as the number of
+    /// The memory of [`next`](Self::next) about the message in progress, such as the number of
     /// lines that are still to come. It begins as the default for each message.
     type Memo: Default + Send;
 
@@ -46,8 +46,8 @@ pub trait Rules: Send {
     /// at a glance and again in parts.
     ///
     /// # Errors
-    /// [`Fault`] if the bytes so far are no message and its end is not known. The session then looks
-    /// for the next place where a message [begins](Self::begins).
+    /// [`Fault`] if the bytes so far are no message and its end is not known. The session then
+    /// looks for the next place where a message [begins](Self::begins).
     fn next(&self, message: Progress<'_, Self::Memo>) -> Result<Next, Fault>;
 
     /// Reads a whole message.
@@ -57,8 +57,8 @@ pub trait Rules: Send {
     fn read<'a>(&mut self, frame: &Frame<'a, Self::Memo>, requests: Requests<'_>) -> Result<Report<'a>, Fault>;
 
     /// Returns whether a message of this side may begin with these bytes. It is used where the
-    /// beginning is not known, so a `Yes` should be sure. More bytes never change a `Yes` or a `No`.
-    /// By default nothing is sure, and the rest of the side is not parsed.
+    /// beginning is not known, so a `Yes` should be sure. More bytes never change a `Yes` or a
+    /// `No`. By default nothing is sure, and the rest of the side is not parsed.
     fn begins(&self, side: Side, bytes: &[u8]) -> Sniff {
         let _ = (side, bytes);
         Sniff::No
@@ -104,14 +104,14 @@ pub trait Rules: Send {
     }
 }
 
-/// What is known of the message in progress.
+/// The message in progress, as far as it was read.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Progress<'a, M> {
     /// Its sender.
     pub side: Side,
-    /// Its first bytes: all of them so far, up to a part that was not kept or had a gap, and at most
-    /// [`Rules::KEPT_MAX`].
+    /// Its first bytes: all of them so far, up to a part that was not kept or had a gap, and at
+    /// most [`Rules::KEPT_MAX`].
     pub head: &'a [u8],
     /// The last part, with its delimiter: its first [`Rules::KEPT_MAX`] bytes, or nothing if the
     /// part was not kept.
@@ -120,7 +120,7 @@ pub struct Progress<'a, M> {
     pub parts: u64,
     /// The number of bytes so far.
     pub length: u64,
-    /// What `next` remembers.
+    /// The memory of `next`.
     pub memo: &'a mut M,
     /// The other side's requests.
     pub requests: Requests<'a>,
@@ -144,7 +144,7 @@ pub struct Frame<'a, M> {
     pub length: u64,
     /// The number of its bytes that are in a gap.
     pub lost: u64,
-    /// What `next` remembered.
+    /// The memory of `next` at the end of the message.
     pub memo: &'a M,
 }
 
@@ -167,9 +167,9 @@ pub enum Next {
     Line,
     /// The next part ends at this terminator. A delimiter belongs to it.
     Until(Terminator),
-    /// The last part is a run of bytes: it ends behind the first byte of `through`, before the first
-    /// byte of `before`, or with the stream, whichever comes first. It may be empty if the message
-    /// has other parts.
+    /// The last part is a run of bytes: it ends behind the first byte of `through`, before the
+    /// first byte of `before`, or with the stream, whichever comes first. It may be empty if the
+    /// message has other parts.
     Run {
         /// The bytes that end the run and belong to it.
         through: &'static [u8],
@@ -198,7 +198,8 @@ pub enum Seek {
     Lines,
 }
 
-/// The reason why bytes are not a message: one of a small set of phrases, so that it can be counted.
+/// The reason why bytes are not a message: one of a small set of phrases, so that it can be
+/// counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault(pub &'static str);
 

@@ -1,8 +1,8 @@
 //! AMQP 0-9-1 (amqp.org, "Advanced Message Queuing Protocol", 0-9-1).
 //!
-//! A client sends a header of eight bytes. Then both sides send frames: a type, a channel, a length,
-//! a payload and an end (section 4.2.3). Methods ask and answer in each channel. The other versions
-//! are opaque behind their header.
+//! A client sends a header of eight bytes. Then both sides send frames: a type, a channel, a
+//! length, a payload and an end (section 4.2.3). Methods ask and answer in each channel. The other
+//! versions are opaque behind their header.
 
 use std::borrow::Cow;
 
@@ -311,31 +311,21 @@ mod tests {
 
     use super::Amqp;
     use crate::kit::Conversation;
-
-    fn messages(chunks: &[(Side, &[u8])]) -> Vec<String> {
-        let mut session = Conversation::new(Amqp);
-        let mut lines = Vec::new();
-        for (side, bytes) in chunks {
-            for chunk in bytes.chunks(3) {
-                session.feed(*side, chunk, &mut |message| {
-                    let answers = message.answers.map_or(String::new(), |answers| format!(" #{answers}"));
-                    lines.push(format!("{}{answers}", message.summary));
-                });
-            }
-        }
-        lines
-    }
+    use crate::protocols::testing::summaries;
 
     #[test]
     fn methods_are_paired_in_their_channel() {
-        let lines = messages(&[
-            (Side::Client, b"AMQP\0\0\x09\x01"),
-            (Side::Client, b"\x01\0\x01\0\0\0\x08\0\x3c\0\x46\0\0\x01q\xce\x01\0\x02\0\0\0\x05\0\x14\0\x0a\0\xce"),
-            (Side::Server, b"\x01\0\x02\0\0\0\x04\0\x14\0\x0b\xce\x01\0\x01\0\0\0\x05\0\x3c\0\x48\0\xce"),
-            (Side::Server, b"\x08\0\0\0\0\0\0\xce"),
-            (Side::Server, b"\x01\0\x01\0\0\0\x0d\0\x14\0\x28\x01\x94\x02no\0\0\0\0\xce"),
-            (Side::Client, b"\x01\0\x01\0\0\0\x04\0\x14\0\x29\xce"),
-        ]);
+        let lines = summaries(
+            Amqp,
+            &[
+                (Side::Client, b"AMQP\0\0\x09\x01"),
+                (Side::Client, b"\x01\0\x01\0\0\0\x08\0\x3c\0\x46\0\0\x01q\xce\x01\0\x02\0\0\0\x05\0\x14\0\x0a\0\xce"),
+                (Side::Server, b"\x01\0\x02\0\0\0\x04\0\x14\0\x0b\xce\x01\0\x01\0\0\0\x05\0\x3c\0\x48\0\xce"),
+                (Side::Server, b"\x08\0\0\0\0\0\0\xce"),
+                (Side::Server, b"\x01\0\x01\0\0\0\x0d\0\x14\0\x28\x01\x94\x02no\0\0\0\0\xce"),
+                (Side::Client, b"\x01\0\x01\0\0\0\x04\0\x14\0\x29\xce"),
+            ],
+        );
         let expected = [
             "protocol-header 0-9-1",
             "basic.get q",
@@ -351,17 +341,20 @@ mod tests {
 
     #[test]
     fn a_declaration_without_wait_has_no_answer() {
-        let lines = messages(&[
-            (Side::Client, b"\x01\0\x01\0\0\0\x0d\0\x32\0\x0a\0\0\x01q\x10\0\0\0\0\xce"),
-            (Side::Client, b"\x01\0\x01\0\0\0\x0d\0\x32\0\x0a\0\0\x01r\0\0\0\0\0\xce"),
-            (Side::Server, b"\x01\0\x01\0\0\0\x0e\0\x32\0\x0b\x01r\0\0\0\0\0\0\0\0\xce"),
-        ]);
+        let lines = summaries(
+            Amqp,
+            &[
+                (Side::Client, b"\x01\0\x01\0\0\0\x0d\0\x32\0\x0a\0\0\x01q\x10\0\0\0\0\xce"),
+                (Side::Client, b"\x01\0\x01\0\0\0\x0d\0\x32\0\x0a\0\0\x01r\0\0\0\0\0\xce"),
+                (Side::Server, b"\x01\0\x01\0\0\0\x0e\0\x32\0\x0b\x01r\0\0\0\0\0\0\0\0\xce"),
+            ],
+        );
         assert_eq!(lines, ["queue.declare q", "queue.declare r", "queue.declare-ok r #1"]);
     }
 
     #[test]
     fn a_wrong_end_is_malformed_and_the_next_frame_is_found() {
-        let lines = messages(&[(Side::Server, b"\x03\0\x01\0\0\0\x01a\x01\x08\0\0\0\0\0\0\xce")]);
+        let lines = summaries(Amqp, &[(Side::Server, b"\x03\0\x01\0\0\0\x01a\x01\x08\0\0\0\0\0\0\xce")]);
         assert_eq!(lines, ["content-body", "heartbeat"]);
         let mut session = Conversation::new(Amqp);
         session.feed(Side::Server, b"\x03\0\x01\xff\xff\xff\xff", &mut |_| {});

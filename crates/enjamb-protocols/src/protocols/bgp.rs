@@ -1,7 +1,8 @@
 //! BGP-4 (RFC 4271, section 4).
 //!
-//! A message is a marker of sixteen bytes that are 0xff, a length that counts all, and a type. Nothing
-//! is answered, except that a message `NOTIFICATION` reports an error and ends the connection.
+//! A message is a marker of sixteen bytes that are 0xff, a length that counts all, and a type.
+//! Nothing is answered, except that a message `NOTIFICATION` reports an error and ends the
+//! connection.
 
 use std::borrow::Cow;
 

@@ -3,8 +3,8 @@
 //! An envelope is a header of nine bytes (eight before version 3) and a body. Answers find their
 //! requests by the number of the stream. In version 5, envelopes are inside outer frames behind the
 //! start of the connection; the checksum of their header tells them apart. An outer frame is one
-//! message here: its kind is that of its envelope, or `frame` if it has several, a part of one, or is
-//! compressed.
+//! message here: its kind is that of its envelope, or `frame` if it has several, a part of one, or
+//! is compressed.
 
 use std::borrow::Cow;
 
@@ -351,24 +351,10 @@ fn sniff(side: Side, first: &[u8]) -> Sniff {
 
 #[cfg(test)]
 mod tests {
-    use enjamb::{Session, Side};
+    use enjamb::Side;
 
     use super::{Cassandra, crc24};
-    use crate::kit::Conversation;
-
-    fn messages(chunks: &[(Side, &[u8])]) -> Vec<String> {
-        let mut session = Conversation::new(Cassandra);
-        let mut lines = Vec::new();
-        for (side, bytes) in chunks {
-            for chunk in bytes.chunks(5) {
-                session.feed(*side, chunk, &mut |message| {
-                    let answers = message.answers.map_or(String::new(), |answers| format!(" #{answers}"));
-                    lines.push(format!("{}{answers}", message.summary));
-                });
-            }
-        }
-        lines
-    }
+    use crate::protocols::testing::summaries;
 
     /// Returns an outer frame.
     fn outer(payload: &[u8]) -> Vec<u8> {
@@ -381,13 +367,16 @@ mod tests {
 
     #[test]
     fn answers_find_their_stream_and_errors_have_names() {
-        let lines = messages(&[
-            (Side::Client, QUERY),
-            (Side::Client, b"\x04\0\0\x02\x05\0\0\0\0"),
-            (Side::Server, b"\x84\0\xff\xff\x0c\0\0\0\x05\0\x03abc"),
-            (Side::Server, b"\x84\x08\0\x02\0\0\0\0\x0d\0\x01\0\x01w\0\0\x22\0\0\x02no"),
-            (Side::Server, b"\x84\0\0\x01\x08\0\0\0\x04\0\0\0\x01"),
-        ]);
+        let lines = summaries(
+            Cassandra,
+            &[
+                (Side::Client, QUERY),
+                (Side::Client, b"\x04\0\0\x02\x05\0\0\0\0"),
+                (Side::Server, b"\x84\0\xff\xff\x0c\0\0\0\x05\0\x03abc"),
+                (Side::Server, b"\x84\x08\0\x02\0\0\0\0\x0d\0\x01\0\x01w\0\0\x22\0\0\x02no"),
+                (Side::Server, b"\x84\0\0\x01\x08\0\0\0\x04\0\0\0\x01"),
+            ],
+        );
         assert_eq!(lines, ["QUERY SELECT 1", "OPTIONS", "EVENT abc", "ERROR Invalid no #1", "RESULT #0"]);
     }
 
@@ -396,22 +385,25 @@ mod tests {
         let mut query = QUERY.to_vec();
         query[0] = 5;
         let answer = b"\x85\0\0\x01\x08\0\0\0\x04\0\0\0\x01";
-        let lines = messages(&[
-            (Side::Client, b"\x05\0\0\0\x01\0\0\0\x02\0\0"),
-            (Side::Server, b"\x85\0\0\0\x02\0\0\0\0"),
-            (Side::Client, &outer(&query)),
-            (Side::Server, &outer(answer)),
-            (Side::Server, &outer(&answer.repeat(2))),
-        ]);
+        let lines = summaries(
+            Cassandra,
+            &[
+                (Side::Client, b"\x05\0\0\0\x01\0\0\0\x02\0\0"),
+                (Side::Server, b"\x85\0\0\0\x02\0\0\0\0"),
+                (Side::Client, &outer(&query)),
+                (Side::Server, &outer(answer)),
+                (Side::Server, &outer(&answer.repeat(2))),
+            ],
+        );
         assert_eq!(lines, ["STARTUP", "READY #0", "QUERY SELECT 1", "RESULT #1", "frame"]);
     }
 
     #[test]
     fn impossible_headers_are_malformed() {
-        let lines = messages(&[
-            (Side::Client, b"\x04\0\0\x01\x07\xff\xff\xff\xff"),
-            (Side::Server, b"\x04\0\0\x01\x07\0\0\0\0"),
-        ]);
+        let lines = summaries(
+            Cassandra,
+            &[(Side::Client, b"\x04\0\0\x01\x07\xff\xff\xff\xff"), (Side::Server, b"\x04\0\0\x01\x07\0\0\0\0")],
+        );
         assert_eq!(lines, ["QUERY", "QUERY"]);
     }
 }

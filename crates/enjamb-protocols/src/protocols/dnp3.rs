@@ -1,8 +1,8 @@
 //! DNP3 over TCP (IEEE 1815, clauses 9 and 13).
 //!
 //! A link frame is a header of ten bytes with a checksum, and blocks of up to 16 bytes, each with a
-//! checksum of its own. The first frame of a fragment names its function. Answers find their requests
-//! by the addresses and the number of the fragment.
+//! checksum of its own. The first frame of a fragment names its function. Answers find their
+//! requests by the addresses and the number of the fragment.
 
 use enjamb::{Attribute, AttributeArgument, AttributeType, AttributeValue, Side};
 
@@ -90,8 +90,8 @@ const TRANSPORT_FIRST: u8 = 0x40;
 const APPLICATION_FIRST: u8 = 0x80;
 const APPLICATION_FINAL: u8 = 0x40;
 
-/// The bits of the internal indications that report an error: no such function, no such object, a bad
-/// parameter (clause 4.2.2.6).
+/// The bits of the internal indications that report an error: no such function, no such object, a
+/// bad parameter (clause 4.2.2.6).
 const ERRORS: [(u8, &str); 3] = [(1, "NO_FUNC_CODE_SUPPORT"), (2, "OBJECT_UNKNOWN"), (4, "PARAMETER_ERROR")];
 
 impl Rules for Dnp3 {

@@ -360,9 +360,9 @@ fn sniff(side: Side, first: &[u8]) -> Sniff {
 
 #[cfg(test)]
 mod tests {
-    use enjamb::{Session, Side};
+    use enjamb::Side;
 
-    use crate::kit::Conversation;
+    use crate::protocols::testing::summaries;
 
     fn message(number: u8, flags: [u8; 2], kind: u8, answers: &[&[u8]]) -> Vec<u8> {
         let mut message = vec![0, number, flags[0], flags[1], 0, 1, 0, answers.len() as u8, 0, 0, 0, 0];
@@ -373,17 +373,8 @@ mod tests {
     }
 
     fn messages(chunks: &[(Side, Vec<u8>)]) -> Vec<String> {
-        let mut session = Conversation::new(super::Dns::default());
-        let mut lines = Vec::new();
-        for (side, bytes) in chunks {
-            for chunk in bytes.chunks(3) {
-                session.feed(*side, chunk, &mut |message| {
-                    let answers = message.answers.map_or(String::new(), |answers| format!(" #{answers}"));
-                    lines.push(format!("{}{answers}", message.summary));
-                });
-            }
-        }
-        lines
+        let chunks: Vec<_> = chunks.iter().map(|(side, bytes)| (*side, &bytes[..])).collect();
+        summaries(super::Dns::default(), &chunks)
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! EtherNet/IP (the CIP Networks Library, volume 2, chapter 2), with the services of CIP inside.
 //!
 //! A message is a header of 24 bytes, the least significant byte first, and data. An answer has the
-//! command and the sender's context of its request. `SendUnitData` has neither: its answer is found by
-//! the number in the data of the connection.
+//! command and the sender's context of its request. `SendUnitData` has neither: its answer is found
+//! by the number in the data of the connection.
 
 use std::borrow::Cow;
 

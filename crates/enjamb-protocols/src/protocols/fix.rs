@@ -1,8 +1,8 @@
 //! FIX 4.0 to 5.0 over TCP (FIX Session Layer; tag=value encoding).
 //!
-//! A message has fields, which end with the byte 1. The first ones are `8=` with the version and `9=`
-//! with the length of the rest without its last field, `10=` with a checksum. A `Heartbeat` answers
-//! the `TestRequest` with the same id, and the reports of an order have the order's id.
+//! A message has fields, which end with the byte 1. The first ones are `8=` with the version and
+//! `9=` with the length of the rest without its last field, `10=` with a checksum. A `Heartbeat`
+//! answers the `TestRequest` with the same id, and the reports of an order have the order's id.
 
 use enjamb::{Attribute, AttributeArgument, AttributeType, AttributeValue, Side, Terminator};
 
@@ -148,7 +148,8 @@ impl Rules for Fix {
             }
             "OrderCancelReject" => failed(answers(report, id(b"11"), true), b"102"),
             "ExecutionReport" => {
-                // Filled, done for the day, cancelled, replaced, rejected and expired orders change no more.
+                // Filled, done for the day, cancelled, replaced, rejected and expired orders change
+                // no more.
                 let last = matches!(field(head, b"39"), Some(b"2" | b"3" | b"4" | b"5" | b"8" | b"C"));
                 let report = answers(report, id(b"11"), last).subject(symbol);
                 if field(head, b"39") == Some(b"8") { failed(report, b"103") } else { report }

@@ -1,8 +1,8 @@
 //! The control connection of FTP (RFC 959), with `AUTH TLS` (RFC 4217).
 //!
 //! A command is a line. A reply begins with a code; several lines of it end at a line that begins
-//! with the same code and a blank (section 4.2). A reply below 200 is followed by another one to the
-//! same command.
+//! with the same code and a blank (section 4.2). A reply below 200 is followed by another one to
+//! the same command.
 
 use enjamb::{Attribute, AttributeArgument, AttributeType, AttributeValue, Side};
 
@@ -32,8 +32,8 @@ struct Ftp {
     greeted: bool,
 }
 
-/// The commands that exist (RFC 959, RFC 2228, RFC 2389, RFC 2428, RFC 2640, RFC 3659, RFC 7151), and
-/// their kinds.
+/// The commands that exist (RFC 959, RFC 2228, RFC 2389, RFC 2428, RFC 2640, RFC 3659, RFC 7151),
+/// and their kinds.
 const COMMANDS: &[&str] = &[
     "USER", "PASS", "ACCT", "CWD", "CDUP", "SMNT", "QUIT", "REIN", "PORT", "PASV", "TYPE", "STRU", "MODE", "RETR",
     "STOR", "STOU", "APPE", "ALLO", "REST", "RNFR", "RNTO", "ABOR", "DELE", "RMD", "MKD", "PWD", "LIST", "NLST",
@@ -146,7 +146,8 @@ fn without_telnet(mut line: &[u8]) -> &[u8] {
 /// Returns whether the first bytes of a connection are FTP.
 fn sniff(side: Side, first: &[u8]) -> Sniff {
     if side == Side::Client {
-        // Other commands do not begin a connection, and text that is no FTP may begin with their words.
+        // Other commands do not begin a connection, and text that is no FTP may begin with their
+        // words.
         return Sniff::No.or_maybe(Dialogue::begins_command(&["USER", "AUTH", "FEAT", "HOST", "NOOP", "QUIT"], first));
     }
     let likely = Dialogue::likely_greeting(first);

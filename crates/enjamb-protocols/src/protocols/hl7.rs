@@ -1,7 +1,7 @@
 //! HL7 version 2 over MLLP (HL7 "Transport Specification: MLLP", release 1).
 //!
-//! A message goes between the byte 0x0B and the bytes 0x1C 0x0D. It has segments, which end with CR.
-//! The first one, `MSH`, names the type of the message and numbers it. An acknowledgement has a
+//! A message goes between the byte 0x0B and the bytes 0x1C 0x0D. It has segments, which end with
+//! CR. The first one, `MSH`, names the type of the message and numbers it. An acknowledgement has a
 //! segment `MSA` with the number of the message that it answers.
 
 use enjamb::{Attribute, AttributeArgument, AttributeType, AttributeValue, Side, Terminator};

@@ -70,7 +70,7 @@ struct Memo {
 /// The length of the header of a frame.
 const HEADER: usize = 9;
 
-/// What a client sends first (RFC 9113, section 3.4).
+/// The first bytes of a client (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// The maximum length of compressed headers that are decoded, with the headers of their frames.

@@ -1,8 +1,8 @@
 //! IEC 60870-5-104.
 //!
-//! A frame (APDU) is 0x68, a length, four control bytes, and perhaps an ASDU. The control bytes make
-//! it a numbered transfer (I), an acknowledgement (S) or a control of the connection (U). A command
-//! is confirmed by an ASDU of the same type and addresses whose cause is another.
+//! A frame (APDU) is 0x68, a length, four control bytes, and perhaps an ASDU. The control bytes
+//! make it a numbered transfer (I), an acknowledgement (S) or a control of the connection (U). A
+//! command is confirmed by an ASDU of the same type and addresses whose cause is another.
 
 use std::borrow::Cow;
 

@@ -4,10 +4,10 @@
 //! A command or a response is a line. A literal, `{5}` at the end of a line, belongs to it, and so
 //! does the line that continues behind it. Commands and their responses are paired by the tag.
 //!
-//! A client sends a literal only when the server has asked for it with `+`, except `{5+}`. The server
-//! may refuse instead. So the client's message ends at such a line, and the literal is a message of
-//! its own. The same is true of the lines behind `AUTHENTICATE` and of the `DONE` behind `IDLE`: the
-//! `+` answers the first message, and the tagged response the last one.
+//! A client sends a literal only when the server has asked for it with `+`, except `{5+}`. The
+//! server may refuse instead. So the client's message ends at such a line, and the literal is a
+//! message of its own. The same is true of the lines behind `AUTHENTICATE` and of the `DONE` behind
+//! `IDLE`: the `+` answers the first message, and the tagged response the last one.
 
 use enjamb::{Attribute, AttributeArgument, AttributeType, AttributeValue, Side};
 
@@ -167,7 +167,7 @@ const LITERAL_MAX: u64 = u64::MAX >> DETAIL_BITS;
 /// The longest tag that is recognised.
 const TAG_MAX: usize = 64;
 
-/// What `next` remembers.
+/// The memory of `next`.
 #[derive(Clone, Copy, Debug, Default)]
 struct Progressing {
     /// Whether the last part was a literal.

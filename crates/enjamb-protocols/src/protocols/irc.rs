@@ -1,7 +1,7 @@
 //! IRC (RFC 1459, RFC 2812), with tags and capabilities (`IRCv3`).
 //!
-//! A message is a line: tags, a prefix, a command or a numeric, and parameters. Most messages answer
-//! nothing that can be named; a `PONG` answers the `PING` with the same text.
+//! A message is a line: tags, a prefix, a command or a numeric, and parameters. Most messages
+//! answer nothing that can be named; a `PONG` answers the `PING` with the same text.
 
 use enjamb::{Attribute, AttributeArgument, AttributeType, AttributeValue, Side};
 

@@ -488,27 +488,19 @@ mod tests {
     use enjamb::{Session, Side};
 
     use crate::kit::Conversation;
-
-    fn messages(chunks: &[(Side, &[u8])]) -> Vec<String> {
-        let mut session = Conversation::new(super::Kafka::default());
-        let mut lines = Vec::new();
-        for (side, chunk) in chunks {
-            session.feed(*side, chunk, &mut |message| {
-                let answers = message.answers.map_or(String::new(), |answers| format!(" #{answers}"));
-                lines.push(format!("{}{answers}", message.summary));
-            });
-        }
-        lines
-    }
+    use crate::protocols::testing::summaries;
 
     #[test]
     fn an_answer_of_eight_bytes_and_the_rest_is_one_answer() {
-        let lines = messages(&[
-            (Side::Client, b"\0\0\0\x0b\0\x12\0\0\0\0\0\x07\0\x01a\0\0\0\x0b\0\x0c\0\x04\0\0\0\x08\0\x01a"),
-            (Side::Server, b"\0\0\0\x0b\0\0\0\x08"),
-            (Side::Server, b"\0\0\0\0\0\0\x19"),
-            (Side::Server, b"\0\0\0\x06\0\0\0\x07\0\x23"),
-        ]);
+        let lines = summaries(
+            super::Kafka::default(),
+            &[
+                (Side::Client, b"\0\0\0\x0b\0\x12\0\0\0\0\0\x07\0\x01a\0\0\0\x0b\0\x0c\0\x04\0\0\0\x08\0\x01a"),
+                (Side::Server, b"\0\0\0\x0b\0\0\0\x08"),
+                (Side::Server, b"\0\0\0\0\0\0\x19"),
+                (Side::Server, b"\0\0\0\x06\0\0\0\x07\0\x23"),
+            ],
+        );
         let expected = [
             "ApiVersions v0 a",
             "Heartbeat v4 a",
@@ -520,24 +512,30 @@ mod tests {
 
     #[test]
     fn a_produce_without_acknowledgement_has_no_answer() {
-        let lines = messages(&[
-            (Side::Client, b"\0\0\0\x0d\0\0\0\x02\0\0\0\x01\0\x01a\0\0"),
-            (Side::Client, b"\0\0\0\x0f\0\0\0\x03\0\0\0\x01\0\x01a\xff\xff\0\x01"),
-            (Side::Server, b"\0\0\0\x06\0\0\0\x01\0\0"),
-        ]);
+        let lines = summaries(
+            super::Kafka::default(),
+            &[
+                (Side::Client, b"\0\0\0\x0d\0\0\0\x02\0\0\0\x01\0\x01a\0\0"),
+                (Side::Client, b"\0\0\0\x0f\0\0\0\x03\0\0\0\x01\0\x01a\xff\xff\0\x01"),
+                (Side::Server, b"\0\0\0\x06\0\0\0\x01\0\0"),
+            ],
+        );
         assert_eq!(lines, ["Produce v2 a", "Produce v3 a", "response Produce #1"]);
     }
 
     #[test]
     fn raw_tokens_are_secret_and_in_order() {
-        let lines = messages(&[
-            (Side::Client, b"\0\0\0\x12\0\x11\0\0\0\0\0\x01\0\x01a\0\x05PLAIN"),
-            (Side::Server, b"\0\0\0\x0a\0\0\0\x01\0\0\0\0\0\0"),
-            (Side::Client, b"\0\0\0\x09\0user\0pwd"),
-            (Side::Server, b"\0\0\0\0"),
-            (Side::Client, b"\0\0\0\x0b\0\x12\0\0\0\0\0\x02\0\x01a"),
-            (Side::Server, b"\0\0\0\x06\0\0\0\x02\0\0"),
-        ]);
+        let lines = summaries(
+            super::Kafka::default(),
+            &[
+                (Side::Client, b"\0\0\0\x12\0\x11\0\0\0\0\0\x01\0\x01a\0\x05PLAIN"),
+                (Side::Server, b"\0\0\0\x0a\0\0\0\x01\0\0\0\0\0\0"),
+                (Side::Client, b"\0\0\0\x09\0user\0pwd"),
+                (Side::Server, b"\0\0\0\0"),
+                (Side::Client, b"\0\0\0\x0b\0\x12\0\0\0\0\0\x02\0\x01a"),
+                (Side::Server, b"\0\0\0\x06\0\0\0\x02\0\0"),
+            ],
+        );
         let expected = [
             "SaslHandshake v0 a",
             "response SaslHandshake #0",
@@ -551,7 +549,10 @@ mod tests {
 
     #[test]
     fn lengths_are_checked() {
-        let lines = messages(&[(Side::Client, b"\xff\xff\xff\xff\0\0"), (Side::Server, b"\0\0\0\x02ab")]);
+        let lines = summaries(
+            super::Kafka::default(),
+            &[(Side::Client, b"\xff\xff\xff\xff\0\0"), (Side::Server, b"\0\0\0\x02ab")],
+        );
         assert_eq!(lines, ["request", "response"]);
         let mut session = Conversation::new(super::Kafka::default());
         session.feed(Side::Client, b"\x7f\xff\xff\xff\0\0\0\0", &mut |_| {});

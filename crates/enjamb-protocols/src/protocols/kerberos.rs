@@ -1,7 +1,7 @@
 //! Kerberos over TCP (RFC 4120, section 7.2.2).
 //!
-//! A message is a length of four bytes and an element of BER, whose tag is the type. A client sends a
-//! request and waits for its answer.
+//! A message is a length of four bytes and an element of BER, whose tag is the type. A client sends
+//! a request and waits for its answer.
 
 use std::borrow::Cow;
 

@@ -252,30 +252,20 @@ mod tests {
 
     use super::Ldap;
     use crate::kit::Conversation;
-
-    fn messages(chunks: &[(Side, &[u8])]) -> Vec<String> {
-        let mut session = Conversation::new(Ldap);
-        let mut lines = Vec::new();
-        for (side, bytes) in chunks {
-            for chunk in bytes.chunks(3) {
-                session.feed(*side, chunk, &mut |message| {
-                    let answers = message.answers.map_or(String::new(), |answers| format!(" #{answers}"));
-                    lines.push(format!("{}{answers}", message.summary));
-                });
-            }
-        }
-        lines
-    }
+    use crate::protocols::testing::summaries;
 
     #[test]
     fn a_search_has_several_answers_and_a_bind_shows_no_password() {
-        let lines = messages(&[
-            (Side::Client, b"\x30\x10\x02\x01\x01\x60\x0b\x02\x01\x03\x04\x01a\x80\x03pwd"),
-            (Side::Client, b"\x30\x0c\x02\x01\x02\x63\x84\0\0\0\x03\x04\x01b"),
-            (Side::Server, b"\x30\x0a\x02\x01\x02\x64\x05\x04\x01c\x30\0"),
-            (Side::Server, b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x31\x04\0\x04\0"),
-            (Side::Server, b"\x30\x0c\x02\x01\x02\x65\x07\x0a\x01\0\x04\0\x04\0"),
-        ]);
+        let lines = summaries(
+            Ldap,
+            &[
+                (Side::Client, b"\x30\x10\x02\x01\x01\x60\x0b\x02\x01\x03\x04\x01a\x80\x03pwd"),
+                (Side::Client, b"\x30\x0c\x02\x01\x02\x63\x84\0\0\0\x03\x04\x01b"),
+                (Side::Server, b"\x30\x0a\x02\x01\x02\x64\x05\x04\x01c\x30\0"),
+                (Side::Server, b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x31\x04\0\x04\0"),
+                (Side::Server, b"\x30\x0c\x02\x01\x02\x65\x07\x0a\x01\0\x04\0\x04\0"),
+            ],
+        );
         let expected = [
             "bindRequest a",
             "searchRequest b",
@@ -302,14 +292,16 @@ mod tests {
 
     #[test]
     fn wrapped_messages_are_framed() {
-        let lines = messages(&[(Side::Client, b"\0\0\0\x02ab\0\0\0\x01c\x30\x05\x02\x01\x07\x42\0")]);
+        let lines = summaries(Ldap, &[(Side::Client, b"\0\0\0\x02ab\0\0\0\x01c\x30\x05\x02\x01\x07\x42\0")]);
         assert_eq!(lines, ["wrapped", "wrapped", "unbindRequest"]);
     }
 
     #[test]
     fn hostile_lengths_are_counted_or_malformed() {
-        let lines =
-            messages(&[(Side::Client, b"\x30\x85\xff\xff\xff\xff\xff"), (Side::Server, b"\x30\x03\x04\x7f\x30")]);
+        let lines = summaries(
+            Ldap,
+            &[(Side::Client, b"\x30\x85\xff\xff\xff\xff\xff"), (Side::Server, b"\x30\x03\x04\x7f\x30")],
+        );
         assert_eq!(lines, ["message", "message"]);
         let mut session = Conversation::new(Ldap);
         session.feed(Side::Client, b"\x30\x84\xff\xff\xff\xff", &mut |_| {});

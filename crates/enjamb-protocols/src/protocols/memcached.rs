@@ -4,9 +4,9 @@
 //! binary message is a header of 24 bytes and the rest. The first byte tells which one it is. Each
 //! `VALUE` and each `STAT` of a reply is an answer of its own; `END` is the last one.
 //!
-//! Answers come in the order of commands. Meta commands with an opaque token and binary messages are
-//! paired by their opaque. Quiet commands are answered only sometimes, so they and their answers are
-//! not paired.
+//! Answers come in the order of commands. Meta commands with an opaque token and binary messages
+//! are paired by their opaque. Quiet commands are answered only sometimes, so they and their
+//! answers are not paired.
 
 use std::borrow::Cow;
 

@@ -1,8 +1,8 @@
 //! Modbus over TCP (MODBUS Messaging on TCP/IP Implementation Guide 1.0b, section 3.1.3).
 //!
-//! A message is a transaction, a protocol that is 0, a length, a unit, and a function with its data.
-//! An answer has the transaction and the unit of its request. The function of an exception has its
-//! highest bit set.
+//! A message is a transaction, a protocol that is 0, a length, a unit, and a function with its
+//! data. An answer has the transaction and the unit of its request. The function of an exception
+//! has its highest bit set.
 
 use std::borrow::Cow;
 
@@ -174,31 +174,20 @@ fn name(function: u8) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use enjamb::{Session, Side};
+    use enjamb::Side;
 
     use super::Modbus;
-    use crate::kit::Conversation;
-
-    fn messages(chunks: &[(Side, &[u8])]) -> Vec<String> {
-        let mut session = Conversation::new(Modbus);
-        let mut lines = Vec::new();
-        for (side, bytes) in chunks {
-            for chunk in bytes.chunks(3) {
-                session.feed(*side, chunk, &mut |message| {
-                    let answers = message.answers.map_or(String::new(), |answers| format!(" #{answers}"));
-                    lines.push(format!("{}{answers}", message.summary));
-                });
-            }
-        }
-        lines
-    }
+    use crate::protocols::testing::summaries;
 
     #[test]
     fn answers_and_exceptions_find_their_transaction_and_unit() {
-        let lines = messages(&[
-            (Side::Client, b"\0\x01\0\0\0\x06\x01\x03\0\x0a\0\x01\0\x01\0\0\0\x06\x02\x06\0\x0b\0\x01"),
-            (Side::Server, b"\0\x01\0\0\0\x03\x02\x86\x02\0\x01\0\0\0\x05\x01\x03\x02\0\0"),
-        ]);
+        let lines = summaries(
+            Modbus,
+            &[
+                (Side::Client, b"\0\x01\0\0\0\x06\x01\x03\0\x0a\0\x01\0\x01\0\0\0\x06\x02\x06\0\x0b\0\x01"),
+                (Side::Server, b"\0\x01\0\0\0\x03\x02\x86\x02\0\x01\0\0\0\x05\x01\x03\x02\0\0"),
+            ],
+        );
         let expected = [
             "Read Holding Registers 10",
             "Write Single Register 11",
@@ -210,7 +199,7 @@ mod tests {
 
     #[test]
     fn another_protocol_is_malformed_and_the_next_message_is_found() {
-        let lines = messages(&[(Side::Client, b"\0\x01\0\x07\0\x06\xff\0\x01\0\0\0\x06\x01\x03\0\x0a\0\x01")]);
+        let lines = summaries(Modbus, &[(Side::Client, b"\0\x01\0\x07\0\x06\xff\0\x01\0\0\0\x06\x01\x03\0\x0a\0\x01")]);
         assert_eq!(lines, ["function", "not parsed", "Read Holding Registers 10"]);
     }
 }

@@ -1,8 +1,8 @@
 //! MongoDB wire protocol.
 //!
 //! A message is a header of 16 bytes, the least significant byte first: its length, its number, the
-//! number of the message that it answers, and the code of an operation. A command is the first field
-//! of a BSON document in an `OP_MSG`, or in an `OP_QUERY` to a collection `$cmd`.
+//! number of the message that it answers, and the code of an operation. A command is the first
+//! field of a BSON document in an `OP_MSG`, or in an `OP_QUERY` to a collection `$cmd`.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

@@ -123,7 +123,8 @@ impl Rules for Mqtt {
                 };
                 report.role(role).subject(topic).detail(quality.into())
             }
-            // A PUBREC answers a PUBLISH, and a PUBCOMP the PUBREL that follows with the same number.
+            // A PUBREC answers a PUBLISH, and a PUBCOMP the PUBREL that follows with the same
+            // number.
             4 | 5 | 7 => {
                 let id = id(&mut fields)?;
                 with_code(report.role(answer(id)), fields.u8().unwrap_or(0), self.version)

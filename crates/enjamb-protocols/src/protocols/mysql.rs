@@ -1,8 +1,8 @@
 //! MySQL and MariaDB (MySQL Internals, "Client/Server Protocol").
 //!
-//! A packet is a length of three bytes, a number, and a payload. A payload of 2^24 - 1 bytes goes on
-//! in the next packet; both are one message. A client sends one command and waits for its answer,
-//! which may be many messages: columns, rows and an end. The command decides their form.
+//! A packet is a length of three bytes, a number, and a payload. A payload of 2^24 - 1 bytes goes
+//! on in the next packet; both are one message. A client sends one command and waits for its
+//! answer, which may be many messages: columns, rows and an end. The command decides their form.
 //!
 //! The client's `SSLRequest` has no answer: TLS begins behind it. With compression, packets are in
 //! others behind the login, and everything is opaque.
@@ -38,8 +38,8 @@ struct MySql {
     number: u8,
     /// The next message of the server's answer.
     answer: Answer,
-    /// Whether result sets end without an EOF between columns and rows. It is assumed until the login
-    /// or a result set shows it.
+    /// Whether result sets end without an EOF between columns and rows. It is assumed until the
+    /// login or a result set shows it.
     deprecates_eof: bool,
     compresses: bool,
 }
@@ -287,8 +287,8 @@ impl MySql {
                 _ => Report::new("response"),
             });
         };
-        // The first byte of the last message behind rows: in a row it would be the length of a value
-        // that fills the packet.
+        // The first byte of the last message behind rows: in a row it would be the length of a
+        // value that fills the packet.
         let ends = first == 0xfe && !is_long;
         match self.answer {
             Answer::First => self.first(payload, first, request),
@@ -502,8 +502,8 @@ fn begins(side: Side, bytes: &[u8]) -> Sniff {
     }
 }
 
-/// Returns whether the first bytes of a connection are MySQL: the server begins. A capture may begin
-/// at a command.
+/// Returns whether the first bytes of a connection are MySQL: the server begins. A capture may
+/// begin at a command.
 fn sniff(side: Side, first: &[u8]) -> Sniff {
     match (side, first) {
         (_, []) => Sniff::More,

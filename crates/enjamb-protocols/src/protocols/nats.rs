@@ -1,7 +1,7 @@
 //! NATS (docs.nats.io, "NATS Protocol").
 //!
-//! A message is a line, and a payload behind it for `PUB`, `HPUB`, `MSG` and `HMSG`, whose length the
-//! line ends with. A `PONG` answers a `PING`. With `verbose` the server answers each message. A
+//! A message is a line, and a payload behind it for `PUB`, `HPUB`, `MSG` and `HMSG`, whose length
+//! the line ends with. A `PONG` answers a `PING`. With `verbose` the server answers each message. A
 //! message to a subject `_INBOX` answers the one that named this subject for its reply.
 
 use enjamb::{Attribute, AttributeArgument, AttributeType, AttributeValue, Side};
@@ -184,8 +184,8 @@ fn with_status<'a>(kind: &str, head: &'a [u8], report: Report<'a>) -> Report<'a>
     }
 }
 
-/// Returns whether an object of JSON has this field with the value `true`. Strings are not parsed: no
-/// other field of `INFO` and `CONNECT` contains these names.
+/// Returns whether an object of JSON has this field with the value `true`. Strings are not parsed:
+/// no other field of `INFO` and `CONNECT` contains these names.
 fn has_true(json: &[u8], name: &[u8]) -> bool {
     let at = json.windows(name.len()).position(|part| part == name);
     let rest = at.map(|at| json[at + name.len()..].trim_ascii_start()).unwrap_or_default();

@@ -1,8 +1,8 @@
 //! OPC UA over TCP (OPC 10000-6, sections 6.7 and 7.1).
 //!
-//! A message is a chunk: three letters, a letter that tells whether more chunks follow, and a length.
-//! The services of an `MSG` are numbered by the client, and answers have the same number. Where a
-//! channel encrypts, services have no names here.
+//! A message is a chunk: three letters, a letter that tells whether more chunks follow, and a
+//! length. The services of an `MSG` are numbered by the client, and answers have the same number.
+//! Where a channel encrypts, services have no names here.
 
 use std::borrow::Cow;
 

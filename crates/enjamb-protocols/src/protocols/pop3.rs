@@ -2,8 +2,8 @@
 //!
 //! A command is a line. A reply is a line, or, if its command asks for more and it is not an error,
 //! lines up to one with a dot alone. So the reply's end depends on its command. If the command was
-//! not captured, the reply is its first line, and the lines up to the dot are a message of their own
-//! of kind `data`.
+//! not captured, the reply is its first line, and the lines up to the dot are a message of their
+//! own of kind `data`.
 
 use enjamb::{Attribute, AttributeArgument, AttributeType, AttributeValue, Side};
 

@@ -229,7 +229,8 @@ impl Postgres {
             b'E' => asks(EXECUTE).subject(fields.until(0)?),
             b'S' => asks(SYNC),
             b'F' => asks(QUERY),
-            // One type has three forms. The first message of SASL begins with the name of a mechanism.
+            // One type has three forms. The first message of SASL begins with the name of a
+            // mechanism.
             b'p' if self.sasl => Report::new("SASLResponse"),
             b'p' => match fields.until(0) {
                 Ok(mechanism) if MECHANISMS.contains(&mechanism) => {

@@ -1,7 +1,7 @@
 //! RTSP (RFC 2326, RFC 7826).
 //!
-//! Either side sends requests, which are numbered by `CSeq`. Binary data may go between messages: `$`,
-//! a channel and a length of two bytes (RFC 2326, section 10.12).
+//! Either side sends requests, which are numbered by `CSeq`. Binary data may go between messages:
+//! `$`, a channel and a length of two bytes (RFC 2326, section 10.12).
 
 use enjamb::{Attribute, AttributeArgument, AttributeType, AttributeValue, Side};
 

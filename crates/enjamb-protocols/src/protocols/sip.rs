@@ -1,8 +1,8 @@
 //! SIP over TCP (RFC 3261, section 18.3).
 //!
-//! Either side sends requests. A response has the `Call-ID` and the `CSeq` of its request. Responses
-//! below 200 are followed by others. Blank lines between messages keep the connection alive (RFC
-//! 5626, section 3.5.1).
+//! Either side sends requests. A response has the `Call-ID` and the `CSeq` of its request.
+//! Responses below 200 are followed by others. Blank lines between messages keep the connection
+//! alive (RFC 5626, section 3.5.1).
 
 use enjamb::{Attribute, AttributeArgument, AttributeType, AttributeValue, Side};
 

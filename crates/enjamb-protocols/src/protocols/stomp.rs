@@ -1,8 +1,8 @@
 //! STOMP 1.0 to 1.2 (stomp.github.io).
 //!
-//! A frame is a command, headers, a blank line, and a body that ends at a NUL, or that has the length
-//! of the header `content-length` and a NUL behind it. Line ends between frames are heart-beats. A
-//! `RECEIPT` answers the frame that asked for it with the header `receipt`.
+//! A frame is a command, headers, a blank line, and a body that ends at a NUL, or that has the
+//! length of the header `content-length` and a NUL behind it. Line ends between frames are
+//! heart-beats. A `RECEIPT` answers the frame that asked for it with the header `receipt`.
 
 use enjamb::{Attribute, AttributeArgument, AttributeType, AttributeValue, Side, Terminator};
 

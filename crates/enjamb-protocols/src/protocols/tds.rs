@@ -179,8 +179,8 @@ fn name(kind: u8) -> Option<&'static str> {
     TYPES.iter().find(|(known, _)| *known == kind).map(|(_, name)| *name)
 }
 
-/// Returns the beginning of the statement of a batch: UTF-16, behind headers whose length comes first
-/// (section 2.2.5.3). Sybase sends bytes.
+/// Returns the beginning of the statement of a batch: UTF-16, behind headers whose length comes
+/// first (section 2.2.5.3). Sybase sends bytes.
 fn batch(data: &[u8]) -> Vec<u8> {
     let mut fields = Cursor::new(data);
     let headers = fields.u32_le().unwrap_or_default();

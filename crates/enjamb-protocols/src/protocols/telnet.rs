@@ -1,8 +1,8 @@
 //! Telnet (RFC 854), with options (RFC 855).
 //!
 //! A command begins with the byte 255 (IAC) and is a message. The data between commands is cut into
-//! messages behind a line feed or a NUL, and before a command. The data of a client may be a password,
-//! so it is not shown.
+//! messages behind a line feed or a NUL, and before a command. The data of a client may be a
+//! password, so it is not shown.
 
 use enjamb::{Attribute, AttributeArgument, AttributeType, AttributeValue, Side, Terminator};
 

@@ -1,7 +1,8 @@
-//! What the tests of the protocols share.
+//! Functions that the tests of the protocols share.
 
-use enjamb::{Ending, Side};
+use enjamb::{Ending, Session, Side};
 
+use crate::kit::{Conversation, Rules};
 use crate::registry::Registry;
 
 pub(super) const C: Side = Side::Client;
@@ -36,5 +37,21 @@ pub(super) fn lines_midstream(protocol: &str, side: Side, bytes: &[u8]) -> Vec<S
     session.gap(side, 0, &mut |_| {});
     session.feed(side, bytes, &mut |message| lines.push(message.to_owned().to_string()));
     session.close(side, Ending::Closed, &mut |message| lines.push(message.to_owned().to_string()));
+    lines
+}
+
+/// Returns the summaries of the messages of a conversation by these rules, each with the number of
+/// the request that it answers. The bytes come in chunks of three.
+pub(super) fn summaries(rules: impl Rules, turns: &[(Side, &[u8])]) -> Vec<String> {
+    let mut session = Conversation::new(rules);
+    let mut lines = Vec::new();
+    for (side, bytes) in turns {
+        for chunk in bytes.chunks(3) {
+            session.feed(*side, chunk, &mut |message| {
+                let answers = message.answers.map_or(String::new(), |answers| format!(" #{answers}"));
+                lines.push(format!("{}{answers}", message.summary));
+            });
+        }
+    }
     lines
 }

@@ -11,8 +11,8 @@ use super::summary_text::SummaryText;
 use crate::secrets::{SecretWords, may_have_secrets, without_secrets};
 
 /// The summary of a command: `SET key "two words"`. Passwords are hidden, those of `AUTH` and
-/// `HELLO` as in the server's own `MONITOR`. The second field holds the bytes of a command that was read at a
-/// glance.
+/// `HELLO` as in the server's own `MONITOR`. The second field holds the bytes of a command that was
+/// read at a glance.
 pub(super) struct CommandSummary<'a>(pub(super) &'a CommandHandler, pub(super) Option<&'a [u8]>);
 
 impl fmt::Display for CommandSummary<'_> {

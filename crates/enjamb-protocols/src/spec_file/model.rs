@@ -1,7 +1,7 @@
 //! A spec file as data, checked and ready to use.
 //!
-//! Fields that something refers to have a *slot*: a place among the values of a message. Others have
-//! none and are only measured.
+//! Fields that something refers to have a *slot*: a place among the values of a message. Others
+//! have none and are only measured.
 
 /// The maximum number of fields of one message to which something refers.
 pub(super) const SLOTS_MAX: usize = 24;

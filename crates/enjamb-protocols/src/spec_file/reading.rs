@@ -1,11 +1,12 @@
 //! How a message is read, field by field.
 //!
-//! [`Memo`] holds the place and the values. [`take`] takes the bytes of a part into it, and [`plan`]
-//! returns the next part. Neither looks at other bytes, so nothing is parsed twice, and the cuts
-//! decide nothing.
+//! [`Memo`] holds the place and the values. [`take`] takes the bytes of a part into it, and
+//! [`plan`] returns the next part. Neither looks at other bytes, so nothing is parsed twice, and
+//! the cuts decide nothing.
 //!
-//! A part is a field, or a run of fields of fixed size. Two forms are read byte by byte: varints, and
-//! strings up to a delimiter inside a message whose end is known, so that they cannot go beyond it.
+//! A part is a field, or a run of fields of fixed size. Two forms are read byte by byte: varints,
+//! and strings up to a delimiter inside a message whose end is known, so that they cannot go beyond
+//! it.
 //!
 //! A message whose end is known and whose fields do not fit is malformed, and the next one follows
 //! it. If the end is not known, the beginning of the next message has to be found.
@@ -95,8 +96,8 @@ impl Memo {
         Self { is_begun: true, layout, current: layout, ..Self::default() }
     }
 
-    /// Creates the state at the beginning of bytes that may be no message. `evidence` is that of the
-    /// messages before them.
+    /// Creates the state at the beginning of bytes that may be no message. `evidence` is that of
+    /// the messages before them.
     pub(super) fn strict(layout: u8, evidence: u32) -> Self {
         Self { is_strict: true, evidence, ..Self::new(layout) }
     }
@@ -148,8 +149,8 @@ impl Values {
     }
 }
 
-/// Takes a part, and returns the next one. `head` are the first bytes of the message, `last` those of
-/// the part, and `at` is the length of the message so far.
+/// Takes a part, and returns the next one. `head` are the first bytes of the message, `last` those
+/// of the part, and `at` is the length of the message so far.
 ///
 /// # Errors
 /// The bytes are no message, and its end is not known.

@@ -72,8 +72,8 @@ pub(crate) struct Case {
     pub field: &'static str,
     /// Returns the values of the field in a message.
     pub values: fn(&OwnedMessage) -> Vec<String>,
-    /// The values of which tshark finds more or fewer, the difference (ours minus tshark's), and who
-    /// is right and why.
+    /// The values of which tshark finds more or fewer, the difference (ours minus tshark's), and
+    /// who is right and why.
     pub differs: &'static [(&'static str, i64, &'static str)],
 }
 

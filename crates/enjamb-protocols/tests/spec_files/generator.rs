@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-/// Returns the text of a spec with the choices that the bytes make. It may be wrong: a length may be
-/// a string, or a field may be the rest of a message without an end.
+/// Returns the text of a spec with the choices that the bytes make. It may be wrong: a length may
+/// be a string, or a field may be the rest of a message without an end.
 pub(crate) fn spec(choices: &[u8]) -> String {
     let mut choices = choices.iter().copied();
     let mut next = move || usize::from(choices.next().unwrap_or(0));

@@ -193,8 +193,8 @@ impl<'s> RecutTap<'s> {
         }
         self.ledger.begin(connection.number);
         let stages = self.stages.clone();
-        // Detection joins the bytes before its decision into one chunk, which would hide a defect of
-        // the session behind it. So the session that it chooses is tried bare.
+        // Detection joins the bytes before its decision into one chunk, which would hide a defect
+        // of the session behind it. So the session that it chooses is tried bare.
         let detected = {
             let (protocol, input, cuts) = (protocol.clone(), input.clone(), cuts.clone());
             watch(&title, self.patience, move || detect(&protocol, port, &input, &cuts))
