@@ -14,16 +14,16 @@ use std::fmt::Write as _;
 macro_rules! with_field_table {
     ($callback:ident! { $($argument:tt)* }) => {
         $callback! { $($argument)*
-            Type "type" Word always [Opened Ended Message Gap Progress Error] sometimes []
-                "`connection`, `message`, `gap`, `progress` or `error`";
-            Time "time" Time always [Opened Ended Message Gap Progress Error] sometimes []
+            Type "type" Word always [Opened Ended Message Gap Progress Fault Error] sometimes []
+                "`connection`, `message`, `gap`, `progress`, `fault` or `error`";
+            Time "time" Time always [Opened Ended Message Gap Progress Fault Error] sometimes []
                 "When it happened. For a message: when the chunk arrived that completed it";
-            Conn "conn" Count always [Opened Ended Message Gap Progress] sometimes [Error]
+            Conn "conn" Count always [Opened Ended Message Gap Progress Fault] sometimes [Error]
                 "The number of the connection. Numbers begin at 1 and follow the first packets, or the accepts of a \
                  proxy. With several captures, the numbers of the next one follow those of the one before";
-            Client "client" Address always [Opened Ended Message Gap Progress] sometimes [Error]
+            Client "client" Address always [Opened Ended Message Gap Progress Fault] sometimes [Error]
                 "The address of the client, `ip:port`";
-            Server "server" Address always [Opened Ended Message Gap Progress] sometimes [Error]
+            Server "server" Address always [Opened Ended Message Gap Progress Fault] sometimes [Error]
                 "The address of the server, `ip:port`";
             Protocol "protocol" Text always [Message] sometimes [Ended]
                 "The name of the protocol, or the framing spec. Absent if `auto` saw no bytes";
@@ -46,13 +46,14 @@ macro_rules! with_field_table {
             EndedBy "ended_by" Word always [] sometimes [Ended]
                 "Who ended the connection: `client` or `server`, the side whose FIN or reset came first, or `proxy`, if \
                  the proxy reset both. A recording has the resets of a proxy, and there the client's comes first";
-            Side "side" Word always [Message Gap Progress] sometimes []
+            Side "side" Word always [Message Gap Progress Fault] sometimes []
                 "Who sent the bytes: `client` or `server`";
             Kind "kind" Text always [Message] sometimes []
                 "The type of the message in the protocol's words: `GET`, `reply`, `response`, `line`, `frame`. `opaque`: \
                  bytes of another protocol that both sides agreed on. `unparsed`: bytes that could not be parsed after an error";
-            Offset "offset" Bytes always [Message Gap Progress] sometimes []
-                "Where the message or the gap begins, counted from the first byte of the side's stream";
+            Offset "offset" Bytes always [Message Gap Progress Fault] sometimes []
+                "Where the message or the gap begins, or the fault applies, counted from the first byte of the side's \
+                 stream";
             Length "length" Bytes always [Message Progress] sometimes []
                 "The length of the message. While it is in progress: the bytes so far";
             Missing "missing" Bytes always [Gap] sometimes []
@@ -62,8 +63,11 @@ macro_rules! with_field_table {
                  cut off by the end of the stream, by a gap, or by a session that panicked";
             Code "code" Code always [] sometimes [Message]
                 "The protocol's code, if it has one: an HTTP status, the first word of a Redis error";
-            Reason "reason" Text always [Error] sometimes [Message]
-                "For a message: why it is malformed or incomplete, one of a small set of phrases. For an error: what went wrong";
+            FaultName "fault" Text always [Fault] sometimes []
+                "The name of a fault that the proxy applied on purpose";
+            Reason "reason" Text always [Fault Error] sometimes [Message]
+                "For a message: why it is malformed or incomplete, one of a small set of phrases. For an error: what went wrong. For a \
+                 fault: what it did";
             Flags "flags" Flags always [] sometimes [Message]
                 "What is unusual about a message that is framed right, as short names: `bare-lf`, `two-hosts`, \
                  `request-missing`. The page of a protocol lists them. Absent if there are none";
@@ -103,6 +107,8 @@ pub enum RecordType {
     Gap,
     /// A message or a stream is still in progress.
     Progress,
+    /// A fault was applied on purpose.
+    Fault,
     /// Something went wrong in the monitor or the relay.
     Error,
 }
@@ -204,7 +210,8 @@ with_field_table!(define_fields! {});
 
 impl RecordType {
     /// All types, in the order of `docs/records.md`.
-    pub const ALL: [Self; 6] = [Self::Opened, Self::Ended, Self::Message, Self::Gap, Self::Progress, Self::Error];
+    pub const ALL: [Self; 7] =
+        [Self::Opened, Self::Ended, Self::Message, Self::Gap, Self::Progress, Self::Fault, Self::Error];
 
     /// Returns the value of the field `type`. A connection that opens and one that ends share the
     /// type `connection`.
@@ -215,6 +222,7 @@ impl RecordType {
             Self::Message => "message",
             Self::Gap => "gap",
             Self::Progress => "progress",
+            Self::Fault => "fault",
             Self::Error => "error",
         }
     }

@@ -84,6 +84,21 @@ pub enum Record<'a> {
         /// The number of bytes so far.
         length: u64,
     },
+    /// The proxy changed the stream of a side on purpose.
+    Fault {
+        /// The connection.
+        connection: &'a Connection,
+        /// The time when the fault was applied.
+        time: Time,
+        /// The side whose stream it changed.
+        side: Side,
+        /// The place in the side's stream as it was delivered.
+        offset: u64,
+        /// The name of the fault.
+        fault: &'a str,
+        /// What it did, in one line.
+        reason: &'a str,
+    },
     /// Something went wrong in the monitor or the relay, not in a message.
     Error {
         /// The connection, if the error concerns one.
@@ -223,6 +238,7 @@ impl Record<'_> {
             Record::Message { .. } => RecordType::Message,
             Record::Gap { .. } => RecordType::Gap,
             Record::Progress { .. } => RecordType::Progress,
+            Record::Fault { .. } => RecordType::Fault,
             Record::Error { .. } => RecordType::Error,
         }
     }
@@ -235,7 +251,8 @@ impl Record<'_> {
             | Record::Ended { connection, .. }
             | Record::Message { connection, .. }
             | Record::Gap { connection, .. }
-            | Record::Progress { connection, .. } => Some(connection),
+            | Record::Progress { connection, .. }
+            | Record::Fault { connection, .. } => Some(connection),
             Record::Error { connection, .. } => connection,
         }
     }
@@ -249,6 +266,7 @@ impl Record<'_> {
             | Record::Message { time, .. }
             | Record::Gap { time, .. }
             | Record::Progress { time, .. }
+            | Record::Fault { time, .. }
             | Record::Error { time, .. } => time,
         }
     }
@@ -268,7 +286,7 @@ impl Record<'_> {
     pub fn side(&self) -> Option<Side> {
         match self {
             Record::Message { message, .. } => Some(message.side),
-            Record::Gap { side, .. } | Record::Progress { side, .. } => Some(*side),
+            Record::Gap { side, .. } | Record::Progress { side, .. } | Record::Fault { side, .. } => Some(*side),
             _ => None,
         }
     }
@@ -338,6 +356,13 @@ impl Record<'_> {
                 Field::Length => Some(Value::Number(*length)),
                 _ => None,
             },
+            Record::Fault { side, offset, fault, reason, .. } => match field {
+                Field::Side => Some(Value::Word(side.as_str())),
+                Field::Offset => Some(Value::Number(*offset)),
+                Field::FaultName => Some(Value::Text(fault)),
+                Field::Reason => Some(Value::Text(reason)),
+                _ => None,
+            },
             Record::Error { reason, .. } => match field {
                 Field::Reason => Some(Value::Text(reason)),
                 _ => None,
@@ -354,6 +379,7 @@ impl Record<'_> {
             Record::Message { .. } => self.visit_as::<{ RecordType::Message as u8 }, V>(visitor),
             Record::Gap { .. } => self.visit_as::<{ RecordType::Gap as u8 }, V>(visitor),
             Record::Progress { .. } => self.visit_as::<{ RecordType::Progress as u8 }, V>(visitor),
+            Record::Fault { .. } => self.visit_as::<{ RecordType::Fault as u8 }, V>(visitor),
             Record::Error { .. } => self.visit_as::<{ RecordType::Error as u8 }, V>(visitor),
         }
     }

@@ -53,7 +53,11 @@ pub(crate) fn write(record: &Record<'_>, colour: bool, columns: Option<usize>, l
             pad(line, from, NUMBER_COLUMNS);
         });
         // For a message the connection's number is enough.
-        if !matches!(record, Record::Message { .. } | Record::Gap { .. } | Record::Progress { .. }) {
+        let has_addresses = !matches!(
+            record,
+            Record::Message { .. } | Record::Gap { .. } | Record::Progress { .. } | Record::Fault { .. }
+        );
+        if has_addresses {
             line.part("", |line| push_address(&connection.client, line));
             line.part("", |line| {
                 line.push_str("-> ");
@@ -106,6 +110,13 @@ pub(crate) fn write(record: &Record<'_>, colour: bool, columns: Option<usize>, l
                 push_number(length, line);
             });
             line.part("", |line| line.push_str("in progress"));
+        }
+        Record::Fault { side, offset, fault, reason, .. } => {
+            line.side(side);
+            line.part(YELLOW, |line| line.push_str("fault    "));
+            line.offset(offset);
+            line.part(YELLOW, |line| push_plain(fault, line));
+            line.part("", |line| push_plain(reason, line));
         }
         Record::Error { reason, .. } => line.reason(reason),
     }

@@ -40,6 +40,7 @@ fn for_each_record(mut check: impl FnMut(&Record<'_>)) {
         of(plain, None, None),
         Record::Gap { connection, time, side: Side::Client, offset: 4, missing: 6 },
         Record::Progress { connection, time, side: Side::Client, offset: 4, length: 6 },
+        Record::Fault { connection, time, side: Side::Server, offset: 4, fault: "lag", reason: "a second late" },
         Record::Error { connection: Some(connection), time, reason: "why" },
         Record::Error { connection: None, time, reason: "why" },
     ] {

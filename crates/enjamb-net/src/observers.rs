@@ -20,13 +20,20 @@ use crate::taps::Taps;
 /// Opens the observers of one connection after another.
 pub(crate) struct Observatory {
     taps: Arc<dyn Taps>,
-    /// Held while a connection is opened, so that numbers, times and events are all in one order.
-    opened: Mutex<Opened>,
+    numbering: Numbering,
+    opened: AtomicU64,
     panics: AtomicU64,
 }
 
+/// The numbers of connections. Relays and servers that share one give no number twice.
+#[derive(Clone, Debug, Default)]
+pub struct Numbering {
+    /// Held while a connection is opened, so that numbers, times and events are all in one order.
+    opened: Arc<Mutex<Opened>>,
+}
+
 /// The number of connections that were opened, and the time of the last one.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Opened {
     count: u64,
     clock: Clock,
@@ -34,12 +41,16 @@ struct Opened {
 
 impl Observatory {
     pub(crate) fn new(taps: Arc<dyn Taps>) -> Self {
-        Self { taps, opened: Mutex::default(), panics: AtomicU64::new(0) }
+        Self::numbered(taps, Numbering::default())
+    }
+
+    pub(crate) fn numbered(taps: Arc<dyn Taps>, numbering: Numbering) -> Self {
+        Self { taps, numbering, opened: AtomicU64::new(0), panics: AtomicU64::new(0) }
     }
 
     /// Returns the number of connections that were opened.
     pub(crate) fn opened(&self) -> u64 {
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner).count
+        self.opened.load(Ordering::Relaxed)
     }
 
     /// Returns the number of taps that panicked.
@@ -75,7 +86,8 @@ impl Observers {
         server: SocketAddr,
         listener: SocketAddr,
     ) -> Self {
-        let mut opened = observatory.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        observatory.opened.fetch_add(1, Ordering::Relaxed);
+        let mut opened = observatory.numbering.opened.lock().unwrap_or_else(PoisonError::into_inner);
         opened.count += 1;
         let time = opened.clock.now();
         let connection = Connection { number: opened.count, client, server };

@@ -24,6 +24,7 @@
 
 mod duplex;
 mod flow;
+mod shaper;
 
 use std::collections::HashSet;
 use std::io;
@@ -34,11 +35,15 @@ use std::time::Duration;
 
 use enjamb::units::format_duration;
 use enjamb::{Ending, Side};
+use socket2::SockRef;
+use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
+pub use self::shaper::{Shaped, Shaper, Shapers};
+pub use crate::observers::Numbering;
 pub use crate::scratch::LONGEST_READ;
 
 use self::duplex::{End, Relayed, relay};
@@ -49,7 +54,7 @@ use crate::listener::{NO_ADDRESS, configure};
 use crate::observers::{Observatory, Observers};
 use crate::options::Overload;
 use crate::stop::{Phase, Stop};
-use crate::taps::Taps;
+use crate::taps::{NoTaps, Taps};
 
 /// The limits of a relay. Start from the [default](Self::default) and change fields.
 #[derive(Clone, Debug)]
@@ -150,52 +155,108 @@ pub struct RelayReport {
     pub stopped: u64,
 }
 
-/// Relays every connection from `listeners` to `upstream`, until `stop` stops it and no connection
-/// is open.
+/// A relay between clients and one server.
 ///
-/// Dropping the future ends all connections at once. Their taps receive
-/// [`Event::Done`](enjamb::Event::Done).
-pub async fn serve(
+/// ```no_run
+/// use enjamb_net::Stop;
+/// use enjamb_net::relay::{Relay, Upstream};
+///
+/// # async fn run() -> std::io::Result<()> {
+/// let listener = enjamb_net::listen("127.0.0.1:7000").await?;
+/// let upstream = Upstream::resolve("127.0.0.1:6379").await?;
+/// let report = Relay::new(vec![listener], upstream).serve(&Stop::new()).await;
+/// println!("{} connections", report.connections);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Relay {
     listeners: Vec<TcpListener>,
     upstream: Upstream,
     options: Options,
     taps: Arc<dyn Taps>,
-    stop: &Stop,
-) -> RelayReport {
-    let observatory = Arc::new(Observatory::new(taps));
-    let over = Stop::new();
-    let relaying = Arc::new(Relaying {
-        upstream,
-        options: options.clone(),
-        observatory: Arc::clone(&observatory),
-        outgoing: Mutex::default(),
-        over: over.clone(),
-    });
-    let mut report = RelayReport::default();
-    let mut add = |result: Result<Outcome, JoinError>| match result {
-        Ok(Outcome::Ended(End::Stopped)) => report.stopped += 1,
-        Ok(Outcome::NotConnected) => report.unconnected += 1,
-        _ => {}
-    };
-    let start = |_: &Vec<TcpListener>, accepted: Accepted<TcpStream>, tasks: &mut JoinSet<Outcome>| {
-        let relaying = Arc::clone(&relaying);
-        let Accepted { io, client, listener, place } = accepted;
-        tasks.spawn(async move {
-            let outcome = relaying.connection(io, client, listener).await;
-            drop(place);
-            outcome
+    shapers: Option<Arc<dyn Shapers>>,
+    numbering: Numbering,
+}
+
+impl Relay {
+    /// Creates a relay from `listeners` to `upstream`, without taps.
+    #[must_use]
+    pub fn new(listeners: Vec<TcpListener>, upstream: Upstream) -> Self {
+        Self {
+            listeners,
+            upstream,
+            options: Options::default(),
+            taps: Arc::new(NoTaps),
+            shapers: None,
+            numbering: Numbering::default(),
+        }
+    }
+
+    /// Sets the limits.
+    #[must_use]
+    pub fn with_options(self, options: Options) -> Self {
+        Self { options, ..self }
+    }
+
+    /// Sets the taps, which receive what is delivered.
+    #[must_use]
+    pub fn with_taps(self, taps: Arc<dyn Taps>) -> Self {
+        Self { taps, ..self }
+    }
+
+    /// Sets what changes the streams on purpose.
+    #[must_use]
+    pub fn with_shapers(self, shapers: Arc<dyn Shapers>) -> Self {
+        Self { shapers: Some(shapers), ..self }
+    }
+
+    /// Sets the numbers of connections, which may be shared with other relays.
+    #[must_use]
+    pub fn with_numbering(self, numbering: Numbering) -> Self {
+        Self { numbering, ..self }
+    }
+
+    /// Relays every connection, until `stop` stops the relay and no connection is open.
+    ///
+    /// Dropping the future ends all connections at once. Their taps receive
+    /// [`Event::Done`](enjamb::Event::Done).
+    pub async fn serve(self, stop: &Stop) -> RelayReport {
+        let Self { mut listeners, upstream, options, taps, shapers, numbering } = self;
+        let observatory = Arc::new(Observatory::numbered(taps, numbering));
+        let over = Stop::new();
+        let relaying = Arc::new(Relaying {
+            upstream,
+            options: options.clone(),
+            observatory: Arc::clone(&observatory),
+            shapers,
+            outgoing: Mutex::default(),
+            over: over.clone(),
         });
-    };
-    let limits = Limits { max_connections: options.max_connections, when_overloaded: Overload::Wait };
-    let mut tasks = JoinSet::new();
-    let mut listeners = listeners;
-    accept(&mut listeners, &limits, &observatory, stop, &mut tasks, start, &mut add).await;
-    drop(listeners);
-    let aborted = finish(&mut tasks, options.drain, stop, || over.now(), &mut add).await;
-    report.stopped += aborted as u64;
-    report.connections = observatory.opened();
-    report.panics = observatory.panics();
-    report
+        let mut report = RelayReport::default();
+        let mut add = |result: Result<Outcome, JoinError>| match result {
+            Ok(Outcome::Ended(End::Stopped)) => report.stopped += 1,
+            Ok(Outcome::NotConnected) => report.unconnected += 1,
+            _ => {}
+        };
+        let start = |_: &Vec<TcpListener>, accepted: Accepted<TcpStream>, tasks: &mut JoinSet<Outcome>| {
+            let relaying = Arc::clone(&relaying);
+            let Accepted { io, client, listener, place } = accepted;
+            tasks.spawn(async move {
+                let outcome = relaying.connection(io, client, listener).await;
+                drop(place);
+                outcome
+            });
+        };
+        let limits = Limits { max_connections: options.max_connections, when_overloaded: Overload::Wait };
+        let mut tasks = JoinSet::new();
+        accept(&mut listeners, &limits, &observatory, stop, &mut tasks, start, &mut add).await;
+        drop(listeners);
+        let aborted = finish(&mut tasks, options.drain, stop, || over.now(), &mut add).await;
+        report.stopped += aborted as u64;
+        report.connections = observatory.opened();
+        report.panics = observatory.panics();
+        report
+    }
 }
 
 /// The result of the task of one client.
@@ -210,6 +271,7 @@ struct Relaying {
     upstream: Upstream,
     options: Options,
     observatory: Arc<Observatory>,
+    shapers: Option<Arc<dyn Shapers>>,
     /// Both addresses of the open connections to the server, this end's first. A client's
     /// connection with the same addresses is one of them. The first address alone proves nothing:
     /// one port may have connections to several addresses.
@@ -274,11 +336,22 @@ impl Relaying {
             configure(socket, self.options.keep_alive);
         }
         let mut observers = Observers::open(&self.observatory, address, server_address, listener);
-        let stopped = self.over.reached(Phase::Over);
+        let opened = observers.now();
+        let shaper = self.shapers.as_ref().and_then(|shapers| shapers.shaper(observers.connection(), opened));
+        let (stopped, idle) = (self.over.reached(Phase::Over), self.options.idle_timeout);
         let Relayed { end, undelivered } =
-            relay(&mut client, &mut server, is_reset, &mut observers, self.options.idle_timeout, stopped).await;
+            relay(&mut client, &mut server, is_reset, &mut observers, shaper, idle, stopped).await;
         drop(outgoing);
 
+        if end == End::ShapedClose {
+            let time = observers.now();
+            for side in Side::BOTH {
+                observers.close(time, side, Ending::Closed);
+            }
+            drop(observers);
+            close_both([client, server]).await;
+            return Outcome::Ended(end);
+        }
         if end != End::Closed {
             // After a mere close their peers would take a truncated stream for a whole one.
             reset(client);
@@ -286,12 +359,14 @@ impl Relaying {
         }
         for side in Side::BOTH {
             let bytes = undelivered[side.index()];
-            if bytes > 0 {
+            // A shaper has said what it drops.
+            if bytes > 0 && end != End::ShapedReset {
                 observers.error(&NetError::Undelivered { side, bytes });
             }
         }
         let by = match end {
-            End::Closed => return Outcome::Ended(end),
+            End::Closed | End::ShapedClose => return Outcome::Ended(end),
+            End::ShapedReset => Side::Client,
             End::Reset(by) => by,
             End::Idle(limit) => {
                 observers.error(&NetError::Idle(limit));
@@ -313,6 +388,24 @@ impl Relaying {
         self.observatory.error(&NetError::Loop { client: address, upstream: self.upstream.text.clone() });
         Outcome::Refused
     }
+}
+
+/// The time for which bytes are taken from peers after the relay has closed their connection.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Closes two connections. Bytes that were sent arrive before the end, although the peers may still
+/// be sending: a socket with unread bytes would be reset, and take what it has sent with it.
+async fn close_both(sockets: [TcpStream; 2]) {
+    for socket in &sockets {
+        // It fails on a socket that is broken already.
+        let _ = SockRef::from(socket).shutdown(std::net::Shutdown::Write);
+    }
+    let drain = |mut socket: TcpStream| async move {
+        let mut buffer = vec![0; 16 << 10];
+        while socket.read(&mut buffer).await.is_ok_and(|length| length > 0) {}
+    };
+    let [one, other] = sockets;
+    let _ = timeout(LINGER, async { tokio::join!(drain(one), drain(other)) }).await;
 }
 
 /// Resets a connection: bytes that were not sent yet are dropped, and the peer sees the reset.

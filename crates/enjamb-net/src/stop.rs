@@ -40,6 +40,16 @@ impl Stop {
         *self.0.borrow() > Phase::Serving
     }
 
+    /// Waits until it is stopped, gently or at once.
+    pub async fn draining(&self) {
+        self.reached(Phase::Draining).await;
+    }
+
+    /// Waits until it is stopped at once.
+    pub async fn over(&self) {
+        self.reached(Phase::Over).await;
+    }
+
     fn advance(&self, to: Phase) {
         self.0.send_if_modified(|phase| {
             let is_later = to > *phase;

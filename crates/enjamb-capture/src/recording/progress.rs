@@ -30,6 +30,8 @@ pub(super) struct ConnectionState {
     pub(super) first: [u32; 2],
     /// A note for the first packet.
     pub(super) comment: Option<String>,
+    /// A note for the next packet.
+    pub(super) note: Option<String>,
     pub(super) progress: Progress,
     /// The progress at the last commit.
     pub(super) committed: Progress,

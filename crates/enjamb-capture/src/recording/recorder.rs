@@ -36,6 +36,9 @@ const JUMPS_MAX: u64 = 1 << 10;
 /// [`roll_back`](Recorder::roll_back).
 const LAGGING_MAX: usize = 1 << 16;
 
+/// The maximum length of the comment on a packet, in characters.
+const NOTE_MAX: usize = 1 << 12;
+
 /// A tap that writes pcapng.
 ///
 /// Every packet is written with one `write_all`. So a file that a killed process leaves behind is
@@ -113,6 +116,20 @@ impl<W: Write> Recorder<W> {
         self.listener = Some((number, listener));
     }
 
+    /// Sets a comment for the next packet of connection `number`. Several comments are lines of
+    /// one. Nothing happens if the connection is not open.
+    pub fn comment(&mut self, number: u64, text: &str) {
+        let Some(state) = self.connections.get_mut(&number) else { return };
+        match &mut state.note {
+            Some(note) if note.len() + text.len() < NOTE_MAX => {
+                note.push('\n');
+                note.push_str(text);
+            }
+            Some(_) => {}
+            note => *note = Some(text.chars().take(NOTE_MAX).collect()),
+        }
+    }
+
     /// Returns the error after which nothing more was written.
     pub fn error(&self) -> Option<&io::Error> {
         self.error.as_ref()
@@ -171,7 +188,8 @@ impl<W: Write> Recorder<W> {
             payload,
         };
         let is_first = flag == Flag::Syn && side == Side::Client;
-        let comment = if is_first { state.comment.as_deref() } else { None };
+        let note = if is_first { None } else { state.note.take() };
+        let comment = if is_first { state.comment.as_deref() } else { note.as_deref() };
         packets::write_packet(&mut self.block, time, jump > 0, comment, &segment);
         progress.sent[this] += payload.len() as u64 + u64::from(matches!(flag, Flag::Syn | Flag::Fin));
         progress.acknowledged[other] = progress.sent[other];
@@ -199,6 +217,7 @@ impl<W: Write> Recorder<W> {
             tuple,
             first: [first, first.rotate_left(16) ^ 0x5555_5555],
             comment: comment(connection, listener, tuple),
+            note: None,
             progress: Progress::default(),
             committed: Progress::default(),
             missing: [0; 2],

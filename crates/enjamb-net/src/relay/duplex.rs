@@ -15,7 +15,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::observers::Observers;
-use crate::relay::flow::{Flow, Progress};
+use crate::relay::flow::{Flow, Progress, Shaping};
+use crate::relay::shaper::Shaper;
 
 /// The time for which bytes that a side sent before its reset are offered to the other side.
 const SALVAGE_MAX: Duration = Duration::from_secs(1);
@@ -27,6 +28,10 @@ pub(crate) enum End {
     Closed,
     /// The connection of this side was reset, or broke in another way.
     Reset(Side),
+    /// The shaper closes the connection. Neither side has been told yet.
+    ShapedClose,
+    /// The shaper resets the connection.
+    ShapedReset,
     /// Neither side sent anything for this time.
     Idle(Duration),
     /// The relay stops.
@@ -42,11 +47,13 @@ pub(crate) struct Relayed {
 
 /// Relays until the connection ends. The caller closes or resets the sockets, depending on the
 /// returned end. `is_reset`: the server has reset the connection already.
+#[expect(clippy::too_many_arguments, reason = "the parts of one connection")]
 pub(crate) async fn relay(
     client: &mut TcpStream,
     server: &mut TcpStream,
     is_reset: bool,
     observers: &mut Observers,
+    shaper: Option<Box<dyn Shaper>>,
     idle: Option<Duration>,
     stopped: impl Future<Output = ()>,
 ) -> Relayed {
@@ -59,6 +66,9 @@ pub(crate) async fn relay(
     let mut alarms = [Alarm::new(client, client_fails), Alarm::new(server, server_fails)];
     let mut idling = idle.map(|limit| (limit, Instant::now(), Box::pin(sleep(limit))));
     let mut stopped = pin!(stopped);
+    let mut shaping = shaper.map(|shaper| Shaping { shaper, due: [None; 2] });
+    // Set before it is polled.
+    let mut timer = shaping.as_ref().map(|_| Box::pin(sleep(Duration::ZERO)));
 
     let end = poll_fn(|cx| {
         if is_reset {
@@ -66,16 +76,25 @@ pub(crate) async fn relay(
         }
         let mut moved = false;
         loop {
-            let steps = [flows[0].step(cx, observers), flows[1].step(cx, observers)];
+            let [one, other] = &mut flows;
+            let steps =
+                [one.step(cx, observers, shaping.as_mut()), other.step(cx, observers, shaping.as_mut())];
             for step in steps {
-                if let Progress::Broken(side) = step {
-                    return Poll::Ready(End::Reset(side));
+                match step {
+                    Progress::Moved | Progress::Waiting => {}
+                    Progress::Broken(side) => return Poll::Ready(End::Reset(side)),
+                    Progress::Close => return Poll::Ready(End::ShapedClose),
+                    Progress::Reset => return Poll::Ready(End::ShapedReset),
                 }
             }
-            if steps == [Progress::Waiting; 2] {
+            if steps != [Progress::Waiting; 2] {
+                moved = true;
+                continue;
+            }
+            let (Some(shaping), Some(timer)) = (&mut shaping, &mut timer) else { break };
+            if !shaping.shaper.watch(cx.waker()) && !is_due(cx, shaping, observers, timer.as_mut()) {
                 break;
             }
-            moved = true;
         }
         if flows.iter().all(Flow::has_ended) {
             return Poll::Ready(End::Closed);
@@ -94,14 +113,22 @@ pub(crate) async fn relay(
     })
     .await;
     if let End::Reset(side) = end {
-        let saved = flows[side.index()].salvage(observers);
+        let saved = flows[side.index()].salvage(observers, shaping.as_mut());
         tokio::select! {
             () = saved => {}
             () = stopped => {}
             () = sleep(SALVAGE_MAX) => {}
         }
     }
-    Relayed { end, undelivered: [flows[0].undelivered(), flows[1].undelivered()] }
+    let held = Side::BOTH.map(|side| shaping.as_ref().map_or(0, |shaping| shaping.shaper.held(side) as u64));
+    Relayed { end, undelivered: [flows[0].undelivered() + held[0], flows[1].undelivered() + held[1]] }
+}
+
+/// Returns whether a shaper must continue. Otherwise the task is woken when it must.
+fn is_due(cx: &mut Context<'_>, shaping: &Shaping, observers: &mut Observers, mut timer: Pin<&mut Sleep>) -> bool {
+    let Some(due) = shaping.due.into_iter().flatten().min() else { return false };
+    timer.as_mut().reset(Instant::now() + due.since(observers.now()));
+    timer.poll(cx).is_ready()
 }
 
 /// Waits until a socket has an error.

@@ -3,19 +3,23 @@
 //! A flow at rest holds no buffer. All connections of a thread read into the same one, and only
 //! bytes that the other side does not take at once are copied out of it. Nothing is read while
 //! bytes wait: that is the back-pressure.
+//!
+//! A flow may have a [`Shaper`]. Then a read goes to it, and what is passed on comes from it.
 
 use std::future::poll_fn;
 use std::io::{self, Read};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use enjamb::{Ending, Side};
+use enjamb::{Ending, Side, Time};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::ReadHalf;
+use tokio::time::sleep;
 
 use crate::observers::Observers;
+use crate::relay::shaper::{Shaped, Shaper};
 use crate::scratch::{LONGEST_READ, with_buffer};
 
 /// The maximum number of reads that save bytes which a side sent before its reset.
@@ -30,7 +34,12 @@ pub(crate) struct Flow<'s> {
     /// them.
     waiting: Vec<u8>,
     taken: usize,
+    /// Whether the side has ended its stream.
+    input_ended: bool,
+    /// Whether that end was passed on.
     ended: bool,
+    /// Whether the shaper takes more bytes.
+    has_room: bool,
 }
 
 /// The result of one step of a flow.
@@ -42,11 +51,21 @@ pub(crate) enum Progress {
     Waiting,
     /// This side's connection is broken.
     Broken(Side),
+    /// The shaper closes the connection.
+    Close,
+    /// The shaper resets the connection.
+    Reset,
+}
+
+/// The shaper of a connection, and the times at which its flows must continue.
+pub(crate) struct Shaping {
+    pub(crate) shaper: Box<dyn Shaper>,
+    pub(crate) due: [Option<Time>; 2],
 }
 
 impl<'s> Flow<'s> {
     pub(crate) fn new(side: Side, from: ReadHalf<'s>, to: &'s TcpStream) -> Self {
-        Self { side, from, to, waiting: Vec::new(), taken: 0, ended: false }
+        Self { side, from, to, waiting: Vec::new(), taken: 0, input_ended: false, ended: false, has_room: true }
     }
 
     /// Returns whether the side has ended its stream and the end was passed on.
@@ -56,18 +75,61 @@ impl<'s> Flow<'s> {
 
     /// Returns whether a read would show a reset by the side.
     pub(crate) fn is_reading(&self) -> bool {
-        !self.ended && self.waiting.is_empty()
+        !self.input_ended && self.waiting.is_empty() && self.has_room
     }
 
     /// Makes one read and passes its bytes on, or makes one write of bytes that wait.
-    pub(crate) fn step(&mut self, cx: &mut Context<'_>, observers: &mut Observers) -> Progress {
+    pub(crate) fn step(
+        &mut self,
+        cx: &mut Context<'_>,
+        observers: &mut Observers,
+        shaping: Option<&mut Shaping>,
+    ) -> Progress {
         if self.ended {
             Progress::Waiting
-        } else if self.waiting.is_empty() {
-            with_buffer(LONGEST_READ, |buffer| self.read(cx, observers, buffer))
-        } else {
+        } else if !self.waiting.is_empty() {
             self.write_waiting(cx)
+        } else if let Some(shaping) = shaping {
+            self.step_shaped(cx, observers, shaping)
+        } else {
+            with_buffer(LONGEST_READ, |buffer| self.read(cx, observers, buffer))
         }
+    }
+
+    /// Passes on what the shaper delivers. If that is nothing, makes one read for the shaper.
+    fn step_shaped(&mut self, cx: &mut Context<'_>, observers: &mut Observers, shaping: &mut Shaping) -> Progress {
+        let Shaping { shaper, due } = shaping;
+        let now = observers.now();
+        match shaper.next(now, self.side) {
+            Shaped::Bytes(bytes) => return self.pass(observers, &bytes),
+            Shaped::End => {
+                self.end(observers);
+                return Progress::Moved;
+            }
+            Shaped::Close => return Progress::Close,
+            Shaped::Reset => return Progress::Reset,
+            Shaped::Wait(until) => due[self.side.index()] = until,
+        }
+        self.has_room = shaper.has_room(self.side);
+        if self.input_ended || !self.has_room {
+            return Progress::Waiting;
+        }
+        with_buffer(LONGEST_READ, |buffer| {
+            let mut buffer = ReadBuf::new(buffer);
+            match Pin::new(&mut self.from).poll_read(cx, &mut buffer) {
+                Poll::Pending => Progress::Waiting,
+                Poll::Ready(Err(_)) => Progress::Broken(self.side),
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
+                    self.input_ended = true;
+                    shaper.end(now, self.side);
+                    Progress::Moved
+                }
+                Poll::Ready(Ok(())) => {
+                    shaper.feed(now, self.side, buffer.filled());
+                    Progress::Moved
+                }
+            }
+        })
     }
 
     fn read(&mut self, cx: &mut Context<'_>, observers: &mut Observers, buffer: &mut [u8]) -> Progress {
@@ -126,6 +188,7 @@ impl<'s> Flow<'s> {
 
     /// Passes the end of the side's stream on. The other side may continue without a time limit.
     fn end(&mut self, observers: &mut Observers) {
+        self.input_ended = true;
         let time = observers.now();
         // It fails on a socket that is broken already, which shows elsewhere.
         let _ = SockRef::from(self.to).shutdown(std::net::Shutdown::Write);
@@ -135,32 +198,64 @@ impl<'s> Flow<'s> {
 
     /// Passes on the bytes that the side sent before its connection broke, as the other side takes
     /// them: a server that refuses a request in the middle of it answers, closes, and resets.
-    pub(crate) async fn salvage(&mut self, observers: &mut Observers) {
+    pub(crate) async fn salvage(&mut self, observers: &mut Observers, mut shaping: Option<&mut Shaping>) {
         for _ in 0..SALVAGED_READS_MAX {
-            let is_delivered = poll_fn(|cx| {
-                while !self.waiting.is_empty() {
-                    match self.write_waiting(cx) {
-                        Progress::Moved => {}
-                        Progress::Waiting => return Poll::Pending,
-                        Progress::Broken(_) => return Poll::Ready(false),
+            if !self.write_all_waiting().await {
+                return;
+            }
+            let is_read = match &mut shaping {
+                None => self.read_rest(|flow, bytes| flow.pass(observers, bytes) == Progress::Moved),
+                Some(Shaping { shaper, .. }) => {
+                    let (now, side) = (observers.now(), self.side);
+                    shaper.has_room(side)
+                        && self.read_rest(|_, bytes| {
+                            shaper.feed(now, side, bytes);
+                            true
+                        })
+                }
+            };
+            if !is_read {
+                break;
+            }
+        }
+        while let Some(Shaping { shaper, .. }) = &mut shaping {
+            let now = observers.now();
+            match shaper.next(now, self.side) {
+                Shaped::Bytes(bytes) => {
+                    if self.pass(observers, &bytes) != Progress::Moved || !self.write_all_waiting().await {
+                        return;
                     }
                 }
-                Poll::Ready(!self.ended)
-            })
-            .await;
-            if !is_delivered || !self.read_rest(observers) {
-                break;
+                Shaped::Wait(Some(due)) => sleep(due.since(now)).await,
+                Shaped::Wait(None) | Shaped::End | Shaped::Close | Shaped::Reset => return,
             }
         }
     }
 
-    /// Reads once from a connection that is broken. Returns whether there was something.
-    fn read_rest(&mut self, observers: &mut Observers) -> bool {
+    /// Waits until the other side has taken what waits. Returns whether more can be passed on.
+    async fn write_all_waiting(&mut self) -> bool {
+        poll_fn(|cx| {
+            while !self.waiting.is_empty() {
+                match self.write_waiting(cx) {
+                    Progress::Waiting => return Poll::Pending,
+                    Progress::Moved => {}
+                    _ => return Poll::Ready(false),
+                }
+            }
+            Poll::Ready(!self.ended)
+        })
+        .await
+    }
+
+    /// Reads once from a connection that is broken, and gives the bytes to `take`. Returns whether
+    /// there were any, and they could be taken.
+    fn read_rest(&mut self, take: impl FnOnce(&mut Self, &[u8]) -> bool) -> bool {
         with_buffer(LONGEST_READ, |buffer| {
             // Not through tokio, which may not have noticed yet that there is something to read.
-            match (&*SockRef::from(self.from.as_ref())).read(buffer) {
+            let read = (&*SockRef::from(self.from.as_ref())).read(buffer);
+            match read {
                 Ok(0) | Err(_) => false,
-                Ok(length) => self.pass(observers, &buffer[..length]) == Progress::Moved,
+                Ok(length) => take(self, &buffer[..length]),
             }
         })
     }

@@ -2,5 +2,6 @@
 
 mod endings;
 mod relay;
+mod shaping;
 mod taps;
 mod world;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::world::{Memory, Random, Received, World, options, relay_to, within};
 use enjamb::{Ending, Side, Time};
 use enjamb_net::Stop;
-use enjamb_net::relay::{LONGEST_READ, Options, Upstream, serve};
+use enjamb_net::relay::{LONGEST_READ, Options, Relay, Upstream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
@@ -267,7 +267,7 @@ async fn a_relay_whose_server_leads_back_to_it_resets_the_client() {
     let stop = Stop::new();
     let served = tokio::spawn({
         let (stop, taps) = (stop.clone(), Arc::new(memory.clone()));
-        async move { serve(vec![listener], upstream, Options::default(), taps, &stop).await }
+        async move { Relay::new(vec![listener], upstream).with_taps(taps).serve(&stop).await }
     });
     let mut client = TcpStream::connect(address).await.unwrap();
     assert!(within(10, client.read(&mut [0; 8])).await.is_err());

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use enjamb::{Connection, Ending, Event, Side, Tap, Time};
-use enjamb_net::relay::{Options, RelayReport, Upstream, serve};
+use enjamb_net::relay::{Options, Relay, RelayReport, Upstream};
 use enjamb_net::{NetError, Stop, Taps};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -139,7 +139,7 @@ pub(crate) async fn relay_to(
     let stop = Stop::new();
     let served = tokio::spawn({
         let stop = stop.clone();
-        async move { serve(vec![listener], upstream, options, Arc::new(taps), &stop).await }
+        async move { Relay::new(vec![listener], upstream).with_options(options).with_taps(Arc::new(taps)).serve(&stop).await }
     });
     (address, stop, served)
 }
