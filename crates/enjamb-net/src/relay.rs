@@ -115,13 +115,20 @@ impl Upstream {
         Ok(Self { text, addresses, is_literal })
     }
 
+    /// Takes an address without looking it up. It is looked up for every connection.
+    #[must_use]
+    pub fn unresolved(address: impl Into<String>) -> Self {
+        Self { text: address.into(), addresses: Vec::new(), is_literal: false }
+    }
+
     /// Returns the address as the caller wrote it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Returns the addresses that were found when it was checked. There is at least one.
+    /// Returns the addresses that were found when it was checked. There is at least one, unless it
+    /// was [not checked](Self::unresolved).
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
@@ -153,6 +160,16 @@ pub struct RelayReport {
     pub panics: u64,
     /// The number of connections that were still open when the relay stopped, and were reset.
     pub stopped: u64,
+}
+
+impl RelayReport {
+    /// Adds the counts of another relay.
+    pub fn add(&mut self, other: Self) {
+        self.connections += other.connections;
+        self.unconnected += other.unconnected;
+        self.panics += other.panics;
+        self.stopped += other.stopped;
+    }
 }
 
 /// A relay between clients and one server.
@@ -314,7 +331,7 @@ impl Relaying {
             Err(source) => {
                 reset(client);
                 let Upstream { text, addresses, .. } = &self.upstream;
-                let (upstream, first) = (text.clone(), addresses[0]);
+                let (upstream, first) = (text.clone(), addresses.first().copied().unwrap_or(NO_ADDRESS));
                 self.observatory.error(&NetError::Connect { client: address, upstream, address: first, source });
                 return Outcome::NotConnected;
             }

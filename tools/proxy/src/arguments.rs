@@ -8,18 +8,20 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use enjamb::units::{DurationError, parse_duration};
 use enjamb_monitor::Format;
-use enjamb_net::relay::Options;
 use enjamb_protocols::Registry;
 use enjamb_sources::arguments::{address, server_address};
 
-use crate::configuration::{Configuration, LogTarget};
+use crate::config_file::{ConfigFile, parse_faults, time};
+use crate::configuration::{Configuration, LogTarget, Route};
 
 /// Examples for the end of the help text.
 pub const EXAMPLES: &str = "\
   enjamb proxy --listen 127.0.0.1:7000 --upstream 127.0.0.1:6379
                                               log the messages between a client and a server
   enjamb proxy --listen 127.0.0.1:7000 --upstream 127.0.0.1:6379 --quiet --record traffic.pcapng
-                                              record them, for `enjamb replay traffic.pcapng`";
+                                              record them, for `enjamb replay traffic.pcapng`
+  enjamb proxy --listen 127.0.0.1:7000 --upstream 127.0.0.1:6379 --fault latency,latency=100ms,jitter=20ms
+                                              see what the client does when the network is slow";
 
 /// The arguments of `enjamb proxy`.
 #[derive(Args, Clone, Debug)]
@@ -27,21 +29,64 @@ pub const EXAMPLES: &str = "\
 pub struct Arguments {
     /// The address to which clients connect: HOST:PORT. With port 0 the system chooses a port,
     /// which is printed as the first line on standard error. May be given more than once.
-    #[arg(long, short, required = true, value_name = "HOST:PORT", value_parser = address)]
+    #[arg(
+        long,
+        short,
+        required_unless_present_any = ["config", "api"],
+        requires = "upstream",
+        value_name = "HOST:PORT",
+        value_parser = address
+    )]
     pub listen: Vec<String>,
 
     /// The server: HOST:PORT.
-    #[arg(long, short, value_name = "HOST:PORT", value_parser = server_address)]
-    pub upstream: String,
+    #[arg(
+        long,
+        short,
+        required_unless_present_any = ["config", "api"],
+        requires = "listen",
+        value_name = "HOST:PORT",
+        value_parser = server_address
+    )]
+    pub upstream: Option<String>,
 
     /// The protocol of the connections: a name, `auto`, or a framing spec such as "u32be max=1M".
-    #[arg(long, short, default_value = "auto", value_name = "NAME|SPEC")]
-    pub protocol: String,
+    /// [default: auto]
+    #[arg(long, short, requires = "listen", value_name = "NAME|SPEC")]
+    pub protocol: Option<String>,
+
+    /// Apply a fault on purpose: TYPE[,NAME=VALUE]..., such as `latency,side=server,latency=100ms`,
+    /// or `drop,side=client,every=10`. May be given more than once. `enjamb proxy --list-faults`
+    /// describes all types.
+    #[arg(long = "fault", requires = "listen", value_name = "FAULT")]
+    pub faults: Vec<String>,
+
+    /// The seed of everything random in faults. [default: 0]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+
+    /// Print all types of faults with their attributes.
+    #[arg(long, exclusive = true)]
+    pub list_faults: bool,
+
+    /// Read proxies and options from this file, in TOML. Options of the command line are stronger.
+    /// SIGHUP reads the proxies again.
+    #[arg(long, value_name = "FILE.toml", conflicts_with_all = ["listen", "upstream", "protocol", "faults"])]
+    pub config: Option<PathBuf>,
+
+    /// Check the file of --config, and start nothing.
+    #[arg(long, requires = "config")]
+    pub check: bool,
+
+    /// Serve an HTTP API at this address, which changes proxies and faults while they run: that of
+    /// Toxiproxy. It also has the pages of --metrics.
+    #[arg(long, value_name = "HOST:PORT", value_parser = address)]
+    pub api: Option<String>,
 
     /// Write records to this file, or to standard output with `-`. A log that enjamb wrote is
-    /// replaced; another file is not.
-    #[arg(long, default_value = "-", value_name = "FILE")]
-    pub log: PathBuf,
+    /// replaced; another file is not. [default: -]
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
 
     /// The format of the records. [default: text, but jsonl to a FILE.jsonl]
     #[arg(long, short, value_enum)]
@@ -65,37 +110,40 @@ pub struct Arguments {
     #[arg(long)]
     pub force: bool,
 
-    /// Allow --listen on every address of this machine (`0.0.0.0` and `[::]`), so that other
-    /// machines can connect.
+    /// Allow --listen, --api and --metrics on every address of this machine (`0.0.0.0` and `[::]`),
+    /// so that other machines can connect.
     #[arg(long)]
     pub wide: bool,
 
-    /// The number of connections that may be open at a time. Further clients wait.
-    #[arg(long, value_name = "N", default_value_t = Options::default().max_connections)]
-    pub max_connections: NonZeroUsize,
+    /// The number of connections that may be open at a time on one proxy. Further clients wait.
+    /// [default: 4096]
+    #[arg(long, value_name = "N")]
+    pub max_connections: Option<NonZeroUsize>,
 
     /// The time that each address of the server may take to accept a connection: `10s`, `250ms`,
-    /// `2m`, or a number of seconds.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
-    pub connect_timeout: Duration,
+    /// `2m`, or a number of seconds. [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub connect_timeout: Option<Duration>,
 
     /// Reset connections after this time without a byte from either side. [default: never]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub idle_timeout: Option<Duration>,
 
     /// The time without a byte after which TCP checks that a peer still exists. `never`: no check.
-    #[arg(long, value_name = "TIME|never", default_value = "1m", value_parser = TimeLimit::parse)]
-    pub keep_alive: TimeLimit,
+    /// [default: 1m]
+    #[arg(long, value_name = "TIME|never", value_parser = TimeLimit::parse)]
+    pub keep_alive: Option<TimeLimit>,
 
     /// The time that open connections may continue after a signal to end. A second signal ends them
-    /// at once.
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration)]
-    pub drain: Duration,
+    /// at once. [default: 5s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub drain: Option<Duration>,
 
     /// The time that one call of a protocol handler may take. After that its connection is relayed
     /// without being parsed. `never`: no limit. It concerns only protocols that are not built in.
-    #[arg(long, value_name = "TIME|never", default_value = "5s", value_parser = TimeLimit::parse)]
-    pub handler_timeout: TimeLimit,
+    /// [default: 5s]
+    #[arg(long, value_name = "TIME|never", value_parser = TimeLimit::parse)]
+    pub handler_timeout: Option<TimeLimit>,
 
     /// The name of the program in its messages. `None`: the name by which it was started, and
     /// `proxy`.
@@ -139,36 +187,92 @@ impl Arguments {
     /// Returns the configuration that the arguments describe.
     ///
     /// # Errors
-    /// The arguments do not make sense. The text explains it to the user.
+    /// The arguments do not make sense, or the file of `--config` cannot be read. The text explains
+    /// it to the user.
     pub fn configuration(&self, registry: &Registry) -> Result<Configuration, String> {
-        let protocol = registry.resolve(&self.protocol).map_err(|error| format!("--protocol: {error}"))?;
-        if self.record.as_ref() == Some(&self.log) {
-            return Err("--record and --log are the same file".to_owned());
-        }
-        if self.force && self.record.is_none() && (self.quiet || self.log.as_os_str() == "-") {
-            return Err("--force is for --log FILE and --record: there is no file to replace".to_owned());
-        }
-        let mut configuration = Configuration::new(self.upstream.clone(), protocol);
+        let file = self.config.as_deref().map(ConfigFile::read).transpose()?.unwrap_or_default();
+        let in_file = |error: String| match &self.config {
+            Some(path) => format!("{}: {error}", path.display()),
+            None => error,
+        };
+        let mut configuration = Configuration::new(self.routes(&file, registry)?);
+        configuration.registry = registry.clone();
         configuration.program = self.program();
-        configuration.listen.clone_from(&self.listen);
-        configuration.log = match (self.quiet, self.log.as_os_str() == "-") {
+        let log = self.log.clone().or(file.log.clone()).unwrap_or_else(|| PathBuf::from("-"));
+        let is_quiet = self.quiet || self.log.is_none() && file.quiet == Some(true);
+        configuration.log = match (is_quiet, log.as_os_str() == "-") {
             (true, _) => LogTarget::Nowhere,
             (false, true) => LogTarget::Stdout,
-            (false, false) => LogTarget::File(self.log.clone()),
+            (false, false) => LogTarget::File(log.clone()),
         };
-        configuration.format = self.format(&configuration.log);
-        configuration.record.clone_from(&self.record);
-        configuration.metrics.clone_from(&self.metrics);
+        let format = match (self.format, file.format.as_deref()) {
+            (None, Some(text)) => Some(OutputFormat::from_str(text, false).map_err(|_| {
+                in_file(format!("format: {text}: there are text and jsonl"))
+            })?),
+            (format, _) => format,
+        };
+        configuration.format = output_format(format, &configuration.log);
+        configuration.record = self.record.clone().or(file.record.clone());
+        if configuration.record.as_ref() == Some(&log) {
+            return Err("--record and --log are the same file".to_owned());
+        }
+        if self.force && configuration.record.is_none() && !matches!(configuration.log, LogTarget::File(_)) {
+            return Err("--force is for --log FILE and --record: there is no file to replace".to_owned());
+        }
+        let address_of = |name: &str, given: &Option<String>, written: &Option<String>| match (given, written) {
+            (None, Some(text)) => address(text).map(Some).map_err(|error| in_file(format!("{name}: {text}: {error}"))),
+            (given, _) => Ok(given.clone()),
+        };
+        configuration.metrics = address_of("metrics", &self.metrics, &file.metrics)?;
+        configuration.api = address_of("api", &self.api, &file.api)?;
+        configuration.seed = self.seed.or(file.seed).unwrap_or(0);
         configuration.force = self.force;
-        configuration.wide = self.wide;
-        configuration.handler_timeout = self.handler_timeout.limit();
+        configuration.wide = self.wide || file.wide == Some(true);
+        let limit_of = |name: &str, given: Option<TimeLimit>, written: &Option<String>| match (given, written) {
+            (None, Some(text)) => {
+                TimeLimit::parse(text).map(Some).map_err(|error| in_file(format!("{name}: {text}: {error}")))
+            }
+            (given, _) => Ok(given),
+        };
+        if let Some(limit) = limit_of("handler_timeout", self.handler_timeout, &file.handler_timeout)? {
+            configuration.handler_timeout = limit.limit();
+        }
         let options = &mut configuration.options;
-        options.max_connections = self.max_connections;
-        options.connect_timeout = self.connect_timeout;
-        options.idle_timeout = self.idle_timeout;
-        options.keep_alive = self.keep_alive.limit();
-        options.drain = self.drain;
+        if let Some(limit) = limit_of("keep_alive", self.keep_alive, &file.keep_alive)? {
+            options.keep_alive = limit.limit();
+        }
+        let time_of = |name: &str, given: Option<Duration>, written: &Option<String>| match given {
+            Some(given) => Ok(Some(given)),
+            None => time(name, written.as_deref()).map_err(in_file),
+        };
+        options.max_connections = self.max_connections.or(file.max_connections).unwrap_or(options.max_connections);
+        options.idle_timeout = time_of("idle_timeout", self.idle_timeout, &file.idle_timeout)?;
+        if let Some(time) = time_of("connect_timeout", self.connect_timeout, &file.connect_timeout)? {
+            options.connect_timeout = time;
+        }
+        if let Some(time) = time_of("drain", self.drain, &file.drain)? {
+            options.drain = time;
+        }
         Ok(configuration)
+    }
+
+    /// Returns the routes of the file, or the one of the command line.
+    fn routes(&self, file: &ConfigFile, registry: &Registry) -> Result<Vec<Route>, String> {
+        if let Some(path) = &self.config {
+            return file.routes(registry).map_err(|error| format!("{}: {error}", path.display()));
+        }
+        let Some(upstream) = &self.upstream else { return Ok(Vec::new()) };
+        let protocol = self.protocol.as_deref().unwrap_or("auto");
+        let protocol = registry.resolve(protocol).map_err(|error| format!("--protocol: {error}"))?;
+        let mut route = Route::new("default", &self.listen, upstream, protocol);
+        route.faults = parse_faults(&self.faults).map_err(|error| format!("--{error}"))?;
+        Ok(vec![route])
+    }
+
+    /// Reads the routes of the file of `--config` again.
+    pub(crate) fn read_routes(&self, registry: &Registry) -> Result<Vec<Route>, String> {
+        let file = self.config.as_deref().map(ConfigFile::read).transpose()?.unwrap_or_default();
+        self.routes(&file, registry)
     }
 
     /// Returns the name of the program in its messages.
@@ -179,15 +283,15 @@ impl Arguments {
         };
         self.program.clone().or_else(started_as).unwrap_or_else(|| "enjamb proxy".to_owned())
     }
+}
 
-    fn format(&self, log: &LogTarget) -> Format {
-        let is_jsonl = |file: &Path| file.extension().is_some_and(|extension| extension == "jsonl");
-        match (self.format, log) {
-            (Some(OutputFormat::Jsonl), _) => Format::JsonLines,
-            (None, LogTarget::File(file)) if is_jsonl(file) => Format::JsonLines,
-            (_, LogTarget::Stdout) => Format::Text { colour: is_coloured() },
-            _ => Format::Text { colour: false },
-        }
+fn output_format(format: Option<OutputFormat>, log: &LogTarget) -> Format {
+    let is_jsonl = |file: &Path| file.extension().is_some_and(|extension| extension == "jsonl");
+    match (format, log) {
+        (Some(OutputFormat::Jsonl), _) => Format::JsonLines,
+        (None, LogTarget::File(file)) if is_jsonl(file) => Format::JsonLines,
+        (_, LogTarget::Stdout) => Format::Text { colour: is_coloured() },
+        _ => Format::Text { colour: false },
     }
 }
 

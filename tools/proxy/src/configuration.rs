@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use enjamb_faults::Fault;
 use enjamb_monitor::Format;
 use enjamb_net::relay::Options;
-use enjamb_protocols::Protocol;
+use enjamb_protocols::{Protocol, Registry};
 
 /// The time that one call of a handler may take, by default.
 pub(crate) const HANDLER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -20,13 +21,10 @@ pub struct Configuration {
     /// Whether notices about the proxy itself are printed to standard error. They are by default.
     /// Errors of a connection are records of the log in any case.
     pub prints_notices: bool,
-    /// The addresses to which clients connect: `HOST:PORT`, at least one. With port 0 the system
-    /// chooses one.
-    pub listen: Vec<String>,
-    /// The server: `HOST:PORT`.
-    pub upstream: String,
-    /// The protocol of the connections.
-    pub protocol: Arc<Protocol>,
+    /// The routes that are relayed from the beginning.
+    pub routes: Vec<Route>,
+    /// The protocols that routes may name.
+    pub registry: Registry,
     /// The destination of records. Standard output by default.
     pub log: LogTarget,
     /// The format of the records. Text without colours by default.
@@ -35,6 +33,10 @@ pub struct Configuration {
     pub record: Option<PathBuf>,
     /// The address of the pages `/metrics` and `/health`, `HOST:PORT`. None by default.
     pub metrics: Option<String>,
+    /// The address of the HTTP API, `HOST:PORT`, which changes routes and faults. None by default.
+    pub api: Option<String>,
+    /// The seed of everything random in faults. 0 by default.
+    pub seed: u64,
     /// Whether the log and the recording may replace any file. By default they replace only files
     /// that enjamb wrote.
     pub force: bool,
@@ -49,24 +51,62 @@ pub struct Configuration {
 }
 
 impl Configuration {
-    /// Creates the configuration of a proxy that relays to `upstream`. [`listen`](Self::listen) is
-    /// still to be filled in.
+    /// Creates the configuration of a proxy with these routes. It knows the built-in protocols.
     #[must_use]
-    pub fn new(upstream: impl Into<String>, protocol: impl Into<Arc<Protocol>>) -> Self {
+    pub fn new(routes: Vec<Route>) -> Self {
         Self {
             program: "enjamb proxy".to_owned(),
             prints_notices: true,
-            listen: Vec::new(),
-            upstream: upstream.into(),
-            protocol: protocol.into(),
+            routes,
+            registry: Registry::builtin(),
             log: LogTarget::Stdout,
             format: Format::Text { colour: false },
             record: None,
             metrics: None,
+            api: None,
+            seed: 0,
             force: false,
             wide: false,
             handler_timeout: Some(HANDLER_TIMEOUT),
             options: Options::default(),
+        }
+    }
+}
+
+/// A route: addresses to which clients connect, and the server behind them.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Route {
+    /// Its name, which the API and the messages of the proxy use.
+    pub name: String,
+    /// The addresses to which clients connect: `HOST:PORT`, at least one. With port 0 the system
+    /// chooses one.
+    pub listen: Vec<String>,
+    /// The server: `HOST:PORT`.
+    pub upstream: String,
+    /// The protocol of the connections.
+    pub protocol: Arc<Protocol>,
+    /// The faults that are applied on purpose, in this order. None by default.
+    pub faults: Vec<Fault>,
+    /// Whether it accepts connections. It does by default.
+    pub enabled: bool,
+}
+
+impl Route {
+    /// Creates a route without faults.
+    pub fn new(
+        name: impl Into<String>,
+        listen: impl IntoIterator<Item = impl Into<String>>,
+        upstream: impl Into<String>,
+        protocol: impl Into<Arc<Protocol>>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            listen: listen.into_iter().map(Into::into).collect(),
+            upstream: upstream.into(),
+            protocol: protocol.into(),
+            faults: Vec::new(),
+            enabled: true,
         }
     }
 }

@@ -8,6 +8,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use enjamb::{Batch, Connection, Ending, Event, Time};
+use enjamb_protocols::Protocol;
 
 use crate::account::Account;
 use crate::event_queue::{EventQueue, Missing, QueueLimits, miss};
@@ -27,6 +28,7 @@ const ERRORS_WAITING_MAX: usize = 8;
 /// A connection whose handler runs on worker threads.
 pub(crate) struct Conversation {
     connection: Connection,
+    protocol: Arc<Protocol>,
     /// The progress. It is locked before the queue when both are needed.
     progress: Mutex<Progress>,
     queue: Mutex<Queue>,
@@ -66,10 +68,11 @@ pub(crate) enum NextTurn {
 
 impl Conversation {
     /// Opens the connection. Its handler is opened with [`Event::Open`].
-    pub(crate) fn new(connection: &Connection, time: Time, shared: &Shared) -> Self {
-        let account = Account::open(connection, shared.protocol.name(), time, &shared.journal);
+    pub(crate) fn new(connection: &Connection, protocol: Arc<Protocol>, time: Time, shared: &Shared) -> Self {
+        let account = Account::open(connection, protocol.name(), time, &shared.journal);
         Self {
             connection: *connection,
+            protocol,
             progress: Mutex::new(Progress { account, batch: None, counted: 0 }),
             queue: Mutex::new(Queue {
                 events: EventQueue::new(LIMITS),
@@ -193,7 +196,7 @@ impl Conversation {
     ) -> Result<(), HandlerError> {
         match (event, handler.as_mut()) {
             (Event::Open, _) => {
-                *handler = Some(shared.open_handler(&self.connection)?);
+                *handler = Some(shared.open_handler(&self.protocol, &self.connection)?);
                 Ok(())
             }
             (_, Some(handler)) => handler.call(event, messages),

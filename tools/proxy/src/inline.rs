@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use enjamb::{Connection, Ending, Event, Tap, Time};
+use enjamb_protocols::Protocol;
 
 use crate::account::Account;
 use crate::handler::Handler;
@@ -16,6 +17,7 @@ thread_local! {
 
 /// Parses one connection.
 pub(crate) struct InlineTap {
+    protocol: Arc<Protocol>,
     shared: Arc<Shared>,
     /// The account, from the opening to the end of the connection.
     account: Option<Account>,
@@ -32,16 +34,16 @@ enum State {
 }
 
 impl InlineTap {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, account: None, handler: State::Unopened }
+    pub(crate) fn new(protocol: Arc<Protocol>, shared: Arc<Shared>) -> Self {
+        Self { protocol, shared, account: None, handler: State::Unopened }
     }
 
     /// Passes one event to the handler, and counts it.
     fn step(&mut self, time: Time, event: Event<'_>, messages: &mut MessageBuffer) {
-        let Self { shared, account: Some(account), handler } = self else { return };
+        let Self { protocol, shared, account: Some(account), handler } = self else { return };
         let mut result = Ok(());
         if matches!(handler, State::Unopened) {
-            match shared.open_handler(account.connection()) {
+            match shared.open_handler(protocol, account.connection()) {
                 Ok(opened) => *handler = State::Open(opened),
                 Err(error) => result = Err(error),
             }
@@ -68,7 +70,7 @@ impl InlineTap {
 impl Tap for InlineTap {
     fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
         if event == Event::Open {
-            self.account = Some(Account::open(connection, self.shared.protocol.name(), time, &self.shared.journal));
+            self.account = Some(Account::open(connection, self.protocol.name(), time, &self.shared.journal));
             return;
         }
         // Taken, not borrowed: if one tap ever calls another, that one makes its own buffer.

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use enjamb::{Connection, Time};
+use enjamb_faults::Note;
 use enjamb_monitor::{Format, Output, Record, Statistics, trace};
 
 use crate::lines::LineBatch;
@@ -92,6 +93,13 @@ impl Journal {
     /// Writes an error record that belongs to no connection, or to one that is not counted.
     pub(crate) fn error(&self, time: Time, connection: Option<&Connection>, reason: &str) {
         self.with_lines(time, |lines| lines.record(&Record::Error { connection, time, reason }));
+    }
+
+    /// Writes the record of a fault that was applied.
+    pub(crate) fn fault(&self, time: Time, connection: &Connection, note: &Note) {
+        let Note { side, offset, fault, text, .. } = note;
+        let record = Record::Fault { connection, time, side: *side, offset: *offset, fault, reason: text };
+        self.with_lines(time, |lines| lines.record(&record));
     }
 
     fn with_lines<T>(&self, time: Time, act: impl FnOnce(&mut Lines) -> T) -> T {

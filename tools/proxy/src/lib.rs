@@ -19,16 +19,21 @@
 //! only the log. [`run`] is the command; [`Proxy`] offers the same to a program.
 
 mod account;
+mod api;
 mod arguments;
 mod clock;
+mod config_file;
 mod configuration;
 mod conversation;
+mod error;
 mod event_queue;
+mod fault_list;
 mod handler;
 mod handler_report;
 mod inline;
 mod journal;
 mod lines;
+mod listening;
 mod log;
 mod losses;
 mod messages;
@@ -36,8 +41,10 @@ mod metrics;
 mod notices;
 mod proxy;
 mod recording;
+mod routes;
 mod run;
 mod settling;
+mod shaping;
 mod shared;
 mod signals;
 mod taps;
@@ -46,8 +53,9 @@ mod worker;
 mod workers;
 
 pub use arguments::{Arguments, EXAMPLES, OutputFormat, TimeLimit};
-pub use configuration::{Configuration, LogTarget};
+pub use configuration::{Configuration, LogTarget, Route};
+pub use error::StartError;
 pub use handler_report::HandlerReport;
 pub use losses::{LogLosses, RecordingLosses};
-pub use proxy::{Proxy, Report, Shutdown, StartError, Status};
+pub use proxy::{Proxy, Report, Shutdown, Status};
 pub use run::run;

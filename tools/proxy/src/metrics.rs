@@ -1,29 +1,15 @@
-//! The page of metrics for Prometheus, and the page of health.
+//! The page of metrics for Prometheus.
 //!
 //! The page has the text format of Prometheus, version 0.0.4. Counters end in `_total`, sizes are
 //! bytes and times are seconds. The labels have few values: sides, outcomes, protocols, and kinds
 //! of messages, of which the statistics keep at most 1024.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use enjamb::Side;
 use enjamb_monitor::{Distribution, Outcomes, Summary};
-use enjamb_net::Stop;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
 
 use crate::losses::{LogLosses, RecordingLosses};
-
-/// The maximum number of bytes of a request.
-const REQUEST_MAX: usize = 8 << 10;
-
-/// The time that a request and its answer may take.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The number of requests that are answered at a time. Further ones wait.
-const REQUESTS_MAX: usize = 16;
 
 /// The bounds of latencies, in microseconds. Each is one of the bounds that the statistics have.
 const LATENCY_BOUNDS_US: [u64; 13] =
@@ -35,74 +21,21 @@ pub(crate) struct Counts {
     pub(crate) summary: Summary,
     pub(crate) unconnected: u64,
     pub(crate) handler_failures: u64,
+    pub(crate) faults: u64,
     pub(crate) log: LogLosses,
     pub(crate) recording: RecordingLosses,
 }
 
-/// Answers requests until it is dropped. `count` counts for each page of metrics.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    stop: Stop,
-    count: impl Fn() -> Counts + Clone + Send + Sync + 'static,
-) {
-    let mut tasks = tokio::task::JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept(), if tasks.len() < REQUESTS_MAX => match accepted {
-                Ok((socket, _)) => {
-                    let (stop, count) = (stop.clone(), count.clone());
-                    tasks.spawn(async move {
-                        // A client that fails or is slow concerns nobody else.
-                        let _ = timeout(REQUEST_TIMEOUT, answer(socket, &stop, count)).await;
-                    });
-                }
-                // No more files may be open.
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-            },
-            Some(_) = tasks.join_next() => {}
-        }
-    }
-}
-
-async fn answer(mut socket: TcpStream, stop: &Stop, count: impl Fn() -> Counts) -> std::io::Result<()> {
-    let mut request = Vec::new();
-    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
-        if request.len() >= REQUEST_MAX || socket.read_buf(&mut request).await? == 0 {
-            return Ok(());
-        }
-    }
-    let line = request.split(|byte| *byte == b'\r').next().unwrap_or_default();
-    let mut words = line.split(|byte| *byte == b' ');
-    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
-    let (status, kind, body) = match (method, path) {
-        (b"GET" | b"HEAD", b"/metrics") => ("200 OK", "text/plain; version=0.0.4", page(&count())),
-        (b"GET" | b"HEAD", b"/health") if stop.is_stopping() => {
-            ("503 Service Unavailable", "text/plain", "stopping\n".to_owned())
-        }
-        (b"GET" | b"HEAD", b"/health") => ("200 OK", "text/plain", "ok\n".to_owned()),
-        (b"GET" | b"HEAD", _) => ("404 Not Found", "text/plain", "the pages are /metrics and /health\n".to_owned()),
-        _ => ("405 Method Not Allowed", "text/plain", "only GET and HEAD\n".to_owned()),
-    };
-    let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        body.len()
-    );
-    socket.write_all(head.as_bytes()).await?;
-    if method == b"GET" {
-        socket.write_all(body.as_bytes()).await?;
-    }
-    socket.shutdown().await
-}
-
 /// Returns the page of metrics.
-fn page(counts: &Counts) -> String {
-    let Counts { summary, unconnected, handler_failures, log, recording } = counts;
+pub(crate) fn page(counts: &Counts) -> String {
+    let Counts { summary, unconnected, handler_failures, faults, log, recording } = counts;
     let mut page = Page(String::new());
     page.single("connections_total", "counter", "Connections that were relayed.", summary.connections);
     page.single("connections_open", "gauge", "Connections that are open.", summary.open);
     page.single("connect_failures_total", "counter", "Clients whose server could not be reached.", *unconnected);
     page.single("handler_failures_total", "counter", "Connections that are no longer parsed.", *handler_failures);
+
+    page.single("faults_total", "counter", "Faults that were applied on purpose.", *faults);
 
     page.begin("bytes_total", "counter", "Bytes that were relayed.");
     for side in Side::BOTH {

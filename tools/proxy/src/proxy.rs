@@ -3,91 +3,40 @@
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use enjamb_monitor::{Format, Record, Statistics};
 use enjamb_net::Stop;
-use enjamb_net::relay::{RelayReport, Upstream, serve};
-use enjamb_sources::{OutputError, OutputFile, OutputKind};
-use tokio::net::TcpListener;
+use enjamb_net::relay::RelayReport;
+use enjamb_sources::{OutputFile, OutputKind};
 use tokio::task::JoinHandle;
 
+use crate::api::{self, Api};
 use crate::clock::now;
 use crate::configuration::{Configuration, LogTarget};
+use crate::error::StartError;
 use crate::handler_report::HandlerReport;
 use crate::journal::Journal;
 use crate::log::{Log, LogQueue};
 use crate::losses::{LogLosses, RecordingLosses};
-use crate::metrics::{self, Counts};
+use crate::listening::bind;
+use crate::metrics::Counts;
 use crate::notices::Notices;
 use crate::recording::{Recording, RecordingQueue};
+use crate::routes::{Bound, Common, Routes, Settings};
 use crate::settling::{Deadline, SETTLE_MAX};
 use crate::shared::Shared;
-use crate::taps::ProxyTaps;
 use crate::unit_writer::FileTarget;
 use crate::workers::Workers;
 
-/// The reason why a proxy cannot start. No file has been replaced then: files are opened last, and
-/// both are opened before one of them is emptied.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The configuration makes no sense.
-    Usage(String),
-    /// The log or the recording would replace a file that must stay, or cannot be written.
-    Output(OutputError),
-    /// An address or a file cannot be used, or the system gives no threads. The text describes the
-    /// attempt.
-    Io(String, io::Error),
-}
-
-impl std::fmt::Display for StartError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Usage(text) => f.write_str(text),
-            Self::Output(error) => error.fmt(f),
-            Self::Io(text, error) => write!(f, "{text}: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Usage(_) => None,
-            Self::Output(error) => Some(error),
-            Self::Io(_, error) => Some(error),
-        }
-    }
-}
-
-impl StartError {
-    /// Returns whether the command line has to be changed. Otherwise the system refused.
-    #[must_use]
-    pub fn is_wrong_usage(&self) -> bool {
-        match self {
-            Self::Usage(_) => true,
-            Self::Output(error) => error.is_wrong_usage(),
-            Self::Io(..) => false,
-        }
-    }
-
-    /// Converts an error. A text that is not an address is wrong usage; an address that is in use
-    /// is not.
-    fn address(text: String, error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::InvalidInput => Self::Usage(format!("{text}: not HOST:PORT")),
-            _ => Self::Io(text, error),
-        }
-    }
-}
-
 /// A running proxy.
 pub struct Proxy {
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<(SocketAddr, String)>,
     metrics_address: Option<SocketAddr>,
+    api_address: Option<SocketAddr>,
+    routes: Arc<Routes>,
     stop: Stop,
     serving: JoinHandle<RelayReport>,
     status: Status,
@@ -121,24 +70,31 @@ impl Status {
         self.shared.unconnected()
     }
 
+    /// Returns the number of times that a fault was applied on purpose.
+    #[must_use]
+    pub fn faults(&self) -> u64 {
+        self.shared.faults()
+    }
+
     fn counts(&self) -> Counts {
         Counts {
             summary: self.statistics().summary(),
             unconnected: self.unconnected(),
             handler_failures: self.handlers().failures(),
+            faults: self.faults(),
             log: self.log_losses(),
             recording: self.recording_losses(),
         }
     }
 
     /// Opens the files of the log and of the recording again, under their names: somebody may have
-    /// moved them away. What was written stays as it is. A file that exists under the name
+    /// moved them away. Returns whether there are any. What was written stays as it is. A file that exists under the name
     /// continues if it is empty or enjamb wrote it. Blocks while a named pipe has no reader.
     ///
     /// # Errors
     /// [`StartError::Output`]. The file that cannot be opened is not changed: the old one is
     /// written on.
-    pub fn reopen(&self) -> Result<(), StartError> {
+    pub fn reopen(&self) -> Result<bool, StartError> {
         let open = |path: &Path, kind| {
             let opened = OutputFile::open(path, kind, false).map_err(StartError::Output)?;
             let failed = |error| StartError::Io(format!("cannot write {}", path.display()), error);
@@ -150,7 +106,7 @@ impl Status {
         if let Some((path, queue)) = &self.record_file {
             queue.continue_in(open(path, OutputKind::Recording)?);
         }
-        Ok(())
+        Ok(self.log_file.is_some() || self.record_file.is_some())
     }
 
     /// Returns the records that the log lacks so far.
@@ -173,8 +129,8 @@ pub struct Shutdown {
     log: Option<Log>,
     format: Format,
     recording: Option<Recording>,
-    /// The task that serves the metrics.
-    metrics: Option<JoinHandle<()>>,
+    /// The tasks that serve the metrics and the API.
+    pages: Vec<JoinHandle<()>>,
     deadline: Arc<Deadline>,
 }
 
@@ -186,6 +142,8 @@ pub struct Report {
     pub relay: RelayReport,
     /// The statistics of the traffic.
     pub statistics: Statistics,
+    /// The number of times that a fault was applied on purpose.
+    pub faults: u64,
     /// The counts of handlers that failed or were too slow.
     pub handlers: HandlerReport,
     /// The records that the log lacks.
@@ -215,36 +173,30 @@ impl Proxy {
         let Configuration {
             program,
             prints_notices,
-            listen,
-            upstream,
-            protocol,
+            routes,
+            registry,
             log,
             format,
             record,
             metrics,
+            api,
+            seed,
             force,
             wide,
             handler_timeout,
             options,
         } = configuration;
-        let upstream = Upstream::resolve(upstream.as_str())
-            .await
-            .map_err(|error| StartError::address(format!("the server {upstream}"), error))?;
-        if listen.is_empty() {
+        if routes.is_empty() && api.is_none() {
             return Err(StartError::Usage("there is no address to listen on".to_owned()));
         }
-        let (listeners, addresses) = bind(listen).await?;
-        let (metrics, metrics_address) = bind(metrics.into_iter().collect()).await?;
-        let wide_address = addresses.iter().chain(&metrics_address).find(|address| address.ip().is_unspecified());
-        if let Some(address) = wide_address.filter(|_| !wide) {
-            return Err(StartError::Usage(format!(
-                "{address} is every address of this machine, so that other machines could connect; add --wide if they \
-                 may"
-            )));
-        }
-        if let Some(address) = own_address(upstream.addresses(), &addresses) {
-            return Err(StartError::Usage(format!("it would relay to itself: it listens on {address}")));
-        }
+        let settings = Settings { registry, wide, seed };
+        let drain = options.drain;
+        let protocols = routes.iter().map(|route| &route.protocol).chain(settings.registry.iter());
+        let is_builtin = protocols.fold(true, |all, protocol| all && protocol.is_builtin());
+        let bound = Bound::all(routes, &settings).await?;
+        let addresses = bound.iter().flat_map(Bound::ends).collect();
+        let (metrics, metrics_address) = bind(metrics.as_slice(), wide).await?;
+        let (api_listener, api_address) = bind(api.as_slice(), wide).await?;
         let notices = Notices::new(&program).silent(!prints_notices);
         let targets = Targets { log: log.clone(), record: record.clone(), force };
         let (log_file, record_file) = targets.open(&notices).await?;
@@ -260,8 +212,7 @@ impl Proxy {
                 Some(Recording::start(file, notices.clone()).map_err(failed)?)
             }
         };
-        let is_builtin = protocol.is_builtin();
-        let shared = Shared::new(protocol, Journal::new(format, log.as_ref().map(Log::queue)), notices.clone());
+        let shared = Shared::new(Journal::new(format, log.as_ref().map(Log::queue)), notices.clone());
         let weak = Arc::downgrade(&shared);
         notices.on_recording_loss(move |line| {
             if let Some(shared) = weak.upgrade() {
@@ -275,35 +226,64 @@ impl Proxy {
             Some(Workers::start(Arc::clone(&shared), handler_timeout).map_err(failed)?)
         };
         let queue = recording.as_ref().map(Recording::queue);
-        let taps = ProxyTaps::new(Arc::clone(&shared), workers.clone(), queue.clone());
+        let common = Common {
+            shared: Arc::clone(&shared),
+            workers: workers.clone(),
+            recording: queue.clone(),
+            options,
+            may_change: api.is_some(),
+        };
+        let routes = Arc::new(Routes::start(common, settings, bound)?);
         let stop = Stop::new();
         let serving = tokio::spawn({
-            let stop = stop.clone();
-            async move { serve(listeners, upstream, options, Arc::new(taps), &stop).await }
+            let (stop, routes) = (stop.clone(), Arc::clone(&routes));
+            async move { routes.serve(&stop, drain).await }
         });
         let log_file = log_path.zip(log.as_ref().map(Log::queue));
         let record_file = record.zip(queue);
         let status = Status { shared, log_file, record_file };
-        let metrics = metrics.into_iter().next().map(|listener| {
+        let count = {
             let status = status.clone();
-            tokio::spawn(metrics::serve(listener, stop.clone(), move || status.counts()))
-        });
+            move || status.counts()
+        };
+        let pages = Arc::new(Api { routes: Arc::clone(&routes), count: Box::new(count), stop: stop.clone() });
+        let listeners = metrics.into_iter().map(|listener| (listener, false));
+        let listeners = listeners.chain(api_listener.into_iter().map(|listener| (listener, true)));
+        let pages = listeners
+            .map(|(listener, changes)| tokio::spawn(api::serve(listener, Arc::clone(&pages), changes)))
+            .collect();
         let deadline = Arc::new(Deadline::unset());
-        let shutdown = Shutdown { status: status.clone(), workers, log, format, recording, metrics, deadline };
-        let metrics_address = metrics_address.first().copied();
-        Ok(Self { addresses, metrics_address, stop, serving, status, shutdown })
+        let shutdown = Shutdown { status: status.clone(), workers, log, format, recording, pages, deadline };
+        let (metrics_address, api_address) = (metrics_address.first().copied(), api_address.first().copied());
+        Ok(Self { addresses, metrics_address, api_address, routes, stop, serving, status, shutdown })
     }
 
-    /// Returns the addresses to which clients connect.
+    /// Returns the addresses to which clients connect, in the order of the configuration.
     #[must_use]
-    pub fn addresses(&self) -> &[SocketAddr] {
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.addresses.iter().map(|(address, _)| *address).collect()
+    }
+
+    /// Returns the addresses to which clients connect, each with the server behind it.
+    pub(crate) fn ends(&self) -> &[(SocketAddr, String)] {
         &self.addresses
+    }
+
+    /// Returns the address of the HTTP API, if it is served.
+    #[must_use]
+    pub fn api_address(&self) -> Option<SocketAddr> {
+        self.api_address
     }
 
     /// Returns the address of the pages `/metrics` and `/health`, if they are served.
     #[must_use]
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics_address
+    }
+
+    /// Returns the routes, which may be changed.
+    pub(crate) fn routes(&self) -> Arc<Routes> {
+        Arc::clone(&self.routes)
     }
 
     /// Returns a handle that stops the relay: gently, then at once.
@@ -350,7 +330,7 @@ impl Shutdown {
     /// the report shows it.
     #[must_use]
     pub fn finish(self, relay: RelayReport) -> Report {
-        let Self { status, workers, log, format, recording, metrics, deadline } = self;
+        let Self { status, workers, log, format, recording, pages, deadline } = self;
         deadline.set(SETTLE_MAX);
         if let Some(workers) = workers {
             workers.finish(&deadline);
@@ -364,12 +344,13 @@ impl Shutdown {
             let recorded = (recording_losses, is_recording_whole);
             end_log(log, format, &statistics, status.unconnected(), recorded, &deadline)
         });
-        if let Some(metrics) = metrics {
-            metrics.abort();
+        for task in pages {
+            task.abort();
         }
         Report {
             relay,
             statistics,
+            faults: status.faults(),
             handlers,
             log_losses,
             is_log_cut: !is_log_whole,
@@ -422,36 +403,6 @@ fn is_named_pipe(path: &Path) -> bool {
 #[cfg(not(unix))]
 fn is_named_pipe(_: &Path) -> bool {
     false
-}
-
-async fn bind(listen: Vec<String>) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), StartError> {
-    let mut listeners = Vec::with_capacity(listen.len());
-    let mut addresses = Vec::with_capacity(listen.len());
-    for address in listen {
-        let failed = |error| StartError::address(format!("cannot listen on {address}"), error);
-        let listener = enjamb_net::listen(&address).await.map_err(failed)?;
-        addresses.push(listener.local_addr().map_err(failed)?);
-        listeners.push(listener);
-    }
-    Ok((listeners, addresses))
-}
-
-/// Returns the address among `listening` to which one of the addresses `upstream` leads.
-fn own_address<'a>(upstream: &[SocketAddr], listening: &'a [SocketAddr]) -> Option<&'a SocketAddr> {
-    let leads_to = |to: &SocketAddr, own: &SocketAddr| {
-        let (to_ip, own_ip) = (to.ip().to_canonical(), own.ip().to_canonical());
-        // A connection to no particular address goes to this machine.
-        let is_own = to_ip == own_ip
-            || own_ip.is_unspecified() && is_local(to_ip)
-            || to_ip.is_unspecified() && (own_ip.is_loopback() || own_ip.is_unspecified());
-        to.port() == own.port() && is_own
-    };
-    listening.iter().find(|own| upstream.iter().any(|to| leads_to(to, own)))
-}
-
-/// Returns whether an address is one of this machine: only those can be bound.
-fn is_local(ip: IpAddr) -> bool {
-    ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
 }
 
 fn open_log(
@@ -564,26 +515,6 @@ mod tests {
             lines.push(time, &Record::Error { connection: None, time, reason: "a line" }, Format::JsonLines);
         }
         lines
-    }
-
-    #[test]
-    fn a_wildcard_and_an_address_of_this_machine_are_the_same_listener() {
-        let address = |text: &str| -> SocketAddr { text.parse().unwrap() };
-        let cases = [
-            ("127.0.0.1:7000", "127.0.0.1:7000", true),
-            ("127.0.0.1:7000", "127.0.0.1:7001", false),
-            ("127.0.0.2:7000", "127.0.0.1:7000", false),
-            ("127.0.0.1:7000", "0.0.0.0:7000", true),
-            ("127.9.9.9:7000", "[::]:7000", true),
-            ("[::ffff:127.0.0.1]:7000", "127.0.0.1:7000", true),
-            ("0.0.0.0:7000", "127.0.0.1:7000", true),
-            ("[::]:7000", "0.0.0.0:7000", true),
-            ("192.0.2.1:7000", "0.0.0.0:7000", false),
-        ];
-        for (upstream, listening, expected) in cases {
-            let found = own_address(&[address("192.0.2.9:1"), address(upstream)], &[address(listening)]).is_some();
-            assert_eq!(found, expected, "{upstream} behind {listening}");
-        }
     }
 
     #[test]

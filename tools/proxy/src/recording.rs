@@ -35,6 +35,9 @@ const EVENTS_WAITING_MAX: usize = 1 << 17;
 const LIMITS: QueueLimits =
     QueueLimits { events_max: EVENTS_WAITING_MAX, ends_max: 2 * EVENTS_WAITING_MAX, bytes_max: BYTES_WAITING_MAX };
 
+/// The number of comments that may wait to be written. The log has all of them.
+const COMMENTS_WAITING_MAX: usize = 1 << 14;
+
 /// The time that the thread lets a buffer fill before it writes it. A proxy that is killed loses
 /// the events of that time.
 const GATHER: Duration = Duration::from_millis(20);
@@ -112,6 +115,15 @@ impl RecordingQueue {
         self.0.wake.notify_one();
     }
 
+    /// Puts a comment on the packet that comes next on a connection.
+    pub(crate) fn comment(&self, number: u64, text: String) {
+        let mut state = self.0.lock();
+        if state.comments.len() < COMMENTS_WAITING_MAX {
+            let place = state.queue.waiting.len();
+            state.comments.push(Comment { place, number, text });
+        }
+    }
+
     /// Returns the losses so far.
     pub(crate) fn losses(&self) -> RecordingLosses {
         self.0.lock().losses
@@ -128,6 +140,7 @@ struct State {
     queue: EventQueue,
     /// The numbers and the listeners of the connections that are opened in the queue.
     listeners: Vec<(u64, SocketAddr)>,
+    comments: Vec<Comment>,
     losses: RecordingLosses,
     /// The traffic that the thread has taken and not yet written.
     in_writing: RecordingLosses,
@@ -142,6 +155,7 @@ impl Default for State {
         Self {
             queue: EventQueue::new(LIMITS),
             listeners: Vec::new(),
+            comments: Vec::new(),
             losses: RecordingLosses::default(),
             in_writing: RecordingLosses::default(),
             next_file: None,
@@ -149,6 +163,15 @@ impl Default for State {
             has_finished: false,
         }
     }
+}
+
+/// A comment on the packet that comes next on a connection.
+struct Comment {
+    /// The number of events in the queue before it.
+    place: usize,
+    /// The number of the connection.
+    number: u64,
+    text: String,
 }
 
 /// Returns whether there is so much to write that waiting for more gains nothing.
@@ -164,7 +187,12 @@ impl Shared {
 
     /// Waits for something to write, or for another file, to be used after that. `None`: nothing is
     /// left, and nothing will be appended.
-    fn take(&self, batch: &mut Batch, listeners: &mut Vec<(u64, SocketAddr)>) -> Option<Option<File>> {
+    fn take(
+        &self,
+        batch: &mut Batch,
+        listeners: &mut Vec<(u64, SocketAddr)>,
+        comments: &mut Vec<Comment>,
+    ) -> Option<Option<File>> {
         let state = self.lock();
         let idle = |state: &mut State| state.queue.waiting.is_empty() && !state.ended && state.next_file.is_none();
         let state = self.wake.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
@@ -173,6 +201,7 @@ impl Shared {
             self.wake.wait_timeout_while(state, GATHER, gathering).unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(batch, &mut state.queue.waiting);
         std::mem::swap(listeners, &mut state.listeners);
+        std::mem::swap(comments, &mut state.comments);
         state.in_writing = RecordingLosses::default();
         batch.iter().for_each(|(_, _, event)| state.in_writing.count(event));
         let next_file = state.next_file.take();
@@ -272,12 +301,16 @@ struct Writer<T> {
 impl<T: Target> Writer<T> {
     fn run(mut self) {
         let shared = Arc::clone(&self.shared);
-        let (mut batch, mut listeners) = (Batch::default(), Vec::new());
+        let (mut batch, mut listeners, mut comments) = (Batch::default(), Vec::new(), Vec::new());
         // The header first, so that the file is a capture from the beginning.
         self.write_piece();
-        while let Some(next_file) = shared.take(&mut batch, &mut listeners) {
+        while let Some(next_file) = shared.take(&mut batch, &mut listeners, &mut comments) {
             let mut accepted = listeners.drain(..).peekable();
-            for (connection, time, event) in batch.iter() {
+            let mut comments = comments.drain(..).peekable();
+            for (place, (connection, time, event)) in batch.iter().enumerate() {
+                while let Some(comment) = comments.next_if(|comment| comment.place <= place) {
+                    self.recorder.comment(comment.number, &comment.text);
+                }
                 if self.recorder.is_lagging() && self.recorder.uncommitted().is_empty() {
                     self.recorder.recover(time);
                 }
@@ -291,6 +324,9 @@ impl<T: Target> Writer<T> {
                 if self.recorder.uncommitted().len() >= PIECE {
                     self.write_piece();
                 }
+            }
+            for comment in comments {
+                self.recorder.comment(comment.number, &comment.text);
             }
             drop(accepted);
             self.write_piece();

@@ -8,10 +8,13 @@ use enjamb_sources::Exit;
 use tokio::runtime::Builder;
 
 use crate::arguments::Arguments;
+use crate::configuration::{Configuration, Route};
+use crate::fault_list::list_faults;
 use crate::losses::{LogLosses, RecordingLosses};
 use crate::notices::{Notices, print};
 use crate::proxy::{Proxy, Report, Status};
-use crate::signals::{Signals, print_addresses};
+use crate::shaping::compile;
+use crate::signals::{Reload, Signals, print_addresses};
 
 /// The files that the proxy has open beside the sockets of its connections.
 const FILES_OF_THE_PROXY: u64 = 64;
@@ -27,6 +30,10 @@ const FILES_OF_THE_PROXY: u64 = 64;
 /// The system gives no threads or no signals.
 pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<Exit> {
     let notices = Notices::new(&arguments.program());
+    if arguments.list_faults {
+        print_to_standard_output(&list_faults());
+        return Ok(Exit::Done);
+    }
     let configuration = match arguments.configuration(registry) {
         Ok(configuration) => configuration,
         Err(error) => {
@@ -34,11 +41,18 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<Exit> {
             return Ok(Exit::WrongUsage);
         }
     };
+    if arguments.check {
+        return Ok(check(&configuration, &notices));
+    }
     let relay = Builder::new_multi_thread().enable_all().build().context("starting threads")?;
     let control = Builder::new_current_thread().enable_all().build().context("starting threads")?;
-    let (upstream, max_connections) = (configuration.upstream.clone(), configuration.options.max_connections);
+    let max_connections = configuration.options.max_connections;
     let code = control.block_on(async {
-        let mut signals = Signals::new(notices.clone()).context("listening to signals")?;
+        let reload = arguments.config.is_some().then(|| -> Reload {
+            let (arguments, registry) = (arguments.clone(), registry.clone());
+            Box::new(move || arguments.read_routes(&registry))
+        });
+        let mut signals = Signals::new(reload, notices.clone()).context("listening to signals")?;
         let starting = relay.spawn(Proxy::start(configuration));
         let started = tokio::select! {
             started = starting => started.context("starting the proxy")?,
@@ -55,7 +69,7 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<Exit> {
                 return Ok(if error.is_wrong_usage() { Exit::WrongUsage } else { Exit::Unavailable });
             }
         };
-        print_addresses(&proxy, &upstream, &notices);
+        print_addresses(&proxy, &notices);
         raise_file_limit(max_connections, &notices);
         let report = signals.relay_until_stopped(&mut proxy, print_status).await;
         let report = signals.finish(proxy, report, print_status).await;
@@ -69,7 +83,7 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<Exit> {
 }
 
 fn print_report(report: &Report, notices: &Notices) {
-    let Report { relay, statistics, handlers, is_log_cut, is_recording_cut, .. } = report;
+    let Report { relay, statistics, faults, handlers, is_log_cut, is_recording_cut, .. } = report;
     print(format_args!("{statistics}"));
     if relay.stopped > 0 {
         notices.notice(format_args!("connections that were still open, and were reset: {}", relay.stopped));
@@ -79,6 +93,9 @@ fn print_report(report: &Report, notices: &Notices) {
     }
     if relay.panics > 0 {
         notices.notice(format_args!("taps that panicked: {}", relay.panics));
+    }
+    if *faults > 0 {
+        notices.notice(format_args!("faults that were applied: {faults}"));
     }
     for phrase in handlers.phrases().into_iter().chain(losses(report.log_losses, report.recording_losses)) {
         notices.notice(format_args!("{phrase}"));
@@ -95,6 +112,9 @@ fn print_status(status: &Status) {
     print(format_args!("{}", status.statistics()));
     if status.unconnected() > 0 {
         print(format_args!("clients for which the server could not be reached: {}", status.unconnected()));
+    }
+    if status.faults() > 0 {
+        print(format_args!("faults that were applied: {}", status.faults()));
     }
     for phrase in status.handlers().phrases().into_iter().chain(losses(status.log_losses(), status.recording_losses()))
     {
@@ -126,4 +146,25 @@ fn raise_file_limit(max_connections: NonZeroUsize, notices: &Notices) {
              --max-connections"
         ));
     }
+}
+
+/// Checks what can be checked without starting anything.
+fn check(configuration: &Configuration, notices: &Notices) -> Exit {
+    for Route { name, faults, .. } in &configuration.routes {
+        let expressions = faults.iter().filter_map(|fault| fault.effect.select()?.expression.as_deref());
+        for expression in expressions {
+            if let Err(error) = compile(&configuration.registry, expression) {
+                notices.notice(format_args!("proxy {name}: match: {error}"));
+                return Exit::WrongUsage;
+            }
+        }
+    }
+    let count = configuration.routes.len();
+    notices.notice(format_args!("the configuration is valid: {count} {}", if count == 1 { "proxy" } else { "proxies" }));
+    Exit::Done
+}
+
+fn print_to_standard_output(text: &str) {
+    // Nobody may be reading.
+    let _ = std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes());
 }

@@ -1,5 +1,4 @@
-//! The state that all connections of a proxy share: the protocol, the journal, and the counts of
-//! handlers.
+//! The state that all connections share: the journal, and counts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -18,25 +17,26 @@ const BYTES_IN_HANDLING_MAX: usize = 256 << 20;
 
 /// The state that all connections share.
 pub(crate) struct Shared {
-    pub(crate) protocol: Arc<Protocol>,
     pub(crate) journal: Journal,
     pub(crate) counts: HandlerCounts,
     pub(crate) notices: Notices,
     bytes_in_handling: AtomicUsize,
     /// The number of clients for which the server could not be reached.
     unconnected: AtomicU64,
+    /// The number of times that a fault was applied.
+    faults: AtomicU64,
 }
 
 impl Shared {
-    pub(crate) fn new(protocol: Arc<Protocol>, journal: Journal, notices: Notices) -> Arc<Self> {
+    pub(crate) fn new(journal: Journal, notices: Notices) -> Arc<Self> {
         let counts = HandlerCounts::default();
-        let (bytes_in_handling, unconnected) = (AtomicUsize::new(0), AtomicU64::new(0));
-        Arc::new(Self { protocol, journal, counts, notices, bytes_in_handling, unconnected })
+        let (bytes_in_handling, unconnected, faults) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicU64::new(0));
+        Arc::new(Self { journal, counts, notices, bytes_in_handling, unconnected, faults })
     }
 
     /// Opens the session of a connection.
-    pub(crate) fn open_handler(&self, connection: &Connection) -> Result<Handler, HandlerError> {
-        Handler::open(&self.protocol, connection.server.port(), self.journal.wants_summaries())
+    pub(crate) fn open_handler(&self, protocol: &Protocol, connection: &Connection) -> Result<Handler, HandlerError> {
+        Handler::open(protocol, connection.server.port(), self.journal.wants_summaries())
     }
 
     /// Counts a handler that failed, and writes a notice.
@@ -56,6 +56,16 @@ impl Shared {
     /// Returns the number of clients for which the server could not be reached.
     pub(crate) fn unconnected(&self) -> u64 {
         self.unconnected.load(Ordering::Relaxed)
+    }
+
+    /// Counts a fault that was applied.
+    pub(crate) fn count_fault(&self) {
+        self.faults.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns the number of times that a fault was applied.
+    pub(crate) fn faults(&self) -> u64 {
+        self.faults.load(Ordering::Relaxed)
     }
 
     /// Reserves room for bytes that wait for a handler. Returns whether there was room.

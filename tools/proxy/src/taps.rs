@@ -6,6 +6,7 @@ use std::sync::Arc;
 use enjamb::{Connection, Tap, Time};
 use enjamb_monitor::UNNUMBERED;
 use enjamb_net::{NetError, Taps};
+use enjamb_protocols::Protocol;
 
 use crate::inline::InlineTap;
 use crate::recording::RecordingQueue;
@@ -14,6 +15,7 @@ use crate::workers::Workers;
 
 /// Makes the taps of each connection: one that records it, and one that parses it.
 pub(crate) struct ProxyTaps {
+    protocol: Arc<Protocol>,
     shared: Arc<Shared>,
     /// The threads that run the handlers of a protocol that is not built in.
     workers: Option<Arc<Workers>>,
@@ -21,16 +23,23 @@ pub(crate) struct ProxyTaps {
 }
 
 impl ProxyTaps {
-    pub(crate) fn new(shared: Arc<Shared>, workers: Option<Arc<Workers>>, recording: Option<RecordingQueue>) -> Self {
-        Self { shared, workers, recording }
+    pub(crate) fn new(
+        protocol: Arc<Protocol>,
+        shared: Arc<Shared>,
+        workers: Option<Arc<Workers>>,
+        recording: Option<RecordingQueue>,
+    ) -> Self {
+        // Built-in protocols are parsed in place.
+        let workers = workers.filter(|_| !protocol.is_builtin());
+        Self { protocol, shared, workers, recording }
     }
 
     fn make(&self, listener: Option<SocketAddr>) -> Vec<Box<dyn Tap + Send>> {
         let mut taps: Vec<Box<dyn Tap + Send>> = Vec::with_capacity(2);
         taps.extend(self.recording.as_ref().map(|recording| recording.tap(listener)));
         taps.push(match &self.workers {
-            Some(workers) => workers.tap(),
-            None => Box::new(InlineTap::new(Arc::clone(&self.shared))),
+            Some(workers) => workers.tap(Arc::clone(&self.protocol)),
+            None => Box::new(InlineTap::new(Arc::clone(&self.protocol), Arc::clone(&self.shared))),
         });
         taps
     }

@@ -12,6 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use enjamb::{Connection, Event, Tap, Time};
+use enjamb_protocols::Protocol;
 
 use crate::clock::now;
 use crate::conversation::{Conversation, NextTurn};
@@ -96,8 +97,8 @@ impl Workers {
     }
 
     /// A tap that gives the events of one connection to a handler.
-    pub(crate) fn tap(self: &Arc<Self>) -> Box<dyn Tap + Send> {
-        Box::new(WorkerTap { workers: Arc::clone(self), conversation: None })
+    pub(crate) fn tap(self: &Arc<Self>, protocol: Arc<Protocol>) -> Box<dyn Tap + Send> {
+        Box::new(WorkerTap { workers: Arc::clone(self), protocol, conversation: None })
     }
 
     /// Writes an error of the relay on an open connection, once the events before it have been
@@ -253,15 +254,16 @@ impl Workers {
 /// Gives the events of one connection to a handler.
 struct WorkerTap {
     workers: Arc<Workers>,
+    protocol: Arc<Protocol>,
     /// The conversation, from its opening on.
     conversation: Option<Arc<Conversation>>,
 }
 
 impl Tap for WorkerTap {
     fn event(&mut self, connection: &Connection, time: Time, event: Event<'_>) {
-        let Self { workers, conversation } = self;
+        let Self { workers, protocol, conversation } = self;
         if event == Event::Open {
-            let opened = Conversation::new(connection, time, &workers.shared);
+            let opened = Conversation::new(connection, Arc::clone(protocol), time, &workers.shared);
             let state = workers.lock();
             let refused = state.refuses.then_some(HandlerError::NotRun(state.abandoned));
             drop(state);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use enjamb::Side;
 use enjamb_monitor::Format;
 use enjamb_protocols::Protocol;
-use enjamb_proxy::{Configuration, LogTarget, Proxy, Report};
+use enjamb_proxy::{Configuration, LogTarget, Proxy, Report, Route};
 use serde_json::Value;
 use support::{Trap, trapped_lines};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -28,9 +28,8 @@ struct Fixture {
 impl Fixture {
     async fn start(protocol: Protocol, timeout: Option<Duration>) -> Self {
         let log = tempfile::NamedTempFile::new().unwrap();
-        let mut configuration = Configuration::new(echo_server().await.to_string(), protocol);
+        let mut configuration = Configuration::new(vec![Route::new("a", ["127.0.0.1:0"], echo_server().await.to_string(), protocol)]);
         configuration.prints_notices = false;
-        configuration.listen = vec!["127.0.0.1:0".to_owned()];
         configuration.log = LogTarget::File(log.path().to_owned());
         configuration.format = Format::JsonLines;
         configuration.handler_timeout = timeout;

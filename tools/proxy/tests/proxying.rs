@@ -8,7 +8,7 @@ use std::time::Duration;
 use enjamb::{Ending, Side};
 use enjamb_monitor::{Format, Record, Watch};
 use enjamb_protocols::{Protocol, Registry};
-use enjamb_proxy::{Configuration, LogTarget, Proxy, Report, StartError};
+use enjamb_proxy::{Configuration, LogTarget, Proxy, Report, Route, StartError};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -29,9 +29,8 @@ async fn echo_server() -> SocketAddr {
 }
 
 fn configuration(upstream: SocketAddr, protocol: Arc<Protocol>, log: LogTarget) -> Configuration {
-    let mut configuration = Configuration::new(upstream.to_string(), protocol);
+    let mut configuration = Configuration::new(vec![Route::new("a", ["127.0.0.1:0"], upstream.to_string(), protocol)]);
     configuration.prints_notices = false;
-    configuration.listen = vec!["127.0.0.1:0".to_owned()];
     configuration.log = log;
     configuration.format = Format::JsonLines;
     configuration
@@ -213,7 +212,7 @@ async fn one_client_port_on_several_listeners_is_several_connections_in_the_reco
     let folder = tempfile::tempdir().unwrap();
     let (log, recording) = (folder.path().join("log.jsonl"), folder.path().join("recording.pcapng"));
     let mut configuration = configuration(echo_server().await, lines(), LogTarget::File(log.clone()));
-    configuration.listen = vec!["127.0.0.1:0".to_owned(); 3];
+    configuration.routes[0].listen = vec!["127.0.0.1:0".to_owned(); 3];
     configuration.record = Some(recording.clone());
     let proxy = Proxy::start(configuration).await.unwrap();
     let addresses = proxy.addresses().to_vec();
@@ -407,7 +406,7 @@ async fn a_wide_bind_must_be_asked_for() {
     let upstream = echo_server().await;
     for wide in [false, true] {
         let mut configuration = configuration(upstream, lines(), LogTarget::Nowhere);
-        configuration.listen = vec!["0.0.0.0:0".to_owned()];
+        configuration.routes[0].listen = vec!["0.0.0.0:0".to_owned()];
         configuration.wide = wide;
         let started = Proxy::start(configuration).await;
         assert_eq!(started.is_ok(), wide);
@@ -454,6 +453,6 @@ async fn a_proxy_does_not_relay_to_itself() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let mut configuration = configuration(address, lines(), LogTarget::Nowhere);
-    configuration.listen = vec![address.to_string()];
+    configuration.routes[0].listen = vec![address.to_string()];
     assert!(matches!(Proxy::start(configuration).await, Err(StartError::Usage(_))));
 }

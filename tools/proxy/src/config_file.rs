@@ -1,0 +1,189 @@
+//! The configuration file: several proxies, and the options of the command.
+//!
+//! ```toml
+//! log = "messages.jsonl"
+//! api = "127.0.0.1:8474"
+//!
+//! [[proxy]]
+//! name = "cache"
+//! listen = "127.0.0.1:7000"
+//! upstream = "127.0.0.1:6379"
+//! protocol = "redis"
+//! faults = ["latency,side=server,latency=100ms"]
+//! ```
+//!
+//! An option has the name of the flag, with `_` for `-`, and its meaning. The command line is
+//! stronger.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use enjamb::units::parse_duration;
+use enjamb_faults::Fault;
+use enjamb_protocols::Registry;
+use enjamb_sources::arguments::{address, server_address};
+use serde::Deserialize;
+
+use crate::configuration::Route;
+
+/// The maximum length of a file.
+const FILE_MAX: u64 = 1 << 20;
+
+/// The content of a file, as it is written.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConfigFile {
+    pub(crate) log: Option<PathBuf>,
+    pub(crate) format: Option<String>,
+    pub(crate) quiet: Option<bool>,
+    pub(crate) record: Option<PathBuf>,
+    pub(crate) metrics: Option<String>,
+    pub(crate) api: Option<String>,
+    pub(crate) seed: Option<u64>,
+    pub(crate) wide: Option<bool>,
+    pub(crate) max_connections: Option<NonZeroUsize>,
+    pub(crate) connect_timeout: Option<String>,
+    pub(crate) idle_timeout: Option<String>,
+    pub(crate) keep_alive: Option<String>,
+    pub(crate) drain: Option<String>,
+    pub(crate) handler_timeout: Option<String>,
+    #[serde(default)]
+    proxy: Vec<ProxyTable>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProxyTable {
+    name: String,
+    listen: Addresses,
+    upstream: String,
+    protocol: Option<String>,
+    enabled: Option<bool>,
+    #[serde(default)]
+    faults: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Addresses {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl ConfigFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not TOML with these names. The text has the place.
+    pub(crate) fn read(path: &Path) -> Result<Self, String> {
+        let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let metadata = std::fs::metadata(path).map_err(|error| failed(&error))?;
+        if metadata.len() > FILE_MAX {
+            return Err(failed(&"a configuration has at most 1 MiB"));
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
+        toml::from_str(&text).map_err(|error| failed(&error.to_string().trim_end()))
+    }
+
+    /// Returns the routes.
+    ///
+    /// # Errors
+    /// One makes no sense. The text names it.
+    pub(crate) fn routes(&self, registry: &Registry) -> Result<Vec<Route>, String> {
+        let mut routes: Vec<Route> = Vec::with_capacity(self.proxy.len());
+        for (at, table) in self.proxy.iter().enumerate() {
+            let place = if table.name.is_empty() { format!("proxy {}", at + 1) } else { format!("proxy {}", table.name) };
+            let route = table.route(registry).map_err(|error| format!("{place}: {error}"))?;
+            if routes.iter().any(|other| other.name == route.name) {
+                return Err(format!("{place}: another one has this name"));
+            }
+            routes.push(route);
+        }
+        Ok(routes)
+    }
+}
+
+impl ProxyTable {
+    fn route(&self, registry: &Registry) -> Result<Route, String> {
+        if self.name.is_empty() {
+            return Err("the name is empty".to_owned());
+        }
+        let listen = match &self.listen {
+            Addresses::One(address) => vec![address.clone()],
+            Addresses::Several(addresses) => addresses.clone(),
+        };
+        if listen.is_empty() {
+            return Err("listen: there is no address".to_owned());
+        }
+        for text in &listen {
+            address(text).map_err(|error| format!("listen: {text}: {error}"))?;
+        }
+        server_address(&self.upstream).map_err(|error| format!("upstream: {}: {error}", self.upstream))?;
+        let protocol = self.protocol.as_deref().unwrap_or("auto");
+        let protocol = registry.resolve(protocol).map_err(|error| format!("protocol: {error}"))?;
+        let mut route = Route::new(self.name.clone(), listen, self.upstream.clone(), protocol);
+        route.enabled = self.enabled.unwrap_or(true);
+        route.faults = parse_faults(&self.faults)?;
+        Ok(route)
+    }
+}
+
+/// Parses faults in the form of the command line.
+pub(crate) fn parse_faults(texts: &[String]) -> Result<Vec<Fault>, String> {
+    let mut faults: Vec<Fault> = Vec::new();
+    for text in texts {
+        for fault in Fault::parse(text).map_err(|error| format!("fault {text}: {error}"))? {
+            if faults.iter().any(|other| other.name == fault.name) {
+                return Err(format!("fault {text}: another one has the name {}; give this one a name=", fault.name));
+            }
+            faults.push(fault);
+        }
+    }
+    Ok(faults)
+}
+
+/// Parses an option that is a time.
+pub(crate) fn time(name: &str, text: Option<&str>) -> Result<Option<Duration>, String> {
+    text.map(|text| parse_duration(text).map_err(|error| format!("{name}: {text}: {error}"))).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Vec<Route>, String> {
+        let file: ConfigFile = toml::from_str(text).map_err(|error| error.to_string())?;
+        file.routes(&Registry::builtin())
+    }
+
+    const PROXY: &str = "[[proxy]]\nname = \"a\"\nlisten = \"127.0.0.1:0\"\nupstream = \"127.0.0.1:6379\"\n";
+
+    #[test]
+    fn a_file_has_several_proxies_with_their_faults() {
+        let second = PROXY.replace("\"a\"", "\"b\"").replace("\"127.0.0.1:0\"", "[\"127.0.0.1:0\", \"[::1]:0\"]");
+        let routes =
+            parse(&format!("{PROXY}faults = [\"drop\", \"recut,side=server,name=c\"]\n{second}protocol = \"redis\"\n"))
+                .unwrap();
+        let names: Vec<_> = routes[0].faults.iter().map(|fault| fault.name.as_str()).collect();
+        assert_eq!(names, ["drop_upstream", "drop_downstream", "c"]);
+        assert_eq!((routes[1].listen.len(), routes[1].protocol.name()), (2, "redis"));
+    }
+
+    #[test]
+    fn an_error_names_its_place_and_the_way_out() {
+        for (text, part) in [
+            (format!("{PROXY}port = 1\n"), "unknown field `port`"),
+            (PROXY.replace(":6379", ""), "proxy a: upstream"),
+            (PROXY.replace("127.0.0.1:0", "127.0.0.1"), "proxy a: listen: 127.0.0.1: expected HOST:PORT"),
+            (format!("{PROXY}{PROXY}"), "another one has this name"),
+            (format!("{PROXY}faults = [\"lag\"]\n"), "proxy a: fault lag: there is no fault"),
+            (format!("{PROXY}faults = [\"drop\", \"drop\"]\n"), "give this one a name="),
+            (format!("{PROXY}protocol = \"no such\"\n"), "proxy a: protocol:"),
+            ("[[proxy]]\nname = \"a\"\n".to_owned(), "missing field `listen`"),
+        ] {
+            let error = parse(&text).unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+}
