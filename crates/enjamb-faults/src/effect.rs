@@ -198,7 +198,7 @@ pub const SELECT_ATTRIBUTES: &[Attribute] = &[
         "match",
         Unit::Expression,
         None,
-        "only messages for which this filter expression is true; the other attributes count these",
+        "only messages for which this filter expression is true; message= and every= count these",
     ),
 ];
 

@@ -114,8 +114,16 @@ pub(crate) fn write(record: &Record<'_>, colour: bool, columns: Option<usize>, l
         Record::Fault { side, offset, fault, reason, .. } => {
             line.side(side);
             line.part(YELLOW, |line| line.push_str("fault    "));
-            line.offset(offset);
-            line.part(YELLOW, |line| push_plain(fault, line));
+            line.part(DIM, |line| {
+                let from = line.len();
+                line.push('@');
+                push_number(offset, line);
+                pad(line, from, SPAN_COLUMNS);
+            });
+            line.part(YELLOW, |line| {
+                push_plain(fault, line);
+                line.push(':');
+            });
             line.part("", |line| push_plain(reason, line));
         }
         Record::Error { reason, .. } => line.reason(reason),

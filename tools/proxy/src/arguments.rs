@@ -206,9 +206,10 @@ impl Arguments {
             (false, false) => LogTarget::File(log.clone()),
         };
         let format = match (self.format, file.format.as_deref()) {
-            (None, Some(text)) => Some(OutputFormat::from_str(text, false).map_err(|_| {
-                in_file(format!("format: {text}: there are text and jsonl"))
-            })?),
+            (None, Some(text)) => Some(
+                OutputFormat::from_str(text, false)
+                    .map_err(|_| in_file(format!("format: {text}: there are text and jsonl")))?,
+            ),
             (format, _) => format,
         };
         configuration.format = output_format(format, &configuration.log);

@@ -93,7 +93,8 @@ impl ConfigFile {
     pub(crate) fn routes(&self, registry: &Registry) -> Result<Vec<Route>, String> {
         let mut routes: Vec<Route> = Vec::with_capacity(self.proxy.len());
         for (at, table) in self.proxy.iter().enumerate() {
-            let place = if table.name.is_empty() { format!("proxy {}", at + 1) } else { format!("proxy {}", table.name) };
+            let place =
+                if table.name.is_empty() { format!("proxy {}", at + 1) } else { format!("proxy {}", table.name) };
             let route = table.route(registry).map_err(|error| format!("{place}: {error}"))?;
             if routes.iter().any(|other| other.name == route.name) {
                 return Err(format!("{place}: another one has this name"));

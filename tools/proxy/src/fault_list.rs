@@ -15,9 +15,10 @@ pub(crate) fn list_faults() -> String {
     text.push_str("\ncorrupt, drop, duplicate, delay and cut are for messages, and also have:\n");
     write_attributes(SELECT_ATTRIBUTES, &mut text);
     text.push_str(
-        "\nAll have:\n  side              client or server, the sender of the bytes [default: both]\n  probability       \
-         the share of connections that have the fault, from 0 to 1 [default: 1]\n  name              its name in the \
-         log and in the API [default: TYPE_upstream for the client, TYPE_downstream for the server]\n",
+        "\nAll have:\n  side=WORD             client or server, the sender of the bytes [default: both]\n  \
+         probability=P         the share of connections that have the fault, from 0 to 1 [default: 1]\n  \
+         name=TEXT             its name in the log and in the API [default: TYPE_upstream for the client, \
+         TYPE_downstream for the server]\n\nA TIME is 250ms or 2s, a SIZE 1000 or 64k. match= comes last.\n",
     );
     text
 }
@@ -31,6 +32,13 @@ fn write_attributes(attributes: &[Attribute], text: &mut String) {
             (Some(value), Unit::Milliseconds) => format!(" [default: {value}ms]"),
             (Some(value), _) => format!(" [default: {value}]"),
         };
-        let _ = writeln!(text, "  {name:<18}{}{default}", meaning.replace('`', ""));
+        let value = match unit {
+            Unit::Milliseconds | Unit::Microseconds => "TIME",
+            Unit::KilobytesPerSecond | Unit::Bytes => "SIZE",
+            Unit::Word(_) => "WORD",
+            Unit::Expression => "EXPRESSION",
+            _ => "N",
+        };
+        let _ = writeln!(text, "  {:<22}{}{default}", format!("{name}={value}"), meaning.replace('`', ""));
     }
 }

@@ -7,10 +7,7 @@ use tokio::net::TcpListener;
 use crate::error::StartError;
 
 /// Listens on addresses. Without `wide`, none of them may be every address of this machine.
-pub(crate) async fn bind(
-    listen: &[String],
-    wide: bool,
-) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), StartError> {
+pub(crate) async fn bind(listen: &[String], wide: bool) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), StartError> {
     let mut listeners = Vec::with_capacity(listen.len());
     let mut addresses = Vec::with_capacity(listen.len());
     for address in listen {

@@ -160,7 +160,8 @@ fn check(configuration: &Configuration, notices: &Notices) -> Exit {
         }
     }
     let count = configuration.routes.len();
-    notices.notice(format_args!("the configuration is valid: {count} {}", if count == 1 { "proxy" } else { "proxies" }));
+    notices
+        .notice(format_args!("the configuration is valid: {count} {}", if count == 1 { "proxy" } else { "proxies" }));
     Exit::Done
 }
 

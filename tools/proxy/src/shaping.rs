@@ -5,9 +5,9 @@ use std::task::Waker;
 
 use enjamb::{Connection, Ending, Message, Session, Side, Time};
 use enjamb_faults::{ConnectionFaults, Delivery, MessageTest, Plan};
+use enjamb_isolate::catch_panic;
 use enjamb_monitor::{Filter, Record};
 use enjamb_net::relay::{Shaped, Shaper, Shapers};
-use enjamb_isolate::catch_panic;
 use enjamb_protocols::Protocol;
 
 use crate::recording::RecordingQueue;

@@ -83,7 +83,8 @@ impl Signals {
     async fn reopen(&self, status: &Status) {
         let status = status.clone();
         match tokio::task::spawn_blocking(move || status.reopen()).await {
-            Ok(Ok(false)) => {}
+            Ok(Ok(false)) if self.reload.is_some() => {}
+            Ok(Ok(false)) => self.notices.notice(format_args!("there is no file to open again")),
             Ok(Ok(true)) => self.notices.notice(format_args!("opened the log and the recording again")),
             Ok(Err(error)) => self.notices.notice(format_args!("the old file is written on: {error}")),
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),

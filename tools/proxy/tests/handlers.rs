@@ -28,7 +28,8 @@ struct Fixture {
 impl Fixture {
     async fn start(protocol: Protocol, timeout: Option<Duration>) -> Self {
         let log = tempfile::NamedTempFile::new().unwrap();
-        let mut configuration = Configuration::new(vec![Route::new("a", ["127.0.0.1:0"], echo_server().await.to_string(), protocol)]);
+        let mut configuration =
+            Configuration::new(vec![Route::new("a", ["127.0.0.1:0"], echo_server().await.to_string(), protocol)]);
         configuration.prints_notices = false;
         configuration.log = LogTarget::File(log.path().to_owned());
         configuration.format = Format::JsonLines;

@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         let Cli { arguments } = Cli::parse_from(&arguments[1..]);
         return enjamb_proxy::run(&arguments, &Registry::builtin().with(trapped_lines(Trap::Feed))).unwrap().into();
     }
-    let tests: [(&str, fn()); 15] = [
+    let tests: [(&str, fn()); 17] = [
         ("a_signal_ends_it_with_a_summary", a_signal_ends_it_with_a_summary),
         ("a_second_signal_ends_open_connections", a_second_signal_ends_open_connections),
         ("a_proxy_that_is_killed_leaves_its_recording", a_proxy_that_is_killed_leaves_its_recording),
@@ -50,6 +50,11 @@ fn main() -> ExitCode {
         ("a_limit_of_open_files_is_raised_or_reported", a_limit_of_open_files_is_raised_or_reported),
         ("signals_without_a_meaning_do_not_end_it", signals_without_a_meaning_do_not_end_it),
         ("a_failed_start_leaves_old_files_as_they_were", a_failed_start_leaves_old_files_as_they_were),
+        (
+            "a_configuration_that_is_read_again_ends_no_connection",
+            a_configuration_that_is_read_again_ends_no_connection,
+        ),
+        ("a_configuration_is_checked_without_a_start", a_configuration_is_checked_without_a_start),
     ];
     for (name, test) in tests {
         test();
@@ -488,7 +493,7 @@ fn signals_without_a_meaning_do_not_end_it() {
     running.signal("TERM");
     let (code, said) = running.end();
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("opened the log and the recording again"), "{said}");
+    assert!(said.contains("there is no file to open again"), "{said}");
 }
 
 fn a_limit_of_open_files_is_raised_or_reported() {
@@ -512,5 +517,82 @@ fn a_limit_of_open_files_is_raised_or_reported() {
         assert_eq!(code, Some(0), "{said}");
         let notice = "only 200 files may be open (ulimit -n), which is enough for 68 connections, not for the 150";
         assert_eq!(said.contains(notice), !is_enough, "{limit}: {said}");
+    }
+}
+
+/// Returns an address on which nothing listens now.
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn proxy_table(name: &str, listen: SocketAddr, upstream: SocketAddr, faults: &str) -> String {
+    format!("[[proxy]]\nname = \"{name}\"\nlisten = \"{listen}\"\nupstream = \"{upstream}\"\nfaults = [{faults}]\n\n")
+}
+
+fn a_configuration_that_is_read_again_ends_no_connection() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("enjamb.toml");
+    let (first, second, third) = (free_address(), free_address(), free_address());
+    let (server, other) = (echo_server(), echo_server());
+    let tables = proxy_table("a", first, server, "") + &proxy_table("b", second, server, "");
+    std::fs::write(&file, format!("quiet = true\ndrain = \"100ms\"\n{tables}")).unwrap();
+    let mut process = proxy(&["--config", file.to_str().unwrap()]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(process.stderr.take().unwrap());
+    let mut line = || {
+        let mut line = String::new();
+        stderr.read_line(&mut line).unwrap();
+        line
+    };
+    assert_eq!(line(), format!("listening on {first}, relaying to {server}\n"));
+    assert_eq!(line(), format!("listening on {second}, relaying to {server}\n"));
+    let mut clients = [first, second].map(|address| TcpStream::connect(address).unwrap());
+    clients.iter_mut().for_each(|client| echo(client, b"hello\n"));
+    let hang_up = |process: &Child| {
+        assert!(Command::new("kill").args(["-HUP", &process.id().to_string()]).status().unwrap().success());
+    };
+
+    // Another server, another address, a proxy less and one more.
+    let tables = proxy_table("a", first, other, "") + &proxy_table("c", third, server, "\"drop,side=client\"");
+    std::fs::write(&file, format!("quiet = true\n{tables}")).unwrap();
+    hang_up(&process);
+    assert!(line().contains("read the configuration again"));
+    clients.iter_mut().for_each(|client| echo(client, b"still here\n"));
+    echo(&mut TcpStream::connect(first).unwrap(), b"new server\n");
+    assert!(TcpStream::connect(second).is_err());
+    let mut dropped = TcpStream::connect(third).unwrap();
+    dropped.write_all(b"gone\n").unwrap();
+
+    // Something is wrong: nothing changes.
+    std::fs::write(&file, format!("{tables}[[proxy]]\nname = \"a\"\n")).unwrap();
+    hang_up(&process);
+    assert!(line().contains("the old configuration stays: "));
+    while !line().contains("missing field") {}
+    clients.iter_mut().for_each(|client| echo(client, b"and here\n"));
+    echo(&mut TcpStream::connect(first).unwrap(), b"as before\n");
+
+    assert!(Command::new("kill").arg(process.id().to_string()).status().unwrap().success());
+    assert_eq!(process.wait().unwrap().code(), Some(0));
+}
+
+fn a_configuration_is_checked_without_a_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("enjamb.toml");
+    let check = |content: &str| {
+        std::fs::write(&file, content).unwrap();
+        let output = proxy(&["--config", file.to_str().unwrap(), "--check"]).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let table = |faults| proxy_table("a", free_address(), free_address(), faults);
+    let (code, said) = check(&table("\"latency,latency=1s\""));
+    assert!(code == Some(0) && said.contains("1 proxy"), "{said}");
+    for (content, part) in [
+        (table("\"latency,latency=1\""), "proxy a: fault latency,latency=1: `latency` is a time with a unit"),
+        (table("'drop,match=kind ='"), "match:"),
+        (format!("colour = true\n{}", table("")), "unknown field `colour`"),
+        (format!("drain = \"soon\"\n{}", table("")), "drain: soon:"),
+        (format!("max_connections = 0\n{}", table("")), "max_connections"),
+    ] {
+        let (code, said) = check(&content);
+        assert!(code == Some(2) && said.contains(part), "{content}: {said}");
     }
 }

@@ -1,5 +1,4 @@
-//! Stages that end the connection, or delay its end: slow_close, timeout, reset_peer and
-//! limit_data.
+//! Stages that end the connection, or delay its end.
 
 use std::time::Duration;
 

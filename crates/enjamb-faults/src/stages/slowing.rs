@@ -36,7 +36,7 @@ impl Stage for Latency {
             // The end is late only because bytes before it are.
             _ => now,
         };
-        if !std::mem::replace(&mut self.is_noted, true) {
+        if matches!(item, Item::Bytes(_)) && !std::mem::replace(&mut self.is_noted, true) {
             let jitter =
                 if self.jitter.is_zero() { String::new() } else { format!(" ±{}", format_duration(self.jitter)) };
             out.note(format!("everything from here on is {}{jitter} late", format_duration(self.latency)));
@@ -99,7 +99,7 @@ impl Stage for Bandwidth {
         if self.rate == 0 {
             return out.push(item);
         }
-        if !std::mem::replace(&mut self.is_noted, true) {
+        if matches!(item, Item::Bytes(_)) && !std::mem::replace(&mut self.is_noted, true) {
             out.note(format!("from here on at {} bytes a second", self.rate));
         }
         let Item::Bytes(piece) = item else {

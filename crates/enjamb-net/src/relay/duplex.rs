@@ -77,8 +77,7 @@ pub(crate) async fn relay(
         let mut moved = false;
         loop {
             let [one, other] = &mut flows;
-            let steps =
-                [one.step(cx, observers, shaping.as_mut()), other.step(cx, observers, shaping.as_mut())];
+            let steps = [one.step(cx, observers, shaping.as_mut()), other.step(cx, observers, shaping.as_mut())];
             for step in steps {
                 match step {
                     Progress::Moved | Progress::Waiting => {}

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use enjamb::{Connection, Ending, Side, Time};
-use enjamb_net::relay::{Options, Relay, Shaped, Shaper, Shapers, Upstream};
 use enjamb_net::Stop;
+use enjamb_net::relay::{Options, Relay, Shaped, Shaper, Shapers, Upstream};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -121,8 +121,11 @@ async fn what_is_delivered_comes_when_it_is_due_and_the_taps_receive_it() {
     memory.until(Received::Done).await;
     for (side, text) in [(Side::Client, "hello"), (Side::Server, "welcome")] {
         let chunks = text.bytes().map(|byte| Received::Chunk(side, vec![byte]));
-        let received: Vec<_> =
-            memory.received().into_iter().filter(|event| matches!(event, Received::Chunk(of, _) if *of == side)).collect();
+        let received: Vec<_> = memory
+            .received()
+            .into_iter()
+            .filter(|event| matches!(event, Received::Chunk(of, _) if *of == side))
+            .collect();
         assert_eq!(received, chunks.collect::<Vec<_>>());
     }
     let times: Vec<_> = memory.received.lock().unwrap().iter().map(|(_, time, _)| *time).collect();

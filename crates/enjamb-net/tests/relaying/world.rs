@@ -139,7 +139,9 @@ pub(crate) async fn relay_to(
     let stop = Stop::new();
     let served = tokio::spawn({
         let stop = stop.clone();
-        async move { Relay::new(vec![listener], upstream).with_options(options).with_taps(Arc::new(taps)).serve(&stop).await }
+        async move {
+            Relay::new(vec![listener], upstream).with_options(options).with_taps(Arc::new(taps)).serve(&stop).await
+        }
     });
     (address, stop, served)
 }
