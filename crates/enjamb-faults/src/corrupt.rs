@@ -109,7 +109,7 @@ fn find_digits(bytes: &[u8]) -> Option<Range<usize>> {
     while let Some(start) = searched[at..].iter().position(u8::is_ascii_digit).map(|start| at + start) {
         let digits = searched[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         at = start + digits;
-        let Some(line_end) = searched[at..].iter().position(|byte| *byte == b'\n') else { return None };
+        let line_end = searched[at..].iter().position(|byte| *byte == b'\n')?;
         let behind = bytes.len() - (at + line_end + 1);
         let Ok(value) = std::str::from_utf8(&searched[start..at]).unwrap_or_default().parse::<usize>() else {
             continue;

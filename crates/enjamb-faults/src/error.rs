@@ -1,6 +1,6 @@
 //! Errors in the description of a fault.
 
-use crate::effect::{EFFECT_TYPES, EffectType, Unit};
+use crate::effect_type::{EFFECT_TYPES, EffectType, Unit};
 
 /// The reason why a fault is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

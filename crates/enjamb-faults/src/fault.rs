@@ -5,7 +5,8 @@ use std::time::Duration;
 use enjamb::Side;
 use enjamb::units::{parse_duration, parse_size};
 
-use crate::effect::{Attribute, Effect, EffectType, Unit, Value, Values};
+use crate::effect::{Effect, Values};
+use crate::effect_type::{Attribute, EffectType, Unit, Value};
 use crate::error::FaultError;
 
 /// The maximum length of a fault's name.

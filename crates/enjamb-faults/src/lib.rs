@@ -57,6 +57,7 @@ mod connection;
 mod corrupt;
 mod delivery;
 mod effect;
+mod effect_type;
 mod error;
 mod fault;
 mod item;
@@ -67,7 +68,8 @@ mod stages;
 
 pub use connection::{ConnectionFaults, HELD_MAX, MESSAGE_MAX, MESSAGE_TIME};
 pub use delivery::Delivery;
-pub use effect::{Attribute, Cuts, EFFECT_TYPES, Effect, EffectType, Part, SELECT_ATTRIBUTES, Unit, Value, Values};
+pub use effect::{Cuts, Effect, Part, Values};
+pub use effect_type::{Attribute, EFFECT_TYPES, EffectType, SELECT_ATTRIBUTES, Unit, Value};
 pub use error::FaultError;
 pub use fault::{Fault, NAME_MAX, stream};
 pub use item::Note;

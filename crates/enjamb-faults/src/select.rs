@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use enjamb::{Connection, Message};
 
-use crate::effect::Value;
+use crate::effect_type::Value;
 
 /// The messages that a fault concerns. Without a condition, all of its side.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -63,8 +63,6 @@ macro_rules! with_field_table {
                  cut off by the end of the stream, by a gap, or by a session that panicked";
             Code "code" Code always [] sometimes [Message]
                 "The protocol's code, if it has one: an HTTP status, the first word of a Redis error";
-            FaultName "fault" Text always [Fault] sometimes []
-                "The name of a fault that the proxy applied on purpose";
             Reason "reason" Text always [Fault Error] sometimes [Message]
                 "For a message: why it is malformed or incomplete, one of a small set of phrases. For an error: what went wrong. For a \
                  fault: what it did";
@@ -88,6 +86,8 @@ macro_rules! with_field_table {
                 "With `--show hex`: the same bytes, two hexadecimal digits each";
             PayloadMore "payload_more" Bytes always [] sometimes [Message]
                 "The bytes of the message that are not shown. Absent if all are";
+            FaultName "fault" Text always [Fault] sometimes []
+                "The name of a fault that the proxy applied on purpose";
         }
     };
 }

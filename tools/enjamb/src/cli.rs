@@ -27,7 +27,7 @@ pub(crate) enum Command {
     Watch(Box<enjamb_replay::WatchArguments>),
     /// Stand between a client and a server: relay, log framed messages, record.
     #[command(after_help = help(enjamb_proxy::EXAMPLES))]
-    Proxy(enjamb_proxy::Arguments),
+    Proxy(Box<enjamb_proxy::Arguments>),
     /// Turn captures into small conversations to test with, and those into tests.
     Corpus(enjamb_corpus::Arguments),
     /// List the protocols that are known by name, or describe one of them.

@@ -8,6 +8,7 @@
 
 mod body;
 mod connections;
+mod error;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use tokio::net::TcpListener;
 
 use self::body::{ProxyBody, ToxicBody, fault_json, route_json};
 use self::connections::Limited;
+use self::error::{ApiError, answer};
 use crate::metrics::{self, Counts};
 use crate::routes::{RouteError, RouteView, Routes};
 
@@ -59,52 +61,7 @@ pub(crate) async fn serve(listener: TcpListener, api: Arc<Api>, changes: bool) {
     let _ = axum::serve(Limited::new(listener), router).await;
 }
 
-/// An answer that reports an error, as Toxiproxy does.
-pub(crate) struct ApiError {
-    status: StatusCode,
-    text: String,
-}
-
-impl ApiError {
-    fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, text: text.into() }
-    }
-
-    fn bad(text: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, text)
-    }
-}
-
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        let Self { status, text } = self;
-        answer(status, &json!({ "error": text, "status": status.as_u16() }))
-    }
-}
-
-impl From<RouteError> for ApiError {
-    fn from(error: RouteError) -> Self {
-        use enjamb_faults::FaultError;
-        let status = match &error {
-            RouteError::NotFound | RouteError::NoFault => StatusCode::NOT_FOUND,
-            RouteError::Exists => StatusCode::CONFLICT,
-            RouteError::Fault(FaultError::Exists(_)) => {
-                return Self::new(StatusCode::CONFLICT, "toxic already exists");
-            }
-            RouteError::Fault(_) => StatusCode::BAD_REQUEST,
-            RouteError::Stopping | RouteError::TooMany => StatusCode::SERVICE_UNAVAILABLE,
-            RouteError::Start(error) if error.is_wrong_usage() => StatusCode::BAD_REQUEST,
-            RouteError::Start(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        Self::new(status, error.to_string())
-    }
-}
-
 type Answer = Result<Response, ApiError>;
-
-fn answer(status: StatusCode, value: &Value) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/json")], format!("{value}\n")).into_response()
-}
 
 fn parse(body: &Bytes) -> Result<Value, ApiError> {
     serde_json::from_slice(body).map_err(|error| ApiError::bad(format!("bad request body: {error}")))

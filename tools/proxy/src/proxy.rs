@@ -191,8 +191,8 @@ impl Proxy {
         }
         let settings = Settings { registry, wide, seed };
         let drain = options.drain;
-        let protocols = routes.iter().map(|route| &route.protocol).chain(settings.registry.iter());
-        let is_builtin = protocols.fold(true, |all, protocol| all && protocol.is_builtin());
+        let is_builtin =
+            routes.iter().map(|route| &route.protocol).chain(settings.registry.iter()).all(|p| p.is_builtin());
         let bound = Bound::all(routes, &settings).await?;
         let addresses = bound.iter().flat_map(Bound::ends).collect();
         let (metrics, metrics_address) = bind(metrics.as_slice(), wide).await?;

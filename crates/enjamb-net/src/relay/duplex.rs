@@ -47,7 +47,6 @@ pub(crate) struct Relayed {
 
 /// Relays until the connection ends. The caller closes or resets the sockets, depending on the
 /// returned end. `is_reset`: the server has reset the connection already.
-#[expect(clippy::too_many_arguments, reason = "the parts of one connection")]
 pub(crate) async fn relay(
     client: &mut TcpStream,
     server: &mut TcpStream,

@@ -5,7 +5,7 @@ use enjamb_faults::{Effect, EffectType, Fault, FaultError, Values, stream};
 use enjamb_protocols::Registry;
 use serde_json::{Map, Value, json};
 
-use super::ApiError;
+use crate::api::error::ApiError;
 use crate::configuration::Route;
 use crate::routes::{RouteChange, RouteError, RouteView};
 
