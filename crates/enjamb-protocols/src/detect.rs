@@ -9,8 +9,10 @@
 //! them; without such a port, the first one that fits both.
 //!
 //! A connection that no candidate recognises is opaque. Its port alone proves nothing: TLS runs on
-//! port 8080, too. The port decides only for a protocol that has no function to recognise its first
-//! bytes. A connection without bytes has no protocol.
+//! port 8080, too. The port decides for a protocol that has no function to recognise its first
+//! bytes, and for one of whose messages any may begin with the first bytes of a side: a ping on the
+//! port of MQTT. Such a candidate is also preferred to another one that is sure: `+OK` on the port
+//! of POP3 is no Redis. A connection without bytes has no protocol.
 //!
 //! If the capture joined a stream in the middle or lost bytes, its first bytes may be the end of a
 //! message. Then the first bytes of each later turn are tried as well, until the limit: a turn
@@ -155,16 +157,25 @@ impl Undecided {
         excluded.resize(self.candidates.len(), false);
         let mut all_decided = true;
         for (candidate, excluded) in self.candidates.iter().zip(excluded) {
-            if *excluded {
-                continue;
-            }
             let port_fits = self.port.is_some_and(|port| candidate.ports().contains(&port));
-            match candidate.sniff(side, first) {
-                Sniff::Yes if side == Side::Server && self.later_turn[side.index()] && !port_fits => {}
-                Sniff::Yes => return Some(candidate.session(self.port)),
-                Sniff::More => all_decided = false,
-                Sniff::Maybe => {}
-                Sniff::No => *excluded = true,
+            if !*excluded {
+                match candidate.sniff(side, first) {
+                    Sniff::Yes if side == Side::Server && self.later_turn[side.index()] && !port_fits => {}
+                    Sniff::Yes if port_fits => return Some(candidate.session(self.port)),
+                    Sniff::Yes => {
+                        let uses_port =
+                            |known: &&Arc<Protocol>| self.port.is_some_and(|port| known.ports().contains(&port));
+                        let likely = |known: &&Arc<Protocol>| known.is_likely(side, first) == Sniff::Yes;
+                        let on_port = self.candidates.iter().filter(uses_port).find(likely);
+                        return Some(on_port.unwrap_or(candidate).session(self.port));
+                    }
+                    Sniff::More => all_decided = false,
+                    Sniff::Maybe => {}
+                    Sniff::No => *excluded = true,
+                }
+            }
+            if *excluded && port_fits && candidate.is_likely(side, first) == Sniff::More {
+                all_decided = false;
             }
         }
         self.unknown[side.index()] = all_decided || first.len() >= SNIFFED_MAX;
@@ -185,7 +196,9 @@ impl Undecided {
         let fitting = || self.candidates.iter().filter(|known| self.fits(known));
         let by_port = || self.candidates.iter().filter(|known| !known.is_sniffed() || self.holed).find(uses_port);
         let on_port = || self.candidates.iter().filter(|known| self.fits_a_side(known)).find(uses_port);
-        match fitting().find(uses_port).or_else(on_port).or_else(|| fitting().next()).or_else(by_port) {
+        let likely = || self.candidates.iter().filter(uses_port).find(|known| self.is_likely(known));
+        let sure_on_port = fitting().find(uses_port).or_else(on_port).or_else(likely);
+        match sure_on_port.or_else(|| fitting().next()).or_else(by_port) {
             Some(known) => known.session(self.port),
             None => Box::new(OpaqueSession::default()),
         }
@@ -196,6 +209,12 @@ impl Undecided {
     fn fits_a_side(&self, candidate: &Protocol) -> bool {
         let sniff = |side: Side| candidate.sniff(side, &self.first[side.index()]);
         Side::BOTH.into_iter().any(|side| sniff(side) == Sniff::Maybe)
+    }
+
+    /// Returns whether the first bytes of a side begin a message of this protocol, which uses the
+    /// port.
+    fn is_likely(&self, candidate: &Protocol) -> bool {
+        Side::BOTH.into_iter().any(|side| candidate.is_likely(side, &self.first[side.index()]) == Sniff::Yes)
     }
 
     /// Returns whether the first bytes of each side that sent some may be this protocol's.

@@ -26,6 +26,8 @@ pub struct Protocol {
     attributes: Vec<Attribute>,
     builtin: bool,
     sniff: Option<Box<SniffFunction>>,
+    /// Recognises bytes that are too weak evidence without the port.
+    likely: Option<Box<SniffFunction>>,
     open: Box<Open>,
     open_named: Option<OpenNamed>,
 }
@@ -48,6 +50,14 @@ impl Protocol {
     /// Creates a protocol of rules, under their name.
     pub(crate) fn of_rules<R: Rules + 'static>(new: fn() -> R) -> Self {
         Self::opened_by(R::NAME, true, move |_, open| Box::new(Conversation::changing(new(), open)))
+            .likely_by(move |side, first| new().begins(side, first))
+    }
+
+    /// Sets the function that recognises first bytes on one of its ports. For a protocol of rules
+    /// it is by default [`Rules::begins`]: a conversation may begin with any message.
+    pub(crate) fn likely_by(mut self, likely: impl Fn(Side, &[u8]) -> Sniff + Send + Sync + 'static) -> Self {
+        self.likely = Some(Box::new(likely));
+        self
     }
 
     /// Creates a protocol whose sessions depend on the server's port.
@@ -73,6 +83,7 @@ impl Protocol {
             attributes: Vec::new(),
             builtin,
             sniff: None,
+            likely: None,
             open: Box::new(open),
             open_named: None,
         }
@@ -190,6 +201,11 @@ impl Protocol {
 
     pub(crate) fn sniff(&self, side: Side, first: &[u8]) -> Sniff {
         self.sniff.as_ref().map_or(Sniff::No, |sniff| sniff(side, first))
+    }
+
+    /// Returns whether the first bytes of a side follow the protocol, if the port is one of its own.
+    pub(crate) fn is_likely(&self, side: Side, first: &[u8]) -> Sniff {
+        self.likely.as_ref().map_or(Sniff::No, |likely| likely(side, first))
     }
 
     /// Returns whether its first bytes can be recognised.

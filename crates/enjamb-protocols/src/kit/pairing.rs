@@ -100,6 +100,10 @@ impl Pairing {
     ) -> Option<u64> {
         match role {
             Role::OneWay => None,
+            Role::Greeting => {
+                self.forget();
+                None
+            }
             Role::Request => {
                 self.sides[side.index()].ask(ordinal, detail, alternates);
                 None
@@ -134,6 +138,14 @@ impl Pairing {
     pub(super) fn lost(&mut self) {
         for requests in &mut self.sides {
             requests.lost();
+        }
+    }
+
+    /// Forgets everything that waits: nothing does.
+    fn forget(&mut self) {
+        for requests in &mut self.sides {
+            requests.lost();
+            requests.unsure = false;
         }
     }
 

@@ -44,6 +44,9 @@ pub enum Role {
     /// It neither asks nor answers.
     #[default]
     OneWay,
+    /// It begins the conversation: nothing that came before it waits for an answer. So answers find
+    /// their requests although the capture does not show the beginning of the connection.
+    Greeting,
     /// It is answered, in the order of requests.
     Request,
     /// It answers the oldest request.

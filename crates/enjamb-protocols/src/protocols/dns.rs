@@ -24,6 +24,7 @@ pub(super) fn protocol() -> Protocol {
             "the name and the type of the first question",
         )])
         .sniffed_by(sniff)
+        .likely_by(|_, first| begins_header(first))
 }
 
 /// The rules of DNS. The state is the zone transfers in progress: the serial number of each, by the
@@ -32,6 +33,9 @@ pub(super) fn protocol() -> Protocol {
 struct Dns {
     transfers: HashMap<u16, u32>,
 }
+
+/// The length of a header.
+const HEADER: usize = 12;
 
 /// The longest message of 16 bits, with its length.
 const MESSAGE_MAX: usize = (64 << 10) + 1;
@@ -158,7 +162,10 @@ impl Rules for Dns {
     }
 
     fn begins(&self, side: Side, bytes: &[u8]) -> Sniff {
-        sniff(side, bytes)
+        match (side, sniff(side, bytes)) {
+            (Side::Server, Sniff::No) => begins_answers(bytes),
+            (_, sniffed) => sniffed,
+        }
     }
 
     fn attribute<'s>(
@@ -358,11 +365,70 @@ fn sniff(side: Side, first: &[u8]) -> Sniff {
     }
 }
 
+/// Returns whether these bytes begin a message with a possible header. It may have no question, as
+/// the answer to one that is broken, and the messages of DSO (RFC 8490, section 5.4).
+fn begins_header(first: &[u8]) -> Sniff {
+    let Some((&[high, low], message)) = first.split_first_chunk() else { return Sniff::More };
+    let length = usize::from(u16::from_be_bytes([high, low]));
+    if length < HEADER || message.get(3).is_some_and(|low| low & 0x40 != 0) {
+        return Sniff::No;
+    }
+    if message.get(2).is_some_and(|flags| usize::from(flags >> 3 & 15) >= OPERATIONS.len()) {
+        return Sniff::No;
+    }
+    let Some(counts) = message.get(4..HEADER) else { return Sniff::More };
+    let count = |at: usize| usize::from(u16::from_be_bytes([counts[at], counts[at + 1]]));
+    // The shortest question has a name of one byte, and the shortest record another ten.
+    let shortest = 5 * count(0) + 11 * (count(2) + count(4) + count(6));
+    if shortest <= length - HEADER { Sniff::Yes } else { Sniff::No }
+}
+
+/// Returns whether these bytes begin an answer without a question, as the later ones of a zone
+/// transfer (RFC 5936, section 2.2.1): the name, the type and the class of the first record are
+/// possible.
+fn begins_answers(first: &[u8]) -> Sniff {
+    match begins_header(first) {
+        Sniff::Yes => {}
+        other => return other,
+    }
+    let message = &first[2..];
+    let length = usize::from(u16::from_be_bytes([first[0], first[1]]));
+    let message = &message[..message.len().min(length)];
+    let is_answer = matches!(message, [_, _, 0x80..=0x87, 0 | 0x20 | 0x80 | 0xa0, 0, 0, answers @ ..]
+        if !answers.starts_with(&[0, 0]) && answers[2..4] == [0, 0] && answers[4] == 0);
+    if !is_answer {
+        return Sniff::No;
+    }
+    let mut rest = &message[HEADER..];
+    loop {
+        match *rest {
+            [0, high, low, 0, class, ..] => {
+                let possible = class == 1 && (high, low) != (0, 0) && high <= 1;
+                return if possible { Sniff::Yes } else { Sniff::No };
+            }
+            [label @ 1..=63, ref label_and_rest @ ..] => {
+                let end = label_and_rest.len().min(label.into());
+                if !label_and_rest[..end].iter().all(|byte| matches!(byte, b'!'..=b'~')) {
+                    return Sniff::No;
+                }
+                rest = &label_and_rest[end..];
+            }
+            [0xc0..=255, _, ref after @ ..] if after.len() >= 4 => {
+                let possible = after[..2] != [0, 0] && after[0] <= 1 && after[2..4] == [0, 1];
+                return if possible { Sniff::Yes } else { Sniff::No };
+            }
+            [64..=0xbf, ..] => return Sniff::No,
+            _ if message.len() < length => return Sniff::More,
+            _ => return Sniff::No,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use enjamb::Side;
 
-    use crate::protocols::testing::summaries;
+    use crate::protocols::testing::{lines_midstream, summaries};
 
     fn message(number: u8, flags: [u8; 2], kind: u8, answers: &[&[u8]]) -> Vec<u8> {
         let mut message = vec![0, number, flags[0], flags[1], 0, 1, 0, answers.len() as u8, 0, 0, 0, 0];
@@ -412,5 +478,14 @@ mod tests {
             messages(&[(Side::Client, circle), (Side::Client, message(2, [1, 0], 1, &[])), (Side::Client, vec![0, 0])]);
         assert_eq!(lines[1], "QUERY a.bc A");
         assert_eq!(lines.len(), 3);
+    }
+
+    #[test]
+    fn answers_without_a_question_are_found_behind_a_gap() {
+        let record = b"\x03www\x02bc\0\0\x01\0\x01\0\0\0\0\0\x04\x01\x02\x03\x04";
+        let body = [&b"\0\x07\x84\0\0\0\0\x01\0\0\0\0"[..], record].concat();
+        let message = [&(body.len() as u16).to_be_bytes()[..], &body].concat();
+        let found = lines_midstream("dns", Side::Server, &[&b"the end"[..], &message].concat());
+        assert!(found[1].contains("response at 7+36 ok"), "{found:?}");
     }
 }

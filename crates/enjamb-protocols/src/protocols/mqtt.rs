@@ -75,8 +75,8 @@ impl Rules for Mqtt {
             [] => Ok(Next::Bytes(2)),
             [first, length @ ..] => {
                 let end = length.last().is_some_and(|byte| byte & 0x80 == 0);
-                if length.len() == 1 {
-                    check_flags(*first)?;
+                if first >> 4 == 0 {
+                    return Err(Fault("the type of packet is 0"));
                 }
                 match (end, length.len()) {
                     (true, _) => Ok(Next::Last(variable(length))),
@@ -91,6 +91,7 @@ impl Rules for Mqtt {
         let first = frame.head[0];
         let kind = first >> 4;
         let name = self.broken_kind(frame.side, frame.head);
+        check_flags(first)?;
         let mut fields = body(frame.head);
         let report = Report::new(name);
         let id = |fields: &mut Cursor<'a>| fields.u16().map(u64::from);
@@ -158,26 +159,43 @@ impl Rules for Mqtt {
     fn begins(&self, _: Side, bytes: &[u8]) -> Sniff {
         // Only a packet whose length agrees with its fields is sure.
         let (Some(&first), Some(&length)) = (bytes.first(), bytes.get(1)) else { return Sniff::More };
-        let Some(body) = bytes[2..].get(..usize::from(length)) else {
-            let is_possible = check_flags(first).is_ok() && length < 0x80;
-            return if is_possible { Sniff::More } else { Sniff::No };
+        if check_flags(first).is_err() {
+            return Sniff::No;
+        }
+        if length >= 0x80 {
+            return begins_long(first, &bytes[1..]);
+        }
+        let Some(body) = bytes[2..].get(..usize::from(length)) else { return Sniff::More };
+        let topic = |bytes: &[u8]| match bytes {
+            [high, low, rest @ ..] => {
+                let topic = usize::from(u16::from_be_bytes([*high, *low]));
+                topic > 0 && rest.get(..topic).is_some_and(is_text)
+            }
+            _ => false,
         };
-        let is_sure = check_flags(first).is_ok()
-            && match (first >> 4, body) {
-                (CONNECT, body) => NAMES.iter().any(|name| body.starts_with(name)),
-                (2, [0 | 1, code]) => *code <= 5,
-                (PUBLISH, [high, low, rest @ ..]) => {
-                    let topic = usize::from(u16::from_be_bytes([*high, *low]));
-                    topic > 0 && rest.get(..topic).is_some_and(is_text)
-                }
-                (4..=7 | 11, [_, _]) | (12..=14, []) => true,
-                (9, [_, _, codes @ ..]) => codes.iter().all(|code| matches!(code, 0..=2 | 0x80)),
-                (SUBSCRIBE | UNSUBSCRIBE, [_, _, high, low, rest @ ..]) => {
-                    let topic = usize::from(u16::from_be_bytes([*high, *low]));
-                    topic > 0 && rest.get(..topic).is_some_and(is_text)
-                }
-                _ => false,
-            };
+        // Version 5 has properties, and reason codes in more packets.
+        let behind_properties = |bytes| {
+            let mut fields = Cursor::new(bytes);
+            skip_properties(&mut fields).ok().map(|()| fields.rest())
+        };
+        let only_properties = |bytes| behind_properties(bytes) == Some(&[]);
+        let are_codes = |bytes: &[u8]| bytes.iter().all(|code| matches!(code, 0..=2 | 0x11 | 0x80..=0xa2));
+        let is_sure = match (first >> 4, body) {
+            (CONNECT, body) => NAMES.iter().any(|name| body.starts_with(name)),
+            (2, [0 | 1, code]) => *code <= 5,
+            (2, [0 | 1, 0 | 0x80..=0x9f, rest @ ..]) => only_properties(rest),
+            (PUBLISH, body) => topic(body),
+            (4..=7 | 11, [_, _]) | (12..=14, []) => true,
+            (4..=7, [_, _, 0 | 0x10 | 0x80..=0x99]) | (14, [0..=4 | 0x80..=0xa2]) => true,
+            (4..=7, [_, _, 0 | 0x10 | 0x80..=0x99, rest @ ..]) => only_properties(rest),
+            (14, [0..=4 | 0x80..=0xa2, rest @ ..]) | (15, [0 | 0x18 | 0x19, rest @ ..]) => only_properties(rest),
+            (9 | 11, [_, _, codes @ ..]) => {
+                first >> 4 == 9 && codes.iter().all(|code| matches!(code, 0..=2 | 0x80))
+                    || behind_properties(codes).is_some_and(|codes| !codes.is_empty() && are_codes(codes))
+            }
+            (SUBSCRIBE | UNSUBSCRIBE, [_, _, rest @ ..]) => topic(rest) || behind_properties(rest).is_some_and(topic),
+            _ => false,
+        };
         if is_sure { Sniff::Yes } else { Sniff::No }
     }
 
@@ -221,6 +239,32 @@ fn sniff(side: Side, first: &[u8]) -> Sniff {
     }
 }
 
+/// Returns whether a packet of 128 bytes or more begins here: a `CONNECT`, or a `PUBLISH` with a
+/// topic of at least four letters. `length` begins with the length.
+fn begins_long(first: u8, length: &[u8]) -> Sniff {
+    let Some(at) = length.iter().take(LENGTH_BYTES_MAX).position(|byte| byte & 0x80 == 0) else {
+        return if length.len() < LENGTH_BYTES_MAX { Sniff::More } else { Sniff::No };
+    };
+    let (total, body) = (variable(&length[..=at]), &length[at + 1..]);
+    let [high, low, topic @ ..] = body else { return Sniff::More };
+    let topic_length = usize::from(u16::from_be_bytes([*high, *low]));
+    match first >> 4 {
+        CONNECT if NAMES.iter().any(|name| body.starts_with(name)) => Sniff::Yes,
+        CONNECT if NAMES.iter().any(|name| name.starts_with(body)) => Sniff::More,
+        PUBLISH if (4..=256).contains(&topic_length) && topic_length as u64 + 2 <= total => {
+            let topic = &topic[..topic.len().min(topic_length)];
+            if !topic.iter().all(u8::is_ascii_graphic) {
+                Sniff::No
+            } else if topic.len() == topic_length {
+                Sniff::Yes
+            } else {
+                Sniff::More
+            }
+        }
+        _ => Sniff::No,
+    }
+}
+
 /// Returns whether a topic is text without control characters.
 fn is_text(topic: &[u8]) -> bool {
     std::str::from_utf8(topic).is_ok_and(|topic| !topic.chars().any(char::is_control))
@@ -231,10 +275,10 @@ fn check_flags(first: u8) -> Result<(), Fault> {
     match (first >> 4, first & 0xf) {
         (0, _) => Err(Fault("the type of packet is 0")),
         (PUBLISH, flags) if flags & 6 != 6 => Ok(()),
-        (6 | SUBSCRIBE | UNSUBSCRIBE, 2) => Ok(()),
+        // The version 3.1 had a flag for duplicates in them.
+        (6 | SUBSCRIBE | UNSUBSCRIBE, 2 | 10) => Ok(()),
         (6 | SUBSCRIBE | UNSUBSCRIBE | PUBLISH, _) => Err(Fault("the flags do not fit the type of packet")),
         (_, 0) => Ok(()),
-        // The version 3.1 had a flag for duplicates in all of them.
         _ => Err(Fault("the flags do not fit the type of packet")),
     }
 }
@@ -271,4 +315,54 @@ fn skip_properties(fields: &mut Cursor<'_>) -> Result<(), Short> {
 fn with_code(report: Report<'_>, code: u8, version: Option<u8>) -> Report<'_> {
     let failed = code >= 0x80 || (report.kind == "CONNACK" && version < Some(5) && code > 0);
     if failed { report.failed(Cow::Owned(format!("0x{code:02x}"))) } else { report }
+}
+
+#[cfg(test)]
+mod tests {
+    use enjamb::Side;
+
+    use crate::protocols::testing::{C, S, lines_midstream};
+    use crate::registry::Registry;
+
+    #[test]
+    fn packets_of_version_5_are_found_where_a_capture_joined() {
+        let packets: [(Side, &[u8], &str); 9] = [
+            (S, b"\x20\x09\0\0\x06\x22\0\x0a\x21\0\x14", "CONNACK"),
+            (S, b"\x40\x03\0\x01\x10", "PUBACK"),
+            (S, b"\x40\x04\0\x01\0\0", "PUBACK"),
+            (C, b"\x82\x07\0\x01\0\0\x01a\x02", "SUBSCRIBE"),
+            (S, b"\x90\x04\0\x01\0\x02", "SUBACK"),
+            (S, b"\xb0\x04\0\x01\0\x11", "UNSUBACK"),
+            (C, b"\xe0\x02\x04\0", "DISCONNECT"),
+            (C, b"\xc0\0", "PINGREQ"),
+            (C, b"\x30\x85\x01\0\x04abcd", "PUBLISH"),
+        ];
+        for (side, packet, kind) in packets {
+            let packet = if kind == "PUBLISH" { [packet, &[b'x'; 127]].concat() } else { packet.to_vec() };
+            let found = lines_midstream("mqtt", side, &[&b"\0\x01\x02"[..], &packet].concat());
+            assert!(found.last().unwrap().contains(&format!(" {kind} at 3")), "{kind}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn version_31_repeats_a_subscription_with_a_flag() {
+        let found = lines_midstream("mqtt", C, b"\x8a\x06\0\x01\0\x01a\0\x83\x06\0\x01\0\x01a\0\xc0\0");
+        assert!(found[0].contains("SUBSCRIBE at 0+8 ok"), "{found:?}");
+        assert!(found[1].contains("malformed (the flags do not fit the type of packet)"), "{found:?}");
+        assert!(found[2].contains("PINGREQ"), "{found:?}");
+    }
+
+    #[test]
+    fn the_port_and_a_packet_together_are_evidence() {
+        let protocol = |port: u16| {
+            let mut session = Registry::builtin().resolve("auto").unwrap().session(Some(port));
+            session.feed(C, b"\xc0\0", &mut |_| {});
+            session.feed(S, b"\xd0\0", &mut |_| {});
+            for side in [C, S] {
+                session.close(side, enjamb::Ending::Closed, &mut |_| {});
+            }
+            session.protocol().to_owned()
+        };
+        assert_eq!([protocol(1883), protocol(7)], ["mqtt", "opaque"]);
+    }
 }

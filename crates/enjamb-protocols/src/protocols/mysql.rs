@@ -53,6 +53,8 @@ enum Client {
     Authentication,
     /// They are the file of a `LOAD DATA LOCAL INFILE`.
     File,
+    /// The capture joined here, or bytes are missing. A login may follow, or what follows a login.
+    Unknown,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -205,7 +207,7 @@ impl Rules for MySql {
     fn lost(&mut self, side: Side) {
         self.answer = Answer::First;
         if side == Side::Client {
-            self.client = Client::File;
+            self.client = Client::Unknown;
             self.number = 0;
         }
     }
@@ -235,7 +237,11 @@ impl MySql {
 
     /// Reads a message of the client whose number is not 0.
     fn continuation<'a>(&mut self, payload: &'a [u8]) -> Result<Report<'a>, Fault> {
-        match self.client {
+        let client = match self.client {
+            Client::Unknown if is_login(payload) => Client::Login,
+            client => client,
+        };
+        match client {
             Client::Login => {
                 let mut fields = Cursor::new(payload);
                 let low = fields.u16_le()?;
@@ -259,7 +265,7 @@ impl MySql {
             }
             // It continues the login, whose answer is still to come.
             Client::Authentication => Ok(Report::new("authentication")),
-            Client::File => Ok(Report::new("file")),
+            Client::File | Client::Unknown => Ok(Report::new("file")),
         }
     }
 
@@ -450,6 +456,15 @@ fn length_encoded(fields: &mut Cursor<'_>) -> Result<u64, Fault> {
     })
 }
 
+/// Returns whether this is a login, or the beginning of one: the protocol of version 4.1, and 19
+/// bytes that are 0.
+fn is_login(payload: &[u8]) -> bool {
+    payload.get(..SSL_REQUEST_LENGTH).is_some_and(|fields| {
+        let is_41 = u32::from(u16::from_le_bytes([fields[0], fields[1]])) & PROTOCOL_41 != 0;
+        is_41 && fields[9..28].iter().all(|byte| *byte == 0)
+    })
+}
+
 /// Returns whether a message begins here.
 fn begins(side: Side, bytes: &[u8]) -> Sniff {
     let [a, b, c, number, body @ ..] = bytes else {
@@ -474,6 +489,11 @@ fn begins(side: Side, bytes: &[u8]) -> Sniff {
             Some(body) => sure(matches!(body[5..], [0 | 1, 1, 0, 0, 0])),
             None => Sniff::More,
         },
+        // The login, or the request for TLS.
+        (Side::Client, 1 | 2, _) if length >= SSL_REQUEST_LENGTH => match body.get(..SSL_REQUEST_LENGTH) {
+            Some(body) => sure(is_login(body)),
+            None => Sniff::More,
+        },
         // The greeting.
         (Side::Server, 0, [10, version @ ..]) => match version {
             [b'1'..=b'9', b'.' | b'0'..=b'9', ..] => Sniff::Yes,
@@ -486,17 +506,30 @@ fn begins(side: Side, bytes: &[u8]) -> Sniff {
             [] | [_] | [_, 3..=7 | 11..=16] => Sniff::More,
             _ => Sniff::No,
         },
-        // OK, with an empty text.
-        (Side::Server, 1, [0, rest @ ..]) if length == 7 => match rest {
-            [0..=0xfa, 0..=0xfa, _, 0 | 0x40 | 0x80 | 0xc0, _, _, ..] => Sniff::Yes,
-            [0..=0xfa, 0..=0xfa, _, 0 | 0x40 | 0x80 | 0xc0, ..] | [_, _] | [_] | [] | [_, _, _] => Sniff::More,
+        // OK, behind a command or a login. A text may follow.
+        (Side::Server, 1..=6, [0, rest @ ..]) if length >= 7 => match rest {
+            [0..=0xfa, 0..=0xfa, _, 0 | 0x40 | 0x80 | 0xc0, _, 0, ..] => Sniff::Yes,
+            [0..=0xfa, 0..=0xfa, _, 0 | 0x40 | 0x80 | 0xc0, ..] if rest.len() < 6 => Sniff::More,
+            [] | [0..=0xfa] | [0..=0xfa, 0..=0xfa] | [0..=0xfa, 0..=0xfa, _] => Sniff::More,
             _ => Sniff::No,
         },
-        // A number of columns, and the first definition: its catalog is `def`.
-        (Side::Server, 1, [1..=0xfa, next @ ..]) if length == 1 => match next {
-            [_, _, 0, 2, 3, b'd', b'e', b'f', ..] => Sniff::Yes,
-            _ if next.len() >= 8 => Sniff::No,
+        // A number of columns, and the first definition: its catalog is `def`. MariaDB adds a byte
+        // to the number.
+        (Side::Server, 1, [1..=0xfa, next @ ..]) if length <= 2 => match next.get(length - 1..) {
+            Some([_, _, 0, 2, 3, b'd', b'e', b'f', ..]) => Sniff::Yes,
+            Some(next) if next.len() >= 8 => Sniff::No,
             _ => Sniff::More,
+        },
+        (Side::Server, _, [3, name @ ..]) if length > 20 => match name {
+            [b'd', b'e', b'f', ..] => Sniff::Yes,
+            [] | [b'd'] | [b'd', b'e'] => Sniff::More,
+            _ => Sniff::No,
+        },
+        // The end of columns or rows, with few warnings.
+        (Side::Server, 2.., [0xfe, rest @ ..]) if length == 5 => match rest {
+            [_, 0, _, 0..=0x40, ..] => Sniff::Yes,
+            [_, 0, _] | [_, 0] | [_] | [] => Sniff::More,
+            _ => Sniff::No,
         },
         _ => Sniff::No,
     }
@@ -669,5 +702,27 @@ mod tests {
         let expected =
             ["greeting 8.0.1", "login me", "AuthMoreData #0", "authentication", "OK #0", "COM_CHANGE_USER you"];
         assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn a_login_is_known_without_the_greeting() {
+        let mut login = vec![5, 0xa2, 0, 1];
+        login.extend_from_slice(&[0; 28]);
+        login.extend_from_slice(b"me\0\x06secret");
+        let mut session = Conversation::new(super::MySql::default());
+        let mut lines = Vec::new();
+        for side in Side::BOTH {
+            session.gap(side, 0, &mut |_| {});
+        }
+        let turns = [
+            (Side::Client, packet(1, &login)),
+            (Side::Server, packet(2, b"\0\0\0\x02\0\0\0")),
+            (Side::Client, packet(0, b"\x03SELECT 1")),
+            (Side::Server, [packet(1, b"\x01\x01"), packet(2, COLUMN), packet(3, b"\xfe\0\0\x02\0")].concat()),
+        ];
+        for (side, bytes) in turns {
+            session.feed(side, &bytes, &mut |message| lines.push(message.summary.to_string()));
+        }
+        assert_eq!(lines, ["login me", "OK", "COM_QUERY SELECT 1", "columns 1", "column", "EOF"]);
     }
 }

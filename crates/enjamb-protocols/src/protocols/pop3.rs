@@ -32,6 +32,8 @@ pub(super) fn protocol() -> Protocol {
 struct Pop3 {
     /// Whether the server has sent its greeting.
     greeted: bool,
+    /// Whether the server has sent a reply.
+    replied: bool,
     /// Whether the client's next line is part of an authentication.
     authenticating: bool,
 }
@@ -142,8 +144,11 @@ impl Pop3 {
             return if request.is_none() && !first { Ok(Report::new("data")) } else { Err(NO_INDICATOR) };
         };
         let text = line.get(indicator.len()..).unwrap_or_default().trim_ascii();
+        let replied = std::mem::replace(&mut self.replied, true);
         let (kind, role) = match (first && request.is_none(), indicator) {
-            (true, _) => ("greeting", Role::OneWay),
+            (true, _) => ("greeting", Role::Greeting),
+            // The capture may show all of the conversation but the opening of the connection.
+            (false, "+OK") if !replied && request.is_none() && is_greeting(line) => ("greeting", Role::Greeting),
             (false, _) => ("reply", Role::Answer { last: true }),
         };
         let report = Report::new(kind).role(role).subject(text);
@@ -176,6 +181,13 @@ fn response_code(text: &[u8]) -> Option<&str> {
     std::str::from_utf8(&rest[..end]).ok()
 }
 
+/// Returns whether a line that begins with `+OK ` is surely a greeting.
+fn is_greeting(line: &[u8]) -> bool {
+    // The time stamp for APOP is a message identifier: <1896.697170952@dbc.mtview.ca.us>.
+    let has_stamp = line.iter().position(|byte| *byte == b'<').is_some_and(|at| line[at..].contains(&b'@'));
+    has_stamp || line.windows(3).any(|part| part.eq_ignore_ascii_case(b"POP"))
+}
+
 /// Returns whether the first bytes of a connection are POP3.
 fn sniff(side: Side, first: &[u8]) -> Sniff {
     if side == Side::Client {
@@ -189,13 +201,30 @@ fn sniff(side: Side, first: &[u8]) -> Sniff {
     }
     let end = first.iter().position(|byte| *byte == b'\n');
     let line = &first[..end.unwrap_or(first.len())];
-    // The time stamp for APOP is a message identifier: <1896.697170952@dbc.mtview.ca.us>.
-    let has_stamp = line.iter().position(|byte| *byte == b'<').is_some_and(|at| line[at..].contains(&b'@'));
-    if has_stamp || line.windows(3).any(|part| part.eq_ignore_ascii_case(b"POP")) {
+    if is_greeting(line) {
         Sniff::Yes
     } else if end.is_some() {
         Sniff::Maybe
     } else {
         Sniff::More
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::protocols::testing::{C, S};
+    use crate::registry::Registry;
+
+    #[test]
+    fn replies_on_its_port_are_not_taken_for_redis() {
+        let mut session = Registry::builtin().resolve("auto").unwrap().session(Some(110));
+        let mut lines = Vec::new();
+        for side in [C, S] {
+            session.gap(side, 0, &mut |_| {});
+        }
+        for (side, text) in [(S, "+OK\r\n"), (C, "STAT\r\n"), (S, "+OK 2 320\r\n")] {
+            session.feed(side, text.as_bytes(), &mut |message| lines.push(message.summary.to_string()));
+        }
+        assert_eq!(lines, ["reply +OK", "STAT", "reply +OK 2 320"]);
     }
 }

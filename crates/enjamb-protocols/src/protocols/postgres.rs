@@ -15,6 +15,7 @@ use crate::kit::{Cursor, Fault, Frame, Next, Progress, Report, Requests, Role, R
 use crate::protocol::Protocol;
 use crate::sniff::Sniff;
 use crate::sql::{begins_statement, statement};
+use crate::text::starts_with_any;
 
 /// The protocol.
 pub(super) fn protocol() -> Protocol {
@@ -412,6 +413,16 @@ fn begins_body(side: Side, kind: u8, body: &[u8], length: usize) -> Option<bool>
             [b'S' | b'P', name @ ..] => string(name, true),
             _ => Some(false),
         },
+        (Side::Client, b'B') => {
+            let portal = string(body, false)?;
+            let at = body.iter().position(|byte| *byte == 0)? + 1;
+            let statement = string(&body[at..], false)?;
+            let at = at + body[at..].iter().position(|byte| *byte == 0)? + 1;
+            let [high, low, ..] = body[at..] else { return None };
+            let formats = usize::from(high) << 8 | usize::from(low);
+            // Then the values and the formats of the result are counted, too.
+            Some(portal && statement && at + 2 + formats * 2 + 4 <= length)
+        }
         (Side::Client, b'E') => {
             let at = body.iter().position(|byte| *byte == 0);
             at.map(|at| is_text(&body[..at]) && at + 5 == length).or_else(|| (!is_text(body)).then_some(false))
@@ -437,6 +448,24 @@ fn begins_body(side: Side, kind: u8, body: &[u8], length: usize) -> Option<bool>
             Some(at > 3 && name.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'_') && length < 256)
         }
         (Side::Server, b'K') if length == 8 => Some(true),
+        // The start of a copy: a format, and that of each column.
+        (Side::Server, b'G' | b'H' | b'W') => {
+            let [format, high, low, ..] = *body else { return None };
+            let columns = usize::from(high) << 8 | usize::from(low);
+            Some(format <= 1 && columns <= 1664 && 3 + columns * 2 == length)
+        }
+        (Side::Server, b't') => {
+            let [high, low, ..] = *body else { return None };
+            Some(2 + (usize::from(high) << 8 | usize::from(low)) * 4 == length)
+        }
+        // A process, and two strings.
+        (Side::Server, b'A') => {
+            let name = body.get(4..)?;
+            match name.first()? {
+                first if first.is_ascii_alphabetic() || *first == b'_' => string(name, false),
+                _ => Some(false),
+            }
+        }
         (Side::Server, b'T') => {
             let [high, low, rest @ ..] = body else { return None };
             let count = usize::from(*high) << 8 | usize::from(*low);
@@ -463,6 +492,12 @@ fn sniff(side: Side, first: &[u8]) -> Sniff {
     let telling: &[u8] = if side == Side::Client { b"\0QP" } else { b"RZT1" };
     match first {
         [] => Sniff::More,
+        // The server refuses the client, whatever that has sent.
+        [b'E', length @ ..] if side == Side::Server => match *length {
+            [0, 0, _, _, ref fields @ ..] => starts_with_any(fields, &[b"SFATAL\0", b"SERROR\0", b"SPANIC\0"]),
+            [] | [0] | [0, 0] | [0, 0, _] => Sniff::More,
+            _ => Sniff::No,
+        },
         [kind, ..] if telling.contains(kind) => Postgres::default().begins(side, first),
         _ => Sniff::No,
     }

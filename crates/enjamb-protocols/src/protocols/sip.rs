@@ -10,7 +10,7 @@ use crate::kit::{Fault, Frame, Next, Progress, Report, Requests, Role, Rules, Se
 use crate::message_head::{MessageHead, request, status};
 use crate::protocol::Protocol;
 use crate::sniff::Sniff;
-use crate::text::{Dialogue, starts_with, starts_with_any, trim_line};
+use crate::text::{starts_with, starts_with_any, trim_line};
 
 /// The protocol.
 pub(super) fn protocol() -> Protocol {
@@ -23,6 +23,7 @@ pub(super) fn protocol() -> Protocol {
             Attribute::new("status", AttributeType::Number, "the status of a response"),
         ])
         .sniffed_by(|_, first| sniff(first))
+        .likely_by(|_, first| sniff(first.trim_ascii_start()))
 }
 
 /// The rules of SIP.
@@ -46,6 +47,9 @@ const METHODS: &[&str] = &[
     "MESSAGE",
     "UPDATE",
 ];
+
+/// The longest method that is expected.
+const METHOD_MAX: usize = 16;
 
 const VERSION: &[u8] = b"SIP/2.0";
 
@@ -118,11 +122,16 @@ impl Rules for Sip {
 
 /// Returns whether these bytes begin a message.
 fn sniff(first: &[u8]) -> Sniff {
-    match Dialogue::begins_command(METHODS, first) {
-        Sniff::Yes => {}
-        Sniff::More => return Sniff::More,
-        _ => return starts_with(first, b"SIP/2.0 "),
+    if let known @ (Sniff::Yes | Sniff::More) = starts_with(first, b"SIP/2.0 ") {
+        return known;
     }
-    let target = first.iter().position(|byte| *byte == b' ').map_or(&b"\n"[..], |at| &first[at + 1..]);
-    starts_with_any(target, &[b"sip:", b"sips:", b"tel:", b"urn:service:"])
+    let begin = &first[..first.len().min(METHOD_MAX + 1)];
+    // Methods that others define are in capitals, too.
+    let Some(end) = begin.iter().position(|byte| !byte.is_ascii_uppercase()) else {
+        return if begin.len() > METHOD_MAX { Sniff::No } else { Sniff::More };
+    };
+    if end == 0 || first[end] != b' ' {
+        return Sniff::No;
+    }
+    starts_with_any(&first[end + 1..], &[b"sip:", b"sips:", b"tel:", b"urn:service:"])
 }

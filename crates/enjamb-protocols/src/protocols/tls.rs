@@ -100,8 +100,8 @@ const HANDSHAKE_HEADER: usize = 4;
 /// The maximum length of a record: 2^14 bytes, and 2048 of encryption (RFC 5246, section 6.2.3).
 const RECORD_MAX: u16 = (1 << 14) + 2048;
 
-/// The maximum length of a handshake message. The protocol allows 2^24 bytes; no implementation
-/// does.
+/// The maximum length of a handshake message. The protocol allows 2^24 bytes; only lists of
+/// certificates come near.
 const HANDSHAKE_MAX: u32 = 1 << 18;
 
 const CHANGE_CIPHER_SPEC: u8 = 20;
@@ -112,6 +112,7 @@ const HEARTBEAT: u8 = 24;
 
 const CLIENT_HELLO: u8 = 1;
 const SERVER_HELLO: u8 = 2;
+const CERTIFICATE: u8 = 11;
 
 /// The types of messages of SSL 2.0 that are not encrypted.
 const SSLV2_CLIENT_HELLO: u8 = 1;
@@ -440,7 +441,7 @@ impl Walk {
             let [kind, length @ ..] = self.header;
             self.rest = u32::from_be_bytes([0, length[0], length[1], length[2]]);
             self.header_length = 0;
-            if handshake_name(kind).is_none() || self.rest > HANDSHAKE_MAX {
+            if handshake_name(kind).is_none() || (self.rest > HANDSHAKE_MAX && kind != CERTIFICATE) {
                 self.is_unknown = true;
                 return;
             }

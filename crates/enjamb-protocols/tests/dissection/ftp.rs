@@ -35,5 +35,23 @@ pub(crate) const CASES: &[Case] = &[
         differs: &[("USER", -1, "ours: a reset cut off its line (RFC 959, section 5.3)")],
         ..commands("corpora/ftp/errors.pcap")
     },
+    Case { differs: MULTILINE, ..codes("corpora/ftp/errors.pcap") },
     commands("corpora/ftp/transfers.pcap"),
+    Case { differs: &[("211", -2, LINES), ("220", -5, LINES)], ..codes("corpora/ftp/transfers.pcap") },
+    Case { differs: PIPELINED, ..commands("corpora/ftp/pipelined.pcap") },
+    Case { differs: &[("214", -1, LINES), ("220", -2, LINES)], ..codes("corpora/ftp/pipelined.pcap") },
+];
+
+const LINES: &str = "ours: the first and the last line have the code of one reply (RFC 959, section 4.2)";
+const MULTILINE: &[(&str, i64, &str)] = &[("220", -5, LINES)];
+const BEHIND: &str = "ours: it follows another command in the same segment (RFC 959, section 5.4)";
+const PIPELINED: &[(&str, i64, &str)] = &[
+    ("HELP", 1, BEHIND),
+    ("NOOP", 1, BEHIND),
+    ("PASS", 2, BEHIND),
+    ("PWD", 1, BEHIND),
+    ("QUIT", 2, BEHIND),
+    ("SS", -1, "ours: it is the end of PASS, in a segment of its own"),
+    ("SYST", 1, BEHIND),
+    ("TYPE", 1, BEHIND),
 ];

@@ -56,11 +56,37 @@ pub(crate) const CASES: &[Case] = &[
     Case { differs: &[("Ready", -1, CONTINUATION)], ..statuses("protocols/imap-imap_append.pcap") },
     commands("protocols/imap-input.pcap"),
     statuses("protocols/imap-input.pcap"),
+    Case {
+        differs: &[
+            ("WHAT", -1, "ours: one kind for all unknown commands"),
+            (
+                "command",
+                2,
+                "ours: the unknown one, and one without a tag, which is malformed (RFC 9051, section 2.2.1)",
+            ),
+        ],
+        ..commands("corpora/imap/errors.pcap")
+    },
     statuses("corpora/imap/errors.pcap"),
+    Case { differs: &[("up", -1, LITERAL)], ..commands("corpora/imap/idle.pcap") },
+    Case { differs: &[("OK", -1, CONTINUATION), ("idling", -1, CONTINUATION)], ..statuses("corpora/imap/idle.pcap") },
+    Case { differs: LITERALS, ..commands("corpora/imap/literals.pcap") },
+    Case { differs: &[("OK", -4, CONTINUATION), ("end.", -1, LITERAL)], ..statuses("corpora/imap/literals.pcap") },
     commands("corpora/imap/reading.pcap"),
     statuses("corpora/imap/reading.pcap"),
     commands("corpora/imap/starttls.pcap"),
     statuses("corpora/imap/starttls.pcap"),
+];
+
+const BEHIND_LITERAL: &str = "ours: it follows a literal in the same segment (RFC 7888, section 4)";
+const LITERALS: &[(&str, i64, &str)] = &[
+    ("EXAMINE", 1, BEHIND_LITERAL),
+    ("FETCH", 2, BEHIND_LITERAL),
+    ("LOGOUT", 1, BEHIND_LITERAL),
+    ("horse", -1, LITERAL),
+    ("up", -1, LITERAL),
+    ("x", -1, LITERAL),
+    ("{13}", -1, LITERAL),
 ];
 
 const APPENDED: &[(&str, i64, &str)] = &[

@@ -16,6 +16,8 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("Write Multiple Coils", "15"),
     ("Write Multiple Registers", "16"),
     ("Report Server ID", "17"),
+    ("Mask Write Register", "22"),
+    ("Read/Write Multiple Registers", "23"),
     ("Encapsulated Interface Transport", "43"),
     ("Unity (Schneider)", "90"),
 ];
@@ -42,4 +44,9 @@ pub(crate) const CASES: &[Case] = &[
         ..case("protocols/modbus-modbus_test_data_part1.pcap")
     },
     case("protocols/modbus-modicon_test.pcap"),
+    case("corpora/modbus/functions.pcap"),
+    Case {
+        differs: &[("3", 1, "ours: a segment ends inside its header (implementation guide, section 3.1.3)")],
+        ..case("corpora/modbus/plain-socket.pcap")
+    },
 ];

@@ -32,9 +32,17 @@ const fn case(capture: &'static str, tshark: &'static [&'static str]) -> Case {
     Case { capture, protocol: "mqtt", tshark, field: "mqtt.msgtype", values: packet_type, differs: &[] }
 }
 
+const fn auto(capture: &'static str) -> Case {
+    Case { protocol: "auto", ..case(capture, &[]) }
+}
+
 pub(crate) const CASES: &[Case] = &[
     case("mqtt.pcap", &[]),
     case("protocols/mqtt-input.pcap", &[]),
     case("protocols/mqtt-mqtt_big.pcap", &[]),
     case("protocols/mqtt-mqtt_synthetic.pcap", &[]),
+    case("corpora/mqtt/pipelined.pcap", &[]),
+    case("corpora/mqtt/quality-of-service.pcap", &[]),
+    auto("corpora/mqtt/refused.pcap"),
+    case("corpora/mqtt/version5.pcap", &[]),
 ];

@@ -14,7 +14,9 @@ const COMMANDS: &[(&str, &str)] = &[
     ("14", "COM_PING"),
     ("22", "COM_STMT_PREPARE"),
     ("23", "COM_STMT_EXECUTE"),
+    ("24", "COM_STMT_SEND_LONG_DATA"),
     ("25", "COM_STMT_CLOSE"),
+    ("26", "COM_STMT_RESET"),
 ];
 
 fn command(message: &OwnedMessage) -> Vec<String> {
@@ -35,4 +37,9 @@ pub(crate) const CASES: &[Case] = &[
     commands("corpora/mysql/commands.pcap"),
     commands("corpora/mysql/errors.pcap"),
     commands("corpora/mysql/pipelined.pcap"),
+    commands("corpora/mysql/prepared.pcap"),
+    Case {
+        differs: &[("55", -1, "ours: it is the file of LOAD DATA LOCAL INFILE, whose first character is 7")],
+        ..commands("corpora/mysql/queries.pcap")
+    },
 ];

@@ -6,7 +6,10 @@ use crate::{Case, is_whole};
 
 fn command(message: &OwnedMessage) -> Vec<String> {
     let value = if message.kind == "command" { message.summary.trim_start_matches("command ") } else { &message.kind };
-    let is_command = message.side == Side::Client && message.kind != "authentication" && is_whole(message);
+    // Behind STLS come the messages of TLS.
+    let is_command = message.side == Side::Client
+        && (message.kind == "command" || message.kind.bytes().all(|byte| byte.is_ascii_uppercase()))
+        && is_whole(message);
     if is_command { value.split(' ').next().map(str::to_owned).into_iter().collect() } else { Vec::new() }
 }
 
@@ -52,7 +55,43 @@ pub(crate) const CASES: &[Case] = &[
     indicators("protocols/pop3-pop3-auth-01-input.pcap"),
     commands("protocols/pop3-pop3-unknown-commands.pcap"),
     indicators("protocols/pop3-pop3-unknown-commands.pcap"),
+    Case {
+        differs: &[
+            ("AGFsaWNlAHdyb25nIGhvcnNl", -1, SECRET),
+            ("*", -1, SECRET),
+            ("YWxpY2U=", -1, SECRET),
+            ("USER", -1, "ours: the connection ends inside its line (RFC 1939, section 3)"),
+        ],
+        ..commands("corpora/pop3/errors.pcap")
+    },
     indicators("corpora/pop3/errors.pcap"),
+    Case { differs: PIPELINED, ..commands("corpora/pop3/pipelined.pcap") },
+    Case {
+        differs: &[
+            ("+OK", 7, "ours: it follows another reply in the same segment (RFC 2449, section 6.6)"),
+            ("-ERR", 2, "ours: it follows another reply in the same segment (RFC 2449, section 6.6)"),
+        ],
+        ..indicators("corpora/pop3/pipelined.pcap")
+    },
+    Case { differs: &[("AGFsaWNlAGNvcnJlY3QgaG9yc2U=", -2, SECRET)], ..commands("corpora/pop3/retrieval.pcap") },
     indicators("corpora/pop3/retrieval.pcap"),
+    Case {
+        differs: &[("QUIT", 1, "ours: it follows another command in the same segment (RFC 2449, section 6.6)")],
+        ..commands("corpora/pop3/stls.pcap")
+    },
     indicators("corpora/pop3/stls.pcap"),
+];
+
+const BEHIND: &str = "ours: it follows another command in the same segment (RFC 2449, section 6.6)";
+const PIECE: &str = "ours: it is a piece of a line in a segment of its own";
+const PIPELINED: &[(&str, i64, &str)] = &[
+    ("DELE", 2, BEHIND),
+    ("LI", -1, PIECE),
+    ("LIST", 2, BEHIND),
+    ("PASS", 1, BEHIND),
+    ("QUIT", 2, BEHIND),
+    ("RETR", 2, BEHIND),
+    ("RSET", 1, BEHIND),
+    ("ST", -1, PIECE),
+    ("TOP", 1, BEHIND),
 ];

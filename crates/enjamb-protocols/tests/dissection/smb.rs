@@ -71,6 +71,7 @@ const IN_BODY: &str = "ours: the missing segment lies in the data of a READ, who
 
 pub(crate) const CASES: &[Case] = &[
     Case { tshark: HOLED, differs: &[("8", 1, IN_BODY)], ..case("smb2-peter-minus-p191.pcap") },
+    case("corpora/smb/files.pcap"),
     case("protocols/smb-kerberos445_auth.pcapng"),
     case("protocols/smb-smb2.delete-on-close-perms-delete-existing.pcap"),
     Case {

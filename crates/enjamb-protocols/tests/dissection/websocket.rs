@@ -23,4 +23,11 @@ pub(crate) const CASES: &[Case] = &[
     case("corpora/websocket/closing.pcap"),
     case("corpora/websocket/compressed.pcap"),
     case("corpora/websocket/messages.pcap"),
+    Case {
+        differs: &[
+            ("1", 1, "ours: a segment ends inside its mask (RFC 6455, section 5.2)"),
+            ("3", -1, "ours: a frame with a reserved opcode has no kind (RFC 6455, section 5.2)"),
+        ],
+        ..case("corpora/websocket/plain-socket.pcap")
+    },
 ];
