@@ -178,8 +178,12 @@ impl Smtp {
         let report = report.subject(text);
         let report = if code.as_bytes() >= b"400".as_slice() { report.failed(code) } else { report.code(code) };
         Ok(match (request, code) {
-            // Without its request, such a reply can still mean nothing else.
-            (Some(DATA) | None, "354") => {
+            (Some(DATA), "354") => {
+                self.client = Client::Mail;
+                report
+            }
+            // If the command was lost, its mail is skipped.
+            (None, "354") if self.client == Client::AfterData => {
                 self.client = Client::Mail;
                 report
             }
