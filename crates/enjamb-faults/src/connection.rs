@@ -33,10 +33,9 @@ pub struct ConnectionFaults {
     version: u64,
     is_watched: bool,
     connection: Connection,
-    open_session: Box<dyn Fn() -> Box<dyn Session> + Send>,
-    /// The session that parses both sides, while a fault must know where messages end.
-    session: Option<Box<dyn Session>>,
-    has_begun: bool,
+    /// It parses both sides from the beginning, since a fault that must know where messages end may
+    /// be added at any time.
+    session: Box<dyn Session>,
     streams: [Stream; 2],
     chains: [Chain; 2],
     notes: Vec<Note>,
@@ -66,23 +65,16 @@ struct Emitted {
 }
 
 impl ConnectionFaults {
-    /// Creates the faults of a connection that begins now. `open_session` opens a session that
-    /// parses both sides. It is called when a fault must know where messages end.
+    /// Creates the faults of a connection that begins now. `session` parses both sides, so that
+    /// faults know where messages end.
     #[must_use]
-    pub fn new(
-        plan: Arc<Plan>,
-        connection: Connection,
-        open_session: impl Fn() -> Box<dyn Session> + Send + 'static,
-        now: Time,
-    ) -> Self {
+    pub fn new(plan: Arc<Plan>, connection: Connection, session: Box<dyn Session>, now: Time) -> Self {
         let mut faults = Self {
             plan,
             version: 0,
             is_watched: false,
             connection,
-            open_session: Box::new(open_session),
-            session: None,
-            has_begun: false,
+            session,
             streams: Default::default(),
             chains: Side::BOTH.map(Chain::new),
             notes: Vec::new(),
@@ -94,7 +86,6 @@ impl ConnectionFaults {
     /// Takes bytes that a side has sent.
     pub fn feed(&mut self, now: Time, side: Side, bytes: &[u8]) {
         self.update(now);
-        self.has_begun = true;
         self.streams[side.index()].pending.extend_from_slice(bytes);
         self.parse(now, |session, out| session.feed(side, bytes, out));
         self.pass_unframed(now, side);
@@ -157,28 +148,13 @@ impl ConnectionFaults {
         for side in Side::BOTH {
             self.chains[side.index()].update(&self.plan, &faults, &self.connection, now);
         }
-        if !self.chains.iter().any(Chain::needs_messages) {
-            self.session = None;
-        } else if self.session.is_none() {
-            let mut session = (self.open_session)();
-            for side in Side::BOTH {
-                // Nothing is pending, since no fault has needed messages.
-                self.pass_pending(now, side);
-                self.streams[side.index()] = Stream::default();
-                if self.has_begun {
-                    session.gap(side, 0, &mut |_| {});
-                }
-            }
-            self.session = Some(session);
-        }
     }
 
     /// Lets the session parse something, and passes on the messages that are whole.
     fn parse(&mut self, now: Time, act: impl FnOnce(&mut dyn Session, &mut dyn FnMut(&Message<'_>))) {
         let (chains, connection) = (&mut self.chains, &self.connection);
-        let Some(session) = &mut self.session else { return };
         let mut emitted = Vec::new();
-        act(&mut **session, &mut |message| {
+        act(&mut *self.session, &mut |message| {
             let chain = &mut chains[message.side.index()];
             let (needs_messages, end) = (chain.needs_messages(), message.span.end());
             emitted.push(Emitted {

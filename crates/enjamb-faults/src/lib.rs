@@ -25,13 +25,13 @@
 //! #     fn close(&mut self, _: Side, _: Ending, _: &mut dyn FnMut(&Message<'_>)) {}
 //! #     fn held(&self) -> usize { 0 }
 //! # }
-//! # let open_session = || -> Box<dyn Session> { Box::new(Opaque) };
+//! # let session = Box::new(Opaque);
 //!
 //! let plan = Arc::new(Plan::new(1, |_| Err("there are no expressions here".to_owned())));
 //! plan.set(Fault::parse("latency,side=client,latency=5ms").unwrap()).unwrap();
 //! let (client, server) = ("127.0.0.1:4000".parse().unwrap(), "127.0.0.1:80".parse().unwrap());
 //! let connection = Connection { number: 1, client, server };
-//! let mut faults = ConnectionFaults::new(plan, connection, open_session, Time::from_nanos(0));
+//! let mut faults = ConnectionFaults::new(plan, connection, session, Time::from_nanos(0));
 //!
 //! faults.feed(Time::from_nanos(0), Side::Client, b"hello");
 //! let due = Time::from_nanos(5_000_000);

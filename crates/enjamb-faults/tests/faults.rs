@@ -49,10 +49,9 @@ impl World {
             plan.add(fault).unwrap();
         }
         let (client, server) = ("127.0.0.1:40000".parse().unwrap(), "127.0.0.1:6379".parse().unwrap());
-        let redis = Registry::builtin().resolve("redis").unwrap();
-        let open_session = move || redis.session(Some(6379));
+        let session = Registry::builtin().resolve("redis").unwrap().session(Some(6379));
         let connection = Connection { number, client, server };
-        let faults = ConnectionFaults::new(Arc::clone(&plan), connection, open_session, Time::default());
+        let faults = ConnectionFaults::new(Arc::clone(&plan), connection, session, Time::default());
         Self { plan, faults, now: Duration::ZERO }
     }
 
@@ -290,7 +289,7 @@ fn a_fault_that_needs_messages_finds_them_in_the_middle_of_a_connection() {
     world.plan.set(Fault::parse("drop,side=client,match=kind GET").unwrap()).unwrap();
     world.feed(&[SET, GET, SET].concat());
     assert_eq!(world.segments().0.concat(), SET.repeat(2));
-    assert_eq!(world.notes(), ["drop_upstream@36 dropped message 2 (GET), 7 bytes"]);
+    assert_eq!(world.notes(), ["drop_upstream@36 dropped message 5 (GET), 7 bytes"]);
 }
 
 #[test]

@@ -23,10 +23,9 @@ pub(crate) struct FaultShapers {
 
 impl Shapers for FaultShapers {
     fn shaper(&self, connection: &Connection, time: Time) -> Option<Box<dyn Shaper>> {
-        let (protocol, port) = (Arc::clone(&self.protocol), connection.server.port());
-        let open_session = move || -> Box<dyn Session> { Box::new(Guarded::open(&protocol, port)) };
+        let session = Box::new(Guarded::open(&self.protocol, connection.server.port()));
         Some(Box::new(FaultShaper {
-            faults: ConnectionFaults::new(Arc::clone(&self.plan), *connection, open_session, time),
+            faults: ConnectionFaults::new(Arc::clone(&self.plan), *connection, session, time),
             connection: *connection,
             shared: Arc::clone(&self.shared),
             recording: self.recording.clone(),
