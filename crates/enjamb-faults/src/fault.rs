@@ -18,7 +18,8 @@ pub const NAME_MAX: usize = 128;
 pub struct Fault {
     /// Its name. No two faults of a proxy have the same.
     pub name: String,
-    /// The side whose bytes it changes: those that the client sends, or those that the server sends.
+    /// The side whose bytes it changes: those that the client sends, or those that the server
+    /// sends.
     pub side: Side,
     /// The probability that it applies to a connection, from 0 to 1.
     pub probability: f64,

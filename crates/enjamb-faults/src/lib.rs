@@ -4,8 +4,8 @@
 //! it is not. A [`Fault`] makes that happen: it delays the bytes of one side, cuts them elsewhere,
 //! holds them together, loses, doubles or changes messages, or ends the connection inside one.
 //!
-//! * A [`Fault`] is data. Its [`Effect`] has one of the types of [`EFFECT_TYPES`], which are a table
-//!   with their attributes. [`Fault::parse`] reads the form of a command line.
+//! * A [`Fault`] is data. Its [`Effect`] has one of the types of [`EFFECT_TYPES`], which are a
+//!   table with their attributes. [`Fault::parse`] reads the form of a command line.
 //! * A [`Plan`] has the faults of a proxy. It may change at any time, and open connections follow.
 //! * [`ConnectionFaults`] applies a plan to one connection.
 //!

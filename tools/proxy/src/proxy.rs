@@ -88,8 +88,9 @@ impl Status {
     }
 
     /// Opens the files of the log and of the recording again, under their names: somebody may have
-    /// moved them away. Returns whether there are any. What was written stays as it is. A file that exists under the name
-    /// continues if it is empty or enjamb wrote it. Blocks while a named pipe has no reader.
+    /// moved them away. Returns whether there are any. What was written stays as it is. A file that
+    /// exists under the name continues if it is empty or enjamb wrote it. Blocks while a named pipe
+    /// has no reader.
     ///
     /// # Errors
     /// [`StartError::Output`]. The file that cannot be opened is not changed: the old one is
