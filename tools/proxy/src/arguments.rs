@@ -1,18 +1,22 @@
 //! The command line.
 
 use std::io::IsTerminal;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use enjamb::units::{DurationError, parse_duration};
+use enjamb::units::{DurationError, parse_duration, parse_size};
 use enjamb_monitor::Format;
 use enjamb_protocols::Registry;
 use enjamb_sources::arguments::{address, server_address};
 
 use crate::config_file::{ConfigFile, parse_faults, time};
 use crate::configuration::{Configuration, LogTarget, Route};
+use crate::rotation::Rotation;
+
+/// The shortest time after which files are rotated.
+const ROTATION_MIN: Duration = Duration::from_secs(1);
 
 /// Examples for the end of the help text.
 pub const EXAMPLES: &str = "\
@@ -105,6 +109,19 @@ pub struct Arguments {
     /// http://HOST:PORT/health.
     #[arg(long, value_name = "HOST:PORT", value_parser = address)]
     pub metrics: Option<String>,
+
+    /// Give a file of --log or --record another name when it has this size, and continue in a new
+    /// one: `100M`. The name gets the time.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub rotate_size: Option<u64>,
+
+    /// Do the same after this time: `24h`.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub rotate_every: Option<Duration>,
+
+    /// Keep so many old files of each, and remove older ones. [default: all]
+    #[arg(long, value_name = "N")]
+    pub rotate_keep: Option<NonZeroUsize>,
 
     /// Let --log and --record replace any file.
     #[arg(long)]
@@ -227,6 +244,13 @@ impl Arguments {
         configuration.metrics = address_of("metrics", &self.metrics, &file.metrics)?;
         configuration.api = address_of("api", &self.api, &file.api)?;
         configuration.seed = self.seed.or(file.seed).unwrap_or(0);
+        configuration.rotation = self.rotation(&file).map_err(in_file)?;
+        if configuration.rotation.is_on()
+            && configuration.record.is_none()
+            && !matches!(configuration.log, LogTarget::File(_))
+        {
+            return Err("--rotate-size and --rotate-every are for --log FILE and --record: there is no file".to_owned());
+        }
         configuration.force = self.force;
         configuration.wide = self.wide || file.wide == Some(true);
         let limit_of = |name: &str, given: Option<TimeLimit>, written: &Option<String>| match (given, written) {
@@ -255,6 +279,23 @@ impl Arguments {
             options.drain = time;
         }
         Ok(configuration)
+    }
+
+    fn rotation(&self, file: &ConfigFile) -> Result<Rotation, String> {
+        let written = file
+            .rotate_size
+            .as_deref()
+            .map(|text| parse_size(text).map_err(|error| format!("rotate_size: {text}: {error}")));
+        let size = self.rotate_size.map_or(written.transpose()?, Some);
+        let every = self.rotate_every.map_or(time("rotate_every", file.rotate_every.as_deref())?, Some);
+        if every.is_some_and(|every| every < ROTATION_MIN) {
+            return Err("rotate_every is at least 1s".to_owned());
+        }
+        let mut rotation = Rotation::default();
+        rotation.size = size.map(|size| NonZeroU64::new(size).ok_or("rotate_size is not 0")).transpose()?;
+        rotation.every = every;
+        rotation.keep = self.rotate_keep.or(file.rotate_keep);
+        Ok(rotation)
     }
 
     /// Returns the routes of the file, or the one of the command line.

@@ -9,6 +9,8 @@ use enjamb_monitor::Format;
 use enjamb_net::relay::Options;
 use enjamb_protocols::{Protocol, Registry};
 
+use crate::rotation::Rotation;
+
 /// The time that one call of a handler may take, by default.
 pub(crate) const HANDLER_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -37,6 +39,8 @@ pub struct Configuration {
     pub api: Option<String>,
     /// The seed of everything random in faults. 0 by default.
     pub seed: u64,
+    /// When the files of the log and of the recording are rotated. Never by default.
+    pub rotation: Rotation,
     /// Whether the log and the recording may replace any file. By default they replace only files
     /// that enjamb wrote.
     pub force: bool,
@@ -65,6 +69,7 @@ impl Configuration {
             metrics: None,
             api: None,
             seed: 0,
+            rotation: Rotation::default(),
             force: false,
             wide: false,
             handler_timeout: Some(HANDLER_TIMEOUT),

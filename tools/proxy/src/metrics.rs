@@ -121,6 +121,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_dashboard_shows_metrics_that_exist() {
+        let counts = Counts {
+            summary: enjamb_monitor::Statistics::default().summary(),
+            unconnected: 0,
+            handler_failures: 0,
+            faults: 0,
+            log: LogLosses::default(),
+            recording: RecordingLosses::default(),
+        };
+        let page = page(&counts);
+        let dashboard = include_str!("../deploy/grafana.json");
+        let is_part = |c: char| c.is_ascii_lowercase() || c == '_';
+        let mut count = 0;
+        for (at, _) in dashboard.match_indices("enjamb_") {
+            let name = dashboard[at..].split(|c| !is_part(c)).next().unwrap().trim_end_matches("_bucket");
+            assert!(page.contains(&format!("# TYPE {name} ")), "{name}");
+            count += 1;
+        }
+        assert!(count > 10);
+    }
+
+    #[test]
     fn labels_are_escaped_and_a_value_without_labels_has_no_braces() {
         let mut page = Page(String::new());
         page.value("a_total", &[], 7);

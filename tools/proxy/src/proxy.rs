@@ -25,6 +25,7 @@ use crate::losses::{LogLosses, RecordingLosses};
 use crate::metrics::Counts;
 use crate::notices::Notices;
 use crate::recording::{Recording, RecordingQueue};
+use crate::rotation::rotate;
 use crate::routes::{Bound, Common, Routes, Settings};
 use crate::settling::{Deadline, SETTLE_MAX};
 use crate::shared::Shared;
@@ -96,18 +97,33 @@ impl Status {
     /// [`StartError::Output`]. The file that cannot be opened is not changed: the old one is
     /// written on.
     pub fn reopen(&self) -> Result<bool, StartError> {
-        let open = |path: &Path, kind| {
+        let files = self.files();
+        for path in &files {
+            self.reopen_file(path)?;
+        }
+        Ok(!files.is_empty())
+    }
+
+    /// Returns the files of the log and of the recording.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let (log, record) = (self.log_file.as_ref(), self.record_file.as_ref());
+        log.map(|(path, _)| path.clone()).into_iter().chain(record.map(|(path, _)| path.clone())).collect()
+    }
+
+    /// Opens one of the [files](Self::files) again.
+    pub(crate) fn reopen_file(&self, path: &Path) -> Result<(), StartError> {
+        let open = |kind| {
             let opened = OutputFile::open(path, kind, false).map_err(StartError::Output)?;
             let failed = |error| StartError::Io(format!("cannot write {}", path.display()), error);
             opened.append().map_err(failed)
         };
-        if let Some((path, queue)) = &self.log_file {
-            queue.continue_in(open(path, OutputKind::Log)?);
+        if let Some((_, queue)) = self.log_file.as_ref().filter(|(log, _)| log == path) {
+            queue.continue_in(open(OutputKind::Log)?);
         }
-        if let Some((path, queue)) = &self.record_file {
-            queue.continue_in(open(path, OutputKind::Recording)?);
+        if let Some((_, queue)) = self.record_file.as_ref().filter(|(record, _)| record == path) {
+            queue.continue_in(open(OutputKind::Recording)?);
         }
-        Ok(self.log_file.is_some() || self.record_file.is_some())
+        Ok(())
     }
 
     /// Returns the records that the log lacks so far.
@@ -130,8 +146,8 @@ pub struct Shutdown {
     log: Option<Log>,
     format: Format,
     recording: Option<Recording>,
-    /// The tasks that serve the metrics and the API.
-    pages: Vec<JoinHandle<()>>,
+    /// The tasks that serve the metrics and the API, and rotate files.
+    tasks: Vec<JoinHandle<()>>,
     deadline: Arc<Deadline>,
 }
 
@@ -182,6 +198,7 @@ impl Proxy {
             metrics,
             api,
             seed,
+            rotation,
             force,
             wide,
             handler_timeout,
@@ -250,11 +267,14 @@ impl Proxy {
         let pages = Arc::new(Api { routes: Arc::clone(&routes), count: Box::new(count), stop: stop.clone() });
         let listeners = metrics.into_iter().map(|listener| (listener, false));
         let listeners = listeners.chain(api_listener.into_iter().map(|listener| (listener, true)));
-        let pages = listeners
+        let mut tasks: Vec<_> = listeners
             .map(|(listener, changes)| tokio::spawn(api::serve(listener, Arc::clone(&pages), changes)))
             .collect();
+        if rotation.is_on() {
+            tasks.push(tokio::spawn(rotate(rotation, status.clone(), status.shared.notices.clone())));
+        }
         let deadline = Arc::new(Deadline::unset());
-        let shutdown = Shutdown { status: status.clone(), workers, log, format, recording, pages, deadline };
+        let shutdown = Shutdown { status: status.clone(), workers, log, format, recording, tasks, deadline };
         let (metrics_address, api_address) = (metrics_address.first().copied(), api_address.first().copied());
         Ok(Self { addresses, metrics_address, api_address, routes, stop, serving, status, shutdown })
     }
@@ -331,7 +351,7 @@ impl Shutdown {
     /// the report shows it.
     #[must_use]
     pub fn finish(self, relay: RelayReport) -> Report {
-        let Self { status, workers, log, format, recording, pages, deadline } = self;
+        let Self { status, workers, log, format, recording, tasks, deadline } = self;
         deadline.set(SETTLE_MAX);
         if let Some(workers) = workers {
             workers.finish(&deadline);
@@ -345,7 +365,7 @@ impl Shutdown {
             let recorded = (recording_losses, is_recording_whole);
             end_log(log, format, &statistics, status.unconnected(), recorded, &deadline)
         });
-        for task in pages {
+        for task in tasks {
             task.abort();
         }
         Report {

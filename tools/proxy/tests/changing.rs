@@ -286,3 +286,37 @@ async fn without_the_api_nothing_can_be_changed() {
     assert_eq!(call(address, "POST", "/reset", Value::Null).await.0, 404);
     end(proxy).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_that_are_full_are_rotated_and_no_record_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, recording) = (folder.path().join("log.jsonl"), folder.path().join("all.pcapng"));
+    let proxy = start(vec![route("a", server("").await, &[])], |configuration| {
+        configuration.log = LogTarget::File(log.clone());
+        configuration.record = Some(recording.clone());
+        configuration.rotation.size = std::num::NonZeroU64::new(20_000);
+    })
+    .await;
+    let mut client = connect(proxy.addresses()[0]).await;
+    let count = |extension: &str| {
+        let files = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        files.filter(|path| path.extension().is_some_and(|of| of == extension)).collect::<Vec<_>>()
+    };
+    let mut lines = 0;
+    while count("jsonl").len() < 3 || count("pcapng").len() < 3 {
+        assert_eq!(exchange(&mut client, &format!("line {lines}\n")).await, format!("line {lines}\n"));
+        lines += 1;
+        assert!(lines < 1_000_000, "nothing is rotated");
+    }
+    drop(client);
+    let report = end(proxy).await;
+    assert!(report.is_complete(), "{report:?}");
+    let mut logs = count("jsonl");
+    // The current file has no time in its name.
+    logs.sort_by_key(|path| (*path == log, path.clone()));
+    let all: Vec<_> = logs.iter().flat_map(|log| records(log)).collect();
+    let sent: Vec<_> =
+        all.iter().filter(|record| record["side"] == "client").map(|record| &record["summary"]).collect();
+    assert_eq!(sent.len(), lines);
+    assert!(sent.iter().enumerate().all(|(at, summary)| **summary == json!(format!("\"line {at}\""))));
+}
