@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use enjamb::units::{DurationError, parse_duration, parse_size};
-use enjamb_monitor::Format;
+use enjamb_monitor::{Filter, Format};
 use enjamb_protocols::Registry;
 use enjamb_sources::arguments::{address, server_address};
 
@@ -99,6 +99,11 @@ pub struct Arguments {
     /// Write no records, only statistics, to standard error.
     #[arg(long, short, conflicts_with_all = ["log", "format"])]
     pub quiet: bool,
+
+    /// Write only records for which this expression is true, such as `outcome != "ok" || latency_us
+    /// > 100ms`. Everything is counted and recorded.
+    #[arg(long, conflicts_with = "quiet", value_name = "EXPRESSION")]
+    pub filter: Option<String>,
 
     /// Record the traffic as a capture, for `enjamb replay` and Wireshark. A recording that enjamb
     /// wrote is replaced; another file is not.
@@ -230,6 +235,9 @@ impl Arguments {
             (format, _) => format,
         };
         configuration.format = output_format(format, &configuration.log);
+        let filter = self.filter.as_deref().or(file.filter.as_deref());
+        configuration.filter =
+            filter.map(|text| Filter::parse(text).map_err(|error| format!("--filter: {error}"))).transpose()?;
         configuration.record = self.record.clone().or(file.record.clone());
         if configuration.record.as_ref() == Some(&log) {
             return Err("--record and --log are the same file".to_owned());

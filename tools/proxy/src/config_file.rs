@@ -37,6 +37,7 @@ pub(crate) struct ConfigFile {
     pub(crate) log: Option<PathBuf>,
     pub(crate) format: Option<String>,
     pub(crate) quiet: Option<bool>,
+    pub(crate) filter: Option<String>,
     pub(crate) record: Option<PathBuf>,
     pub(crate) metrics: Option<String>,
     pub(crate) api: Option<String>,

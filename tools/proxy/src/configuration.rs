@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use enjamb_faults::Fault;
-use enjamb_monitor::Format;
+use enjamb_monitor::{Filter, Format};
 use enjamb_net::relay::Options;
 use enjamb_protocols::{Protocol, Registry};
 
@@ -31,6 +31,8 @@ pub struct Configuration {
     pub log: LogTarget,
     /// The format of the records. Text without colours by default.
     pub format: Format,
+    /// The records that the log has. All by default. The expression cannot name attributes.
+    pub filter: Option<Filter>,
     /// The capture file in which the traffic is recorded. None by default.
     pub record: Option<PathBuf>,
     /// The address of the pages `/metrics` and `/health`, `HOST:PORT`. None by default.
@@ -65,6 +67,7 @@ impl Configuration {
             registry: Registry::builtin(),
             log: LogTarget::Stdout,
             format: Format::Text { colour: false },
+            filter: None,
             record: None,
             metrics: None,
             api: None,

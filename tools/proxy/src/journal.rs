@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use enjamb::{Connection, Time};
 use enjamb_faults::Note;
-use enjamb_monitor::{Format, Output, Record, Statistics, trace};
+use enjamb_monitor::{Filter, Format, Output, Record, Statistics, trace};
 
 use crate::lines::LineBatch;
 use crate::log::LogQueue;
@@ -34,6 +34,8 @@ pub(crate) struct Journal {
     shards: Vec<Mutex<Statistics>>,
     format: Format,
     log: Option<LogQueue>,
+    /// The records that the log has. `None`: all.
+    filter: Option<Filter>,
     /// The numbers of open connections that the proxy has ended. Seldom there are any.
     ended_by_proxy: Mutex<HashSet<u64>>,
     has_ended: AtomicBool,
@@ -41,10 +43,10 @@ pub(crate) struct Journal {
 
 impl Journal {
     /// Creates a journal. Without a `log`, records are only counted, and given to `tracing`.
-    pub(crate) fn new(format: Format, log: Option<LogQueue>) -> Self {
+    pub(crate) fn new(format: Format, log: Option<LogQueue>, filter: Option<Filter>) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, Into::into);
         let shards = (0..threads.min(SHARDS_MAX)).map(|_| Mutex::default()).collect();
-        Self { shards, format, log, ended_by_proxy: Mutex::default(), has_ended: AtomicBool::new(false) }
+        Self { shards, format, log, filter, ended_by_proxy: Mutex::default(), has_ended: AtomicBool::new(false) }
     }
 
     /// Notes that the proxy, and not one of its sides, ends a connection.
@@ -102,10 +104,11 @@ impl Journal {
         self.with_lines(time, |lines| lines.record(&record));
     }
 
-    fn with_lines<T>(&self, time: Time, act: impl FnOnce(&mut Lines) -> T) -> T {
+    fn with_lines<T>(&self, time: Time, act: impl FnOnce(&mut Lines<'_>) -> T) -> T {
         let format = self.log.as_ref().map(|_| self.format);
         // Taken, not borrowed: a subscriber of `tracing` may call this function again.
-        let mut lines = Lines { time, batch: LINES.take().unwrap_or_default(), format, is_traced: is_traced() };
+        let (batch, filter) = (LINES.take().unwrap_or_default(), self.filter.as_ref());
+        let mut lines = Lines { time, batch, format, filter, is_traced: is_traced() };
         let result = act(&mut lines);
         let Lines { mut batch, .. } = lines;
         if let Some(log) = &self.log
@@ -130,18 +133,21 @@ fn lock(shard: &Mutex<Statistics>) -> MutexGuard<'_, Statistics> {
 }
 
 /// The lines of one write.
-struct Lines {
+struct Lines<'a> {
     /// The time of the event.
     time: Time,
     batch: LineBatch,
     /// The format of the log. `None`: there is no log.
     format: Option<Format>,
+    filter: Option<&'a Filter>,
     is_traced: bool,
 }
 
-impl Output for Lines {
+impl Output for Lines<'_> {
     fn record(&mut self, record: &Record<'_>) {
-        if let Some(format) = self.format {
+        if let Some(format) = self.format
+            && self.filter.is_none_or(|filter| filter.matches(record))
+        {
             self.batch.push(self.time, record, format);
         }
         if self.is_traced {

@@ -194,6 +194,7 @@ impl Proxy {
             registry,
             log,
             format,
+            filter,
             record,
             metrics,
             api,
@@ -230,7 +231,7 @@ impl Proxy {
                 Some(Recording::start(file, notices.clone()).map_err(failed)?)
             }
         };
-        let shared = Shared::new(Journal::new(format, log.as_ref().map(Log::queue)), notices.clone());
+        let shared = Shared::new(Journal::new(format, log.as_ref().map(Log::queue), filter), notices.clone());
         let weak = Arc::downgrade(&shared);
         notices.on_recording_loss(move |line| {
             if let Some(shared) = weak.upgrade() {

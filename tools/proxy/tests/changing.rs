@@ -320,3 +320,25 @@ async fn files_that_are_full_are_rotated_and_no_record_is_lost() {
     assert_eq!(sent.len(), lines);
     assert!(sent.iter().enumerate().all(|(at, summary)| **summary == json!(format!("\"line {at}\""))));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_filter_selects_the_records_of_the_log_and_everything_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log.jsonl");
+    let proxy = start(vec![route("a", server("").await, &[])], |configuration| {
+        configuration.log = LogTarget::File(log.clone());
+        configuration.filter = Some(enjamb_monitor::Filter::parse("summary contains \"b\"").unwrap());
+    })
+    .await;
+    let mut client = connect(proxy.addresses()[0]).await;
+    for line in ["a\n", "b\n", "c\n"] {
+        exchange(&mut client, line).await;
+    }
+    drop(client);
+    let report = end(proxy).await;
+    assert_eq!(report.statistics.to_json()["client"]["messages"], 3);
+    let records = records(&log);
+    let summaries: Vec<_> = records.iter().map(|record| &record["summary"]).collect();
+    assert_eq!(summaries, [&json!("\"b\""), &json!("\"b\""), &Value::Null], "{records:?}");
+    assert_eq!(records[2]["type"], "summary");
+}
