@@ -40,6 +40,15 @@ pub enum NetError {
         /// The server, as it was given.
         upstream: String,
     },
+    /// A client did not begin with a header of the PROXY protocol. It was reset, and no tap received
+    /// anything. [`io::ErrorKind::TimedOut`] when it took longer than 5 seconds.
+    #[error("no PROXY protocol header from client {client}: {source}")]
+    ProxyHeader {
+        /// The address of the client.
+        client: SocketAddr,
+        /// The reason.
+        source: io::Error,
+    },
     /// Bytes of a side were read and given to the taps, and the other side did not take them before
     /// the connection ended.
     #[error("{bytes} bytes of the {side} were read and not delivered")]

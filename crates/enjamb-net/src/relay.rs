@@ -24,6 +24,7 @@
 
 mod duplex;
 mod flow;
+mod proxy_protocol;
 mod shaper;
 
 use std::collections::HashSet;
@@ -36,17 +37,19 @@ use std::time::Duration;
 use enjamb::units::format_duration;
 use enjamb::{Ending, Side};
 use socket2::SockRef;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
+pub use self::proxy_protocol::ProxyProtocol;
 pub use self::shaper::{Shaped, Shaper, Shapers};
 pub use crate::observers::Numbering;
 pub use crate::scratch::LONGEST_READ;
 
 use self::duplex::{End, Relayed, relay};
+use self::proxy_protocol::{Origin, header, read_header};
 use crate::accept::{Accepted, Limits, accept, finish, without_mapping};
 use crate::connect::{ServerConnection, connect};
 use crate::error::NetError;
@@ -73,6 +76,11 @@ pub struct Options {
     pub keep_alive: Option<Duration>,
     /// The time that open connections may continue when the relay stops. 5 seconds by default.
     pub drain: Duration,
+    /// Whether each client begins with a header of the PROXY protocol, of either version. Its
+    /// address is that of the connection then. A client without one is reset. Not by default.
+    pub accept_proxy_protocol: bool,
+    /// The version of the header that the server gets before the first byte. None by default.
+    pub send_proxy_protocol: Option<ProxyProtocol>,
 }
 
 impl Default for Options {
@@ -84,6 +92,8 @@ impl Default for Options {
             idle_timeout: None,
             keep_alive: Some(Duration::from_secs(60)),
             drain: Duration::from_secs(5),
+            accept_proxy_protocol: false,
+            send_proxy_protocol: None,
         }
     }
 }
@@ -319,6 +329,18 @@ impl Relaying {
         if self.outgoing().contains(&(address, listener)) {
             return self.refuse_loop(client, address);
         }
+        let mut origin = Origin { client: address, destination: listener };
+        if self.options.accept_proxy_protocol {
+            let read = timeout(HEADER_TIMEOUT, read_header(&mut client)).await;
+            match read.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+                Ok(found) => origin = found.unwrap_or(origin),
+                Err(source) => {
+                    reset(client);
+                    self.observatory.error(&NetError::ProxyHeader { client: address, source });
+                    return Outcome::Refused;
+                }
+            }
+        }
         let connected = tokio::select! {
             connected = self.upstream.connect(self.options.connect_timeout) => connected,
             () = self.over.reached(Phase::Over) => {
@@ -332,7 +354,8 @@ impl Relaying {
                 reset(client);
                 let Upstream { text, addresses, .. } = &self.upstream;
                 let (upstream, first) = (text.clone(), addresses.first().copied().unwrap_or(NO_ADDRESS));
-                self.observatory.error(&NetError::Connect { client: address, upstream, address: first, source });
+                let client = origin.client;
+                self.observatory.error(&NetError::Connect { client, upstream, address: first, source });
                 return Outcome::NotConnected;
             }
         };
@@ -352,7 +375,11 @@ impl Relaying {
         for socket in [&client, &server] {
             configure(socket, self.options.keep_alive);
         }
-        let mut observers = Observers::open(&self.observatory, address, server_address, listener);
+        let mut observers = Observers::open(&self.observatory, origin.client, server_address, listener);
+        if let Some(version) = self.options.send_proxy_protocol {
+            // The first bytes of a connection fit into its buffer. An error shows at the next write.
+            let _ = server.write_all(&header(version, origin)).await;
+        }
         let opened = observers.now();
         let shaper = self.shapers.as_ref().and_then(|shapers| shapers.shaper(observers.connection(), opened));
         let (stopped, idle) = (self.over.reached(Phase::Over), self.options.idle_timeout);
@@ -424,6 +451,9 @@ async fn close_both(sockets: [TcpStream; 2]) {
     let [one, other] = sockets;
     let _ = timeout(LINGER, async { tokio::join!(drain(one), drain(other)) }).await;
 }
+
+/// The time that a client may take to send its header of the PROXY protocol.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Resets a connection: bytes that were not sent yet are dropped, and the peer sees the reset.
 fn reset(socket: TcpStream) {

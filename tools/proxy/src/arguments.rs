@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use enjamb::units::{DurationError, parse_duration, parse_size};
 use enjamb_monitor::{Filter, Format};
+use enjamb_net::relay::ProxyProtocol;
 use enjamb_protocols::Registry;
 use enjamb_sources::arguments::{address, server_address};
 
@@ -161,6 +162,15 @@ pub struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub drain: Option<Duration>,
 
+    /// Expect a header of the PROXY protocol, version 1 or 2, from each client. Its addresses are
+    /// logged and recorded. A client without one is reset.
+    #[arg(long)]
+    pub accept_proxy_protocol: bool,
+
+    /// Send a header of the PROXY protocol to the server, with the address of the client.
+    #[arg(long, value_enum, value_name = "VERSION")]
+    pub send_proxy_protocol: Option<ProxyVersion>,
+
     /// The time that one call of a protocol handler may take. After that its connection is relayed
     /// without being parsed. `never`: no limit. It concerns only protocols that are not built in.
     /// [default: 5s]
@@ -181,6 +191,25 @@ pub enum OutputFormat {
     Text,
     /// One JSON object per line, for programs.
     Jsonl,
+}
+
+/// A version of the PROXY protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[non_exhaustive]
+pub enum ProxyVersion {
+    /// A line of text.
+    V1,
+    /// The binary form.
+    V2,
+}
+
+impl From<ProxyVersion> for ProxyProtocol {
+    fn from(version: ProxyVersion) -> Self {
+        match version {
+            ProxyVersion::V1 => Self::V1,
+            ProxyVersion::V2 => Self::V2,
+        }
+    }
 }
 
 /// A time, or no limit.
@@ -283,6 +312,14 @@ impl Arguments {
         if let Some(time) = time_of("connect_timeout", self.connect_timeout, &file.connect_timeout)? {
             options.connect_timeout = time;
         }
+        options.accept_proxy_protocol = self.accept_proxy_protocol || file.accept_proxy_protocol == Some(true);
+        options.send_proxy_protocol = match (self.send_proxy_protocol, file.send_proxy_protocol.as_deref()) {
+            (None, Some(text)) => {
+                let version = ProxyVersion::from_str(text, false);
+                Some(version.map_err(|_| in_file(format!("send_proxy_protocol: {text}: there are v1 and v2")))?.into())
+            }
+            (version, _) => version.map(Into::into),
+        };
         if let Some(time) = time_of("drain", self.drain, &file.drain)? {
             options.drain = time;
         }

@@ -51,6 +51,8 @@ pub(crate) struct ConfigFile {
     pub(crate) idle_timeout: Option<String>,
     pub(crate) keep_alive: Option<String>,
     pub(crate) drain: Option<String>,
+    pub(crate) accept_proxy_protocol: Option<bool>,
+    pub(crate) send_proxy_protocol: Option<String>,
     pub(crate) handler_timeout: Option<String>,
     #[serde(default)]
     proxy: Vec<ProxyTable>,

@@ -53,7 +53,7 @@ mod unit_writer;
 mod worker;
 mod workers;
 
-pub use arguments::{Arguments, EXAMPLES, OutputFormat, TimeLimit};
+pub use arguments::{Arguments, EXAMPLES, OutputFormat, ProxyVersion, TimeLimit};
 pub use configuration::{Configuration, LogTarget, Route};
 pub use error::StartError;
 pub use handler_report::HandlerReport;

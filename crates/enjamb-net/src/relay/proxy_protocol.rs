@@ -1,0 +1,72 @@
+//! The PROXY protocol: a header before the first byte of a connection, with the addresses of the
+//! real client (<https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>).
+
+use std::io;
+use std::net::SocketAddr;
+
+use proxy_header::{Error, ParseConfig, ProxiedAddress, ProxyHeader};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+
+/// The maximum length of a header. The addresses need 232 bytes at most; the rest is extensions.
+const HEADER_MAX: usize = 4096;
+
+/// A version of the PROXY protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProxyProtocol {
+    /// A line of text.
+    V1,
+    /// The binary form.
+    V2,
+}
+
+/// The addresses of a real client, and the address to which it connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) client: SocketAddr,
+    pub(crate) destination: SocketAddr,
+}
+
+/// Reads a header of either version, and nothing behind it. `None`: the peer speaks for itself.
+pub(crate) async fn read_header(socket: &mut TcpStream) -> io::Result<Option<Origin>> {
+    let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidData, text);
+    let mut head = Vec::new();
+    loop {
+        let read = head.len();
+        head.resize(HEADER_MAX, 0);
+        let peeked = socket.peek(&mut head[read..]).await?;
+        head.truncate(read + peeked);
+        if peeked == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let parsed = match ProxyHeader::parse(&head, ParseConfig { include_tlvs: false, ..ParseConfig::default() }) {
+            Ok((header, length)) => Some((header.proxied_address().cloned(), length)),
+            Err(Error::BufferTooShort) if head.len() < HEADER_MAX => None,
+            Err(Error::BufferTooShort) => return Err(invalid(format!("it has more than {HEADER_MAX} bytes"))),
+            Err(_) => return Err(invalid("the first bytes are no such header".to_owned())),
+        };
+        let length = parsed.as_ref().map_or(head.len(), |(_, length)| *length);
+        socket.read_exact(&mut head[read..length]).await?;
+        if let Some((address, _)) = parsed {
+            return Ok(address.map(|ProxiedAddress { source, destination, .. }| Origin { client: source, destination }));
+        }
+    }
+}
+
+/// Returns the header of a connection.
+pub(crate) fn header(version: ProxyProtocol, origin: Origin) -> Vec<u8> {
+    let Origin { client, destination } = origin;
+    let header = ProxyHeader::with_address(ProxiedAddress::stream(client, destination));
+    let encode = |header: &ProxyHeader<'_>, bytes: &mut Vec<u8>| match version {
+        ProxyProtocol::V1 => header.encode_v1(bytes),
+        ProxyProtocol::V2 => header.encode_v2(bytes),
+    };
+    let mut bytes = Vec::new();
+    if encode(&header, &mut bytes).is_err() {
+        // The two addresses are not of one family, which neither version can say.
+        bytes.clear();
+        let _ = encode(&ProxyHeader::with_local(), &mut bytes);
+    }
+    bytes
+}
