@@ -2,10 +2,15 @@
 //!
 //! A session parses both sides and pairs replies with requests.
 
+mod conversations;
+mod parsers;
+
 use std::rc::Rc;
 
 use enjamb::{Session, Side};
-use enjamb_protocols::{http1, redis};
+use enjamb_protocols::{Registry, http1, redis};
+
+use self::conversations::{Conversation, Turn};
 
 use crate::measure::{Contestant, Input, Row, Tally};
 use crate::scale::Scale;
@@ -48,7 +53,7 @@ pub(crate) fn rows(scale: Scale) -> Vec<Row> {
     let redis_turns = [PIPELINE * COMMAND.len(), PIPELINE * REPLY.len()];
     let http_cut = "the same; 100-byte reads, which cut heads";
     let redis_cut = "the same; 20-byte reads, which cut commands";
-    vec![
+    let mut rows = vec![
         Row {
             name: "HTTP/1: requests of 430 bytes and their responses, 16 per read".to_owned(),
             contestants: vec![
@@ -64,7 +69,58 @@ pub(crate) fn rows(scale: Scale) -> Vec<Row> {
                 session("enjamb, small reads", redis_cut, &redis, redis_turns, 20, redis::session),
             ],
         },
-    ]
+    ];
+    rows.extend(conversations::all().into_iter().map(|conversation| row(scale, conversation)));
+    rows
+}
+
+/// Makes the row of a protocol: its session, and the parsers of others that are built.
+fn row(scale: Scale, conversation: Conversation) -> Row {
+    let name = format!("{}: {}", conversation.protocol, conversation.about);
+    let input = repeated(scale, &conversation.exchange);
+    let mut contestants = vec![];
+    let theirs = parsers::contestants(conversation.protocol, |side| {
+        let turns: Vec<_> =
+            conversation.exchange.iter().filter(|turn| side.is_none_or(|side| turn.side == side)).cloned().collect();
+        repeated(scale, &turns)
+    });
+    contestants.push(exchanges("enjamb", &input, conversation));
+    contestants.extend(theirs);
+    Row { name, contestants }
+}
+
+/// Makes an input of an exchange, again and again.
+fn repeated(scale: Scale, exchange: &[Turn]) -> Rc<Input> {
+    let mut input = Input::default();
+    while input.bytes.len() < scale.input_bytes {
+        for message in exchange.iter().flat_map(|turn| &turn.messages) {
+            input.push(&[message], message.len());
+        }
+    }
+    Rc::new(input)
+}
+
+/// Makes the contestant that feeds a session with the turns of a conversation.
+fn exchanges(name: &'static str, input: &Rc<Input>, conversation: Conversation) -> Contestant {
+    let protocol = Registry::builtin().get(conversation.protocol).cloned();
+    Contestant::new(name, "a session: kinds, pairs, spans; no summaries", input, move |mut bytes| {
+        let mut tally = Tally::default();
+        let Some(protocol) = &protocol else { return tally };
+        let mut session = protocol.session(None);
+        for turn in &conversation.opening {
+            session.feed(turn.side, &turn.messages.concat(), &mut |_| {});
+        }
+        let lengths = conversation.exchange.iter().map(|turn| (turn.side, turn.messages.iter().map(Vec::len).sum()));
+        let lengths: Vec<(Side, usize)> = lengths.collect();
+        while !bytes.is_empty() {
+            for (side, length) in &lengths {
+                let (turn, rest) = bytes.split_at(*length);
+                session.feed(*side, turn, &mut |message| tally.count(message.span.length));
+                bytes = rest;
+            }
+        }
+        tally
+    })
 }
 
 /// Makes an input of client and server turns, one after the other.

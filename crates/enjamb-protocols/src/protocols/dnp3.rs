@@ -9,6 +9,7 @@ use enjamb::{Attribute, AttributeArgument, AttributeType, AttributeValue, Side};
 use crate::kit::{Cursor, Fault, Frame, Next, Progress, Report, Requests, Role, Rules};
 use crate::protocol::Protocol;
 use crate::sniff::Sniff;
+use crate::text::starts_with;
 
 /// The protocol.
 pub(super) fn protocol() -> Protocol {
@@ -21,6 +22,7 @@ pub(super) fn protocol() -> Protocol {
             Attribute::new("destination", AttributeType::Number, "the address of the receiver"),
         ])
         .sniffed_by(sniff)
+        .likely_by(|_, first| starts_with(first, &START))
 }
 
 /// The rules of DNP3.
@@ -238,6 +240,7 @@ mod tests {
 
     use super::Dnp3;
     use crate::kit::Conversation;
+    use crate::registry::Registry;
 
     /// A header of a reset of the link, from IEEE 1815, and the same with another checksum.
     const RESET: &[u8] = b"\x05\x64\x05\xc0\x01\x00\x00\x04\xe9\x21";
@@ -251,5 +254,19 @@ mod tests {
             session.feed(Side::Client, chunk, &mut |message| lines.push(message.summary.to_string()));
         }
         assert_eq!(lines, ["RESET_LINK_STATES", "frame", "RESET_LINK_STATES"]);
+    }
+
+    #[test]
+    fn a_wrong_checksum_in_the_first_frame_leaves_the_protocol_to_the_port() {
+        let mut session = Registry::builtin().resolve("auto").unwrap().session(Some(20000));
+        let mut lines = Vec::new();
+        for chunk in [b"\x05\x64\x05\xc0\x01\x00\x00\x04\xe9\x22", RESET] {
+            session.feed(Side::Client, chunk, &mut |message| lines.push(message.summary.to_string()));
+        }
+        for side in Side::BOTH {
+            let ending = enjamb::Ending::Closed;
+            session.close(side, ending, &mut |message| lines.push(message.summary.to_string()));
+        }
+        assert_eq!(lines, ["frame", "RESET_LINK_STATES"]);
     }
 }

@@ -175,6 +175,7 @@ fn begins_with(bytes: &[u8], text: &[u8]) -> Sniff {
 fn sniff(_: Side, first: &[u8]) -> Sniff {
     match begins_with(first, b"Content-Length:") {
         Sniff::No => {}
+        Sniff::Yes => return begins_head(first),
         sniff => return sniff,
     }
     let rest = first.strip_prefix(b"[").unwrap_or(first);
@@ -184,6 +185,31 @@ fn sniff(_: Side, first: &[u8]) -> Sniff {
         [b'{', ..] if known("\"jsonrpc\"") || known("\"method\"") => Sniff::Yes,
         [b'{'] | [b'{', b'"' | b' ', ..] => Sniff::More,
         _ => Sniff::No,
+    }
+}
+
+/// Returns whether these bytes are a head of this protocol: only fields that begin with `Content-`,
+/// and a JSON value behind it. The end of a head of HTTP may begin like that, too.
+fn begins_head(first: &[u8]) -> Sniff {
+    let mut rest = first;
+    while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+        let (line, behind) = rest.split_at(end + 1);
+        rest = behind;
+        if matches!(line, b"\r\n" | b"\n") {
+            return match rest {
+                [] => Sniff::More,
+                [b'{' | b'[', ..] => Sniff::Yes,
+                _ => Sniff::No,
+            };
+        }
+        if begins_with(line, b"Content-") != Sniff::Yes {
+            return Sniff::No;
+        }
+    }
+    match begins_with(rest, b"Content-") {
+        _ if matches!(rest, [] | [b'\r']) => Sniff::More,
+        Sniff::Yes => Sniff::More,
+        sniff => sniff,
     }
 }
 
@@ -197,6 +223,14 @@ mod tests {
 
     const HELLO: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"a":{"id":7,"method":"x"}}}"#;
     const RESULT: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"error":1}}"#;
+
+    #[test]
+    fn the_end_of_a_head_of_http_is_not_taken_for_a_head() {
+        assert_eq!(super::sniff(C, b"Content-Length: 7\r\nServer: x\r\n\r\n{"), super::Sniff::No);
+        assert_eq!(super::sniff(C, b"Content-Length: 7\r\n\r\n<html>"), super::Sniff::No);
+        assert_eq!(super::sniff(C, b"Content-Length: 7\r\nContent-Type: a\r\n\r\n{"), super::Sniff::Yes);
+        assert_eq!(super::sniff(C, b"Content-Length: 7\r\nCont"), super::Sniff::More);
+    }
 
     #[test]
     fn both_framings_pair_by_id() {

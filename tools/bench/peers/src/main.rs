@@ -1,5 +1,6 @@
 //! Reads a capture with a library from another project: `enjamb-peers PEER TASK FILE`. Or serves
-//! with one: `enjamb-peers serve actix-echo PORT`.
+//! with one: `enjamb-peers serve actix-echo PORT`. Or parses the messages of one protocol:
+//! `enjamb-peers parse PARSER FILE`.
 //!
 //! A *peer* is a published crate that reassembles TCP streams. Each has a file of its own, which
 //! uses it in the fastest way that its documentation shows. Work that a peer leaves to its user
@@ -12,6 +13,7 @@
 mod actix;
 mod flowscope;
 mod parse_tcp;
+mod parsers;
 mod protolens;
 
 use std::error::Error;
@@ -67,6 +69,13 @@ fn main() -> ExitCode {
     {
         return finish("a server", actix::echo(port));
     }
+    if let [command, parser, file] = arguments.as_slice()
+        && command == "parse"
+        && let Some(parser) = parser.to_str()
+    {
+        let parsed = parsers::parse(parser, Path::new(file)).map(|parsed| println!("{parsed}"));
+        return finish(parser, parsed);
+    }
     let reader = match arguments.as_slice() {
         [peer, task, _] => READERS.iter().find(|reader| peer == reader.peer && task == reader.task),
         _ => None,
@@ -75,6 +84,7 @@ fn main() -> ExitCode {
         eprintln!("usage: enjamb-peers PEER TASK FILE, where PEER and TASK are one of");
         READERS.iter().for_each(|reader| eprintln!("  {} {}", reader.peer, reader.task));
         eprintln!("or: enjamb-peers serve actix-echo PORT");
+        eprintln!("or: enjamb-peers parse PARSER FILE");
         return ExitCode::from(WRONG_USAGE);
     };
     let read = (reader.read)(Path::new(file)).map(|counts| println!("{counts}"));
