@@ -52,6 +52,7 @@
 
 mod conversation;
 mod cursor;
+mod id_hash;
 mod pairing;
 mod reader;
 mod report;

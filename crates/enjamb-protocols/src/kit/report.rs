@@ -96,6 +96,7 @@ impl<'a> Report<'a> {
     /// Creates the description of a message that is fine, neither asks nor answers, and has no
     /// subject.
     #[must_use]
+    #[inline]
     pub const fn new(kind: &'a str) -> Self {
         Self {
             kind,
@@ -112,48 +113,56 @@ impl<'a> Report<'a> {
 
     /// Sets its part in the conversation.
     #[must_use]
+    #[inline]
     pub fn role(self, role: Role) -> Self {
         Self { role, ..self }
     }
 
     /// Sets the protocol's own code.
     #[must_use]
+    #[inline]
     pub fn code(self, code: impl Into<Cow<'a, str>>) -> Self {
         Self { code: Some(code.into()), ..self }
     }
 
     /// Marks it as an error of the peer with this code.
     #[must_use]
+    #[inline]
     pub fn failed(self, code: impl Into<Cow<'a, str>>) -> Self {
         Self { failed: true, ..self.code(code) }
     }
 
     /// Marks it as malformed for this reason. Its end is known.
     #[must_use]
+    #[inline]
     pub fn malformed(self, reason: &'static str) -> Self {
         Self { malformed: Some(reason), ..self }
     }
 
     /// Sets its flags, separated by commas.
     #[must_use]
+    #[inline]
     pub fn flags(self, flags: &'static str) -> Self {
         Self { flags, ..self }
     }
 
     /// Sets its object.
     #[must_use]
+    #[inline]
     pub fn subject(self, subject: impl Into<Cow<'a, [u8]>>) -> Self {
         Self { subject: subject.into(), ..self }
     }
 
     /// Sets the number for the protocol's own use.
     #[must_use]
+    #[inline]
     pub fn detail(self, detail: u64) -> Self {
         Self { detail, ..self }
     }
 
     /// Sets what follows it.
     #[must_use]
+    #[inline]
     pub fn then(self, then: Then) -> Self {
         Self { then, ..self }
     }

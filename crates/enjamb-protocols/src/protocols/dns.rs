@@ -52,6 +52,9 @@ const POINTERS_MAX: usize = 64;
 /// The maximum number of zone transfers in progress.
 const TRANSFERS_MAX: usize = 1 << 10;
 
+/// The room for a name and a type that are not unusually long.
+const QUESTION_USUAL: usize = 48;
+
 const SOA: u16 = 6;
 const IXFR: u16 = 251;
 const AXFR: u16 = 252;
@@ -139,7 +142,11 @@ impl Rules for Dns {
         let kind = question.as_ref().map_or(0, |question| question.1);
         let report = Report::new(if header.is_response() { "response" } else { header.operation() });
         let report = match question {
-            Some((name, kind, _)) => report.subject(format!("{name} {}", type_name(kind)).into_bytes()),
+            Some((mut text, kind, _)) => {
+                text.push(' ');
+                text.push_str(&type_name(kind));
+                report.subject(text.into_bytes())
+            }
             None => report,
         };
         let number = u64::from(header.number);
@@ -243,7 +250,7 @@ impl Header {
 
 /// Takes a question: its name, its type and its class.
 fn question<'a>(message: &'a [u8], fields: &mut Cursor<'a>) -> Result<(String, u16, u16), Short> {
-    let mut text = String::new();
+    let mut text = String::with_capacity(QUESTION_USUAL);
     name(message, fields, Some(&mut text))?;
     Ok((text, fields.u16()?, fields.u16()?))
 }
