@@ -254,7 +254,10 @@ fn memcached() -> Conversation {
         protocol: "memcached",
         about: "gets of 16 bytes, and values of 100 bytes",
         opening: vec![],
-        exchange: vec![client(IDS.map(|_| text("get key:000042\r\n"))), server(IDS.flat_map(|_| [value.clone(), text("END\r\n")]))],
+        exchange: vec![
+            client(IDS.map(|_| text("get key:000042\r\n"))),
+            server(IDS.flat_map(|_| [value.clone(), text("END\r\n")])),
+        ],
     }
 }
 
