@@ -20,6 +20,7 @@ mod dnp3;
 mod dns;
 mod enip;
 mod ftp;
+mod hl7;
 mod http2;
 mod iec104;
 mod imap;
@@ -109,6 +110,7 @@ const CASES: &[&[Case]] = &[
     ssh::CASES,
     telnet::CASES,
     xmpp::CASES,
+    hl7::CASES,
     http2::CASES,
     tls::CASES,
     websocket::CASES,
