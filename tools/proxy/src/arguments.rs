@@ -13,8 +13,7 @@ use enjamb_protocols::Registry;
 use enjamb_sources::arguments::{address, server_address};
 
 use crate::config_file::{ConfigFile, parse_faults, time};
-use crate::configuration::{Configuration, LogTarget, Route};
-use crate::rotation::Rotation;
+use crate::configuration::{Configuration, LogTarget, Rotation, Route};
 
 /// The shortest time after which files are rotated.
 const ROTATION_MIN: Duration = Duration::from_secs(1);
@@ -101,8 +100,8 @@ pub struct Arguments {
     #[arg(long, short, conflicts_with_all = ["log", "format"])]
     pub quiet: bool,
 
-    /// Write only records for which this expression is true, such as `outcome != "ok" || latency_us
-    /// > 100ms`. Everything is counted and recorded.
+    /// Write only records for which this expression is true, such as `latency_us > 100ms`.
+    /// Everything is counted and recorded.
     #[arg(long, conflicts_with = "quiet", value_name = "EXPRESSION")]
     pub filter: Option<String>,
 
@@ -336,11 +335,8 @@ impl Arguments {
         if every.is_some_and(|every| every < ROTATION_MIN) {
             return Err("rotate_every is at least 1s".to_owned());
         }
-        let mut rotation = Rotation::default();
-        rotation.size = size.map(|size| NonZeroU64::new(size).ok_or("rotate_size is not 0")).transpose()?;
-        rotation.every = every;
-        rotation.keep = self.rotate_keep.or(file.rotate_keep);
-        Ok(rotation)
+        let size = size.map(|size| NonZeroU64::new(size).ok_or("rotate_size is not 0")).transpose()?;
+        Ok(Rotation { size, every, keep: self.rotate_keep.or(file.rotate_keep) })
     }
 
     /// Returns the routes of the file, or the one of the command line.

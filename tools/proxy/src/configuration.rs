@@ -1,5 +1,6 @@
 //! The configuration of a proxy.
 
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +9,6 @@ use enjamb_faults::Fault;
 use enjamb_monitor::{Filter, Format};
 use enjamb_net::relay::Options;
 use enjamb_protocols::{Protocol, Registry};
-
-use crate::rotation::Rotation;
 
 /// The time that one call of a handler may take, by default.
 pub(crate) const HANDLER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -116,6 +115,26 @@ impl Route {
             faults: Vec::new(),
             enabled: true,
         }
+    }
+}
+
+/// When files are rotated, and how many old ones are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rotation {
+    /// A file that has this many bytes is rotated. `None`: no file is, for its size.
+    pub size: Option<NonZeroU64>,
+    /// A file is rotated after this time. `None`: no file is, for its age.
+    pub every: Option<Duration>,
+    /// The number of old files that are kept of the log, and of the recording. `None`: all.
+    pub keep: Option<NonZeroUsize>,
+}
+
+impl Rotation {
+    /// Returns whether files are ever rotated.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.size.is_some() || self.every.is_some()
     }
 }
 

@@ -54,10 +54,9 @@ mod worker;
 mod workers;
 
 pub use arguments::{Arguments, EXAMPLES, OutputFormat, ProxyVersion, TimeLimit};
-pub use configuration::{Configuration, LogTarget, Route};
+pub use configuration::{Configuration, LogTarget, Rotation, Route};
 pub use error::StartError;
 pub use handler_report::HandlerReport;
 pub use losses::{LogLosses, RecordingLosses};
 pub use proxy::{Proxy, Report, Shutdown, Status};
-pub use rotation::Rotation;
 pub use run::run;

@@ -272,7 +272,9 @@ impl Proxy {
             .map(|(listener, changes)| tokio::spawn(api::serve(listener, Arc::clone(&pages), changes)))
             .collect();
         if rotation.is_on() {
-            tasks.push(tokio::spawn(rotate(rotation, status.clone(), status.shared.notices.clone())));
+            let (files, notices, status) = (status.files(), status.shared.notices.clone(), status.clone());
+            let reopen = move |path: &Path| status.reopen_file(path).map_err(|error| error.to_string());
+            tasks.push(tokio::spawn(rotate(rotation, files, reopen, notices)));
         }
         let deadline = Arc::new(Deadline::unset());
         let shutdown = Shutdown { status: status.clone(), workers, log, format, recording, tasks, deadline };

@@ -2,7 +2,7 @@
 //! new one continues.
 
 use std::io;
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -10,41 +10,26 @@ use enjamb::Time;
 use enjamb_monitor::Rfc3339;
 
 use crate::clock::now;
+use crate::configuration::Rotation;
 use crate::notices::Notices;
-use crate::proxy::Status;
 
 /// The interval at which files are looked at. A file may be larger by what is written in it.
 const INTERVAL: Duration = Duration::from_millis(500);
 
-/// When files are rotated, and how many old ones are kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Rotation {
-    /// A file that has this many bytes is rotated. `None`: no file is, for its size.
-    pub size: Option<NonZeroU64>,
-    /// A file is rotated after this time. `None`: no file is, for its age.
-    pub every: Option<Duration>,
-    /// The number of old files that are kept of the log, and of the recording. `None`: all.
-    pub keep: Option<NonZeroUsize>,
+fn is_due(rotation: &Rotation, length: u64, begun: SystemTime) -> bool {
+    let is_full = rotation.size.is_some_and(|size| length >= size.get());
+    let age = SystemTime::now().duration_since(begun).unwrap_or_default();
+    is_full || rotation.every.is_some_and(|every| age >= every && length > 0)
 }
 
-impl Rotation {
-    /// Returns whether files are ever rotated.
-    #[must_use]
-    pub fn is_on(&self) -> bool {
-        self.size.is_some() || self.every.is_some()
-    }
-
-    fn is_due(&self, length: u64, begun: SystemTime) -> bool {
-        let is_full = self.size.is_some_and(|size| length >= size.get());
-        let age = SystemTime::now().duration_since(begun).unwrap_or_default();
-        is_full || self.every.is_some_and(|every| age >= every && length > 0)
-    }
-}
-
-/// Rotates the files of a proxy until it is dropped.
-pub(crate) async fn rotate(rotation: Rotation, status: Status, notices: Notices) {
-    let mut begun: Vec<_> = status.files().into_iter().map(|path| (path, SystemTime::now())).collect();
+/// Rotates files until it is dropped. `reopen` continues one in a new file of its name.
+pub(crate) async fn rotate(
+    rotation: Rotation,
+    files: Vec<PathBuf>,
+    reopen: impl Fn(&Path) -> Result<(), String> + Clone + Send + 'static,
+    notices: Notices,
+) {
+    let mut begun: Vec<_> = files.into_iter().map(|path| (path, SystemTime::now())).collect();
     let mut timer = tokio::time::interval(INTERVAL);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -52,11 +37,11 @@ pub(crate) async fn rotate(rotation: Rotation, status: Status, notices: Notices)
         for (path, begun) in &mut begun {
             // A file that was moved away is not there until SIGHUP.
             let Ok(metadata) = path.metadata() else { continue };
-            if !metadata.is_file() || !rotation.is_due(metadata.len(), *begun) {
+            if !metadata.is_file() || !is_due(&rotation, metadata.len(), *begun) {
                 continue;
             }
-            let (path, status) = (path.clone(), status.clone());
-            let rotated = tokio::task::spawn_blocking(move || rotate_file(&path, rotation.keep, &status)).await;
+            let (path, reopen) = (path.clone(), reopen.clone());
+            let rotated = tokio::task::spawn_blocking(move || rotate_file(&path, rotation.keep, reopen)).await;
             match rotated {
                 Ok(Ok(())) => *begun = SystemTime::now(),
                 Ok(Err(error)) => notices.limited(&format_args!("cannot rotate a file: {error}")),
@@ -66,10 +51,14 @@ pub(crate) async fn rotate(rotation: Rotation, status: Status, notices: Notices)
     }
 }
 
-fn rotate_file(path: &Path, keep: Option<NonZeroUsize>, status: &Status) -> Result<(), String> {
+fn rotate_file(
+    path: &Path,
+    keep: Option<NonZeroUsize>,
+    reopen: impl Fn(&Path) -> Result<(), String>,
+) -> Result<(), String> {
     let old = free_name(path, now());
     std::fs::rename(path, &old).map_err(|error| format!("{}: {error}", path.display()))?;
-    status.reopen_file(path).map_err(|error| error.to_string())?;
+    reopen(path)?;
     if let Some(keep) = keep {
         remove_oldest(path, keep.get()).map_err(|error| format!("{}: {error}", path.display()))?;
     }
