@@ -12,6 +12,10 @@
 //! shows where. No lock is held while a handler runs. A handler that fails, or a disk that is full
 //! or slow, costs log lines, never a connection.
 //!
+//! A proxy has one or more [routes](Route), each with a relay of its own. They come from the
+//! configuration, which may be read again, or over an HTTP API. A route may have faults, which
+//! change its streams on purpose: then the taps see what is delivered.
+//!
 //! Records also go to `tracing`, as events of the target [`enjamb_monitor::trace::TARGET`], if a
 //! subscriber wants them. The subscriber runs on the relay's threads and must not block.
 //!
