@@ -24,6 +24,9 @@ use crate::workers::Workers;
 /// The maximum number of routes.
 pub(crate) const ROUTES_MAX: usize = 1024;
 
+/// The time that the name of a server may take to be looked up. Other changes wait meanwhile.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// The time that the connections of a route may go on after it accepts none any more. The proxy
 /// itself ends them before that, when it stops.
 const DRAIN_FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -172,7 +175,8 @@ async fn open_ends(
 
 /// Looks a server up. With `must_resolve`, its name must be known.
 async fn resolve(text: &str, must_resolve: bool) -> Result<Upstream, StartError> {
-    match Upstream::resolve(text).await {
+    let found = tokio::time::timeout(LOOKUP_TIMEOUT, Upstream::resolve(text)).await;
+    match found.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {
         Ok(upstream) => Ok(upstream),
         Err(error) if must_resolve || error.kind() == std::io::ErrorKind::InvalidInput => {
             Err(StartError::address(format!("the server {text}"), error))
