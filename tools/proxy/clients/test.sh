@@ -6,8 +6,8 @@ cd "$(dirname "$0")"
 
 enjamb=${ENJAMB:-}
 if [ -z "$enjamb" ]; then
-    cargo build --quiet --locked -p enjamb-cli
-    enjamb=$(realpath "${CARGO_TARGET_DIR:-../../../target}/debug/enjamb")
+    cargo build --release --quiet --locked -p enjamb-cli
+    enjamb=$(realpath "${CARGO_TARGET_DIR:-../../../target}/release/enjamb")
 fi
 
 folder=$(mktemp -d)
