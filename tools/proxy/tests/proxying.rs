@@ -362,7 +362,7 @@ async fn a_message_that_takes_long_is_seen_while_it_is_in_progress() {
 /// The status line and the body of a page.
 async fn page(address: SocketAddr, path: &str) -> (String, String) {
     let mut client = TcpStream::connect(address).await.unwrap();
-    client.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
+    client.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
     let mut answer = String::new();
     client.read_to_string(&mut answer).await.unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
