@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Clients of Toxiproxy, unchanged, against the API of `enjamb proxy`. It needs python3-venv, node and npm, and the
-# registries of Python and Node. The build of enjamb is that of the workspace, or $ENJAMB.
+# Clients of Toxiproxy, unchanged, against the API of `enjamb proxy`. It needs python3-venv, node
+# and npm, and the registries of Python and Node. The build of enjamb is that of the workspace, or
+# $ENJAMB.
 set -euo pipefail
 cd "$(dirname "$0")"
 

@@ -1,7 +1,8 @@
 //! Parsers of single protocols: `enjamb-peers parse PARSER FILE`.
 //!
 //! The file contains messages, one after the other. A parser reads all of them, in the way that its
-//! documentation shows, and the program prints their number, their bytes, and the time that it took.
+//! documentation shows, and the program prints their number, their bytes, and the time that it
+//! took.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
