@@ -40,8 +40,8 @@ pub enum NetError {
         /// The server, as it was given.
         upstream: String,
     },
-    /// A client did not begin with a header of the PROXY protocol. It was reset, and no tap received
-    /// anything. [`io::ErrorKind::TimedOut`] when it took longer than 5 seconds.
+    /// A client did not begin with a header of the PROXY protocol. It was reset, and no tap
+    /// received anything. [`io::ErrorKind::TimedOut`] when it took longer than 5 seconds.
     #[error("no PROXY protocol header from client {client}: {source}")]
     ProxyHeader {
         /// The address of the client.

@@ -377,7 +377,8 @@ impl Relaying {
         }
         let mut observers = Observers::open(&self.observatory, origin.client, server_address, listener);
         if let Some(version) = self.options.send_proxy_protocol {
-            // The first bytes of a connection fit into its buffer. An error shows at the next write.
+            // The first bytes of a connection fit into its buffer. An error shows at the next
+            // write.
             let _ = server.write_all(&header(version, origin)).await;
         }
         let opened = observers.now();

@@ -203,7 +203,8 @@ impl Protocol {
         self.sniff.as_ref().map_or(Sniff::No, |sniff| sniff(side, first))
     }
 
-    /// Returns whether the first bytes of a side follow the protocol, if the port is one of its own.
+    /// Returns whether the first bytes of a side follow the protocol, if the port is one of its
+    /// own.
     pub(crate) fn is_likely(&self, side: Side, first: &[u8]) -> Sniff {
         self.likely.as_ref().map_or(Sniff::No, |likely| likely(side, first))
     }
