@@ -12,21 +12,40 @@ pub(crate) trait Stage: Send {
     /// Takes the next item.
     fn take(&mut self, now: Time, item: Item, out: &mut Output);
 
+    /// Returns the items that wait in it. A stage that holds back something else has its own
+    /// versions of the functions below.
+    fn queue(&self) -> Option<&TimedQueue> {
+        None
+    }
+
+    /// Returns the same, to be changed.
+    fn queue_mut(&mut self) -> Option<&mut TimedQueue> {
+        None
+    }
+
     /// Continues at a time that was [due](Self::due).
-    fn wake(&mut self, _: Time, _: &mut Output) {}
+    fn wake(&mut self, now: Time, out: &mut Output) {
+        if let Some(queue) = self.queue_mut() {
+            queue.pass_due(now, out);
+        }
+    }
 
     /// Returns the time at which it must continue.
     fn due(&self) -> Option<Time> {
-        None
+        self.queue()?.due()
     }
 
     /// Returns the number of bytes that it holds back.
     fn held(&self) -> usize {
-        0
+        self.queue().map_or(0, TimedQueue::held)
     }
 
     /// Passes on everything that it holds back, when the fault is removed.
-    fn release(&mut self, _: &mut Output) {}
+    fn release(&mut self, out: &mut Output) {
+        if let Some(queue) = self.queue_mut() {
+            queue.pass_all(out);
+        }
+    }
 }
 
 /// The items that a stage passes on.

@@ -30,16 +30,12 @@ impl Stage for SlowClose {
         }
     }
 
-    fn wake(&mut self, now: Time, out: &mut Output) {
-        self.queue.pass_due(now, out);
+    fn queue(&self) -> Option<&TimedQueue> {
+        Some(&self.queue)
     }
 
-    fn due(&self) -> Option<Time> {
-        self.queue.due()
-    }
-
-    fn release(&mut self, out: &mut Output) {
-        self.queue.pass_all(out);
+    fn queue_mut(&mut self) -> Option<&mut TimedQueue> {
+        Some(&mut self.queue)
     }
 }
 

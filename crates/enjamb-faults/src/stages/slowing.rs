@@ -48,20 +48,12 @@ impl Stage for Latency {
         }
     }
 
-    fn wake(&mut self, now: Time, out: &mut Output) {
-        self.queue.pass_due(now, out);
+    fn queue(&self) -> Option<&TimedQueue> {
+        Some(&self.queue)
     }
 
-    fn due(&self) -> Option<Time> {
-        self.queue.due()
-    }
-
-    fn held(&self) -> usize {
-        self.queue.held()
-    }
-
-    fn release(&mut self, out: &mut Output) {
-        self.queue.pass_all(out);
+    fn queue_mut(&mut self) -> Option<&mut TimedQueue> {
+        Some(&mut self.queue)
     }
 }
 
@@ -120,19 +112,11 @@ impl Stage for Bandwidth {
         }
     }
 
-    fn wake(&mut self, now: Time, out: &mut Output) {
-        self.queue.pass_due(now, out);
+    fn queue(&self) -> Option<&TimedQueue> {
+        Some(&self.queue)
     }
 
-    fn due(&self) -> Option<Time> {
-        self.queue.due()
-    }
-
-    fn held(&self) -> usize {
-        self.queue.held()
-    }
-
-    fn release(&mut self, out: &mut Output) {
-        self.queue.pass_all(out);
+    fn queue_mut(&mut self) -> Option<&mut TimedQueue> {
+        Some(&mut self.queue)
     }
 }
