@@ -52,7 +52,6 @@
 
 mod conversation;
 mod cursor;
-mod id_hash;
 mod pairing;
 mod reader;
 mod report;

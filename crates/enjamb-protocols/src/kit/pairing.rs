@@ -13,8 +13,8 @@
 use std::collections::{HashMap, VecDeque};
 
 use enjamb::Side;
+use foldhash::fast::RandomState;
 
-use super::id_hash::IdHash;
 use super::report::Role;
 
 /// The maximum number of requests of one side that wait for an answer with their id, and of runs of
@@ -56,10 +56,10 @@ impl Requests<'_> {
 struct Outstanding {
     runs: VecDeque<Run>,
     /// The oldest request with each id.
-    ids: HashMap<u64, Request, IdHash>,
+    ids: HashMap<u64, Request, RandomState>,
     /// The others with the same id, the oldest first. An id should not be used again before its
     /// answer, but the capture may have swapped the answer and the next request.
-    again: HashMap<u64, VecDeque<Request>, IdHash>,
+    again: HashMap<u64, VecDeque<Request>, RandomState>,
     /// Whether requests without an id were lost, or answers to them.
     unsure: bool,
     /// The message that was answered before its end.
