@@ -60,7 +60,12 @@ where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
     S: Service,
 {
-    let observers = Observers::open(&Arc::new(Observatory::new(Arc::new(NoTaps))), NO_ADDRESS, NO_ADDRESS, &Opening::new(NO_ADDRESS));
+    let observers = Observers::open(
+        &Arc::new(Observatory::new(Arc::new(NoTaps))),
+        NO_ADDRESS,
+        NO_ADDRESS,
+        &Opening::new(NO_ADDRESS),
+    );
     Running::new(io, service, observers, options.clone(), Side::Client)
 }
 

@@ -85,15 +85,7 @@ pub(crate) struct Shaping {
 
 impl Flow {
     pub(crate) fn new(side: Side) -> Self {
-        Self {
-            side,
-            waiting: Vec::new(),
-            taken: 0,
-            input_ended: false,
-            is_ending: false,
-            ended: false,
-            has_room: true,
-        }
+        Self { side, waiting: Vec::new(), taken: 0, input_ended: false, is_ending: false, ended: false, has_room: true }
     }
 
     /// Returns whether the side has ended its stream and the end was passed on.

@@ -26,7 +26,10 @@ pub struct Upstream {
 
 #[derive(Clone, Debug)]
 enum Place {
-    Tcp { addresses: Vec<SocketAddr>, is_literal: bool },
+    Tcp {
+        addresses: Vec<SocketAddr>,
+        is_literal: bool,
+    },
     #[cfg(unix)]
     Unix(PathBuf),
 }

@@ -226,10 +226,7 @@ fn explained(error: rustls::Error, first: &[u8]) -> io::Error {
 }
 
 fn early_end(first: &[u8]) -> io::Error {
-    let text = if first.is_empty() {
-        "its stream ended without a byte"
-    } else {
-        "its stream ended before the handshake did"
-    };
+    let text =
+        if first.is_empty() { "its stream ended without a byte" } else { "its stream ended before the handshake did" };
     io::Error::new(io::ErrorKind::UnexpectedEof, text)
 }
