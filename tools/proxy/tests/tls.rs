@@ -31,6 +31,7 @@ trials! {
     always: [
         both_sides_agree_as_without_the_proxy_and_the_text_is_logged_and_recorded, each_side_may_have_tls_alone,
         an_authority_signs_for_every_name_that_clients_ask_for, certificates_that_are_wrong_are_reported_with_their_side,
+        a_server_that_signed_itself_is_trusted_if_its_certificate_is_given,
         a_server_gets_the_certificate_of_the_proxy, clients_that_send_something_else_are_reported,
         tls_that_passes_unchanged_shows_its_names, a_missing_close_notify_and_a_reset_are_visible_and_passed_on,
         large_streams_pass_both_ways_and_ends_are_half_closes, a_hundred_connections_pass_at_once,
@@ -119,6 +120,12 @@ async fn echo(stream: &mut (impl AsyncReadExt + AsyncWriteExt + Unpin), text: &[
     let mut back = vec![0; text.len()];
     tokio::time::timeout(NEVER, stream.read_exact(&mut back)).await.unwrap().unwrap();
     assert_eq!(back, text);
+}
+
+/// Returns whether a client gets nothing. The proxy may have reset it before it was connected.
+async fn is_refused(client: std::io::Result<TcpStream>) -> bool {
+    let Ok(mut client) = client else { return true };
+    !matches!(client.read(&mut [0]).await, Ok(1..))
 }
 
 async fn connect(address: SocketAddr, name: &str, config: Arc<ClientConfig>) -> std::io::Result<Stream> {
@@ -262,6 +269,32 @@ fn certificates_that_are_wrong_are_reported_with_their_side() {
     });
 }
 
+fn a_server_that_signed_itself_is_trusted_if_its_certificate_is_given() {
+    block_on(async {
+        let valid = Authority::self_signed("server.test", [2020, 2100]);
+        let expired = Authority::self_signed("server.test", [2020, 2021]);
+        let other = Authority::self_signed("server.test", [2020, 2100]);
+        for (server, given, name, reason) in [
+            (&valid, &valid, "server.test", ""),
+            (&valid, &valid, "other.test", "not valid for name"),
+            (&expired, &expired, "server.test", "expired"),
+            (&valid, &other, "server.test", "invalid peer certificate"),
+        ] {
+            let upstream = echo_tls(server_config(&server.pem(), &[])).await;
+            let tls = RouteTls::new(None, Some(trusting(given, Some(name))), Vec::new(), None).unwrap();
+            let running = Running::start(upstream, Some(tls), |_| {}).await;
+            let client = TcpStream::connect(running.address()).await;
+            if reason.is_empty() {
+                echo(&mut client.unwrap(), b"text").await;
+            } else {
+                assert!(is_refused(client).await);
+                let (log, _) = running.end().await;
+                assert!(errors(&log).iter().any(|error| error.contains(reason)), "{reason}: {log:?}");
+            }
+        }
+    });
+}
+
 fn a_server_gets_the_certificate_of_the_proxy() {
     block_on(async {
         let Ends { own, server } = Ends::new();
@@ -272,13 +305,12 @@ fn a_server_gets_the_certificate_of_the_proxy() {
             trusting.identity = has_certificate.then(|| (chain.into_bytes(), key.into_bytes()));
             let tls = RouteTls::new(None, Some(trusting.clone()), Vec::new(), None).unwrap();
             let running = Running::start(upstream, Some(tls), |_| {}).await;
-            let mut client = TcpStream::connect(running.address()).await.unwrap();
+            let client = TcpStream::connect(running.address()).await;
             if has_certificate {
-                echo(&mut client, b"text").await;
+                echo(&mut client.unwrap(), b"text").await;
                 continue;
             }
-            let _ = client.write_all(b"text").await;
-            assert!(!matches!(client.read(&mut [0; 10]).await, Ok(1..)));
+            assert!(is_refused(client).await);
             let (log, _) = running.end().await;
             let errors = errors(&log);
             assert!(
@@ -331,10 +363,10 @@ fn clients_that_send_something_else_are_reported() {
         let tls = RouteTls::new(None, Some(server), Vec::new(), None).unwrap();
         let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let running = Running::start(upstream.local_addr().unwrap(), Some(tls), |_| {}).await;
-        let mut client = TcpStream::connect(running.address()).await.unwrap();
+        let client = TcpStream::connect(running.address()).await.unwrap();
         let (mut server, _) = upstream.accept().await.unwrap();
         server.write_all(b"220 mail.test ready\r\n").await.unwrap();
-        assert!(!matches!(client.read(&mut [0]).await, Ok(1..)));
+        assert!(is_refused(Ok(client)).await);
         let (log, _) = running.end().await;
         assert_eq!(
             self::errors(&log),

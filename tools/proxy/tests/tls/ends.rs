@@ -57,6 +57,16 @@ impl Authority {
         (self.certificate.clone(), self.key.clone())
     }
 
+    /// A certificate for a name that signed itself and is marked as an authority, as
+    /// `openssl req -x509` makes it. With these dates.
+    pub(crate) fn self_signed(name: &str, years: [i32; 2]) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        [params.not_before, params.not_after] = years.map(|year| rcgen::date_time_ymd(year, 1, 1));
+        Self { certificate: params.self_signed(&key).unwrap().pem(), key: key.serialize_pem() }
+    }
+
     /// A certificate for a name, and its key, in PEM.
     pub(crate) fn leaf(&self, name: &str) -> (String, String) {
         let issuer = Issuer::from_ca_cert_pem(&self.certificate, KeyPair::from_pem(&self.key).unwrap()).unwrap();

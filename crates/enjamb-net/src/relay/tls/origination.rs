@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::sign::SingleCertAndKey;
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use crate::relay::tls::identity::{Identity, TlsError, certificates, provider};
 use crate::relay::tls::key_log::key_log;
@@ -17,7 +19,7 @@ use crate::relay::tls::key_log::key_log;
 pub enum TrustedRoots {
     /// Those of the system.
     System,
-    /// These, in PEM.
+    /// These, in PEM. A certificate of a server that signed itself may be one of them.
     Pem(Vec<u8>),
     /// Every certificate is accepted, whoever signed it and for whatever name. A connection can be
     /// intercepted then.
@@ -46,11 +48,7 @@ impl Origination {
         let builder = match roots {
             TrustedRoots::System => builder.with_root_certificates(system_roots()?),
             TrustedRoots::Pem(pem) => {
-                let mut store = RootCertStore::empty();
-                for certificate in certificates(&pem)? {
-                    store.add(certificate)?;
-                }
-                builder.with_root_certificates(store)
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(GivenCertificates::new(&pem, &provider)?))
             }
             TrustedRoots::Any => {
                 builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
@@ -101,6 +99,71 @@ fn system_roots() -> Result<RootCertStore, TlsError> {
         return Err(TlsError::System(reason));
     }
     Ok(store)
+}
+
+/// Accepts certificates that are given or that given authorities have signed.
+///
+/// A certificate that signed itself often has the mark of an authority (`openssl req -x509` sets
+/// it). As that of a server it is refused by the usual rules, although its owner trusts it.
+#[derive(Debug)]
+struct GivenCertificates {
+    signed: Arc<WebPkiServerVerifier>,
+    given: Vec<CertificateDer<'static>>,
+}
+
+impl GivenCertificates {
+    fn new(pem: &[u8], provider: &Arc<CryptoProvider>) -> Result<Self, TlsError> {
+        let given = certificates(pem)?;
+        let mut store = RootCertStore::empty();
+        for certificate in &given {
+            store.add(certificate.clone())?;
+        }
+        let signed = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider)).build();
+        Ok(Self { signed: signed.map_err(|error| TlsError::Certificate(error.to_string()))?, given })
+    }
+}
+
+impl ServerCertVerifier for GivenCertificates {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verified = self.signed.verify_server_cert(certificate, chain, name, ocsp, now);
+        // The time was checked before the mark, and the name was not.
+        if let Err(rustls::Error::InvalidCertificate(CertificateError::Other(_))) = &verified
+            && self.given.iter().any(|given| given == certificate)
+        {
+            verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+            return Ok(ServerCertVerified::assertion());
+        }
+        verified
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.signed.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.signed.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.signed.supported_verify_schemes()
+    }
 }
 
 /// Accepts every certificate. The server must have the key of it.
