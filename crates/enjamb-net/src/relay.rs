@@ -24,6 +24,7 @@
 
 mod duplex;
 mod flow;
+mod forward;
 mod link;
 mod proxy_protocol;
 mod shaper;
@@ -46,6 +47,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
+pub use self::forward::{ForwardRule, ForwardRuleError};
 pub use self::proxy_protocol::ProxyProtocol;
 pub use self::shaper::{Shaped, Shaper, Shapers};
 pub use self::socket::RelayListener;
@@ -59,6 +61,7 @@ pub use crate::scratch::LONGEST_READ;
 
 use self::duplex::{Duplex, End};
 use self::flow::{Parts, Shaping};
+use self::forward::{Answer, ForwardProtocol, receive_request};
 use self::link::Link;
 use self::proxy_protocol::{Origin, header, read_header};
 use self::socket::Socket;
@@ -315,8 +318,23 @@ impl Relaying {
                 }
             }
         }
+        let named;
+        let (upstream, forward) = match self.upstream.rules() {
+            None => (&self.upstream, None),
+            Some(rules) => match Box::pin(self.named_server(&mut client_link, rules, origin.client)).await {
+                Some((server, forward)) => {
+                    named = server;
+                    (&named, Some(forward))
+                }
+                None => {
+                    // The answer that refuses the client must arrive.
+                    linger(client).await;
+                    return Outcome::Refused;
+                }
+            },
+        };
         let connected = tokio::select! {
-            connected = self.upstream.connect(self.options.connect_timeout) => connected,
+            connected = upstream.connect(self.options.connect_timeout) => connected,
             () = self.over.reached(Phase::Over) => {
                 client.reset();
                 return Outcome::Refused;
@@ -325,11 +343,18 @@ impl Relaying {
         let UpstreamConnection { socket: mut server, address: server_address, is_reset } = match connected {
             Ok(connected) => connected,
             Err(source) => {
-                client.reset();
-                let upstream = self.upstream.as_str().to_owned();
-                let first = self.upstream.addresses().first().copied().unwrap_or(NO_ADDRESS);
-                let client = origin.client;
-                self.observatory.error(&NetError::Connect { client, upstream, address: first, source });
+                let is_late = source.kind() == io::ErrorKind::TimedOut;
+                let first = upstream.addresses().first().copied().unwrap_or(NO_ADDRESS);
+                let (client_address, upstream) = (origin.client, upstream.as_str().to_owned());
+                let error = NetError::Connect { client: client_address, upstream, address: first, source };
+                self.observatory.error(&error);
+                if let Some(forward) = forward {
+                    let answer = if is_late { Answer::TimedOut } else { Answer::NotConnected };
+                    let _ = client_link.send_all(&forward.answer(answer)).await;
+                    linger(client).await;
+                } else {
+                    client.reset();
+                }
                 return Outcome::NotConnected;
             }
         };
@@ -356,10 +381,15 @@ impl Relaying {
             // write.
             let _ = links[1].send_all(&header(version, origin)).await;
         }
+        if let Some(forward) = forward {
+            // An error shows at the next write.
+            let _ = links[0].send_all(&forward.answer(Answer::Connected)).await;
+        }
         let mut opening = Opening::new(listener);
+        let target = Target { host: upstream.host(), listener: listener.ip() };
         if let Some(tls) = self.tls.as_ref().filter(|tls| tls.upgrades.is_none()) {
             // On the heap: most connections have none.
-            let secured = Box::pin(self.secure(&mut links, tls, listener)).await;
+            let secured = Box::pin(self.secure(&mut links, tls, &target)).await;
             match secured {
                 Ok(parameters) => opening.tls = parameters,
                 Err(error) => {
@@ -396,7 +426,7 @@ impl Relaying {
             if end != End::Upgrade {
                 break end;
             }
-            if let Err(end) = Box::pin(self.upgrade(&mut parts, listener, server_address, stopped.as_mut())).await {
+            if let Err(end) = Box::pin(self.upgrade(&mut parts, &target, server_address, stopped.as_mut())).await {
                 is_secured = end == End::Stopped;
                 break end;
             }
@@ -451,17 +481,43 @@ impl Relaying {
         if is_secured { Outcome::Ended(end) } else { Outcome::NotSecured }
     }
 
+    /// Returns the server that a client names, if it may. Otherwise the client has its answer.
+    async fn named_server(
+        &self,
+        client: &mut Link<'_>,
+        rules: &[ForwardRule],
+        address: SocketAddr,
+    ) -> Option<(Upstream, ForwardProtocol)> {
+        let received = tokio::select! {
+            received = timeout(HEADER_TIMEOUT, receive_request(client)) => received,
+            () = self.over.reached(Phase::Over) => return None,
+        };
+        let (protocol, destination) = match received.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+            Ok(received) => received,
+            Err(source) => {
+                self.observatory.error(&NetError::ForwardRequest { client: address, source });
+                return None;
+            }
+        };
+        if !destination.is_allowed(rules) {
+            let _ = client.send_all(&protocol.answer(Answer::NotAllowed)).await;
+            let destination = destination.to_string();
+            self.observatory.error(&NetError::Forbidden { client: address, destination });
+            return None;
+        }
+        Some((Upstream::unresolved(destination.to_string()), protocol))
+    }
+
     /// Makes the handshakes of a connection. An error of `None`: the relay stops.
     async fn secure(
         &self,
         links: &mut [Link<'_>; 2],
         tls: &Tls,
-        listener: SocketAddr,
+        target: &Target<'_>,
     ) -> Result<[Option<TlsParameters>; 2], Option<HandshakeError>> {
         let mut waits_for = Side::Client;
-        let target = Target { host: self.upstream.host(), listener: listener.ip() };
         let secured = tokio::select! {
-            secured = timeout(tls.handshake_timeout, secure(links, tls, &target, &mut waits_for)) => secured,
+            secured = timeout(tls.handshake_timeout, secure(links, tls, target, &mut waits_for)) => secured,
             () = self.over.reached(Phase::Over) => return Err(None),
         };
         secured.unwrap_or_else(|_| Err(HandshakeError::timed_out(waits_for, tls.handshake_timeout))).map_err(Some)
@@ -471,7 +527,7 @@ impl Relaying {
     async fn upgrade(
         &self,
         parts: &mut Parts<'_, '_>,
-        listener: SocketAddr,
+        target: &Target<'_>,
         server: SocketAddr,
         stopped: Pin<&mut impl Future<Output = ()>>,
     ) -> Result<(), End> {
@@ -480,7 +536,7 @@ impl Relaying {
             link.put_back(&held);
         }
         let secured = tokio::select! {
-            secured = self.secure(parts.links, tls, listener) => secured,
+            secured = self.secure(parts.links, tls, target) => secured,
             () = stopped => Err(None),
         };
         match secured {
@@ -511,16 +567,23 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Closes two connections. Bytes that were sent arrive before the end, although the peers may still
 /// be sending: a socket with unread bytes would be reset, and take what it has sent with it.
 async fn close_both(sockets: [Socket; 2]) {
+    // Both at once: the second must not wait for the first.
     for socket in &sockets {
         socket.shut_down();
     }
-    let drain = |mut socket: Socket| async move {
+    let [one, other] = sockets;
+    tokio::join!(linger(one), linger(other));
+}
+
+/// Ends the stream to a peer, and takes what it still sends for a while.
+async fn linger(mut socket: Socket) {
+    socket.shut_down();
+    let drain = async {
         let mut buffer = vec![0; 16 << 10];
         while socket.read(&mut buffer).await.is_ok_and(|length| length > 0) {}
     };
-    let [one, other] = sockets;
-    let _ = timeout(LINGER, async { tokio::join!(drain(one), drain(other)) }).await;
+    let _ = timeout(LINGER, drain).await;
 }
 
-/// The time that a client may take to send its header of the PROXY protocol.
+/// The time that a client may take to send its header of the PROXY protocol, or to name its server.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
