@@ -111,6 +111,9 @@ pub enum NetError {
     /// Neither side sent anything for this time. The connection was reset.
     #[error("reset after {} without a byte", format_duration(*.0))]
     Idle(Duration),
+    /// A tap ended the connection, for this reason. It was reset.
+    #[error("reset: {0}")]
+    ClosedByTap(String),
     /// The server stopped before the connection had ended. The connection was reset.
     #[error("reset, since this end stops")]
     Stopped,

@@ -69,6 +69,7 @@ use self::tls::handshake::{HandshakeError, Target, secure};
 use self::upgrade::Search;
 use self::upstream::UpstreamConnection;
 use crate::accept::{Accepted, Limits, accept, finish};
+use crate::closer::Closer;
 use crate::error::NetError;
 use crate::listener::NO_ADDRESS;
 use crate::observers::{Observatory, Observers};
@@ -98,6 +99,8 @@ pub struct Options {
     pub accept_proxy_protocol: bool,
     /// The version of the header that the server gets before the first byte. None by default.
     pub send_proxy_protocol: Option<ProxyProtocol>,
+    /// Whether taps may end their connection. Not by default.
+    pub taps_may_close: bool,
 }
 
 impl Default for Options {
@@ -111,6 +114,7 @@ impl Default for Options {
             drain: Duration::from_secs(5),
             accept_proxy_protocol: false,
             send_proxy_protocol: None,
+            taps_may_close: false,
         }
     }
 }
@@ -386,6 +390,7 @@ impl Relaying {
             let _ = links[0].send_all(&forward.answer(Answer::Connected)).await;
         }
         let mut opening = Opening::new(listener);
+        opening.closer = self.options.taps_may_close.then(Closer::default);
         let target = Target { host: upstream.host(), listener: listener.ip() };
         if let Some(tls) = self.tls.as_ref().filter(|tls| tls.upgrades.is_none()) {
             // On the heap: most connections have none.
@@ -416,13 +421,27 @@ impl Relaying {
             observers: &mut observers,
             shaping: shaper.map(|shaper| Shaping { shaper, due: [None; 2] }),
             search,
+            closer: opening.closer,
         };
         let mut duplex = Duplex::new();
-        let mut stopped = pin!(self.over.reached(Phase::Over));
+        let closer = parts.closer.clone();
+        // A tap of another thread may end it while it waits.
+        let mut stopped = pin!(async {
+            match &closer {
+                None => self.over.reached(Phase::Over).await,
+                Some(closer) => tokio::select! {
+                    () = self.over.reached(Phase::Over) => {}
+                    () = closer.closed() => {}
+                },
+            }
+        });
         let idle = self.options.idle_timeout;
         let mut is_secured = true;
         let end = loop {
             let end = duplex.relay(&mut parts, is_reset, idle, stopped.as_mut()).await;
+            if end == End::Stopped && closer.as_ref().is_some_and(|closer| closer.reason().is_some()) {
+                break End::ClosedByTap;
+            }
             if end != End::Upgrade {
                 break end;
             }
@@ -472,6 +491,11 @@ impl Relaying {
             }
             End::Stopped => {
                 observers.error(&NetError::Stopped);
+                Side::Client
+            }
+            End::ClosedByTap => {
+                let reason = closer.as_ref().and_then(Closer::reason).unwrap_or_default();
+                observers.error(&NetError::ClosedByTap(reason.to_owned()));
                 Side::Client
             }
         };

@@ -33,9 +33,7 @@ enum HostRule {
 
 /// The reason why a text is no [`ForwardRule`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "expected HOST:PORT, such as api.example.com:443, *.example.com:443, 10.0.0.0/8:*, [::1]:8000-8999 or *:*"
-)]
+#[error("expected HOST:PORT, such as api.example.com:443, *.example.com:443, 10.0.0.0/8:*, [::1]:8000-8999 or *:*")]
 pub struct ForwardRuleError;
 
 impl FromStr for ForwardRule {
@@ -254,9 +252,6 @@ fn is_host(text: &str) -> bool {
 async fn receive_connect(client: &mut Link<'_>, mut bytes: Vec<u8>) -> io::Result<Destination> {
     const END: &[u8] = b"\r\n\r\n";
     let end = loop {
-        if let Some(at) = bytes.windows(END.len()).position(|window| window == END) {
-            break at + END.len();
-        }
         // What is no request is refused before its end, which may never come.
         if !b"CONNECT ".iter().zip(&bytes).all(|(expected, byte)| expected == byte) {
             let is_http = bytes.first().is_some_and(u8::is_ascii_uppercase);
@@ -266,6 +261,9 @@ async fn receive_connect(client: &mut Link<'_>, mut bytes: Vec<u8>) -> io::Resul
             let shown = &bytes[..bytes.len().min(12)];
             let text = format!("its first bytes are neither SOCKS5 nor CONNECT: \"{}\"", shown.escape_ascii());
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
+        if let Some(at) = bytes.windows(END.len()).position(|window| window == END) {
+            break at + END.len();
         }
         if bytes.len() > HEAD_MAX {
             let _ = client.send_all(&refusal("431 Request Header Fields Too Large")).await;
@@ -328,7 +326,8 @@ mod tests {
             let rules = [rule.parse::<ForwardRule>().unwrap()];
             assert_eq!(destination.is_allowed(&rules), expected, "{rule} and {destination}");
         }
-        for text in ["", "host", "host:", ":80", "host:99999", "a b:80", "x/8:80", "1.2.3.4/33:80", "*host:80", "h:9-8"] {
+        for text in ["", "host", "host:", ":80", "host:99999", "a b:80", "x/8:80", "1.2.3.4/33:80", "*host:80", "h:9-8"]
+        {
             assert_eq!(text.parse::<ForwardRule>(), Err(ForwardRuleError), "{text}");
         }
     }
