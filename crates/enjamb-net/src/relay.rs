@@ -21,6 +21,12 @@
 //! The times of events are those of the reads. They never run backwards within a connection.
 //! Connections are numbered from 1, in the order and by the time of their
 //! [opening](enjamb::Event::Open).
+//!
+//! # TLS
+//!
+//! A relay with [`Tls`] ends the TLS of clients, begins TLS with the server, or both. Taps and
+//! shapers have the text, and are opened when the handshakes are over. The end of a stream inside
+//! TLS (`close_notify`) arrives as such, and one without it arrives without it.
 
 mod duplex;
 mod flow;

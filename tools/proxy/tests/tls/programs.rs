@@ -49,6 +49,15 @@ pub(crate) fn mariadb() -> Result<(), String> {
     programs(&["mariadbd", "mariadb", "mariadb-install-db", "setpriv"])
 }
 
+/// Dovecot, which starts as root only, and curl.
+pub(crate) fn dovecot() -> Result<(), String> {
+    programs(&["dovecot", "curl"])?;
+    match std::process::Command::new("id").arg("-u").output() {
+        Ok(output) if output.stdout == b"0\n" => Ok(()),
+        _ => Err("dovecot needs root".to_owned()),
+    }
+}
+
 /// Writes a certificate and its key to files, which everybody may read.
 fn write(folder: &Path, authority: &Authority, name: &str) -> (PathBuf, PathBuf, PathBuf) {
     let (certificate, key) = authority.leaf(name);
@@ -404,6 +413,88 @@ pub(crate) fn mariadb_queries_a_server_behind_its_ssl_request((): &()) {
         assert!(kinds.iter().any(|kind| kind.contains("QUERY")), "{kinds:?}");
         assert!(log.iter().all(|record| record["outcome"] != "malformed"), "{log:#?}");
         process.start_kill().unwrap();
+        process.wait().await.unwrap();
+    });
+}
+
+/// Dovecot with one mail of a user `alice`. Returns its ports of IMAP and of POP3.
+async fn start_dovecot(folder: &Path, certificate: &Path, key: &Path) -> (Child, [u16; 2]) {
+    let ports = [free_port(), free_port()];
+    let base = folder.display();
+    std::fs::create_dir_all(folder.join("mail/new")).unwrap();
+    for name in ["cur", "tmp"] {
+        std::fs::create_dir(folder.join("mail").join(name)).unwrap();
+    }
+    std::fs::write(folder.join("mail/new/1700000001.M1P1.mail"), "Subject: one\r\n\r\nHello.\r\n").unwrap();
+    std::fs::write(folder.join("users"), "alice:{PLAIN}horse:65534:65534::/nonexistent::\n").unwrap();
+    for (program, arguments) in [("chmod", &["755"][..]), ("chown", &["-R", "nobody:nogroup"])] {
+        assert!(std::process::Command::new(program).args(arguments).arg(folder).status().unwrap().success());
+    }
+    let (certificate, key, [imap, pop3]) = (certificate.display(), key.display(), ports);
+    let listener = |name: &str, port| {
+        format!(
+            "service {name}-login {{\n inet_listener {name} {{\n port = {port}\n }}\n \
+             inet_listener {name}s {{\n port = 0\n }}\n}}\n"
+        )
+    };
+    let config = format!(
+        "base_dir = {base}/run\nstate_dir = {base}/state\nlog_path = {base}/log\nprotocols = imap pop3\n\
+         listen = 127.0.0.1\nssl = required\nssl_cert = <{certificate}\nssl_key = <{key}\n\
+         mail_location = maildir:{base}/mail\nfirst_valid_gid = 0\n{}{}\
+         passdb {{\n driver = passwd-file\n args = {base}/users\n}}\n\
+         userdb {{\n driver = passwd-file\n args = {base}/users\n}}\n",
+        listener("imap", imap),
+        listener("pop3", pop3)
+    );
+    let file = folder.join("dovecot.conf");
+    std::fs::write(&file, config).unwrap();
+    let mut command = Command::new(find("dovecot").unwrap());
+    command.arg("-F").arg("-c").arg(file).stdout(Stdio::null()).stderr(Stdio::null());
+    let process = command.kill_on_drop(true).spawn().unwrap();
+    for port in ports {
+        wait_for(port).await;
+    }
+    (process, ports)
+}
+
+pub(crate) fn curl_reads_mail_behind_starttls_and_stls((): &()) {
+    block_on(async {
+        let Ends { own, server } = Ends::new();
+        let (theirs, ours) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (certificate, key, _) = write(theirs.path(), &server, "server.test");
+        let (_, _, authority) = write(ours.path(), &own, "unused.test");
+        let (mut process, ports) = start_dovecot(theirs.path(), &certificate, &key).await;
+        for (at, (name, protocol, path, kinds)) in [
+            ("imap", StartTls::Imap, "INBOX;MAILINDEX=1", ["STARTTLS", "tls"]),
+            ("pop3", StartTls::Pop3, "1", ["STLS", "tls"]),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let trusting = trusting(&server, Some("server.test"));
+            let tls = RouteTls::new(Some(signing(&own)), Some(trusting), Vec::new(), Some(protocol)).unwrap();
+            let running = Running::start(([127, 0, 0, 1], ports[at]).into(), Some(tls), |_| {}).await;
+            let port = running.address().port();
+            let mut curl = Command::new("curl");
+            curl.args(["-sS", "--noproxy", "*", "--ssl-reqd", "-u", "alice:horse", "--cacert"]).arg(&authority);
+            curl.args(["--resolve", &format!("mail.test:{port}:127.0.0.1")]);
+            let (is_ok, text) = run(curl.arg(format!("{name}://mail.test:{port}/{path}")), b"").await;
+            assert!(is_ok && text.contains("Hello."), "{name}: {text}");
+            let (log, report) = running.end().await;
+            assert_eq!((report.relay.connections, report.relay.handshakes_failed), (1, 0), "{log:#?}");
+            let seen: Vec<_> = log
+                .iter()
+                .filter(|record| record["side"] == "client")
+                .map(|record| record["kind"].as_str().or(record["event"].as_str()).unwrap())
+                .collect();
+            assert!(seen.windows(2).any(|pair| pair == kinds), "{seen:?}");
+            assert!(seen.len() > 5, "the commands inside TLS: {seen:?}");
+            assert!(log.iter().all(|record| record["type"] != "message" || record["protocol"] == name), "{log:#?}");
+            assert!(log.iter().all(|record| record["outcome"] != "malformed"), "{log:#?}");
+        }
+        // Its processes end with it.
+        let id = process.id().unwrap().to_string();
+        assert!(std::process::Command::new("kill").arg(id).status().unwrap().success());
         process.wait().await.unwrap();
     });
 }
