@@ -11,5 +11,5 @@ pub use packets::packet_choice;
 pub(crate) use packets::packets;
 pub(crate) use reassembly::reassembly;
 pub use reassembly::{Action, ReassemblyCase, check_reassembly};
-pub(crate) use reassembly::{HEAD, WIDTH};
-pub(crate) use recordings::recordings;
+pub(crate) use reassembly::{HEAD, WIDTH, check_reassembly_of};
+pub(crate) use recordings::{check_recording, record, recordings};

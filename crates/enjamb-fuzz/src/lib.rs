@@ -9,8 +9,10 @@
 //! * [`mutate`] and [`cross`]: changes of an input that edit messages and cuts, not bytes. [`plain`]
 //!   has those that a fuzzer makes without them, for comparison.
 //! * [`driver`]: runs a target without libFuzzer, the same way every time.
+//! * [`bugs`]: planted bugs, which the targets must find.
 //! * [`seeds`]: the committed inputs of a target.
 
+mod bugs;
 mod canary;
 mod captures;
 pub mod driver;
@@ -25,6 +27,7 @@ mod table;
 mod target;
 mod texts;
 
+pub use bugs::{PlantedBug, bugs};
 pub use captures::{Action, ReassemblyCase, check_reassembly, packet_choice};
 pub use engine::EngineCase;
 pub use interleaving::interleaved_choice;

@@ -4,6 +4,6 @@ mod faults;
 mod records;
 mod server;
 
-pub(crate) use faults::faults;
+pub(crate) use faults::{check_faults, faults};
 pub(crate) use records::records;
-pub(crate) use server::server;
+pub(crate) use server::{check_server, server};

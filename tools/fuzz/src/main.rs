@@ -2,14 +2,20 @@
 
 mod conversations;
 mod examples;
+mod inputs;
+mod libfuzzer;
+mod planted;
 mod seeds;
 mod trying;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
+use enjamb_fuzz::Target;
+
+use crate::libfuzzer::Sanitizer;
 
 /// Runs the fuzz targets, and keeps their corpora.
 #[derive(Debug, Parser)]
@@ -34,6 +40,64 @@ enum Command {
         /// Other numbers give other inputs.
         #[arg(long, default_value_t = 1)]
         seed: u64,
+    },
+    /// Build targets and run them under libFuzzer, one after the other, with corpora in fuzz/corpus that
+    /// grow. Needs cargo-fuzz and a nightly toolchain.
+    Run {
+        /// The targets. All, without any.
+        targets: Vec<String>,
+        /// The time for each target, in seconds.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// The sanitizer.
+        #[arg(long, value_enum, default_value_t = Sanitizer::None)]
+        sanitizer: Sanitizer,
+    },
+    /// Call a target with the inputs of files, and group the findings.
+    Reproduce {
+        /// The target.
+        target: String,
+        /// The files.
+        #[arg(required = true)]
+        inputs: Vec<PathBuf>,
+    },
+    /// Make an input small, and keep it in fuzz/findings, where tests replay it.
+    Keep {
+        /// The target.
+        target: String,
+        /// The file.
+        input: PathBuf,
+        /// The name of the finding: what was wrong.
+        name: String,
+    },
+    /// Print an input as a test.
+    ToTest {
+        /// The target.
+        target: String,
+        /// The file.
+        input: PathBuf,
+    },
+    /// Leave only those inputs in fuzz/corpus that reach something new.
+    Merge {
+        /// The targets. All, without any.
+        targets: Vec<String>,
+    },
+    /// Print which lines the committed seeds alone reach, for each file.
+    Coverage {
+        /// The targets. All, without any.
+        targets: Vec<String>,
+    },
+    /// Print how many executions it takes until each planted bug is found, by changes of bytes and by
+    /// the mutator.
+    Bugs {
+        /// Only bugs whose name contains this text, or those of this target.
+        name: Option<String>,
+        /// The maximum number of executions.
+        #[arg(long, default_value_t = 20_000)]
+        executions: u64,
+        /// The number of runs with other random numbers, of which the median counts.
+        #[arg(long, default_value_t = 3)]
+        runs: u64,
     },
     /// Print how many inputs of 512 bytes each target checks a second.
     Speed {
@@ -69,8 +133,19 @@ fn run(arguments: &Arguments) -> Result<bool> {
             }
         }
         Command::Try { targets, executions, seed } => return trying::attempt(targets, *executions, *seed),
+        Command::Run { targets, seconds, sanitizer } => return libfuzzer::run(targets, *seconds, *sanitizer),
+        Command::Reproduce { target, inputs } => return inputs::reproduce(named(target)?, inputs),
+        Command::Keep { target, input, name } => inputs::keep(named(target)?, input, name)?,
+        Command::ToTest { target, input } => inputs::to_test(named(target)?, input)?,
+        Command::Merge { targets } => libfuzzer::merge(targets)?,
+        Command::Coverage { targets } => libfuzzer::coverage(targets)?,
+        Command::Bugs { name, executions, runs } => return planted::print_table(name.as_deref(), *executions, *runs),
         Command::Speed { targets } => trying::speed(targets)?,
         Command::Seeds { also } => seeds::write(also.as_deref())?,
     }
     Ok(true)
+}
+
+fn named(name: &str) -> Result<&'static Target> {
+    enjamb_fuzz::target(name).with_context(|| format!("no target has the name {name}"))
 }

@@ -105,6 +105,40 @@ impl TextHandler for Program<'_, String> {
     }
 }
 
+/// Collects the pieces of each frame, to show where they are cut.
+impl Handler for Program<'_, Vec<Vec<u8>>> {
+    type Event = Output<Vec<Vec<u8>>>;
+    type Error = Infallible;
+
+    fn start(&self) -> Terminator {
+        self.case.first.clone()
+    }
+    fn limit(&self) -> Limit {
+        self.case.limit(self.frame)
+    }
+    fn collect(&mut self, piece: &[u8]) -> Result<(), Infallible> {
+        self.payload.push(piece.to_vec());
+        Ok(())
+    }
+    fn found(&mut self, info: FrameInfo) -> Result<Step<Self::Event>, Infallible> {
+        Ok(self.step(info, false))
+    }
+    fn oversized(&mut self, info: FrameInfo) -> Result<Step<Self::Event>, Infallible> {
+        Ok(self.step(info, true))
+    }
+    fn close(&mut self, end: End) -> Result<Option<Self::Event>, Infallible> {
+        Ok(self.end(end))
+    }
+}
+
+/// Returns the outputs of the engine with the pieces of each frame.
+pub(crate) fn run_pieces(case: &EngineCase) -> Vec<Output<Vec<Vec<u8>>>> {
+    drive(Framer::new(Program::<Vec<Vec<u8>>>::new(case)), case, |error| match error {
+        FrameError::TooLong { start, end, max } => Output::TooLong { start, end, max },
+        FrameError::Handler { error, .. } => match error {},
+    })
+}
+
 /// Returns the outputs of the engine for a case, in its chunks.
 pub(crate) fn run(case: &EngineCase) -> Vec<Output<Vec<u8>>> {
     drive(Framer::new(Program::<Vec<u8>>::new(case)), case, |error| match error {

@@ -8,7 +8,11 @@ use fastrand::Rng;
 const BYTES: [u8; 16] = [0, 1, 0x7f, 0x80, 0xff, 0xfe, b'\r', b'\n', b' ', b'0', b'-', b'"', b';', b':', b',', b'\\'];
 
 /// Numbers at which parsers turn, as text.
-const NUMBERS: [&str; 14] = [
+const NUMBERS: [&str; 18] = [
+    "a",
+    "1F",
+    "ffffffffffffffff",
+    "10000000000000000",
     "0",
     "-1",
     "00",
