@@ -46,7 +46,8 @@ pub(crate) fn keep(target: &Target, path: &Path, name: &str) -> Result<()> {
 /// Prints an input as a test of its own.
 pub(crate) fn to_test(target: &Target, path: &Path) -> Result<()> {
     let data = minimise(&read(path)?, &target.run);
-    let name = path.file_name().unwrap_or_default().to_string_lossy().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+    let name =
+        path.file_name().unwrap_or_default().to_string_lossy().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
     let bytes: String = data.iter().map(|byte| std::ascii::escape_default(*byte).to_string()).collect();
     println!("#[test]\nfn {}_holds_for_{name}() {{", target.name);
     println!("    let target = enjamb_fuzz::target(\"{}\").unwrap();", target.name);

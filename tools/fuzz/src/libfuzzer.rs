@@ -101,7 +101,8 @@ pub(crate) fn run(names: &[String], seconds: u64, sanitizer: Sanitizer) -> Resul
         println!("{:16} {verdict}: {executions} executions, {rate} a second", target.name);
         if !output.status.success() {
             held = false;
-            let message = log.split("panicked at ").nth(1).and_then(|text| text.split_once('\n')).map_or("", |(_, text)| text);
+            let message =
+                log.split("panicked at ").nth(1).and_then(|text| text.split_once('\n')).map_or("", |(_, text)| text);
             println!("  {}\n{:.3000}", group(message), message);
             println!("  the input is in {}", artifacts.display());
         }
@@ -119,7 +120,11 @@ pub(crate) fn merge(names: &[String]) -> Result<()> {
         let _ = std::fs::remove_dir_all(&merged);
         std::fs::create_dir_all(&merged)?;
         let mut command = Command::new(program(target, Sanitizer::None));
-        command.args(["-merge=1", "-max_len=1024"]).arg(&merged).arg(folder().join("seeds").join(target.name)).arg(&corpus);
+        command
+            .args(["-merge=1", "-max_len=1024"])
+            .arg(&merged)
+            .arg(folder().join("seeds").join(target.name))
+            .arg(&corpus);
         succeed_quietly(command)?;
         std::fs::remove_dir_all(&corpus)?;
         std::fs::rename(&merged, &corpus)?;
@@ -140,7 +145,8 @@ fn succeed_quietly(mut command: Command) -> Result<()> {
 /// `llvm-tools` of the nightly toolchain.
 pub(crate) fn coverage(names: &[String]) -> Result<()> {
     let sysroot = Command::new("rustc").args(["+nightly", "--print", "sysroot"]).output()?;
-    let tools = Path::new(String::from_utf8_lossy(&sysroot.stdout).trim()).join("lib/rustlib").join(PLATFORM).join("bin");
+    let tools =
+        Path::new(String::from_utf8_lossy(&sysroot.stdout).trim()).join("lib/rustlib").join(PLATFORM).join("bin");
     if !tools.join("llvm-profdata").is_file() {
         bail!("the nightly toolchain has no llvm-profdata: rustup +nightly component add llvm-tools");
     }
@@ -148,7 +154,8 @@ pub(crate) fn coverage(names: &[String]) -> Result<()> {
         let mut command = cargo_fuzz();
         command.args(["coverage", target.name]).arg(folder().join("seeds").join(target.name));
         succeed_quietly(command)?;
-        let program = folder().join("target").join(PLATFORM).join("coverage").join(PLATFORM).join("release").join(target.name);
+        let program =
+            folder().join("target").join(PLATFORM).join("coverage").join(PLATFORM).join("release").join(target.name);
         let profile = folder().join("coverage").join(target.name).join("coverage.profdata");
         let report = Command::new(tools.join("llvm-cov"))
             .args(["report", "--ignore-filename-regex=(registry|rustc|fuzz)/"])

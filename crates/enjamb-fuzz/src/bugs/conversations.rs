@@ -74,9 +74,7 @@ pub(super) const BUGS: &[PlantedBug] = &session_bugs![
 
 fn check(data: &[u8], target: &str, mistake: Mistake) {
     let (protocol, script) = Family::named(target).split_input(data);
-    check_split(script, &|| {
-        Box::new(Flawed { inner: protocol.session(None), mistake, sides: Default::default() })
-    });
+    check_split(script, &|| Box::new(Flawed { inner: protocol.session(None), mistake, sides: Default::default() }));
 }
 
 /// A side of a conversation.
@@ -109,7 +107,9 @@ impl Flawed {
     fn lose<'c>(&self, side: Side, chunk: &'c [u8]) -> &'c [u8] {
         let state = &self.sides[side.index()];
         let lost = match self.mistake {
-            Mistake::LostBehind(before, byte) => usize::from(state.tail.ends_with(before) && chunk.first() == Some(&byte)),
+            Mistake::LostBehind(before, byte) => {
+                usize::from(state.tail.ends_with(before) && chunk.first() == Some(&byte))
+            }
             Mistake::LostDigits(before) => {
                 let digits = state.tail.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
                 if digits > 0 && state.tail[..state.tail.len() - digits].ends_with(before) {

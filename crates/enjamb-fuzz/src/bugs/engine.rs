@@ -267,9 +267,14 @@ impl Engine<'_> {
             delimiter,
         };
         let is_over = dropped > 0 && self.limit().overflow == Overflow::Skip;
-        let sticky = self.mistake == Mistake::SkipIsSticky && self.was_skipped && self.limit().overflow == Overflow::Skip;
+        let sticky =
+            self.mistake == Mistake::SkipIsSticky && self.was_skipped && self.limit().overflow == Overflow::Skip;
         self.was_skipped = is_over;
-        self.outputs.push(Output::Frame { info, skipped: is_over || sticky, payload: std::mem::take(&mut self.payload) });
+        self.outputs.push(Output::Frame {
+            info,
+            skipped: is_over || sticky,
+            payload: std::mem::take(&mut self.payload),
+        });
         let frame = match self.mistake {
             Mistake::CycleOff if self.case.cycle && self.frame >= self.case.settings.len() => self.frame + 1,
             _ => self.frame,
@@ -279,7 +284,9 @@ impl Engine<'_> {
         self.start = self.position;
         self.length = 0;
         match setting {
-            Setting::Keep if self.mistake == Mistake::LengthGoesOn && matches!(self.terminator, Terminator::Length(_)) => {
+            Setting::Keep
+                if self.mistake == Mistake::LengthGoesOn && matches!(self.terminator, Terminator::Length(_)) =>
+            {
                 self.terminator = Terminator::Close;
             }
             Setting::Keep => self.put(self.terminator.clone()),
@@ -355,7 +362,9 @@ pub(super) fn check_text_with(data: &[u8], mistake: TextMistake) {
         for output in pieces {
             let text = |pieces: Vec<Vec<u8>>, dropped: bool, left: &mut Vec<u8>| -> String {
                 match mistake {
-                    TextMistake::EachPiece => pieces.iter().map(|piece| String::from_utf8_lossy(piece).into_owned()).collect(),
+                    TextMistake::EachPiece => {
+                        pieces.iter().map(|piece| String::from_utf8_lossy(piece).into_owned()).collect()
+                    }
                     TextMistake::AcrossFrames => {
                         let bytes = [std::mem::take(left), pieces.concat()].concat();
                         let valid = bytes.len() - incomplete(&bytes);
@@ -390,7 +399,8 @@ pub(super) fn check_text_with(data: &[u8], mistake: TextMistake) {
 /// Returns the number of bytes at the end that begin a character.
 fn incomplete(bytes: &[u8]) -> usize {
     let is_begun = |count: &usize| {
-        std::str::from_utf8(&bytes[bytes.len() - count..]).is_err_and(|error| error.error_len().is_none() && error.valid_up_to() == 0)
+        std::str::from_utf8(&bytes[bytes.len() - count..])
+            .is_err_and(|error| error.error_len().is_none() && error.valid_up_to() == 0)
     };
     (1..=bytes.len().min(3)).rfind(is_begun).unwrap_or(0)
 }

@@ -65,7 +65,9 @@ pub(super) const BUGS: &[PlantedBug] = &{
         }),
         bug!("relay-terminator", "faults", "the LF at the beginning of a segment is not relayed", |data| {
             check_faults(data, |delivery| match delivery {
-                Delivery::Bytes(bytes) if bytes.len() > 1 && bytes[0] == b'\n' => Some(Delivery::Bytes(bytes.slice(1..))),
+                Delivery::Bytes(bytes) if bytes.len() > 1 && bytes[0] == b'\n' => {
+                    Some(Delivery::Bytes(bytes.slice(1..)))
+                }
                 delivery => Some(delivery),
             });
         }),

@@ -32,7 +32,7 @@ pub(super) const BUGS: &[PlantedBug] = &{
         "http1-extension" Wrong::Malformed, |bytes| chunked(bytes) && has(bytes, b";"), "an extension of a chunk is refused";
         "http1-both" Wrong::End(1), |bytes| chunked(bytes) && has(bytes, b"ontent-Length"), "Content-Length counts beside a transfer coding";
         "http1-trailers" Wrong::End(-2), |bytes| chunked(bytes) && trailers(bytes), "trailers are not part of the message";
-        "http1-list" Wrong::Malformed, |bytes| list(bytes), "a list of equal lengths is refused";
+        "http1-list" Wrong::Malformed, list, "a list of equal lengths is refused";
         "http1-bare-lf" Wrong::Malformed, |bytes| bytes.windows(2).any(|pair| pair[1] == b'\n' && pair[0] != b'\r'), "a bare LF is refused";
     ];
     let redis = peer_bugs![check_redis, "redis_peer":
@@ -72,7 +72,9 @@ fn chunked(bytes: &[u8]) -> bool {
 fn upper_hex(bytes: &[u8]) -> bool {
     bytes.split(|byte| *byte == b'\n').any(|line| {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        !line.is_empty() && line.iter().all(u8::is_ascii_hexdigit) && line.iter().any(|byte| (b'A'..=b'F').contains(byte))
+        !line.is_empty()
+            && line.iter().all(u8::is_ascii_hexdigit)
+            && line.iter().any(|byte| (b'A'..=b'F').contains(byte))
     })
 }
 
@@ -90,7 +92,8 @@ fn list(bytes: &[u8]) -> bool {
 }
 
 fn flawed(target: &str, wrong: Wrong, applies: Applies) -> Box<dyn Session> {
-    let inner = if target == "http1_peer" { enjamb_protocols::http1::session() } else { enjamb_protocols::redis::session() };
+    let inner =
+        if target == "http1_peer" { enjamb_protocols::http1::session() } else { enjamb_protocols::redis::session() };
     Box::new(Flawed { inner, wrong, applies, fed: Default::default() })
 }
 
@@ -112,7 +115,7 @@ impl Flawed {
         call(inner.as_mut(), &mut |message| {
             let stream = &fed[message.side.index()];
             let (from, to) = (message.span.offset as usize, message.span.end() as usize);
-            if !stream.get(from..to.min(stream.len())).is_some_and(|bytes| applies(bytes)) {
+            if !stream.get(from..to.min(stream.len())).is_some_and(&*applies) {
                 return out(message);
             }
             let is_whole = matches!(message.outcome, Outcome::Ok | Outcome::Failed);
