@@ -16,6 +16,13 @@ pub(crate) fn of(target: &str) -> Vec<(String, Vec<u8>)> {
             ("utf8", b"\x80\x00\x02\x00\n\xc3\xff\x00\xa9\n\xe2\x82\xff\x00\xac\n\xf0\x9f\n"),
             ("binary", b"\x00\x00\x03\x02\xff\x00\xffx\xff\xff\x00\xff\xffy"),
         ],
+        "split_http1" => &[
+            (
+                "chunked",
+                b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel\xff\x00lo\r\n0\r\n\r\n\xff\x07HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na;x=y\r\n0123456789\r\n0\r\nA: b\r\n\r\n",
+            ),
+            ("pipelined", b"GET /1 HTTP/1.1\r\nHost: h\r\n\r\nHEAD /2 HTTP/1.1\r\nHost: h\r\n\r\n\xff\x07HTTP/1.1 204 No\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"),
+        ],
         "canary" => &[("lines", b"a\r\nb\xff\x00c\r\n")],
         "server" => &[
             ("lines", b"\x00one\ntwo\n\xff\x00three\n"),

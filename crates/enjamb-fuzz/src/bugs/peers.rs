@@ -68,13 +68,12 @@ fn chunked(bytes: &[u8]) -> bool {
     has(bytes, b"chunked") || has(bytes, b"Chunked")
 }
 
-/// Returns whether a line consists of hexadecimal digits of which one is a capital.
+/// Returns whether a line begins with hexadecimal digits, of which one is a capital, and nothing else
+/// up to an extension.
 fn upper_hex(bytes: &[u8]) -> bool {
     bytes.split(|byte| *byte == b'\n').any(|line| {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        !line.is_empty()
-            && line.iter().all(u8::is_ascii_hexdigit)
-            && line.iter().any(|byte| (b'A'..=b'F').contains(byte))
+        let size = line.split(|byte| matches!(byte, b';' | b'\r')).next().unwrap_or_default();
+        !size.is_empty() && size.iter().all(u8::is_ascii_hexdigit) && size.iter().any(u8::is_ascii_uppercase)
     })
 }
 
