@@ -3,7 +3,6 @@
 mod conversations;
 mod examples;
 mod inputs;
-mod libfuzzer;
 mod planted;
 mod seeds;
 mod trying;
@@ -14,8 +13,6 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use enjamb_fuzz::Target;
-
-use crate::libfuzzer::Sanitizer;
 
 /// Runs the fuzz targets, and keeps their corpora.
 #[derive(Debug, Parser)]
@@ -41,18 +38,6 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
-    /// Build targets and run them under libFuzzer, one after the other, with corpora in fuzz/corpus that
-    /// grow. Needs cargo-fuzz and a nightly toolchain.
-    Run {
-        /// The targets. All, without any.
-        targets: Vec<String>,
-        /// The time for each target, in seconds.
-        #[arg(long, default_value_t = 60)]
-        seconds: u64,
-        /// The sanitizer.
-        #[arg(long, value_enum, default_value_t = Sanitizer::None)]
-        sanitizer: Sanitizer,
-    },
     /// Call a target with the inputs of files, and group the findings.
     Reproduce {
         /// The target.
@@ -76,16 +61,6 @@ enum Command {
         target: String,
         /// The file.
         input: PathBuf,
-    },
-    /// Leave only those inputs in fuzz/corpus that reach something new.
-    Merge {
-        /// The targets. All, without any.
-        targets: Vec<String>,
-    },
-    /// Print which lines the committed seeds alone reach, for each file.
-    Coverage {
-        /// The targets. All, without any.
-        targets: Vec<String>,
     },
     /// Print how many executions it takes until each planted bug is found, by changes of bytes and by
     /// the mutator.
@@ -133,12 +108,9 @@ fn run(arguments: &Arguments) -> Result<bool> {
             }
         }
         Command::Try { targets, executions, seed } => return trying::attempt(targets, *executions, *seed),
-        Command::Run { targets, seconds, sanitizer } => return libfuzzer::run(targets, *seconds, *sanitizer),
         Command::Reproduce { target, inputs } => return inputs::reproduce(named(target)?, inputs),
         Command::Keep { target, input, name } => inputs::keep(named(target)?, input, name)?,
         Command::ToTest { target, input } => inputs::to_test(named(target)?, input)?,
-        Command::Merge { targets } => libfuzzer::merge(targets)?,
-        Command::Coverage { targets } => libfuzzer::coverage(targets)?,
         Command::Bugs { name, executions, runs } => return planted::print_table(name.as_deref(), *executions, *runs),
         Command::Speed { targets } => trying::speed(targets)?,
         Command::Seeds { also } => seeds::write(also.as_deref())?,
