@@ -35,6 +35,8 @@ pub(crate) enum End {
     Idle(Duration),
     /// The relay stops.
     Stopped,
+    /// A tap ends the connection.
+    ClosedByTap,
     /// Both sides have come to the place where they change to TLS.
     Upgrade,
 }
@@ -82,6 +84,9 @@ impl Duplex {
                         Progress::Close => return Poll::Ready(End::ShapedClose),
                         Progress::Reset => return Poll::Ready(End::ShapedReset),
                     }
+                }
+                if parts.closer.as_ref().is_some_and(|closer| closer.reason().is_some()) {
+                    return Poll::Ready(End::ClosedByTap);
                 }
                 if steps != [Progress::Waiting; 2] {
                     moved = true;

@@ -14,6 +14,7 @@ use enjamb::{Ending, Side, Time};
 use tokio::io::ReadBuf;
 use tokio::time::sleep;
 
+use crate::closer::Closer;
 use crate::error::NetError;
 use crate::observers::Observers;
 use crate::relay::link::Link;
@@ -48,6 +49,8 @@ pub(crate) struct Parts<'a, 's> {
     pub(crate) shaping: Option<Shaping>,
     /// The search for the change to TLS, if there may be one.
     pub(crate) search: Option<Search>,
+    /// Ends the connection, if a tap may do that.
+    pub(crate) closer: Option<Closer>,
 }
 
 impl<'s> Parts<'_, 's> {
