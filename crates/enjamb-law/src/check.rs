@@ -48,12 +48,16 @@ where
             panic!("the definition cannot be used: {mismatch}");
         }
         let folder = regressions::folder(self.file, &self.name);
+        let ends = self.subject.ends();
         match self.check(law) {
             Verdict::Holds(Tally { inputs, runs }) => {
                 println!("{law}: {}: {inputs} inputs, {runs} runs", law.statement());
             }
             // The parent started this process for another law of the same test.
             Verdict::NotTried(_) if LawTask::of_this_process().is_some() => {}
+            Verdict::NotTried(reason) if law == Law::End && !ends => {
+                panic!("the end law was not tried: {reason}; write `ends: false`, and the test is ignored")
+            }
             Verdict::NotTried(reason) => panic!("the {law} law was not tried: {reason}"),
             Verdict::Unfit(reason) => panic!("the definition cannot be used: {reason}"),
             Verdict::Broken(violation) => {
@@ -160,6 +164,11 @@ where
                 "no messages are given"
             }
             Law::Alone if self.dependent => "the messages depend on each other",
+            Law::Alone if self.one_message => "a stream has only one message",
+            Law::Alone if self.carries.is_some() => {
+                return self.carries.clone();
+            }
+            Law::End if !self.subject.ends() => "it does not learn that the stream has ended",
             Law::Fused if !self.fuses && !self.subject.fuses() => {
                 "it does not promise to emit only its error after one"
             }
@@ -185,6 +194,7 @@ where
             () if subject.converses() && !self.converses && !left_out(Law::Interleaved) => {
                 missing("converses", Law::Interleaved)
             }
+            () if subject.ends() && !self.ends && !left_out(Law::End) => missing("ends", Law::End),
             () if !subject.rescans() && self.rescans && !left_out(Law::Linear) => Some(
                 "the subject does not start each message again for every chunk: write `rescans: false`, so that the linear law is tried"
                     .to_owned(),

@@ -16,6 +16,9 @@ pub enum Output<E, F> {
     /// The verdict on the end of the stream. A subject without such a verdict emits nothing when
     /// the stream ends.
     End(End),
+    /// After its error, the subject returns the same error again and takes no byte. Its driver gives
+    /// it up.
+    GivenUp,
     /// The subject did something that no subject may do, whatever the input.
     Breach(Breach),
 }
@@ -26,6 +29,7 @@ impl<E, F> Output<E, F> {
             Self::Event(value) => Output::Event(event(value)),
             Self::Error(value) => Output::Error(error(value)),
             Self::End(end) => Output::End(end),
+            Self::GivenUp => Output::GivenUp,
             Self::Breach(breach) => Output::Breach(breach),
         }
     }
@@ -38,6 +42,7 @@ impl<E: Debug, F: Debug> Output<E, F> {
             Self::Event(event) => format!("{event:?}"),
             Self::Error(error) => format!("failed: {error:?}"),
             Self::End(end) => end_text(*end),
+            Self::GivenUp => "given up: the same error again, and no byte taken".to_owned(),
             Self::Breach(breach) => breach.to_string(),
         }
     }
@@ -51,6 +56,62 @@ fn end_text(end: End) -> String {
             format!("end: truncated, {have} bytes of a frame were there and {missing} were not")
         }
         End::Leftover(bytes) => format!("end: {bytes} bytes left over"),
+    }
+}
+
+/// Returns whether two runs over the same bytes gave the same output.
+///
+/// Up to the first error, everything is compared. Behind it only events are: a message that was
+/// found again must be found however the bytes are cut, but the number of errors over garbage, and
+/// the verdict on the end of a stream that has failed, may follow the chunks. A run that was given
+/// up has nothing behind that place to compare.
+pub(crate) fn agree<E: PartialEq, F: PartialEq>(first: &[Output<E, F>], second: &[Output<E, F>]) -> bool {
+    let mut comparison = Comparison::new(first);
+    second.iter().for_each(|output| comparison.next(output));
+    comparison.agrees()
+}
+
+/// A comparison of outputs as they come with the expected ones; see [`agree`].
+pub(crate) struct Comparison<'e, E, F> {
+    expected: std::slice::Iter<'e, Output<E, F>>,
+    same: bool,
+    failed: bool,
+    given_up: bool,
+}
+
+impl<'e, E: PartialEq, F: PartialEq> Comparison<'e, E, F> {
+    pub(crate) fn new(expected: &'e [Output<E, F>]) -> Self {
+        Self { expected: expected.iter(), same: true, failed: false, given_up: false }
+    }
+
+    pub(crate) fn next(&mut self, output: &Output<E, F>) {
+        if self.given_up || !self.same {
+            return;
+        }
+        if !self.failed {
+            self.same = self.expected.next() == Some(output);
+            self.failed = matches!(output, Output::Error(_));
+            return;
+        }
+        match output {
+            Output::Error(_) | Output::End(_) => {}
+            Output::GivenUp => self.given_up = true,
+            Output::Event(_) | Output::Breach(_) => match self.next_expected() {
+                Some(Output::GivenUp) => self.given_up = true,
+                expected => self.same = expected == Some(output),
+            },
+        }
+    }
+
+    /// Returns the next expected output behind an error that is compared.
+    fn next_expected(&mut self) -> Option<&'e Output<E, F>> {
+        self.expected.find(|output| !matches!(output, Output::Error(_) | Output::End(_)))
+    }
+
+    /// Returns whether the outputs agree, if these were all.
+    pub(crate) fn agrees(mut self) -> bool {
+        let rest = if self.failed { self.next_expected() } else { self.expected.next() };
+        self.same && (self.given_up || rest.is_none_or(|rest| self.failed && *rest == Output::GivenUp))
     }
 }
 

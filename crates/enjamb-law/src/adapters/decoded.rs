@@ -27,7 +27,8 @@ use super::driver::{ByHand, Driver};
 /// # }
 /// ```
 ///
-/// Its events are the frames, its errors their [`Kind`]. Bytes may be left in the buffer when the
+/// Its events are the frames, its errors their [`Kind`]. After an error the decoder is called again,
+/// unless the adapter [`stops`](Self::stops). Bytes may be left in the buffer when the
 /// stream ends. Tokio's `FramedRead` does not report them, so this adapter does not either, unless
 /// you ask for it ([`with_verdict`](Self::with_verdict)). A decoder whose `decode_eof` ignores such
 /// bytes breaks the law [`end`](crate::end).
@@ -49,15 +50,22 @@ impl<M, V> Decoded<M, V> {
         M: Fn() -> D,
         V: Driver<D>,
     {
-        Self { make, driver, resumes: false, verdict: false }
+        Self { make, driver, resumes: true, verdict: false }
     }
 
     /// Continues after an error, as a program does that logs it and requests the next frame. The
     /// run ends when the decoder returns the same error twice in a row and takes no byte in
-    /// between. Without this option the first error ends the run, as it does in `FramedRead`.
+    /// between. This is the default.
     #[must_use]
     pub fn resumes(mut self) -> Self {
         self.resumes = true;
+        self
+    }
+
+    /// Ends the run at the first error, as a program does that gives the connection up.
+    #[must_use]
+    pub fn stops(mut self) -> Self {
+        self.resumes = false;
         self
     }
 
@@ -171,27 +179,30 @@ impl<M, V> Decoded<M, V> {
         B: AsRef<[u8]>,
         X: std::fmt::Debug,
     {
-        // The last error, and the number of bytes in the buffer then. A different error is progress
-        // too: `LinesCodec` refuses a line that is too long after one that is not UTF-8, and skips
-        // it only when it is called again.
-        let mut failed: Option<(Kind, usize)> = None;
+        // The last error, if the decoder took no byte with it. A different error is progress too:
+        // `LinesCodec` refuses a line that is too long after one that is not UTF-8, and skips it only
+        // when it is called again.
+        let mut stuck: Option<Kind> = None;
         loop {
+            let before = buffer.as_ref().len();
             match decode(buffer) {
                 Ok(Some(frame)) => {
-                    failed = None;
+                    stuck = None;
                     run.event(frame);
                 }
                 Ok(None) => return true,
                 Err(error) => {
-                    let this = (Kind::of(&error), buffer.as_ref().len());
-                    if failed.as_ref() == Some(&this) {
+                    let kind = Kind::of(&error);
+                    let has_taken = buffer.as_ref().len() != before;
+                    if !has_taken && stuck.as_ref() == Some(&kind) {
+                        run.emit(Output::GivenUp);
                         return false;
                     }
-                    let goes_on = run.fail(this.0.clone());
+                    let goes_on = run.fail(kind.clone());
                     if !self.resumes {
                         return goes_on;
                     }
-                    failed = Some(this);
+                    stuck = (!has_taken).then_some(kind);
                 }
             }
         }

@@ -13,6 +13,7 @@ use crate::subject::Subject;
 use super::chunks::Chunks;
 use super::executor::Executor;
 use super::feed::Feed;
+use super::repetition::{Repeated, Repetition};
 
 /// The [`Subject`] of an async reader.
 ///
@@ -101,7 +102,7 @@ impl Reading<(), ()> {
         M: Fn(Chunks) -> S,
         S: futures_core::Stream<Item = Result<T, E>>,
     {
-        Reading::over(move |feed| Box::pin(make(Chunks::new(feed))), next)
+        Reading::over(move |feed| Box::pin(make(Chunks::new(feed))), next).resumes()
     }
 
     pub(super) fn over<M, R, F, T, E>(make: M, read: F) -> Reading<M, F>
@@ -136,11 +137,19 @@ impl<M, F> Reading<M, F> {
         self
     }
 
-    /// Calls the function again after an error, as a program does that logs it and continues. An
-    /// error after the end of the stream is the last.
+    /// Calls the function again after an error, as a program does that logs it and continues. A
+    /// [`stream`](Reading::stream) is polled again by default. An error after the end of the stream
+    /// is the last, and so is one that is returned for ever without a read in between.
     #[must_use]
     pub fn resumes(mut self) -> Self {
         self.resumes = true;
+        self
+    }
+
+    /// Ends the run at the first error, as a program does that gives the connection up.
+    #[must_use]
+    pub fn stops(mut self) -> Self {
+        self.resumes = false;
         self
     }
 }
@@ -158,13 +167,21 @@ where
         true
     }
 
+    fn pulls(&self) -> bool {
+        true
+    }
+
     fn run(&self, run: &mut Run<'_, T, Kind>) {
         let feed = Feed::new(self.at_most);
         let mut executor = Executor::new(feed.clone(), self.empty_items);
         let mut reader = (self.make)(feed.clone());
+        let mut repetition = Repetition::default();
         while let Some(result) = executor.finish(pin!((self.read)(&mut reader)), run) {
             match result {
-                Ok(Some(event)) => run.event(event),
+                Ok(Some(event)) => {
+                    repetition = Repetition::default();
+                    run.event(event);
+                }
                 Ok(None) => {
                     // A reader that stops by itself before the end of the stream gives no verdict
                     // on the end.
@@ -174,7 +191,17 @@ where
                     return;
                 }
                 Err(error) => {
-                    let goes_on = run.fail(Kind::of(&error));
+                    let kind = Kind::of(&error);
+                    match repetition.of(&kind, feed.bytes_read()) {
+                        _ if !self.resumes => {}
+                        Repeated::No => {}
+                        Repeated::Again => continue,
+                        Repeated::ForEver => {
+                            run.emit(Output::GivenUp);
+                            return;
+                        }
+                    }
+                    let goes_on = run.fail(kind);
                     if feed.end_seen() || !(self.resumes || goes_on && executor.go_on(run)) {
                         return;
                     }

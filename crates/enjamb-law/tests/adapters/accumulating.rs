@@ -84,13 +84,13 @@ fn the_returned_rest_is_checked() {
 }
 
 #[test]
-fn an_error_ends_the_run_unless_it_resumes() {
+fn an_error_ends_the_run_only_if_it_stops() {
     fn even<'c>((): &mut (), chunk: &'c [u8]) -> (Option<Result<u8, &'static str>>, &'c [u8]) {
         match chunk {
             [] => (None, chunk),
             [byte, rest @ ..] => (Some(if byte % 2 == 0 { Ok(*byte) } else { Err("odd") }), rest),
         }
     }
-    assert_eq!(output(Accumulating::new(|| (), even), &[2, 3, 4], &[]), ["2", "failed: _"]);
-    assert_eq!(output(Accumulating::new(|| (), even).resumes(), &[2, 3, 4], &[]), ["2", "failed: _", "4"]);
+    assert_eq!(output(Accumulating::new(|| (), even).stops(), &[2, 3, 4], &[]), ["2", "failed: _"]);
+    assert_eq!(output(Accumulating::new(|| (), even), &[2, 3, 4], &[]), ["2", "failed: _", "4"]);
 }

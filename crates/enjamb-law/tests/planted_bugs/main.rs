@@ -1,0 +1,100 @@
+//! Small planted bugs of the kinds that published decoders have, each with its right twin.
+//!
+//! A bug must be found by the named laws with default settings, and its twin must break no law. The
+//! messages of a definition do not show what the bug needs: no escape character, no payload at the
+//! edge of a buffer, no empty message.
+
+use enjamb_law::{Comparable, Law, Laws, Subject, Verdict};
+
+mod edges;
+mod ends;
+mod errors;
+mod escapes;
+mod innocents;
+mod lengths;
+mod limits;
+mod line_ends;
+mod readers;
+mod state;
+mod text;
+
+/// Makes two tests of each entry: `finds_the_bug` and `accuses_no_twin`. The subject is built with
+/// the bug or without it.
+macro_rules! planted {
+    ($($(#[$meta:meta])* $name:ident: [$($law:ident),+], $messages:expr, $(.$setting:ident($value:expr),)* |$bug:ident| $subject:expr;)*) => { $(
+        $(#[$meta])*
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            fn definition(bug: bool) -> enjamb_law::Laws<
+                impl enjamb_law::Subject<Event: enjamb_law::Comparable, Error: enjamb_law::Comparable> + Send + Sync + 'static,
+            > {
+                fn subject($bug: bool) -> impl enjamb_law::Subject<Event: enjamb_law::Comparable, Error: enjamb_law::Comparable> + Send + Sync + 'static {
+                    $subject
+                }
+                let name = concat!(stringify!($name), "_with_bug");
+                enjamb_law::Laws::new(if bug { name } else { stringify!($name) }, subject(bug)).messages($messages)$(.$setting($value))*
+            }
+
+            #[test]
+            fn finds_the_bug() {
+                $crate::assert_found(concat!(module_path!(), "::finds_the_bug"), || definition(true), &[$(enjamb_law::Law::$law),+]);
+            }
+
+            #[test]
+            fn accuses_no_twin() {
+                $crate::assert_clean(concat!(module_path!(), "::accuses_no_twin"), definition(false));
+            }
+        }
+    )* };
+}
+pub(crate) use planted;
+
+/// Makes a test of each entry: a subject that is right breaks no law.
+macro_rules! innocent {
+    ($($(#[$meta:meta])* $name:ident: $messages:expr, $(.$setting:ident($value:expr),)* $subject:expr;)*) => { $(
+        $(#[$meta])*
+        #[test]
+        fn $name() {
+            let laws = enjamb_law::Laws::new(stringify!($name), $subject).messages($messages)$(.$setting($value))*;
+            $crate::assert_clean(concat!(module_path!(), "::", stringify!($name)), laws);
+        }
+    )* };
+}
+pub(crate) use innocent;
+
+/// The name of a test without the name of the crate.
+fn test_name(path: &str) -> &str {
+    path.split_once("::").map_or(path, |(_, name)| name)
+}
+
+/// Asserts that each of these laws is broken.
+#[track_caller]
+pub(crate) fn assert_found<S>(path: &str, definition: impl Fn() -> Laws<S>, laws: &[Law])
+where
+    S: Subject<Event: Comparable, Error: Comparable> + Send + Sync + 'static,
+{
+    for law in laws {
+        match definition().in_test(test_name(path)).check(*law) {
+            Verdict::Broken(violation) => println!("{violation}"),
+            other => panic!("{law}: {other:?}"),
+        }
+    }
+}
+
+/// Asserts that no law is broken.
+#[track_caller]
+pub(crate) fn assert_clean<S>(path: &str, laws: Laws<S>)
+where
+    S: Subject<Event: Comparable, Error: Comparable> + Send + Sync + 'static,
+{
+    for (law, verdict) in laws.in_test(test_name(path)).check_all() {
+        match verdict {
+            Verdict::Broken(violation) => panic!("{violation}"),
+            Verdict::Unfit(reason) => panic!("{law}: {reason}"),
+            Verdict::NotTried(reason) => println!("{law}: not tried: {reason}"),
+            Verdict::Holds(tally) => println!("{law}: {} inputs, {} runs", tally.inputs, tally.runs),
+        }
+    }
+}
