@@ -3,8 +3,9 @@
 //! The law is tried in this process only if the child survives, and the same inputs are tried
 //! again. So nothing that a subject does ends a test run.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use enjamb_isolate::Program;
 
@@ -20,6 +21,10 @@ use crate::trying::Failure;
 use crate::verdict::{Tally, Verdict};
 use crate::violation::Violation;
 use crate::watch::{self, CHILD_STACK_BYTES, LawFailure, fatal};
+
+/// The definitions with a call that did not return, and the law that found it, by their source file
+/// and name. A hang is found once, and not by each law.
+static HUNG: Mutex<BTreeMap<(&'static str, String), Law>> = Mutex::new(BTreeMap::new());
 
 impl<S> Laws<S>
 where
@@ -100,6 +105,22 @@ where
         if let Some(reason) = self.inapplicable(law) {
             return Verdict::NotTried(reason);
         }
+        // Every law would wait for the same call.
+        let hung = || HUNG.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (self.file, self.name.clone());
+        if let Some(first) = hung().get(&key).filter(|first| **first != law) {
+            return Verdict::NotTried(format!("a call did not return: the {first} law shows it"));
+        }
+        let verdict = self.verdict_of_applicable(law);
+        if let Verdict::Broken(violation) = &verdict
+            && violation.hangs()
+        {
+            hung().entry(key).or_insert(law);
+        }
+        verdict
+    }
+
+    fn verdict_of_applicable(self: &Arc<Self>, law: Law) -> Verdict {
         let program = self.program.clone().or_else(Program::of_current_test);
         let in_child = program.map_or(ChildVerdict::Unavailable, |program| child::try_law(program, &self.name, law));
         // If no child went first, no input is tried that may end the process.

@@ -131,19 +131,25 @@ where
         pulse::input(&input);
         trace(subject, &input, &[])
     };
-    let said = outputs(message);
+    let mut said = outputs(message);
     let other = |said: &Output<S::Event, S::Error>| !matches!(said, Output::Event(_));
     let ending: Vec<_> = said.iter().filter(|said| other(said)).collect();
-    if !ending.is_empty() {
-        // A reader may report every end by an error, and all ends of whole messages alike.
-        let empty = outputs(b"");
-        let usual: Vec<_> = empty.iter().filter(|said| other(said)).collect();
-        let clean = ending.iter().all(|said| matches!(said, Output::End(enjamb::End::Clean)));
-        if !clean && ending != usual {
-            return None;
-        }
+    let events = said.len() - ending.len();
+    if ending.iter().all(|said| matches!(said, Output::End(enjamb::End::Clean))) {
+        return Some(events);
     }
-    Some(said.len() - ending.len())
+    // A reader may report every end by the same error, inside a message too. Then the same message
+    // must follow whole.
+    if outputs(b"").iter().filter(|said| other(said)).ne(ending) {
+        return None;
+    }
+    let twice = outputs(&message.repeat(2));
+    said.truncate(events);
+    let second = said.into_iter().map(|said| match said {
+        Output::Event(event) => Output::Event(subject.displaced(event, message.len() as u64)),
+        said => said,
+    });
+    (twice.len() >= 2 * events && second.eq(twice.into_iter().skip(events).take(events))).then_some(events)
 }
 
 /// Returns places at which the `messages` can be longer: for each at most one without a length, and

@@ -273,12 +273,12 @@ where
         }
         for message in families::line_ends(&messages.iter().take(4).cloned().collect::<Vec<_>>()) {
             // A reader may wait behind a CR for the LF.
-            if message.ends_with(b"\n") && stretch::events_of(subject, &message).is_some() {
+            if message.ends_with(b"\n") && stretch::events_of(subject, &message).is_some_and(|events| events > 0) {
                 derived.push(message);
             }
         }
-        let edges = families::stretched(&stretches).map(|(message, _)| message);
-        derived.extend(edges.take_while(|_| !allowance.is_spent()));
+        let edges = families::stretched(&stretches).map(|(message, _)| message).take_while(|_| !allowance.is_spent());
+        derived.extend(edges.filter(|message| stretch::events_of(subject, message).is_some_and(|events| events > 0)));
         derived
     }
 

@@ -90,9 +90,7 @@ where
     let again = run_both(subject, &fewest);
     let repeats = again.0 != again.1;
     let (fewest, (alone, together)) = if repeats { (fewest, again) } else { (messages.to_vec(), (alone, together)) };
-    let verdict = "a message gives different events after another message than alone\n\
-                   (if a stream has only one message: `one_message: true`; if the protocol keeps something from one \
-                   message for the next: `carries: \"its name\"`)";
+    let verdict = "a message gives different events after another message than alone";
     Box::new(Violation {
         law: Law::Alone,
         verdict: if repeats { verdict.to_owned() } else { format!("{verdict}\n{}", super::NOT_REPEATED) },
@@ -147,7 +145,7 @@ where
     let actual = said.iter().map(Output::text).collect();
     Err(Box::new(Violation {
         law: Law::Alone,
-        verdict: format!("{verdict}\n(if your program stops at the first error: append `.stops()` to the adapter)"),
+        verdict: verdict.to_owned(),
         call: format!("alone_after(&subject, {}, {})", literal(refused), literal(message)),
         traces: Some([
             Trace { label: "the messages alone".to_owned(), outputs: due },

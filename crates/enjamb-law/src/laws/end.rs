@@ -111,8 +111,7 @@ where
             && let Some((have, output)) = (start + 1..end).find_map(silent)
         {
             let verdict = format!(
-                "the stream ends {} bytes into a message of {}, and nothing reports it: the bytes are lost silently\n\
-                 (if a standard says that an unfinished message is dropped: `drops_unfinished: \"the standard\"`)",
+                "the stream ends {} bytes into a message of {}, and nothing reports it: the bytes are lost silently",
                 have - start,
                 end - start
             );

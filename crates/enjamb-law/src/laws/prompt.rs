@@ -8,7 +8,7 @@
 
 use crate::cutting::{Event, stream};
 use crate::law::Law;
-use crate::literal::messages_code;
+use crate::literal::{cuts_code, messages_code};
 use crate::minimise;
 use crate::output::Output;
 use crate::pulse;
@@ -141,6 +141,7 @@ where
             None => at += 1,
         }
     }
+    let cuts_code = cuts_code(&cuts);
     Box::new(Violation {
         law: Law::Prompt,
         verdict: format!(
@@ -148,7 +149,7 @@ where
             late.end,
             if repeats { String::new() } else { format!("\n{}", super::NOT_REPEATED) }
         ),
-        call: format!("prompt(&subject, {}, &{cuts:?})", messages_code(&fewest)),
+        call: format!("prompt(&subject, {}, &{cuts_code})", messages_code(&fewest)),
         traces: Some([
             Trace { label: "emitted when the stream ends there".to_owned(), outputs: late.due },
             Trace { label: "emitted before more was requested".to_owned(), outputs: late.emitted },

@@ -7,7 +7,7 @@ use enjamb::Side;
 
 use crate::cutting::{Cutting, Event, ONLY};
 use crate::law::Law;
-use crate::literal::input_code;
+use crate::literal::{cuts_code, input_code};
 use crate::minimise::{self, Trial};
 use crate::output::{Output, agree};
 use crate::pulse;
@@ -109,10 +109,11 @@ where
         Some(said) => format!("a call without new bytes gave output: {}", said.text()),
         None => "the output changes when it is called again between the chunks".to_owned(),
     };
+    let cuts_code = cuts_code(&cuts);
     Box::new(Violation {
         law: Law::Quiet,
         verdict,
-        call: format!("quiet(&subject, &{}, &{cuts:?})", input_code(&input)),
+        call: format!("quiet(&subject, &{}, &{cuts_code})", input_code(&input)),
         traces: Some([Trace::new("called once", &expected), Trace::new("called again after each chunk", &output)]),
         input,
         cuts,

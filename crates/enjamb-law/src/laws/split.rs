@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::cutting::Cutting;
 use crate::law::Law;
-use crate::literal::input_code;
+use crate::literal::{cuts_code, input_code};
 use crate::minimise::{self, Trial};
 use crate::output::{Output, agree};
 use crate::pulse;
@@ -130,18 +130,16 @@ where
     let whole = trace(subject, &input, &[]);
     let cut = trace(subject, &input, &cuts);
     let repeats = !agree(&whole, &cut) && trace(subject, &input, &[]) == whole && trace(subject, &input, &cuts) == cut;
-    let same = whole.iter().zip(&cut).take_while(|(whole, cut)| whole == cut).count();
     let mut verdict = "the output depends on where the stream is cut".to_owned();
     if !repeats {
         verdict.push('\n');
         verdict.push_str(super::NOT_REPEATED);
-    } else if has_error(&whole[..same]) {
-        verdict.push_str("\n(only after an error: if your program stops there, append `.stops()` to the adapter)");
     }
+    let cuts_code = cuts_code(&cuts);
     Box::new(Violation {
         law: Law::Split,
         verdict,
-        call: format!("split(&subject, &{}, &{cuts:?})", input_code(&input)),
+        call: format!("split(&subject, &{}, &{cuts_code})", input_code(&input)),
         traces: Some([Trace::new("whole", &whole), Trace::new("cut", &cut)]),
         input,
         cuts,

@@ -8,7 +8,7 @@ use std::mem::{Discriminant, discriminant};
 
 use crate::cutting::Cutting;
 use crate::law::Law;
-use crate::literal::input_code;
+use crate::literal::{cuts_code, input_code};
 use crate::minimise::{self, Trial};
 use crate::output::{Breach, breach};
 use crate::pulse;
@@ -67,10 +67,11 @@ where
     let output = trace(subject, &input, &cuts);
     let verdict = breach(&output).map_or_else(|| format!("{found}\n{}", super::NOT_REPEATED), ToString::to_string);
     let actual = Trace::new("actual", &output);
+    let cuts_code = cuts_code(&cuts);
     Box::new(Violation {
         law,
         verdict,
-        call: format!("{}(&subject, &{}, &{cuts:?})", law.name(), input_code(&input)),
+        call: format!("{}(&subject, &{}, &{cuts_code})", law.name(), input_code(&input)),
         traces: (actual.outputs.len() > 1).then(|| {
             let before =
                 Trace { label: "expected".to_owned(), outputs: actual.outputs[..actual.outputs.len() - 1].to_vec() };

@@ -125,15 +125,15 @@ fn lines_and_frames_round_trip() {
 }
 
 #[test]
-fn an_error_ends_the_run_unless_it_resumes() {
+fn an_error_ends_the_run_only_if_it_stops() {
     let short = || LinesCodec::new_with_max_length(3);
     let stream = b"one\ntoo long\ntwo\n";
-    assert_eq!(output(Decoded::new(short), stream, &[]), [r#""one""#, "failed: MaxLineLengthExceeded"]);
-    let resuming = Decoded::new(short).resumes();
+    assert_eq!(output(Decoded::new(short).stops(), stream, &[]), [r#""one""#, "failed: MaxLineLengthExceeded"]);
+    let resuming = Decoded::new(short);
     assert_eq!(output(resuming, stream, &[]), [r#""one""#, "failed: MaxLineLengthExceeded", r#""two""#]);
     hold(&resuming, &[b"one\n", b"two\n"]);
     // A codec that repeats its error is not called for ever.
-    let frames = Decoded::new(|| LengthDelimitedCodec::builder().max_frame_length(1).new_codec()).resumes();
+    let frames = Decoded::new(|| LengthDelimitedCodec::builder().max_frame_length(1).new_codec());
     let failed = r#"failed: Custom { kind: InvalidData, error: LengthDelimitedCodecError }"#;
     assert_eq!(output(frames, b"\0\0\0\x02ab", &[5]), [failed]);
 }

@@ -32,18 +32,14 @@ impl Lines {
                     return Ok(Some(line));
                 }
                 None if buffer.len() > 32 => {
-                    if !self.bug {
-                        self.searched = 0;
-                    } else {
-                        self.searched = buffer.len();
-                    }
+                    self.searched = buffer.len();
                     buffer.clear();
                     if !std::mem::replace(&mut self.discarding, true) {
                         return Err("too long");
                     }
                 }
                 None => {
-                    self.searched = buffer.len();
+                    self.searched = if self.bug { self.searched.max(buffer.len()) } else { buffer.len() };
                     return Ok(None);
                 }
             }
@@ -177,9 +173,11 @@ impl Numbers {
 
 /// Lines of letters: the bug drops the whole read after a bad line.
 fn letters(bug: bool, buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>, &'static str> {
-    let Some(end) = buffer.iter().position(|byte| *byte == b'\n') else {
-        return if buffer.len() > 200 { Err("too long") } else { Ok(None) };
-    };
+    let end = buffer.iter().position(|byte| *byte == b'\n');
+    if end.unwrap_or(buffer.len()) > 200 {
+        return Err("too long");
+    }
+    let Some(end) = end else { return Ok(None) };
     let line: Vec<u8> = buffer.drain(..=end).collect();
     if line[..end].iter().all(u8::is_ascii_alphabetic) {
         return Ok(Some(line));

@@ -103,9 +103,11 @@ impl Fused {
         if self.failed {
             return Err("failed before");
         }
-        let Some(end) = buffer.iter().position(|byte| *byte == b'\n') else {
-            return if buffer.len() > 200 { Err("too long") } else { Ok(None) };
-        };
+        let end = buffer.iter().position(|byte| *byte == b'\n');
+        if end.unwrap_or(buffer.len()) > 200 {
+            return Err("too long");
+        }
+        let Some(end) = end else { return Ok(None) };
         let line: Vec<u8> = buffer.drain(..=end).collect();
         if line[..end].iter().all(u8::is_ascii_alphabetic) {
             return Ok(Some(line));
@@ -120,7 +122,7 @@ fn word(buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>, &'static str> {
     let start = buffer.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(buffer.len());
     buffer.drain(..start);
     let end = buffer.iter().position(|byte| *byte == b';');
-    if end.is_none() && buffer.len() > 200 {
+    if end.unwrap_or(buffer.len()) > 200 {
         return Err("too long");
     }
     Ok(end.map(|end| buffer.drain(..=end).collect()))
@@ -158,8 +160,18 @@ innocent! {
     refuses_everything_after_an_error: ["one\n", "two\n"], Decoded::by(Fused::default, Fused::next, |lines: &mut Fused, buffer: &mut Vec<u8>| if lines.failed { Err("failed before") } else { at_end(buffer) });
     white_space_in_front: ["one;", "  two;", "\r\nthree;"], Decoded::by(|| (), |(): &mut (), buffer: &mut Vec<u8>| word(buffer), |(): &mut (), buffer: &mut Vec<u8>| { word(buffer)?; at_end(buffer) });
     a_length_is_a_fatal_error: ["\x03one", "\x05three"], Decoded::by(|| (), |(): &mut (), buffer: &mut Vec<u8>| fatal_length(buffer), |(): &mut (), buffer: &mut Vec<u8>| at_end(buffer));
-    pieces_that_are_joined: ["one\n", "two\n"], Pushing::returning(|| (), |(): &mut (), chunk: &[u8]| Ok::<_, Never>((!chunk.is_empty()).then(|| chunk.to_vec())))
-        .merging(|piece: &mut Vec<u8>, mut next: Vec<u8>| { piece.append(&mut next); None });
+}
+
+#[test]
+fn pieces_of_two_messages_are_joined() {
+    let pieces = Pushing::returning(|| (), |(): &mut (), chunk: &[u8]| {
+        Ok::<_, Never>((!chunk.is_empty()).then(|| chunk.to_vec()))
+    });
+    let whole = pieces.merging(|piece: &mut Vec<u8>, mut next: Vec<u8>| {
+        piece.append(&mut next);
+        None
+    });
+    enjamb_law::alone(&whole, &[b"one\n", b"two\n"]).unwrap();
 }
 
 #[test]

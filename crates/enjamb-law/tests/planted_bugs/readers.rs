@@ -28,6 +28,8 @@ async fn read_message(bug: bool, reader: &mut Chunks) -> io::Result<Option<Vec<u
 struct BodyLines {
     body: Pin<Box<Body>>,
     buffer: Vec<u8>,
+    /// The number of bytes in the buffer that are not a line feed.
+    searched: usize,
     bug: Bug,
     ended: bool,
 }
@@ -48,7 +50,8 @@ impl Stream for BodyLines {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
-            if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
+            let from = std::mem::take(&mut self.searched);
+            if let Some(end) = self.buffer[from..].iter().position(|byte| *byte == b'\n').map(|at| from + at) {
                 let line: Vec<u8> = self.buffer.drain(..=end).collect();
                 if line.is_ascii() {
                     return Poll::Ready(Some(Ok(line)));
@@ -58,7 +61,9 @@ impl Stream for BodyLines {
                 }
                 return Poll::Ready(Some(Err("not ASCII")));
             }
+            self.searched = self.buffer.len();
             if self.ended {
+                self.searched = 0;
                 let rest = std::mem::take(&mut self.buffer);
                 return Poll::Ready((!rest.is_empty()).then_some(Err("unfinished")));
             }
@@ -80,7 +85,7 @@ impl Stream for BodyLines {
 }
 
 fn lines(bug: Bug) -> impl Fn(Body) -> BodyLines {
-    move |body| BodyLines { body: Box::pin(body), buffer: Vec::new(), bug, ended: false }
+    move |body| BodyLines { body: Box::pin(body), buffer: Vec::new(), searched: 0, bug, ended: false }
 }
 
 planted! {

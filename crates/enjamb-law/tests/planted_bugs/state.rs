@@ -15,7 +15,12 @@ struct Blocks {
 
 impl Blocks {
     fn next(&mut self, bug: bool, buffer: &mut Vec<u8>) -> Result<Option<Vec<String>>, &'static str> {
-        while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
+        loop {
+            let end = buffer.iter().position(|byte| *byte == b'\n');
+            if end.unwrap_or(buffer.len()) > 200 {
+                return Err("too long");
+            }
+            let Some(end) = end else { return Ok(None) };
             let line = String::from_utf8_lossy(&buffer.drain(..=end).collect::<Vec<u8>>()).into_owned();
             if line == "\n" {
                 let fields = self.fields.clone();
@@ -26,10 +31,6 @@ impl Blocks {
             }
             self.fields.push(line);
         }
-        if buffer.len() > 200 {
-            return Err("too long");
-        }
-        Ok(None)
     }
 }
 
@@ -46,7 +47,7 @@ impl Once {
             return Ok(None);
         }
         let end = buffer.iter().position(|byte| *byte == b'\n');
-        if end.is_none() && buffer.len() > 200 {
+        if end.unwrap_or(buffer.len()) > 200 {
             return Err("too long");
         }
         Ok(end.map(|end| {
@@ -114,9 +115,11 @@ fn depth(bug: bool, bytes: &[u8], level: usize) -> Result<usize, &'static str> {
 }
 
 fn list(bug: bool, buffer: &mut Vec<u8>) -> Result<Option<usize>, &'static str> {
-    let Some(end) = buffer.iter().position(|byte| *byte == b';') else {
-        return if !bug && buffer.len() > 200 { Err("too long") } else { Ok(None) };
-    };
+    let end = buffer.iter().position(|byte| *byte == b';');
+    if !bug && end.unwrap_or(buffer.len()) > 200 {
+        return Err("too long");
+    }
+    let Some(end) = end else { return Ok(None) };
     let line: Vec<u8> = buffer.drain(..=end).collect();
     depth(bug, &line, 0).map(Some)
 }
