@@ -25,6 +25,9 @@ const CASES: usize = 1000;
 /// The environment variable that sets another number of random cases.
 const CASES_VARIABLE: &str = "ENJAMB_LAW_CASES";
 
+/// The environment variable of proptest with the same meaning, for a run without the other one.
+const PROPTEST_VARIABLE: &str = "PROPTEST_CASES";
+
 /// The definition of a codec, parser or reader, with a few of its messages: everything that the
 /// laws need. The [`laws!`](crate::laws!) macro makes tests of one.
 ///
@@ -84,7 +87,9 @@ where
     /// seed of the random cases.
     #[track_caller]
     pub fn new(name: impl Into<String>, subject: S) -> Self {
-        let cases = std::env::var(CASES_VARIABLE).ok().and_then(|text| text.parse().ok());
+        let cases = [CASES_VARIABLE, PROPTEST_VARIABLE]
+            .into_iter()
+            .find_map(|variable| std::env::var(variable).ok().and_then(|text| text.parse().ok()));
         Self {
             name: name.into(),
             subject,
@@ -285,7 +290,7 @@ where
     }
 
     /// Sets the number of random cases for each law: 1000 by default, or the value of
-    /// `ENJAMB_LAW_CASES`.
+    /// `ENJAMB_LAW_CASES` or `PROPTEST_CASES`.
     #[must_use]
     pub fn cases(mut self, cases: usize) -> Self {
         self.cases = cases;

@@ -102,8 +102,7 @@ pub(crate) fn short_streams(messages: &[Vec<u8>]) -> impl Iterator<Item = Member
         let few = few.clone();
         few.clone().into_iter().flat_map(move |second| {
             let few = few.clone();
-            few.into_iter()
-                .map(move |third| Member::new(vec![first, second, third], [vec![1], vec![2], vec![1, 2]]))
+            few.into_iter().map(move |third| Member::new(vec![first, second, third], [vec![1], vec![2], vec![1, 2]]))
         })
     });
     // Pairs in the order of the rarer of their two bytes.
@@ -140,8 +139,7 @@ fn with_token(sample: &[u8], at: usize, token: &[u8], next: &[u8]) -> Vec<u8> {
 pub(crate) fn tokens(messages: &[Vec<u8>], own: &[Vec<u8>]) -> impl Iterator<Item = Member> {
     let samples: Vec<Vec<u8>> = short_samples(messages).into_iter().map(<[u8]>::to_vec).collect();
     let next = messages.first().cloned().unwrap_or_default();
-    let tokens: Vec<Vec<u8>> =
-        own.iter().cloned().chain(classics::TOKENS.iter().map(|token| token.to_vec())).collect();
+    let tokens: Vec<Vec<u8>> = own.iter().cloned().chain(classics::TOKENS.iter().map(|token| token.to_vec())).collect();
     tokens.into_iter().flat_map(move |token| {
         let (samples, next) = (samples.clone(), next.clone());
         samples.into_iter().flat_map(move |sample| {
@@ -203,7 +201,8 @@ pub(crate) fn characters(messages: &[Vec<u8>]) -> impl Iterator<Item = Member> {
                 let len = character.len();
                 let text = format!("{character}a{character}b");
                 let first = (at + 1..at + len).map(|cut| vec![cut]);
-                let both = (1..len).flat_map(|first| (1..len).map(move |second| vec![at + first, at + len + 1 + second]));
+                let both =
+                    (1..len).flat_map(|first| (1..len).map(move |second| vec![at + first, at + len + 1 + second]));
                 let bytes = with_token(&sample, at, text.as_bytes(), &sample);
                 Member::new(bytes, first.chain(both))
             })
@@ -295,12 +294,11 @@ pub(crate) fn stretched(stretches: &[Stretch]) -> impl Iterator<Item = (Vec<u8>,
 }
 
 /// Returns long streams of messages, in chunks near the size of common buffers.
-pub(crate) fn chunk_sizes(messages: &[Vec<u8>], stretches: &[Stretch]) -> Vec<Member> {
+/// `long` is a longer message, or no bytes.
+pub(crate) fn chunk_sizes(messages: &[Vec<u8>], long: &[u8]) -> Vec<Member> {
     const LEN: usize = 40 << 10;
     let mut unit: Vec<u8> = messages.iter().take(8).flatten().copied().collect();
-    if let Some(stretch) = stretches.first() {
-        unit.extend(stretch.message(700));
-    }
+    unit.extend_from_slice(long);
     if unit.is_empty() || unit.len() > LEN / 2 {
         return Vec::new();
     }
@@ -355,9 +353,9 @@ mod tests {
     #[test]
     fn both_characters_are_cut_with_one_byte_between_them() {
         let members: Vec<Member> = characters(&[b"x\n".to_vec(), b"abc\n".to_vec()]).collect();
-        let found = members.iter().any(|member| {
-            member.bytes.starts_with("a\u{e9}a\u{e9}b".as_bytes()) && member.cuts.contains(&vec![2, 5])
-        });
+        let found = members
+            .iter()
+            .any(|member| member.bytes.starts_with("a\u{e9}a\u{e9}b".as_bytes()) && member.cuts.contains(&vec![2, 5]));
         assert!(found);
     }
 }

@@ -176,7 +176,12 @@ pub(crate) fn floods(messages: &[Vec<u8>], places_most: usize) -> Vec<Growth> {
 
 /// Returns the shortest message that is not empty, or no bytes.
 pub(crate) fn shortest(messages: &[Vec<u8>]) -> &[u8] {
-    messages.iter().map(Vec::as_slice).filter(|message| !message.is_empty()).min_by_key(|message| message.len()).unwrap_or_default()
+    messages
+        .iter()
+        .map(Vec::as_slice)
+        .filter(|message| !message.is_empty())
+        .min_by_key(|message| message.len())
+        .unwrap_or_default()
 }
 
 /// Returns messages whose lines never end: the first lines of one, and then one line of it without

@@ -150,7 +150,10 @@ mod tests {
     #[test]
     fn the_text_is_kept_and_not_compared() {
         let (first, second) = (Kind::of(&"bad byte 1"), Kind::of(&"bad byte 2"));
-        assert_eq!((first.text(), format!("{first:#?}"), format!("{first:?}")), ("\"bad byte 1\"", "\"bad byte 1\"".to_owned(), "_".to_owned()));
+        assert_eq!(
+            (first.text(), format!("{first:#?}"), format!("{first:?}")),
+            ("\"bad byte 1\"", "\"bad byte 1\"".to_owned(), "_".to_owned())
+        );
         assert_eq!(first, second);
     }
 

@@ -49,9 +49,9 @@ pub mod asynchat;
 mod check;
 #[cfg(feature = "proptest")]
 mod child;
-mod cutting;
 #[cfg(feature = "proptest")]
 mod classics;
+mod cutting;
 #[cfg(feature = "proptest")]
 mod definition;
 #[cfg(feature = "proptest")]
@@ -108,8 +108,8 @@ pub use grammar::{Grammar, Prefix};
 pub use kind::Kind;
 pub use law::{Law, UnknownLaw};
 pub use laws::{
-    Bound, Coverage, Growth, Interleavings, alone, alone_after, awake, bounded, coalesce, end, fused, interleaved, linear, prompt,
-    quiet, round_trip, split, split_everywhere, total,
+    Bound, Coverage, Growth, Interleavings, alone, alone_after, awake, bounded, coalesce, end, fused, interleaved,
+    linear, prompt, quiet, round_trip, split, split_everywhere, total,
 };
 pub use machines::{EventAt, Machines, Never, Sessions};
 pub use output::{Breach, DebugText, Output};

@@ -135,21 +135,24 @@ where
     let other = |said: &Output<S::Event, S::Error>| !matches!(said, Output::Event(_));
     let ending: Vec<_> = said.iter().filter(|said| other(said)).collect();
     let events = said.len() - ending.len();
-    if ending.iter().all(|said| matches!(said, Output::End(enjamb::End::Clean))) {
-        return Some(events);
-    }
-    // A reader may report every end by the same error, inside a message too. Then the same message
-    // must follow whole.
-    if outputs(b"").iter().filter(|said| other(said)).ne(ending) {
+    let is_clean = ending.iter().all(|said| matches!(said, Output::End(enjamb::End::Clean)));
+    // A reader may report every end by the same error.
+    if !is_clean && outputs(b"").iter().filter(|said| other(said)).ne(ending.iter().copied()) {
         return None;
     }
+    // A reader that stops by itself has read a whole message.
+    if subject.pulls() && ending.is_empty() {
+        return Some(events);
+    }
+    // The end of the stream may hide an unfinished message. Then the next one differs.
     let twice = outputs(&message.repeat(2));
     said.truncate(events);
     let second = said.into_iter().map(|said| match said {
         Output::Event(event) => Output::Event(subject.displaced(event, message.len() as u64)),
         said => said,
     });
-    (twice.len() >= 2 * events && second.eq(twice.into_iter().skip(events).take(events))).then_some(events)
+    let follows = twice.len() >= 2 * events && second.eq(twice.into_iter().skip(events).take(events));
+    follows.then_some(events)
 }
 
 /// Returns places at which the `messages` can be longer: for each at most one without a length, and
@@ -167,15 +170,12 @@ where
             trials.iter().all(|more| is_well_formed(subject, &stretch.message(*more), events))
         };
         let with_length = lengths(message)
-            .flat_map(|length| {
-                ends(message).map(move |place| (length.clone(), place))
-            })
+            .flat_map(|length| ends(message).map(move |place| (length.clone(), place)))
             .filter(|((range, ..), place)| range.end <= *place)
             .map(|(length, place)| Stretch { message: message.clone(), length: Some(length), place });
         let with_length = first_of_best(with_length, fits_with);
-        let without = places(message)
-            .into_iter()
-            .map(|place| Stretch { message: message.clone(), length: None, place });
+        let without =
+            places(message).into_iter().map(|place| Stretch { message: message.clone(), length: None, place });
         let without = first_of_best(without, fits_with);
         found.extend(with_length.into_iter().chain(without));
     }

@@ -15,11 +15,11 @@ use crate::families::{self, Allowance, Member};
 use crate::inputs::{self, Chance, Exchange};
 use crate::law::Law;
 use crate::laws::{
-    Bound, Growth, Interleavings, alone, alone_after, awake, bounded, coalesce, end, end_between, fused, interleaved, linear, prompt, quiet,
-    round_trip, sides, split, split_everywhere, total,
+    Bound, Growth, Interleavings, alone, alone_after, awake, bounded, coalesce, end, end_between, fused, interleaved,
+    linear, prompt, quiet, round_trip, sides, split, split_everywhere, total,
 };
 use crate::literal::literal;
-use crate::output::Output;
+use crate::output::{Breach, Output};
 use crate::pulse;
 use crate::regressions::{self, Regression};
 use crate::run::{AfterError, Listener};
@@ -68,7 +68,9 @@ where
 {
     /// Returns the time of a family of inputs. Definitions with fewer cases take less.
     fn allowance(&self, time: Duration) -> Allowance {
-        Allowance::of(time.mul_f64((self.cases as f64 / 1000.0).min(4.0)))
+        // A session has two sides, and its own generated conversations.
+        let share = if self.subject.converses() { 0.25 } else { 1.0 };
+        Allowance::of(time.mul_f64(share * (self.cases as f64 / 1000.0).min(4.0)))
     }
 
     /// Tries a law that applies; with `extremes`, also with inputs that may end the process.
@@ -118,8 +120,8 @@ where
                     number + 1
                 )));
             }
-            // The total law reports a breach with the smallest input that shows it.
-            if let Some(breach) = listener.breach.filter(|_| law != Law::Total && law != Law::Awake) {
+            // The total law reports a panic with the smallest input that shows it.
+            if let Some(breach) = listener.panic.filter(|_| law != Law::Total) {
                 let message = literal(message);
                 return Err(Failure::Unfit(format!("message {} of the definition, {message}: {breach}", number + 1)));
             }
@@ -249,7 +251,9 @@ where
         let next = inputs::shortest(messages);
         all(&mut families::over_limits(&stretches, next), FAMILY_MAX)?;
         all(&mut families::edges(&stretches, next), 2 * FAMILY_MAX)?;
-        all(&mut families::chunk_sizes(messages, &stretches).into_iter(), FAMILY_MAX)?;
+        let long = stretches.iter().map(|stretch| stretch.message(700));
+        let long = long.into_iter().find(|long| stretch::events_of(subject, long).is_some()).unwrap_or_default();
+        all(&mut families::chunk_sizes(messages, &long).into_iter(), FAMILY_MAX)?;
         all(&mut families::short_streams(messages), FAMILY_MAX)?;
         Ok(tried)
     }
@@ -485,7 +489,9 @@ where
             if !stretch.has_length() {
                 let declared = self.bound.map(|bound| bound.limit + 1).filter(|len| *len <= 64 << 10);
                 let lens = OVER_LONG.into_iter().chain(declared);
-                refused.extend(lens.filter_map(|len| Some(stretch.message(stretch.more_for(len)[0].filter(|more| *more > 0)?))));
+                refused.extend(
+                    lens.filter_map(|len| Some(stretch.message(stretch.more_for(len)[0].filter(|more| *more > 0)?))),
+                );
             }
             for refused in refused {
                 alone_after(subject, &refused, &good)?;
@@ -648,7 +654,7 @@ where
 struct RefusalListener {
     asked: usize,
     refusal: Option<String>,
-    breach: Option<String>,
+    panic: Option<String>,
     says_something: bool,
 }
 
@@ -661,7 +667,7 @@ impl<E: Debug, F: Debug> Listener<E, F> for RefusalListener {
                 let text = format!("{error:#?}");
                 self.refusal = Some(text.split_whitespace().collect::<Vec<_>>().join(" "));
             }
-            Output::Breach(breach) => self.breach = Some(breach.to_string()),
+            Output::Breach(breach @ Breach::Panicked(_)) => self.panic = Some(breach.to_string()),
             _ => {}
         }
     }

@@ -95,6 +95,9 @@ impl Violation {
                 "if a stream has only one message: `one_message: true`; if the protocol keeps something from one \
                  message for the next: `carries: \"its name\"`",
             ),
+            Law::Awake if self.verdict.contains("not woken") => {
+                Some("there is no runtime: a reader that waits for a timer or a spawned task is not woken by bytes")
+            }
             Law::Alone | Law::Split | Law::Quiet | Law::Coalesce => after_error(),
             _ => None,
         }
@@ -194,14 +197,29 @@ const HUNG: &str = "a call did not return";
 /// The number of lines of a trace that are printed before and after the first difference.
 const CONTEXT: usize = 6;
 
+/// The longest common beginning of two differing lines that is printed whole, and the part of a
+/// longer one that is printed, in characters.
+const COMMON_MAX: usize = 40;
+const COMMON_SHOWN: usize = 12;
+
 fn side_by_side(f: &mut fmt::Formatter<'_>, left: &Trace, right: &Trace, difference: usize) -> fmt::Result {
     let lines = left.outputs.len().max(right.outputs.len());
     if lines == 0 {
         return writeln!(f, "  neither run has an output ({} | {})", left.label, right.label);
     }
     let shown = difference.saturating_sub(CONTEXT)..lines.min(difference + CONTEXT + 1);
-    let line = |trace: &Trace, at: usize| {
-        trace.outputs.get(at).map_or_else(|| "(nothing)".to_owned(), |output| shortened(output))
+    // Long lines that begin alike are shown from a little before their difference.
+    let common = match (left.outputs.get(difference), right.outputs.get(difference)) {
+        (Some(left), Some(right)) => left.chars().zip(right.chars()).take_while(|(left, right)| left == right).count(),
+        _ => 0,
+    };
+    let left_out = if common > COMMON_MAX { common - COMMON_SHOWN } else { 0 };
+    let line = |trace: &Trace, at: usize| match trace.outputs.get(at) {
+        None => "(nothing)".to_owned(),
+        Some(output) if at == difference && left_out > 0 => {
+            shortened(&format!("...{}", output.chars().skip(left_out).collect::<String>()))
+        }
+        Some(output) => shortened(output),
     };
     let width = shown.clone().map(|at| line(left, at).chars().count()).chain([left.label.chars().count()]).max();
     let width = width.unwrap_or(0).clamp(20, 60);
@@ -278,6 +296,18 @@ mod tests {
         violation.traces = Some([trace("whole"), trace("cut")]);
         let text = violation.to_string();
         assert!(text.contains("client: \"a|b\"\n\n  neither run has an output (whole | cut)\n\nas a test"), "{text}");
+    }
+
+    #[test]
+    fn long_lines_are_shown_around_their_difference() {
+        let trace = |label: &str, end: &str| Trace {
+            label: label.to_owned(),
+            outputs: vec![format!("{}{end}", "a".repeat(500))],
+        };
+        let mut violation = Violation::total("no".to_owned(), crate::cutting::stream(b"ab"), vec![1]);
+        violation.traces = Some([trace("whole", "b"), trace("cut", "c")]);
+        let text = violation.to_string();
+        assert!(text.contains("> ...aaaaaaaaaaaab     | ...aaaaaaaaaaaac"), "{text}");
     }
 
     #[test]

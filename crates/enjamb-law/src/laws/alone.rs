@@ -65,8 +65,8 @@ where
     let input = stream(bytes);
     pulse::input(&input);
     let said = trace(subject, &input, &[]);
-    let stopped =
-        subject.pulls() && !said.iter().any(|said| matches!(said, Output::End(_) | Output::Error(_) | Output::Breach(_)));
+    let stopped = subject.pulls()
+        && !said.iter().any(|said| matches!(said, Output::End(_) | Output::Error(_) | Output::Breach(_)));
     let mut events: Vec<_> = said
         .into_iter()
         .filter(|said| !matches!(said, Output::End(_) | Output::Breach(_) | Output::GivenUp))
@@ -124,7 +124,8 @@ where
     let cuts: Vec<usize> = (0..MESSAGES_AFTER).map(|number| refused.len() + number * message.len()).collect();
     pulse::input(&input);
     pulse::cuts(&cuts);
-    let mut listener = AfterErrorRecorder { recorder: Recorder(Vec::new()), requests_after_all: false, given: 0, len: input.len() };
+    let mut listener =
+        AfterErrorRecorder { recorder: Recorder(Vec::new()), requests_after_all: false, given: 0, len: input.len() };
     drive(subject, &mut input.cut(&cuts), &mut listener, AfterError::Stop);
     let said = listener.recorder.0;
     let Some(error) = said.iter().position(|said| matches!(said, Output::Error(_))) else {

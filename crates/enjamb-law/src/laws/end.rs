@@ -156,9 +156,8 @@ fn violation<S>(
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
-    let fewest = minimise::fewest(messages, |fewer| {
-        !fewer.is_empty() && misreported_end(subject, fewer, unfinished).is_some()
-    });
+    let fewest =
+        minimise::fewest(messages, |fewer| !fewer.is_empty() && misreported_end(subject, fewer, unfinished).is_some());
     let again = misreported_end(subject, &fewest, unfinished);
     let repeats = again.is_some();
     let fewest = if repeats { fewest } else { messages.to_vec() };

@@ -157,9 +157,7 @@ impl<E, F> Listener<E, F> for NullListener {
 fn violation(growth: &Growth, resource: Resource, sizes: &[(usize, Work); 3]) -> Box<Violation> {
     let amount = |work: &Work| match resource {
         Resource::AllocatedBytes => work.allocated.unwrap_or(0),
-        Resource::ProcessorTime => {
-            work.processor.map_or(0, |time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
-        }
+        Resource::ProcessorTime => work.processor.map_or(0, |time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX)),
     };
     let (unit_name, column) = match resource {
         Resource::AllocatedBytes => ("bytes", "allocated"),
@@ -179,7 +177,10 @@ fn violation(growth: &Growth, resource: Resource, sizes: &[(usize, Work); 3]) ->
         let figure = format!("{amount} {unit_name}");
         verdict.push_str(&format!("\n  {len:>8}  {figure:>20}"));
         if let Some(before) = before {
-            verdict.push_str(&format!("  {:.1} times as much for 4 times the bytes", amount as f64 / before.max(1) as f64));
+            verdict.push_str(&format!(
+                "  {:.1} times as much for 4 times the bytes",
+                amount as f64 / before.max(1) as f64
+            ));
         }
         before = Some(amount);
     }

@@ -78,8 +78,12 @@ type UnpromptedOutput<E, F> = (Vec<Output<E, F>>, Option<usize>);
 impl<S: Subject<Event: Comparable, Error: Comparable>> QuietTrial<'_, S> {
     fn output(&self, input: &Cutting, cuts: &[usize]) -> UnpromptedOutput<S::Event, S::Error> {
         pulse::cuts(cuts);
-        let mut listener =
-            UnpromptedRecorder { recorder: Recorder(Vec::new()), called_again: false, failed: false, first_unprompted: None };
+        let mut listener = UnpromptedRecorder {
+            recorder: Recorder(Vec::new()),
+            called_again: false,
+            failed: false,
+            first_unprompted: None,
+        };
         drive(self.0, &mut with_repeated_calls(input.cut(cuts)), &mut listener, AfterError::Stop);
         (listener.recorder.0, listener.first_unprompted)
     }

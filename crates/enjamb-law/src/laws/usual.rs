@@ -21,7 +21,10 @@ where
 }
 
 /// Removes these errors from the end of the outputs.
-pub(super) fn without_errors_at_end<E: PartialEq, F: PartialEq>(outputs: &mut Vec<Output<E, F>>, at_end: &[Output<E, F>]) {
+pub(super) fn without_errors_at_end<E: PartialEq, F: PartialEq>(
+    outputs: &mut Vec<Output<E, F>>,
+    at_end: &[Output<E, F>],
+) {
     if !at_end.is_empty() && outputs.ends_with(at_end) {
         outputs.truncate(outputs.len() - at_end.len());
     }

@@ -21,8 +21,8 @@ fn agrees_with_framed_read<D>(make: impl Fn() -> D, bytes: &[u8], cuts: &[usize]
 where
     D: Decoder<Item: Debug + PartialEq, Error: Debug>,
 {
-    let framed = output(Reading::stream(|chunks| FramedRead::new(chunks, make())), bytes, cuts);
-    prop_assert_eq!(output(Decoded::new(make), bytes, cuts), framed);
+    let framed = output(Reading::stream(|chunks| FramedRead::new(chunks, make())).stops(), bytes, cuts);
+    prop_assert_eq!(output(Decoded::new(make).stops(), bytes, cuts), framed);
     Ok(())
 }
 
@@ -56,9 +56,9 @@ proptest! {
         let left = |said: &String| !said.contains("UnexpectedEof");
         macro_rules! same {
             ($codec:expr) => {
-                let framed = Reading::stream(|chunks| asynchronous_codec::FramedRead::new(chunks, $codec));
+                let framed = Reading::stream(|chunks| asynchronous_codec::FramedRead::new(chunks, $codec)).stops();
                 let framed: Vec<String> = output(framed, &bytes, &cuts).into_iter().filter(left).collect();
-                prop_assert_eq!(output(Decoded::asynchronous(|| $codec), &bytes, &cuts), framed);
+                prop_assert_eq!(output(Decoded::asynchronous(|| $codec).stops(), &bytes, &cuts), framed);
             };
         }
         same!(asynchronous_codec::LinesCodec);

@@ -1,6 +1,6 @@
 //! Push parsers.
 
-use enjamb_law::{Law, Never, Pushing, Segmentations, Subject as _, prompt, split_everywhere, stream};
+use enjamb_law::{Never, Pushing, Segmentations, Subject as _, prompt, split_everywhere, stream};
 
 use crate::laws::{hold, hold_but, output};
 

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use enjamb_law::{Blocking, Decoded, Incoming, Never, Pushing};
 
-use crate::planted;
+use crate::{at_end, planted};
 
 /// A reader of lines with a buffer of `N` bytes.
 struct Buffered<const N: usize> {
@@ -133,10 +133,6 @@ impl Lengths {
         self.high = None;
         Ok(Some(buffer.drain(..2 + len).skip(2).collect()))
     }
-}
-
-fn at_end<T>(buffer: &mut Vec<u8>) -> Result<Option<T>, &'static str> {
-    if buffer.is_empty() { Ok(None) } else { Err("unfinished") }
 }
 
 /// A ring of `N` bytes for a line. The bug: a line that ends exactly at the end of the ring is

@@ -2,7 +2,7 @@
 
 use enjamb_law::{Accumulating, Decoded};
 
-use crate::planted;
+use crate::{at_end, planted};
 
 /// Lines of at most 32 bytes.
 #[derive(Default)]
@@ -204,10 +204,6 @@ fn marked(bug: bool, buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>, &'static s
         return Ok(None);
     }
     Ok(Some(buffer.drain(..3 + len).skip(3).collect()))
-}
-
-fn at_end<T>(buffer: &mut Vec<u8>) -> Result<Option<T>, &'static str> {
-    if buffer.is_empty() { Ok(None) } else { Err("unfinished") }
 }
 
 planted! {

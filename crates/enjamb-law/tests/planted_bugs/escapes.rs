@@ -126,11 +126,8 @@ impl Elements {
         let mut elements = Vec::new();
         for (at, &byte) in chunk.iter().enumerate() {
             self.element.push(byte);
-            let starts = if bug {
-                self.element == b"<" && chunk[at..].starts_with(b"<!--")
-            } else {
-                self.element == b"<!--"
-            };
+            let starts =
+                if bug { self.element == b"<" && chunk[at..].starts_with(b"<!--") } else { self.element == b"<!--" };
             self.comment |= starts;
             let ends = if self.comment { self.element.ends_with(b"-->") } else { byte == b'>' };
             if ends {

@@ -6,7 +6,7 @@ use std::io;
 use enjamb_law::{Accumulating, Chunks, Decoded, Law, Laws, Never, Pushing, Reading, Subject, Verdict};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt};
 
-use crate::{innocent, test_name};
+use crate::{at_end, innocent, test_name};
 
 fn feed_line<'c>(line: &mut Vec<u8>, chunk: &'c [u8]) -> (Option<Result<Vec<u8>, Never>>, &'c [u8]) {
     match chunk.split_first() {
@@ -87,9 +87,14 @@ impl Events {
     }
 }
 
-fn events(keeps_id: bool) -> impl Subject<Event = BTreeMap<String, String>, Error = enjamb_law::Kind> + Send + Sync + 'static {
-    Pushing::new(move || Events { keeps_id, ..Events::default() }, |events: &mut Events, chunk, out| events.feed(chunk, out))
-        .at_end(|_: &mut Events, _: &mut dyn FnMut(Result<BTreeMap<String, String>, Never>)| {})
+fn events(
+    keeps_id: bool,
+) -> impl Subject<Event = BTreeMap<String, String>, Error = enjamb_law::Kind> + Send + Sync + 'static {
+    Pushing::new(
+        move || Events { keeps_id, ..Events::default() },
+        |events: &mut Events, chunk, out| events.feed(chunk, out),
+    )
+    .at_end(|_: &mut Events, _: &mut dyn FnMut(Result<BTreeMap<String, String>, Never>)| {})
 }
 
 /// Lines of letters. After a bad one the decoder refuses everything, or ends.
@@ -137,10 +142,6 @@ fn slow_lines(line: &mut Vec<u8>, chunk: &[u8]) -> Result<Vec<Vec<u8>>, Never> {
     feed_lines(line, chunk)
 }
 
-fn at_end<T>(buffer: &mut Vec<u8>) -> Result<Option<T>, &'static str> {
-    if buffer.is_empty() { Ok(None) } else { Err("unfinished") }
-}
-
 /// A length and a payload. A length over 64 is the same error until the connection is closed.
 fn fatal_length(buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>, &'static str> {
     let Some(len) = buffer.first().map(|len| usize::from(*len)) else { return Ok(None) };
@@ -164,9 +165,10 @@ innocent! {
 
 #[test]
 fn pieces_of_two_messages_are_joined() {
-    let pieces = Pushing::returning(|| (), |(): &mut (), chunk: &[u8]| {
-        Ok::<_, Never>((!chunk.is_empty()).then(|| chunk.to_vec()))
-    });
+    let pieces = Pushing::returning(
+        || (),
+        |(): &mut (), chunk: &[u8]| Ok::<_, Never>((!chunk.is_empty()).then(|| chunk.to_vec())),
+    );
     let whole = pieces.merging(|piece: &mut Vec<u8>, mut next: Vec<u8>| {
         piece.append(&mut next);
         None

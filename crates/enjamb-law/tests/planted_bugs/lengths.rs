@@ -2,7 +2,7 @@
 
 use enjamb_law::{Decoded, Parsed, Parsing};
 
-use crate::planted;
+use crate::{at_end, planted};
 
 /// A length of one byte, then the payload. The bug: bytes that have arrived count as the payload.
 fn short_payload(bug: bool, buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>, &'static str> {
@@ -84,10 +84,6 @@ fn varint(bug: bool, buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>, &'static s
         buffer[0] &= 0x7f;
     }
     Ok(None)
-}
-
-fn at_end<T>(buffer: &mut Vec<u8>) -> Result<Option<T>, &'static str> {
-    if buffer.is_empty() { Ok(None) } else { Err("unfinished") }
 }
 
 planted! {

@@ -1,9 +1,9 @@
 //! Limits that apply to a part of a message, or that depend on the read.
 
-use enjamb_law::{Decoded, Reading, Chunks};
+use enjamb_law::{Chunks, Decoded, Reading};
 use tokio::io::AsyncBufReadExt;
 
-use crate::planted;
+use crate::{at_end, planted};
 
 /// A request: lines of at most 64 bytes, an empty line, and a body of the announced length. A
 /// request has at most 256 bytes.
@@ -128,10 +128,6 @@ async fn read_line(bug: bool, reader: &mut Chunks) -> Result<Option<Vec<u8>>, &'
             return Ok(Some(line));
         }
     }
-}
-
-fn at_end<T>(buffer: &mut Vec<u8>) -> Result<Option<T>, &'static str> {
-    if buffer.is_empty() { Ok(None) } else { Err("unfinished") }
 }
 
 planted! {

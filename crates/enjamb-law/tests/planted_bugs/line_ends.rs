@@ -2,7 +2,7 @@
 
 use enjamb_law::{Decoded, Never, Pushing};
 
-use crate::planted;
+use crate::{at_end, planted};
 
 #[derive(Default)]
 struct Lines {
@@ -69,10 +69,6 @@ impl Blocks {
         self.searched = 0;
         Ok(Some(buffer.drain(..from + end).collect()))
     }
-}
-
-fn at_end<T>(buffer: &mut Vec<u8>) -> Result<Option<T>, &'static str> {
-    if buffer.is_empty() { Ok(None) } else { Err("unfinished") }
 }
 
 planted! {

@@ -61,6 +61,11 @@ macro_rules! innocent {
 }
 pub(crate) use innocent;
 
+/// Refuses bytes that are left at the end of the stream.
+pub(crate) fn at_end<T>(buffer: &[u8]) -> Result<Option<T>, &'static str> {
+    if buffer.is_empty() { Ok(None) } else { Err("unfinished") }
+}
+
 /// The name of a test without the name of the crate.
 fn test_name(path: &str) -> &str {
     path.split_once("::").map_or(path, |(_, name)| name)

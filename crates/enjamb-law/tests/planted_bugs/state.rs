@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use enjamb_law::{Decoded, Never, Pushing};
 
-use crate::planted;
+use crate::{at_end, planted};
 
 /// Blocks of `name: value` lines. The bug: the fields of a block stay for the next one.
 #[derive(Default)]
@@ -122,10 +122,6 @@ fn list(bug: bool, buffer: &mut Vec<u8>) -> Result<Option<usize>, &'static str> 
     let Some(end) = end else { return Ok(None) };
     let line: Vec<u8> = buffer.drain(..=end).collect();
     depth(bug, &line, 0).map(Some)
-}
-
-fn at_end<T>(buffer: &mut Vec<u8>) -> Result<Option<T>, &'static str> {
-    if buffer.is_empty() { Ok(None) } else { Err("unfinished") }
 }
 
 planted! {
