@@ -393,8 +393,9 @@ where
                 coalesce(&self.subject, &inputs::many(std::slice::from_ref(message)))?;
                 tried += Tally::one(4);
             }
+            let derived = self.derived();
             let allowance = self.allowance(FAMILY_MAX);
-            for message in self.derived().iter().take_while(|_| !allowance.is_spent()) {
+            for message in derived.iter().take_while(|_| !allowance.is_spent()) {
                 coalesce(&self.subject, &[message, inputs::shortest(messages), message])?;
                 tried += Tally::one(4);
             }
@@ -427,8 +428,9 @@ where
             tried += Tally::one(runs);
         }
         if !self.dependent {
+            let derived = self.derived();
             let allowance = self.allowance(FAMILY_MAX);
-            for message in self.derived().iter().take_while(|_| !allowance.is_spent()) {
+            for message in derived.iter().take_while(|_| !allowance.is_spent()) {
                 prompt(&self.subject, &[message], &[])?;
                 prompt(&self.subject, &[message], &[message.len() - 1])?;
                 prompt(&self.subject, &[inputs::shortest(&self.grammar.messages), message], &[])?;
