@@ -25,7 +25,7 @@ use crate::regressions::{self, Regression};
 use crate::run::{AfterError, Listener};
 use crate::script::{Case, Script};
 use crate::segmentations::Segmentations;
-use crate::stretch;
+use crate::stretch::{self, Stretch};
 use crate::subject::{Comparable, Subject};
 use crate::trace::drive;
 use crate::verdict::Tally;
@@ -68,9 +68,7 @@ where
 {
     /// Returns the time of a family of inputs. Definitions with fewer cases take less.
     fn allowance(&self, time: Duration) -> Allowance {
-        // A session has two sides, and its own generated conversations.
-        let share = if self.subject.converses() { 0.25 } else { 1.0 };
-        Allowance::of(time.mul_f64(share * (self.cases as f64 / 1000.0).min(4.0)))
+        Allowance::of(time.mul_f64((self.cases as f64 / 1000.0).min(4.0)))
     }
 
     /// Tries a law that applies; with `extremes`, also with inputs that may end the process.
@@ -227,6 +225,10 @@ where
         for input in self.over_long() {
             everywhere(&input, &Segmentations::every_byte().and_random(7, 40))?;
         }
+        // A session has two sides, and conversations of its own.
+        if self.subject.converses() {
+            return Ok(tried);
+        }
         let messages = &self.grammar.messages;
         for text in families::line_ends(messages) {
             everywhere(&stream(&text), &inputs::segmentations(text.len()))?;
@@ -247,7 +249,7 @@ where
         all(&mut families::tokens(messages, &self.grammar().tokens), FAMILY_MAX)?;
         all(&mut families::insertions(messages), FAMILY_MAX)?;
         all(&mut families::replacements(messages), FAMILY_MAX / 2)?;
-        let stretches = stretch::stretches(subject, messages);
+        let stretches = self.stretches();
         let next = inputs::shortest(messages);
         all(&mut families::over_limits(&stretches, next), FAMILY_MAX)?;
         all(&mut families::edges(&stretches, next), 2 * FAMILY_MAX)?;
@@ -258,13 +260,25 @@ where
         Ok(tried)
     }
 
+    /// Returns the places at which the messages can be longer. A session reports malformed messages
+    /// as events, so it does not show which of them are well-formed.
+    fn stretches(&self) -> Vec<Stretch> {
+        if self.subject.converses() {
+            return Vec::new();
+        }
+        stretch::stretches(&self.subject, &self.grammar.messages)
+    }
+
     /// Returns messages that are made from those of the definition and give as many events: short
     /// and empty ones, ones that end in CRLF, and ones whose length is near the size of a buffer.
     fn derived(&self) -> Vec<Vec<u8>> {
         let (subject, messages) = (&self.subject, &self.grammar.messages);
+        if subject.converses() {
+            return Vec::new();
+        }
         let allowance = self.allowance(FAMILY_MAX);
         let mut derived: Vec<Vec<u8>> = Vec::new();
-        let stretches = stretch::stretches(subject, messages);
+        let stretches = self.stretches();
         for stretch in &stretches {
             let Some(events) = stretch::events_of(subject, &stretch.message(0)) else { continue };
             let least = stretch.least();
@@ -360,18 +374,20 @@ where
             tried += Tally::one(2);
         }
         let (subject, messages) = (&self.subject, &self.grammar.messages);
-        let stretches = stretch::stretches(subject, messages);
+        let stretches = self.stretches();
         let next = inputs::shortest(messages);
         let mut all = |family: &mut dyn Iterator<Item = Member>, time: Duration| -> Result<(), Failure> {
             tried += families::total_all(subject, family, &self.allowance(time))?;
             Ok(())
         };
-        all(&mut families::tokens(messages, &self.grammar().tokens), FAMILY_MAX / 2)?;
-        all(&mut families::insertions(messages), FAMILY_MAX / 2)?;
-        all(&mut families::replacements(messages), FAMILY_MAX / 2)?;
-        all(&mut families::over_limits(&stretches, next), FAMILY_MAX / 2)?;
-        all(&mut families::edges(&stretches, next), FAMILY_MAX)?;
-        all(&mut families::short_streams(messages), FAMILY_MAX)?;
+        if !subject.converses() {
+            all(&mut families::tokens(messages, &self.grammar().tokens), FAMILY_MAX / 2)?;
+            all(&mut families::insertions(messages), FAMILY_MAX / 2)?;
+            all(&mut families::replacements(messages), FAMILY_MAX / 2)?;
+            all(&mut families::over_limits(&stretches, next), FAMILY_MAX / 2)?;
+            all(&mut families::edges(&stretches, next), FAMILY_MAX)?;
+            all(&mut families::short_streams(messages), FAMILY_MAX)?;
+        }
         if extremes {
             let started = Instant::now();
             // A subject that is slow on long inputs is left to the linear law.
@@ -483,9 +499,9 @@ where
     fn alone_after_errors(&self) -> Result<Tally, Failure> {
         const BAD_BYTES: [u8; 5] = [0xff, 0x80, 0, 1, 0x7f];
         const OVER_LONG: [usize; 5] = [100, 300, 1_100, 9_000, 20_000];
-        let (subject, messages) = (&self.subject, &self.grammar.messages);
+        let subject = &self.subject;
         let mut tried = Tally::default();
-        for stretch in stretch::stretches(subject, messages) {
+        for stretch in self.stretches() {
             let good = stretch.message(0);
             let mut refused: Vec<Vec<u8>> = BAD_BYTES.iter().map(|byte| stretch.filled(1, *byte)).collect();
             if !stretch.has_length() {
@@ -519,11 +535,12 @@ where
         }
         // A message whose head is short and whose body never ends: a line of it again and again, or
         // a length that is never reached.
-        let lines = inputs::line_floods(&self.grammar.messages).into_iter().map(|Growth { start, unit, .. }| {
+        let lines = inputs::line_floods(&self.grammar.messages).into_iter().filter(|_| !self.subject.converses());
+        let lines = lines.map(|Growth { start, unit, .. }| {
             let times = length.div_ceil(unit.len().max(1));
             [start, unit.repeat(times)].concat()
         });
-        let stretches = stretch::stretches(&self.subject, &self.grammar.messages);
+        let stretches = self.stretches();
         let long = stretches.iter().take(4).map(|stretch| stretch.message(isize::try_from(length).unwrap_or(0)));
         for bytes in lines.chain(long) {
             let cuts: Vec<usize> = (CHUNK..bytes.len()).step_by(CHUNK).collect();
