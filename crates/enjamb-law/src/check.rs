@@ -13,6 +13,7 @@ use crate::child::{self, ChildVerdict, LawTask};
 use crate::definition::Laws;
 use crate::law::Law;
 use crate::laws::total;
+use crate::measure;
 use crate::output::Breach;
 use crate::regressions;
 use crate::script::Case;
@@ -57,6 +58,12 @@ where
         match self.check(law) {
             Verdict::Holds(Tally { inputs, runs }) => {
                 println!("{law}: {}: {inputs} inputs, {runs} runs", law.statement());
+                if law == Law::Bounded && !measure::COUNTS_ALLOCATIONS {
+                    println!(
+                        "bounded: only the buffer was measured, and not what the subject keeps in itself: the feature \
+                         `allocations` counts both"
+                    );
+                }
             }
             // The parent started this process for another law of the same test.
             Verdict::NotTried(_) if LawTask::of_this_process().is_some() => {}

@@ -7,12 +7,13 @@
 
 use std::ops::Range;
 
-use crate::cutting::stream;
+use crate::cutting::{Event, stream};
 use crate::grammar::Prefix;
 use crate::output::Output;
 use crate::pulse;
+use crate::run::{AfterError, Listener};
 use crate::subject::{Comparable, Subject};
-use crate::trace::trace;
+use crate::trace::{drive, trace};
 
 /// A message with a place at which bytes can be added.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,7 +109,11 @@ impl Stretch {
                 let payload = usize::try_from(*value).unwrap_or(0).min(self.place - range.end);
                 -isize::try_from(payload).unwrap_or(0)
             }
-            None => -isize::try_from(self.place).unwrap_or(0),
+            None => {
+                // The word before the place. More would take the head of the message with it.
+                let word = self.message[..self.place].iter().rev().take_while(|byte| byte.is_ascii_alphanumeric());
+                -isize::try_from(word.count()).unwrap_or(0)
+            }
         }
     }
 }
@@ -155,6 +160,58 @@ where
     follows.then_some(events)
 }
 
+/// The longest end of a message that may come after its last event, in bytes.
+const TAIL_MAX: usize = 8;
+
+/// Returns the number of bytes at the end of a message that come after its last event, of which
+/// there are `events`; `None` if the last event is not emitted before more is requested.
+///
+/// A reader that ignores unknown fields takes bytes behind a message for the beginning of the next
+/// one. Such bytes make this tail longer than that of the sample.
+fn tail_len<S>(subject: &S, message: &[u8], events: usize) -> Option<usize>
+where
+    S: Subject<Event: Comparable, Error: Comparable>,
+{
+    let has_all = |bytes: &[u8]| events_before_end(subject, bytes) >= events;
+    let tails = (0..=message.len().min(TAIL_MAX)).take_while(|tail| has_all(&message[..message.len() - tail]));
+    tails.last()
+}
+
+/// Returns the number of events of `bytes` that are emitted before the end of the stream is known.
+fn events_before_end<S>(subject: &S, bytes: &[u8]) -> usize
+where
+    S: Subject<Event: Comparable, Error: Comparable>,
+{
+    let input = stream(bytes);
+    pulse::input(&input);
+    let mut listener = EarlyEventListener { len: bytes.len(), ..EarlyEventListener::default() };
+    drive(subject, &mut input.cut(&[]), &mut listener, AfterError::Stop);
+    listener.events
+}
+
+/// Counts the events that are emitted before more than `len` bytes are requested.
+#[derive(Default)]
+struct EarlyEventListener {
+    len: usize,
+    given: usize,
+    requests_end: bool,
+    events: usize,
+}
+
+impl<E, F> Listener<E, F> for EarlyEventListener {
+    fn receive(&mut self, output: Output<E, F>) {
+        self.events += usize::from(!self.requests_end && matches!(output, Output::Event(_)));
+    }
+    fn asked(&mut self) {
+        self.requests_end |= self.given >= self.len;
+    }
+    fn given(&mut self, event: Event<'_>) {
+        if let Event::Chunk(bytes) = event {
+            self.given += bytes.len();
+        }
+    }
+}
+
 /// Returns places at which the `messages` can be longer: for each at most one without a length, and
 /// one with a length.
 pub(crate) fn stretches<S>(subject: &S, messages: &[Vec<u8>]) -> Vec<Stretch>
@@ -166,8 +223,10 @@ where
         let Some(events) = events_of(subject, message).filter(|events| *events > 0) else {
             continue;
         };
+        let tail = tail_len(subject, message, events);
         let fits_with = |trials: &[isize], stretch: &Stretch| {
-            trials.iter().all(|more| is_well_formed(subject, &stretch.message(*more), events))
+            let mut longer = trials.iter().map(|more| stretch.message(*more));
+            longer.all(|longer| is_well_formed(subject, &longer, events) && tail_len(subject, &longer, events) == tail)
         };
         let with_length = lengths(message)
             .flat_map(|length| ends(message).map(move |place| (length.clone(), place)))
@@ -309,5 +368,18 @@ mod tests {
         });
         let found = stretches(&lines, &[b"one\n".to_vec()]);
         assert_eq!(found[0].message(2), b"onaae\n");
+    }
+
+    #[test]
+    fn bytes_that_begin_the_next_message_do_not_make_one_longer() {
+        // A reader of fields that ignores unknown ones: `e` is no length, although it may be one.
+        let fields = Parsing::new(|bytes: &[u8]| {
+            let Some(end) = bytes.windows(2).position(|pair| pair == b"\n\n") else { return Parsed::Incomplete };
+            let data = bytes[..end].split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"data:"));
+            Parsed::<_, ()>::Done(data.map(<[u8]>::to_vec), end + 2)
+        });
+        let found = stretches(&fields, &[b"event: x\ndata: a\n\n".to_vec()]);
+        assert!(!found.is_empty());
+        assert!(found.iter().all(|stretch| stretch.message(3).ends_with(b"\n\n")), "{found:?}");
     }
 }

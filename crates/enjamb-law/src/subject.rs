@@ -172,8 +172,15 @@ pub trait Subject {
 }
 
 /// A type that laws can compare and print.
+#[diagnostic::on_unimplemented(
+    message = "a law cannot compare and print `{Self}`: it must be `PartialEq` and `Debug`",
+    label = "this subject's events or errors are `{Self}`",
+    note = "append `.by_debug()` to the adapter to compare events by their `Debug` text",
+    note = "or `.map(|event| ...)` or `.map_error(|error| ...)` to compare only a part of them"
+)]
 pub trait Comparable: PartialEq + Debug {}
 
+#[diagnostic::do_not_recommend]
 impl<T: PartialEq + Debug> Comparable for T {}
 
 /// Implements the methods that return the result of the wrapped subject.

@@ -19,6 +19,7 @@ use crate::laws::{
     linear, prompt, quiet, round_trip, sides, split, split_everywhere, total,
 };
 use crate::literal::literal;
+use crate::measure;
 use crate::output::{Breach, Output};
 use crate::pulse;
 use crate::regressions::{self, Regression};
@@ -85,7 +86,7 @@ where
             Law::Split => self.split()?,
             Law::Coalesce => self.coalesce()?,
             Law::Prompt => self.prompt()?,
-            Law::Quiet => self.over_streams(quiet)?,
+            Law::Quiet => self.quiet()?,
             Law::End => self.end()?,
             Law::Alone => self.alone()?,
             Law::Fused => self.over_cases(fused)?,
@@ -110,7 +111,7 @@ where
             pulse::cuts(&[]);
             let mut listener = RefusalListener::default();
             drive(&self.subject, &mut input.cut(&[]), &mut listener, AfterError::Stop);
-            says_something |= listener.says_something;
+            says_something |= listener.says_something || law == Law::Total && listener.panic.is_some();
             if let Some(refusal) = listener.refusal {
                 let message = literal(message);
                 return Err(Failure::Unfit(format!(
@@ -399,6 +400,29 @@ where
         Ok(tried)
     }
 
+    fn quiet(&self) -> Result<Tally, Failure> {
+        let mut tried = self.over_streams(quiet)?;
+        if self.subject.converses() {
+            return Ok(tried);
+        }
+        let (messages, grammar) = (&self.grammar.messages, self.grammar());
+        // Damaged messages, each followed by a whole one: a decoder that drops the first in silence
+        // gives the second only when it is called again.
+        let families: [&mut dyn Iterator<Item = Member>; 3] = [
+            &mut families::tokens(messages, &grammar.tokens),
+            &mut families::insertions(messages),
+            &mut families::replacements(messages),
+        ];
+        for family in families {
+            let allowance = self.allowance(FAMILY_MAX / 2);
+            for Member { bytes, .. } in family.take_while(|_| !allowance.is_spent()) {
+                quiet(&self.subject, &stream(&bytes), &[])?;
+                tried += Tally::one(2);
+            }
+        }
+        Ok(tried)
+    }
+
     fn coalesce(&self) -> Result<Tally, Failure> {
         let messages = &self.grammar.messages;
         let all = inputs::many(messages);
@@ -524,6 +548,13 @@ where
         let Some(bound) = self.bound else {
             return Ok(Tally::default());
         };
+        if !measure::COUNTS_ALLOCATIONS && !self.reports_held() {
+            return Err(Failure::NotTried(
+                "its adapter does not see what the subject holds: turn on the feature `allocations` of enjamb-law, \
+                 which counts it"
+                    .to_owned(),
+            ));
+        }
         let length = 2 * bound.most() + 4 * CHUNK;
         let places = if length < 256 << 10 { 6 } else { 1 };
         let mut tried = Tally::default();
@@ -552,6 +583,14 @@ where
             tried += Tally::one(1);
         }
         Ok(tried)
+    }
+
+    /// Returns whether the subject reports how many bytes it holds.
+    fn reports_held(&self) -> bool {
+        let mut listener = HeldListener::default();
+        let input = stream(&self.grammar.messages.concat());
+        drive(&self.subject, &mut input.cut(&[]), &mut listener, AfterError::Stop);
+        listener.reports
     }
 
     fn linear(&self) -> Result<Tally, Failure> {
@@ -664,6 +703,19 @@ where
             return Err(Failure::NotTried("the encoder encodes none of the events".to_owned()));
         }
         Ok(tried)
+    }
+}
+
+/// Notes whether the subject reports how many bytes it holds.
+#[derive(Default)]
+struct HeldListener {
+    reports: bool,
+}
+
+impl<E, F> Listener<E, F> for HeldListener {
+    fn receive(&mut self, _: Output<E, F>) {}
+    fn holds(&mut self, _: usize) {
+        self.reports = true;
     }
 }
 

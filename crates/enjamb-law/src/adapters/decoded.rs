@@ -129,6 +129,30 @@ impl<M, D, E, B> Decoded<M, ByHand<D, E, B>> {
     }
 }
 
+/// The most bytes that are read while a decoder refuses those that are there.
+const REFUSED_MAX: usize = 4 << 10;
+
+/// The error that a decoder returns again and again while it takes no byte. A line that is longer
+/// than a limit may stay in the buffer like that until its end is there.
+struct Refusal {
+    kind: Kind,
+    /// The number of bytes in the buffer when it began.
+    held: usize,
+    /// The number of bytes in the buffer when the error was emitted last.
+    emitted_at: usize,
+}
+
+/// What the driver does about a decoder that refuses the bytes in its buffer.
+#[derive(Clone, Copy)]
+enum Patience {
+    /// It reads on, even if the buffer is empty.
+    ReadsOn,
+    /// It reads on if the buffer is not empty: the rest of a message may end the refusal.
+    ReadsOnWithBytes,
+    /// The stream has ended: it gives the decoder up.
+    None,
+}
+
 impl<M, D, V> Subject for Decoded<M, V>
 where
     M: Fn() -> D,
@@ -141,6 +165,8 @@ where
     fn run(&self, run: &mut Run<'_, V::Item, Kind>) {
         let mut decoder = (self.make)();
         let mut buffer = self.driver.buffer();
+        let mut refusal = None;
+        let patience = if self.driver.reads_on() { Patience::ReadsOn } else { Patience::ReadsOnWithBytes };
         while let Some(mut chunk) = run.next_chunk() {
             loop {
                 if !chunk.is_empty() {
@@ -148,7 +174,8 @@ where
                     chunk = &chunk[read..];
                     run.holds(self.driver.held(&buffer));
                 }
-                if !self.frames(run, &mut buffer, |buffer| self.driver.decode(&mut decoder, buffer)) {
+                let decode = |buffer: &mut V::Buffer| self.driver.decode(&mut decoder, buffer);
+                if !self.frames(run, &mut buffer, &mut refusal, patience, decode) {
                     return;
                 }
                 if chunk.is_empty() {
@@ -157,7 +184,8 @@ where
             }
             run.holds(self.driver.held(&buffer));
         }
-        if !self.frames(run, &mut buffer, |buffer| self.driver.decode_eof(&mut decoder, buffer)) {
+        let decode_eof = |buffer: &mut V::Buffer| self.driver.decode_eof(&mut decoder, buffer);
+        if !self.frames(run, &mut buffer, &mut None, Patience::None, decode_eof) {
             return;
         }
         if self.verdict || self.driver.tells_leftover() {
@@ -173,38 +201,53 @@ impl<M, V> Decoded<M, V> {
         &self,
         run: &mut Run<'_, T, Kind>,
         buffer: &mut B,
+        refusal: &mut Option<Refusal>,
+        patience: Patience,
         mut decode: impl FnMut(&mut B) -> Result<Option<T>, X>,
     ) -> bool
     where
         B: AsRef<[u8]>,
         X: std::fmt::Debug,
     {
-        // The last error, if the decoder took no byte with it. A different error is progress too:
-        // `LinesCodec` refuses a line that is too long after one that is not UTF-8, and skips it only
-        // when it is called again.
-        let mut stuck: Option<Kind> = None;
         loop {
             let before = buffer.as_ref().len();
-            match decode(buffer) {
+            let error = match decode(buffer) {
                 Ok(Some(frame)) => {
-                    stuck = None;
+                    *refusal = None;
                     run.event(frame);
+                    continue;
                 }
-                Ok(None) => return true,
-                Err(error) => {
-                    let kind = Kind::of(&error);
-                    let has_taken = buffer.as_ref().len() != before;
-                    if !has_taken && stuck.as_ref() == Some(&kind) {
-                        run.emit(Output::GivenUp);
-                        return false;
-                    }
-                    let goes_on = run.fail(kind.clone());
-                    if !self.resumes {
-                        return goes_on;
-                    }
-                    stuck = (!has_taken).then_some(kind);
+                Ok(None) => {
+                    *refusal = None;
+                    return true;
                 }
+                Err(error) => error,
+            };
+            let kind = Kind::of(&error);
+            let held = buffer.as_ref().len();
+            // A different error is progress too: `LinesCodec` refuses a line that is too long after
+            // one that is not UTF-8, and skips it only when it is called again.
+            if let Some(refused) = refusal.as_mut().filter(|refused| held == before && refused.kind == kind) {
+                let reads_on = match patience {
+                    Patience::ReadsOn => true,
+                    Patience::ReadsOnWithBytes => held > 0,
+                    Patience::None => false,
+                };
+                if reads_on && held - refused.held.min(held) < REFUSED_MAX {
+                    if held > refused.emitted_at {
+                        refused.emitted_at = held;
+                        return run.fail(kind) || self.resumes;
+                    }
+                    return true;
+                }
+                run.emit(if reads_on { Output::Refuses } else { Output::GivenUp });
+                return false;
             }
+            let goes_on = run.fail(kind.clone());
+            if !self.resumes {
+                return goes_on;
+            }
+            *refusal = (held == before).then_some(Refusal { kind, held, emitted_at: held });
         }
     }
 }

@@ -27,6 +27,8 @@ mod parsing;
 mod pushing;
 mod reading;
 mod repetition;
+#[cfg(feature = "tokio-runtime")]
+mod runtime;
 #[cfg(feature = "tokio")]
 mod serving;
 #[cfg(feature = "futures")]

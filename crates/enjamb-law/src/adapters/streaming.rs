@@ -75,6 +75,14 @@ impl<M, F> Streaming<M, F> {
     pub fn stops(self) -> Self {
         Self(self.0.stops())
     }
+
+    /// Runs the subject inside a runtime of tokio with a paused clock; see
+    /// [`Reading::in_runtime`].
+    #[cfg(feature = "tokio-runtime")]
+    #[must_use]
+    pub fn in_runtime(self) -> Self {
+        Self(self.0.in_runtime())
+    }
 }
 
 impl<M, F, R, T, E> Subject for Streaming<M, F>

@@ -69,7 +69,7 @@ where
         && !said.iter().any(|said| matches!(said, Output::End(_) | Output::Error(_) | Output::Breach(_)));
     let mut events: Vec<_> = said
         .into_iter()
-        .filter(|said| !matches!(said, Output::End(_) | Output::Breach(_) | Output::GivenUp))
+        .filter(|said| !matches!(said, Output::End(_) | Output::Breach(_) | Output::GivenUp | Output::Refuses))
         .map(|said| match said {
             Output::Event(event) => Output::Event(subject.displaced(event, offset)),
             said => said,
@@ -124,11 +124,16 @@ where
     let cuts: Vec<usize> = (0..MESSAGES_AFTER).map(|number| refused.len() + number * message.len()).collect();
     pulse::input(&input);
     pulse::cuts(&cuts);
-    let mut listener =
-        AfterErrorRecorder { recorder: Recorder(Vec::new()), requests_after_all: false, given: 0, len: input.len() };
+    let mut listener = AfterErrorRecorder {
+        recorder: Recorder(Vec::new()),
+        first_error: None,
+        requests_after_all: false,
+        given: 0,
+        len: input.len(),
+    };
     drive(subject, &mut input.cut(&cuts), &mut listener, AfterError::Stop);
     let said = listener.recorder.0;
-    let Some(error) = said.iter().position(|said| matches!(said, Output::Error(_))) else {
+    let Some(error) = listener.first_error else {
         return Ok(());
     };
     // Bytes behind the refused message were read, and the run was not over: silence is a hang.
@@ -162,6 +167,8 @@ where
 /// Records the output, and whether the subject requested more after the last byte.
 struct AfterErrorRecorder<E, F> {
     recorder: Recorder<E, F>,
+    /// The index of the first error, if it came before the end of the stream was requested.
+    first_error: Option<usize>,
     requests_after_all: bool,
     given: usize,
     len: usize,
@@ -169,6 +176,9 @@ struct AfterErrorRecorder<E, F> {
 
 impl<E, F> Listener<E, F> for AfterErrorRecorder<E, F> {
     fn receive(&mut self, output: Output<E, F>) {
+        if matches!(output, Output::Error(_)) && !self.requests_after_all && self.first_error.is_none() {
+            self.first_error = Some(self.recorder.0.len());
+        }
         self.recorder.receive(output);
     }
     fn asked(&mut self) {

@@ -51,7 +51,7 @@ impl<E, F> Listener<E, F> for UnpromptedRecorder<E, F> {
     fn receive(&mut self, said: Output<E, F>) {
         // Other laws report breaches, and an error may come again.
         let counts = match said {
-            Output::Breach(_) | Output::GivenUp => false,
+            Output::Breach(_) | Output::GivenUp | Output::Refuses => false,
             Output::Error(_) | Output::End(_) => !self.failed,
             Output::Event(_) => true,
         };

@@ -132,10 +132,10 @@ fn an_error_ends_the_run_only_if_it_stops() {
     let resuming = Decoded::new(short);
     assert_eq!(output(resuming, stream, &[]), [r#""one""#, "failed: MaxLineLengthExceeded", r#""two""#]);
     hold(&resuming, &[b"one\n", b"two\n"]);
-    // A codec that repeats its error is not called for ever.
+    // A codec that repeats its error is called again only when there are more bytes.
     let frames = Decoded::new(|| LengthDelimitedCodec::builder().max_frame_length(1).new_codec());
     let failed = r#"failed: Custom { kind: InvalidData, error: LengthDelimitedCodecError }"#;
-    assert_eq!(output(frames, b"\0\0\0\x02ab", &[5]), [failed]);
+    assert_eq!(output(frames, b"\0\0\0\x02ab", &[5]), [failed, failed]);
 }
 
 /// Makes a subject of a decoder with one bug or none.

@@ -60,7 +60,10 @@ struct Events {
     fields: BTreeMap<String, String>,
     last_id: Option<String>,
     keeps_id: bool,
+    ignores_unknown: bool,
 }
+
+const KNOWN_FIELDS: [&str; 3] = ["data", "event", "id"];
 
 impl Events {
     fn feed(&mut self, chunk: &[u8], out: &mut dyn FnMut(Result<BTreeMap<String, String>, Never>)) {
@@ -81,6 +84,9 @@ impl Events {
                 }
                 out(Ok(fields));
             } else if let Some((name, value)) = line.split_once(':').filter(|(name, _)| !name.is_empty()) {
+                if self.ignores_unknown && !KNOWN_FIELDS.contains(&name) {
+                    continue;
+                }
                 self.fields.insert(name.to_owned(), value.to_owned());
             }
         }
@@ -89,12 +95,36 @@ impl Events {
 
 fn events(
     keeps_id: bool,
+    ignores_unknown: bool,
 ) -> impl Subject<Event = BTreeMap<String, String>, Error = enjamb_law::Kind> + Send + Sync + 'static {
     Pushing::new(
-        move || Events { keeps_id, ..Events::default() },
+        move || Events { keeps_id, ignores_unknown, ..Events::default() },
         |events: &mut Events, chunk, out| events.feed(chunk, out),
     )
     .at_end(|_: &mut Events, _: &mut dyn FnMut(Result<BTreeMap<String, String>, Never>)| {})
+}
+
+/// A head of `name:value` lines, of which only `length` counts, an empty line, and a payload. Line ends
+/// between two messages are skipped.
+fn message_with_head(buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>, &'static str> {
+    let skipped = buffer.iter().take_while(|byte| **byte == b'\n').count();
+    buffer.drain(..skipped);
+    let end = match buffer.windows(2).position(|pair| pair == b"\n\n") {
+        Some(end) if end <= 512 => end,
+        None if buffer.len() <= 513 => return Ok(None),
+        _ => return Err("head too long"),
+    };
+    let head = std::str::from_utf8(&buffer[..end]).map_err(|_| "not UTF-8")?;
+    let length = head.lines().find_map(|line| line.strip_prefix("length:"));
+    let length = length.map_or(Ok(0), str::parse::<usize>).map_err(|_| "length")?;
+    if length > 1024 {
+        return Err("payload too long");
+    }
+    if buffer.len() < end + 2 + length {
+        return Ok(None);
+    }
+    buffer.drain(..end + 2);
+    Ok(Some(buffer.drain(..length).collect()))
 }
 
 /// Lines of letters. After a bad one the decoder refuses everything, or ends.
@@ -156,8 +186,10 @@ innocent! {
     push_parser_without_an_end: ["one\n", "two\n"], Pushing::returning(Vec::new, feed_lines);
     every_end_is_the_same_error: ["abcd", "efgh"], Reading::new(read_record);
     stops_at_the_closing_boundary: ["a\n--\n", "b\nc\n--\n"], Reading::with(|chunks| (chunks, false), read_part);
-    comments_give_nothing: ["data: a\n\n", ": comment\n\n", "data: b\n\n"], .drops_unfinished("WHATWG HTML, 9.2.6"), events(false);
-    the_last_id_is_kept: ["id: 1\ndata: a\n\n", "data: b\n\n"], .drops_unfinished("WHATWG HTML, 9.2.6"), .carries("the last event id"), events(true);
+    comments_give_nothing: ["data: a\n\n", ": comment\n\n", "data: b\n\n"], .drops_unfinished("WHATWG HTML, 9.2.6"), events(false, false);
+    unknown_fields_are_ignored: ["event: x\ndata: a\n\n", "data: b\n\n"], .drops_unfinished("WHATWG HTML, 9.2.6"), events(false, true);
+    unknown_lines_of_a_head_are_ignored: ["length:5\nkind:a\n\nhello", "kind:b\n\n", "\nlength:0\n\n"], Decoded::by(|| (), |(): &mut (), buffer: &mut Vec<u8>| message_with_head(buffer), |(): &mut (), buffer: &mut Vec<u8>| { let last = message_with_head(buffer)?; if last.is_some() { Ok(last) } else { at_end(buffer) } });
+    the_last_id_is_kept: ["id: 1\ndata: a\n\n", "data: b\n\n"], .drops_unfinished("WHATWG HTML, 9.2.6"), .carries("the last event id"), events(true, false);
     refuses_everything_after_an_error: ["one\n", "two\n"], Decoded::by(Fused::default, Fused::next, |lines: &mut Fused, buffer: &mut Vec<u8>| if lines.failed { Err("failed before") } else { at_end(buffer) });
     white_space_in_front: ["one;", "  two;", "\r\nthree;"], Decoded::by(|| (), |(): &mut (), buffer: &mut Vec<u8>| word(buffer), |(): &mut (), buffer: &mut Vec<u8>| { word(buffer)?; at_end(buffer) });
     a_length_is_a_fatal_error: ["\x03one", "\x05three"], Decoded::by(|| (), |(): &mut (), buffer: &mut Vec<u8>| fatal_length(buffer), |(): &mut (), buffer: &mut Vec<u8>| at_end(buffer));

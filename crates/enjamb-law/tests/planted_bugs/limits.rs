@@ -100,6 +100,35 @@ impl Stuck {
     }
 }
 
+/// Lines of at most 64 bytes; a longer one is an error, and skipped. The bug: while its end is
+/// missing, each call returns the error again, with nothing in the buffer.
+#[derive(Default)]
+struct Skipping {
+    skips: bool,
+}
+
+impl Skipping {
+    fn next(&mut self, bug: bool, buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>, &'static str> {
+        loop {
+            let end = buffer.iter().position(|byte| *byte == b'\n');
+            let line: Vec<u8> = match end {
+                Some(end) => buffer.drain(..=end).collect(),
+                None if self.skips || buffer.len() > 64 => std::mem::take(buffer),
+                None => return Ok(None),
+            };
+            match (self.skips, end) {
+                (true, Some(_)) => self.skips = false,
+                (true, None) => return if bug { Err("too long") } else { Ok(None) },
+                (false, Some(end)) if end <= 64 => return Ok(Some(line)),
+                (false, end) => {
+                    self.skips = end.is_none();
+                    return Err("too long");
+                }
+            }
+        }
+    }
+}
+
 /// Lines of at most 64 bytes. The bug: behind the limit, the reader fills its buffer again and again
 /// and takes nothing.
 async fn read_line(bug: bool, reader: &mut Chunks) -> Result<Option<Vec<u8>>, &'static str> {
@@ -141,6 +170,8 @@ planted! {
         |bug| Decoded::by(|| (), move |(): &mut (), buffer: &mut Vec<u8>| line_of_a_read(bug, buffer), |(): &mut (), buffer: &mut Vec<u8>| at_end(buffer));
     waits_for_ever_after_the_limit: [Bounded], ["one\n", "two\n"], .limit(64),
         |bug| Decoded::by(Stuck::default, move |lines: &mut Stuck, buffer: &mut Vec<u8>| lines.next(bug, buffer), |_: &mut Stuck, buffer: &mut Vec<u8>| at_end(buffer));
+    spins_on_an_empty_buffer: [Split], ["one\n", "two\n"],
+        |bug| Decoded::by(Skipping::default, move |lines: &mut Skipping, buffer: &mut Vec<u8>| lines.next(bug, buffer), |_: &mut Skipping, buffer: &mut Vec<u8>| at_end(buffer));
     spins_after_the_limit: [Awake], ["one\n", "two\n"],
         |bug| Reading::new(async move |reader: &mut Chunks| read_line(bug, reader).await);
 }
