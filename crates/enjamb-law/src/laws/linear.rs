@@ -138,7 +138,10 @@ enum Resource {
 /// the two powers.
 fn quadratic(small: &Work, large: &Work, times: u64) -> Option<Resource> {
     let threshold = times * times.isqrt();
-    let allocated = |work: &Work| work.allocated.unwrap_or(0);
+    // What is held at one time is not work that is repeated: a single large allocation, by a length
+    // from the wire, is for the total law.
+    let allocated =
+        |work: &Work| work.allocated.unwrap_or(0).saturating_sub(work.allocated_most.map_or(0, |most| most as u64));
     if allocated(large) > ALLOCATED_MIN && allocated(large) / allocated(small).max(1) >= threshold {
         return Some(Resource::AllocatedBytes);
     }
@@ -198,4 +201,21 @@ fn violation(growth: &Growth, resource: Resource, sizes: &[(usize, Work); 3]) ->
         messages: None,
         subject: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_large_allocation_is_not_repeated_work() {
+        let allocating =
+            |allocated, most| Work { allocated: Some(allocated), allocated_most: Some(most), processor: None };
+        let (small, large) = (allocating(25_000, 20_000), allocating(1 << 30, 1 << 30));
+        assert!(quadratic(&small, &large, 16).is_none());
+        // The same bytes are copied for each chunk.
+        assert!(quadratic(&allocating(4_000, 2_000), &allocating(100 << 20, 50 << 10), 16).is_some());
+        // A buffer that doubles.
+        assert!(quadratic(&allocating(128 << 10, 64 << 10), &allocating(2 << 20, 1 << 20), 16).is_none());
+    }
 }

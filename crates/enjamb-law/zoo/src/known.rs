@@ -11,7 +11,6 @@ const NO_END_CALL: &str =
 const UNFINISHED_EVENT: &str = "the standard drops an event that no empty line ends (HTML, 9.2.6).";
 const NO_CLOSE_FRAME: &str =
     "a WebSocket ends with a close frame (RFC 6455, 7.1): an end without one is the same error at every place.";
-const NO_CLOSING_BOUNDARY: &str = "a body without its closing boundary is the same error at every place.";
 const FROM_START: &str = "each chunk restarts the search for the end of the unfinished message at its first byte.";
 const UNKNOWN_TYPE: &str = "a value of unknown type is an unexpected end of the stream when its first byte is alone in a read, and a parse error otherwise.";
 const WAITS_FOR_VALUE: &str = "`parse_value` waits for a value: an end of the stream is the same error at every place.";
@@ -103,9 +102,7 @@ pub fn with_findings(entry: Entry) -> Entry {
             .fixed_in("mpart-async 0.7.0", [Awake, Quiet, Total, Coalesce])
             .fails([End], "a stream that ends after a boundary ends cleanly."),
         "mpart-async 0.7.0" => entry
-            .accepted([Split], "the part of a body that is returned before an unexpected end depends on the cuts; whole bodies do not.")
-            .accepted([End], NO_CLOSING_BOUNDARY),
-        "multer 3.1.0" => entry.accepted([End], NO_CLOSING_BOUNDARY),
+            .accepted([Split], "the part of a body that is returned before an unexpected end depends on the cuts; whole bodies do not."),
         "multipart-stream 0.1.2" => entry.fails(
             [Split],
             "`max_header_bytes` applies only to headers whose end has not arrived: longer ones pass when they arrive at once.",
@@ -173,7 +170,7 @@ pub fn with_findings(entry: Entry) -> Entry {
             .fails([End], "the head of a streamed value is moved into the codec, and the default `decode_eof` sees an empty buffer.")
             .fails([Linear], FROM_START),
         "beyond-resp 0.1.1" => entry.fails(
-            [Split, Coalesce, End, Alone],
+            [Split, Coalesce, Prompt, End, Alone],
             "the limit of a frame is compared with the whole buffer: frames within the limit are refused when they arrive together.",
         ),
         "resp-rs 0.3.0 RESP 2" | "resp-rs 0.3.0 RESP 3" => entry
@@ -191,10 +188,12 @@ pub fn with_findings(entry: Entry) -> Entry {
         "resp 1.0.3" => entry.fails([Total], "nested arrays are parsed by recursion without a limit: 64 KiB of them overflow a stack of 1 MiB."),
         // MQTT.
         "mqttbytes 0.6.0 v5" => entry.fails(
-            [Quiet],
+            [Split, Quiet],
             "an error inside a complete packet is the same `InsufficientBytes` that requests more bytes, and the packet is already taken from the buffer: a malformed packet is dropped silently, and the next one waits for more bytes.",
         ),
-        "mqtt-v5 0.1.1" => entry.fails([Total], "the multiplier of a variable length is multiplied once more before it is checked."),
+        "mqtt-v5 0.1.1" => entry
+            .fails([Total], "the multiplier of a variable length is multiplied once more before it is checked.")
+            .fails([Linear], "each chunk decodes an unfinished packet again, and copies its texts."),
         "mqttrs 0.4.1" => entry.fails(
             [Total, Split],
             "the fields of a packet are read from the whole buffer instead of the packet: a topic that is longer than its packet reads into the next one, or panics.",
