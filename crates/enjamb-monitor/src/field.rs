@@ -14,21 +14,22 @@ use std::fmt::Write as _;
 macro_rules! with_field_table {
     ($callback:ident! { $($argument:tt)* }) => {
         $callback! { $($argument)*
-            Type "type" Word always [Opened Ended Message Gap Progress Fault Error] sometimes []
+            Type "type" Word always [Opened Secured Ended Message Gap Progress Fault Error] sometimes []
                 "`connection`, `message`, `gap`, `progress`, `fault` or `error`";
-            Time "time" Time always [Opened Ended Message Gap Progress Fault Error] sometimes []
+            Time "time" Time always [Opened Secured Ended Message Gap Progress Fault Error] sometimes []
                 "When it happened. For a message: when the chunk arrived that completed it";
-            Conn "conn" Count always [Opened Ended Message Gap Progress Fault] sometimes [Error]
+            Conn "conn" Count always [Opened Secured Ended Message Gap Progress Fault] sometimes [Error]
                 "The number of the connection. Numbers begin at 1 and follow the first packets, or the accepts of a \
                  proxy. With several captures, the numbers of the next one follow those of the one before";
-            Client "client" Address always [Opened Ended Message Gap Progress Fault] sometimes [Error]
+            Client "client" Address always [Opened Secured Ended Message Gap Progress Fault] sometimes [Error]
                 "The address of the client, `ip:port`";
-            Server "server" Address always [Opened Ended Message Gap Progress Fault] sometimes [Error]
+            Server "server" Address always [Opened Secured Ended Message Gap Progress Fault] sometimes [Error]
                 "The address of the server, `ip:port`";
             Protocol "protocol" Text always [Message] sometimes [Ended]
                 "The name of the protocol, or the framing spec. Absent if `auto` saw no bytes";
-            Event "event" Word always [Opened Ended] sometimes []
-                "`open` when the connection is opened or first seen, `end` when nothing more will come of it";
+            Event "event" Word always [Opened Secured Ended] sometimes []
+                "`open` when the connection is opened or first seen, `tls` when a proxy has begun TLS with a side, `end` \
+                 when nothing more will come of it";
             DurationUs "duration_us" Micros always [Ended] sometimes []
                 "The time since `open`";
             ClientBytes "client_bytes" Bytes always [Ended] sometimes []
@@ -46,8 +47,8 @@ macro_rules! with_field_table {
             EndedBy "ended_by" Word always [] sometimes [Ended]
                 "Who ended the connection: `client` or `server`, the side whose FIN or reset came first, or `proxy`, if \
                  the proxy reset both. A recording has the resets of a proxy, and there the client's comes first";
-            Side "side" Word always [Message Gap Progress Fault] sometimes []
-                "Who sent the bytes: `client` or `server`";
+            Side "side" Word always [Secured Message Gap Progress Fault] sometimes []
+                "Who sent the bytes: `client` or `server`. For `tls`: the side with which it was begun";
             Kind "kind" Text always [Message] sometimes []
                 "The type of the message in the protocol's words: `GET`, `reply`, `response`, `line`, `frame`. `opaque`: \
                  bytes of another protocol that both sides agreed on. `unparsed`: bytes that could not be parsed after an error";
@@ -88,6 +89,12 @@ macro_rules! with_field_table {
                 "The bytes of the message that are not shown. Absent if all are";
             FaultName "fault" Text always [Fault] sometimes []
                 "The name of a fault that the proxy applied on purpose";
+            Version "version" Text always [Secured] sometimes []
+                "The version of TLS: `TLS 1.3`";
+            ServerName "server_name" Text always [] sometimes [Secured]
+                "The name of the server that was asked for (SNI): by the client, or by the proxy. Absent if none was";
+            Alpn "alpn" Text always [] sometimes [Secured]
+                "The application protocol (ALPN) that the server has chosen: `h2`. Absent if it chose none";
         }
     };
 }
@@ -99,6 +106,8 @@ pub(crate) use with_field_table;
 pub enum RecordType {
     /// A connection was opened, or seen for the first time.
     Opened,
+    /// A proxy has begun TLS with a side.
+    Secured,
     /// A connection is over.
     Ended,
     /// A message.
@@ -210,15 +219,15 @@ with_field_table!(define_fields! {});
 
 impl RecordType {
     /// All types, in the order of `docs/records.md`.
-    pub const ALL: [Self; 7] =
-        [Self::Opened, Self::Ended, Self::Message, Self::Gap, Self::Progress, Self::Fault, Self::Error];
+    pub const ALL: [Self; 8] =
+        [Self::Opened, Self::Secured, Self::Ended, Self::Message, Self::Gap, Self::Progress, Self::Fault, Self::Error];
 
-    /// Returns the value of the field `type`. A connection that opens and one that ends share the
-    /// type `connection`.
+    /// Returns the value of the field `type`. All events of a connection share the type
+    /// `connection`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Opened | Self::Ended => "connection",
+            Self::Opened | Self::Secured | Self::Ended => "connection",
             Self::Message => "message",
             Self::Gap => "gap",
             Self::Progress => "progress",
@@ -227,11 +236,11 @@ impl RecordType {
         }
     }
 
-    /// The name in the table of the documentation. It distinguishes the two records of a
-    /// connection.
+    /// The name in the table of the documentation. It distinguishes the records of a connection.
     const fn label(self) -> &'static str {
         match self {
             Self::Opened => "open",
+            Self::Secured => "tls",
             Self::Ended => "end",
             _ => self.as_str(),
         }

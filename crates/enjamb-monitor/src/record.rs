@@ -27,6 +27,21 @@ pub enum Record<'a> {
         /// The time of its first packet or of its accept.
         time: Time,
     },
+    /// A proxy has begun TLS with a side.
+    Secured {
+        /// The connection.
+        connection: &'a Connection,
+        /// The time when the handshakes were over.
+        time: Time,
+        /// The side.
+        side: Side,
+        /// The version of TLS: `TLS 1.3`.
+        version: &'a str,
+        /// The name of the server that was asked for (SNI).
+        server_name: Option<&'a str>,
+        /// The application protocol (ALPN) that was chosen.
+        alpn: Option<&'a str>,
+    },
     /// A connection is over.
     Ended {
         /// The connection.
@@ -234,6 +249,7 @@ impl Record<'_> {
     pub const fn record_type(&self) -> RecordType {
         match self {
             Record::Opened { .. } => RecordType::Opened,
+            Record::Secured { .. } => RecordType::Secured,
             Record::Ended { .. } => RecordType::Ended,
             Record::Message { .. } => RecordType::Message,
             Record::Gap { .. } => RecordType::Gap,
@@ -248,6 +264,7 @@ impl Record<'_> {
     pub fn connection(&self) -> Option<&Connection> {
         match *self {
             Record::Opened { connection, .. }
+            | Record::Secured { connection, .. }
             | Record::Ended { connection, .. }
             | Record::Message { connection, .. }
             | Record::Gap { connection, .. }
@@ -262,6 +279,7 @@ impl Record<'_> {
     pub fn time(&self) -> Time {
         match *self {
             Record::Opened { time, .. }
+            | Record::Secured { time, .. }
             | Record::Ended { time, .. }
             | Record::Message { time, .. }
             | Record::Gap { time, .. }
@@ -286,7 +304,10 @@ impl Record<'_> {
     pub fn side(&self) -> Option<Side> {
         match self {
             Record::Message { message, .. } => Some(message.side),
-            Record::Gap { side, .. } | Record::Progress { side, .. } | Record::Fault { side, .. } => Some(*side),
+            Record::Secured { side, .. }
+            | Record::Gap { side, .. }
+            | Record::Progress { side, .. }
+            | Record::Fault { side, .. } => Some(*side),
             _ => None,
         }
     }
@@ -309,6 +330,14 @@ impl Record<'_> {
         match self {
             Record::Opened { .. } => match field {
                 Field::Event => Some(Value::Word("open")),
+                _ => None,
+            },
+            Record::Secured { side, version, server_name, alpn, .. } => match field {
+                Field::Event => Some(Value::Word("tls")),
+                Field::Side => Some(Value::Word(side.as_str())),
+                Field::Version => Some(Value::Text(version)),
+                Field::ServerName => server_name.map(Value::Text),
+                Field::Alpn => alpn.map(Value::Text),
                 _ => None,
             },
             Record::Ended { protocol, time, opened, sides: [client, server], ended_by, .. } => match field {
@@ -375,6 +404,7 @@ impl Record<'_> {
         // One arm for each type: the compiler leaves out the fields that the type does not have.
         match self {
             Record::Opened { .. } => self.visit_as::<{ RecordType::Opened as u8 }, V>(visitor),
+            Record::Secured { .. } => self.visit_as::<{ RecordType::Secured as u8 }, V>(visitor),
             Record::Ended { .. } => self.visit_as::<{ RecordType::Ended as u8 }, V>(visitor),
             Record::Message { .. } => self.visit_as::<{ RecordType::Message as u8 }, V>(visitor),
             Record::Gap { .. } => self.visit_as::<{ RecordType::Gap as u8 }, V>(visitor),

@@ -67,6 +67,12 @@ pub(crate) fn write(record: &Record<'_>, colour: bool, columns: Option<usize>, l
     }
     match *record {
         Record::Opened { .. } => line.part("", |line| line.push_str("opened")),
+        Record::Secured { side, version, server_name, alpn, .. } => {
+            line.part("", |line| line.push_str(side.as_str()));
+            for text in [Some(version), server_name, alpn].into_iter().flatten() {
+                line.part("", |line| push_plain(text, line));
+            }
+        }
         Record::Ended { protocol, time, opened, sides: [client, server], ended_by, .. } => {
             if !protocol.is_empty() {
                 line.part("", |line| push_plain(protocol, line));

@@ -33,6 +33,15 @@ fn for_each_record(mut check: impl FnMut(&Record<'_>)) {
     let ended = |ended_by| Record::Ended { connection, protocol: "redis", time, opened, sides, ended_by };
     for record in [
         Record::Opened { connection, time },
+        Record::Secured {
+            connection,
+            time,
+            side: Side::Client,
+            version: "TLS 1.3",
+            server_name: Some("a.test"),
+            alpn: Some("h2"),
+        },
+        Record::Secured { connection, time, side: Side::Server, version: "TLS 1.2", server_name: None, alpn: None },
         ended(Some(EndedBy::Proxy)),
         ended(None),
         of(message, Some(12), payload(ShowForm::Text)),

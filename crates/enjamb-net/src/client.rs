@@ -20,7 +20,7 @@ use crate::observers::{Observatory, Observers};
 use crate::options::Options;
 use crate::service::Service;
 use crate::shared::Shared;
-use crate::taps::{NoTaps, Taps};
+use crate::taps::{NoTaps, Opening, Taps};
 
 /// Connects to `address`, which is `HOST:PORT`, and runs `service` on the connection: `connect` of
 /// `asyncore.dispatcher`. Await the result, or spawn it as a task.
@@ -49,7 +49,7 @@ pub async fn connect_with<S: Service>(
     let io = connected?;
     configure(&io, options.keep_alive);
     let (client, server) = (io.local_addr()?, io.peer_addr()?);
-    let observers = Observers::open(&Arc::new(Observatory::new(taps)), client, server, server);
+    let observers = Observers::open(&Arc::new(Observatory::new(taps)), client, server, &Opening::new(server));
     Ok(Running::new(io, service, observers, options.clone(), Side::Server))
 }
 
@@ -60,7 +60,12 @@ where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
     S: Service,
 {
-    let observers = Observers::open(&Arc::new(Observatory::new(Arc::new(NoTaps))), NO_ADDRESS, NO_ADDRESS, NO_ADDRESS);
+    let observers = Observers::open(
+        &Arc::new(Observatory::new(Arc::new(NoTaps))),
+        NO_ADDRESS,
+        NO_ADDRESS,
+        &Opening::new(NO_ADDRESS),
+    );
     Running::new(io, service, observers, options.clone(), Side::Client)
 }
 

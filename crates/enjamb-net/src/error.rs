@@ -49,6 +49,36 @@ pub enum NetError {
         /// The reason.
         source: io::Error,
     },
+    /// The TLS handshake with a side failed: it sent an alert, did not trust a certificate, or sent
+    /// something else than TLS. Both sides were reset. [`io::ErrorKind::TimedOut`] when both
+    /// handshakes took longer than allowed.
+    #[error("the TLS handshake with the {side} failed: {source}")]
+    TlsHandshake {
+        /// The address of the client.
+        client: SocketAddr,
+        /// The address of the server.
+        server: SocketAddr,
+        /// The side with which it failed.
+        side: Side,
+        /// The reason.
+        source: io::Error,
+    },
+    /// The TLS of a side failed behind the handshake: it sent an alert, or a record that is none.
+    /// Both sides were reset.
+    #[error("the TLS of the {side} failed: {source}")]
+    Tls {
+        /// The side.
+        side: Side,
+        /// The reason.
+        source: io::Error,
+    },
+    /// A side ended its TCP stream inside TLS, without the alert `close_notify`. Its stream may
+    /// have been cut. The end was passed on in the same way.
+    #[error("the {side} ended its stream without close_notify: its last bytes may be missing")]
+    Truncated {
+        /// The side.
+        side: Side,
+    },
     /// Bytes of a side were read and given to the taps, and the other side did not take them before
     /// the connection ended.
     #[error("{bytes} bytes of the {side} were read and not delivered")]

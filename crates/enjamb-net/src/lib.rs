@@ -70,6 +70,7 @@ pub mod sim;
 mod slot;
 mod stop;
 mod taps;
+mod tls_parameters;
 
 pub use client::{Running, connect, connect_with, run};
 pub use closed::{Closed, Reason};
@@ -83,7 +84,7 @@ pub use server::{Handshake, NoHandshake, ServeReport, Server, serve};
 pub use service::{Answer, Service, answer};
 pub use slot::Slot;
 pub use stop::Stop;
-pub use taps::Taps;
+pub use taps::{Opening, Taps};
 
 /// The guide's examples are run as tests.
 #[cfg(doctest)]

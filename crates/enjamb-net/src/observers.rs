@@ -15,7 +15,8 @@ use crate::clock::Clock;
 use crate::error::NetError;
 use crate::guard::guarded;
 use crate::scratch::LONGEST_READ;
-use crate::taps::Taps;
+use crate::taps::{Opening, Taps};
+use crate::tls_parameters::TlsParameters;
 
 /// Opens the observers of one connection after another.
 pub(crate) struct Observatory {
@@ -79,12 +80,12 @@ pub(crate) struct Observers {
 }
 
 impl Observers {
-    /// Numbers the connection, which was accepted on `listener`, and opens its taps.
+    /// Numbers the connection and opens its taps.
     pub(crate) fn open(
         observatory: &Arc<Observatory>,
         client: SocketAddr,
         server: SocketAddr,
-        listener: SocketAddr,
+        opening: &Opening,
     ) -> Self {
         observatory.opened.fetch_add(1, Ordering::Relaxed);
         let mut opened = observatory.numbering.opened.lock().unwrap_or_else(PoisonError::into_inner);
@@ -98,7 +99,7 @@ impl Observers {
             taps: Vec::new(),
             closed: [false; 2],
         };
-        match guarded(|| observatory.taps.taps_on(&connection, listener)) {
+        match guarded(|| observatory.taps.taps_on(&connection, opening)) {
             Ok(taps) => observers.taps = taps,
             Err(panic) => observers.report_panic(time, panic),
         }
@@ -140,6 +141,12 @@ impl Observers {
         if !std::mem::replace(&mut self.closed[side.index()], true) {
             self.send(time, Event::Close { side, ending });
         }
+    }
+
+    /// Reports that the connection has changed to TLS.
+    pub(crate) fn secured(&mut self, tls: &[Option<TlsParameters>; 2]) {
+        let time = self.clock.now();
+        let _ = guarded(|| self.observatory.taps.secured(time, &self.connection, tls));
     }
 
     /// Reports an error of this connection.

@@ -24,40 +24,54 @@
 
 mod duplex;
 mod flow;
+mod link;
 mod proxy_protocol;
 mod shaper;
+mod socket;
+mod tls;
+mod upgrade;
+mod upstream;
 
 use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use enjamb::units::format_duration;
 use enjamb::{Ending, Side};
-use socket2::SockRef;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::AsyncReadExt as _;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
 pub use self::proxy_protocol::ProxyProtocol;
 pub use self::shaper::{Shaped, Shaper, Shapers};
+pub use self::socket::RelayListener;
+pub use self::tls::{
+    CertificateAuthority, Identity, Origination, Termination, Tls, TlsError, TlsParameters, TrustedRoots, Upgrades,
+};
+pub use self::upgrade::{Decision, Upgrade};
+pub use self::upstream::Upstream;
 pub use crate::observers::Numbering;
 pub use crate::scratch::LONGEST_READ;
 
-use self::duplex::{End, Relayed, relay};
+use self::duplex::{Duplex, End};
+use self::flow::{Parts, Shaping};
+use self::link::Link;
 use self::proxy_protocol::{Origin, header, read_header};
-use crate::accept::{Accepted, Limits, accept, finish, without_mapping};
-use crate::connect::{ServerConnection, connect};
+use self::socket::Socket;
+use self::tls::handshake::{HandshakeError, Target, secure};
+use self::upgrade::Search;
+use self::upstream::UpstreamConnection;
+use crate::accept::{Accepted, Limits, accept, finish};
 use crate::error::NetError;
-use crate::listener::{NO_ADDRESS, configure};
+use crate::listener::NO_ADDRESS;
 use crate::observers::{Observatory, Observers};
 use crate::options::Overload;
 use crate::stop::{Phase, Stop};
-use crate::taps::{NoTaps, Taps};
+use crate::taps::{NoTaps, Opening, Taps};
 
 /// The limits of a relay. Start from the [default](Self::default) and change fields.
 #[derive(Clone, Debug)]
@@ -100,64 +114,6 @@ impl Default for Options {
 
 const MAX_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
-/// The server behind a relay: `HOST:PORT`. A name is looked up for every connection, so a change of
-/// its addresses counts from the next connection on. If it has several, they are tried as RFC 8305
-/// describes.
-#[derive(Clone, Debug)]
-pub struct Upstream {
-    text: String,
-    addresses: Vec<SocketAddr>,
-    is_literal: bool,
-}
-
-impl Upstream {
-    /// Checks an address by looking it up once.
-    ///
-    /// # Errors
-    /// The text is not `HOST:PORT`, or the host is not known.
-    pub async fn resolve(address: impl Into<String>) -> io::Result<Self> {
-        let text = address.into();
-        let addresses: Vec<_> = tokio::net::lookup_host(&text).await?.collect();
-        if addresses.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "the host has no address"));
-        }
-        let is_literal = text.parse::<SocketAddr>().is_ok();
-        Ok(Self { text, addresses, is_literal })
-    }
-
-    /// Takes an address without looking it up. It is looked up for every connection.
-    #[must_use]
-    pub fn unresolved(address: impl Into<String>) -> Self {
-        Self { text: address.into(), addresses: Vec::new(), is_literal: false }
-    }
-
-    /// Returns the address as the caller wrote it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// Returns the addresses that were found when it was checked. There is at least one, unless it
-    /// was [not checked](Self::unresolved).
-    #[must_use]
-    pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
-    }
-
-    /// Looks the name up again, and connects.
-    async fn connect(&self, limit: Duration) -> io::Result<ServerConnection> {
-        if self.is_literal {
-            return connect(&self.addresses, limit).await;
-        }
-        let Ok(found) = timeout(limit, tokio::net::lookup_host(&self.text)).await else {
-            let reason = format!("the name was not looked up within {}", format_duration(limit));
-            return Err(io::Error::new(io::ErrorKind::TimedOut, reason));
-        };
-        let addresses: Vec<_> = found?.collect();
-        connect(&addresses, limit).await
-    }
-}
-
 /// The counts of a relay that has ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -166,6 +122,9 @@ pub struct RelayReport {
     pub connections: u64,
     /// The number of clients that were reset because the server could not be reached.
     pub unconnected: u64,
+    /// The number of clients that were reset because a TLS handshake failed, theirs or that with the
+    /// server.
+    pub handshakes_failed: u64,
     /// The number of taps that panicked.
     pub panics: u64,
     /// The number of connections that were still open when the relay stopped, and were reset.
@@ -177,6 +136,7 @@ impl RelayReport {
     pub fn add(&mut self, other: Self) {
         self.connections += other.connections;
         self.unconnected += other.unconnected;
+        self.handshakes_failed += other.handshakes_failed;
         self.panics += other.panics;
         self.stopped += other.stopped;
     }
@@ -197,9 +157,10 @@ impl RelayReport {
 /// # }
 /// ```
 pub struct Relay {
-    listeners: Vec<TcpListener>,
+    listeners: Vec<RelayListener>,
     upstream: Upstream,
     options: Options,
+    tls: Option<Arc<Tls>>,
     taps: Arc<dyn Taps>,
     shapers: Option<Arc<dyn Shapers>>,
     numbering: Numbering,
@@ -208,11 +169,12 @@ pub struct Relay {
 impl Relay {
     /// Creates a relay from `listeners` to `upstream`, without taps.
     #[must_use]
-    pub fn new(listeners: Vec<TcpListener>, upstream: Upstream) -> Self {
+    pub fn new(listeners: impl IntoIterator<Item = impl Into<RelayListener>>, upstream: Upstream) -> Self {
         Self {
-            listeners,
+            listeners: listeners.into_iter().map(Into::into).collect(),
             upstream,
             options: Options::default(),
+            tls: None,
             taps: Arc::new(NoTaps),
             shapers: None,
             numbering: Numbering::default(),
@@ -223,6 +185,12 @@ impl Relay {
     #[must_use]
     pub fn with_options(self, options: Options) -> Self {
         Self { options, ..self }
+    }
+
+    /// Sets the TLS of clients and of the server.
+    #[must_use]
+    pub fn with_tls(self, tls: Arc<Tls>) -> Self {
+        Self { tls: Some(tls), ..self }
     }
 
     /// Sets the taps, which receive what is delivered.
@@ -248,12 +216,13 @@ impl Relay {
     /// Dropping the future ends all connections at once. Their taps receive
     /// [`Event::Done`](enjamb::Event::Done).
     pub async fn serve(self, stop: &Stop) -> RelayReport {
-        let Self { mut listeners, upstream, options, taps, shapers, numbering } = self;
+        let Self { mut listeners, upstream, options, tls, taps, shapers, numbering } = self;
         let observatory = Arc::new(Observatory::numbered(taps, numbering));
         let over = Stop::new();
         let relaying = Arc::new(Relaying {
             upstream,
             options: options.clone(),
+            tls,
             observatory: Arc::clone(&observatory),
             shapers,
             outgoing: Mutex::default(),
@@ -263,9 +232,10 @@ impl Relay {
         let mut add = |result: Result<Outcome, JoinError>| match result {
             Ok(Outcome::Ended(End::Stopped)) => report.stopped += 1,
             Ok(Outcome::NotConnected) => report.unconnected += 1,
+            Ok(Outcome::NotSecured) => report.handshakes_failed += 1,
             _ => {}
         };
-        let start = |_: &Vec<TcpListener>, accepted: Accepted<TcpStream>, tasks: &mut JoinSet<Outcome>| {
+        let start = |_: &Vec<RelayListener>, accepted: Accepted<Socket>, tasks: &mut JoinSet<Outcome>| {
             let relaying = Arc::clone(&relaying);
             let Accepted { io, client, listener, place } = accepted;
             tasks.spawn(async move {
@@ -290,6 +260,7 @@ impl Relay {
 enum Outcome {
     Ended(End),
     NotConnected,
+    NotSecured,
     Refused,
 }
 
@@ -297,6 +268,7 @@ enum Outcome {
 struct Relaying {
     upstream: Upstream,
     options: Options,
+    tls: Option<Arc<Tls>>,
     observatory: Arc<Observatory>,
     shapers: Option<Arc<dyn Shapers>>,
     /// Both addresses of the open connections to the server, this end's first. A client's
@@ -325,17 +297,19 @@ impl Relaying {
     }
 
     /// Relays one connection, from the connect to the end.
-    async fn connection(&self, mut client: TcpStream, address: SocketAddr, listener: SocketAddr) -> Outcome {
-        if self.outgoing().contains(&(address, listener)) {
+    async fn connection(&self, mut client: Socket, address: SocketAddr, listener: SocketAddr) -> Outcome {
+        if client.is_tcp() && self.outgoing().contains(&(address, listener)) {
             return self.refuse_loop(client, address);
         }
+        let (client_reads, client_writes) = client.split();
+        let mut client_link = Link::new(client_reads, &client_writes);
         let mut origin = Origin { client: address, destination: listener };
         if self.options.accept_proxy_protocol {
-            let read = timeout(HEADER_TIMEOUT, read_header(&mut client)).await;
+            let read = timeout(HEADER_TIMEOUT, read_header(&mut client_link)).await;
             match read.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
                 Ok(found) => origin = found.unwrap_or(origin),
                 Err(source) => {
-                    reset(client);
+                    client.reset();
                     self.observatory.error(&NetError::ProxyHeader { client: address, source });
                     return Outcome::Refused;
                 }
@@ -344,53 +318,102 @@ impl Relaying {
         let connected = tokio::select! {
             connected = self.upstream.connect(self.options.connect_timeout) => connected,
             () = self.over.reached(Phase::Over) => {
-                reset(client);
+                client.reset();
                 return Outcome::Refused;
             }
         };
-        let ServerConnection { socket: mut server, address: server_address, is_reset } = match connected {
+        let UpstreamConnection { socket: mut server, address: server_address, is_reset } = match connected {
             Ok(connected) => connected,
             Err(source) => {
-                reset(client);
-                let Upstream { text, addresses, .. } = &self.upstream;
-                let (upstream, first) = (text.clone(), addresses.first().copied().unwrap_or(NO_ADDRESS));
+                client.reset();
+                let upstream = self.upstream.as_str().to_owned();
+                let first = self.upstream.addresses().first().copied().unwrap_or(NO_ADDRESS);
                 let client = origin.client;
                 self.observatory.error(&NetError::Connect { client, upstream, address: first, source });
                 return Outcome::NotConnected;
             }
         };
-        let own = server.local_addr().map_or(NO_ADDRESS, without_mapping);
-        let outgoing = Outgoing { relaying: self, addresses: (own, without_mapping(server_address)) };
-        {
+        let outgoing = Outgoing { relaying: self, addresses: (server.local_address(), server_address) };
+        if server.is_tcp() {
             let mut all = self.outgoing();
             all.insert(outgoing.addresses);
             // Once more: the connection on which this client came may not have been noted yet when
             // it was accepted.
             if all.contains(&(address, listener)) {
                 drop(all);
-                reset(server);
+                server.reset();
                 return self.refuse_loop(client, address);
             }
         }
-        for socket in [&client, &server] {
-            configure(socket, self.options.keep_alive);
+        let (server_reads, server_writes) = server.split();
+        for socket in [&client_writes, &server_writes] {
+            socket.configure(self.options.keep_alive);
         }
-        let mut observers = Observers::open(&self.observatory, origin.client, server_address, listener);
+        let mut links = [client_link, Link::new(server_reads, &server_writes)];
+
         if let Some(version) = self.options.send_proxy_protocol {
             // The first bytes of a connection fit into its buffer. An error shows at the next
             // write.
-            let _ = server.write_all(&header(version, origin)).await;
+            let _ = links[1].send_all(&header(version, origin)).await;
         }
+        let mut opening = Opening::new(listener);
+        if let Some(tls) = self.tls.as_ref().filter(|tls| tls.upgrades.is_none()) {
+            // On the heap: most connections have none.
+            let secured = Box::pin(self.secure(&mut links, tls, listener)).await;
+            match secured {
+                Ok(parameters) => opening.tls = parameters,
+                Err(error) => {
+                    client.reset();
+                    server.reset();
+                    return match error {
+                        None => Outcome::Refused,
+                        Some(HandshakeError { side, source }) => {
+                            let (client, server) = (origin.client, server_address);
+                            self.observatory.error(&NetError::TlsHandshake { client, server, side, source });
+                            Outcome::NotSecured
+                        }
+                    };
+                }
+            }
+        }
+        let mut observers = Observers::open(&self.observatory, origin.client, server_address, &opening);
         let opened = observers.now();
         let shaper = self.shapers.as_ref().and_then(|shapers| shapers.shaper(observers.connection(), opened));
-        let (stopped, idle) = (self.over.reached(Phase::Over), self.options.idle_timeout);
-        let Relayed { end, undelivered } =
-            relay(&mut client, &mut server, is_reset, &mut observers, shaper, idle, stopped).await;
+        let upgrades = self.tls.as_ref().and_then(|tls| tls.upgrades.as_ref());
+        let search = upgrades.map(|upgrades| Search::new(upgrades.upgrade(observers.connection())));
+        let mut parts = Parts {
+            links: &mut links,
+            observers: &mut observers,
+            shaping: shaper.map(|shaper| Shaping { shaper, due: [None; 2] }),
+            search,
+        };
+        let mut duplex = Duplex::new();
+        let mut stopped = pin!(self.over.reached(Phase::Over));
+        let idle = self.options.idle_timeout;
+        let mut is_secured = true;
+        let end = loop {
+            let end = duplex.relay(&mut parts, is_reset, idle, stopped.as_mut()).await;
+            if end != End::Upgrade {
+                break end;
+            }
+            if let Err(end) = Box::pin(self.upgrade(&mut parts, listener, server_address, stopped.as_mut())).await {
+                is_secured = end == End::Stopped;
+                break end;
+            }
+        };
+        let undelivered = Side::BOTH.map(|side| duplex.undelivered(side, &mut parts));
+        let failures = Side::BOTH.map(|side| parts.links[side.index()].take_failure());
         drop(outgoing);
 
+        for (side, failure) in Side::BOTH.into_iter().zip(failures) {
+            if let Some(source) = failure {
+                observers.error(&NetError::Tls { side, source });
+            }
+        }
         if end == End::ShapedClose {
             let time = observers.now();
             for side in Side::BOTH {
+                links[side.index()].end_text();
                 observers.close(time, side, Ending::Closed);
             }
             drop(observers);
@@ -399,8 +422,8 @@ impl Relaying {
         }
         if end != End::Closed {
             // After a mere close their peers would take a truncated stream for a whole one.
-            reset(client);
-            reset(server);
+            client.reset();
+            server.reset();
         }
         for side in Side::BOTH {
             let bytes = undelivered[side.index()];
@@ -410,7 +433,7 @@ impl Relaying {
             }
         }
         let by = match end {
-            End::Closed | End::ShapedClose => return Outcome::Ended(end),
+            End::Closed | End::ShapedClose | End::Upgrade => return Outcome::Ended(end),
             End::ShapedReset => Side::Client,
             End::Reset(by) => by,
             End::Idle(limit) => {
@@ -425,12 +448,59 @@ impl Relaying {
         let time = observers.now();
         observers.close(time, by, Ending::Reset);
         observers.close(time, !by, Ending::Reset);
-        Outcome::Ended(end)
+        if is_secured { Outcome::Ended(end) } else { Outcome::NotSecured }
     }
 
-    fn refuse_loop(&self, client: TcpStream, address: SocketAddr) -> Outcome {
-        reset(client);
-        self.observatory.error(&NetError::Loop { client: address, upstream: self.upstream.text.clone() });
+    /// Makes the handshakes of a connection. An error of `None`: the relay stops.
+    async fn secure(
+        &self,
+        links: &mut [Link<'_>; 2],
+        tls: &Tls,
+        listener: SocketAddr,
+    ) -> Result<[Option<TlsParameters>; 2], Option<HandshakeError>> {
+        let mut waits_for = Side::Client;
+        let target = Target { host: self.upstream.host(), listener: listener.ip() };
+        let secured = tokio::select! {
+            secured = timeout(tls.handshake_timeout, secure(links, tls, &target, &mut waits_for)) => secured,
+            () = self.over.reached(Phase::Over) => return Err(None),
+        };
+        secured.unwrap_or_else(|_| Err(HandshakeError::timed_out(waits_for, tls.handshake_timeout))).map_err(Some)
+    }
+
+    /// Changes a connection to TLS.
+    async fn upgrade(
+        &self,
+        parts: &mut Parts<'_, '_>,
+        listener: SocketAddr,
+        server: SocketAddr,
+        stopped: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<(), End> {
+        let (Some(search), Some(tls)) = (parts.search.take(), &self.tls) else { return Ok(()) };
+        for (link, held) in parts.links.iter_mut().zip(search.into_held()) {
+            link.put_back(&held);
+        }
+        let secured = tokio::select! {
+            secured = self.secure(parts.links, tls, listener) => secured,
+            () = stopped => Err(None),
+        };
+        match secured {
+            Ok(parameters) => {
+                parts.observers.secured(&parameters);
+                Ok(())
+            }
+            Err(None) => Err(End::Stopped),
+            Err(Some(HandshakeError { side, source })) => {
+                let client = parts.observers.connection().client;
+                parts.observers.error(&NetError::TlsHandshake { client, server, side, source });
+                Err(End::Reset(side))
+            }
+        }
+    }
+
+    fn refuse_loop(&self, client: Socket, address: SocketAddr) -> Outcome {
+        client.reset();
+        let upstream = self.upstream.as_str().to_owned();
+        self.observatory.error(&NetError::Loop { client: address, upstream });
         Outcome::Refused
     }
 }
@@ -440,12 +510,11 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// Closes two connections. Bytes that were sent arrive before the end, although the peers may still
 /// be sending: a socket with unread bytes would be reset, and take what it has sent with it.
-async fn close_both(sockets: [TcpStream; 2]) {
+async fn close_both(sockets: [Socket; 2]) {
     for socket in &sockets {
-        // It fails on a socket that is broken already.
-        let _ = SockRef::from(socket).shutdown(std::net::Shutdown::Write);
+        socket.shut_down();
     }
-    let drain = |mut socket: TcpStream| async move {
+    let drain = |mut socket: Socket| async move {
         let mut buffer = vec![0; 16 << 10];
         while socket.read(&mut buffer).await.is_ok_and(|length| length > 0) {}
     };
@@ -455,10 +524,3 @@ async fn close_both(sockets: [TcpStream; 2]) {
 
 /// The time that a client may take to send its header of the PROXY protocol.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Resets a connection: bytes that were not sent yet are dropped, and the peer sees the reset.
-fn reset(socket: TcpStream) {
-    // Fails on a socket that is broken already.
-    let _ = socket.set_zero_linger();
-    drop(socket);
-}

@@ -23,7 +23,7 @@ use crate::options::Options;
 use crate::service::Service;
 use crate::shared::{Request, Shared};
 use crate::stop::{Phase, Stop};
-use crate::taps::{NoTaps, Taps};
+use crate::taps::{NoTaps, Opening, Taps};
 
 /// Accepts connections from `listener`, and runs the service that `factory` makes on each. Runs
 /// until it is dropped, which resets all connections. [`Server`] has more to set.
@@ -188,7 +188,7 @@ impl<F, H> Server<F, H> {
             };
             listener.configure(&io, &serving.options);
             let serving = Arc::clone(&serving);
-            let observers = Observers::open(&serving.observatory, client, server, server);
+            let observers = Observers::open(&serving.observatory, client, server, &Opening::new(server));
             let shared = Arc::new(Shared::new(*observers.connection(), &serving.options));
             serving.open().insert(shared.connection.number, Arc::clone(&shared));
             let service = (self.factory)(&Handle(Arc::clone(&shared)));

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use enjamb::{Connection, Tap, Time};
 
 use crate::error::NetError;
+use crate::tls_parameters::TlsParameters;
 
 /// Makes the taps of each connection, and receives the errors of the relay.
 pub trait Taps: Send + Sync {
@@ -17,11 +18,17 @@ pub trait Taps: Send + Sync {
     /// `Event::Open`.
     fn taps(&self, connection: &Connection) -> Vec<Box<dyn Tap + Send>>;
 
-    /// Returns the taps of a connection that a relay or a server accepted on `listener`: this end's
-    /// address of the client's connection. The default calls [`taps`](Self::taps).
-    fn taps_on(&self, connection: &Connection, listener: SocketAddr) -> Vec<Box<dyn Tap + Send>> {
-        let _ = listener;
+    /// Returns the taps of a connection that a relay or a server accepted, with the circumstances.
+    /// The default calls [`taps`](Self::taps).
+    fn taps_on(&self, connection: &Connection, opening: &Opening) -> Vec<Box<dyn Tap + Send>> {
+        let _ = opening;
         self.taps(connection)
+    }
+
+    /// Receives the parameters of the TLS of the client and of the server, in this order, when an
+    /// open connection has changed to it. The default ignores them.
+    fn secured(&self, time: Time, connection: &Connection, tls: &[Option<TlsParameters>; 2]) {
+        let _ = (time, connection, tls);
     }
 
     /// Receives an error of the relay or of a tap. `connection` is the connection on which it
@@ -29,6 +36,22 @@ pub trait Taps: Send + Sync {
     fn error(&self, time: Time, connection: Option<&Connection>, error: &NetError) {
         let number = connection.map(|connection| connection.number);
         tracing::warn!(%time, connection = number, "{error}");
+    }
+}
+
+/// The circumstances in which a connection is opened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Opening {
+    /// This end's address of the client's connection.
+    pub listener: SocketAddr,
+    /// The TLS of the client and of the server, in this order, if a relay ends it.
+    pub tls: [Option<TlsParameters>; 2],
+}
+
+impl Opening {
+    pub(crate) fn new(listener: SocketAddr) -> Self {
+        Self { listener, tls: [None, None] }
     }
 }
 

@@ -12,8 +12,10 @@ use enjamb_net::relay::ProxyProtocol;
 use enjamb_protocols::Registry;
 use enjamb_sources::arguments::{address, server_address};
 
+use crate::authority::ProxyCommand;
 use crate::config_file::{ConfigFile, parse_faults, time};
 use crate::configuration::{Configuration, LogTarget, Rotation, Route};
+use crate::tls_options::TlsOptions;
 
 /// The shortest time after which files are rotated.
 const ROTATION_MIN: Duration = Duration::from_secs(1);
@@ -29,8 +31,13 @@ pub const EXAMPLES: &str = "\
 
 /// The arguments of `enjamb proxy`.
 #[derive(Args, Clone, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[non_exhaustive]
 pub struct Arguments {
+    /// A command beside the relay.
+    #[command(subcommand)]
+    pub command: Option<ProxyCommand>,
+
     /// The address to which clients connect: HOST:PORT. With port 0 the system chooses a port,
     /// which is printed as the first line on standard error. May be given more than once.
     #[arg(
@@ -170,6 +177,14 @@ pub struct Arguments {
     #[arg(long, value_enum, value_name = "VERSION")]
     pub send_proxy_protocol: Option<ProxyVersion>,
 
+    /// The options of TLS.
+    #[command(flatten)]
+    pub tls: TlsOptions,
+
+    /// The time that both TLS handshakes of a connection may take together. [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "TLS")]
+    pub tls_timeout: Option<Duration>,
+
     /// The time that one call of a protocol handler may take. After that its connection is relayed
     /// without being parsed. `never`: no limit. It concerns only protocols that are not built in.
     /// [default: 5s]
@@ -298,6 +313,13 @@ impl Arguments {
         if let Some(limit) = limit_of("handler_timeout", self.handler_timeout, &file.handler_timeout)? {
             configuration.handler_timeout = limit.limit();
         }
+        if let Some(time) = self
+            .tls_timeout
+            .map_or(time("tls_timeout", file.tls_timeout.as_deref()), |given| Ok(Some(given)))
+            .map_err(in_file)?
+        {
+            configuration.tls_timeout = time;
+        }
         let options = &mut configuration.options;
         if let Some(limit) = limit_of("keep_alive", self.keep_alive, &file.keep_alive)? {
             options.keep_alive = limit.limit();
@@ -342,6 +364,9 @@ impl Arguments {
     /// Returns the routes of the file, or the one of the command line.
     fn routes(&self, file: &ConfigFile, registry: &Registry) -> Result<Vec<Route>, String> {
         if let Some(path) = &self.config {
+            if self.tls != TlsOptions::default() {
+                return Err("the options of TLS belong to the proxies of the file".to_owned());
+            }
             return file.routes(registry).map_err(|error| format!("{}: {error}", path.display()));
         }
         let Some(upstream) = &self.upstream else { return Ok(Vec::new()) };
@@ -349,6 +374,7 @@ impl Arguments {
         let protocol = registry.resolve(protocol).map_err(|error| format!("--protocol: {error}"))?;
         let mut route = Route::new("default", &self.listen, upstream, protocol);
         route.faults = parse_faults(&self.faults).map_err(|error| format!("--{error}"))?;
+        route.tls = self.tls.read("--", "-")?;
         Ok(vec![route])
     }
 

@@ -26,6 +26,8 @@ use enjamb_sources::arguments::{address, server_address};
 use serde::Deserialize;
 
 use crate::configuration::Route;
+use crate::starttls::StartTls;
+use crate::tls_options::TlsOptions;
 
 /// The maximum length of a file.
 const FILE_MAX: u64 = 1 << 20;
@@ -54,6 +56,7 @@ pub(crate) struct ConfigFile {
     pub(crate) accept_proxy_protocol: Option<bool>,
     pub(crate) send_proxy_protocol: Option<String>,
     pub(crate) handler_timeout: Option<String>,
+    pub(crate) tls_timeout: Option<String>,
     #[serde(default)]
     proxy: Vec<ProxyTable>,
 }
@@ -68,6 +71,20 @@ struct ProxyTable {
     enabled: Option<bool>,
     #[serde(default)]
     faults: Vec<String>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    tls_ca: Option<PathBuf>,
+    #[serde(default)]
+    upstream_tls: bool,
+    upstream_ca: Option<PathBuf>,
+    upstream_name: Option<String>,
+    upstream_cert: Option<PathBuf>,
+    upstream_key: Option<PathBuf>,
+    #[serde(default)]
+    upstream_insecure: bool,
+    #[serde(default)]
+    alpn: Vec<String>,
+    starttls: Option<StartTls>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -132,7 +149,24 @@ impl ProxyTable {
         let mut route = Route::new(self.name.clone(), listen, self.upstream.clone(), protocol);
         route.enabled = self.enabled.unwrap_or(true);
         route.faults = parse_faults(&self.faults)?;
+        route.tls = self.tls().read("", "_")?;
         Ok(route)
+    }
+
+    fn tls(&self) -> TlsOptions {
+        TlsOptions {
+            tls_cert: self.tls_cert.clone(),
+            tls_key: self.tls_key.clone(),
+            tls_ca: self.tls_ca.clone(),
+            upstream_tls: self.upstream_tls,
+            upstream_ca: self.upstream_ca.clone(),
+            upstream_name: self.upstream_name.clone(),
+            upstream_cert: self.upstream_cert.clone(),
+            upstream_key: self.upstream_key.clone(),
+            upstream_insecure: self.upstream_insecure,
+            alpn: self.alpn.clone(),
+            starttls: self.starttls,
+        }
     }
 }
 

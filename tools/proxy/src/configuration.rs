@@ -10,6 +10,8 @@ use enjamb_monitor::{Filter, Format};
 use enjamb_net::relay::Options;
 use enjamb_protocols::{Protocol, Registry};
 
+use crate::route_tls::RouteTls;
+
 /// The time that one call of a handler may take, by default.
 pub(crate) const HANDLER_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -51,6 +53,8 @@ pub struct Configuration {
     /// The time that one call of a handler may take before its connection is no longer parsed.
     /// `None`: no limit. 5 seconds by default. It concerns only protocols that are not built in.
     pub handler_timeout: Option<Duration>,
+    /// The time that both TLS handshakes of a connection may take together. 10 seconds by default.
+    pub tls_timeout: Duration,
     /// The limits of the relay.
     pub options: Options,
 }
@@ -75,6 +79,7 @@ impl Configuration {
             force: false,
             wide: false,
             handler_timeout: Some(HANDLER_TIMEOUT),
+            tls_timeout: Duration::from_secs(10),
             options: Options::default(),
         }
     }
@@ -95,6 +100,8 @@ pub struct Route {
     pub protocol: Arc<Protocol>,
     /// The faults that are applied on purpose, in this order. None by default.
     pub faults: Vec<Fault>,
+    /// The TLS of clients and of the server. None by default: bytes pass as they are.
+    pub tls: Option<RouteTls>,
     /// Whether it accepts connections. It does by default.
     pub enabled: bool,
 }
@@ -113,6 +120,7 @@ impl Route {
             upstream: upstream.into(),
             protocol: protocol.into(),
             faults: Vec::new(),
+            tls: None,
             enabled: true,
         }
     }

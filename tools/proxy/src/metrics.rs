@@ -20,6 +20,7 @@ const LATENCY_BOUNDS_US: [u64; 13] =
 pub(crate) struct Counts {
     pub(crate) summary: Summary,
     pub(crate) unconnected: u64,
+    pub(crate) handshake_failures: u64,
     pub(crate) handler_failures: u64,
     pub(crate) faults: u64,
     pub(crate) log: LogLosses,
@@ -28,11 +29,13 @@ pub(crate) struct Counts {
 
 /// Returns the page of metrics.
 pub(crate) fn page(counts: &Counts) -> String {
-    let Counts { summary, unconnected, handler_failures, faults, log, recording } = counts;
+    let Counts { summary, unconnected, handshake_failures, handler_failures, faults, log, recording } = counts;
     let mut page = Page(String::new());
     page.single("connections_total", "counter", "Connections that were relayed.", summary.connections);
     page.single("connections_open", "gauge", "Connections that are open.", summary.open);
     page.single("connect_failures_total", "counter", "Clients whose server could not be reached.", *unconnected);
+    let help = "Connections of which a TLS handshake failed.";
+    page.single("tls_handshake_failures_total", "counter", help, *handshake_failures);
     page.single("handler_failures_total", "counter", "Connections that are no longer parsed.", *handler_failures);
 
     page.single("faults_total", "counter", "Faults that were applied on purpose.", *faults);
@@ -125,6 +128,7 @@ mod tests {
         let counts = Counts {
             summary: enjamb_monitor::Statistics::default().summary(),
             unconnected: 0,
+            handshake_failures: 0,
             handler_failures: 0,
             faults: 0,
             log: LogLosses::default(),

@@ -71,6 +71,12 @@ impl Status {
         self.shared.unconnected()
     }
 
+    /// Returns the number of connections of which a TLS handshake failed.
+    #[must_use]
+    pub fn handshake_failures(&self) -> u64 {
+        self.shared.handshake_failures()
+    }
+
     /// Returns the number of times that a fault was applied on purpose.
     #[must_use]
     pub fn faults(&self) -> u64 {
@@ -81,6 +87,7 @@ impl Status {
         Counts {
             summary: self.statistics().summary(),
             unconnected: self.unconnected(),
+            handshake_failures: self.handshake_failures(),
             handler_failures: self.handlers().failures(),
             faults: self.faults(),
             log: self.log_losses(),
@@ -203,6 +210,7 @@ impl Proxy {
             force,
             wide,
             handler_timeout,
+            tls_timeout,
             options,
         } = configuration;
         if routes.is_empty() && api.is_none() {
@@ -250,6 +258,7 @@ impl Proxy {
             workers: workers.clone(),
             recording: queue.clone(),
             options,
+            tls_timeout,
             may_change: api.is_some(),
         };
         let routes = Arc::new(Routes::start(common, settings, bound)?);
@@ -366,7 +375,8 @@ impl Shutdown {
         notices.finish(&deadline);
         let (log_losses, is_log_whole) = log.map_or((LogLosses::default(), true), |log| {
             let recorded = (recording_losses, is_recording_whole);
-            end_log(log, format, &statistics, status.unconnected(), recorded, &deadline)
+            let refused = (status.unconnected(), status.handshake_failures());
+            end_log(log, format, &statistics, refused, recorded, &deadline)
         });
         for task in tasks {
             task.abort();
@@ -455,7 +465,7 @@ fn end_log(
     log: Log,
     format: Format,
     statistics: &Statistics,
-    unconnected: u64,
+    (unconnected, handshake_failures): (u64, u64),
     (recording, is_recording_whole): (RecordingLosses, bool),
     deadline: &Deadline,
 ) -> (LogLosses, bool) {
@@ -478,6 +488,9 @@ fn end_log(
         let mut summary = statistics.to_json();
         if unconnected > 0 {
             summary["unconnected"] = unconnected.into();
+        }
+        if handshake_failures > 0 {
+            summary["tls_handshake_failures"] = handshake_failures.into();
         }
         if !losses.is_empty() {
             let LogLosses { lines, bytes } = losses;
@@ -563,7 +576,7 @@ mod tests {
         let recording = RecordingLosses { chunks: 7, ..RecordingLosses::default() };
         let deadline = Deadline::after(10 * SETTLE_MAX);
         let (losses, is_whole) =
-            end_log(log, Format::JsonLines, &Statistics::default(), 0, (recording, true), &deadline);
+            end_log(log, Format::JsonLines, &Statistics::default(), (0, 0), (recording, true), &deadline);
         assert!(losses.lines > 0 && losses.bytes > 50 * losses.lines && is_whole);
 
         let written = String::from_utf8(written.lock().unwrap().clone()).unwrap();
@@ -590,7 +603,8 @@ mod tests {
         log.queue().append(&lines(1, 0));
         let deadline = Deadline::after(std::time::Duration::from_millis(60));
         let none = RecordingLosses::default();
-        let (losses, is_whole) = end_log(log, Format::JsonLines, &Statistics::default(), 0, (none, true), &deadline);
+        let (losses, is_whole) =
+            end_log(log, Format::JsonLines, &Statistics::default(), (0, 0), (none, true), &deadline);
         assert_eq!((losses.lines, is_whole), (1, false));
     }
 }

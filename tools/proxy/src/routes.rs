@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use enjamb_faults::{Fault, FaultError, Plan};
 use enjamb_net::Stop;
-use enjamb_net::relay::{Numbering, Options, Relay, RelayReport, Upstream};
+use enjamb_net::relay::{Numbering, Options, Relay, RelayReport, Tls, Upstream};
 use enjamb_protocols::{Protocol, Registry};
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
@@ -56,6 +56,7 @@ pub(crate) struct Common {
     pub(crate) workers: Option<Arc<Workers>>,
     pub(crate) recording: Option<RecordingQueue>,
     pub(crate) options: Options,
+    pub(crate) tls_timeout: Duration,
     /// Whether connections may get faults although their route has none when they begin.
     pub(crate) may_change: bool,
 }
@@ -215,21 +216,22 @@ impl Routes {
 
     fn run(&self, bound: Bound, is_configured: bool) -> Result<Entry, StartError> {
         let Bound { route, plan, ends, addresses } = bound;
-        let running = ends.map(|(sockets, upstream)| self.relay(&route.protocol, &plan, sockets, upstream));
+        let running = ends.map(|(sockets, upstream)| self.relay(&route, &plan, sockets, upstream));
         Ok(Entry { route, plan, addresses, running: running.transpose()?, is_configured })
     }
 
     fn relay(
         &self,
-        protocol: &Arc<Protocol>,
+        route: &Route,
         plan: &Arc<Plan>,
         sockets: Vec<StdListener>,
         upstream: Upstream,
     ) -> Result<Running, StartError> {
         let copy = |socket: &StdListener| socket.try_clone().and_then(TcpListener::from_std);
-        let listeners = sockets.iter().map(copy).collect::<Result<_, _>>();
+        let listeners = sockets.iter().map(copy).collect::<Result<Vec<_>, _>>();
         let listeners = listeners.map_err(|error| StartError::Io("cannot listen".to_owned(), error))?;
-        let Common { shared, workers, recording, options, may_change } = &self.common;
+        let Common { shared, workers, recording, options, tls_timeout, may_change } = &self.common;
+        let protocol = &route.protocol;
         let taps = ProxyTaps::new(Arc::clone(protocol), Arc::clone(shared), workers.clone(), recording.clone());
         let mut options = options.clone();
         options.drain = DRAIN_FOREVER;
@@ -237,6 +239,11 @@ impl Routes {
             .with_options(options)
             .with_taps(Arc::new(taps))
             .with_numbering(self.numbering.clone());
+        if let Some(tls) = &route.tls {
+            let mut tls = Tls::clone(&tls.relay());
+            tls.handshake_timeout = *tls_timeout;
+            relay = relay.with_tls(Arc::new(tls));
+        }
         if *may_change || !plan.faults().is_empty() {
             relay = relay.with_shapers(Arc::new(FaultShapers {
                 plan: Arc::clone(plan),
@@ -335,7 +342,7 @@ impl Routes {
             }
             entry.route.enabled = false;
             let ((sockets, upstream), addresses) = open_ends(&route, self.settings.wide, false).await?;
-            entry.running = Some(self.relay(&route.protocol, &entry.plan, sockets, upstream)?);
+            entry.running = Some(self.relay(&route, &entry.plan, sockets, upstream)?);
             entry.addresses = addresses;
         }
         entry.route = route;
@@ -408,6 +415,7 @@ impl Routes {
             && route.upstream == old.route.upstream
             && route.protocol.name() == old.route.protocol.name()
             && route.enabled == old.running.is_some()
+            && route.tls == old.route.tls
             && (self.common.may_change || route.faults.is_empty() == old.plan.faults().is_empty());
         if is_same {
             return Ok(Prepared::SameRelay(route));
@@ -430,7 +438,7 @@ impl Routes {
         let registry = self.settings.registry.clone();
         let plan = Arc::new(Plan::new(self.settings.seed, move |text| compile(&registry, text)));
         plan.set(route.faults.clone())?;
-        let running = self.relay(&route.protocol, &plan, sockets, upstream)?;
+        let running = self.relay(&route, &plan, sockets, upstream)?;
         Ok(Prepared::OtherRelay(route, Some((running, plan)), addresses))
     }
 

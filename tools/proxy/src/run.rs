@@ -1,6 +1,8 @@
 //! The command: it runs a proxy until a signal ends it, and writes lines to standard error.
 
+use std::io::ErrorKind;
 use std::num::NonZeroUsize;
+use std::path::Path;
 
 use anyhow::Context;
 use enjamb_protocols::Registry;
@@ -8,6 +10,7 @@ use enjamb_sources::Exit;
 use tokio::runtime::Builder;
 
 use crate::arguments::Arguments;
+use crate::authority::{ProxyCommand, make_authority};
 use crate::configuration::{Configuration, Route};
 use crate::fault_list::list_faults;
 use crate::losses::{LogLosses, RecordingLosses};
@@ -30,6 +33,9 @@ const FILES_OF_THE_PROXY: u64 = 64;
 /// The system gives no threads or no signals.
 pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<Exit> {
     let notices = Notices::new(&arguments.program());
+    if let Some(ProxyCommand::Ca { dir }) = &arguments.command {
+        return Ok(make_ca(dir, &notices));
+    }
     if arguments.list_faults {
         print_to_standard_output(&list_faults());
         return Ok(Exit::Done);
@@ -82,6 +88,19 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<Exit> {
     code
 }
 
+fn make_ca(folder: &Path, notices: &Notices) -> Exit {
+    match make_authority(folder) {
+        Ok(text) => {
+            print_to_standard_output(&text);
+            Exit::Done
+        }
+        Err(error) => {
+            notices.notice(format_args!("cannot make an authority: {error}"));
+            if error.kind() == ErrorKind::AlreadyExists { Exit::WrongUsage } else { Exit::Unavailable }
+        }
+    }
+}
+
 fn print_report(report: &Report, notices: &Notices) {
     let Report { relay, statistics, faults, handlers, is_log_cut, is_recording_cut, .. } = report;
     print(format_args!("{statistics}"));
@@ -90,6 +109,9 @@ fn print_report(report: &Report, notices: &Notices) {
     }
     if relay.unconnected > 0 {
         notices.notice(format_args!("clients for which the server could not be reached: {}", relay.unconnected));
+    }
+    if relay.handshakes_failed > 0 {
+        notices.notice(format_args!("connections of which a TLS handshake failed: {}", relay.handshakes_failed));
     }
     if relay.panics > 0 {
         notices.notice(format_args!("taps that panicked: {}", relay.panics));
@@ -112,6 +134,9 @@ fn print_status(status: &Status) {
     print(format_args!("{}", status.statistics()));
     if status.unconnected() > 0 {
         print(format_args!("clients for which the server could not be reached: {}", status.unconnected()));
+    }
+    if status.handshake_failures() > 0 {
+        print(format_args!("connections of which a TLS handshake failed: {}", status.handshake_failures()));
     }
     if status.faults() > 0 {
         print(format_args!("faults that were applied: {}", status.faults()));

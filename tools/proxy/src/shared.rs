@@ -23,6 +23,8 @@ pub(crate) struct Shared {
     bytes_in_handling: AtomicUsize,
     /// The number of clients for which the server could not be reached.
     unconnected: AtomicU64,
+    /// The number of connections of which a TLS handshake failed.
+    handshake_failures: AtomicU64,
     /// The number of times that a fault was applied.
     faults: AtomicU64,
 }
@@ -30,8 +32,15 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(journal: Journal, notices: Notices) -> Arc<Self> {
         let counts = HandlerCounts::default();
-        let (bytes_in_handling, unconnected, faults) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicU64::new(0));
-        Arc::new(Self { journal, counts, notices, bytes_in_handling, unconnected, faults })
+        Arc::new(Self {
+            journal,
+            counts,
+            notices,
+            bytes_in_handling: AtomicUsize::new(0),
+            unconnected: AtomicU64::new(0),
+            handshake_failures: AtomicU64::new(0),
+            faults: AtomicU64::new(0),
+        })
     }
 
     /// Opens the session of a connection.
@@ -56,6 +65,16 @@ impl Shared {
     /// Returns the number of clients for which the server could not be reached.
     pub(crate) fn unconnected(&self) -> u64 {
         self.unconnected.load(Ordering::Relaxed)
+    }
+
+    /// Counts a connection of which a TLS handshake failed.
+    pub(crate) fn count_handshake_failure(&self) {
+        self.handshake_failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns the number of connections of which a TLS handshake failed.
+    pub(crate) fn handshake_failures(&self) -> u64 {
+        self.handshake_failures.load(Ordering::Relaxed)
     }
 
     /// Counts a fault that was applied.

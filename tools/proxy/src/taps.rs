@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use enjamb::{Connection, Tap, Time};
 use enjamb_monitor::UNNUMBERED;
-use enjamb_net::{NetError, Taps};
+use enjamb_net::relay::TlsParameters;
+use enjamb_net::{NetError, Opening, Taps};
 use enjamb_protocols::Protocol;
 
 use crate::inline::InlineTap;
 use crate::recording::RecordingQueue;
 use crate::shared::Shared;
+use crate::tls_tap::{TlsTap, write_tls};
 use crate::workers::Workers;
 
 /// Makes the taps of each connection: one that records it, and one that parses it.
@@ -50,15 +52,33 @@ impl Taps for ProxyTaps {
         self.make(None)
     }
 
-    fn taps_on(&self, _: &Connection, listener: SocketAddr) -> Vec<Box<dyn Tap + Send>> {
-        self.make(Some(listener))
+    fn taps_on(&self, _: &Connection, opening: &Opening) -> Vec<Box<dyn Tap + Send>> {
+        let mut taps = self.make(Some(opening.listener));
+        if opening.tls.iter().any(Option::is_some) {
+            taps.push(Box::new(TlsTap { shared: Arc::clone(&self.shared), tls: opening.tls.clone() }));
+        }
+        taps
+    }
+
+    fn secured(&self, time: Time, connection: &Connection, tls: &[Option<TlsParameters>; 2]) {
+        write_tls(&self.shared, connection, time, tls);
     }
 
     fn error(&self, time: Time, connection: Option<&Connection>, error: &NetError) {
-        if let NetError::Connect { client, address, .. } = error {
-            self.shared.count_unconnected();
+        let unopened = match error {
+            NetError::Connect { client, address, .. } => {
+                self.shared.count_unconnected();
+                Some((*client, *address))
+            }
+            NetError::TlsHandshake { client, server, .. } => {
+                self.shared.count_handshake_failure();
+                Some((*client, *server))
+            }
+            _ => None,
+        };
+        if let (Some((client, server)), None) = (unopened, connection) {
             // It was not opened, so it has no number.
-            let unopened = Connection { number: UNNUMBERED, client: *client, server: *address };
+            let unopened = Connection { number: UNNUMBERED, client, server };
             self.shared.journal.error(time, Some(&unopened), &error.to_string());
             return self.shared.notices.limited(error);
         }

@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         let Cli { arguments } = Cli::parse_from(&arguments[1..]);
         return enjamb_proxy::run(&arguments, &Registry::builtin().with(trapped_lines(Trap::Feed))).unwrap().into();
     }
-    let tests: [(&str, fn()); 17] = [
+    let tests: [(&str, fn()); 20] = [
         ("a_signal_ends_it_with_a_summary", a_signal_ends_it_with_a_summary),
         ("a_second_signal_ends_open_connections", a_second_signal_ends_open_connections),
         ("a_proxy_that_is_killed_leaves_its_recording", a_proxy_that_is_killed_leaves_its_recording),
@@ -55,6 +55,9 @@ fn main() -> ExitCode {
             a_configuration_that_is_read_again_ends_no_connection,
         ),
         ("a_configuration_is_checked_without_a_start", a_configuration_is_checked_without_a_start),
+        ("an_authority_is_made_once_and_its_key_is_secret", an_authority_is_made_once_and_its_key_is_secret),
+        ("options_of_tls_that_make_no_sense_are_refused", options_of_tls_that_make_no_sense_are_refused),
+        ("secrets_of_tls_are_logged_for_wireshark", secrets_of_tls_are_logged_for_wireshark),
     ];
     for (name, test) in tests {
         test();
@@ -595,4 +598,118 @@ fn a_configuration_is_checked_without_a_start() {
         let (code, said) = check(&content);
         assert!(code == Some(2) && said.contains(part), "{content}: {said}");
     }
+}
+
+/// Makes an authority. Returns its folder.
+fn make_authority(folder: &Path) -> String {
+    let authority = folder.join("authority");
+    let output = proxy(&["ca"]).arg(&authority).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    authority.to_str().unwrap().to_owned()
+}
+
+fn an_authority_is_made_once_and_its_key_is_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = folder.path().join("new").join("authority");
+    let output = proxy(&["ca"]).arg(&authority).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(said.contains("curl --cacert") && said.contains("update-ca-certificates"), "{said}");
+    let key = authority.join("ca-key.pem");
+    let mode = std::os::unix::fs::MetadataExt::mode(&key.metadata().unwrap());
+    assert_eq!(mode & 0o777, 0o600);
+    let before = std::fs::read(&key).unwrap();
+    for file in ["ca-key.pem", "ca.pem"] {
+        let output = proxy(&["ca"]).arg(&authority).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(" exists"), "{said}");
+        assert_eq!(std::fs::read(&key).unwrap(), before);
+        if file == "ca-key.pem" {
+            std::fs::remove_file(authority.join("ca.pem")).unwrap();
+        }
+    }
+}
+
+fn options_of_tls_that_make_no_sense_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = make_authority(folder.path());
+    let other = folder.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    let other = make_authority(&other);
+    let file = |folder: &str, name: &str| format!("{folder}/{name}");
+    let certificate = file(&authority, "ca.pem");
+    let foreign_key = file(&other, "ca-key.pem");
+    let start = ["--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:9"];
+    let cases: [(&[&str], &str); 8] = [
+        (&["--tls-cert", &certificate], "--tls-key"),
+        (&["--tls-cert", &certificate, "--tls-key", &foreign_key], "certificate for clients: "),
+        (&["--tls-cert", "/no/such", "--tls-key", &foreign_key], "--tls-cert: /no/such: "),
+        (&["--tls-cert", &foreign_key, "--tls-key", &foreign_key], "there is no certificate in PEM"),
+        (&["--tls-ca", folder.path().to_str().unwrap()], "--tls-ca: "),
+        (&["--upstream-ca", &certificate], "--upstream-tls"),
+        (&["--upstream-tls", "--upstream-name", "not a name"], "neither a host name nor an IP address"),
+        (&["--upstream-tls", "--starttls", "smtp"], "--starttls needs --tls-cert or --tls-ca"),
+    ];
+    for (arguments, part) in cases {
+        let output = proxy(&start).args(arguments).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.contains(part), "{arguments:?}: {said}");
+    }
+    // In a file the names have no dashes.
+    let config = folder.path().join("enjamb.toml");
+    let table = |options: &str| {
+        let table = proxy_table("a", free_address(), free_address(), "").trim_end().to_owned();
+        std::fs::write(&config, format!("{table}\n{options}\n")).unwrap();
+        let output = proxy(&["--config", config.to_str().unwrap(), "--check"]).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = table("tls_key = \"x\"");
+    assert!(code == Some(2) && said.contains("proxy a: tls_key needs tls_cert"), "{said}");
+    let (code, said) = table(&format!("tls_ca = \"{authority}\"\nupstream_tls = true\nstarttls = \"smtp\""));
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = table("starttls = \"gopher\"");
+    assert!(code == Some(2) && said.contains("gopher"), "{said}");
+}
+
+fn secrets_of_tls_are_logged_for_wireshark() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = make_authority(folder.path());
+    let secrets = folder.path().join("secrets.log");
+    let server = echo_server().to_string();
+    let mut process = proxy(&["--listen", "127.0.0.1:0", "--upstream", &server, "--quiet", "--tls-ca", &authority])
+        .env("SSLKEYLOGFILE", &secrets)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = BufReader::new(process.stderr.take().unwrap());
+    let mut first = String::new();
+    stderr.read_line(&mut first).unwrap();
+    let address = first.strip_prefix("listening on ").and_then(|rest| rest.split_once(", ")).unwrap().0;
+    let config = tls_client(&format!("{authority}/ca.pem"));
+    let name = "any.test".try_into().unwrap();
+    let mut connection = tokio_rustls::rustls::ClientConnection::new(config, name).unwrap();
+    let mut socket = TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut client = tokio_rustls::rustls::Stream::new(&mut connection, &mut socket);
+    client.write_all(b"text\n").unwrap();
+    let mut back = [0; 5];
+    client.read_exact(&mut back).unwrap();
+    assert_eq!(&back, b"text\n");
+    let text = std::fs::read_to_string(&secrets).unwrap();
+    assert!(text.contains("SERVER_TRAFFIC_SECRET_0 "), "{text}");
+    let mode = std::os::unix::fs::MetadataExt::mode(&secrets.metadata().unwrap());
+    assert_eq!(mode & 0o777, 0o600);
+    let running = Running { process, stderr, address: address.parse().unwrap() };
+    running.signal("TERM");
+    assert_eq!(running.end().0, Some(0));
+}
+
+fn tls_client(authority: &str) -> std::sync::Arc<tokio_rustls::rustls::ClientConfig> {
+    use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
+    let mut roots = tokio_rustls::rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(authority).unwrap()).unwrap();
+    let config = tokio_rustls::rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    std::sync::Arc::new(config)
 }

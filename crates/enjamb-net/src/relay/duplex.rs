@@ -10,13 +10,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use enjamb::Side;
-use tokio::io::Interest;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::observers::Observers;
-use crate::relay::flow::{Flow, Progress, Shaping};
-use crate::relay::shaper::Shaper;
+use crate::relay::flow::{Flow, Parts, Progress, Shaping};
+use crate::relay::socket::WriteEnd;
+use crate::relay::upgrade::Search;
 
 /// The time for which bytes that a side sent before its reset are offered to the other side.
 const SALVAGE_MAX: Duration = Duration::from_secs(1);
@@ -36,90 +35,105 @@ pub(crate) enum End {
     Idle(Duration),
     /// The relay stops.
     Stopped,
+    /// Both sides have come to the place where they change to TLS.
+    Upgrade,
 }
 
-/// A connection that has ended.
-pub(crate) struct Relayed {
-    pub(crate) end: End,
-    /// The bytes of each side that were read, and that the other side did not take.
-    pub(crate) undelivered: [u64; 2],
+/// Both directions of a connection.
+pub(crate) struct Duplex {
+    flows: [Flow; 2],
 }
 
-/// Relays until the connection ends. The caller closes or resets the sockets, depending on the
-/// returned end. `is_reset`: the server has reset the connection already.
-pub(crate) async fn relay(
-    client: &mut TcpStream,
-    server: &mut TcpStream,
-    is_reset: bool,
-    observers: &mut Observers,
-    shaper: Option<Box<dyn Shaper>>,
-    idle: Option<Duration>,
-    stopped: impl Future<Output = ()>,
-) -> Relayed {
-    let (client_reads, client_writes) = client.split();
-    let (server_reads, server_writes) = server.split();
-    let (client, server) = (client_writes.as_ref(), server_writes.as_ref());
-    let mut flows = [Flow::new(Side::Client, client_reads, server), Flow::new(Side::Server, server_reads, client)];
+impl Duplex {
+    pub(crate) fn new() -> Self {
+        Self { flows: [Flow::new(Side::Client), Flow::new(Side::Server)] }
+    }
 
-    let (client_fails, server_fails) = (pin!(client.ready(Interest::ERROR)), pin!(server.ready(Interest::ERROR)));
-    let mut alarms = [Alarm::new(client, client_fails), Alarm::new(server, server_fails)];
-    let mut idling = idle.map(|limit| (limit, Instant::now(), Box::pin(sleep(limit))));
-    let mut stopped = pin!(stopped);
-    let mut shaping = shaper.map(|shaper| Shaping { shaper, due: [None; 2] });
-    // Set before it is polled.
-    let mut timer = shaping.as_ref().map(|_| Box::pin(sleep(Duration::ZERO)));
+    /// Relays until the connection ends, or changes to TLS. The caller closes or resets the
+    /// sockets, depending on the returned end. `is_reset`: the server has reset the connection
+    /// already.
+    pub(crate) async fn relay(
+        &mut self,
+        parts: &mut Parts<'_, '_>,
+        is_reset: bool,
+        idle: Option<Duration>,
+        mut stopped: Pin<&mut impl Future<Output = ()>>,
+    ) -> End {
+        let flows = &mut self.flows;
+        let (client, server) = (parts.links[0].writes(), parts.links[1].writes());
+        let (client_fails, server_fails) = (pin!(client.failed()), pin!(server.failed()));
+        let mut alarms = [Alarm::new(client, client_fails), Alarm::new(server, server_fails)];
+        let mut idling = idle.map(|limit| (limit, Instant::now(), Box::pin(sleep(limit))));
+        // Set before it is polled.
+        let mut timer = parts.shaping.as_ref().map(|_| Box::pin(sleep(Duration::ZERO)));
 
-    let end = poll_fn(|cx| {
-        if is_reset {
-            return Poll::Ready(End::Reset(Side::Server));
-        }
-        let mut moved = false;
-        loop {
-            let [one, other] = &mut flows;
-            let steps = [one.step(cx, observers, shaping.as_mut()), other.step(cx, observers, shaping.as_mut())];
-            for step in steps {
-                match step {
-                    Progress::Moved | Progress::Waiting => {}
-                    Progress::Broken(side) => return Poll::Ready(End::Reset(side)),
-                    Progress::Close => return Poll::Ready(End::ShapedClose),
-                    Progress::Reset => return Poll::Ready(End::ShapedReset),
+        let end = poll_fn(|cx| {
+            if is_reset {
+                return Poll::Ready(End::Reset(Side::Server));
+            }
+            let mut moved = false;
+            loop {
+                let [one, other] = &mut *flows;
+                let steps = [one.step(cx, parts), other.step(cx, parts)];
+                for step in steps {
+                    match step {
+                        Progress::Moved | Progress::Waiting => {}
+                        Progress::Broken(side) => return Poll::Ready(End::Reset(side)),
+                        Progress::Close => return Poll::Ready(End::ShapedClose),
+                        Progress::Reset => return Poll::Ready(End::ShapedReset),
+                    }
+                }
+                if steps != [Progress::Waiting; 2] {
+                    moved = true;
+                    continue;
+                }
+                let Parts { shaping: Some(shaping), observers, .. } = parts else { break };
+                let Some(timer) = &mut timer else { break };
+                if !shaping.shaper.watch(cx.waker()) && !is_due(cx, shaping, observers, timer.as_mut()) {
+                    break;
                 }
             }
-            if steps != [Progress::Waiting; 2] {
-                moved = true;
-                continue;
+            if flows.iter().all(Flow::has_ended) {
+                return Poll::Ready(End::Closed);
             }
-            let (Some(shaping), Some(timer)) = (&mut shaping, &mut timer) else { break };
-            if !shaping.shaper.watch(cx.waker()) && !is_due(cx, shaping, observers, timer.as_mut()) {
-                break;
+            if is_at_change(flows, parts) {
+                return Poll::Ready(End::Upgrade);
+            }
+            for side in Side::BOTH {
+                if !flows[side.index()].is_reading(parts) && alarms[side.index()].has_gone_off(cx) {
+                    return Poll::Ready(End::Reset(side));
+                }
+            }
+            if let Some((limit, last, timer)) = &mut idling
+                && has_run_out(cx, moved, *limit, last, timer.as_mut())
+            {
+                return Poll::Ready(End::Idle(*limit));
+            }
+            stopped.as_mut().poll(cx).map(|()| End::Stopped)
+        })
+        .await;
+        if let End::Reset(side) = end {
+            let saved = flows[side.index()].salvage(parts);
+            tokio::select! {
+                () = saved => {}
+                () = stopped => {}
+                () = sleep(SALVAGE_MAX) => {}
             }
         }
-        if flows.iter().all(Flow::has_ended) {
-            return Poll::Ready(End::Closed);
-        }
-        for side in Side::BOTH {
-            if !flows[side.index()].is_reading() && alarms[side.index()].has_gone_off(cx) {
-                return Poll::Ready(End::Reset(side));
-            }
-        }
-        if let Some((limit, last, timer)) = &mut idling
-            && has_run_out(cx, moved, *limit, last, timer.as_mut())
-        {
-            return Poll::Ready(End::Idle(*limit));
-        }
-        stopped.as_mut().poll(cx).map(|()| End::Stopped)
-    })
-    .await;
-    if let End::Reset(side) = end {
-        let saved = flows[side.index()].salvage(observers, shaping.as_mut());
-        tokio::select! {
-            () = saved => {}
-            () = stopped => {}
-            () = sleep(SALVAGE_MAX) => {}
-        }
+        end
     }
-    let held = Side::BOTH.map(|side| shaping.as_ref().map_or(0, |shaping| shaping.shaper.held(side) as u64));
-    Relayed { end, undelivered: [flows[0].undelivered() + held[0], flows[1].undelivered() + held[1]] }
+
+    /// Returns the number of bytes of a side that were read, and that the other side did not take.
+    pub(crate) fn undelivered(&self, side: Side, parts: &mut Parts<'_, '_>) -> u64 {
+        self.flows[side.index()].undelivered(parts)
+    }
+}
+
+/// Returns whether the place of the change to TLS was found, and all before it was passed on.
+fn is_at_change(flows: &[Flow; 2], parts: &mut Parts<'_, '_>) -> bool {
+    parts.search.as_ref().is_some_and(Search::is_found)
+        && flows.iter().all(|flow| !flow.is_sending(parts))
+        && parts.shaping.as_ref().is_none_or(|shaping| Side::BOTH.iter().all(|side| shaping.shaper.held(*side) == 0))
 }
 
 /// Returns whether a shaper must continue. Otherwise the task is woken when it must.
@@ -130,13 +144,13 @@ fn is_due(cx: &mut Context<'_>, shaping: &Shaping, observers: &mut Observers, mu
 }
 
 /// Waits until a socket has an error.
-struct Alarm<'a, F> {
-    socket: &'a TcpStream,
+struct Alarm<'a, 's, F> {
+    socket: &'a WriteEnd<'s>,
     fails: Option<Pin<&'a mut F>>,
 }
 
-impl<'a, F: Future> Alarm<'a, F> {
-    fn new(socket: &'a TcpStream, fails: Pin<&'a mut F>) -> Self {
+impl<'a, 's, F: Future> Alarm<'a, 's, F> {
+    fn new(socket: &'a WriteEnd<'s>, fails: Pin<&'a mut F>) -> Self {
         Self { socket, fails: Some(fails) }
     }
 
@@ -148,8 +162,7 @@ impl<'a, F: Future> Alarm<'a, F> {
             return false;
         }
         self.fails = None;
-        // The socket has no error any more if another reader has taken it.
-        !matches!(self.socket.take_error(), Ok(None))
+        self.socket.has_failed()
     }
 }
 

@@ -7,39 +7,59 @@
 //! A flow may have a [`Shaper`]. Then a read goes to it, and what is passed on comes from it.
 
 use std::future::poll_fn;
-use std::io::{self, Read};
-use std::pin::Pin;
+use std::io;
 use std::task::{Context, Poll};
 
 use enjamb::{Ending, Side, Time};
-use socket2::SockRef;
-use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::net::tcp::ReadHalf;
+use tokio::io::ReadBuf;
 use tokio::time::sleep;
 
+use crate::error::NetError;
 use crate::observers::Observers;
+use crate::relay::link::Link;
 use crate::relay::shaper::{Shaped, Shaper};
+use crate::relay::upgrade::Search;
 use crate::scratch::{LONGEST_READ, with_buffer};
 
 /// The maximum number of reads that save bytes which a side sent before its reset.
 const SALVAGED_READS_MAX: usize = 256;
 
 /// The direction from one side to the other.
-pub(crate) struct Flow<'s> {
+pub(crate) struct Flow {
     side: Side,
-    from: ReadHalf<'s>,
-    to: &'s TcpStream,
     /// Bytes that were read and given to the taps. The other side has taken the first `taken` of
     /// them.
     waiting: Vec<u8>,
     taken: usize,
     /// Whether the side has ended its stream.
     input_ended: bool,
+    /// Whether that end is to be passed on, behind records of TLS that wait.
+    is_ending: bool,
     /// Whether that end was passed on.
     ended: bool,
     /// Whether the shaper takes more bytes.
     has_room: bool,
+}
+
+/// The parts of a connection that its two flows share.
+pub(crate) struct Parts<'a, 's> {
+    pub(crate) links: &'a mut [Link<'s>; 2],
+    pub(crate) observers: &'a mut Observers,
+    pub(crate) shaping: Option<Shaping>,
+    /// The search for the change to TLS, if there may be one.
+    pub(crate) search: Option<Search>,
+}
+
+impl<'s> Parts<'_, 's> {
+    /// The link from which the flow of a side reads.
+    fn from(&mut self, side: Side) -> &mut Link<'s> {
+        &mut self.links[side.index()]
+    }
+
+    /// The link to which the flow of a side writes.
+    fn to(&mut self, side: Side) -> &mut Link<'s> {
+        &mut self.links[(!side).index()]
+    }
 }
 
 /// The result of one step of a flow.
@@ -63,9 +83,9 @@ pub(crate) struct Shaping {
     pub(crate) due: [Option<Time>; 2],
 }
 
-impl<'s> Flow<'s> {
-    pub(crate) fn new(side: Side, from: ReadHalf<'s>, to: &'s TcpStream) -> Self {
-        Self { side, from, to, waiting: Vec::new(), taken: 0, input_ended: false, ended: false, has_room: true }
+impl Flow {
+    pub(crate) fn new(side: Side) -> Self {
+        Self { side, waiting: Vec::new(), taken: 0, input_ended: false, is_ending: false, ended: false, has_room: true }
     }
 
     /// Returns whether the side has ended its stream and the end was passed on.
@@ -74,36 +94,41 @@ impl<'s> Flow<'s> {
     }
 
     /// Returns whether a read would show a reset by the side.
-    pub(crate) fn is_reading(&self) -> bool {
-        !self.input_ended && self.waiting.is_empty() && self.has_room
+    pub(crate) fn is_reading(&self, parts: &mut Parts<'_, '_>) -> bool {
+        !self.input_ended
+            && !self.is_sending(parts)
+            && self.has_room
+            && !parts.search.as_ref().is_some_and(|search| search.stops(self.side))
+    }
+
+    /// Returns whether bytes wait until the other side takes them.
+    pub(crate) fn is_sending(&self, parts: &mut Parts<'_, '_>) -> bool {
+        !self.waiting.is_empty() || parts.to(self.side).has_unsent()
     }
 
     /// Makes one read and passes its bytes on, or makes one write of bytes that wait.
-    pub(crate) fn step(
-        &mut self,
-        cx: &mut Context<'_>,
-        observers: &mut Observers,
-        shaping: Option<&mut Shaping>,
-    ) -> Progress {
+    pub(crate) fn step(&mut self, cx: &mut Context<'_>, parts: &mut Parts<'_, '_>) -> Progress {
         if self.ended {
             Progress::Waiting
         } else if !self.waiting.is_empty() {
-            self.write_waiting(cx)
-        } else if let Some(shaping) = shaping {
-            self.step_shaped(cx, observers, shaping)
+            self.write_waiting(cx, parts)
+        } else if self.is_ending || parts.to(self.side).has_unsent() {
+            self.send(cx, parts)
+        } else if parts.shaping.is_some() {
+            self.step_shaped(cx, parts)
         } else {
-            with_buffer(LONGEST_READ, |buffer| self.read(cx, observers, buffer))
+            with_buffer(LONGEST_READ, |buffer| self.read(cx, parts, buffer))
         }
     }
 
     /// Passes on what the shaper delivers. If that is nothing, makes one read for the shaper.
-    fn step_shaped(&mut self, cx: &mut Context<'_>, observers: &mut Observers, shaping: &mut Shaping) -> Progress {
-        let Shaping { shaper, due } = shaping;
-        let now = observers.now();
+    fn step_shaped(&mut self, cx: &mut Context<'_>, parts: &mut Parts<'_, '_>) -> Progress {
+        let now = parts.observers.now();
+        let Some(Shaping { shaper, due }) = &mut parts.shaping else { return Progress::Waiting };
         match shaper.next(now, self.side) {
-            Shaped::Bytes(bytes) => return self.pass(observers, &bytes),
+            Shaped::Bytes(bytes) => return self.pass(parts, &bytes),
             Shaped::End => {
-                self.end(observers);
+                self.end(parts);
                 return Progress::Moved;
             }
             Shaped::Close => return Progress::Close,
@@ -114,42 +139,62 @@ impl<'s> Flow<'s> {
         if self.input_ended || !self.has_room {
             return Progress::Waiting;
         }
-        with_buffer(LONGEST_READ, |buffer| {
-            let mut buffer = ReadBuf::new(buffer);
-            match Pin::new(&mut self.from).poll_read(cx, &mut buffer) {
-                Poll::Pending => Progress::Waiting,
-                Poll::Ready(Err(_)) => Progress::Broken(self.side),
-                Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
-                    self.input_ended = true;
-                    shaper.end(now, self.side);
-                    Progress::Moved
-                }
-                Poll::Ready(Ok(())) => {
-                    shaper.feed(now, self.side, buffer.filled());
-                    Progress::Moved
-                }
-            }
-        })
+        with_buffer(LONGEST_READ, |buffer| self.read(cx, parts, buffer))
     }
 
-    fn read(&mut self, cx: &mut Context<'_>, observers: &mut Observers, buffer: &mut [u8]) -> Progress {
+    fn read(&mut self, cx: &mut Context<'_>, parts: &mut Parts<'_, '_>, buffer: &mut [u8]) -> Progress {
+        let side = self.side;
+        if let Some(search) = &mut parts.search {
+            if search.stops(side) {
+                return Progress::Waiting;
+            }
+            if let Some(bytes) = search.take_released(side) {
+                return self.take(parts, &bytes);
+            }
+        }
         let mut buffer = ReadBuf::new(buffer);
-        match Pin::new(&mut self.from).poll_read(cx, &mut buffer) {
+        match parts.from(side).poll_read(cx, &mut buffer) {
             Poll::Pending => Progress::Waiting,
-            Poll::Ready(Err(_)) => Progress::Broken(self.side),
+            Poll::Ready(Err(_)) => Progress::Broken(side),
             Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
-                self.end(observers);
+                if parts.from(side).is_truncated() {
+                    parts.observers.error(&NetError::Truncated { side });
+                }
+                match &mut parts.shaping {
+                    None => self.end(parts),
+                    Some(Shaping { shaper, .. }) => {
+                        self.input_ended = true;
+                        shaper.end(parts.observers.now(), side);
+                    }
+                }
                 Progress::Moved
             }
-            Poll::Ready(Ok(())) => self.pass(observers, buffer.filled()),
+            Poll::Ready(Ok(())) => self.take(parts, buffer.filled()),
+        }
+    }
+
+    /// Takes bytes that were read.
+    fn take(&mut self, parts: &mut Parts<'_, '_>, mut bytes: &[u8]) -> Progress {
+        if let Some(search) = &mut parts.search {
+            bytes = &bytes[..search.feed(self.side, bytes)];
+            if bytes.is_empty() {
+                return Progress::Moved;
+            }
+        }
+        match &mut parts.shaping {
+            None => self.pass(parts, bytes),
+            Some(Shaping { shaper, .. }) => {
+                shaper.feed(parts.observers.now(), self.side, bytes);
+                Progress::Moved
+            }
         }
     }
 
     /// Passes bytes on: one attempt to write them, then the taps. Bytes that were not taken wait.
-    fn pass(&mut self, observers: &mut Observers, bytes: &[u8]) -> Progress {
-        let time = observers.now();
-        let taken = self.to.try_write(bytes);
-        observers.chunk(time, self.side, bytes);
+    fn pass(&mut self, parts: &mut Parts<'_, '_>, bytes: &[u8]) -> Progress {
+        let time = parts.observers.now();
+        let taken = parts.to(self.side).try_write(bytes);
+        parts.observers.chunk(time, self.side, bytes);
         match taken {
             Ok(taken) => self.waiting.extend_from_slice(&bytes[taken..]),
             Err(error) if is_temporary(&error) => self.waiting.extend_from_slice(bytes),
@@ -162,17 +207,21 @@ impl<'s> Flow<'s> {
     }
 
     /// Returns the number of bytes that were read and that the other side has not taken.
-    pub(crate) fn undelivered(&self) -> u64 {
-        (self.waiting.len() - self.taken) as u64
+    pub(crate) fn undelivered(&self, parts: &mut Parts<'_, '_>) -> u64 {
+        let held = parts.search.as_ref().map_or(0, |search| search.held(self.side));
+        let shaped = parts.shaping.as_ref().map_or(0, |shaping| shaping.shaper.held(self.side) as u64);
+        let unsent = parts.to(self.side).unsent_text();
+        (self.waiting.len() - self.taken + unsent) as u64 + held + shaped
     }
 
-    fn write_waiting(&mut self, cx: &mut Context<'_>) -> Progress {
-        match self.to.poll_write_ready(cx) {
+    fn write_waiting(&mut self, cx: &mut Context<'_>, parts: &mut Parts<'_, '_>) -> Progress {
+        let to = parts.to(self.side);
+        match to.poll_write_ready(cx) {
             Poll::Pending => return Progress::Waiting,
             Poll::Ready(Err(_)) => return Progress::Broken(!self.side),
             Poll::Ready(Ok(())) => {}
         }
-        match self.to.try_write(&self.waiting[self.taken..]) {
+        match to.try_write(&self.waiting[self.taken..]) {
             Ok(0) => return Progress::Broken(!self.side),
             Ok(taken) => self.taken += taken,
             Err(error) if is_temporary(&error) => {}
@@ -186,43 +235,54 @@ impl<'s> Flow<'s> {
         Progress::Moved
     }
 
+    /// Sends the records of TLS that wait, and the end of the stream behind them.
+    fn send(&mut self, cx: &mut Context<'_>, parts: &mut Parts<'_, '_>) -> Progress {
+        match parts.to(self.side).poll_send(cx) {
+            Poll::Pending => return Progress::Waiting,
+            Poll::Ready(Err(_)) => return Progress::Broken(!self.side),
+            Poll::Ready(Ok(())) => {}
+        }
+        if self.is_ending {
+            parts.to(self.side).writes().shut_down();
+            self.is_ending = false;
+            self.ended = true;
+        }
+        Progress::Moved
+    }
+
     /// Passes the end of the side's stream on. The other side may continue without a time limit.
-    fn end(&mut self, observers: &mut Observers) {
+    fn end(&mut self, parts: &mut Parts<'_, '_>) {
         self.input_ended = true;
-        let time = observers.now();
-        // It fails on a socket that is broken already, which shows elsewhere.
-        let _ = SockRef::from(self.to).shutdown(std::net::Shutdown::Write);
-        self.ended = true;
-        observers.close(time, self.side, Ending::Closed);
+        let time = parts.observers.now();
+        // A stream that may have been cut must not look whole on the other side.
+        if !parts.from(self.side).is_truncated() {
+            parts.to(self.side).end_text();
+        }
+        if parts.to(self.side).has_unsent() {
+            self.is_ending = true;
+        } else {
+            parts.to(self.side).writes().shut_down();
+            self.ended = true;
+        }
+        parts.observers.close(time, self.side, Ending::Closed);
     }
 
     /// Passes on the bytes that the side sent before its connection broke, as the other side takes
     /// them: a server that refuses a request in the middle of it answers, closes, and resets.
-    pub(crate) async fn salvage(&mut self, observers: &mut Observers, mut shaping: Option<&mut Shaping>) {
+    pub(crate) async fn salvage(&mut self, parts: &mut Parts<'_, '_>) {
         for _ in 0..SALVAGED_READS_MAX {
-            if !self.write_all_waiting().await {
+            if !self.write_all_waiting(parts).await {
                 return;
             }
-            let is_read = match &mut shaping {
-                None => self.read_rest(|flow, bytes| flow.pass(observers, bytes) == Progress::Moved),
-                Some(Shaping { shaper, .. }) => {
-                    let (now, side) = (observers.now(), self.side);
-                    shaper.has_room(side)
-                        && self.read_rest(|_, bytes| {
-                            shaper.feed(now, side, bytes);
-                            true
-                        })
-                }
-            };
-            if !is_read {
+            if !self.read_rest(parts) {
                 break;
             }
         }
-        while let Some(Shaping { shaper, .. }) = &mut shaping {
-            let now = observers.now();
+        while let Some(Shaping { shaper, .. }) = &mut parts.shaping {
+            let now = parts.observers.now();
             match shaper.next(now, self.side) {
                 Shaped::Bytes(bytes) => {
-                    if self.pass(observers, &bytes) != Progress::Moved || !self.write_all_waiting().await {
+                    if self.pass(parts, &bytes) != Progress::Moved || !self.write_all_waiting(parts).await {
                         return;
                     }
                 }
@@ -233,10 +293,12 @@ impl<'s> Flow<'s> {
     }
 
     /// Waits until the other side has taken what waits. Returns whether more can be passed on.
-    async fn write_all_waiting(&mut self) -> bool {
+    async fn write_all_waiting(&mut self, parts: &mut Parts<'_, '_>) -> bool {
         poll_fn(|cx| {
-            while !self.waiting.is_empty() {
-                match self.write_waiting(cx) {
+            while self.is_sending(parts) {
+                let progress =
+                    if self.waiting.is_empty() { self.send(cx, parts) } else { self.write_waiting(cx, parts) };
+                match progress {
                     Progress::Waiting => return Poll::Pending,
                     Progress::Moved => {}
                     _ => return Poll::Ready(false),
@@ -247,17 +309,16 @@ impl<'s> Flow<'s> {
         .await
     }
 
-    /// Reads once from a connection that is broken, and gives the bytes to `take`. Returns whether
-    /// there were any, and they could be taken.
-    fn read_rest(&mut self, take: impl FnOnce(&mut Self, &[u8]) -> bool) -> bool {
-        with_buffer(LONGEST_READ, |buffer| {
-            // Not through tokio, which may not have noticed yet that there is something to read.
-            let read = (&*SockRef::from(self.from.as_ref())).read(buffer);
-            match read {
+    /// Reads once from a connection that is broken, and takes the bytes. Returns whether there were
+    /// any, and they could be taken.
+    fn read_rest(&mut self, parts: &mut Parts<'_, '_>) -> bool {
+        let side = self.side;
+        let has_room = parts.shaping.as_ref().is_none_or(|shaping| shaping.shaper.has_room(side));
+        has_room
+            && with_buffer(LONGEST_READ, |buffer| match parts.from(side).read_now(buffer) {
                 Ok(0) | Err(_) => false,
-                Ok(length) => take(self, &buffer[..length]),
-            }
-        })
+                Ok(length) => self.take(parts, &buffer[..length]) == Progress::Moved,
+            })
     }
 }
 

@@ -5,8 +5,8 @@ use std::io;
 use std::net::SocketAddr;
 
 use proxy_header::{Error, ParseConfig, ProxiedAddress, ProxyHeader};
-use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpStream;
+
+use crate::relay::link::Link;
 
 /// The maximum length of a header. The addresses need 232 bytes at most; the rest is extensions.
 const HEADER_MAX: usize = 4096;
@@ -29,27 +29,24 @@ pub(crate) struct Origin {
 }
 
 /// Reads a header of either version, and nothing behind it. `None`: the peer speaks for itself.
-pub(crate) async fn read_header(socket: &mut TcpStream) -> io::Result<Option<Origin>> {
+pub(crate) async fn read_header(client: &mut Link<'_>) -> io::Result<Option<Origin>> {
     let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidData, text);
     let mut head = Vec::new();
     loop {
-        let read = head.len();
-        head.resize(HEADER_MAX, 0);
-        let peeked = socket.peek(&mut head[read..]).await?;
-        head.truncate(read + peeked);
-        if peeked == 0 {
+        if client.receive(&mut head).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let parsed = match ProxyHeader::parse(&head, ParseConfig { include_tlvs: false, ..ParseConfig::default() }) {
-            Ok((header, length)) => Some((header.proxied_address().cloned(), length)),
-            Err(Error::BufferTooShort) if head.len() < HEADER_MAX => None,
+        match ProxyHeader::parse(&head, ParseConfig { include_tlvs: false, ..ParseConfig::default() }) {
+            Ok((header, length)) => {
+                let address = header.proxied_address().cloned();
+                client.put_back(&head[length..]);
+                return Ok(
+                    address.map(|ProxiedAddress { source, destination, .. }| Origin { client: source, destination })
+                );
+            }
+            Err(Error::BufferTooShort) if head.len() < HEADER_MAX => {}
             Err(Error::BufferTooShort) => return Err(invalid(format!("it has more than {HEADER_MAX} bytes"))),
             Err(_) => return Err(invalid("the first bytes are no such header".to_owned())),
-        };
-        let length = parsed.as_ref().map_or(head.len(), |(_, length)| *length);
-        socket.read_exact(&mut head[read..length]).await?;
-        if let Some((address, _)) = parsed {
-            return Ok(address.map(|ProxiedAddress { source, destination, .. }| Origin { client: source, destination }));
         }
     }
 }

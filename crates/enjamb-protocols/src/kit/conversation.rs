@@ -12,6 +12,9 @@
 //! they are. Bytes that a client sent in the old protocol although it had asked for the new one
 //! are parsed all the same, and have the flag `behind-upgrade`: a server that executes them after
 //! the change can be attacked that way (STARTTLS injection).
+//!
+//! A proxy that ends TLS shows the text inside it. So behind a change to TLS the first two bytes of
+//! the client decide: if they are not those of a TLS record, the conversation goes on as before.
 
 use std::fmt;
 
@@ -45,6 +48,8 @@ pub struct Conversation<R: Rules> {
     lanes: [Lane<R::Memo>; 2],
     pairing: Pairing,
     inner: Option<Box<Tunnel>>,
+    /// The progress of the decision whether TLS follows the change to it.
+    tls: TlsDecision,
     /// Opens the protocols to which this one changes.
     open: Option<OpenNamed>,
     keeps_attributes: bool,
@@ -78,6 +83,21 @@ enum Mode {
     Unparsed(u64),
     Inner,
 }
+
+/// The decision whether TLS follows the change to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TlsDecision {
+    /// There is nothing to decide.
+    Made,
+    /// The client has sent nothing behind the change.
+    Open,
+    /// The client has sent this byte, which may be the first one of a TLS record.
+    First(u8),
+}
+
+/// The first byte of a TLS record, and the upper byte of its version (RFC 8446, section 5.1).
+const TLS_TYPES: std::ops::RangeInclusive<u8> = 20..=23;
+const TLS_VERSION: u8 = 3;
 
 #[derive(Debug)]
 struct Gate {
@@ -133,7 +153,15 @@ impl<R: Rules> Conversation<R> {
             closed: false,
             flagged: false,
         };
-        Self { rules, lanes: [lane(), lane()], pairing: Pairing::default(), inner: None, open, keeps_attributes: false }
+        Self {
+            rules,
+            lanes: [lane(), lane()],
+            pairing: Pairing::default(),
+            inner: None,
+            tls: TlsDecision::Made,
+            open,
+            keeps_attributes: false,
+        }
     }
 
     /// Parses messages from the front of the chunk, until the mode changes or the chunk is used up.
@@ -232,6 +260,9 @@ impl<R: Rules> Conversation<R> {
             tunnel.keep_attributes();
         }
         self.inner = Some(Box::new(tunnel));
+        if protocol == "tls" {
+            self.tls = TlsDecision::Open;
+        }
         // The other side's bytes are the older ones.
         if let Mode::Gate(gate) = &mut self.lanes[(!side).index()].mode {
             let kept = std::mem::take(&mut gate.kept);
@@ -302,6 +333,51 @@ impl<R: Rules> Conversation<R> {
                 lane.mode = Mode::Inner;
             }
             _ => lane.mode = Mode::Opaque(0),
+        }
+    }
+
+    /// Decides by the next byte behind a change to TLS. Returns whether the byte belongs to TLS.
+    fn decide_tls(&mut self, side: Side, byte: u8, out: Out<'_>) -> bool {
+        if side == Side::Server {
+            // A server says nothing before the client's handshake.
+            self.end_tls_decision(out);
+            return true;
+        }
+        let before = std::mem::replace(&mut self.tls, TlsDecision::Made);
+        match before {
+            TlsDecision::Open if TLS_TYPES.contains(&byte) => {
+                self.tls = TlsDecision::First(byte);
+                return true;
+            }
+            TlsDecision::First(first) if byte == TLS_VERSION => {
+                self.feed_inner(side, &[first], out);
+                return true;
+            }
+            _ => {}
+        }
+        self.inner = None;
+        for lane in &mut self.lanes {
+            lane.pending = None;
+            if let Mode::Inner = lane.mode {
+                lane.mode = Mode::Messages;
+            }
+        }
+        if let TlsDecision::First(first) = before {
+            self.feed(side, &[first], out);
+        }
+        false
+    }
+
+    /// Gives the first byte of the client to the inner session, if it waits for the second one.
+    fn end_tls_decision(&mut self, out: Out<'_>) {
+        if let TlsDecision::First(first) = std::mem::replace(&mut self.tls, TlsDecision::Made) {
+            self.feed_inner(Side::Client, &[first], out);
+        }
+    }
+
+    fn feed_inner(&mut self, side: Side, bytes: &[u8], out: Out<'_>) {
+        if let (Some(inner), false) = (&mut self.inner, bytes.is_empty()) {
+            inner.feed(side, bytes, out);
         }
     }
 
@@ -537,9 +613,16 @@ impl<R: Rules> Session for Conversation<R> {
                     return;
                 }
                 Mode::Inner => {
-                    if let Some(inner) = &mut self.inner {
-                        inner.feed(side, chunk, out);
+                    if self.tls != TlsDecision::Made {
+                        if !self.decide_tls(side, chunk[0], out) {
+                            continue;
+                        }
+                        if let TlsDecision::First(_) = self.tls {
+                            chunk = &chunk[1..];
+                            continue;
+                        }
                     }
+                    self.feed_inner(side, chunk, out);
                     return;
                 }
             }
@@ -558,6 +641,7 @@ impl<R: Rules> Session for Conversation<R> {
         let missing = missing.min(GAP_OFFSET_MAX.saturating_sub(lane.start.saturating_add(lane.reader.length())));
         match &mut lane.mode {
             Mode::Inner => {
+                self.end_tls_decision(out);
                 if let Some(inner) = &mut self.inner {
                     inner.gap(side, missing, out);
                 }
@@ -587,6 +671,7 @@ impl<R: Rules> Session for Conversation<R> {
         self.lanes[side.index()].closed = true;
         match &mut self.lanes[side.index()].mode {
             Mode::Inner => {
+                self.end_tls_decision(out);
                 if let Some(inner) = &mut self.inner {
                     inner.close(side, ending, out);
                 }
@@ -629,6 +714,7 @@ impl<R: Rules> Session for Conversation<R> {
                     _ => 0,
                 }
         });
-        lanes.sum::<usize>() + self.pairing.held() + self.inner.as_ref().map_or(0, |inner| inner.held())
+        let decision = usize::from(matches!(self.tls, TlsDecision::First(_)));
+        lanes.sum::<usize>() + decision + self.pairing.held() + self.inner.as_ref().map_or(0, |inner| inner.held())
     }
 }
