@@ -1,8 +1,2 @@
-//! The split law over HTTP/1 sessions.
 #![no_main]
-
-use enjamb_law::Script;
-use enjamb_law::fuzz::split_law;
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|script: Script| split_law(&script, enjamb_protocols::http1::session));
+enjamb_fuzz_targets::target!(split_http1);

@@ -49,6 +49,23 @@ pub enum NetError {
         /// The reason.
         source: io::Error,
     },
+    /// A client did not name its server with SOCKS5 or an HTTP `CONNECT`. It was refused, and no tap
+    /// received anything. [`io::ErrorKind::TimedOut`] when it took longer than 5 seconds.
+    #[error("client {client} named no server: {source}")]
+    ForwardRequest {
+        /// The address of the client.
+        client: SocketAddr,
+        /// The reason.
+        source: io::Error,
+    },
+    /// A client named a server that no rule allows. It was refused, and no tap received anything.
+    #[error("refused client {client}: no rule (--allow) allows {destination}")]
+    Forbidden {
+        /// The address of the client.
+        client: SocketAddr,
+        /// The server that it named.
+        destination: String,
+    },
     /// The TLS handshake with a side failed: it sent an alert, did not trust a certificate, or sent
     /// something else than TLS. Both sides were reset. [`io::ErrorKind::TimedOut`] when both
     /// handshakes took longer than allowed.
@@ -94,6 +111,9 @@ pub enum NetError {
     /// Neither side sent anything for this time. The connection was reset.
     #[error("reset after {} without a byte", format_duration(*.0))]
     Idle(Duration),
+    /// A tap ended the connection, for this reason. It was reset.
+    #[error("reset: {0}")]
+    ClosedByTap(String),
     /// The server stopped before the connection had ended. The connection was reset.
     #[error("reset, since this end stops")]
     Stopped,

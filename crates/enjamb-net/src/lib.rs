@@ -48,6 +48,7 @@ mod accept;
 mod client;
 mod clock;
 mod closed;
+mod closer;
 mod connect;
 mod driver;
 mod error;
@@ -74,6 +75,7 @@ mod tls_parameters;
 
 pub use client::{Running, connect, connect_with, run};
 pub use closed::{Closed, Reason};
+pub use closer::Closer;
 pub use error::NetError;
 pub use handle::{Handle, PushError};
 pub use listener::{Listener, listen, listen_with};

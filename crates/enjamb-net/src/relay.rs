@@ -21,9 +21,16 @@
 //! The times of events are those of the reads. They never run backwards within a connection.
 //! Connections are numbered from 1, in the order and by the time of their
 //! [opening](enjamb::Event::Open).
+//!
+//! # TLS
+//!
+//! A relay with [`Tls`] ends the TLS of clients, begins TLS with the server, or both. Taps and
+//! shapers have the text, and are opened when the handshakes are over. The end of a stream inside
+//! TLS (`close_notify`) arrives as such, and one without it arrives without it.
 
 mod duplex;
 mod flow;
+mod forward;
 mod link;
 mod proxy_protocol;
 mod shaper;
@@ -46,6 +53,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
+pub use self::forward::{ForwardRule, ForwardRuleError};
 pub use self::proxy_protocol::ProxyProtocol;
 pub use self::shaper::{Shaped, Shaper, Shapers};
 pub use self::socket::RelayListener;
@@ -59,6 +67,7 @@ pub use crate::scratch::LONGEST_READ;
 
 use self::duplex::{Duplex, End};
 use self::flow::{Parts, Shaping};
+use self::forward::{Answer, ForwardProtocol, receive_request};
 use self::link::Link;
 use self::proxy_protocol::{Origin, header, read_header};
 use self::socket::Socket;
@@ -66,6 +75,7 @@ use self::tls::handshake::{HandshakeError, Target, secure};
 use self::upgrade::Search;
 use self::upstream::UpstreamConnection;
 use crate::accept::{Accepted, Limits, accept, finish};
+use crate::closer::Closer;
 use crate::error::NetError;
 use crate::listener::NO_ADDRESS;
 use crate::observers::{Observatory, Observers};
@@ -95,6 +105,8 @@ pub struct Options {
     pub accept_proxy_protocol: bool,
     /// The version of the header that the server gets before the first byte. None by default.
     pub send_proxy_protocol: Option<ProxyProtocol>,
+    /// Whether taps may end their connection. Not by default.
+    pub taps_may_close: bool,
 }
 
 impl Default for Options {
@@ -108,6 +120,7 @@ impl Default for Options {
             drain: Duration::from_secs(5),
             accept_proxy_protocol: false,
             send_proxy_protocol: None,
+            taps_may_close: false,
         }
     }
 }
@@ -315,8 +328,23 @@ impl Relaying {
                 }
             }
         }
+        let named;
+        let (upstream, forward) = match self.upstream.rules() {
+            None => (&self.upstream, None),
+            Some(rules) => match Box::pin(self.named_server(&mut client_link, rules, origin.client)).await {
+                Some((server, forward)) => {
+                    named = server;
+                    (&named, Some(forward))
+                }
+                None => {
+                    // The answer that refuses the client must arrive.
+                    linger(client).await;
+                    return Outcome::Refused;
+                }
+            },
+        };
         let connected = tokio::select! {
-            connected = self.upstream.connect(self.options.connect_timeout) => connected,
+            connected = upstream.connect(self.options.connect_timeout) => connected,
             () = self.over.reached(Phase::Over) => {
                 client.reset();
                 return Outcome::Refused;
@@ -325,11 +353,18 @@ impl Relaying {
         let UpstreamConnection { socket: mut server, address: server_address, is_reset } = match connected {
             Ok(connected) => connected,
             Err(source) => {
-                client.reset();
-                let upstream = self.upstream.as_str().to_owned();
-                let first = self.upstream.addresses().first().copied().unwrap_or(NO_ADDRESS);
-                let client = origin.client;
-                self.observatory.error(&NetError::Connect { client, upstream, address: first, source });
+                let is_late = source.kind() == io::ErrorKind::TimedOut;
+                let first = upstream.addresses().first().copied().unwrap_or(NO_ADDRESS);
+                let (client_address, upstream) = (origin.client, upstream.as_str().to_owned());
+                let error = NetError::Connect { client: client_address, upstream, address: first, source };
+                self.observatory.error(&error);
+                if let Some(forward) = forward {
+                    let answer = if is_late { Answer::TimedOut } else { Answer::NotConnected };
+                    let _ = client_link.send_all(&forward.answer(answer)).await;
+                    linger(client).await;
+                } else {
+                    client.reset();
+                }
                 return Outcome::NotConnected;
             }
         };
@@ -356,10 +391,16 @@ impl Relaying {
             // write.
             let _ = links[1].send_all(&header(version, origin)).await;
         }
+        if let Some(forward) = forward {
+            // An error shows at the next write.
+            let _ = links[0].send_all(&forward.answer(Answer::Connected)).await;
+        }
         let mut opening = Opening::new(listener);
+        opening.closer = self.options.taps_may_close.then(Closer::default);
+        let target = Target { host: upstream.host(), listener: listener.ip() };
         if let Some(tls) = self.tls.as_ref().filter(|tls| tls.upgrades.is_none()) {
             // On the heap: most connections have none.
-            let secured = Box::pin(self.secure(&mut links, tls, listener)).await;
+            let secured = Box::pin(self.secure(&mut links, tls, &target)).await;
             match secured {
                 Ok(parameters) => opening.tls = parameters,
                 Err(error) => {
@@ -386,17 +427,31 @@ impl Relaying {
             observers: &mut observers,
             shaping: shaper.map(|shaper| Shaping { shaper, due: [None; 2] }),
             search,
+            closer: opening.closer,
         };
         let mut duplex = Duplex::new();
-        let mut stopped = pin!(self.over.reached(Phase::Over));
+        let closer = parts.closer.clone();
+        // A tap of another thread may end it while it waits.
+        let mut stopped = pin!(async {
+            match &closer {
+                None => self.over.reached(Phase::Over).await,
+                Some(closer) => tokio::select! {
+                    () = self.over.reached(Phase::Over) => {}
+                    () = closer.closed() => {}
+                },
+            }
+        });
         let idle = self.options.idle_timeout;
         let mut is_secured = true;
         let end = loop {
             let end = duplex.relay(&mut parts, is_reset, idle, stopped.as_mut()).await;
+            if end == End::Stopped && closer.as_ref().is_some_and(|closer| closer.reason().is_some()) {
+                break End::ClosedByTap;
+            }
             if end != End::Upgrade {
                 break end;
             }
-            if let Err(end) = Box::pin(self.upgrade(&mut parts, listener, server_address, stopped.as_mut())).await {
+            if let Err(end) = Box::pin(self.upgrade(&mut parts, &target, server_address, stopped.as_mut())).await {
                 is_secured = end == End::Stopped;
                 break end;
             }
@@ -444,6 +499,11 @@ impl Relaying {
                 observers.error(&NetError::Stopped);
                 Side::Client
             }
+            End::ClosedByTap => {
+                let reason = closer.as_ref().and_then(Closer::reason).unwrap_or_default();
+                observers.error(&NetError::ClosedByTap(reason.to_owned()));
+                Side::Client
+            }
         };
         let time = observers.now();
         observers.close(time, by, Ending::Reset);
@@ -451,17 +511,43 @@ impl Relaying {
         if is_secured { Outcome::Ended(end) } else { Outcome::NotSecured }
     }
 
+    /// Returns the server that a client names, if it may. Otherwise the client has its answer.
+    async fn named_server(
+        &self,
+        client: &mut Link<'_>,
+        rules: &[ForwardRule],
+        address: SocketAddr,
+    ) -> Option<(Upstream, ForwardProtocol)> {
+        let received = tokio::select! {
+            received = timeout(HEADER_TIMEOUT, receive_request(client)) => received,
+            () = self.over.reached(Phase::Over) => return None,
+        };
+        let (protocol, destination) = match received.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+            Ok(received) => received,
+            Err(source) => {
+                self.observatory.error(&NetError::ForwardRequest { client: address, source });
+                return None;
+            }
+        };
+        if !destination.is_allowed(rules) {
+            let _ = client.send_all(&protocol.answer(Answer::NotAllowed)).await;
+            let destination = destination.to_string();
+            self.observatory.error(&NetError::Forbidden { client: address, destination });
+            return None;
+        }
+        Some((Upstream::unresolved(destination.to_string()), protocol))
+    }
+
     /// Makes the handshakes of a connection. An error of `None`: the relay stops.
     async fn secure(
         &self,
         links: &mut [Link<'_>; 2],
         tls: &Tls,
-        listener: SocketAddr,
+        target: &Target<'_>,
     ) -> Result<[Option<TlsParameters>; 2], Option<HandshakeError>> {
         let mut waits_for = Side::Client;
-        let target = Target { host: self.upstream.host(), listener: listener.ip() };
         let secured = tokio::select! {
-            secured = timeout(tls.handshake_timeout, secure(links, tls, &target, &mut waits_for)) => secured,
+            secured = timeout(tls.handshake_timeout, secure(links, tls, target, &mut waits_for)) => secured,
             () = self.over.reached(Phase::Over) => return Err(None),
         };
         secured.unwrap_or_else(|_| Err(HandshakeError::timed_out(waits_for, tls.handshake_timeout))).map_err(Some)
@@ -471,7 +557,7 @@ impl Relaying {
     async fn upgrade(
         &self,
         parts: &mut Parts<'_, '_>,
-        listener: SocketAddr,
+        target: &Target<'_>,
         server: SocketAddr,
         stopped: Pin<&mut impl Future<Output = ()>>,
     ) -> Result<(), End> {
@@ -480,7 +566,7 @@ impl Relaying {
             link.put_back(&held);
         }
         let secured = tokio::select! {
-            secured = self.secure(parts.links, tls, listener) => secured,
+            secured = self.secure(parts.links, tls, target) => secured,
             () = stopped => Err(None),
         };
         match secured {
@@ -511,16 +597,23 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Closes two connections. Bytes that were sent arrive before the end, although the peers may still
 /// be sending: a socket with unread bytes would be reset, and take what it has sent with it.
 async fn close_both(sockets: [Socket; 2]) {
+    // Both at once: the second must not wait for the first.
     for socket in &sockets {
         socket.shut_down();
     }
-    let drain = |mut socket: Socket| async move {
+    let [one, other] = sockets;
+    tokio::join!(linger(one), linger(other));
+}
+
+/// Ends the stream to a peer, and takes what it still sends for a while.
+async fn linger(mut socket: Socket) {
+    socket.shut_down();
+    let drain = async {
         let mut buffer = vec![0; 16 << 10];
         while socket.read(&mut buffer).await.is_ok_and(|length| length > 0) {}
     };
-    let [one, other] = sockets;
-    let _ = timeout(LINGER, async { tokio::join!(drain(one), drain(other)) }).await;
+    let _ = timeout(LINGER, drain).await;
 }
 
-/// The time that a client may take to send its header of the PROXY protocol.
+/// The time that a client may take to send its header of the PROXY protocol, or to name its server.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);

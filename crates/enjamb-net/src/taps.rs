@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use enjamb::{Connection, Tap, Time};
 
+use crate::closer::Closer;
 use crate::error::NetError;
 use crate::tls_parameters::TlsParameters;
 
@@ -47,11 +48,14 @@ pub struct Opening {
     pub listener: SocketAddr,
     /// The TLS of the client and of the server, in this order, if a relay ends it.
     pub tls: [Option<TlsParameters>; 2],
+    /// Ends the connection, if the taps of the relay may do that
+    /// ([`taps_may_close`](crate::relay::Options::taps_may_close)).
+    pub closer: Option<Closer>,
 }
 
 impl Opening {
     pub(crate) fn new(listener: SocketAddr) -> Self {
-        Self { listener, tls: [None, None] }
+        Self { listener, tls: [None, None], closer: None }
     }
 }
 

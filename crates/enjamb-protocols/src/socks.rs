@@ -72,8 +72,8 @@ struct SideState {
 type Out<'o> = &'o mut dyn FnMut(&Message<'_>);
 
 impl Socks {
-    /// Reads the handshake as far as it goes.
-    fn advance(&mut self, out: Out<'_>) {
+    /// Reads the handshake as far as it goes, with the bytes of the side that has just sent some.
+    fn advance(&mut self, sender: Side, out: Out<'_>) {
         while let Phase::Handshake(turn) = self.phase {
             let side = turn.side();
             let kept = &self.sides[side.index()].kept;
@@ -96,7 +96,7 @@ impl Socks {
                     let outcome = if failed { Outcome::Failed } else { Outcome::Ok };
                     self.emit(side, length, kind, &summary, (outcome, code.as_deref(), None), out);
                     match next {
-                        Some(Turn::Tunnel) => return self.begin_tunnel(out),
+                        Some(Turn::Tunnel) => return self.begin_tunnel(sender, out),
                         Some(turn) => self.phase = Phase::Handshake(turn),
                         None => self.phase = Phase::Rest(None),
                     }
@@ -117,7 +117,9 @@ impl Socks {
         }
     }
 
-    fn begin_tunnel(&mut self, out: Out<'_>) {
+    /// Begins the tunnel behind the handshake. What the other side has sent already is older than the
+    /// rest of the sender's chunk.
+    fn begin_tunnel(&mut self, sender: Side, out: Out<'_>) {
         let mut tunnel = Tunnel::new((self.open)(self.depth + 1), NAME);
         if self.keeps_attributes {
             tunnel.keep_attributes();
@@ -125,7 +127,7 @@ impl Socks {
         for side in Side::BOTH {
             tunnel.begin(side, self.sides[side.index()].start, self.sides[side.index()].emitted);
         }
-        for side in Side::BOTH {
+        for side in [!sender, sender] {
             let kept = std::mem::take(&mut self.sides[side.index()].kept);
             if !kept.is_empty() {
                 tunnel.feed(side, &kept, out);
@@ -201,7 +203,7 @@ impl Session for Socks {
                     let (taken, behind) = rest.split_at(rest.len().min(room));
                     state.kept.extend_from_slice(taken);
                     rest = behind;
-                    self.advance(out);
+                    self.advance(side, out);
                     let full = self.sides[side.index()].kept.len() >= KEPT_MAX;
                     if let (Phase::Handshake(_), true, false) = (&self.phase, full, rest.is_empty()) {
                         self.phase = Phase::Rest(Some(BEFORE_ITS_TURN));
@@ -230,7 +232,7 @@ impl Session for Socks {
             return tunnel.close(side, ending, out);
         }
         self.sides[side.index()].ending = Some(ending);
-        if let Phase::Handshake(_) = self.phase { self.advance(out) } else { self.end(side, out) }
+        if let Phase::Handshake(_) = self.phase { self.advance(side, out) } else { self.end(side, out) }
     }
 
     fn pause(&mut self) {

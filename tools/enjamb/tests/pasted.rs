@@ -43,6 +43,7 @@ case "$*" in
     "run --release --example "*|"run --example "*|"run -p "*) named "$@";;
     "+nightly fuzz run "*) [ -f "fuzz/fuzz_targets/$4.rs" ] || { echo "no target $4" >&2; exit 1; };;
     "+nightly fuzz "*) ;;
+    "fuzzer "*) grep -q '^fuzzer = ' .cargo/config.toml || { echo "no alias fuzzer" >&2; exit 1; };;
     *) echo "cargo $*: not known to this test" >&2; exit 1;;
 esac
 "#;

@@ -8,13 +8,14 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use enjamb::units::{DurationError, parse_duration, parse_size};
 use enjamb_monitor::{Filter, Format};
-use enjamb_net::relay::ProxyProtocol;
+use enjamb_net::relay::{ForwardRule, ProxyProtocol};
 use enjamb_protocols::Registry;
-use enjamb_sources::arguments::{address, server_address};
+use enjamb_sources::arguments::address;
 
 use crate::authority::ProxyCommand;
 use crate::config_file::{ConfigFile, parse_faults, time};
 use crate::configuration::{Configuration, LogTarget, Rotation, Route};
+use crate::endpoints::{listen_endpoint, server_endpoint};
 use crate::tls_options::TlsOptions;
 
 /// The shortest time after which files are rotated.
@@ -38,28 +39,42 @@ pub struct Arguments {
     #[command(subcommand)]
     pub command: Option<ProxyCommand>,
 
-    /// The address to which clients connect: HOST:PORT. With port 0 the system chooses a port,
-    /// which is printed as the first line on standard error. May be given more than once.
+    /// The address to which clients connect: HOST:PORT, or unix:PATH. With port 0 the system
+    /// chooses a port, which is printed as the first line on standard error. May be given more than
+    /// once.
     #[arg(
         long,
         short,
         required_unless_present_any = ["config", "api"],
-        requires = "upstream",
         value_name = "HOST:PORT",
-        value_parser = address
+        value_parser = listen_endpoint
     )]
     pub listen: Vec<String>,
 
-    /// The server: HOST:PORT.
+    /// The server: HOST:PORT, or unix:PATH.
     #[arg(
         long,
         short,
-        required_unless_present_any = ["config", "api"],
+        required_unless_present_any = ["config", "api", "forward"],
         requires = "listen",
         value_name = "HOST:PORT",
-        value_parser = server_address
+        value_parser = server_endpoint
     )]
     pub upstream: Option<String>,
+
+    /// Let clients name their server, with SOCKS5 or an HTTP CONNECT, as far as --allow allows it.
+    #[arg(long, requires = "listen", requires = "allow", conflicts_with = "upstream")]
+    pub forward: bool,
+
+    /// A server that clients may name: HOST:PORT. The host is a name, an address, a range such as
+    /// 10.0.0.0/8, *.example.com, or *; the port a number, a range such as 8000-8999, or *. May be
+    /// given more than once.
+    #[arg(long, requires = "forward", value_name = "HOST:PORT")]
+    pub allow: Vec<ForwardRule>,
+
+    /// The mode of the file of a Unix socket to listen on, in octal. [default: 600]
+    #[arg(long, value_name = "MODE", value_parser = parse_mode)]
+    pub unix_mode: Option<u32>,
 
     /// The protocol of the connections: a name, `auto`, or a framing spec such as "u32be max=1M".
     /// [default: auto]
@@ -111,6 +126,15 @@ pub struct Arguments {
     /// Everything is counted and recorded.
     #[arg(long, conflicts_with = "quiet", value_name = "EXPRESSION")]
     pub filter: Option<String>,
+
+    /// Log, count and record only one of N connections. The others are relayed.
+    #[arg(long, value_name = "N")]
+    pub sample: Option<NonZeroU64>,
+
+    /// Reset a connection when a message of it is malformed. The message itself may have been
+    /// passed on already.
+    #[arg(long)]
+    pub strict: bool,
 
     /// Record the traffic as a capture, for `enjamb replay` and Wireshark. A recording that enjamb
     /// wrote is replaced; another file is not.
@@ -303,6 +327,15 @@ impl Arguments {
             return Err("--rotate-size and --rotate-every are for --log FILE and --record: there is no file".to_owned());
         }
         configuration.force = self.force;
+        configuration.strict = self.strict || file.strict == Some(true);
+        configuration.sample = self.sample.or(file.sample).unwrap_or(configuration.sample);
+        let mode = file
+            .unix_mode
+            .as_deref()
+            .map(|text| parse_mode(text).map_err(|error| in_file(format!("unix_mode: {text}: {error}"))));
+        if let Some(mode) = self.unix_mode.map_or(mode.transpose()?, Some) {
+            configuration.unix_mode = mode;
+        }
         configuration.wide = self.wide || file.wide == Some(true);
         let limit_of = |name: &str, given: Option<TimeLimit>, written: &Option<String>| match (given, written) {
             (None, Some(text)) => {
@@ -369,12 +402,20 @@ impl Arguments {
             }
             return file.routes(registry).map_err(|error| format!("{}: {error}", path.display()));
         }
-        let Some(upstream) = &self.upstream else { return Ok(Vec::new()) };
+        if self.listen.is_empty() {
+            return Ok(Vec::new());
+        }
+        let upstream = match &self.upstream {
+            Some(upstream) => upstream.as_str(),
+            None if self.forward => "",
+            None => return Err("--listen needs --upstream, or --forward with --allow".to_owned()),
+        };
         let protocol = self.protocol.as_deref().unwrap_or("auto");
         let protocol = registry.resolve(protocol).map_err(|error| format!("--protocol: {error}"))?;
         let mut route = Route::new("default", &self.listen, upstream, protocol);
         route.faults = parse_faults(&self.faults).map_err(|error| format!("--{error}"))?;
         route.tls = self.tls.read("--", "-")?;
+        route.allow.clone_from(&self.allow);
         Ok(vec![route])
     }
 
@@ -391,6 +432,14 @@ impl Arguments {
             Path::new(&path).file_name().map(|name| format!("{} proxy", name.to_string_lossy()))
         };
         self.program.clone().or_else(started_as).unwrap_or_else(|| "enjamb proxy".to_owned())
+    }
+}
+
+/// Parses the mode of a file.
+fn parse_mode(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o777 => Ok(mode),
+        _ => Err("a mode is three octal digits, such as 660".to_owned()),
     }
 }
 

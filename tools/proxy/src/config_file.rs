@@ -15,17 +15,18 @@
 //! An option has the name of the flag, with `_` for `-`, and its meaning. The command line is
 //! stronger.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use enjamb::units::parse_duration;
 use enjamb_faults::Fault;
+use enjamb_net::relay::ForwardRule;
 use enjamb_protocols::Registry;
-use enjamb_sources::arguments::{address, server_address};
 use serde::Deserialize;
 
 use crate::configuration::Route;
+use crate::endpoints::{listen_endpoint, server_endpoint};
 use crate::starttls::StartTls;
 use crate::tls_options::TlsOptions;
 
@@ -57,6 +58,9 @@ pub(crate) struct ConfigFile {
     pub(crate) send_proxy_protocol: Option<String>,
     pub(crate) handler_timeout: Option<String>,
     pub(crate) tls_timeout: Option<String>,
+    pub(crate) unix_mode: Option<String>,
+    pub(crate) sample: Option<NonZeroU64>,
+    pub(crate) strict: Option<bool>,
     #[serde(default)]
     proxy: Vec<ProxyTable>,
 }
@@ -66,7 +70,11 @@ pub(crate) struct ConfigFile {
 struct ProxyTable {
     name: String,
     listen: Addresses,
-    upstream: String,
+    upstream: Option<String>,
+    #[serde(default)]
+    forward: bool,
+    #[serde(default)]
+    allow: Vec<String>,
     protocol: Option<String>,
     enabled: Option<bool>,
     #[serde(default)]
@@ -141,12 +149,24 @@ impl ProxyTable {
             return Err("listen: there is no address".to_owned());
         }
         for text in &listen {
-            address(text).map_err(|error| format!("listen: {text}: {error}"))?;
+            listen_endpoint(text).map_err(|error| format!("listen: {text}: {error}"))?;
         }
-        server_address(&self.upstream).map_err(|error| format!("upstream: {}: {error}", self.upstream))?;
+        let upstream = match (&self.upstream, self.forward) {
+            (Some(text), false) => server_endpoint(text).map_err(|error| format!("upstream: {text}: {error}"))?,
+            (None, true) if self.allow.is_empty() => return Err("forward needs allow: a list of HOST:PORT".to_owned()),
+            (None, true) => String::new(),
+            (Some(_), true) => return Err("upstream and forward exclude each other".to_owned()),
+            (None, false) => return Err("there is neither upstream nor forward".to_owned()),
+        };
+        if !self.forward && !self.allow.is_empty() {
+            return Err("allow needs forward".to_owned());
+        }
+        let rule = |text: &String| text.parse::<ForwardRule>().map_err(|error| format!("allow: {text}: {error}"));
+        let allow = self.allow.iter().map(rule).collect::<Result<Vec<_>, _>>()?;
         let protocol = self.protocol.as_deref().unwrap_or("auto");
         let protocol = registry.resolve(protocol).map_err(|error| format!("protocol: {error}"))?;
-        let mut route = Route::new(self.name.clone(), listen, self.upstream.clone(), protocol);
+        let mut route = Route::new(self.name.clone(), listen, upstream, protocol);
+        route.allow = allow;
         route.enabled = self.enabled.unwrap_or(true);
         route.faults = parse_faults(&self.faults)?;
         route.tls = self.tls().read("", "_")?;
@@ -209,11 +229,25 @@ mod tests {
         let names: Vec<_> = routes[0].faults.iter().map(|fault| fault.name.as_str()).collect();
         assert_eq!(names, ["drop_upstream", "drop_downstream", "c"]);
         assert_eq!((routes[1].listen.len(), routes[1].protocol.name()), (2, "redis"));
+
+        let forward = "forward = true\nallow = [\"*.test:443\", \"10.0.0.0/8:*\"]";
+        let text = PROXY.replace("upstream = \"127.0.0.1:6379\"", forward).replace("127.0.0.1:0", "unix:/run/x");
+        let routes = parse(&text).unwrap();
+        assert_eq!((routes[0].listen[0].as_str(), routes[0].allow.len()), ("unix:/run/x", 2));
     }
 
     #[test]
     fn an_error_names_its_place_and_the_way_out() {
         for (text, part) in [
+            (format!("{PROXY}forward = true\n"), "upstream and forward exclude each other"),
+            (format!("{PROXY}allow = [\"*:*\"]\n"), "allow needs forward"),
+            (PROXY.replace("upstream = \"127.0.0.1:6379\"", "forward = true"), "forward needs allow"),
+            (
+                PROXY.replace("upstream = \"127.0.0.1:6379\"", "forward = true\nallow = [\"host\"]"),
+                "allow: host: expected",
+            ),
+            (PROXY.replace("upstream = \"127.0.0.1:6379\"", ""), "neither upstream nor forward"),
+            (PROXY.replace("127.0.0.1:0", "unix:"), "listen: unix:: the path is missing"),
             (format!("{PROXY}port = 1\n"), "unknown field `port`"),
             (PROXY.replace(":6379", ""), "proxy a: upstream"),
             (PROXY.replace("127.0.0.1:0", "127.0.0.1"), "proxy a: listen: 127.0.0.1: expected HOST:PORT"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use enjamb_faults::Fault;
 use enjamb_monitor::{Filter, Format};
-use enjamb_net::relay::Options;
+use enjamb_net::relay::{ForwardRule, Options};
 use enjamb_protocols::{Protocol, Registry};
 
 use crate::route_tls::RouteTls;
@@ -53,6 +53,14 @@ pub struct Configuration {
     /// The time that one call of a handler may take before its connection is no longer parsed.
     /// `None`: no limit. 5 seconds by default. It concerns only protocols that are not built in.
     pub handler_timeout: Option<Duration>,
+    /// The mode of the files of Unix sockets on which the proxy listens. `0o600` by default.
+    pub unix_mode: u32,
+    /// One of so many connections is parsed, counted and recorded; the others are only relayed. 1
+    /// by default: all are.
+    pub sample: NonZeroU64,
+    /// Whether a connection is reset when a message of it is malformed. Not by default. It needs
+    /// protocols that are built in.
+    pub strict: bool,
     /// The time that both TLS handshakes of a connection may take together. 10 seconds by default.
     pub tls_timeout: Duration,
     /// The limits of the relay.
@@ -79,6 +87,9 @@ impl Configuration {
             force: false,
             wide: false,
             handler_timeout: Some(HANDLER_TIMEOUT),
+            unix_mode: 0o600,
+            sample: NonZeroU64::MIN,
+            strict: false,
             tls_timeout: Duration::from_secs(10),
             options: Options::default(),
         }
@@ -91,11 +102,14 @@ impl Configuration {
 pub struct Route {
     /// Its name, which the API and the messages of the proxy use.
     pub name: String,
-    /// The addresses to which clients connect: `HOST:PORT`, at least one. With port 0 the system
-    /// chooses one.
+    /// The addresses to which clients connect: `HOST:PORT` or `unix:PATH`, at least one. With port
+    /// 0 the system chooses one.
     pub listen: Vec<String>,
-    /// The server: `HOST:PORT`.
+    /// The server: `HOST:PORT` or `unix:PATH`. Empty if clients name it.
     pub upstream: String,
+    /// The servers that clients may name with SOCKS5 or an HTTP `CONNECT`. If there is a rule,
+    /// [`upstream`](Self::upstream) is not used. None by default.
+    pub allow: Vec<ForwardRule>,
     /// The protocol of the connections.
     pub protocol: Arc<Protocol>,
     /// The faults that are applied on purpose, in this order. None by default.
@@ -118,11 +132,19 @@ impl Route {
             name: name.into(),
             listen: listen.into_iter().map(Into::into).collect(),
             upstream: upstream.into(),
+            allow: Vec::new(),
             protocol: protocol.into(),
             faults: Vec::new(),
             tls: None,
             enabled: true,
         }
+    }
+}
+
+impl Route {
+    /// Returns the server for people.
+    pub(crate) fn server_text(&self) -> String {
+        if self.allow.is_empty() { self.upstream.clone() } else { "the servers that clients name".to_owned() }
     }
 }
 

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use enjamb::{Connection, Ending, Event, Tap, Time};
+use enjamb_net::Closer;
 use enjamb_protocols::Protocol;
 
 use crate::account::Account;
@@ -22,6 +23,8 @@ pub(crate) struct InlineTap {
     /// The account, from the opening to the end of the connection.
     account: Option<Account>,
     handler: State,
+    /// Ends the connection when a message is malformed. `None`: it goes on.
+    closer: Option<Closer>,
 }
 
 enum State {
@@ -34,13 +37,13 @@ enum State {
 }
 
 impl InlineTap {
-    pub(crate) fn new(protocol: Arc<Protocol>, shared: Arc<Shared>) -> Self {
-        Self { protocol, shared, account: None, handler: State::Unopened }
+    pub(crate) fn new(protocol: Arc<Protocol>, shared: Arc<Shared>, closer: Option<Closer>) -> Self {
+        Self { protocol, shared, account: None, handler: State::Unopened, closer }
     }
 
     /// Passes one event to the handler, and counts it.
     fn step(&mut self, time: Time, event: Event<'_>, messages: &mut MessageBuffer) {
-        let Self { protocol, shared, account: Some(account), handler } = self else { return };
+        let Self { protocol, shared, account: Some(account), handler, closer } = self else { return };
         let mut result = Ok(());
         if matches!(handler, State::Unopened) {
             match shared.open_handler(protocol, account.connection()) {
@@ -51,6 +54,11 @@ impl InlineTap {
         let mut opened = if let State::Open(handler) = handler { Some(handler) } else { None };
         if let Some(handler) = &mut opened {
             result = handler.call(event, messages);
+        }
+        if let Some(closer) = closer
+            && let Some(reason) = messages.first_malformed()
+        {
+            closer.close(reason);
         }
         if let Err(error) = &result {
             account.fail(error);

@@ -1,10 +1,12 @@
 //! Addresses: listening on them, and whether one leads back to this process.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::Path;
 
 use tokio::net::TcpListener;
 
 use crate::error::StartError;
+use crate::listen_socket::{ListenAddress, ListenSocket, UNIX, listen_unix};
 
 /// Listens on addresses. Without `wide`, none of them may be every address of this machine.
 pub(crate) async fn bind(listen: &[String], wide: bool) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), StartError> {
@@ -24,6 +26,29 @@ pub(crate) async fn bind(listen: &[String], wide: bool) -> Result<(Vec<TcpListen
         listeners.push(listener);
     }
     Ok((listeners, addresses))
+}
+
+/// Listens on the addresses of a route: `HOST:PORT`, or `unix:PATH` with a file of this mode.
+pub(crate) async fn bind_route(
+    listen: &[String],
+    wide: bool,
+    unix_mode: u32,
+) -> Result<(Vec<ListenSocket>, Vec<ListenAddress>), StartError> {
+    let (mut sockets, mut addresses) = (Vec::with_capacity(listen.len()), Vec::with_capacity(listen.len()));
+    for address in listen {
+        let failed = |error| StartError::Io(format!("cannot listen on {address}"), error);
+        if let Some(path) = address.strip_prefix(UNIX) {
+            sockets.push(listen_unix(Path::new(path), unix_mode).map_err(failed)?);
+            addresses.push(ListenAddress::Unix(path.into()));
+            continue;
+        }
+        let (listeners, local) = bind(std::slice::from_ref(address), wide).await?;
+        for listener in listeners {
+            sockets.push(ListenSocket::Tcp(listener.into_std().map_err(failed)?));
+        }
+        addresses.extend(local.into_iter().map(ListenAddress::Tcp));
+    }
+    Ok((sockets, addresses))
 }
 
 /// Returns the address among `listening` to which one of the addresses `upstream` leads.

@@ -96,6 +96,22 @@ impl MessageBuffer {
         self.is_overfull
     }
 
+    /// Returns why the first malformed message is that, if there is one.
+    pub(crate) fn first_malformed(&self) -> Option<String> {
+        if self.entries.iter().all(|entry| entry.outcome != Outcome::Malformed) {
+            return None;
+        }
+        let mut found = None;
+        self.replay(&mut |message| {
+            if message.outcome == Outcome::Malformed && found.is_none() {
+                let (side, offset) = (message.side, message.span.offset);
+                let reason = message.reason.unwrap_or("not the protocol");
+                found = Some(format!("the {} of the {side} at offset {offset} is malformed: {reason}", message.kind));
+            }
+        });
+        found
+    }
+
     /// Gives every message to `out`, in order.
     pub(crate) fn replay(&self, out: &mut dyn FnMut(&Message<'_>)) {
         let mut rest = self.text.as_str();

@@ -19,6 +19,7 @@ use crate::configuration::{Configuration, LogTarget};
 use crate::error::StartError;
 use crate::handler_report::HandlerReport;
 use crate::journal::Journal;
+use crate::listen_socket::ListenAddress;
 use crate::listening::bind;
 use crate::log::{Log, LogQueue};
 use crate::losses::{LogLosses, RecordingLosses};
@@ -34,7 +35,7 @@ use crate::workers::Workers;
 
 /// A running proxy.
 pub struct Proxy {
-    addresses: Vec<(SocketAddr, String)>,
+    addresses: Vec<(ListenAddress, String)>,
     metrics_address: Option<SocketAddr>,
     api_address: Option<SocketAddr>,
     routes: Arc<Routes>,
@@ -210,16 +211,23 @@ impl Proxy {
             force,
             wide,
             handler_timeout,
+            unix_mode,
+            sample,
+            strict,
             tls_timeout,
-            options,
+            mut options,
         } = configuration;
         if routes.is_empty() && api.is_none() {
             return Err(StartError::Usage("there is no address to listen on".to_owned()));
         }
-        let settings = Settings { registry, wide, seed };
+        let settings = Settings { registry, wide, unix_mode, seed };
         let drain = options.drain;
         let is_builtin =
             routes.iter().map(|route| &route.protocol).chain(settings.registry.iter()).all(|p| p.is_builtin());
+        if strict && !is_builtin {
+            return Err(StartError::Usage("--strict is for protocols that are built in".to_owned()));
+        }
+        options.taps_may_close = strict;
         let bound = Bound::all(routes, &settings).await?;
         let addresses = bound.iter().flat_map(Bound::ends).collect();
         let (metrics, metrics_address) = bind(metrics.as_slice(), wide).await?;
@@ -259,6 +267,7 @@ impl Proxy {
             recording: queue.clone(),
             options,
             tls_timeout,
+            sample,
             may_change: api.is_some(),
         };
         let routes = Arc::new(Routes::start(common, settings, bound)?);
@@ -291,14 +300,14 @@ impl Proxy {
         Ok(Self { addresses, metrics_address, api_address, routes, stop, serving, status, shutdown })
     }
 
-    /// Returns the addresses to which clients connect, in the order of the configuration.
+    /// Returns the TCP addresses to which clients connect, in the order of the configuration.
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.addresses.iter().map(|(address, _)| *address).collect()
+        self.addresses.iter().filter_map(|(address, _)| address.tcp()).collect()
     }
 
     /// Returns the addresses to which clients connect, each with the server behind it.
-    pub(crate) fn ends(&self) -> &[(SocketAddr, String)] {
+    pub(crate) fn ends(&self) -> &[(ListenAddress, String)] {
         &self.addresses
     }
 

@@ -1,6 +1,6 @@
 //! The routes of a proxy: they are made, changed, enabled, disabled and removed while it runs.
 
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use enjamb_faults::{Fault, FaultError, Plan};
 use enjamb_net::Stop;
 use enjamb_net::relay::{Numbering, Options, Relay, RelayReport, Tls, Upstream};
 use enjamb_protocols::{Protocol, Registry};
-use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::configuration::Route;
 use crate::error::StartError;
-use crate::listening::{bind, own_address};
+use crate::listen_socket::{ListenAddress, ListenSocket, UNIX};
+use crate::listening::{bind_route, own_address};
 use crate::recording::RecordingQueue;
 use crate::shaping::{FaultShapers, compile};
 use crate::shared::Shared;
@@ -57,6 +57,8 @@ pub(crate) struct Common {
     pub(crate) recording: Option<RecordingQueue>,
     pub(crate) options: Options,
     pub(crate) tls_timeout: Duration,
+    /// One of so many connections is parsed and recorded.
+    pub(crate) sample: NonZeroU64,
     /// Whether connections may get faults although their route has none when they begin.
     pub(crate) may_change: bool,
 }
@@ -66,6 +68,8 @@ pub(crate) struct Common {
 pub(crate) struct Settings {
     pub(crate) registry: Registry,
     pub(crate) wide: bool,
+    /// The mode of the files of Unix sockets.
+    pub(crate) unix_mode: u32,
     pub(crate) seed: u64,
 }
 
@@ -91,7 +95,7 @@ struct State {
 struct Entry {
     route: Route,
     plan: Arc<Plan>,
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<ListenAddress>,
     running: Option<Running>,
     /// Whether it comes from the configuration, and not from the API.
     is_configured: bool,
@@ -99,7 +103,7 @@ struct Entry {
 
 struct Running {
     /// The listening sockets. The relay has copies, so that another one can take them over.
-    sockets: Vec<StdListener>,
+    sockets: Vec<ListenSocket>,
     stop: Stop,
     task: JoinHandle<RelayReport>,
 }
@@ -109,8 +113,8 @@ pub(crate) struct Bound {
     route: Route,
     plan: Arc<Plan>,
     /// `None`: it is not enabled.
-    ends: Option<(Vec<StdListener>, Upstream)>,
-    addresses: Vec<SocketAddr>,
+    ends: Option<(Vec<ListenSocket>, Upstream)>,
+    addresses: Vec<ListenAddress>,
 }
 
 impl Bound {
@@ -125,13 +129,13 @@ impl Bound {
         plan.set(std::mem::take(&mut route.faults))?;
         let mut bound = Self { route, plan, ends: None, addresses: Vec::new() };
         if bound.route.enabled {
-            bound.listen(settings.wide, must_resolve).await?;
+            bound.listen(settings, must_resolve).await?;
         }
         Ok(bound)
     }
 
-    async fn listen(&mut self, wide: bool, must_resolve: bool) -> Result<(), StartError> {
-        let (ends, addresses) = open_ends(&self.route, wide, must_resolve).await?;
+    async fn listen(&mut self, settings: &Settings, must_resolve: bool) -> Result<(), StartError> {
+        let (ends, addresses) = open_ends(&self.route, settings, must_resolve).await?;
         self.ends = Some(ends);
         self.addresses = addresses;
         Ok(())
@@ -154,28 +158,37 @@ impl Bound {
     }
 
     /// Returns the addresses on which it listens, each with the server.
-    pub(crate) fn ends(&self) -> impl Iterator<Item = (SocketAddr, String)> {
-        self.addresses.iter().map(|address| (*address, self.route.upstream.clone()))
+    pub(crate) fn ends(&self) -> impl Iterator<Item = (ListenAddress, String)> {
+        self.addresses.iter().map(|address| (address.clone(), self.route.server_text()))
     }
 }
 
 async fn open_ends(
     route: &Route,
-    wide: bool,
+    settings: &Settings,
     must_resolve: bool,
-) -> Result<((Vec<StdListener>, Upstream), Vec<SocketAddr>), StartError> {
-    let upstream = resolve(&route.upstream, must_resolve).await?;
-    let (listeners, addresses) = bind(&route.listen, wide).await?;
-    if let Some(address) = own_address(upstream.addresses(), &addresses) {
+) -> Result<((Vec<ListenSocket>, Upstream), Vec<ListenAddress>), StartError> {
+    let upstream = resolve(route, must_resolve).await?;
+    let (sockets, addresses) = bind_route(&route.listen, settings.wide, settings.unix_mode).await?;
+    let listening: Vec<_> = addresses.iter().filter_map(ListenAddress::tcp).collect();
+    if let Some(address) = own_address(upstream.addresses(), &listening) {
         return Err(StartError::Usage(format!("it would relay to itself: it listens on {address}")));
     }
-    let sockets = listeners.into_iter().map(TcpListener::into_std).collect::<Result<_, _>>();
-    let sockets = sockets.map_err(|error| StartError::Io("cannot listen".to_owned(), error))?;
+    if addresses.iter().any(|address| address.to_string() == route.upstream) {
+        return Err(StartError::Usage(format!("it would relay to itself: it listens on {}", route.upstream)));
+    }
     Ok(((sockets, upstream), addresses))
 }
 
 /// Looks a server up. With `must_resolve`, its name must be known.
-async fn resolve(text: &str, must_resolve: bool) -> Result<Upstream, StartError> {
+async fn resolve(route: &Route, must_resolve: bool) -> Result<Upstream, StartError> {
+    if !route.allow.is_empty() {
+        return Ok(Upstream::named_by_clients(route.allow.iter().cloned()));
+    }
+    if let Some(path) = route.upstream.strip_prefix(UNIX) {
+        return Ok(Upstream::unix(path));
+    }
+    let text = &route.upstream;
     let found = tokio::time::timeout(LOOKUP_TIMEOUT, Upstream::resolve(text)).await;
     match found.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {
         Ok(upstream) => Ok(upstream),
@@ -224,15 +237,15 @@ impl Routes {
         &self,
         route: &Route,
         plan: &Arc<Plan>,
-        sockets: Vec<StdListener>,
+        sockets: Vec<ListenSocket>,
         upstream: Upstream,
     ) -> Result<Running, StartError> {
-        let copy = |socket: &StdListener| socket.try_clone().and_then(TcpListener::from_std);
-        let listeners = sockets.iter().map(copy).collect::<Result<Vec<_>, _>>();
+        let listeners = sockets.iter().map(ListenSocket::listener).collect::<Result<Vec<_>, _>>();
         let listeners = listeners.map_err(|error| StartError::Io("cannot listen".to_owned(), error))?;
-        let Common { shared, workers, recording, options, tls_timeout, may_change } = &self.common;
+        let Common { shared, workers, recording, options, tls_timeout, sample, may_change } = &self.common;
         let protocol = &route.protocol;
-        let taps = ProxyTaps::new(Arc::clone(protocol), Arc::clone(shared), workers.clone(), recording.clone());
+        let taps =
+            ProxyTaps::new(Arc::clone(protocol), Arc::clone(shared), workers.clone(), recording.clone(), *sample);
         let mut options = options.clone();
         options.drain = DRAIN_FOREVER;
         let mut relay = Relay::new(listeners, upstream)
@@ -338,10 +351,10 @@ impl Routes {
         if route.enabled && entry.running.is_none() {
             // A port that the system has chosen stays.
             if !is_moved && !entry.addresses.is_empty() {
-                route.listen = entry.addresses.iter().map(SocketAddr::to_string).collect();
+                route.listen = entry.addresses.iter().map(ListenAddress::to_string).collect();
             }
             entry.route.enabled = false;
-            let ((sockets, upstream), addresses) = open_ends(&route, self.settings.wide, false).await?;
+            let ((sockets, upstream), addresses) = open_ends(&route, &self.settings, false).await?;
             entry.running = Some(self.relay(&route, &entry.plan, sockets, upstream)?);
             entry.addresses = addresses;
         }
@@ -413,6 +426,7 @@ impl Routes {
         let same_listen = route.listen == old.route.listen;
         let is_same = same_listen
             && route.upstream == old.route.upstream
+            && route.allow == old.route.allow
             && route.protocol.name() == old.route.protocol.name()
             && route.enabled == old.running.is_some()
             && route.tls == old.route.tls
@@ -425,12 +439,12 @@ impl Routes {
         }
         let (sockets, upstream, addresses) = match &old.running {
             Some(running) if same_listen => {
-                let copies = running.sockets.iter().map(StdListener::try_clone).collect::<Result<_, _>>();
+                let copies = running.sockets.iter().map(ListenSocket::try_clone).collect::<Result<_, _>>();
                 let copies = copies.map_err(|error| StartError::Io("cannot listen".to_owned(), error))?;
-                (copies, resolve(&route.upstream, true).await?, old.addresses.clone())
+                (copies, resolve(&route, true).await?, old.addresses.clone())
             }
             _ => {
-                let ((sockets, upstream), addresses) = open_ends(&route, self.settings.wide, true).await?;
+                let ((sockets, upstream), addresses) = open_ends(&route, &self.settings, true).await?;
                 (sockets, upstream, addresses)
             }
         };
@@ -494,7 +508,7 @@ enum Prepared {
     /// The relay stays.
     SameRelay(Route),
     /// Another relay takes its place, or none.
-    OtherRelay(Route, Option<(Running, Arc<Plan>)>, Vec<SocketAddr>),
+    OtherRelay(Route, Option<(Running, Arc<Plan>)>, Vec<ListenAddress>),
 }
 
 impl Prepared {
@@ -533,7 +547,7 @@ impl State {
 impl Entry {
     fn view(&self) -> RouteView {
         let Route { name, listen, upstream, protocol, .. } = &self.route;
-        let address = self.addresses.first().map(SocketAddr::to_string);
+        let address = self.addresses.first().map(ListenAddress::to_string);
         RouteView {
             name: name.clone(),
             listen: address.or_else(|| listen.first().cloned()).unwrap_or_default(),

@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         let Cli { arguments } = Cli::parse_from(&arguments[1..]);
         return enjamb_proxy::run(&arguments, &Registry::builtin().with(trapped_lines(Trap::Feed))).unwrap().into();
     }
-    let tests: [(&str, fn()); 20] = [
+    let tests: [(&str, fn()); 21] = [
         ("a_signal_ends_it_with_a_summary", a_signal_ends_it_with_a_summary),
         ("a_second_signal_ends_open_connections", a_second_signal_ends_open_connections),
         ("a_proxy_that_is_killed_leaves_its_recording", a_proxy_that_is_killed_leaves_its_recording),
@@ -57,6 +57,7 @@ fn main() -> ExitCode {
         ("a_configuration_is_checked_without_a_start", a_configuration_is_checked_without_a_start),
         ("an_authority_is_made_once_and_its_key_is_secret", an_authority_is_made_once_and_its_key_is_secret),
         ("options_of_tls_that_make_no_sense_are_refused", options_of_tls_that_make_no_sense_are_refused),
+        ("certificates_are_read_again_and_no_connection_ends", certificates_are_read_again_and_no_connection_ends),
         ("secrets_of_tls_are_logged_for_wireshark", secrets_of_tls_are_logged_for_wireshark),
     ];
     for (name, test) in tests {
@@ -687,21 +688,60 @@ fn secrets_of_tls_are_logged_for_wireshark() {
     let mut first = String::new();
     stderr.read_line(&mut first).unwrap();
     let address = first.strip_prefix("listening on ").and_then(|rest| rest.split_once(", ")).unwrap().0;
-    let config = tls_client(&format!("{authority}/ca.pem"));
-    let name = "any.test".try_into().unwrap();
-    let mut connection = tokio_rustls::rustls::ClientConnection::new(config, name).unwrap();
-    let mut socket = TcpStream::connect(address).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    let mut client = tokio_rustls::rustls::Stream::new(&mut connection, &mut socket);
-    client.write_all(b"text\n").unwrap();
-    let mut back = [0; 5];
-    client.read_exact(&mut back).unwrap();
-    assert_eq!(&back, b"text\n");
+    echo_tls(&mut connect_tls(address.parse().unwrap(), &authority)).unwrap();
     let text = std::fs::read_to_string(&secrets).unwrap();
     assert!(text.contains("SERVER_TRAFFIC_SECRET_0 "), "{text}");
     let mode = std::os::unix::fs::MetadataExt::mode(&secrets.metadata().unwrap());
     assert_eq!(mode & 0o777, 0o600);
     let running = Running { process, stderr, address: address.parse().unwrap() };
+    running.signal("TERM");
+    assert_eq!(running.end().0, Some(0));
+}
+
+/// A client inside TLS.
+type TlsClient = tokio_rustls::rustls::StreamOwned<tokio_rustls::rustls::ClientConnection, TcpStream>;
+
+fn connect_tls(address: SocketAddr, authority: &str) -> TlsClient {
+    let config = tls_client(&format!("{authority}/ca.pem"));
+    let connection = tokio_rustls::rustls::ClientConnection::new(config, "any.test".try_into().unwrap()).unwrap();
+    let socket = TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    tokio_rustls::rustls::StreamOwned::new(connection, socket)
+}
+
+fn echo_tls(client: &mut TlsClient) -> std::io::Result<()> {
+    client.write_all(b"text\n")?;
+    let mut back = [0; 5];
+    client.read_exact(&mut back)
+}
+
+fn certificates_are_read_again_and_no_connection_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = make_authority(folder.path());
+    let other = folder.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    let new = make_authority(&other);
+    let (address, file) = (free_address(), folder.path().join("enjamb.toml"));
+    let current = folder.path().join("current");
+    std::os::unix::fs::symlink(&old, &current).unwrap();
+    let table = proxy_table("a", address, echo_server(), "");
+    let options = format!("tls_ca = \"{}\"", current.display());
+    std::fs::write(&file, format!("quiet = true\n{}\n{options}\n", table.trim_end())).unwrap();
+    let mut process = proxy(&["--config", file.to_str().unwrap()]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(process.stderr.take().unwrap());
+    stderr.read_line(&mut String::new()).unwrap();
+    let mut running = Running { process, stderr, address };
+    let mut before = connect_tls(address, &old);
+    echo_tls(&mut before).unwrap();
+
+    std::fs::remove_file(&current).unwrap();
+    std::os::unix::fs::symlink(&new, &current).unwrap();
+    running.signal("HUP");
+    read_until(&mut running, "read the configuration again");
+    echo_tls(&mut connect_tls(address, &new)).unwrap();
+    assert!(echo_tls(&mut connect_tls(address, &old)).is_err(), "the old certificate is gone");
+    echo_tls(&mut before).unwrap();
+    running.signal("TERM");
     running.signal("TERM");
     assert_eq!(running.end().0, Some(0));
 }

@@ -187,7 +187,8 @@ async fn a_replayed_recording_gives_the_same_log() {
 
         // Connections interleave in any order; each by itself is the same.
         let [live, again] = [read_log(&log), replay(&recording, protocol())].map(|mut records| {
-            records.retain(|record| record["type"] != "summary");
+            // On a busy machine some are in progress for a second.
+            records.retain(|record| record["type"] != "summary" && record["type"] != "progress");
             records.sort_by_key(|record| record["conn"].as_u64());
             records
         });

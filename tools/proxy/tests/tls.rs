@@ -18,7 +18,8 @@ use enjamb_proxy::{
     ClientTls, Configuration, LogTarget, Proxy, Report, Route, RouteTls, ServerTls, TrustedAuthorities,
 };
 use programs::{
-    curl_trusts_the_authority, mail_is_sent_behind_starttls, openssl_and_its_alerts,
+    curl_reads_mail_behind_starttls_and_stls, curl_trusts_the_authority, mail_is_sent_behind_starttls,
+    mariadb_queries_a_server_behind_its_ssl_request, openssl_and_its_alerts,
     psql_queries_a_server_behind_its_ssl_request,
 };
 use requirements::trials;
@@ -40,6 +41,8 @@ trials! {
     requires programs::openssl: [openssl_and_its_alerts];
     requires programs::curl: [curl_trusts_the_authority];
     requires programs::python: [mail_is_sent_behind_starttls];
+    requires programs::mariadb: [mariadb_queries_a_server_behind_its_ssl_request];
+    requires programs::dovecot: [curl_reads_mail_behind_starttls_and_stls];
     requires programs::postgres: [psql_queries_a_server_behind_its_ssl_request];
 }
 

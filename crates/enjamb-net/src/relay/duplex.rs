@@ -35,6 +35,8 @@ pub(crate) enum End {
     Idle(Duration),
     /// The relay stops.
     Stopped,
+    /// A tap ends the connection.
+    ClosedByTap,
     /// Both sides have come to the place where they change to TLS.
     Upgrade,
 }
@@ -83,6 +85,9 @@ impl Duplex {
                         Progress::Reset => return Poll::Ready(End::ShapedReset),
                     }
                 }
+                if parts.closer.as_ref().is_some_and(|closer| closer.reason().is_some()) {
+                    return Poll::Ready(End::ClosedByTap);
+                }
                 if steps != [Progress::Waiting; 2] {
                     moved = true;
                     continue;
@@ -130,6 +135,7 @@ impl Duplex {
 }
 
 /// Returns whether the place of the change to TLS was found, and all before it was passed on.
+#[inline]
 fn is_at_change(flows: &[Flow; 2], parts: &mut Parts<'_, '_>) -> bool {
     parts.search.as_ref().is_some_and(Search::is_found)
         && flows.iter().all(|flow| !flow.is_sending(parts))

@@ -14,6 +14,7 @@ use enjamb::{Ending, Side, Time};
 use tokio::io::ReadBuf;
 use tokio::time::sleep;
 
+use crate::closer::Closer;
 use crate::error::NetError;
 use crate::observers::Observers;
 use crate::relay::link::Link;
@@ -48,15 +49,19 @@ pub(crate) struct Parts<'a, 's> {
     pub(crate) shaping: Option<Shaping>,
     /// The search for the change to TLS, if there may be one.
     pub(crate) search: Option<Search>,
+    /// Ends the connection, if a tap may do that.
+    pub(crate) closer: Option<Closer>,
 }
 
 impl<'s> Parts<'_, 's> {
     /// The link from which the flow of a side reads.
+    #[inline]
     fn from(&mut self, side: Side) -> &mut Link<'s> {
         &mut self.links[side.index()]
     }
 
     /// The link to which the flow of a side writes.
+    #[inline]
     fn to(&mut self, side: Side) -> &mut Link<'s> {
         &mut self.links[(!side).index()]
     }
@@ -94,6 +99,7 @@ impl Flow {
     }
 
     /// Returns whether a read would show a reset by the side.
+    #[inline]
     pub(crate) fn is_reading(&self, parts: &mut Parts<'_, '_>) -> bool {
         !self.input_ended
             && !self.is_sending(parts)
@@ -102,6 +108,7 @@ impl Flow {
     }
 
     /// Returns whether bytes wait until the other side takes them.
+    #[inline]
     pub(crate) fn is_sending(&self, parts: &mut Parts<'_, '_>) -> bool {
         !self.waiting.is_empty() || parts.to(self.side).has_unsent()
     }
@@ -142,6 +149,7 @@ impl Flow {
         with_buffer(LONGEST_READ, |buffer| self.read(cx, parts, buffer))
     }
 
+    #[inline]
     fn read(&mut self, cx: &mut Context<'_>, parts: &mut Parts<'_, '_>, buffer: &mut [u8]) -> Progress {
         let side = self.side;
         if let Some(search) = &mut parts.search {
@@ -174,6 +182,7 @@ impl Flow {
     }
 
     /// Takes bytes that were read.
+    #[inline]
     fn take(&mut self, parts: &mut Parts<'_, '_>, mut bytes: &[u8]) -> Progress {
         if let Some(search) = &mut parts.search {
             bytes = &bytes[..search.feed(self.side, bytes)];

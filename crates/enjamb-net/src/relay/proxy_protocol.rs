@@ -54,7 +54,12 @@ pub(crate) async fn read_header(client: &mut Link<'_>) -> io::Result<Option<Orig
 /// Returns the header of a connection.
 pub(crate) fn header(version: ProxyProtocol, origin: Origin) -> Vec<u8> {
     let Origin { client, destination } = origin;
-    let header = ProxyHeader::with_address(ProxiedAddress::stream(client, destination));
+    // A client of a Unix socket has no address.
+    let header = if client.ip().is_unspecified() {
+        ProxyHeader::with_local()
+    } else {
+        ProxyHeader::with_address(ProxiedAddress::stream(client, destination))
+    };
     let encode = |header: &ProxyHeader<'_>, bytes: &mut Vec<u8>| match version {
         ProxyProtocol::V1 => header.encode_v1(bytes),
         ProxyProtocol::V2 => header.encode_v2(bytes),

@@ -13,9 +13,10 @@ use crate::accept::without_mapping;
 use crate::connect::{ServerConnection, connect};
 #[cfg(unix)]
 use crate::listener::NO_ADDRESS;
+use crate::relay::forward::ForwardRule;
 use crate::relay::socket::Socket;
 
-/// The server behind a relay: `HOST:PORT`, or a Unix socket. A name is looked up for every
+/// The server behind a relay: `HOST:PORT`, a Unix socket, or one that each client names. A name is looked up for every
 /// connection, so a change of its addresses counts from the next connection on. If it has several,
 /// they are tried as RFC 8305 describes.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ enum Place {
     },
     #[cfg(unix)]
     Unix(PathBuf),
+    /// The clients name it.
+    Named(Vec<ForwardRule>),
 }
 
 /// A connection to the server.
@@ -72,6 +75,21 @@ impl Upstream {
         Self { text: format!("unix:{}", path.display()), place: Place::Unix(path) }
     }
 
+    /// Lets each client name its server, with SOCKS5 or an HTTP `CONNECT`, if one of the rules
+    /// allows it.
+    #[must_use]
+    pub fn named_by_clients(rules: impl IntoIterator<Item = ForwardRule>) -> Self {
+        Self { text: "servers that clients name".to_owned(), place: Place::Named(rules.into_iter().collect()) }
+    }
+
+    /// Returns the rules, if clients name the server.
+    pub(crate) fn rules(&self) -> Option<&[ForwardRule]> {
+        match &self.place {
+            Place::Named(rules) => Some(rules),
+            _ => None,
+        }
+    }
+
     /// Returns the address as the caller wrote it, or `unix:PATH`.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -79,13 +97,14 @@ impl Upstream {
     }
 
     /// Returns the addresses that were found when it was checked. There is at least one, unless it
-    /// was [not checked](Self::unresolved) or is a Unix socket.
+    /// was [not checked](Self::unresolved), is a Unix socket, or is named by clients.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         match &self.place {
             Place::Tcp { addresses, .. } => addresses,
             #[cfg(unix)]
             Place::Unix(_) => &[],
+            Place::Named(_) => &[],
         }
     }
 
@@ -98,6 +117,7 @@ impl Upstream {
             }
             #[cfg(unix)]
             Place::Unix(_) => "localhost",
+            Place::Named(_) => "",
         }
     }
 
@@ -110,6 +130,8 @@ impl Upstream {
                 let socket = Socket::Unix(tokio::net::UnixStream::connect(path).await?);
                 return Ok(UpstreamConnection { socket, address: NO_ADDRESS, is_reset: false });
             }
+            // Not reached: each client has a server of its own.
+            Place::Named(_) => return Err(io::ErrorKind::InvalidInput.into()),
         };
         let found;
         let addresses = if is_literal {

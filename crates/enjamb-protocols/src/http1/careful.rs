@@ -122,6 +122,7 @@ fn status_line(line: &[u8], bytes: &[u8], fields: &mut Fields) -> Result<StartLi
         return Err(SyntaxError::Status);
     }
     fields.flags.add_if(blanks != 1 || line.get(end) == Some(&b'\t'), Flag::ExtraSpace);
+    fields.flags.add_if(phrase.first() == Some(&b'\t'), Flag::ExtraSpace);
     let phrase = trim(phrase);
     if phrase.iter().any(|byte| matches!(byte, 0 | b'\r')) {
         return Err(SyntaxError::PhraseControl);
@@ -210,7 +211,10 @@ pub(super) fn check(side: Side, line: &[u8], folded: bool, first: bool, flags: &
     };
     let (name, value) = (&line[..colon], &line[colon + 1..]);
     let spaced = name.last().is_some_and(|&byte| is_blank(byte));
-    let name = trim(name);
+    // Not `trim`: a CR before a name is no blank.
+    let begin = name.iter().take_while(|&&byte| is_blank(byte)).count();
+    let end = name.iter().rposition(|&byte| !is_blank(byte)).map_or(begin, |last| last + 1);
+    let name = &name[begin..end];
     let mut error = None;
     if name.is_empty() {
         error = Some(SyntaxError::NoName);

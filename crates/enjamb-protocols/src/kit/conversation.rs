@@ -271,7 +271,7 @@ impl<R: Rules> Conversation<R> {
             self.lanes[(!side).index()].mode = Mode::Messages;
             if !is_new {
                 self.lanes[(!side).index()].flagged = true;
-                self.feed(!side, &kept, out);
+                self.feed_old(!side, &kept, out);
                 self.interrupt(!side, BEFORE_UPGRADE, out);
             }
             self.change(side, Pending::Inner);
@@ -286,6 +286,17 @@ impl<R: Rules> Conversation<R> {
         }
         self.change(side, Pending::Inner);
         self.change_behind_message(!side, Pending::Inner, out);
+    }
+
+    /// Parses kept bytes that are still in the old protocol. One of them may wish for the change again:
+    /// what is kept behind it is in the old protocol, too.
+    fn feed_old(&mut self, side: Side, kept: &[u8], out: Out<'_>) {
+        self.feed(side, kept, out);
+        while let Mode::Gate(gate) = &mut self.lanes[side.index()].mode {
+            let kept = std::mem::take(&mut gate.kept);
+            self.lanes[side.index()].mode = Mode::Messages;
+            self.feed(side, &kept, out);
+        }
     }
 
     /// Makes a side opaque behind the message in progress. Bytes that waited for this decision are
@@ -675,7 +686,6 @@ impl<R: Rules> Session for Conversation<R> {
                 if let Some(inner) = &mut self.inner {
                     inner.close(side, ending, out);
                 }
-                return;
             }
             Mode::Gate(gate) => gate.ending = Some(ending),
             Mode::Messages if ending == Ending::Closed => {

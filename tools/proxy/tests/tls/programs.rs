@@ -44,6 +44,20 @@ fn postgres_folder() -> Option<PathBuf> {
     versions.flatten().map(|version| version.path().join("bin")).find(|folder| folder.join("initdb").exists())
 }
 
+/// MariaDB's server and client, and `setpriv`.
+pub(crate) fn mariadb() -> Result<(), String> {
+    programs(&["mariadbd", "mariadb", "mariadb-install-db", "setpriv"])
+}
+
+/// Dovecot, which starts as root only, and curl.
+pub(crate) fn dovecot() -> Result<(), String> {
+    programs(&["dovecot", "curl"])?;
+    match std::process::Command::new("id").arg("-u").output() {
+        Ok(output) if output.stdout == b"0\n" => Ok(()),
+        _ => Err("dovecot needs root".to_owned()),
+    }
+}
+
 /// Writes a certificate and its key to files, which everybody may read.
 fn write(folder: &Path, authority: &Authority, name: &str) -> (PathBuf, PathBuf, PathBuf) {
     let (certificate, key) = authority.leaf(name);
@@ -246,43 +260,51 @@ pub(crate) fn mail_is_sent_behind_starttls((): &()) {
     });
 }
 
-/// A server of PostgreSQL with TLS, as the user `nobody`.
+/// A program that runs as the user `nobody`. Servers of databases do not run as root.
+fn as_nobody(program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"]).arg(program).current_dir("/");
+    command.env("LC_ALL", "C").stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// Gives a folder with a certificate and its key to the user `nobody`.
+fn give_to_nobody(folder: &Path, certificate: &Path, key: &Path) {
+    for (path, mode) in [(folder, "755"), (certificate, "644"), (key, "600")] {
+        for (program, argument) in [("chown", "nobody:nogroup"), ("chmod", mode)] {
+            assert!(std::process::Command::new(program).arg(argument).arg(path).status().unwrap().success());
+        }
+    }
+}
+
+fn free_port() -> u16 {
+    StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+async fn wait_for(port: u16) {
+    for _ in 0..600 {
+        if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// A server of PostgreSQL with TLS.
 async fn start_postgres(folder: &Path, certificate: &Path, key: &Path) -> (Child, u16) {
     let programs = postgres_folder().unwrap();
-    let as_nobody = |program: &Path| {
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"]).arg(program).current_dir("/");
-        command.env("LC_ALL", "C").stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-        command
-    };
-    let own = |path: &Path, mode: &str| {
-        let run = |arguments: &[&str]| {
-            assert!(
-                std::process::Command::new(arguments[0]).args(&arguments[1..]).arg(path).status().unwrap().success()
-            );
-        };
-        run(&["chown", "nobody:nogroup"]);
-        run(&["chmod", mode]);
-    };
-    own(folder, "755");
-    own(certificate, "644");
-    own(key, "600");
+    give_to_nobody(folder, certificate, key);
     let data = folder.join("data");
     let mut command = as_nobody(&programs.join("initdb"));
     command.arg("-D").arg(&data).args(["-U", "alice", "-A", "trust", "-N", "--no-locale", "-E", "UTF8"]);
     assert!(command.status().await.unwrap().success());
-    let port = StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let mut command = as_nobody(&programs.join("postgres"));
     command.arg("-D").arg(&data).arg("-k").arg(folder).args(["-h", "127.0.0.1", "-p", &port.to_string(), "-F"]);
     command.args(["-c", "ssl=on", "-c", &format!("ssl_cert_file={}", certificate.display())]);
     command.args(["-c", &format!("ssl_key_file={}", key.display())]);
     let process = command.spawn().unwrap();
-    for _ in 0..600 {
-        if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    wait_for(port).await;
     (process, port)
 }
 
@@ -326,6 +348,153 @@ pub(crate) fn psql_queries_a_server_behind_its_ssl_request((): &()) {
         assert_eq!(kinds, ["SSLRequest", "tls", "StartupMessage", "Query", "Terminate"], "{log:#?}");
         assert!(log.iter().all(|record| record["outcome"] != "malformed"), "{log:#?}");
         process.start_kill().unwrap();
+        process.wait().await.unwrap();
+    });
+}
+
+/// A server of MariaDB with TLS.
+async fn start_mariadb(folder: &Path, certificate: &Path, key: &Path) -> (Child, u16) {
+    give_to_nobody(folder, certificate, key);
+    let data = folder.join("data");
+    let mut command = as_nobody(&find("mariadb-install-db").unwrap());
+    command.args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal"]);
+    command.arg(format!("--datadir={}", data.display()));
+    assert!(command.status().await.unwrap().success());
+    let port = free_port();
+    let mut command = as_nobody(&find("mariadbd").unwrap());
+    command.args(["--no-defaults", "--bind-address=127.0.0.1", &format!("--port={port}")]);
+    for (option, path) in [
+        ("datadir", &data),
+        ("socket", &folder.join("socket")),
+        ("pid-file", &folder.join("pid")),
+        ("ssl-cert", &certificate.to_owned()),
+        ("ssl-key", &key.to_owned()),
+    ] {
+        command.arg(format!("--{option}={}", path.display()));
+    }
+    let process = command.spawn().unwrap();
+    wait_for(port).await;
+    (process, port)
+}
+
+pub(crate) fn mariadb_queries_a_server_behind_its_ssl_request((): &()) {
+    block_on(async {
+        let Ends { own, server } = Ends::new();
+        let (theirs, ours) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (certificate, key, _) = write(theirs.path(), &server, "server.test");
+        let (_, _, authority) = write(ours.path(), &own, "unused.test");
+        let (mut process, port) = start_mariadb(theirs.path(), &certificate, &key).await;
+        let trusting = trusting(&server, Some("server.test"));
+        let tls = RouteTls::new(Some(signing(&own)), Some(trusting), Vec::new(), Some(StartTls::Mysql)).unwrap();
+        let running = Running::start(([127, 0, 0, 1], port).into(), Some(tls), |configuration| {
+            configuration.routes[0].protocol = enjamb_protocols::Registry::builtin().resolve("mysql").unwrap();
+        })
+        .await;
+        for (tls, has_cipher) in [
+            (vec!["--ssl".to_owned(), format!("--ssl-ca={}", authority.display())], true),
+            (vec!["--skip-ssl".to_owned()], false),
+        ] {
+            let mut client = Command::new("mariadb");
+            client.args(["--no-defaults", "-h", "127.0.0.1", "-u", "root", "-N", "-P"]);
+            client.arg(running.address().port().to_string()).args(tls);
+            client.args(["-e", "show status like 'Ssl_cipher'; select 6 * 7"]);
+            let (is_ok, text) = run(&mut client, b"").await;
+            assert!(is_ok && text.ends_with("42\n"), "{text}");
+            assert_eq!(text.contains("TLS_"), has_cipher, "{text}");
+        }
+        let (log, report) = running.end().await;
+        assert_eq!((report.relay.connections, report.relay.handshakes_failed), (2, 0), "{log:#?}");
+        let kinds: Vec<_> = log
+            .iter()
+            .filter(|record| record["conn"] == 1 && record["side"] == "client")
+            .map(|record| record["kind"].as_str().or(record["event"].as_str()).unwrap())
+            .collect();
+        assert_eq!(kinds[..3], ["SSLRequest", "tls", "login"], "{log:#?}");
+        assert!(kinds.iter().any(|kind| kind.contains("QUERY")), "{kinds:?}");
+        assert!(log.iter().all(|record| record["outcome"] != "malformed"), "{log:#?}");
+        process.start_kill().unwrap();
+        process.wait().await.unwrap();
+    });
+}
+
+/// Dovecot with one mail of a user `alice`. Returns its ports of IMAP and of POP3.
+async fn start_dovecot(folder: &Path, certificate: &Path, key: &Path) -> (Child, [u16; 2]) {
+    let ports = [free_port(), free_port()];
+    let base = folder.display();
+    std::fs::create_dir_all(folder.join("mail/new")).unwrap();
+    for name in ["cur", "tmp"] {
+        std::fs::create_dir(folder.join("mail").join(name)).unwrap();
+    }
+    std::fs::write(folder.join("mail/new/1700000001.M1P1.mail"), "Subject: one\r\n\r\nHello.\r\n").unwrap();
+    std::fs::write(folder.join("users"), "alice:{PLAIN}horse:65534:65534::/nonexistent::\n").unwrap();
+    for (program, arguments) in [("chmod", &["755"][..]), ("chown", &["-R", "nobody:nogroup"])] {
+        assert!(std::process::Command::new(program).args(arguments).arg(folder).status().unwrap().success());
+    }
+    let (certificate, key, [imap, pop3]) = (certificate.display(), key.display(), ports);
+    let listener = |name: &str, port| {
+        format!(
+            "service {name}-login {{\n inet_listener {name} {{\n port = {port}\n }}\n \
+             inet_listener {name}s {{\n port = 0\n }}\n}}\n"
+        )
+    };
+    let config = format!(
+        "base_dir = {base}/run\nstate_dir = {base}/state\nlog_path = {base}/log\nprotocols = imap pop3\n\
+         listen = 127.0.0.1\nssl = required\nssl_cert = <{certificate}\nssl_key = <{key}\n\
+         mail_location = maildir:{base}/mail\nfirst_valid_gid = 0\n{}{}\
+         passdb {{\n driver = passwd-file\n args = {base}/users\n}}\n\
+         userdb {{\n driver = passwd-file\n args = {base}/users\n}}\n",
+        listener("imap", imap),
+        listener("pop3", pop3)
+    );
+    let file = folder.join("dovecot.conf");
+    std::fs::write(&file, config).unwrap();
+    let mut command = Command::new(find("dovecot").unwrap());
+    command.arg("-F").arg("-c").arg(file).stdout(Stdio::null()).stderr(Stdio::null());
+    let process = command.kill_on_drop(true).spawn().unwrap();
+    for port in ports {
+        wait_for(port).await;
+    }
+    (process, ports)
+}
+
+pub(crate) fn curl_reads_mail_behind_starttls_and_stls((): &()) {
+    block_on(async {
+        let Ends { own, server } = Ends::new();
+        let (theirs, ours) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (certificate, key, _) = write(theirs.path(), &server, "server.test");
+        let (_, _, authority) = write(ours.path(), &own, "unused.test");
+        let (mut process, ports) = start_dovecot(theirs.path(), &certificate, &key).await;
+        for (at, (name, protocol, path, kinds)) in [
+            ("imap", StartTls::Imap, "INBOX;MAILINDEX=1", ["STARTTLS", "tls"]),
+            ("pop3", StartTls::Pop3, "1", ["STLS", "tls"]),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let trusting = trusting(&server, Some("server.test"));
+            let tls = RouteTls::new(Some(signing(&own)), Some(trusting), Vec::new(), Some(protocol)).unwrap();
+            let running = Running::start(([127, 0, 0, 1], ports[at]).into(), Some(tls), |_| {}).await;
+            let port = running.address().port();
+            let mut curl = Command::new("curl");
+            curl.args(["-sS", "--noproxy", "*", "--ssl-reqd", "-u", "alice:horse", "--cacert"]).arg(&authority);
+            curl.args(["--resolve", &format!("mail.test:{port}:127.0.0.1")]);
+            let (is_ok, text) = run(curl.arg(format!("{name}://mail.test:{port}/{path}")), b"").await;
+            assert!(is_ok && text.contains("Hello."), "{name}: {text}");
+            let (log, report) = running.end().await;
+            assert_eq!((report.relay.connections, report.relay.handshakes_failed), (1, 0), "{log:#?}");
+            let seen: Vec<_> = log
+                .iter()
+                .filter(|record| record["side"] == "client")
+                .map(|record| record["kind"].as_str().or(record["event"].as_str()).unwrap())
+                .collect();
+            assert!(seen.windows(2).any(|pair| pair == kinds), "{seen:?}");
+            assert!(seen.len() > 5, "the commands inside TLS: {seen:?}");
+            assert!(log.iter().all(|record| record["type"] != "message" || record["protocol"] == name), "{log:#?}");
+            assert!(log.iter().all(|record| record["outcome"] != "malformed"), "{log:#?}");
+        }
+        // Its processes end with it.
+        let id = process.id().unwrap().to_string();
+        assert!(std::process::Command::new("kill").arg(id).status().unwrap().success());
         process.wait().await.unwrap();
     });
 }

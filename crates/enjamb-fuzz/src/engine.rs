@@ -1,0 +1,57 @@
+//! The engine against a naive reader of the whole stream.
+
+pub(crate) mod case;
+pub(crate) mod output;
+pub(crate) mod reference;
+pub(crate) mod subject;
+mod text;
+
+use enjamb::InvalidUtf8;
+
+pub use case::EngineCase;
+use output::Output;
+
+/// Checks an implementation of the engine against the naive reader.
+///
+/// # Panics
+/// When they differ.
+pub(crate) fn check_engine(data: &[u8], subject: impl Fn(&EngineCase) -> Vec<Output<Vec<u8>>>) {
+    let case = EngineCase::decode(data);
+    let (found, expected) = (subject(&case), reference::reference(&case));
+    assert!(
+        found == expected,
+        "the engine differs from the naive reader\n  engine: {found:?}\n  reader: {expected:?}\n  {case:?}"
+    );
+}
+
+/// Checks an implementation of the text adapter against the naive reader.
+///
+/// # Panics
+/// When they differ.
+pub(crate) fn check_text(data: &[u8], subject: impl Fn(&EngineCase, InvalidUtf8) -> Vec<Output<String>>) {
+    // The highest bit of the first byte is free in a case.
+    let invalid =
+        if data.first().is_some_and(|flags| flags & 0x80 != 0) { InvalidUtf8::Refuse } else { InvalidUtf8::Replace };
+    let case = EngineCase::decode(data);
+    let (found, expected) = (subject(&case, invalid), text::reference_text(&case, invalid));
+    assert!(
+        found == expected,
+        "the text adapter differs from the naive reader\n  adapter: {found:?}\n  reader: {expected:?}\n  {invalid:?}: {case:?}"
+    );
+}
+
+/// The target `engine`.
+///
+/// # Panics
+/// When the property does not hold.
+pub(crate) fn engine(data: &[u8]) {
+    check_engine(data, subject::run);
+}
+
+/// The target `text`.
+///
+/// # Panics
+/// When the property does not hold.
+pub(crate) fn text(data: &[u8]) {
+    check_text(data, subject::run_text);
+}

@@ -1,0 +1,2 @@
+#![no_main]
+enjamb_fuzz_targets::target!(http1_peer);
