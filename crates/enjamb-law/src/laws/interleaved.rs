@@ -26,7 +26,7 @@ use enjamb::{OwnedMessage, Side};
 use crate::cutting::{Cutting, Event};
 use crate::law::Law;
 use crate::laws::Coverage;
-use crate::literal::input_code;
+use crate::literal::{cuts_code, input_code};
 use crate::machines::play;
 use crate::pulse;
 use crate::segmentations::Chance;
@@ -96,7 +96,7 @@ pub fn interleaved<S: Subject>(
     Err(Box::new(Violation {
         law: Law::Interleaved,
         verdict: "the output of a side depends on how the chunks of the two sides interleave".to_owned(),
-        call: format!("interleaved(&subject, &{}, &{cuts:?}, &{interleavings:?})", input_code(input)),
+        call: format!("interleaved(&subject, &{}, &{}, &{interleavings:?})", input_code(input), cuts_code(cuts)),
         traces: Some([trace("as given", &whole), trace("interleaved", &other)]),
         input: Cutting::of(arranged(&pieces, &order).filter_map(|(side, event)| Some((side, event.what()?)))),
         cuts: Vec::new(),
