@@ -108,8 +108,8 @@ pub use grammar::{Grammar, Prefix};
 pub use kind::Kind;
 pub use law::{Law, UnknownLaw};
 pub use laws::{
-    Bound, Coverage, Growth, Interleavings, alone, alone_after, awake, bounded, coalesce, end, fused, interleaved,
-    linear, prompt, quiet, round_trip, split, split_everywhere, total,
+    Bound, Coverage, Growth, Interleavings, alone, alone_after, awake, bounded, coalesce, end, end_between, fused,
+    interleaved, linear, prompt, quiet, round_trip, split, split_everywhere, total,
 };
 pub use machines::{EventAt, Machines, Never, Sessions};
 pub use output::{Breach, DebugText, Output};

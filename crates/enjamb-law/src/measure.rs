@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 /// Whether allocations are counted.
+#[cfg(feature = "proptest")]
 pub(crate) const COUNTS_ALLOCATIONS: bool = cfg!(feature = "allocations");
 
 /// The cost of some work.

@@ -40,7 +40,7 @@ where
 ///
 /// # Errors
 /// A [`Violation`], with the fewest messages that show it.
-pub(crate) fn end_between<S>(subject: &S, messages: &[&[u8]]) -> Result<(), Box<Violation>>
+pub fn end_between<S>(subject: &S, messages: &[&[u8]]) -> Result<(), Box<Violation>>
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
@@ -163,10 +163,11 @@ where
     let fewest = if repeats { fewest } else { messages.to_vec() };
     let MisreportedEnd { have, verdict, traces: [(expected_label, expected), (actual_label, actual)] } =
         again.unwrap_or(found);
+    let function = if unfinished == Unfinished::Dropped { "end_between" } else { "end" };
     Box::new(Violation {
         law: Law::End,
         verdict: if repeats { verdict } else { format!("{verdict}\n{}", super::NOT_REPEATED) },
-        call: format!("end(&subject, {})", messages_code(&fewest)),
+        call: format!("{function}(&subject, {})", messages_code(&fewest)),
         traces: Some([Trace::new(expected_label, &expected), Trace::new(actual_label, &actual)]),
         input: stream(&fewest.concat()[..have]),
         cuts: Vec::new(),

@@ -21,9 +21,7 @@ pub use alone::{alone, alone_after};
 pub use awake::awake;
 pub use bounded::{Bound, bounded};
 pub use coalesce::coalesce;
-pub use end::end;
-#[cfg(feature = "proptest")]
-pub(crate) use end::end_between;
+pub use end::{end, end_between};
 pub use fused::fused;
 #[cfg(feature = "proptest")]
 pub(crate) use interleaved::sides;
