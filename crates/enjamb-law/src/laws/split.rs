@@ -6,7 +6,7 @@ use crate::cutting::Cutting;
 use crate::law::Law;
 use crate::literal::{cuts_code, input_code};
 use crate::minimise::{self, Trial};
-use crate::output::{Output, agree};
+use crate::output::{Output, agree, breach};
 use crate::pulse;
 use crate::segmentations::Segmentations;
 use crate::subject::{Comparable, Subject};
@@ -131,6 +131,12 @@ where
     let cut = trace(subject, &input, &cuts);
     let repeats = !agree(&whole, &cut) && trace(subject, &input, &[]) == whole && trace(subject, &input, &cuts) == cut;
     let mut verdict = "the output depends on where the stream is cut".to_owned();
+    // It may be the last of many outputs, which are not all printed.
+    match (breach(&whole), breach(&cut)) {
+        (None, Some(found)) => verdict.push_str(&format!("\ncut, {found}")),
+        (Some(found), None) => verdict.push_str(&format!("\nwhole, {found}")),
+        _ => {}
+    }
     if !repeats {
         verdict.push('\n');
         verdict.push_str(super::NOT_REPEATED);
