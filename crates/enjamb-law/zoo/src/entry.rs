@@ -28,6 +28,7 @@ pub struct Entry {
     tokens: Vec<Vec<u8>>,
     bound: Option<Bound>,
     dependent: bool,
+    one_message: bool,
     without: Vec<(Law, &'static str)>,
 }
 
@@ -61,6 +62,7 @@ impl Entry {
             tokens: Vec::new(),
             bound: None,
             dependent: false,
+            one_message: false,
             without: Vec::new(),
         }
     }
@@ -88,6 +90,12 @@ impl Entry {
     /// Declares that messages depend on those before them.
     pub fn dependent(mut self) -> Self {
         self.dependent = true;
+        self
+    }
+
+    /// Declares that a stream has only one message.
+    pub fn one_message(mut self) -> Self {
+        self.one_message = true;
         self
     }
 
@@ -131,6 +139,7 @@ impl Entry {
             .messages(&self.messages)
             .tokens(&self.tokens)
             .dependent(self.dependent)
+            .one_message(self.one_message)
             .patience(PATIENCE)
             .started_with(["--entry", self.name]);
         if let Some(bound) = self.bound {

@@ -64,6 +64,12 @@ impl Subject for AnySubject {
     fn rescans(&self) -> bool {
         self.subject.rescans()
     }
+    fn ends(&self) -> bool {
+        self.subject.ends()
+    }
+    fn pulls(&self) -> bool {
+        self.subject.pulls()
+    }
     fn vocabulary(&self, grammar: &mut Grammar) {
         self.subject.vocabulary(grammar);
     }

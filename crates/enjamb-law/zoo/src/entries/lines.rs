@@ -1,11 +1,11 @@
 //! Lines, and other formats with a delimiter.
 
-use enjamb_law::{Decoded, Pushing, Reading};
+use enjamb_law::{Blocking, Decoded, Pushing, Reading};
 use tokio::io::AsyncBufReadExt as _;
 use wire_codec::codec::FrameCodec;
 use wire_codec::framing::Delimited;
 
-use super::{ASYNC, DECODER, OLD_DECODER, PUSH};
+use super::{ASYNC, BLOCKING, DECODER, OLD_DECODER, PUSH};
 use crate::entry::Entry;
 use crate::old_decoder;
 use crate::subject::{any, encoding};
@@ -14,6 +14,21 @@ const LINES: [&[u8]; 4] = [b"a\n", b"bc\r\n", b"\n", b"d\n"];
 
 pub fn entries() -> Vec<Entry> {
     vec![
+        Entry::new("std BufRead::lines", "lines", BLOCKING, || {
+            any(Blocking::iterator(|incoming| std::io::BufRead::lines(incoming)))
+        })
+        .messages(LINES),
+        Entry::new("bstr 1.14.0 byte_lines", "lines", BLOCKING, || {
+            any(Blocking::iterator(|incoming| bstr::io::BufReadExt::byte_lines(incoming)))
+        })
+        .messages(LINES),
+        Entry::new("tokio 1.54.1 Split", "pieces between delimiters", ASYNC, || {
+            any(Reading::with(
+                |chunks| tokio::io::BufReader::new(chunks).split(b';'),
+                async |pieces| pieces.next_segment().await,
+            ))
+        })
+        .messages([&b"a;"[..], b";", b"b\xff;"]),
         Entry::new("tokio-util 0.3.1 LinesCodec", "lines", OLD_DECODER, || {
             any(old_decoder!(tokio_util_03, bytes_05, || tokio_util_03::codec::LinesCodec::new_with_max_length(4))
                 .resumes())

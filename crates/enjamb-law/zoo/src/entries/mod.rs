@@ -1,5 +1,6 @@
 //! The entries, one file for each family of formats.
 
+mod compressed;
 mod http;
 mod json;
 mod length;
@@ -8,6 +9,7 @@ mod mail;
 mod mqtt;
 mod multipart;
 mod queues;
+mod records;
 mod redis;
 mod serial;
 mod sse;
@@ -31,6 +33,8 @@ pub fn all() -> Vec<Entry> {
         websocket::entries(),
         xml::entries(),
         json::entries(),
+        records::entries(),
+        compressed::entries(),
         redis::entries(),
         mqtt::entries(),
         queues::entries(),

@@ -1,7 +1,10 @@
 //! Characters, terminals, and encodings with text around them.
 
-use enjamb_law::{Blocking, DebugText, Never, Parsed, Parsing, Pushing, Subject as _};
-use std::io::{BufRead as _, Read as _};
+use std::cell::RefCell;
+use std::io::{BufRead as _, Read as _, Write as _};
+use std::rc::Rc;
+
+use enjamb_law::{Blocking, DebugText, Kind, Never, Parsed, Parsing, Pushing, Subject as _};
 
 use super::{BLOCKING, PARSE, PUSH};
 use crate::entry::Entry;
@@ -82,7 +85,88 @@ pub fn entries() -> Vec<Entry> {
             }))
         })
         .messages([&b"3\r\nabc\r\n0\r\n\r\n"[..], b"a;x=y\r\n0123456789\r\n0\r\n\r\n", b"0\r\n\r\n"]),
+        Entry::new("utf8parse 0.2.2", "characters", PUSH, || {
+            any(Pushing::returning(utf8parse::Parser::new, |parser, chunk| {
+                let mut found = Characters::default();
+                chunk.iter().for_each(|byte| parser.advance(&mut found, *byte));
+                Ok::<_, Never>(found.0)
+            }))
+        })
+        .messages([&b"a\xc3\xa9"[..], b"\xe2\x82\xac", b"\xf0\x9f\x98\x80"])
+        .tokens([&b"\xff"[..]]),
+        Entry::new("utf-8 0.7.6 BufReadDecoder", "characters", BLOCKING, || {
+            any(Blocking::with(utf8::BufReadDecoder::new, |reader| match reader.next_strict() {
+                None => Ok(None),
+                Some(Ok(text)) => Ok(Some(text.chars().collect::<Vec<char>>())),
+                Some(Err(error)) => Err(error.to_string()),
+            })
+            .flat_map(|text| text))
+        })
+        .messages([&b"a\xc3\xa9"[..], b"\xe2\x82\xac", b"\xf0\x9f\x98\x80"])
+        .tokens([&b"\xff"[..]]),
+        Entry::new("strip-ansi-escapes 0.2.1", "terminal text", PUSH, || {
+            any(Pushing::new(StrippedText::default, |text, chunk, out| match text.writer.write_all(chunk) {
+                Ok(()) => text.written.take().into_iter().for_each(|byte| out(Ok(byte))),
+                Err(error) => out(Err(Kind::of(&error))),
+            }))
+        })
+        .messages(TERMINAL),
+        Entry::new("encoding_rs_io 0.1.8", "text in UTF-8, UTF-16 by its byte-order mark", BLOCKING, || {
+            any(Blocking::with(encoding_rs_io::DecodeReaderBytes::new, |reader| {
+                let mut piece = [0; 64];
+                let read = reader.read(&mut piece)?;
+                Ok::<_, std::io::Error>((read > 0).then(|| piece[..read].to_vec()))
+            })
+            .flat_map(|piece| piece))
+        })
+        .messages([&b"a\xc3\xa9"[..], b"bc"])
+        .tokens([&b"\xef\xbb\xbf"[..], b"\xff\xfe", b"\xfe\xff"]),
     ]
+}
+
+/// A writer that takes escapes out of a text, and what it has written.
+struct StrippedText {
+    writer: strip_ansi_escapes::Writer<SharedBytes>,
+    written: SharedBytes,
+}
+
+impl Default for StrippedText {
+    fn default() -> Self {
+        let written = SharedBytes::default();
+        Self { writer: strip_ansi_escapes::Writer::new(written.clone()), written }
+    }
+}
+
+#[derive(Clone, Default)]
+struct SharedBytes(Rc<RefCell<Vec<u8>>>);
+
+impl SharedBytes {
+    fn take(&self) -> Vec<u8> {
+        self.0.take()
+    }
+}
+
+impl std::io::Write for SharedBytes {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Characters, and the places of bytes that are none.
+#[derive(Default)]
+struct Characters(Vec<Option<char>>);
+
+impl utf8parse::Receiver for Characters {
+    fn codepoint(&mut self, c: char) {
+        self.0.push(Some(c));
+    }
+    fn invalid_sequence(&mut self) {
+        self.0.push(None);
+    }
 }
 
 /// The actions that a terminal performs.

@@ -44,6 +44,14 @@ pub fn entries() -> Vec<Entry> {
         })
         .messages(MARKUP)
         .tokens([&b"<!DOCTYPE a>"[..], b"]]>", b"--", b"?>"]),
+        Entry::new("xml 1.4.0", "XML", BLOCKING, || {
+            any(Blocking::with(xml::reader::EventReader::new, |reader| match reader.next()? {
+                xml::reader::XmlEvent::EndDocument => Ok::<_, xml::reader::Error>(None),
+                event => Ok(Some(DebugText(format!("{event:?}")))),
+            }))
+        })
+        .messages([&b"<?xml version=\"1.0\"?><a b='c' xmlns='u'>text<e/>&amp;\xc3\xa9<![CDATA[y]]></a>"[..]])
+        .one_message(),
         Entry::new("rxml 0.14.0", "XML", PUSH, || {
             any(Pushing::new(Document::default, |document: &mut Document, chunk, out| document.read(chunk, false, out))
                 .at_end(|document, out| document.read(b"", true, out))
