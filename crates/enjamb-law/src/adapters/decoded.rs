@@ -142,7 +142,7 @@ struct Refusal {
     emitted_at: usize,
 }
 
-/// What the driver does about a decoder that refuses the bytes in its buffer.
+/// The reaction of a driver to a decoder that refuses the bytes in its buffer.
 #[derive(Clone, Copy)]
 enum Patience {
     /// It reads on, even if the buffer is empty.
