@@ -69,10 +69,7 @@ where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
     let mut tried = Tally::default();
-    for Member { bytes, cuts } in family {
-        if allowance.is_spent() {
-            break;
-        }
+    for Member { bytes, cuts } in family.into_iter().take_while(|_| !allowance.is_spent()) {
         tried += Tally::one(split_each(subject, &stream(&bytes), cuts)?);
     }
     Ok(tried)
@@ -88,10 +85,7 @@ where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
     let mut tried = Tally::default();
-    for Member { bytes, cuts } in family {
-        if allowance.is_spent() {
-            break;
-        }
+    for Member { bytes, cuts } in family.into_iter().take_while(|_| !allowance.is_spent()) {
         let input: Cutting = stream(&bytes);
         total(subject, &input, &[])?;
         if let Some(cuts) = cuts.last() {

@@ -36,7 +36,7 @@
 //! |---|---|---|
 //! | `proptest` | `laws!`, `Laws`, and the strategies of `strategy` | yes |
 //! | `allocations` | the laws `bounded` and `linear` count allocations. It sets a global allocator, so a test binary that has its own cannot use it | |
-//! | `arbitrary` | `arbitrary::Arbitrary` for [`Script`] and [`fuzz::EngineCase`] | |
+//! | `arbitrary` | `arbitrary::Arbitrary` for [`Script`] | |
 //! | `tokio-util` | [`Decoded`] over `tokio_util::codec::Decoder`, and `encoded` over its `Encoder` | |
 //! | `asynchronous-codec` | [`Decoded`] over `asynchronous_codec::Decoder` | |
 //! | `tokio` | tokio's reader and writer traits for [`Reading`] and [`Writing`]; `Serving` | |

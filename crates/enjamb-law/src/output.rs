@@ -68,9 +68,9 @@ fn end_text(end: End) -> String {
 ///
 /// Up to the first error, everything is compared. Behind it only events are: a message that was
 /// found again must be found however the bytes are cut, but the number of errors over garbage, and
-/// the verdict on the end of a stream that has failed, may follow the chunks. A run that was given up
-/// emits nothing more; one that [refuses](Output::Refuses) everything has nothing behind that place
-/// to compare.
+/// the verdict on the end of a stream that has failed, may follow the chunks. A run that was given
+/// up emits nothing more; one that [refuses](Output::Refuses) everything has nothing behind that
+/// place to compare.
 pub(crate) fn agree<E: PartialEq, F: PartialEq>(first: &[Output<E, F>], second: &[Output<E, F>]) -> bool {
     let mut comparison = Comparison::new(first);
     second.iter().for_each(|output| comparison.next(output));

@@ -134,7 +134,7 @@ impl<'r, E, F> Run<'r, E, F> {
     /// Emits an output. Does not return to a subject that emits more than its input allows: 64
     /// outputs and 16 for each byte.
     ///
-    /// What a subject that has failed emits at the end of the stream is dropped, except a breach:
+    /// The output of a failed subject at the end of the stream is dropped, except a breach:
     /// the place at which it stopped to understand the stream may follow the chunks.
     pub fn emit(&mut self, output: Output<E, F>) {
         self.budget.outputs += 1;

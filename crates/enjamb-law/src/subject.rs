@@ -27,9 +27,9 @@ pub trait Subject {
     /// sees when an output is emitted.
     fn run(&self, run: &mut Run<'_, Self::Event, Self::Error>);
 
-    /// Returns whether a fresh subject emits `expected` for `input`, cut at `cuts`. Behind the first
-    /// error only events count. A subject overrides this if it can compare without building its
-    /// events.
+    /// Returns whether a fresh subject emits `expected` for `input`, cut at `cuts`. Behind the
+    /// first error only events count. A subject overrides this if it can compare without building
+    /// its events.
     fn agrees(&self, input: &Cutting, cuts: &[usize], expected: &[Output<Self::Event, Self::Error>]) -> bool
     where
         Self::Event: PartialEq,

@@ -27,8 +27,8 @@ use super::driver::{ByHand, Driver};
 /// # }
 /// ```
 ///
-/// Its events are the frames, its errors their [`Kind`]. After an error the decoder is called again,
-/// unless the adapter [`stops`](Self::stops). Bytes may be left in the buffer when the
+/// Its events are the frames, its errors their [`Kind`]. After an error the decoder is called
+/// again, unless the adapter [`stops`](Self::stops). Bytes may be left in the buffer when the
 /// stream ends. Tokio's `FramedRead` does not report them, so this adapter does not either, unless
 /// you ask for it ([`with_verdict`](Self::with_verdict)). A decoder whose `decode_eof` ignores such
 /// bytes breaks the law [`end`](crate::end).
@@ -142,7 +142,7 @@ struct Refusal {
     emitted_at: usize,
 }
 
-/// What the driver does about a decoder that refuses the bytes in its buffer.
+/// The reaction of a driver to a decoder that refuses the bytes in its buffer.
 #[derive(Clone, Copy)]
 enum Patience {
     /// It reads on, even if the buffer is empty.
@@ -233,7 +233,7 @@ impl<M, V> Decoded<M, V> {
                     Patience::ReadsOnWithBytes => held > 0,
                     Patience::None => false,
                 };
-                if reads_on && held - refused.held.min(held) < REFUSED_MAX {
+                if reads_on && held.saturating_sub(refused.held) < REFUSED_MAX {
                     if held > refused.emitted_at {
                         refused.emitted_at = held;
                         return run.fail(kind) || self.resumes;

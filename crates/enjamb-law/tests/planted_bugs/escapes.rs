@@ -114,7 +114,8 @@ impl Comments {
     }
 }
 
-/// Elements between `<` and `>`. The bug: a comment is recognised only if its start is in one chunk.
+/// Elements between `<` and `>`. The bug: a comment is recognised only if its start is in one
+/// chunk.
 #[derive(Default)]
 struct Elements {
     element: Vec<u8>,

@@ -104,8 +104,8 @@ fn events(
     .at_end(|_: &mut Events, _: &mut dyn FnMut(Result<BTreeMap<String, String>, Never>)| {})
 }
 
-/// A head of `name:value` lines, of which only `length` counts, an empty line, and a payload. Line ends
-/// between two messages are skipped.
+/// A head of `name:value` lines, of which only `length` counts, an empty line, and a payload. Line
+/// ends between two messages are skipped.
 fn message_with_head(buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>, &'static str> {
     let skipped = buffer.iter().take_while(|byte| **byte == b'\n').count();
     buffer.drain(..skipped);

@@ -77,8 +77,8 @@ fn line_of_a_read(bug: bool, buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>, &'
     line(false, buffer)
 }
 
-/// Lines of at most 64 bytes. The bug: after a line that is too long, the decoder waits for ever and
-/// keeps all bytes.
+/// Lines of at most 64 bytes. The bug: after a line that is too long, the decoder waits for ever
+/// and keeps all bytes.
 #[derive(Default)]
 struct Stuck {
     failed: bool,
@@ -129,8 +129,8 @@ impl Skipping {
     }
 }
 
-/// Lines of at most 64 bytes. The bug: behind the limit, the reader fills its buffer again and again
-/// and takes nothing.
+/// Lines of at most 64 bytes. The bug: behind the limit, the reader fills its buffer again and
+/// again and takes nothing.
 async fn read_line(bug: bool, reader: &mut Chunks) -> Result<Option<Vec<u8>>, &'static str> {
     let mut line = Vec::new();
     loop {

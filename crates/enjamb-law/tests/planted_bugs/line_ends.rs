@@ -30,7 +30,8 @@ impl Lines {
         Ok(lines)
     }
 
-    /// Lines that end in CR, LF or both. The bug: a LF at the start of a chunk is always a line end.
+    /// Lines that end in CR, LF or both. The bug: a LF at the start of a chunk is always a line
+    /// end.
     fn feed_any(&mut self, bug: bool, chunk: &[u8]) -> Found {
         let mut lines = Vec::new();
         for (at, &byte) in chunk.iter().enumerate() {

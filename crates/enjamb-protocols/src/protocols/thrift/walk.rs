@@ -228,8 +228,8 @@ impl Walk {
         }
     }
 
-    /// Begins a value, which has at least one byte: so the number of elements in a container, which is
-    /// up to 2^32, is no number of steps without input.
+    /// Begins a value, which has at least one byte: so the number of elements in a container, which
+    /// is up to 2^32, is no number of steps without input.
     fn value(&mut self, kind: u8) -> Result<Next, Fault> {
         match kind {
             kind::BOOL | kind::BYTE => self.ask(Step::Fixed, 1),
