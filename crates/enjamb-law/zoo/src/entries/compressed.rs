@@ -15,7 +15,7 @@ const GZIP: [&[u8]; 2] = [
 const ZLIB: &[u8] = b"x\x9c\xcbH\xcd\xc9\xc9\xd7Q\xc8\0Q\0\x1c\xda\x04u";
 const DEFLATE: &[u8] = b"\xcbH\xcd\xc9\xc9\xd7Q\xc8\0Q\0";
 /// An uncompressed block of a brotli stream.
-const BROTLI: &[u8] = b"\x0b\x01\x80abcd\x03";
+const BROTLI: &[u8] = b"\x8b\x01\x80abcd\x03";
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x02\0\0\0\x01\x08\0\0\0\0\xd1I V\0\0\0\x03tEXtk\0v\xcb\x04\xf3\x90\0\0\0\x0bIDATx\x9cc`d\x02\0\0\x07\0\x04vI\xe3(\0\0\0\0IEND\xaeB`\x82";
 const GIF: &[u8] = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
 
@@ -81,8 +81,8 @@ pub fn entries() -> Vec<Entry> {
                         room[..result.consumed_out].iter().for_each(|byte| out(Ok(*byte)));
                         match result.status {
                             Err(error) => return out(Err(Kind::of(&error))),
-                            Ok(_) if result.consumed_in == 0 && result.consumed_out == 0 => return,
-                            Ok(_) => {}
+                            Ok(weezl::LzwStatus::NoProgress | weezl::LzwStatus::Done) => return,
+                            Ok(weezl::LzwStatus::Ok) => {}
                         }
                     }
                 },
@@ -121,24 +121,10 @@ pub fn entries() -> Vec<Entry> {
         })
         .messages([PNG])
         .one_message(),
-        Entry::new("gif 0.14.2 StreamingDecoder", "GIF", PUSH, || {
-            any(Pushing::new(gif::StreamingDecoder::new, |decoder, mut chunk, out| {
-                let mut pixels = gif::OutputBuffer::None;
-                while !chunk.is_empty() {
-                    match decoder.update(chunk, &mut pixels) {
-                        Ok((0, gif::Decoded::Nothing)) => return,
-                        Ok((used, gif::Decoded::Nothing)) => chunk = &chunk[used..],
-                        Ok((used, decoded)) => {
-                            chunk = &chunk[used..];
-                            out(Ok(DebugText(format!("{decoded:?}"))));
-                        }
-                        Err(error) => return out(Err(Kind::of(&error))),
-                    }
-                }
-            }))
-        })
-        .messages([GIF])
-        .one_message(),
+        Entry::new("gif 0.14.2 StreamingDecoder", "GIF", PUSH, || any(gif_blocks(false))).messages([GIF]).one_message(),
+        Entry::new("gif 0.14.2 StreamingDecoder, until the trailer", "GIF", PUSH, || any(gif_blocks(true)))
+            .messages([GIF])
+            .one_message(),
     ]
 }
 
@@ -173,4 +159,29 @@ fn tar_entries(incoming: &mut Incoming) -> io::Result<Option<Vec<(String, Vec<u8
         files.push((entry.path()?.display().to_string(), body));
     }
     Ok((!files.is_empty()).then_some(files))
+}
+
+/// The decoder of a GIF, and whether its last block was decoded.
+type GifDecoder = (gif::streaming_decoder::StreamingDecoder, bool);
+
+/// The blocks of a GIF. With `until_trailer` the bytes behind its last block are dropped.
+fn gif_blocks(until_trailer: bool) -> impl enjamb_law::Subject<Event = DebugText, Error = Kind> + Send + Sync {
+    use gif::streaming_decoder::{Block, Decoded, OutputBuffer, StreamingDecoder};
+    Pushing::new(
+        || (StreamingDecoder::new(), false),
+        move |(decoder, ended): &mut GifDecoder, mut chunk, out: &mut dyn FnMut(Result<DebugText, Kind>)| {
+            while !chunk.is_empty() && !(*ended && until_trailer) {
+                match decoder.update(chunk, &mut OutputBuffer::None) {
+                    Ok((0, Decoded::Nothing)) => return,
+                    Ok((used, Decoded::Nothing)) => chunk = &chunk[used..],
+                    Ok((used, decoded)) => {
+                        chunk = &chunk[used..];
+                        *ended = matches!(decoded, Decoded::BlockStart(Block::Trailer));
+                        out(Ok(DebugText(format!("{decoded:?}"))));
+                    }
+                    Err(error) => return out(Err(Kind::of(&error))),
+                }
+            }
+        },
+    )
 }

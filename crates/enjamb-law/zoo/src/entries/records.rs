@@ -1,6 +1,6 @@
 //! Values and records of formats for data.
 
-use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::io::{self, BufRead as _, BufReader};
 
 use bytes::{Buf as _, BytesMut};
 use enjamb_law::{Blocking, DebugText, Decoded, Incoming, Kind, Parsed, Parsing, Pushing};
@@ -33,7 +33,14 @@ pub fn entries() -> Vec<Entry> {
                 value.map(|value| Some(DebugText(format!("{value:?}")))).map_err(|error| format!("{error:?}"))
             }))
         })
-        .messages([&b"\x01"[..], b"\x18\x64", b"\x63abc", b"\x83\x01\x02\x03", b"\xa1\x61a\xf5", b"\x5f\x41a\xff"]),
+        .messages([
+            &b"\x01"[..],
+            b"\x18\x64",
+            b"\x63abc",
+            b"\x83\x01\x02\x03",
+            b"\xa1\x61a\xf5",
+            b"\x5f\x41a\xff",
+        ]),
         Entry::new("rmp-serde 1.3.1", "MessagePack", BLOCKING, || {
             any(Blocking::new(|incoming: &mut Incoming| {
                 if incoming.fill_buf()?.is_empty() {
@@ -57,7 +64,11 @@ pub fn entries() -> Vec<Entry> {
         })
         .messages([&b"\x01\x03abc"[..], b"\xfb\x00\x02\x00"]),
         Entry::new("prost 0.14.6", "length-delimited protobuf", BUFFER, || {
-            any(Decoded::by(|| (), |(), buffer: &mut BytesMut| protobuf_message(buffer), |(), buffer| protobuf_message(buffer)))
+            any(Decoded::by(
+                || (),
+                |(), buffer: &mut BytesMut| protobuf_message(buffer),
+                |(), buffer| protobuf_message(buffer),
+            ))
         })
         .messages([&b"\x00"[..], b"\x05\x0a\x03abc"]),
         Entry::new("leb128 0.2.7", "LEB128 numbers", BLOCKING, || {
@@ -100,7 +111,8 @@ pub fn entries() -> Vec<Entry> {
         ]),
         Entry::new("lsp-server 0.7.9", "the Language Server Protocol", BLOCKING, || {
             any(Blocking::with(BufReader::new, |reader: &mut BufReader<Incoming>| {
-                lsp_server::Message::read(reader).map(|message| message.map(|message| DebugText(format!("{message:?}"))))
+                lsp_server::Message::read(reader)
+                    .map(|message| message.map(|message| DebugText(format!("{message:?}"))))
             }))
         })
         .messages([
@@ -122,18 +134,21 @@ pub fn entries() -> Vec<Entry> {
         })
         .messages([&b"\x03\0\0\x01\0\0\x03\x14\x01\0\0\0abc"[..], b"\x03\0\0\x01\0\0\x01\x08\x01\0\0\0a"]),
         Entry::new("cobs 0.5.1", "COBS", PUSH, || {
-            any(Pushing::new(|| cobs::CobsDecoderOwned::new(256), |decoder, mut chunk, out| {
-                while !chunk.is_empty() {
-                    match decoder.push(chunk) {
-                        Ok(Some(report)) => {
-                            out(Ok(decoder.dest()[..report.frame_size()].to_vec()));
-                            chunk = &chunk[report.parsed_size()..];
+            any(Pushing::new(
+                || cobs::CobsDecoderOwned::new(256),
+                |decoder, mut chunk, out| {
+                    while !chunk.is_empty() {
+                        match decoder.push(chunk) {
+                            Ok(Some(report)) => {
+                                out(Ok(decoder.dest()[..report.frame_size()].to_vec()));
+                                chunk = &chunk[report.parsed_size()..];
+                            }
+                            Ok(None) => return,
+                            Err(error) => return out(Err(Kind::of(&error))),
                         }
-                        Ok(None) => return,
-                        Err(error) => return out(Err(Kind::of(&error))),
                     }
-                }
-            }))
+                },
+            ))
         })
         .messages([&b"\x03ab\0"[..], b"\x01\x01\0", b"\x02a\x02b\0"]),
         Entry::new("httparse 1.10.1 parse_chunk_size", "HTTP chunk sizes", PARSE, || {
@@ -145,20 +160,14 @@ pub fn entries() -> Vec<Entry> {
         })
         .messages([&b"3\r\n"[..], b"a0;b=c\r\n"]),
         Entry::new("pcap-file 2.0.0 PcapReader", "capture files", BLOCKING, || {
-            any(Blocking::new(|incoming: &mut Incoming| {
-                if incoming.fill_buf().map_err(|error| error.to_string())?.is_empty() {
-                    return Ok(None);
-                }
-                let mut reader = pcap_file::pcap::PcapReader::new(incoming).map_err(|error| format!("{error:?}"))?;
-                let mut packets = Vec::new();
-                while let Some(packet) = reader.next_packet() {
-                    packets.push(DebugText(format!("{:?}", packet.map_err(|error| format!("{error:?}"))?)));
-                }
-                Ok(Some(packets))
-            }))
+            any(Blocking::with(CaptureFile::Unopened, next_packet))
         })
-        .messages([&b"\xd4\xc3\xb2\xa1\x02\0\x04\0\0\0\0\0\0\0\0\0\xff\xff\0\0\x01\0\0\0\x01\0\0\0\x02\0\0\0\x03\0\0\0\x03\0\0\0abc"[..]])
-        .one_message(),
+        .messages([
+            &b"\xd4\xc3\xb2\xa1\x02\0\x04\0\0\0\0\0\0\0\0\0\xff\xff\0\0\x01\0\0\0"[..],
+            b"\x01\0\0\0\x02\0\0\0\x03\0\0\0\x03\0\0\0abc",
+        ])
+        // A file without packets is whole.
+        .dependent(),
     ]
 }
 
@@ -177,4 +186,23 @@ fn protobuf_message(buffer: &mut BytesMut) -> Result<Option<String>, prost::Deco
     }
     buffer.advance(head);
     String::decode(buffer.split_to(length)).map(Some)
+}
+
+/// A capture file. Its reader reads the header when it is made.
+enum CaptureFile {
+    Unopened(Incoming),
+    Open(pcap_file::pcap::PcapReader<Incoming>),
+}
+
+fn next_packet(file: &mut CaptureFile) -> Result<Option<DebugText>, String> {
+    if let CaptureFile::Unopened(incoming) = file {
+        if incoming.fill_buf().map_err(|error| error.to_string())?.is_empty() {
+            return Ok(None);
+        }
+        let reader = pcap_file::pcap::PcapReader::new(incoming.clone()).map_err(|error| format!("{error:?}"))?;
+        *file = CaptureFile::Open(reader);
+    }
+    let CaptureFile::Open(reader) = file else { return Ok(None) };
+    let packet = reader.next_packet().transpose().map_err(|error| format!("{error:?}"))?;
+    Ok(packet.map(|packet| DebugText(format!("{packet:?}"))))
 }

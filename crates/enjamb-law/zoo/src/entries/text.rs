@@ -105,9 +105,11 @@ pub fn entries() -> Vec<Entry> {
         .messages([&b"a\xc3\xa9"[..], b"\xe2\x82\xac", b"\xf0\x9f\x98\x80"])
         .tokens([&b"\xff"[..]]),
         Entry::new("strip-ansi-escapes 0.2.1", "terminal text", PUSH, || {
-            any(Pushing::new(StrippedText::default, |text, chunk, out| match text.writer.write_all(chunk) {
-                Ok(()) => text.written.take().into_iter().for_each(|byte| out(Ok(byte))),
-                Err(error) => out(Err(Kind::of(&error))),
+            any(Pushing::new(StrippedText::default, |text, chunk, out| {
+                match text.writer.write_all(chunk).and_then(|()| text.writer.flush()) {
+                    Ok(()) => text.written.take().into_iter().for_each(|byte| out(Ok(byte))),
+                    Err(error) => out(Err(Kind::of(&error))),
+                }
             }))
         })
         .messages(TERMINAL),
