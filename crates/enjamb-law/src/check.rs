@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use enjamb_isolate::Program;
@@ -129,13 +130,15 @@ where
 
     fn verdict_of_applicable(self: &Arc<Self>, law: Law) -> Verdict {
         let program = self.program.clone().or_else(Program::of_current_test);
-        let in_child = program.map_or(ChildVerdict::Unavailable, |program| child::try_law(program, &self.name, law));
+        let in_child = program
+            .map_or(ChildVerdict::Unavailable, |program| child::try_law(program, &self.name, law, self.patience));
         // If no child went first, no input is tried that may end the process.
-        let extremes = in_child == ChildVerdict::Survived;
+        let extremes = matches!(in_child, ChildVerdict::Survived { .. });
         match in_child {
             ChildVerdict::Holds(tally) => return holds(tally),
             ChildVerdict::Fatal(breach, case) => return self.broken(fatal(&breach, case, self.patience)),
-            ChildVerdict::Survived | ChildVerdict::Unavailable => {}
+            ChildVerdict::Survived { cases } => self.cases_in_time.store(cases, Ordering::Relaxed),
+            ChildVerdict::Unavailable => {}
         }
         let laws = Arc::clone(self);
         let outcome =
@@ -161,12 +164,16 @@ where
         task.begin();
         let laws = Arc::clone(self);
         let feed = task.feed();
-        let outcome = watch::try_law(self.patience, CHILD_STACK_BYTES, task.marks(), move || match feed {
+        let patience = task.patience().unwrap_or(self.patience);
+        let outcome = watch::try_law(patience, CHILD_STACK_BYTES, task.marks(), move || match feed {
             Some(Case { input, cuts }) => {
                 let _ = total(&laws.subject, &input, &cuts);
-                ChildVerdict::Survived
+                ChildVerdict::Survived { cases: 0 }
             }
-            None => laws.tried(law, true).map_or(ChildVerdict::Survived, ChildVerdict::Holds),
+            None => laws.tried(law, true).map_or_else(
+                |_| ChildVerdict::Survived { cases: laws.cases_in_time.load(Ordering::Relaxed) },
+                ChildVerdict::Holds,
+            ),
         });
         match outcome {
             Ok(verdict) => task.end(&verdict),
@@ -192,7 +199,7 @@ where
                 "no messages are given"
             }
             Law::Alone if self.dependent => "the messages depend on each other",
-            Law::Alone if self.one_message => "a stream has only one message",
+            Law::Alone | Law::Coalesce if self.one_message => "a stream has only one message",
             Law::Alone if self.carries.is_some() => {
                 return self.carries.clone();
             }

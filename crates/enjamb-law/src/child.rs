@@ -30,51 +30,110 @@ const MEMORY_BYTES_MAX: u64 = 3 << 30;
 const PROBES_MAX: usize = 200;
 const PROBING_MAX: Duration = Duration::from_secs(5);
 
+/// The time that a call may take in the search for a smaller input that hangs.
+const PROBE_PATIENCE: Duration = Duration::from_millis(300);
+
 /// The result of a law in a child.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ChildVerdict {
     /// The law holds.
     Holds(Tally),
-    /// The law does not hold, or could not be tried. The same will happen in this process, and does
-    /// not end it.
-    Survived,
+    /// The law does not hold, or could not be tried. The same will happen in this process with the
+    /// same number of random cases, and does not end it. The number is 0 if the child drew none.
+    Survived { cases: usize },
     /// The child died, or hung, in this case.
     Fatal(Breach, Case),
     /// No child could try it.
     Unavailable,
 }
 
-/// Tries a law of the definition `name` in a child.
-pub(crate) fn try_law(program: Program, name: &str, law: Law) -> ChildVerdict {
+/// Tries a law of the definition `name` in a child. A call may take as long as `patience`.
+pub(crate) fn try_law(program: Program, name: &str, law: Law, patience: Duration) -> ChildVerdict {
     if std::env::var_os(IN_PROCESS).is_some() {
         return ChildVerdict::Unavailable;
     }
-    try_in_child(program, name, law).unwrap_or(ChildVerdict::Unavailable)
+    let mut relaunch = Relaunch::new(program, VARIABLE, ChildOutput::Discard);
+    let run = |task: &ChildTask<'_>| relaunch.run(&task.bytes(name, law));
+    try_in_child(run, patience).unwrap_or(ChildVerdict::Unavailable)
 }
 
-fn try_in_child(program: Program, name: &str, law: Law) -> io::Result<ChildVerdict> {
-    let mut relaunch = Relaunch::new(program, VARIABLE, ChildOutput::Discard);
-    let mut run = |marks: bool, feed: Option<&Case>| relaunch.run(&task_bytes(name, law, marks, feed));
-    let first = run(false, None)?;
+/// The part of a task that differs between the children of one law.
+#[derive(Default)]
+struct ChildTask<'c> {
+    /// Whether each case is marked before it is fed.
+    marks: bool,
+    /// The case that is fed instead of the law.
+    feed: Option<&'c Case>,
+    /// The time that a call may take, if it is not that of the definition.
+    patience: Option<Duration>,
+}
+
+fn try_in_child(
+    mut run: impl FnMut(&ChildTask<'_>) -> io::Result<ChildReport>,
+    patience: Duration,
+) -> io::Result<ChildVerdict> {
+    let first = run(&ChildTask::default())?;
     let breach = match first.ending {
-        ChildEnding::Answered(answer) => return Ok(verdict(&answer)),
+        ChildEnding::Answered(answer) => {
+            return Ok(match verdict(&answer) {
+                ChildVerdict::Fatal(Breach::Hung, case) => {
+                    ChildVerdict::Fatal(Breach::Hung, smallest_hung(&case, patience, run))
+                }
+                other => other,
+            });
+        }
         ChildEnding::Crashed(crash) => Breach::from(crash),
         _ => return Ok(ChildVerdict::Unavailable),
     };
-    let second = run(true, None)?;
+    let second = run(&ChildTask { marks: true, ..ChildTask::default() })?;
     let case = Script::decode(second.mark.as_deref().unwrap_or_default()).case(&Grammar::default());
     if !is_crash(&second, None) {
         return Ok(ChildVerdict::Fatal(breach, case));
     }
-    let started = Instant::now();
-    let mut probes = 0;
+    let mut budget = Budget::new();
     let smallest = minimise::least(&case, |smaller| {
-        probes += 1;
-        probes <= PROBES_MAX
-            && started.elapsed() < PROBING_MAX
-            && run(false, Some(smaller)).is_ok_and(|report| is_crash(&report, Some(&breach)))
+        let task = ChildTask { feed: Some(smaller), ..ChildTask::default() };
+        budget.allows() && run(&task).is_ok_and(|report| is_crash(&report, Some(&breach)))
     });
     Ok(ChildVerdict::Fatal(breach, smallest))
+}
+
+/// Returns the smallest part of `case` whose call does not return. Parts are given less time than
+/// `patience`, so the smallest one is tried once more with all of it.
+fn smallest_hung(
+    case: &Case,
+    patience: Duration,
+    mut run: impl FnMut(&ChildTask<'_>) -> io::Result<ChildReport>,
+) -> Case {
+    let mut hangs = |case: &Case, patience: Option<Duration>| {
+        let task = ChildTask { feed: Some(case), patience, ..ChildTask::default() };
+        run(&task).is_ok_and(|report| match report.ending {
+            ChildEnding::Answered(answer) => matches!(verdict(&answer), ChildVerdict::Fatal(Breach::Hung, _)),
+            _ => false,
+        })
+    };
+    let mut budget = Budget::new();
+    let short = patience.min(PROBE_PATIENCE);
+    let smallest = minimise::least(case, |smaller| budget.allows() && hangs(smaller, Some(short)));
+    if smallest == *case || short == patience || hangs(&smallest, None) { smallest } else { case.clone() }
+}
+
+/// The limits of the search for a smaller fatal input.
+struct Budget {
+    probes: usize,
+    started: Instant,
+}
+
+impl Budget {
+    fn new() -> Self {
+        Self { probes: 0, started: Instant::now() }
+    }
+
+    /// Counts one more child, and returns whether it may be started.
+    fn allows(&mut self) -> bool {
+        self.probes += 1;
+        self.probes <= PROBES_MAX && self.started.elapsed() < PROBING_MAX
+    }
 }
 
 /// Returns whether the child crashed, in this way if one is given.
@@ -85,24 +144,33 @@ fn is_crash(report: &ChildReport, breach: Option<&Breach>) -> bool {
     }
 }
 
-/// Returns a task: one line with the law, two flags and the length of the name; then the name, and
-/// the script of a case to feed instead of the law.
-fn task_bytes(name: &str, law: Law, marks: bool, feed: Option<&Case>) -> Vec<u8> {
-    let head = format!("{law} {} {} {}\n{name}", u8::from(marks), u8::from(feed.is_some()), name.len());
-    let script = feed.map(|Case { input, cuts }| Script::of(input, cuts).encode());
-    [head.into_bytes(), script.unwrap_or_default()].concat()
+impl ChildTask<'_> {
+    /// Returns the bytes of the task: one line with the law, two flags, the time in milliseconds or
+    /// 0, and the length of the name; then the name, and the script of a case to feed.
+    fn bytes(&self, name: &str, law: Law) -> Vec<u8> {
+        let (marks, feeds) = (u8::from(self.marks), u8::from(self.feed.is_some()));
+        let patience = self.patience.map_or(0, |patience| patience.as_millis());
+        let head = format!("{law} {marks} {feeds} {patience} {}\n{name}", name.len());
+        let script = self.feed.map(|Case { input, cuts }| Script::of(input, cuts).encode());
+        [head.into_bytes(), script.unwrap_or_default()].concat()
+    }
 }
 
-/// Reads an answer: `h` with the tally, `x` with the script in which a call did not return, or `s`.
+/// Reads an answer: `h` with the tally, `x` with the script in which a call did not return, or `s`
+/// with the number of random cases.
 fn verdict(answer: &[u8]) -> ChildVerdict {
     let tally = |numbers: &[u8]| {
         let mut numbers = std::str::from_utf8(numbers).ok()?.split_whitespace().map(|number| number.parse().ok());
         Some(Tally { inputs: numbers.next()??, runs: numbers.next()?? })
     };
     match answer.split_first() {
-        Some((b'h', numbers)) => tally(numbers).map_or(ChildVerdict::Survived, ChildVerdict::Holds),
+        Some((b'h', numbers)) => tally(numbers).map_or(ChildVerdict::Survived { cases: 0 }, ChildVerdict::Holds),
         Some((b'x', script)) => ChildVerdict::Fatal(Breach::Hung, Script::decode(script).case(&Grammar::default())),
-        _ => ChildVerdict::Survived,
+        Some((_, number)) => {
+            let cases = std::str::from_utf8(number).ok().and_then(|number| number.parse().ok());
+            ChildVerdict::Survived { cases: cases.unwrap_or(0) }
+        }
+        None => ChildVerdict::Survived { cases: 0 },
     }
 }
 
@@ -113,6 +181,7 @@ pub(crate) struct LawTask {
     law: Option<Law>,
     marks: bool,
     feed: Option<Case>,
+    patience: Option<Duration>,
 }
 
 impl LawTask {
@@ -126,12 +195,14 @@ impl LawTask {
         let law = fields.next().and_then(|law| law.parse().ok());
         let marks = fields.next() == Some("1");
         let feeds = fields.next() == Some("1");
+        let patience = fields.next().and_then(|millis| millis.parse().ok()).filter(|millis| *millis > 0);
+        let patience = patience.map(Duration::from_millis);
         let length: usize = fields.next().and_then(|length| length.parse().ok()).unwrap_or_default();
         let rest = rest.get(1..).unwrap_or_default();
         let (name, script) = rest.split_at(length.min(rest.len()));
         let name = String::from_utf8_lossy(name).into_owned();
         let feed = feeds.then(|| Script::decode(script).case(&Grammar::default()));
-        Some(Self { name, law, marks, feed, task })
+        Some(Self { name, law, marks, feed, patience, task })
     }
 
     /// Returns whether the task is to try this law of the definition `name`.
@@ -142,6 +213,11 @@ impl LawTask {
     /// Returns the case to feed instead of the law.
     pub(crate) fn feed(&self) -> Option<Case> {
         self.feed.clone()
+    }
+
+    /// Returns the time that a call may take, if it is not that of the definition.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        self.patience
     }
 
     /// Returns the task by which each case is to be marked before it is fed.
@@ -159,7 +235,8 @@ impl LawTask {
     pub(crate) fn end(&self, verdict: &ChildVerdict) -> ! {
         let answer = match verdict {
             ChildVerdict::Holds(Tally { inputs, runs }) => format!("h{inputs} {runs}").into_bytes(),
-            ChildVerdict::Survived | ChildVerdict::Unavailable => b"s".to_vec(),
+            ChildVerdict::Survived { cases } => format!("s{cases}").into_bytes(),
+            ChildVerdict::Unavailable => b"s".to_vec(),
             ChildVerdict::Fatal(_, Case { input, cuts }) => [b"x".to_vec(), Script::of(input, cuts).encode()].concat(),
         };
         let written = self.task.answer(&answer);
@@ -176,7 +253,8 @@ mod tests {
     fn answers_are_read_as_they_were_written() {
         let case = Case { input: stream(b"a\nb"), cuts: vec![1] };
         assert_eq!(verdict(b"h3 40"), ChildVerdict::Holds(Tally { inputs: 3, runs: 40 }));
-        assert_eq!(verdict(b"s"), ChildVerdict::Survived);
+        assert_eq!(verdict(b"s"), ChildVerdict::Survived { cases: 0 });
+        assert_eq!(verdict(b"s40"), ChildVerdict::Survived { cases: 40 });
         let script = [b"x".to_vec(), Script::of(&case.input, &case.cuts).encode()].concat();
         assert_eq!(verdict(&script), ChildVerdict::Fatal(Breach::Hung, case));
     }

@@ -13,6 +13,9 @@ pub(crate) const TOKENS: &[&[u8]] = &[
     b"\xf0\x9f\x98\x80",
     b"\xe2\x80\xa8",
     b"\xff\xfe",
+    // A character of four bytes in UTF-16, in both orders.
+    b"\x3d\xd8\x00\xde",
+    b"\xd8\x3d\xde\x00",
     // Line ends and empty lines.
     b"\r\n",
     b"\n\n",

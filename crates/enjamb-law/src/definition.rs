@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::panic::Location;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use enjamb_isolate::Program;
@@ -68,6 +69,10 @@ pub struct Laws<S: Subject> {
     pub(crate) corpora: Vec<PathBuf>,
     pub(crate) without: BTreeMap<Law, String>,
     pub(crate) cases: usize,
+    /// Whether the number of cases was set, so that a slow subject does not reduce it.
+    pub(crate) cases_are_set: bool,
+    /// The number of cases that are tried, once it is known how slow the subject is; 0 before.
+    pub(crate) cases_in_time: AtomicUsize,
     /// The source file of the definition, as the compiler reports it.
     pub(crate) file: &'static str,
     pub(crate) expression: Option<String>,
@@ -110,6 +115,8 @@ where
             corpora: Vec::new(),
             without: BTreeMap::new(),
             cases: cases.unwrap_or(CASES),
+            cases_are_set: cases.is_some(),
+            cases_in_time: AtomicUsize::new(0),
             file: Location::caller().file(),
             expression: None,
             program: None,
@@ -227,7 +234,8 @@ where
     }
 
     /// Sets whether a stream has only one message, such as a multipart body or the response to one
-    /// request. Then messages are not tried [alone](Law::Alone) and together.
+    /// request. Then messages are not tried [alone](Law::Alone) and together, nor
+    /// [coalesced](Law::Coalesce).
     #[must_use]
     pub fn one_message(mut self, one_message: bool) -> Self {
         self.one_message = one_message;
@@ -290,10 +298,12 @@ where
     }
 
     /// Sets the number of random cases for each law: 1000 by default, or the value of
-    /// `ENJAMB_LAW_CASES` or `PROPTEST_CASES`.
+    /// `ENJAMB_LAW_CASES` or `PROPTEST_CASES`. The default is less for a subject that is so slow that
+    /// a thousand runs take more than five seconds.
     #[must_use]
     pub fn cases(mut self, cases: usize) -> Self {
         self.cases = cases;
+        self.cases_are_set = true;
         self
     }
 

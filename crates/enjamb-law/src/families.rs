@@ -234,6 +234,17 @@ pub(crate) fn line_ends(messages: &[Vec<u8>]) -> Vec<Vec<u8>> {
     found
 }
 
+/// Returns the messages with a line end behind them, cut before and inside it. Some formats allow
+/// one there.
+pub(crate) fn trailing_line_ends(messages: &[Vec<u8>]) -> impl Iterator<Item = Member> {
+    messages.iter().take(8).flat_map(|message| {
+        [&b"\n"[..], b"\r\n"].map(|end| {
+            let len = message.len();
+            Member::new([message, end].concat(), [vec![len], vec![len + 1], vec![len, len + 1]])
+        })
+    })
+}
+
 fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     let mut text = Vec::new();
     let mut rest = bytes;

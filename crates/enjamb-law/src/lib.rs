@@ -21,7 +21,8 @@
 //! * Adapters make subjects of code from other crates: [`Decoded`] of decoders with a buffer,
 //!   [`Reading`] and [`Writing`] of async readers and writers, `Streaming` of stream transformers,
 //!   [`Parsing`] of parse functions, [`Pushing`] of push parsers, [`Accumulating`] of accumulators,
-//!   [`Blocking`] of blocking readers, `Serving` of servers.
+//!   [`Blocking`] of blocking readers, [`Connecting`] of clients that take an address, `Serving` of
+//!   servers.
 //! * [`Cutting`]: an input with its chunks glued, and the ways to cut it again.
 //! * [`Segmentations`]: a family of cuts to try.
 //! * [`interleaved`]: the law for sessions, which have two sides. The order of the two sides'
@@ -40,6 +41,8 @@
 //! | `tokio-util` | [`Decoded`] over `tokio_util::codec::Decoder`, and `encoded` over its `Encoder` | |
 //! | `asynchronous-codec` | [`Decoded`] over `asynchronous_codec::Decoder` | |
 //! | `tokio` | tokio's reader and writer traits for [`Reading`] and [`Writing`]; `Serving` | |
+//! | `tokio-runtime` | `in_runtime`: a runtime of tokio with a paused clock around async subjects | |
+//! | `tokio-net` | `Connecting::asynchronous`: async clients over real sockets | |
 //! | `futures` | the traits of the futures crates for them; `Streaming` | |
 //! | `httparse`, `nom7`, `nom8` | [`Parsing`] takes the results of these parsers | |
 
@@ -92,8 +95,8 @@ mod watch;
 #[cfg(feature = "asynchronous-codec")]
 pub use adapters::AsynchronousCodec;
 pub use adapters::{
-    Accumulating, AtEnd, Blocking, ByHand, Chunks, Decoded, Driver, Feed, Incoming, Outgoing, Parsed, Parsing, Pushing,
-    Reading, Writing, WrittenBytes, reads_back,
+    Accumulating, AtEnd, Blocking, ByHand, Chunks, Connecting, Decoded, Driver, Feed, Incoming, Outgoing, Parsed,
+    Parsing, Pushing, Reading, Writing, WrittenBytes, reads_back,
 };
 #[cfg(feature = "futures")]
 pub use adapters::{Body, Streaming};

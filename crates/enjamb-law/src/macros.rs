@@ -39,6 +39,7 @@
 /// |---|---|
 /// | `total`, `split`, `quiet` | every definition |
 /// | `coalesce`, `prompt`, `end`, `alone`, `linear` | `messages` |
+/// | `coalesce` | streams that are not `one_message: true` |
 /// | `alone` | messages that are not `dependent: true`, streams that are not `one_message: true`, and no `carries` |
 /// | `end` | a subject that is not `ends: false` |
 /// | `linear` | a subject that is not `rescans: true` |
@@ -50,12 +51,17 @@
 ///
 /// Five of these keys describe the subject, and are set if the expression of the subject begins
 /// with the name of an adapter that always has this property: `waits` for `Reading`, `Writing`,
-/// `Streaming` and `Serving`, `fuses` for `Machines`, `rescans` for `Parsing`, `converses` for
+/// `Streaming`, `Serving` and `Connecting::asynchronous`, `fuses` for `Machines`, `rescans` for `Parsing`, `converses` for
 /// `Sessions`, and `ends: false` for `Pushing` and `Accumulating` without `.at_end(...)`. A key in
 /// the definition takes precedence. If a key differs from the report of the subject, the tests fail
 /// and name the key.
 #[macro_export]
 macro_rules! laws {
+    ($(#[$meta:meta])* $visibility:vis mod $name:ident { subject: Connecting::asynchronous $($rest:tt)* }) => {
+        $crate::__law_module! {
+            [$(#[$meta])* $visibility mod $name] [waits: true] subject: Connecting::asynchronous $($rest)*
+        }
+    };
     ($(#[$meta:meta])* $visibility:vis mod $name:ident { subject: Reading $($rest:tt)* }) => {
         $crate::__law_module! { [$(#[$meta])* $visibility mod $name] [waits: true] subject: Reading $($rest)* }
     };
@@ -276,7 +282,11 @@ macro_rules! __law_tests {
     (@total $rest:tt $keys:tt $law:ident) => { $crate::__law_tests!(@tried total $law); };
     (@split $rest:tt $keys:tt $law:ident) => { $crate::__law_tests!(@tried split $law); };
     (@quiet $rest:tt $keys:tt $law:ident) => { $crate::__law_tests!(@tried quiet $law); };
-    (@coalesce $rest:tt $keys:tt $law:ident) => { $crate::__law_tests!(@messages $keys coalesce $law); };
+    (@coalesce [(one_message true) $($rest:tt)*] $keys:tt $law:ident) => {
+        $crate::__law_tests!(@ignored coalesce $law "a stream has only one message");
+    };
+    (@coalesce [$other:tt $($rest:tt)*] $keys:tt $law:ident) => { $crate::__law_tests!(@coalesce [$($rest)*] $keys $law); };
+    (@coalesce [] $keys:tt $law:ident) => { $crate::__law_tests!(@messages $keys coalesce $law); };
     (@prompt $rest:tt $keys:tt $law:ident) => { $crate::__law_tests!(@messages $keys prompt $law); };
     (@end [(ends false) $($rest:tt)*] $keys:tt $law:ident) => {
         $crate::__law_tests!(@ignored end $law "it does not learn that the stream has ended");

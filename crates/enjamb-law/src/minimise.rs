@@ -214,8 +214,8 @@ impl<T: Trial> Search<'_, T> {
     }
 }
 
-/// Returns the least part of `case` that still `dies`, by leaving out cuts and then runs of bytes.
-/// For trials that are slow.
+/// Returns the least part of `case` that still `dies`, by leaving out cuts, then runs of bytes, and
+/// then cuts again. For trials that are slow.
 #[cfg(feature = "proptest")]
 pub(crate) fn least(case: &Case, mut dies: impl FnMut(&Case) -> bool) -> Case {
     let mut best = case.clone();
@@ -223,6 +223,7 @@ pub(crate) fn least(case: &Case, mut dies: impl FnMut(&Case) -> bool) -> Case {
     if !best.cuts.is_empty() && dies(&uncut) {
         best = uncut;
     }
+    best.cuts = fewest_cuts_that_die(&best, &mut dies);
     let mut run = best.input.len().div_ceil(2);
     // A nesting of thousands need not be exact to the last level.
     while run > best.input.len() / 64 {
@@ -243,7 +244,18 @@ pub(crate) fn least(case: &Case, mut dies: impl FnMut(&Case) -> bool) -> Case {
             run /= 2;
         }
     }
+    best.cuts = fewest_cuts_that_die(&best, &mut dies);
     best
+}
+
+/// Returns the fewest cuts with which the input of a case still `dies`.
+#[cfg(feature = "proptest")]
+fn fewest_cuts_that_die(Case { input, cuts }: &Case, dies: &mut impl FnMut(&Case) -> bool) -> Vec<usize> {
+    match cuts.len() {
+        // That it survives without any was seen before.
+        0 | 1 => cuts.clone(),
+        _ => fewest_of(cuts, |cuts| !cuts.is_empty() && dies(&Case { input: input.clone(), cuts: cuts.to_vec() })),
+    }
 }
 
 /// Returns the fewest of `messages`, in their order, that still fail. The messages stay whole,

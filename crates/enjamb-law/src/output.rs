@@ -71,6 +71,9 @@ fn end_text(end: End) -> String {
 /// the verdict on the end of a stream that has failed, may follow the chunks. A run that was given
 /// up emits nothing more; one that [refuses](Output::Refuses) everything has nothing behind that
 /// place to compare.
+///
+/// A clean end is the same as none: a reader that stops by itself behind its last message may have
+/// read the end of the stream or not, depending on the chunks.
 pub(crate) fn agree<E: PartialEq, F: PartialEq>(first: &[Output<E, F>], second: &[Output<E, F>]) -> bool {
     let mut comparison = Comparison::new(first);
     second.iter().for_each(|output| comparison.next(output));
@@ -91,11 +94,11 @@ impl<'e, E: PartialEq, F: PartialEq> Comparison<'e, E, F> {
     }
 
     pub(crate) fn next(&mut self, output: &Output<E, F>) {
-        if self.refuses || !self.same {
+        if self.refuses || !self.same || matches!(output, Output::End(End::Clean)) {
             return;
         }
         if !self.failed {
-            self.same = self.expected.next() == Some(output);
+            self.same = self.next_before_error() == Some(output);
             self.failed = matches!(output, Output::Error(_));
             return;
         }
@@ -109,6 +112,11 @@ impl<'e, E: PartialEq, F: PartialEq> Comparison<'e, E, F> {
         }
     }
 
+    /// Returns the next expected output that is compared before the first error.
+    fn next_before_error(&mut self) -> Option<&'e Output<E, F>> {
+        self.expected.find(|output| !matches!(output, Output::End(End::Clean)))
+    }
+
     /// Returns the next expected output behind an error that is compared.
     fn next_expected(&mut self) -> Option<&'e Output<E, F>> {
         self.expected.find(|output| !matches!(output, Output::Error(_) | Output::End(_) | Output::GivenUp))
@@ -116,7 +124,7 @@ impl<'e, E: PartialEq, F: PartialEq> Comparison<'e, E, F> {
 
     /// Returns whether the outputs agree, if these were all.
     pub(crate) fn agrees(mut self) -> bool {
-        let rest = if self.failed { self.next_expected() } else { self.expected.next() };
+        let rest = if self.failed { self.next_expected() } else { self.next_before_error() };
         self.same && (self.refuses || rest.is_none_or(|rest| self.failed && *rest == Output::Refuses))
     }
 }

@@ -108,3 +108,52 @@ fn endless_output_is_a_verdict() {
     let violation = verdict(Misbehaviour::EmitsForEver, "endless_output_is_a_verdict");
     assert!(violation.verdict.starts_with("it does not end"), "{violation}");
 }
+
+/// Misbehaves at a chunk that begins with `!`, and not in the first one.
+struct AtACut(Misbehaviour);
+
+impl Subject for AtACut {
+    type Event = u8;
+    type Error = ();
+
+    fn run(&self, run: &mut Run<'_, u8, ()>) {
+        let mut seen = 0;
+        while let Some(chunk) = run.next_chunk() {
+            if chunk.first() == Some(&b'!') && seen > 0 {
+                match self.0 {
+                    Misbehaviour::Loops => loop {
+                        std::thread::sleep(Duration::from_millis(10));
+                    },
+                    Misbehaviour::Recurses => run.event(recurse(0) as u8),
+                    _ => std::process::exit(7),
+                }
+            }
+            seen += chunk.len();
+            chunk.iter().for_each(|byte| run.event(*byte));
+        }
+    }
+}
+
+/// Asserts that the input of the violation is two bytes, with one cut between them.
+fn assert_smallest_cut(misbehaviour: Misbehaviour, test: &str) {
+    let laws = Laws::new(format!("at a cut: {misbehaviour:?}"), AtACut(misbehaviour))
+        .messages(["one! two! three!", "four!"])
+        .patience(Duration::from_millis(700));
+    let Verdict::Broken(violation) = laws.in_test(test).check(Law::Total) else { panic!("it holds") };
+    assert_eq!((violation.input.len(), violation.cuts.len()), (2, 1), "{violation}");
+}
+
+#[test]
+fn a_hang_at_a_cut_is_minimised_with_its_cuts() {
+    assert_smallest_cut(Misbehaviour::Loops, "a_hang_at_a_cut_is_minimised_with_its_cuts");
+}
+
+#[test]
+fn an_exit_at_a_cut_is_minimised_with_its_cuts() {
+    assert_smallest_cut(Misbehaviour::Exits, "an_exit_at_a_cut_is_minimised_with_its_cuts");
+}
+
+#[test]
+fn a_stack_overflow_at_a_cut_is_minimised_with_its_cuts() {
+    assert_smallest_cut(Misbehaviour::Recurses, "a_stack_overflow_at_a_cut_is_minimised_with_its_cuts");
+}

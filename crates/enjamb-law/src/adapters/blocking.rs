@@ -16,7 +16,7 @@ use crate::run::Run;
 use crate::subject::Subject;
 
 use super::incoming::{Incoming, RequestReporter};
-use super::repetition::{Repeated, Repetition};
+use super::resumption::Resumption;
 
 /// The [`Subject`] of a blocking reader.
 ///
@@ -154,7 +154,7 @@ impl<M, F, N> Blocking<M, F, N> {
         let mut reporter = RequestReporter::new(incoming.clone());
         let mut reader = (self.make)(incoming.clone());
         let mut calls_before = 0;
-        let mut repetition = Repetition::default();
+        let mut resumption = Resumption::new(self.resumes);
         loop {
             let result = (self.read)(&mut reader);
             let end_seen = reporter.report(run);
@@ -163,7 +163,7 @@ impl<M, F, N> Blocking<M, F, N> {
             }
             match result {
                 Ok(Some(event)) => {
-                    repetition = Repetition::default();
+                    resumption.event();
                     run.event(event);
                 }
                 Ok(None) => {
@@ -182,18 +182,8 @@ impl<M, F, N> Blocking<M, F, N> {
                     calls_before = calls;
                 }
                 Err(error) => {
-                    let kind = Kind::of(&error);
-                    match repetition.of(&kind, incoming.calls()) {
-                        _ if !self.resumes => {}
-                        Repeated::No => {}
-                        Repeated::Again => continue,
-                        Repeated::ForEver => {
-                            run.emit(Output::GivenUp);
-                            return;
-                        }
-                    }
-                    let goes_on = run.fail(kind);
-                    if end_seen || !(self.resumes || goes_on && incoming.skip()) {
+                    let feed = |_: &mut Run<'_, T, Kind>| incoming.skip();
+                    if !resumption.fail(run, &error, incoming.calls(), end_seen, feed) {
                         return;
                     }
                 }

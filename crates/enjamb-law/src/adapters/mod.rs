@@ -9,10 +9,13 @@
 )]
 
 mod accumulating;
+#[cfg(feature = "tokio-net")]
+mod async_client;
 mod blocking;
 #[cfg(feature = "futures")]
 mod body;
 mod chunks;
+mod connecting;
 mod decoded;
 mod driver;
 mod encoded;
@@ -20,13 +23,15 @@ mod executor;
 mod feed;
 #[cfg(any(feature = "tokio-util", feature = "asynchronous-codec"))]
 mod framed_read;
+mod idleness;
 mod incoming;
+mod loopback;
 mod outgoing;
 mod parsed;
 mod parsing;
 mod pushing;
 mod reading;
-mod repetition;
+mod resumption;
 #[cfg(feature = "tokio-runtime")]
 mod runtime;
 #[cfg(feature = "tokio")]
@@ -40,6 +45,7 @@ pub use blocking::Blocking;
 #[cfg(feature = "futures")]
 pub use body::Body;
 pub use chunks::Chunks;
+pub use connecting::Connecting;
 pub use decoded::Decoded;
 pub use driver::{ByHand, Driver};
 #[cfg(feature = "tokio-util")]

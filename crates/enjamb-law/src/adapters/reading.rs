@@ -13,7 +13,7 @@ use crate::subject::Subject;
 use super::chunks::Chunks;
 use super::executor::{Executor, Surroundings};
 use super::feed::Feed;
-use super::repetition::{Repeated, Repetition};
+use super::resumption::Resumption;
 
 /// The [`Subject`] of an async reader.
 ///
@@ -228,11 +228,11 @@ where
         let feed = Feed::new(self.at_most);
         let mut executor = Executor::new(feed.clone(), self.empty_items, surroundings);
         let mut reader = (self.make)(feed.clone());
-        let mut repetition = Repetition::default();
+        let mut resumption = Resumption::new(self.resumes);
         while let Some(result) = executor.finish(pin!((self.read)(&mut reader)), run) {
             match result {
                 Ok(Some(event)) => {
-                    repetition = Repetition::default();
+                    resumption.event();
                     run.event(event);
                 }
                 Ok(None) => {
@@ -244,18 +244,8 @@ where
                     return;
                 }
                 Err(error) => {
-                    let kind = Kind::of(&error);
-                    match repetition.of(&kind, feed.bytes_read()) {
-                        _ if !self.resumes => {}
-                        Repeated::No => {}
-                        Repeated::Again => continue,
-                        Repeated::ForEver => {
-                            run.emit(Output::GivenUp);
-                            return;
-                        }
-                    }
-                    let goes_on = run.fail(kind);
-                    if feed.end_seen() || !(self.resumes || goes_on && executor.go_on(run)) {
+                    let (progress, end_seen) = (feed.bytes_read(), feed.end_seen());
+                    if !resumption.fail(run, &error, progress, end_seen, |run| executor.go_on(run)) {
                         return;
                     }
                 }

@@ -24,7 +24,12 @@ impl PausedRuntime {
     /// # Panics
     /// If the system refuses a runtime, which needs no more than memory.
     pub(super) fn new() -> Self {
-        match Builder::new_current_thread().enable_time().start_paused(true).build() {
+        let mut builder = Builder::new_current_thread();
+        builder.enable_time().start_paused(true);
+        // The sockets of clients.
+        #[cfg(feature = "tokio-net")]
+        builder.enable_io();
+        match builder.build() {
             Ok(runtime) => Self(runtime),
             Err(error) => panic!("no runtime for the subject: {error}"),
         }

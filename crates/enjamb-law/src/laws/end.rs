@@ -6,6 +6,10 @@
 //! the part that came, like a line codec that returns the last line without its terminator. Only
 //! silence breaks the law. The split law checks whether the report depends on the cuts.
 //!
+//! Some readers skip what comes before a message: noise before a synchronisation mark, or text
+//! before the first line of a section. The first bytes of a message are such noise when the stream
+//! ends behind them. A reader that finds the message behind them shows that it skips them.
+//!
 //! A reader that waits for the next message may report every end of the stream by the same error,
 //! also one between two messages: it loses nothing silently. A message that gives no output at all,
 //! such as a comment, loses nothing either, and nor does white space in front of a message.
@@ -86,6 +90,14 @@ where
         pulse::input(&input);
         trace(subject, &input, &[])
     };
+    let skips = |bytes: &[u8], message: std::ops::Range<usize>, have: usize, whole: &[Output<S::Event, S::Error>]| {
+        // Text is skipped by lines.
+        ["", "\n", "\r\n"].iter().any(|line_end| {
+            let input = stream(&[&bytes[..have], line_end.as_bytes(), &bytes[message.clone()]].concat());
+            pulse::input(&input);
+            trace(subject, &input, &[]) == whole
+        })
+    };
     let unclean = |said: &Output<S::Event, S::Error>| {
         matches!(said, Output::Error(_) | Output::End(End::Truncated { .. } | End::Leftover(_)))
     };
@@ -106,9 +118,17 @@ where
             let lost = output == before && !output.iter().any(unclean) && breach(&output).is_none();
             (lost && !is_padding(&bytes[start..have])).then_some((have, output))
         };
+        // From the first byte on, as many as are skipped.
+        let first_kept = |have: &usize| {
+            !is_padding(&bytes[start..*have]) && (silent(*have).is_none() || !skips(&bytes, start..end, *have, &whole))
+        };
+        let lost = || {
+            let kept = (start + 1..end).find(first_kept)?;
+            (kept..end).find_map(silent)
+        };
         if unfinished == Unfinished::Reported
             && !says_nothing
-            && let Some((have, output)) = (start + 1..end).find_map(silent)
+            && let Some((have, output)) = lost()
         {
             let verdict = format!(
                 "the stream ends {} bytes into a message of {}, and nothing reports it: the bytes are lost silently",

@@ -3,6 +3,7 @@
 
 mod accumulating;
 mod blocking;
+mod connecting;
 mod costs;
 mod decoded;
 mod laws;

@@ -8,14 +8,18 @@ use std::fmt::Debug;
 
 use enjamb_law::{DebugText, Kind, Law, Laws, Run, Subject, Verdict};
 
+mod clients;
+mod documents;
 mod edges;
 mod ends;
 mod errors;
 mod escapes;
+mod frames;
 mod innocents;
 mod lengths;
 mod limits;
 mod line_ends;
+mod noise;
 mod readers;
 mod state;
 mod text;
