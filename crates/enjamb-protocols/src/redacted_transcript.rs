@@ -2,7 +2,8 @@
 
 use enjamb::transcript::Content;
 use enjamb::{Session, Side, Span, Transcript};
-use enjamb_protocols::redact;
+
+use crate::secrets::redact;
 
 /// A range of a side's stream, and the bytes that replace it.
 struct Replacement {
@@ -42,7 +43,7 @@ impl Stream {
 
 /// Overwrites the secrets in a transcript with `*`. Lengths stay, so `session` and any other of its
 /// protocol parses it as before.
-pub(crate) fn redact_transcript(transcript: &mut Transcript, session: &mut dyn Session) {
+pub fn redact_transcript(transcript: &mut Transcript, session: &mut dyn Session) {
     let mut streams = [Stream::default(), Stream::default()];
     for entry in &transcript.entries {
         let stream = &mut streams[entry.side.index()];
@@ -85,9 +86,8 @@ pub(crate) fn redact_transcript(transcript: &mut Transcript, session: &mut dyn S
 
 #[cfg(test)]
 mod tests {
-    use enjamb_protocols::Registry;
-
     use super::*;
+    use crate::registry::Registry;
 
     #[test]
     fn a_secret_is_overwritten_however_it_was_cut() {

@@ -172,7 +172,7 @@ const CISCO_PROTOCOLS: Names = &[
     (0x2004, "DTP"),
 ];
 
-/// <https://www.iana.org/assignments/ieee-802-numbers>, and for NetBIOS and IPX common use.
+/// <https://www.iana.org/assignments/ieee-802-numbers>, and numbers in common use.
 const SERVICE_ACCESS_POINTS: Names = &[
     (0x00, "LLC test"),
     (0x42, "spanning tree"),

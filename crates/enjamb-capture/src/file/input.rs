@@ -82,16 +82,13 @@ impl<R: Read> Input<R> {
             return Err(self.error(CaptureErrorKind::TooLong { part, length: length as u64 }));
         }
         while self.end - self.start < length {
-            let window = match self.block.bytes_mut() {
-                Some(window) => window,
-                None => {
-                    // Somebody still reads this block, so the rest of it goes to another one.
-                    let block = std::mem::take(&mut self.block);
-                    let size = WINDOW.max(self.end - self.start);
-                    self.block = self.spare.exchange(block, self.start..self.end, size);
-                    (self.start, self.end) = (0, self.end - self.start);
-                    continue;
-                }
+            let Some(window) = self.block.bytes_mut() else {
+                // Somebody still reads this block, so the rest of it goes to another one.
+                let block = std::mem::take(&mut self.block);
+                let size = WINDOW.max(self.end - self.start);
+                self.block = self.spare.exchange(block, self.start..self.end, size);
+                (self.start, self.end) = (0, self.end - self.start);
+                continue;
             };
             if self.start > 0 && window.len() - self.start < length.max(WINDOW / 2) {
                 window.copy_within(self.start..self.end, 0);
