@@ -4,11 +4,11 @@
 #   record.sh [--install] [PROTOCOL...]     records the named protocols, or all of them
 #   record.sh --check     [PROTOCOL...]     checks the captures that are there; records nothing
 #
-# The protocols are the files in record/, except stage.sh, which holds what they share. Everything is
-# written to a temporary directory and checked against the rules (stage.sh: `end`). A protocol's
+# The protocols are the files in record/, except stage.sh, which holds what they share. Everything
+# is written to a temporary directory and checked against the rules (stage.sh: `end`). A protocol's
 # captures, and its table in README.md, are replaced only after all of them passed. Capturing needs
-# root or CAP_NET_RAW. --install installs missing programs with apt-get, as root. Exit codes: 0 done,
-# 1 a rule is broken, 2 wrong usage, 3 a program, a port or a permission is missing.
+# root or CAP_NET_RAW. --install installs missing programs with apt-get, as root. Exit codes: 0
+# done, 1 a rule is broken, 2 wrong usage, 3 a program, a port or a permission is missing.
 set -euo pipefail
 shopt -s nullglob
 export LC_ALL=C TZ=UTC

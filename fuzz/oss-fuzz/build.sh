@@ -1,6 +1,6 @@
 #!/bin/bash -eu
-# Builds all fuzz targets as OSS-Fuzz and ClusterFuzzLite expect: a program, a seed archive, a dictionary and options for
-# each, in $OUT. They set SRC, OUT and the flags of the sanitizer.
+# Builds all fuzz targets as OSS-Fuzz and ClusterFuzzLite expect: a program, a seed archive, a
+# dictionary and options for each, in $OUT. They set SRC, OUT and the flags of the sanitizer.
 cd "$SRC/enjamb"
 cargo fuzz build -O
 built="${CARGO_TARGET_DIR:-fuzz/target}/x86_64-unknown-linux-gnu/release"

@@ -1,4 +1,5 @@
-//! A planted bug that the fuzzer must find within seconds. If it does not, the fuzzer does not work.
+//! A planted bug that the fuzzer must find within seconds. If it does not, the fuzzer does not
+//! work.
 
 use enjamb::{End, Machine};
 use enjamb_law::{Case, Grammar, Machines, Script, split};

@@ -26,8 +26,8 @@ pub(crate) fn interleaved(data: &[u8]) {
 }
 
 /// Returns whether every message of a conversation is whole and in its protocol, and every answer
-/// begins behind its request. Of others it is not known what caused what, so no order of the chunks is
-/// the right one.
+/// begins behind its request. Of others it is not known what caused what, so no order of the chunks
+/// is the right one.
 fn is_well_formed(session: &mut dyn Session, input: &Cutting) -> bool {
     let fed = RefCell::new([0u64; 2]);
     // The offset of each chunk of the server, and the bytes of the client before it.

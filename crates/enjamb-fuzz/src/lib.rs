@@ -1,13 +1,13 @@
 //! The functions that the fuzz targets call, and what belongs to them.
 //!
-//! A program in `fuzz/fuzz_targets` is one line over a [`Target`] of [`TARGETS`]. Everything else is
-//! here, in an ordinary crate: `cargo test` calls the same functions with the same inputs, and the
-//! driver of `tools/fuzz` runs them without libFuzzer.
+//! A program in `fuzz/fuzz_targets` is one line over a [`Target`] of [`TARGETS`]. Everything else
+//! is here, in an ordinary crate: `cargo test` calls the same functions with the same inputs, and
+//! the driver of `tools/fuzz` runs them without libFuzzer.
 //!
 //! * [`Target`]: the name of a target, its function, and the form of its inputs.
 //! * [`FAMILIES`]: the protocols that share a target.
-//! * [`mutate`] and [`cross`]: changes of an input that edit messages and cuts, not bytes. [`plain`]
-//!   has those that a fuzzer makes without them, for comparison.
+//! * [`mutate`] and [`cross`]: changes of an input that edit messages and cuts, not bytes.
+//!   [`plain`] has those that a fuzzer makes without them, for comparison.
 //! * [`driver`]: runs a target without libFuzzer, the same way every time.
 //! * [`bugs`]: planted bugs, which the targets must find.
 //! * [`seeds`]: the committed inputs of a target.

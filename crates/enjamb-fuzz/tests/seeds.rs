@@ -90,8 +90,8 @@ fn every_protocol_belongs_to_one_family_that_has_a_target() {
     }
 }
 
-/// The types and functions of the workspace that parse bytes or text from outside. A new one needs a
-/// target.
+/// The types and functions of the workspace that parse bytes or text from outside. A new one needs
+/// a target.
 const PARSERS: &[&str] = &[
     "enjamb::Framer",
     "enjamb::Scanner",
@@ -121,8 +121,8 @@ fn every_parser_has_a_target() {
     assert_eq!(reached, PARSERS.iter().copied().collect());
 }
 
-/// Finds `pub fn parse`, `pub fn parse_...`, and `pub fn read(source`, so that a new parser does not go
-/// without a target.
+/// Finds `pub fn parse`, `pub fn parse_...`, and `pub fn read(source`, so that a new parser does
+/// not go without a target.
 #[test]
 fn every_public_parse_function_is_in_a_file_of_a_listed_parser() {
     let known = [

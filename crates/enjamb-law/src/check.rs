@@ -3,8 +3,9 @@
 //! The law is tried in this process only if the child survives, and the same inputs are tried
 //! again. So nothing that a subject does ends a test run.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use enjamb_isolate::Program;
 
@@ -12,6 +13,7 @@ use crate::child::{self, ChildVerdict, LawTask};
 use crate::definition::Laws;
 use crate::law::Law;
 use crate::laws::total;
+use crate::measure;
 use crate::output::Breach;
 use crate::regressions;
 use crate::script::Case;
@@ -20,6 +22,10 @@ use crate::trying::Failure;
 use crate::verdict::{Tally, Verdict};
 use crate::violation::Violation;
 use crate::watch::{self, CHILD_STACK_BYTES, LawFailure, fatal};
+
+/// The definitions with a call that did not return, and the law that found it, by their source file
+/// and name. A hang is found once, and not by each law.
+static HUNG: Mutex<BTreeMap<(&'static str, String), Law>> = Mutex::new(BTreeMap::new());
 
 impl<S> Laws<S>
 where
@@ -48,12 +54,22 @@ where
             panic!("the definition cannot be used: {mismatch}");
         }
         let folder = regressions::folder(self.file, &self.name);
+        let ends = self.subject.ends();
         match self.check(law) {
             Verdict::Holds(Tally { inputs, runs }) => {
                 println!("{law}: {}: {inputs} inputs, {runs} runs", law.statement());
+                if law == Law::Bounded && !measure::COUNTS_ALLOCATIONS {
+                    println!(
+                        "bounded: only the buffer was measured, and not what the subject keeps in itself: the feature \
+                         `allocations` counts both"
+                    );
+                }
             }
             // The parent started this process for another law of the same test.
             Verdict::NotTried(_) if LawTask::of_this_process().is_some() => {}
+            Verdict::NotTried(reason) if law == Law::End && !ends => {
+                panic!("the end law was not tried: {reason}; write `ends: false`, and the test is ignored")
+            }
             Verdict::NotTried(reason) => panic!("the {law} law was not tried: {reason}"),
             Verdict::Unfit(reason) => panic!("the definition cannot be used: {reason}"),
             Verdict::Broken(violation) => {
@@ -96,6 +112,22 @@ where
         if let Some(reason) = self.inapplicable(law) {
             return Verdict::NotTried(reason);
         }
+        // Every law would wait for the same call.
+        let hung = || HUNG.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (self.file, self.name.clone());
+        if let Some(first) = hung().get(&key).filter(|first| **first != law) {
+            return Verdict::NotTried(format!("a call did not return: the {first} law shows it"));
+        }
+        let verdict = self.verdict_of_applicable(law);
+        if let Verdict::Broken(violation) = &verdict
+            && violation.hangs()
+        {
+            hung().entry(key).or_insert(law);
+        }
+        verdict
+    }
+
+    fn verdict_of_applicable(self: &Arc<Self>, law: Law) -> Verdict {
         let program = self.program.clone().or_else(Program::of_current_test);
         let in_child = program.map_or(ChildVerdict::Unavailable, |program| child::try_law(program, &self.name, law));
         // If no child went first, no input is tried that may end the process.
@@ -160,6 +192,11 @@ where
                 "no messages are given"
             }
             Law::Alone if self.dependent => "the messages depend on each other",
+            Law::Alone if self.one_message => "a stream has only one message",
+            Law::Alone if self.carries.is_some() => {
+                return self.carries.clone();
+            }
+            Law::End if !self.subject.ends() => "it does not learn that the stream has ended",
             Law::Fused if !self.fuses && !self.subject.fuses() => {
                 "it does not promise to emit only its error after one"
             }
@@ -185,6 +222,7 @@ where
             () if subject.converses() && !self.converses && !left_out(Law::Interleaved) => {
                 missing("converses", Law::Interleaved)
             }
+            () if subject.ends() && !self.ends && !left_out(Law::End) => missing("ends", Law::End),
             () if !subject.rescans() && self.rescans && !left_out(Law::Linear) => Some(
                 "the subject does not start each message again for every chunk: write `rescans: false`, so that the linear law is tried"
                     .to_owned(),

@@ -16,14 +16,17 @@ use crate::laws::Bound;
 use crate::script::Script;
 use crate::subject::{Comparable, Subject};
 
-/// The time that one run may take by default.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The time that one call may take by default.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The number of random cases for each law by default.
 const CASES: usize = 1000;
 
 /// The environment variable that sets another number of random cases.
 const CASES_VARIABLE: &str = "ENJAMB_LAW_CASES";
+
+/// The environment variable of proptest with the same meaning, for a run without the other one.
+const PROPTEST_VARIABLE: &str = "PROPTEST_CASES";
 
 /// The definition of a codec, parser or reader, with a few of its messages: everything that the
 /// laws need. The [`laws!`](crate::laws!) macro makes tests of one.
@@ -52,6 +55,14 @@ pub struct Laws<S: Subject> {
     /// messages themselves.
     pub(crate) answers: Vec<Vec<u8>>,
     pub(crate) dependent: bool,
+    /// Whether a stream has only one message.
+    pub(crate) one_message: bool,
+    /// The state that the protocol keeps from one message for the next.
+    pub(crate) carries: Option<String>,
+    /// The standard by which an unfinished message is dropped.
+    pub(crate) drops_unfinished: Option<String>,
+    /// Whether the subject learns that the stream has ended.
+    pub(crate) ends: bool,
     pub(crate) canonical: bool,
     pub(crate) encode: Option<Encode<S::Event>>,
     pub(crate) corpora: Vec<PathBuf>,
@@ -76,7 +87,9 @@ where
     /// seed of the random cases.
     #[track_caller]
     pub fn new(name: impl Into<String>, subject: S) -> Self {
-        let cases = std::env::var(CASES_VARIABLE).ok().and_then(|text| text.parse().ok());
+        let cases = [CASES_VARIABLE, PROPTEST_VARIABLE]
+            .into_iter()
+            .find_map(|variable| std::env::var(variable).ok().and_then(|text| text.parse().ok()));
         Self {
             name: name.into(),
             subject,
@@ -88,6 +101,10 @@ where
             converses: false,
             answers: Vec::new(),
             dependent: false,
+            one_message: false,
+            carries: None,
+            drops_unfinished: None,
+            ends: true,
             canonical: false,
             encode: None,
             corpora: Vec::new(),
@@ -209,6 +226,39 @@ where
         self
     }
 
+    /// Sets whether a stream has only one message, such as a multipart body or the response to one
+    /// request. Then messages are not tried [alone](Law::Alone) and together.
+    #[must_use]
+    pub fn one_message(mut self, one_message: bool) -> Self {
+        self.one_message = one_message;
+        self
+    }
+
+    /// Names the state that the protocol keeps from one message for the next, such as the last
+    /// event id of server-sent events. Then messages are not tried [alone](Law::Alone).
+    #[must_use]
+    pub fn carries(mut self, state: impl Into<String>) -> Self {
+        self.carries = Some(state.into());
+        self
+    }
+
+    /// Names the standard by which an unfinished message is dropped at the end of the stream. Then
+    /// the [end](Law::End) law demands only that an end between two messages is clean.
+    #[must_use]
+    pub fn drops_unfinished(mut self, standard: impl Into<String>) -> Self {
+        self.drops_unfinished = Some(standard.into());
+        self
+    }
+
+    /// Sets whether the subject learns that the stream has ended. In [`laws!`](crate::laws!) this
+    /// key decides whether the [end](Law::End) law is tried or reported as ignored. It must agree
+    /// with the [report](Subject::ends) of the subject.
+    #[must_use]
+    pub fn ends(mut self, ends: bool) -> Self {
+        self.ends = ends;
+        self
+    }
+
     /// Sets the encoder of an event. It returns `None` for an event that it does not encode. The
     /// [round trip](Law::RoundTrip) law needs it.
     #[must_use]
@@ -240,14 +290,14 @@ where
     }
 
     /// Sets the number of random cases for each law: 1000 by default, or the value of
-    /// `ENJAMB_LAW_CASES`.
+    /// `ENJAMB_LAW_CASES` or `PROPTEST_CASES`.
     #[must_use]
     pub fn cases(mut self, cases: usize) -> Self {
         self.cases = cases;
         self
     }
 
-    /// Sets the time that one run of the subject may take before it counts as hung: 20 seconds by
+    /// Sets the time that one call of the subject may take before it counts as hung: 10 seconds by
     /// default.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {

@@ -174,6 +174,35 @@ pub(crate) fn floods(messages: &[Vec<u8>], places_most: usize) -> Vec<Growth> {
     floods
 }
 
+/// Returns the shortest message that is not empty, or no bytes.
+pub(crate) fn shortest(messages: &[Vec<u8>]) -> &[u8] {
+    messages
+        .iter()
+        .map(Vec::as_slice)
+        .filter(|message| !message.is_empty())
+        .min_by_key(|message| message.len())
+        .unwrap_or_default()
+}
+
+/// Returns messages whose lines never end: the first lines of one, and then one line of it without
+/// end.
+pub(crate) fn line_floods(messages: &[Vec<u8>]) -> Vec<Growth> {
+    const MOST: usize = 8;
+    let mut floods = Vec::new();
+    for message in messages.iter().take(4) {
+        let mut start = 0;
+        for line in message.split_inclusive(|byte| *byte == b'\n') {
+            // An empty line ends most heads.
+            if !line.iter().all(u8::is_ascii_whitespace) && line.ends_with(b"\n") && line.len() < message.len() {
+                floods.push(Growth { start: message[..start].to_vec(), unit: line.to_vec(), chunk: 1 });
+            }
+            start += line.len();
+        }
+    }
+    floods.truncate(MOST);
+    floods
+}
+
 /// Numbers at the edges of their types, as digits.
 const NUMBERS: [&[u8]; 8] = [
     b"18446744073709551615",

@@ -1,8 +1,10 @@
 //! The kind of an error, without the values that its text quotes.
 
+use std::cmp::Ordering;
 use std::fmt::{self, Debug, Display};
+use std::hash::{Hash, Hasher};
 
-/// The kind of an error: its [`Debug`] text without the values in it.
+/// The kind of an error: its [`Debug`] text without the values in it. Only the kind is compared.
 ///
 /// Texts quote buffers and count bytes, so two runs that fail in the same way may print different
 /// texts. The names of types and variants stay the same.
@@ -13,14 +15,28 @@ use std::fmt::{self, Debug, Display};
 /// let error = std::io::Error::new(std::io::ErrorKind::InvalidData, "bad byte 0x0d in \"ab\\r\"");
 /// assert_eq!(Kind::of(&error).to_string(), "Custom { kind: InvalidData, error: _ }");
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Kind(String);
+#[derive(Clone)]
+pub struct Kind {
+    kind: String,
+    /// The whole text, if the kind is shorter.
+    text: Option<String>,
+}
 
 impl Kind {
     /// Reads the kind from the debug text of an error. Strings, characters and numbers become `_`,
     /// and so does a list of them. A backtrace is left out.
     pub fn of(error: &(impl Debug + ?Sized)) -> Self {
-        Self(without_values(without_backtrace(&format!("{error:?}"))))
+        let whole = format!("{error:?}");
+        let text = without_backtrace(&whole);
+        let kind = without_values(text);
+        let text = (kind != text).then(|| text.to_owned());
+        Self { kind, text }
+    }
+
+    /// Returns the [`Debug`] text of the error, with its values.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.text.as_deref().unwrap_or(&self.kind)
     }
 }
 
@@ -76,13 +92,40 @@ fn without_values(text: &str) -> String {
 
 impl Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.kind)
     }
 }
 
+/// Prints the kind, and with `{:#?}` the whole text.
 impl Debug for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(if f.alternate() { self.text() } else { &self.kind })
+    }
+}
+
+impl PartialEq for Kind {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind
+    }
+}
+
+impl Eq for Kind {}
+
+impl Hash for Kind {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.kind.hash(state);
+    }
+}
+
+impl PartialOrd for Kind {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Kind {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.kind.cmp(&other.kind)
     }
 }
 
@@ -102,6 +145,16 @@ mod tests {
         ] {
             assert_eq!(without_values(text), kind, "{text}");
         }
+    }
+
+    #[test]
+    fn the_text_is_kept_and_not_compared() {
+        let (first, second) = (Kind::of(&"bad byte 1"), Kind::of(&"bad byte 2"));
+        assert_eq!(
+            (first.text(), format!("{first:#?}"), format!("{first:?}")),
+            ("\"bad byte 1\"", "\"bad byte 1\"".to_owned(), "_".to_owned())
+        );
+        assert_eq!(first, second);
     }
 
     #[test]

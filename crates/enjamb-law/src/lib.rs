@@ -36,7 +36,7 @@
 //! |---|---|---|
 //! | `proptest` | `laws!`, `Laws`, and the strategies of `strategy` | yes |
 //! | `allocations` | the laws `bounded` and `linear` count allocations. It sets a global allocator, so a test binary that has its own cannot use it | |
-//! | `arbitrary` | `arbitrary::Arbitrary` for [`Script`] and [`fuzz::EngineCase`] | |
+//! | `arbitrary` | `arbitrary::Arbitrary` for [`Script`] | |
 //! | `tokio-util` | [`Decoded`] over `tokio_util::codec::Decoder`, and `encoded` over its `Encoder` | |
 //! | `asynchronous-codec` | [`Decoded`] over `asynchronous_codec::Decoder` | |
 //! | `tokio` | tokio's reader and writer traits for [`Reading`] and [`Writing`]; `Serving` | |
@@ -49,9 +49,13 @@ pub mod asynchat;
 mod check;
 #[cfg(feature = "proptest")]
 mod child;
+#[cfg(feature = "proptest")]
+mod classics;
 mod cutting;
 #[cfg(feature = "proptest")]
 mod definition;
+#[cfg(feature = "proptest")]
+mod families;
 pub mod fuzz;
 mod grammar;
 #[cfg(feature = "proptest")]
@@ -74,6 +78,8 @@ mod script;
 mod segmentations;
 #[cfg(feature = "proptest")]
 pub mod strategy;
+#[cfg(feature = "proptest")]
+mod stretch;
 mod subject;
 mod trace;
 #[cfg(feature = "proptest")]
@@ -86,7 +92,7 @@ mod watch;
 #[cfg(feature = "asynchronous-codec")]
 pub use adapters::AsynchronousCodec;
 pub use adapters::{
-    Accumulating, Blocking, ByHand, Chunks, Decoded, Driver, Feed, Incoming, Outgoing, Parsed, Parsing, Pushing,
+    Accumulating, AtEnd, Blocking, ByHand, Chunks, Decoded, Driver, Feed, Incoming, Outgoing, Parsed, Parsing, Pushing,
     Reading, Writing, WrittenBytes, reads_back,
 };
 #[cfg(feature = "futures")]
@@ -102,8 +108,8 @@ pub use grammar::{Grammar, Prefix};
 pub use kind::Kind;
 pub use law::{Law, UnknownLaw};
 pub use laws::{
-    Bound, Coverage, Growth, Interleavings, alone, awake, bounded, coalesce, end, fused, interleaved, linear, prompt,
-    quiet, round_trip, split, split_everywhere, total,
+    Bound, Coverage, Growth, Interleavings, alone, alone_after, awake, bounded, coalesce, end, end_between, fused,
+    interleaved, linear, prompt, quiet, round_trip, split, split_everywhere, total,
 };
 pub use machines::{EventAt, Machines, Never, Sessions};
 pub use output::{Breach, DebugText, Output};

@@ -77,6 +77,21 @@ pub(crate) fn input_code(input: &Cutting) -> String {
     format!("Cutting::of([{}])", turns.collect::<Vec<_>>().join(", "))
 }
 
+/// Returns cuts as a Rust expression. Many cuts at the same distance are written as a range.
+pub(crate) fn cuts_code(cuts: &[usize]) -> String {
+    const MUCH: usize = 16;
+    if let [first, second, .., last] = cuts
+        && cuts.len() > MUCH
+        && cuts.windows(2).all(|pair| pair[1] - pair[0] == second - first)
+    {
+        return match second - first {
+            1 => format!("({first}..={last}).collect::<Vec<usize>>()"),
+            step => format!("({first}..={last}).step_by({step}).collect::<Vec<usize>>()"),
+        };
+    }
+    format!("{cuts:?}")
+}
+
 /// Returns messages as a Rust expression.
 pub(crate) fn messages_code(messages: &[&[u8]]) -> String {
     let each = |message: &&[u8]| match literal(message) {
@@ -101,6 +116,9 @@ mod tests {
         assert_eq!(literal(b"a\"\r\n'\xff"), r#"b"a\"\r\n'\xff""#);
         let long = [b"x".as_slice(), &b"ab".repeat(300), b"\r\n"].concat();
         assert_eq!(literal(&long), r#"&[b"x".to_vec(), b"ab".repeat(300), b"\r\n".to_vec()].concat()"#);
+        assert_eq!(cuts_code(&[1, 2]), "[1, 2]");
+        let every: Vec<usize> = (1..50).collect();
+        assert_eq!(cuts_code(&every), "(1..=49).collect::<Vec<usize>>()");
         assert_eq!(messages_code(&[b"a", b"b"]), "&[&b\"a\"[..], &b\"b\"[..]]");
         assert_eq!(messages_code(&[b"a".as_slice(); 20]), "&[&b\"a\"[..]; 20]");
     }

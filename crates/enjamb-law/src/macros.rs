@@ -39,7 +39,8 @@
 /// |---|---|
 /// | `total`, `split`, `quiet` | every definition |
 /// | `coalesce`, `prompt`, `end`, `alone`, `linear` | `messages` |
-/// | `alone` | messages that are not `dependent: true` |
+/// | `alone` | messages that are not `dependent: true`, streams that are not `one_message: true`, and no `carries` |
+/// | `end` | a subject that is not `ends: false` |
 /// | `linear` | a subject that is not `rescans: true` |
 /// | `bounded` | `limit` or `bound` |
 /// | `round_trip` | `encode` |
@@ -47,11 +48,12 @@
 /// | `awake` | `waits: true` |
 /// | `interleaved` | `messages` and `converses: true` |
 ///
-/// Four of these keys describe the subject, and are set if the expression of the subject begins
+/// Five of these keys describe the subject, and are set if the expression of the subject begins
 /// with the name of an adapter that always has this property: `waits` for `Reading`, `Writing`,
 /// `Streaming` and `Serving`, `fuses` for `Machines`, `rescans` for `Parsing`, `converses` for
-/// `Sessions`. A key in the definition takes precedence. If a key differs from the report of the
-/// subject, the tests fail and name the key.
+/// `Sessions`, and `ends: false` for `Pushing` and `Accumulating` without `.at_end(...)`. A key in
+/// the definition takes precedence. If a key differs from the report of the subject, the tests fail
+/// and name the key.
 #[macro_export]
 macro_rules! laws {
     ($(#[$meta:meta])* $visibility:vis mod $name:ident { subject: Reading $($rest:tt)* }) => {
@@ -72,6 +74,12 @@ macro_rules! laws {
     ($(#[$meta:meta])* $visibility:vis mod $name:ident { subject: Parsing $($rest:tt)* }) => {
         $crate::__law_module! { [$(#[$meta])* $visibility mod $name] [rescans: true] subject: Parsing $($rest)* }
     };
+    ($(#[$meta:meta])* $visibility:vis mod $name:ident { subject: Pushing $($rest:tt)* }) => {
+        $crate::__law_ends! { [$(#[$meta])* $visibility mod $name] [subject: Pushing] $($rest)* }
+    };
+    ($(#[$meta:meta])* $visibility:vis mod $name:ident { subject: Accumulating $($rest:tt)* }) => {
+        $crate::__law_ends! { [$(#[$meta])* $visibility mod $name] [subject: Accumulating] $($rest)* }
+    };
     ($(#[$meta:meta])* $visibility:vis mod $name:ident { subject: Sessions $($rest:tt)* }) => {
         $crate::__law_module! { [$(#[$meta])* $visibility mod $name] [converses: true] subject: Sessions $($rest)* }
     };
@@ -80,12 +88,27 @@ macro_rules! laws {
     };
 }
 
+/// Looks for `at_end` in a subject that learns of the end of the stream only by that call.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __law_ends {
+    ($head:tt [$($before:tt)*] at_end $($rest:tt)*) => {
+        $crate::__law_module! { $head [] $($before)* at_end $($rest)* }
+    };
+    ($head:tt [$($before:tt)*] $next:tt $($rest:tt)*) => {
+        $crate::__law_ends! { $head [$($before)* $next] $($rest)* }
+    };
+    ($head:tt [$($all:tt)*]) => {
+        $crate::__law_module! { $head [ends: false] $($all)* }
+    };
+}
+
 /// The module of a definition. The keys in the second list are those that the subject's name
 /// implies.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __law_module {
-    ([$(#[$meta:meta])* $visibility:vis mod $name:ident] [$($implied:ident: true)?] subject: $subject:expr $(, $($settings:tt)*)?) => {
+    ([$(#[$meta:meta])* $visibility:vis mod $name:ident] [$($implied:ident: $value:tt)?] subject: $subject:expr $(, $($settings:tt)*)?) => {
         $(#[$meta])*
         $visibility mod $name {
             #[allow(unused_imports)]
@@ -96,7 +119,7 @@ macro_rules! __law_module {
                 let laws = $crate::Laws::new(stringify!($name), $subject)
                     .expression(concat!(stringify!($name), "::laws().into_subject()"))
                     .from_macro()
-                    $(.$implied(true))?;
+                    $(.$implied($value))?;
                 $crate::__law_settings!(laws; $($($settings)*)?)
             }
 
@@ -116,7 +139,7 @@ macro_rules! __law_module {
                 laws().seeds()
             }
 
-            $crate::__law_keys!([$(($implied true))?] [] $($($settings)*)?);
+            $crate::__law_keys!([$(($implied $value))?] [] $($($settings)*)?);
         }
     };
 }
@@ -184,6 +207,12 @@ macro_rules! __law_keys {
     ($implied:tt [$($key:tt)*] encode: $value:expr $(, $($rest:tt)*)?) => {
         $crate::__law_keys!($implied [$($key)* (encode)] $($($rest)*)?);
     };
+    ($implied:tt [$($key:tt)*] carries: $state:literal $(, $($rest:tt)*)?) => {
+        $crate::__law_keys!($implied [$($key)* (carries $state)] $($($rest)*)?);
+    };
+    ($implied:tt $keys:tt carries: $($rest:tt)*) => {
+        compile_error!("`carries` must be a string literal: it is the reason of an ignored test");
+    };
     ($implied:tt [$($key:tt)*] $flag:ident: true $(, $($rest:tt)*)?) => {
         $crate::__law_keys!($implied [$($key)* ($flag true)] $($($rest)*)?);
     };
@@ -192,6 +221,12 @@ macro_rules! __law_keys {
     };
     ($implied:tt $keys:tt dependent: $($rest:tt)*) => {
         compile_error!("`dependent` must be `true` or `false`: it decides which tests there are");
+    };
+    ($implied:tt $keys:tt one_message: $($rest:tt)*) => {
+        compile_error!("`one_message` must be `true` or `false`: it decides which tests there are");
+    };
+    ($implied:tt $keys:tt ends: $($rest:tt)*) => {
+        compile_error!("`ends` must be `true` or `false`: it decides which tests there are");
     };
     ($implied:tt $keys:tt fuses: $($rest:tt)*) => {
         compile_error!("`fuses` must be `true` or `false`: it decides which tests there are");
@@ -243,9 +278,20 @@ macro_rules! __law_tests {
     (@quiet $rest:tt $keys:tt $law:ident) => { $crate::__law_tests!(@tried quiet $law); };
     (@coalesce $rest:tt $keys:tt $law:ident) => { $crate::__law_tests!(@messages $keys coalesce $law); };
     (@prompt $rest:tt $keys:tt $law:ident) => { $crate::__law_tests!(@messages $keys prompt $law); };
-    (@end $rest:tt $keys:tt $law:ident) => { $crate::__law_tests!(@messages $keys end $law); };
+    (@end [(ends false) $($rest:tt)*] $keys:tt $law:ident) => {
+        $crate::__law_tests!(@ignored end $law "it does not learn that the stream has ended");
+    };
+    (@end [(ends true) $($rest:tt)*] $keys:tt $law:ident) => { $crate::__law_tests!(@messages $keys end $law); };
+    (@end [$other:tt $($rest:tt)*] $keys:tt $law:ident) => { $crate::__law_tests!(@end [$($rest)*] $keys $law); };
+    (@end [] $keys:tt $law:ident) => { $crate::__law_tests!(@messages $keys end $law); };
     (@alone [(dependent true) $($rest:tt)*] $keys:tt $law:ident) => {
         $crate::__law_tests!(@ignored alone $law "the messages depend on each other");
+    };
+    (@alone [(one_message true) $($rest:tt)*] $keys:tt $law:ident) => {
+        $crate::__law_tests!(@ignored alone $law "a stream has only one message");
+    };
+    (@alone [(carries $state:literal) $($rest:tt)*] $keys:tt $law:ident) => {
+        $crate::__law_tests!(@ignored alone $law $state);
     };
     (@alone [$other:tt $($rest:tt)*] $keys:tt $law:ident) => { $crate::__law_tests!(@alone [$($rest)*] $keys $law); };
     (@alone [] $keys:tt $law:ident) => { $crate::__law_tests!(@messages $keys alone $law); };

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+/// Whether allocations are counted.
+#[cfg(feature = "proptest")]
+pub(crate) const COUNTS_ALLOCATIONS: bool = cfg!(feature = "allocations");
+
 /// The cost of some work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Work {

@@ -16,6 +16,12 @@ pub enum Output<E, F> {
     /// The verdict on the end of the stream. A subject without such a verdict emits nothing when
     /// the stream ends.
     End(End),
+    /// After its error, the subject returns the same error again and takes no byte, although there
+    /// is none to refuse. Its driver would call it for ever, and gives it up.
+    GivenUp,
+    /// The subject refuses bytes with the same error, however many more arrive. Nothing is compared
+    /// behind this.
+    Refuses,
     /// The subject did something that no subject may do, whatever the input.
     Breach(Breach),
 }
@@ -26,6 +32,8 @@ impl<E, F> Output<E, F> {
             Self::Event(value) => Output::Event(event(value)),
             Self::Error(value) => Output::Error(error(value)),
             Self::End(end) => Output::End(end),
+            Self::GivenUp => Output::GivenUp,
+            Self::Refuses => Output::Refuses,
             Self::Breach(breach) => Output::Breach(breach),
         }
     }
@@ -38,6 +46,8 @@ impl<E: Debug, F: Debug> Output<E, F> {
             Self::Event(event) => format!("{event:?}"),
             Self::Error(error) => format!("failed: {error:?}"),
             Self::End(end) => end_text(*end),
+            Self::GivenUp => "given up: the same error again, and no byte taken".to_owned(),
+            Self::Refuses => "given up: it refuses all further bytes".to_owned(),
             Self::Breach(breach) => breach.to_string(),
         }
     }
@@ -51,6 +61,63 @@ fn end_text(end: End) -> String {
             format!("end: truncated, {have} bytes of a frame were there and {missing} were not")
         }
         End::Leftover(bytes) => format!("end: {bytes} bytes left over"),
+    }
+}
+
+/// Returns whether two runs over the same bytes gave the same output.
+///
+/// Up to the first error, everything is compared. Behind it only events are: a message that was
+/// found again must be found however the bytes are cut, but the number of errors over garbage, and
+/// the verdict on the end of a stream that has failed, may follow the chunks. A run that was given
+/// up emits nothing more; one that [refuses](Output::Refuses) everything has nothing behind that
+/// place to compare.
+pub(crate) fn agree<E: PartialEq, F: PartialEq>(first: &[Output<E, F>], second: &[Output<E, F>]) -> bool {
+    let mut comparison = Comparison::new(first);
+    second.iter().for_each(|output| comparison.next(output));
+    comparison.agrees()
+}
+
+/// A comparison of outputs as they come with the expected ones; see [`agree`].
+pub(crate) struct Comparison<'e, E, F> {
+    expected: std::slice::Iter<'e, Output<E, F>>,
+    same: bool,
+    failed: bool,
+    refuses: bool,
+}
+
+impl<'e, E: PartialEq, F: PartialEq> Comparison<'e, E, F> {
+    pub(crate) fn new(expected: &'e [Output<E, F>]) -> Self {
+        Self { expected: expected.iter(), same: true, failed: false, refuses: false }
+    }
+
+    pub(crate) fn next(&mut self, output: &Output<E, F>) {
+        if self.refuses || !self.same {
+            return;
+        }
+        if !self.failed {
+            self.same = self.expected.next() == Some(output);
+            self.failed = matches!(output, Output::Error(_));
+            return;
+        }
+        match output {
+            Output::Error(_) | Output::End(_) | Output::GivenUp => {}
+            Output::Refuses => self.refuses = true,
+            Output::Event(_) | Output::Breach(_) => match self.next_expected() {
+                Some(Output::Refuses) => self.refuses = true,
+                expected => self.same = expected == Some(output),
+            },
+        }
+    }
+
+    /// Returns the next expected output behind an error that is compared.
+    fn next_expected(&mut self) -> Option<&'e Output<E, F>> {
+        self.expected.find(|output| !matches!(output, Output::Error(_) | Output::End(_) | Output::GivenUp))
+    }
+
+    /// Returns whether the outputs agree, if these were all.
+    pub(crate) fn agrees(mut self) -> bool {
+        let rest = if self.failed { self.next_expected() } else { self.expected.next() };
+        self.same && (self.refuses || rest.is_none_or(|rest| self.failed && *rest == Output::Refuses))
     }
 }
 
@@ -119,6 +186,9 @@ impl From<Crash> for Breach {
 impl fmt::Display for Breach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Panicked(message) if message.contains("no reactor running") => {
+                write!(f, "it needs a runtime of tokio: append `.in_runtime()` to its adapter ({message})")
+            }
             Self::Panicked(message) => write!(f, "it panicked: {message}"),
             Self::Endless { outputs, bytes } => {
                 write!(f, "it does not end: it was stopped after {outputs} outputs from {bytes} bytes")

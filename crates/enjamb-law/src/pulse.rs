@@ -15,7 +15,7 @@ use crate::script::{Case, Script};
 /// The runs on one thread.
 #[derive(Debug, Default)]
 pub(crate) struct Pulse {
-    /// Advances with each run.
+    /// Advances with each run, and with each event of a run.
     runs: Progress,
     /// The number of events that the current run has received.
     given: AtomicUsize,
@@ -84,6 +84,8 @@ pub(crate) fn beat() {
 pub(crate) fn given() {
     with(|pulse| {
         pulse.given.fetch_add(1, Ordering::Relaxed);
+        // Each call has its own time.
+        pulse.runs.advance();
     });
 }
 

@@ -16,8 +16,9 @@ use crate::cutting::Cutting;
 use crate::law::Law;
 use crate::violation::Violation;
 
-/// The maximum size of an input that is kept, in bytes. No person would read a larger one.
-const MOST_BYTES: usize = 16 << 10;
+/// The maximum size of an input that is kept, in bytes: the longest messages that the laws make,
+/// and some more.
+const MOST_BYTES: usize = 64 << 10;
 
 /// An input that has broken a law.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +93,9 @@ fn edges(chunks: &[Vec<u8>]) -> Vec<usize> {
 pub(crate) fn save(folder: &Path, violation: &Violation) -> io::Result<Option<PathBuf>> {
     let Violation { law, input, cuts, verdict, messages, .. } = violation;
     // A regression has one order of chunks, and this law compares two.
-    if input.len() > MOST_BYTES || *law == Law::Interleaved {
+    // One about a refused message would be read as one about whole messages.
+    let of_refused = *law == Law::Alone && messages.is_none();
+    if input.len() > MOST_BYTES || *law == Law::Interleaved || of_refused {
         return Ok(None);
     }
     // For a law over messages the chunks are the messages, and the cuts have a line of their own.

@@ -6,7 +6,7 @@ use enjamb::Side;
 use enjamb_isolate::catch_panic;
 
 use crate::cutting::{Cutting, Event};
-use crate::output::{Breach, Output};
+use crate::output::{Breach, Comparison, Output};
 use crate::pulse;
 
 /// The source of a subject's input and the receiver of its outputs.
@@ -15,6 +15,10 @@ pub struct Run<'r, E, F> {
     listener: &'r mut dyn Listener<E, F>,
     budget: Budget,
     after_error: AfterError,
+    /// Whether there was an error.
+    failed: bool,
+    /// Whether the end of the stream was requested.
+    ended: bool,
 }
 
 /// Receives the outputs of a subject.
@@ -82,8 +86,9 @@ impl<'r, E, F> Run<'r, E, F> {
     pub fn next(&mut self) -> Option<(Side, Event<'r>)> {
         self.asked();
         let next = self.input.next();
-        if let Some((_, event)) = next {
-            self.given(event);
+        match next {
+            Some((_, event)) => self.given(event),
+            None => self.end(),
         }
         next
     }
@@ -98,6 +103,11 @@ impl<'r, E, F> Run<'r, E, F> {
     /// Notes that the subject requested more.
     pub(crate) fn asked(&mut self) {
         self.listener.asked();
+    }
+
+    /// Notes that the subject requested the end of the stream.
+    pub(crate) fn end(&mut self) {
+        self.ended = true;
     }
 
     /// Notes that the subject received this event.
@@ -123,6 +133,9 @@ impl<'r, E, F> Run<'r, E, F> {
 
     /// Emits an output. Does not return to a subject that emits more than its input allows: 64
     /// outputs and 16 for each byte.
+    ///
+    /// The output of a failed subject at the end of the stream is dropped, except a breach:
+    /// the place at which it stopped to understand the stream may follow the chunks.
     pub fn emit(&mut self, output: Output<E, F>) {
         self.budget.outputs += 1;
         if self.budget.outputs > self.budget.most() {
@@ -130,6 +143,11 @@ impl<'r, E, F> Run<'r, E, F> {
             self.listener.receive(Output::Breach(Breach::Endless { outputs, bytes }));
             leave();
         }
+        let over = self.ended && self.failed && self.after_error == AfterError::Stop;
+        if over && !matches!(output, Output::Breach(_)) {
+            return;
+        }
+        self.failed |= matches!(output, Output::Error(_));
         self.listener.receive(output);
     }
 
@@ -169,6 +187,8 @@ impl<'r, E, F> Run<'r, E, F> {
             listener: &mut listener,
             budget: self.budget,
             after_error: self.after_error,
+            failed: false,
+            ended: false,
         });
     }
 }
@@ -183,6 +203,8 @@ impl<E, F> Run<'_, E, F> {
             listener: &mut listener,
             budget: self.budget,
             after_error: self.after_error,
+            failed: false,
+            ended: false,
         });
         listener.flush();
     }
@@ -277,7 +299,7 @@ pub(crate) fn drive<'i, E, F>(
     pulse::beat();
     let mut input = Shorter(input);
     let budget = Budget { bytes: 0, outputs: 0 };
-    let mut run = Run { input: &mut input, listener, budget, after_error };
+    let mut run = Run { input: &mut input, listener, budget, after_error, failed: false, ended: false };
     // The listener is used again after a panic. It belongs to this crate, and its calls do not
     // panic half-way.
     let outcome = catch_panic(AssertUnwindSafe(|| subject(&mut run)));
@@ -293,19 +315,13 @@ pub(crate) fn drive<'i, E, F>(
     }
 }
 
-/// Compares outputs with the expected ones.
-struct Comparer<'e, E, F> {
-    expected: std::slice::Iter<'e, Output<E, F>>,
-    same: bool,
-}
-
-impl<E: PartialEq, F: PartialEq> Listener<E, F> for Comparer<'_, E, F> {
+impl<E: PartialEq, F: PartialEq> Listener<E, F> for Comparison<'_, E, F> {
     fn receive(&mut self, output: Output<E, F>) {
-        self.same &= self.expected.next() == Some(&output);
+        self.next(&output);
     }
 }
 
-/// Returns whether `subject` emits exactly `expected`.
+/// Returns whether the output of `subject` [agrees](crate::output::agree) with `expected`.
 pub(crate) fn agrees<E: PartialEq, F: PartialEq>(
     subject: impl FnOnce(&mut Run<'_, E, F>),
     input: &Cutting,
@@ -313,7 +329,7 @@ pub(crate) fn agrees<E: PartialEq, F: PartialEq>(
     expected: &[Output<E, F>],
 ) -> bool {
     pulse::cuts(cuts);
-    let mut comparer = Comparer { expected: expected.iter(), same: true };
-    drive(subject, &mut input.cut(cuts), &mut comparer, AfterError::Stop);
-    comparer.same && comparer.expected.next().is_none()
+    let mut comparison = Comparison::new(expected);
+    drive(subject, &mut input.cut(cuts), &mut comparison, AfterError::Stop);
+    comparison.agrees()
 }

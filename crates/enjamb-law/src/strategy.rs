@@ -4,6 +4,7 @@
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
+use crate::classics::{BYTES, TOKENS};
 use crate::grammar::Grammar;
 use crate::script::{Item, Script};
 
@@ -54,6 +55,8 @@ fn item(grammar: &Grammar) -> impl Strategy<Value = Item> + use<> {
         weight(grammar.prefixes.len(), 3) => (any::<u8>(), 0..40_u8, prop_oneof![4 => Just(0_i8), 1 => any::<i8>()])
             .prop_map(|(prefix, length, off)| Item::Prefixed { prefix, length, off }),
         2 => vec(any::<u8>(), 1..4).prop_map(Item::Bytes),
+        1 => proptest::sample::select(TOKENS).prop_map(|token| Item::Bytes(token.to_vec())),
+        1 => proptest::sample::select(BYTES).prop_map(|byte| Item::Bytes(vec![byte])),
         2 => "[a-z0-9 ]{1,6}".prop_map(|text| Item::Bytes(text.into_bytes())),
         1 => (prop_oneof![Just(b'a'), any::<u8>()], prop_oneof![4 => 1..64_u16, 1 => 64..2000_u16])
             .prop_map(|(byte, length)| Item::Run { byte, length }),

@@ -27,8 +27,9 @@ pub trait Subject {
     /// sees when an output is emitted.
     fn run(&self, run: &mut Run<'_, Self::Event, Self::Error>);
 
-    /// Returns whether a fresh subject emits exactly `expected` for `input`, cut at `cuts`. A
-    /// subject overrides this if it can compare without building its events.
+    /// Returns whether a fresh subject emits `expected` for `input`, cut at `cuts`. Behind the
+    /// first error only events count. A subject overrides this if it can compare without building
+    /// its events.
     fn agrees(&self, input: &Cutting, cuts: &[usize], expected: &[Output<Self::Event, Self::Error>]) -> bool
     where
         Self::Event: PartialEq,
@@ -56,6 +57,18 @@ pub trait Subject {
         false
     }
 
+    /// Returns whether it learns that the stream has ended, so that the [end](crate::end) law
+    /// applies. A push parser or an accumulator without such a call does not.
+    fn ends(&self) -> bool {
+        true
+    }
+
+    /// Returns whether it reads its input itself, and so may report each end of the stream by the
+    /// same error, or stop before the end.
+    fn pulls(&self) -> bool {
+        false
+    }
+
     /// Returns whether it parses both sides of a conversation, so that the
     /// [interleaved](crate::interleaved) law applies. Then it [opens](Self::open_session) sessions.
     fn converses(&self) -> bool {
@@ -77,6 +90,12 @@ pub trait Subject {
     fn displaced(&self, event: Self::Event, bytes: u64) -> Self::Event {
         let _ = bytes;
         event
+    }
+
+    /// Returns `outputs`, which come from several runs, as they would be in one run. Pieces that
+    /// [`merging`](Self::merging) joins are joined here too.
+    fn joined(&self, outputs: Vec<Output<Self::Event, Self::Error>>) -> Vec<Output<Self::Event, Self::Error>> {
+        outputs
     }
 
     /// Changes its events by `map`: to leave out parts that cannot be compared, or to keep only
@@ -153,8 +172,15 @@ pub trait Subject {
 }
 
 /// A type that laws can compare and print.
+#[diagnostic::on_unimplemented(
+    message = "a law cannot compare and print `{Self}`: it must be `PartialEq` and `Debug`",
+    label = "this subject's events or errors are `{Self}`",
+    note = "append `.by_debug()` to the adapter to compare events by their `Debug` text",
+    note = "or `.map(|event| ...)` or `.map_error(|error| ...)` to compare only a part of them"
+)]
 pub trait Comparable: PartialEq + Debug {}
 
+#[diagnostic::do_not_recommend]
 impl<T: PartialEq + Debug> Comparable for T {}
 
 /// Implements the methods that return the result of the wrapped subject.
@@ -201,7 +227,7 @@ where
         run.through(|output, out| out(output.map(&self.map, |error| error)), |run| self.subject.run(run));
     }
 
-    forward!(fuses waits rescans converses open_session vocabulary);
+    forward!(fuses waits rescans ends pulls converses open_session vocabulary);
 }
 
 /// A subject whose events become none, one or several others; see [`Subject::flat_map`].
@@ -230,7 +256,7 @@ where
         );
     }
 
-    forward!(fuses waits rescans converses open_session vocabulary);
+    forward!(fuses waits rescans ends pulls converses open_session vocabulary);
 }
 
 /// A subject whose pieces are joined; see [`Subject::merging`].
@@ -252,7 +278,19 @@ where
         run.merging(&self.merge, |run| self.subject.run(run));
     }
 
-    forward!(fuses waits rescans converses open_session vocabulary displaced);
+    fn joined(&self, outputs: Vec<Output<S::Event, S::Error>>) -> Vec<Output<S::Event, S::Error>> {
+        let mut joined: Vec<Output<S::Event, S::Error>> = Vec::new();
+        for output in outputs {
+            let rest = match (joined.last_mut(), output) {
+                (Some(Output::Event(last)), Output::Event(next)) => (self.merge)(last, next).map(Output::Event),
+                (_, output) => Some(output),
+            };
+            joined.extend(rest);
+        }
+        joined
+    }
+
+    forward!(fuses waits rescans ends pulls converses open_session vocabulary displaced);
 }
 
 /// A subject with changed errors; see [`Subject::map_error`].
@@ -274,5 +312,5 @@ where
         run.through(|output, out| out(output.map(|event| event, &self.map)), |run| self.subject.run(run));
     }
 
-    forward!(fuses waits rescans converses open_session vocabulary displaced);
+    forward!(fuses waits rescans ends pulls converses open_session vocabulary displaced);
 }

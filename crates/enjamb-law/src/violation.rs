@@ -6,7 +6,7 @@ use enjamb::transcript::Content;
 
 use crate::cutting::{Cutting, payload};
 use crate::law::Law;
-use crate::literal::{escape, input_code};
+use crate::literal::{cuts_code, escape, input_code};
 use crate::output::Output;
 
 /// The smallest input that was found to break a law, and the evidence.
@@ -55,7 +55,7 @@ impl Violation {
         Self {
             law: Law::Total,
             verdict,
-            call: format!("total(&subject, &{}, &{cuts:?})", input_code(&input)),
+            call: format!("total(&subject, &{}, &{})", input_code(&input), cuts_code(&cuts)),
             traces: None,
             messages: None,
             input,
@@ -64,11 +64,43 @@ impl Violation {
         }
     }
 
+    /// Returns whether a call of the subject did not return.
+    #[must_use]
+    pub fn hangs(&self) -> bool {
+        self.verdict.starts_with(HUNG)
+    }
+
     /// Returns the index of the first output that differs between the two traces.
     #[must_use]
     pub fn first_difference(&self) -> Option<usize> {
         let [expected, actual] = self.traces.as_ref()?;
         Some(expected.outputs.iter().zip(&actual.outputs).take_while(|(expected, actual)| expected == actual).count())
+    }
+
+    /// Returns the setting that excuses the behaviour, where it may be intended.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        let after_error = || {
+            let [expected, actual] = self.traces.as_ref()?;
+            let same = &expected.outputs[..self.first_difference()?.min(expected.outputs.len())];
+            let failed = |outputs: &[String]| outputs.iter().any(|output| output.starts_with("failed: "));
+            (failed(same) && failed(&actual.outputs))
+                .then_some("only behind an error: if your program stops there, append `.stops()` to the adapter")
+        };
+        match self.law {
+            Law::End if self.verdict.contains("lost silently") => {
+                Some("if a standard says that an unfinished message is dropped: `drops_unfinished: \"its name\"`")
+            }
+            Law::Alone if self.messages.is_some() => Some(
+                "if a stream has only one message: `one_message: true`; if the protocol keeps something from one \
+                 message for the next: `carries: \"its name\"`",
+            ),
+            Law::Awake if self.verdict.contains("not woken") => {
+                Some("there is no runtime: a reader that waits for a timer or a spawned task is not woken by bytes")
+            }
+            Law::Alone | Law::Split | Law::Quiet | Law::Coalesce => after_error(),
+            _ => None,
+        }
     }
 
     /// Returns a test that fails as long as the law is broken, ready to paste.
@@ -79,6 +111,16 @@ impl Violation {
     pub fn as_test(&self) -> String {
         let subject = self.subject.as_deref().unwrap_or("todo!(\"the subject\")");
         let (law, call) = (self.law, &self.call);
+        if self.hangs() {
+            // A test that calls it directly would hang too.
+            let (input, cuts) = (input_code(&self.input), cuts_code(&self.cuts));
+            return format!(
+                "#[test]\nfn {law}_regression() {{\n    use enjamb_law::*;\n    let subject = {subject};\n    \
+                 let (input, cuts) = ({input}, {cuts});\n    let patience = std::time::Duration::from_secs(10);\n    \
+                 let outcome = watch(\"{law}_regression\", patience, move || total(&subject, &input, &cuts));\n    \
+                 if let Err(error) = outcome {{\n        panic!(\"{{error}}\");\n    }}\n}}\n"
+            );
+        }
         format!(
             "#[test]\nfn {law}_regression() {{\n    use enjamb_law::*;\n    let subject = {subject};\n    if let Err(violation) = {call} {{\n        \
              panic!(\"{{violation}}\");\n    }}\n}}\n"
@@ -123,6 +165,9 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.headline(f)?;
         writeln!(f, "{}", self.verdict)?;
+        if let Some(hint) = self.hint() {
+            writeln!(f, "({hint})")?;
+        }
         if !self.input.is_empty() {
             writeln!(f, "\nthe stream{}:", if self.cuts.is_empty() { "" } else { ", `|` where it is cut" })?;
             self.draw(f)?;
@@ -146,8 +191,16 @@ impl fmt::Display for Violation {
 
 impl std::error::Error for Violation {}
 
+/// The start of the verdict on a call that does not return.
+const HUNG: &str = "a call did not return";
+
 /// The number of lines of a trace that are printed before and after the first difference.
 const CONTEXT: usize = 6;
+
+/// The longest common beginning of two differing lines that is printed whole, and the part of a
+/// longer one that is printed, in characters.
+const COMMON_MAX: usize = 40;
+const COMMON_SHOWN: usize = 12;
 
 fn side_by_side(f: &mut fmt::Formatter<'_>, left: &Trace, right: &Trace, difference: usize) -> fmt::Result {
     let lines = left.outputs.len().max(right.outputs.len());
@@ -155,8 +208,18 @@ fn side_by_side(f: &mut fmt::Formatter<'_>, left: &Trace, right: &Trace, differe
         return writeln!(f, "  neither run has an output ({} | {})", left.label, right.label);
     }
     let shown = difference.saturating_sub(CONTEXT)..lines.min(difference + CONTEXT + 1);
-    let line = |trace: &Trace, at: usize| {
-        trace.outputs.get(at).map_or_else(|| "(nothing)".to_owned(), |output| shortened(output))
+    // Long lines that begin alike are shown from a little before their difference.
+    let common = match (left.outputs.get(difference), right.outputs.get(difference)) {
+        (Some(left), Some(right)) => left.chars().zip(right.chars()).take_while(|(left, right)| left == right).count(),
+        _ => 0,
+    };
+    let left_out = if common > COMMON_MAX { common - COMMON_SHOWN } else { 0 };
+    let line = |trace: &Trace, at: usize| match trace.outputs.get(at) {
+        None => "(nothing)".to_owned(),
+        Some(output) if at == difference && left_out > 0 => {
+            shortened(&format!("...{}", output.chars().skip(left_out).collect::<String>()))
+        }
+        Some(output) => shortened(output),
     };
     let width = shown.clone().map(|at| line(left, at).chars().count()).chain([left.label.chars().count()]).max();
     let width = width.unwrap_or(0).clamp(20, 60);
@@ -233,6 +296,18 @@ mod tests {
         violation.traces = Some([trace("whole"), trace("cut")]);
         let text = violation.to_string();
         assert!(text.contains("client: \"a|b\"\n\n  neither run has an output (whole | cut)\n\nas a test"), "{text}");
+    }
+
+    #[test]
+    fn long_lines_are_shown_around_their_difference() {
+        let trace = |label: &str, end: &str| Trace {
+            label: label.to_owned(),
+            outputs: vec![format!("{}{end}", "a".repeat(500))],
+        };
+        let mut violation = Violation::total("no".to_owned(), crate::cutting::stream(b"ab"), vec![1]);
+        violation.traces = Some([trace("whole", "b"), trace("cut", "c")]);
+        let text = violation.to_string();
+        assert!(text.contains("> ...aaaaaaaaaaaab     | ...aaaaaaaaaaaac"), "{text}");
     }
 
     #[test]

@@ -79,6 +79,93 @@ laws! {
     }
 }
 
+/// Splits at commas.
+fn fields(part: &mut Vec<u8>, chunk: &[u8]) -> Result<Vec<Vec<u8>>, Never> {
+    let mut fields = Vec::new();
+    for byte in chunk {
+        match byte {
+            b',' => fields.push(std::mem::take(part)),
+            byte => part.push(*byte),
+        }
+    }
+    Ok(fields)
+}
+
+laws! {
+    mod without_an_end {
+        subject: Pushing::returning(Vec::new, fields),
+        messages: ["one,", "two,"],
+        carries: "the last field",
+        cases: 20,
+    }
+}
+
+laws! {
+    mod with_an_end {
+        subject: Pushing::returning(Vec::new, fields).at_end(|part: &mut Vec<u8>, out: &mut dyn FnMut(Result<Vec<u8>, Never>)| {
+            if !part.is_empty() {
+                out(Ok(std::mem::take(part)));
+            }
+        }),
+        messages: ["one,", "two,"],
+        one_message: true,
+        drops_unfinished: "no standard",
+        cases: 20,
+    }
+}
+
+#[test]
+fn a_push_parser_is_under_the_end_law_only_if_it_learns_of_the_end() {
+    let lines = printed("without_an_end");
+    for line in ["end ... ignored, it does not learn that the stream has ended", "alone ... ignored, the last field"] {
+        assert!(lines.iter().any(|other| other == line), "{lines:#?}");
+    }
+    let lines = printed("with_an_end");
+    for line in ["end ... ok", "alone ... ignored, a stream has only one message"] {
+        assert!(lines.iter().any(|other| other == line), "{lines:#?}");
+    }
+}
+
+#[test]
+#[should_panic(
+    expected = "the end law was not tried: it does not learn that the stream has ended; write `ends: false`"
+)]
+fn an_end_that_is_not_learned_of_is_named_with_its_key() {
+    Laws::new("fields", Pushing::returning(Vec::new, fields)).messages(["one,"]).cases(10).assert(Law::End);
+}
+
+/// Takes a length of one digit and that many bytes.
+fn digits(buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>, String> {
+    let Some(first) = buffer.first().copied() else { return Ok(None) };
+    assert_ne!(first, b'!', "an exclamation mark");
+    let len = char::from(first).to_digit(10).ok_or_else(|| format!("no digit: {:?}", char::from(first)))? as usize;
+    Ok((buffer.len() > len).then(|| buffer.drain(..=len).skip(1).collect()))
+}
+
+fn of_digits(message: &str) -> Laws<impl Subject<Event = Vec<u8>, Error = enjamb_law::Kind> + Send + Sync> {
+    let subject =
+        Decoded::by(|| (), |(), buffer: &mut Vec<u8>| digits(buffer), |(), buffer: &mut Vec<u8>| digits(buffer));
+    Laws::new("digits", subject).messages([message]).cases(10)
+}
+
+#[test]
+#[should_panic(expected = "message 1 of the definition, b\"x\", is not read: \"no digit: 'x'\"")]
+fn a_refused_message_is_named_with_the_text_of_its_error() {
+    of_digits("x").assert(Law::Split);
+}
+
+#[test]
+#[should_panic(expected = "message 1 of the definition, b\"!\": it panicked:")]
+fn a_message_that_panics_makes_the_definition_unfit() {
+    of_digits("!").assert(Law::Split);
+}
+
+#[test]
+#[should_panic(expected = "none of its messages gives an event")]
+fn messages_that_say_nothing_make_the_definition_unfit() {
+    Laws::new("silent", Silent).messages(["a", "b"]).cases(10).assert(Law::Split);
+}
+
 /// The lines that this test binary prints for the tests of one module.
 fn printed(module: &str) -> Vec<String> {
     let run = Command::new(std::env::current_exe().unwrap())

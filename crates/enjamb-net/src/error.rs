@@ -49,8 +49,8 @@ pub enum NetError {
         /// The reason.
         source: io::Error,
     },
-    /// A client did not name its server with SOCKS5 or an HTTP `CONNECT`. It was refused, and no tap
-    /// received anything. [`io::ErrorKind::TimedOut`] when it took longer than 5 seconds.
+    /// A client did not name its server with SOCKS5 or an HTTP `CONNECT`. It was refused, and no
+    /// tap received anything. [`io::ErrorKind::TimedOut`] when it took longer than 5 seconds.
     #[error("client {client} named no server: {source}")]
     ForwardRequest {
         /// The address of the client.

@@ -135,8 +135,8 @@ pub struct RelayReport {
     pub connections: u64,
     /// The number of clients that were reset because the server could not be reached.
     pub unconnected: u64,
-    /// The number of clients that were reset because a TLS handshake failed, theirs or that with the
-    /// server.
+    /// The number of clients that were reset because a TLS handshake failed, theirs or that with
+    /// the server.
     pub handshakes_failed: u64,
     /// The number of taps that panicked.
     pub panics: u64,

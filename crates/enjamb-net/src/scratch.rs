@@ -19,24 +19,26 @@ thread_local! {
 }
 
 /// Calls `act` with `length` bytes of the thread's buffer.
-pub(crate) fn with_buffer<T>(length: usize, act: impl FnOnce(&mut [u8]) -> T) -> T {
-    BUFFER.with(|buffer| lend(buffer, length, act))
-}
-
-/// Calls `act` with `length` bytes of the thread's buffer for encrypted bytes.
-pub(crate) fn with_cipher_buffer<T>(length: usize, act: impl FnOnce(&mut [u8]) -> T) -> T {
-    CIPHER_BUFFER.with(|buffer| lend(buffer, length, act))
-}
-
 #[inline]
-fn lend<T>(cell: &Cell<Vec<u8>>, length: usize, act: impl FnOnce(&mut [u8]) -> T) -> T {
+pub(crate) fn with_buffer<T>(length: usize, act: impl FnOnce(&mut [u8]) -> T) -> T {
     // Taken, not borrowed: should the code inside ever poll another connection on this thread, that
     // one makes its own buffer.
-    let mut buffer = cell.take();
+    let mut buffer = BUFFER.take();
     if buffer.len() < length {
         buffer.resize(length, 0);
     }
     let result = act(&mut buffer[..length]);
-    cell.set(buffer);
+    BUFFER.set(buffer);
+    result
+}
+
+/// Calls `act` with `length` bytes of the thread's buffer for encrypted bytes.
+pub(crate) fn with_cipher_buffer<T>(length: usize, act: impl FnOnce(&mut [u8]) -> T) -> T {
+    let mut buffer = CIPHER_BUFFER.take();
+    if buffer.len() < length {
+        buffer.resize(length, 0);
+    }
+    let result = act(&mut buffer[..length]);
+    CIPHER_BUFFER.set(buffer);
     result
 }

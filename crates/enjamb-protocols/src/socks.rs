@@ -117,8 +117,8 @@ impl Socks {
         }
     }
 
-    /// Begins the tunnel behind the handshake. What the other side has sent already is older than the
-    /// rest of the sender's chunk.
+    /// Begins the tunnel behind the handshake. What the other side has sent already is older than
+    /// the rest of the sender's chunk.
     fn begin_tunnel(&mut self, sender: Side, out: Out<'_>) {
         let mut tunnel = Tunnel::new((self.open)(self.depth + 1), NAME);
         if self.keeps_attributes {

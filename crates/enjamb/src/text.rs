@@ -338,8 +338,8 @@ impl<H: TextHandler> Handler for Text<H> {
     }
 
     /// Replaces a character that the end cut off, or drops it: under [`InvalidUtf8::Refuse`] the
-    /// end itself reports that the frame was cut off. A character that the limit cut off is left out,
-    /// as in a frame that ended.
+    /// end itself reports that the frame was cut off. A character that the limit cut off is left
+    /// out, as in a frame that ended.
     fn close(&mut self, end: End) -> Result<Option<H::Event>, Self::Error> {
         let is_over = matches!(end, End::Truncated { have, .. } if have > self.handler.limit().max);
         match self.invalid {

@@ -1,5 +1,5 @@
-//! Conversations that become seeds: those of the captures in `corpora/`, scripts in a folder, and the
-//! seeds that exist.
+//! Conversations that become seeds: those of the captures in `corpora/`, scripts in a folder, and
+//! the seeds that exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,8 @@ use enjamb_fuzz::FAMILIES;
 use enjamb_law::{Cutting, Grammar, Script};
 use enjamb_protocols::Registry;
 
-/// The longest conversation that becomes a seed, in bytes. Fuzzers change short inputs to more effect.
+/// The longest conversation that becomes a seed, in bytes. Fuzzers change short inputs to more
+/// effect.
 const LENGTH_MAX: usize = 1200;
 
 /// The repository.

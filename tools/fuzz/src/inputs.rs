@@ -7,8 +7,8 @@ use enjamb_fuzz::Target;
 use enjamb_fuzz::driver::{group, minimise, search};
 use enjamb_fuzz::seeds::folder;
 
-/// Calls a target with the inputs of files. Prints the findings, grouped by what they violate. Returns
-/// whether there are none.
+/// Calls a target with the inputs of files. Prints the findings, grouped by what they violate.
+/// Returns whether there are none.
 pub(crate) fn reproduce(target: &Target, paths: &[std::path::PathBuf]) -> Result<bool> {
     let mut groups: std::collections::BTreeMap<String, Vec<String>> = std::collections::BTreeMap::new();
     for path in paths {

@@ -62,8 +62,8 @@ enum Command {
         /// The file.
         input: PathBuf,
     },
-    /// Print how many executions it takes until each planted bug is found, by changes of bytes and by
-    /// the mutator.
+    /// Print how many executions it takes until each planted bug is found, by changes of bytes and
+    /// by the mutator.
     Bugs {
         /// Only bugs whose name contains this text, or those of this target.
         name: Option<String>,

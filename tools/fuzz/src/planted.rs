@@ -6,9 +6,9 @@ use enjamb_fuzz::{PlantedBug, bugs, target};
 
 use crate::trying::inputs_of;
 
-/// Prints a table of the planted bugs with the executions until each is found by changes of bytes and
-/// by the mutator. Each number is the median of `runs` runs with other random numbers. Returns whether
-/// the mutator finds each within `executions`.
+/// Prints a table of the planted bugs with the executions until each is found by changes of bytes
+/// and by the mutator. Each number is the median of `runs` runs with other random numbers. Returns
+/// whether the mutator finds each within `executions`.
 pub(crate) fn print_table(name: Option<&str>, executions: u64, runs: u64) -> Result<bool> {
     println!("executions until found, median of {runs}, at most {executions}");
     println!("{:22} {:16} {:>8} {:>10}  mistake", "bug", "target", "bytes", "structured");
@@ -28,7 +28,8 @@ pub(crate) fn print_table(name: Option<&str>, executions: u64, runs: u64) -> Res
     Ok(found[1] == total)
 }
 
-/// Returns the median of the executions until a bug is found. `None`: it was not found in most runs.
+/// Returns the median of the executions until a bug is found. `None`: it was not found in most
+/// runs.
 fn median(bug: &PlantedBug, mutator: Mutator, executions: u64, runs: u64) -> Result<Option<u64>> {
     let target = target(bug.target).with_context(|| format!("{} has no target", bug.name))?;
     let seeds = inputs_of(target)?;

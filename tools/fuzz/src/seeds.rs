@@ -15,7 +15,8 @@ use enjamb_protocols::Registry;
 use crate::conversations::{Conversations, distinct, files, read, root, stem};
 use crate::examples;
 
-/// The number of conversations of each protocol that become seeds of targets over several protocols.
+/// The number of conversations of each protocol that become seeds of targets over several
+/// protocols.
 const OF_EACH: usize = 2;
 
 /// The maximum length of a capture that is a seed, in bytes.

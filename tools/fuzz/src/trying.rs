@@ -1,6 +1,8 @@
 //! Targets without libFuzzer: findings, and speed.
 
-use std::time::Instant;
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use enjamb_fuzz::driver::{Finding, Inputs, Mutator, group, minimise, search};
@@ -23,13 +25,26 @@ pub(crate) fn inputs_of(target: &Target) -> Result<Vec<Vec<u8>>> {
     Ok(seeds(target.name)?.into_iter().map(|(_, data)| data).collect())
 }
 
-/// Calls targets with changed seeds. Returns whether all held.
+/// The time of one execution above which its input is kept as a slow one.
+const SLOW: Duration = Duration::from_millis(250);
+
+/// Calls targets with changed seeds. Keeps the slowest input of each if it is slow. Returns whether
+/// all held.
 pub(crate) fn attempt(names: &[String], executions: u64, seed: u64) -> Result<bool> {
     let mut held = true;
     for target in targets(names)? {
         let inputs = Inputs::new(target, inputs_of(target)?, Mutator::Structured, seed);
         let start = Instant::now();
-        match search(inputs, executions, &target.run) {
+        let slowest = RefCell::new((Duration::ZERO, Vec::new()));
+        let timed = |input: &[u8]| {
+            let start = Instant::now();
+            (target.run)(input);
+            let time = start.elapsed();
+            if time > slowest.borrow().0 {
+                slowest.replace((time, input.to_vec()));
+            }
+        };
+        match search(inputs, executions, &timed) {
             None => {
                 let rate = executions as f64 / start.elapsed().as_secs_f64();
                 println!("{:16} {executions} executions, {rate:.0} a second with the mutator", target.name);
@@ -39,13 +54,25 @@ pub(crate) fn attempt(names: &[String], executions: u64, seed: u64) -> Result<bo
                 let smallest = minimise(&input, &target.run);
                 println!("{:16} FAILED at execution {execution}: {}", target.name, group(&message));
                 println!("{:.3000}\n  smallest input: {}\n", message, smallest.escape_ascii());
-                let folder = enjamb_fuzz::seeds::folder().join("artifacts").join(target.name);
-                std::fs::create_dir_all(&folder)?;
-                std::fs::write(folder.join(format!("try-{seed}-{execution}")), &smallest)?;
+                keep(target, &format!("try-{seed}-{execution}"), &smallest)?;
             }
+        }
+        let (time, input) = slowest.into_inner();
+        if time > SLOW {
+            let path = keep(target, &format!("slow-{seed}"), &input)?;
+            println!("  the slowest input took {:.1} s: {}", time.as_secs_f64(), path.display());
         }
     }
     Ok(held)
+}
+
+/// Writes an input to the target's folder in `fuzz/artifacts`, and returns its path.
+fn keep(target: &Target, name: &str, input: &[u8]) -> Result<PathBuf> {
+    let folder = enjamb_fuzz::seeds::folder().join("artifacts").join(target.name);
+    std::fs::create_dir_all(&folder)?;
+    let path = folder.join(name);
+    std::fs::write(&path, input)?;
+    Ok(path)
 }
 
 /// Prints how many inputs a second each target checks, for inputs of 512 bytes: seeds, and changed

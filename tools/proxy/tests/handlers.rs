@@ -1,11 +1,12 @@
 //! Registered handlers that panic, hang, or are slow. The relay continues in all cases.
 
+mod echo;
 mod support;
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use echo::echo_server;
 use enjamb::Side;
 use enjamb_monitor::Format;
 use enjamb_protocols::Protocol;
@@ -13,7 +14,7 @@ use enjamb_proxy::{Configuration, LogTarget, Proxy, Report, Route};
 use serde_json::Value;
 use support::{Trap, trapped_lines};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::spawn_blocking;
 
 /// The time that a call may take in these tests.
@@ -58,20 +59,6 @@ impl Fixture {
         let report = spawn_blocking(move || self.proxy.finish(relay)).await.unwrap();
         (report, read_log(self.log.path()))
     }
-}
-
-async fn echo_server() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut socket, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let (mut reads, mut writes) = socket.split();
-                tokio::io::copy(&mut reads, &mut writes).await
-            });
-        }
-    });
-    address
 }
 
 async fn echo(client: &mut TcpStream, bytes: &[u8]) {

@@ -1,10 +1,13 @@
 //! The log, the statistics and the recording of the proxy, in one process with it.
 
+mod echo;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use echo::echo_server;
 use enjamb::{Ending, Side};
 use enjamb_monitor::{Format, Record, Watch};
 use enjamb_protocols::{Protocol, Registry};
@@ -12,21 +15,6 @@ use enjamb_proxy::{Configuration, LogTarget, Proxy, Report, Route, StartError};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-
-/// A server that echoes.
-async fn echo_server() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut socket, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let (mut reads, mut writes) = socket.split();
-                tokio::io::copy(&mut reads, &mut writes).await
-            });
-        }
-    });
-    address
-}
 
 fn configuration(upstream: SocketAddr, protocol: Arc<Protocol>, log: LogTarget) -> Configuration {
     let mut configuration = Configuration::new(vec![Route::new("a", ["127.0.0.1:0"], upstream.to_string(), protocol)]);

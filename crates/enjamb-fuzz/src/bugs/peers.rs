@@ -68,8 +68,8 @@ fn chunked(bytes: &[u8]) -> bool {
     has(bytes, b"chunked") || has(bytes, b"Chunked")
 }
 
-/// Returns whether a line begins with hexadecimal digits, of which one is a capital, and nothing else
-/// up to an extension.
+/// Returns whether a line begins with hexadecimal digits, of which one is a capital, and nothing
+/// else up to an extension.
 fn upper_hex(bytes: &[u8]) -> bool {
     bytes.split(|byte| *byte == b'\n').any(|line| {
         let size = line.split(|byte| matches!(byte, b';' | b'\r')).next().unwrap_or_default();

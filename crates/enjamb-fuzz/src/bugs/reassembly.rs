@@ -39,7 +39,8 @@ fn check(data: &[u8], mistake: Mistake) {
     let case = ReassemblyCase::decode(data);
     let begin = case.first.wrapping_add(1);
     let at = |sequence: u32| sequence.wrapping_sub(begin) as usize;
-    // The bytes known without a hole, the segments that wait, the last segment, what was acknowledged.
+    // The bytes known without a hole, the segments that wait, the last segment, what was
+    // acknowledged.
     let (mut known, mut waiting, mut last, mut acknowledged) = (0usize, 0usize, (0usize, 0usize), 0usize);
     check_reassembly_of(&case, &mut |segment: &Segment<'_>, push: &mut dyn FnMut(&Segment<'_>)| {
         if segment.syn {

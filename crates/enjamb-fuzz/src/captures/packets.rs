@@ -54,8 +54,8 @@ const DATAGRAM_MAX: u64 = 65_535;
 
 /// The target `packets`: the decoder returns a segment or a reason for each packet, the same in
 /// every decoder that saw the same packets, and a segment fits into a datagram. The first byte
-/// chooses the link type, the second one is the number of bytes that the capture truncated from each
-/// packet. `FF 00 FF` is between two packets.
+/// chooses the link type, the second one is the number of bytes that the capture truncated from
+/// each packet. `FF 00 FF` is between two packets.
 ///
 /// # Panics
 /// When the property does not hold.

@@ -17,8 +17,8 @@ const MOST: usize = 60;
 /// The captured packets of one side.
 ///
 /// Every byte string is a case: the first sequence number in 4 bytes, a byte of flags (1: the
-/// handshake was captured, 2: the last copy counts), and 5 bytes for each action: what, a place in 2
-/// bytes, a length, and a flavour.
+/// handshake was captured, 2: the last copy counts), and 5 bytes for each action: its kind, a place
+/// in 2 bytes, a length, and a flavour.
 #[derive(Clone, Debug)]
 pub struct ReassemblyCase {
     /// The sequence number of the SYN: it may wrap soon.

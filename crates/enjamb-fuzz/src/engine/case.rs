@@ -4,8 +4,8 @@
 //!
 //! ```text
 //! FLAGS MAX           bits 0 to 2: the number of settings less 1; bit 3: the program begins again
-//!                     bits 4 and 5: the policy of the limit; bit 6: a frame of MAX more bytes is allowed
-//!                     every second time
+//!                     bits 4 and 5: the policy of the limit; bit 6: a frame of MAX more bytes is
+//!                     allowed every second time
 //! settings            one after the other:
 //!   0                   keep the terminator
 //!   1 N                 a length, at least 1

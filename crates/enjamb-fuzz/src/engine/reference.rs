@@ -177,7 +177,8 @@ impl Reader<'_> {
 enum Found {
     /// The frame ends behind so many bytes of payload.
     End { payload: usize, width: usize, delimiter: usize },
-    /// It does not end, and so many bytes are payload. Those that follow may be part of a delimiter.
+    /// It does not end, and so many bytes are payload. Those that follow may be part of a
+    /// delimiter.
     Held(usize),
 }
 

@@ -20,7 +20,8 @@ pub(crate) fn reference_text(case: &EngineCase, invalid: InvalidUtf8) -> Vec<Out
                 (Output::Frame { info, skipped, payload: text }, bad)
             }
             Output::TooLong { start, end, max } => {
-                // The bytes within the limit were delivered before, unless the length was announced.
+                // The bytes within the limit were delivered before, unless the length was
+                // announced.
                 let delivered = usize::try_from(end).map_or(&[][..], |end| &case.stream[start as usize..end]);
                 let bad = decode(delivered, invalid, true).1.filter(|bad| !bad.is_cut_off);
                 (Output::TooLong { start, end, max }, bad.map(|bad| bad.error(start, start)))

@@ -38,7 +38,8 @@ fn assert_one_line(line: &str, form: &str) {
     assert!(control.is_none(), "{form}: a record contains the control character {control:?}: {line:?}");
 }
 
-/// Returns whether `text` is one JSON object: strings are closed, braces match, and nothing follows.
+/// Returns whether `text` is one JSON object: strings are closed, braces match, and nothing
+/// follows.
 fn is_json_object(text: &str) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0i32, false, false);
     for (at, byte) in text.bytes().enumerate() {
@@ -58,8 +59,8 @@ fn is_json_object(text: &str) -> bool {
 }
 
 /// The target `records`: the first byte chooses a protocol, and a script follows, which is a
-/// conversation. Each record is one line in each format, valid JSON, and without control characters.
-/// The bytes of messages are as many as were fed.
+/// conversation. Each record is one line in each format, valid JSON, and without control
+/// characters. The bytes of messages are as many as were fed.
 ///
 /// # Panics
 /// When the property does not hold.

@@ -9,8 +9,8 @@ const HEADERS_MAX: usize = 64;
 /// The largest length of a body or a chunk, in bytes.
 const LENGTH_MAX: u64 = i64::MAX as u64;
 
-/// Rules that the session has and the peer does not. A message that breaks one is malformed, and the
-/// peer may accept it.
+/// Rules that the session has and the peer does not. A message that breaks one is malformed, and
+/// the peer may accept it.
 const STRICTER: [&str; 5] = [
     // httparse accepts any bytes above 0x7f, and unfolds responses.
     "header contains a CR without LF",
@@ -32,7 +32,8 @@ fn is_lenient(message: &OwnedMessage) -> bool {
 }
 
 /// The target `http1_peer`: the first message of a stream ends where the peer says, or both refuse
-/// it. The first byte chooses the side, and the request that a response answers. The stream follows.
+/// it. The first byte chooses the side, and the request that a response answers. The stream
+/// follows.
 ///
 /// # Panics
 /// When the property does not hold.

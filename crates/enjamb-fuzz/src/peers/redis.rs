@@ -25,8 +25,9 @@ fn has_odd_number(bytes: &[u8]) -> bool {
     })
 }
 
-/// The target `redis_peer`: the replies of a server, or the commands of a client, end where the peer
-/// says, up to the first one that both refuse. The first byte chooses the side. The stream follows.
+/// The target `redis_peer`: the replies of a server, or the commands of a client, end where the
+/// peer says, up to the first one that both refuse. The first byte chooses the side. The stream
+/// follows.
 ///
 /// # Panics
 /// When the property does not hold.
@@ -108,8 +109,8 @@ fn reply(bytes: &Bytes, mut at: usize) -> Verdict {
     }
 }
 
-/// Returns whether there is something that clients of Redis read and the peer does not: a map, a set or
-/// a push of -1 elements is null, and the letter of a boolean may be a capital.
+/// Returns whether there is something that clients of Redis read and the peer does not: a map, a
+/// set or a push of -1 elements is null, and the letter of a boolean may be a capital.
 fn has_odd_reply(bytes: &[u8]) -> bool {
     bytes.windows(3).any(|window| {
         matches!(window, [b'%' | b'~' | b'>' | b'|' | b'=' | b'!', b'-', b'1'] | [b'#', b'T' | b'F', b'\r'])
@@ -117,8 +118,8 @@ fn has_odd_reply(bytes: &[u8]) -> bool {
 }
 
 /// Returns whether a frame has parts about which the two differ: streams without a length, of which
-/// the peer returns the parts, and attributes and pushes inside of aggregates, which the session does
-/// not count as elements.
+/// the peer returns the parts, and attributes and pushes inside of aggregates, which the session
+/// does not count as elements.
 fn is_odd(frame: &Frame) -> bool {
     let is_odd_inside = |frame: &Frame| matches!(frame, Frame::Push(_) | Frame::Attribute(_)) || is_odd(frame);
     match frame {

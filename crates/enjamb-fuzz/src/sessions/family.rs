@@ -1,8 +1,8 @@
 //! Protocols that share a fuzz target.
 //!
 //! A target for each protocol would be forty programs to build and to run. One target for all would
-//! mix forty dictionaries and corpora, and coverage of one protocol would say nothing about another.
-//! Families are between the two.
+//! mix forty dictionaries and corpora, and coverage of one protocol would say nothing about
+//! another. Families are between the two.
 
 use std::sync::{Arc, LazyLock};
 

@@ -27,14 +27,18 @@ use crate::subject::Subject;
 ///
 /// The accumulator is fed the rest that it returns, until it returns an empty one. A rest that is
 /// not the end of the chunk is a [breach](Breach::WrongRest). So is a rest that is the whole chunk
-/// when [no event](Breach::Stuck) came with it. An error ends the run, unless the adapter
-/// [`resumes`](Self::resumes).
+/// when [no event](Breach::Stuck) came with it. After an error the accumulator is fed the rest, as
+/// accumulators expect, unless the adapter [`stops`](Self::stops).
+///
+/// The accumulator learns that the stream has ended only if there is an
+/// [`at_end`](Self::at_end) function. Without one, the law [`end`](crate::end) does not apply.
 ///
 /// When it is [called again](crate::Event::Again) without new bytes, it is fed an empty chunk.
 #[derive(Clone, Copy, Debug)]
-pub struct Accumulating<M, F> {
+pub struct Accumulating<M, F, A = ()> {
     make: M,
     feed: F,
+    at_end: A,
     resumes: bool,
 }
 
@@ -46,21 +50,67 @@ impl<M, F> Accumulating<M, F> {
         M: Fn() -> P,
         F: for<'c> Fn(&mut P, &'c [u8]) -> (Option<Result<T, E>>, &'c [u8]),
     {
-        Self { make, feed, resumes: false }
+        Self { make, feed, at_end: (), resumes: true }
     }
 
-    /// Continues after an error with the rest, as most accumulators expect.
+    /// Calls `at_end` when the stream has ended, and emits the event or the error that it returns.
+    #[must_use]
+    pub fn at_end<P, T, E, B>(self, at_end: B) -> Accumulating<M, F, B>
+    where
+        M: Fn() -> P,
+        B: Fn(&mut P) -> Option<Result<T, E>>,
+    {
+        let Self { make, feed, resumes, .. } = self;
+        Accumulating { make, feed, at_end, resumes }
+    }
+}
+
+impl<M, F, A> Accumulating<M, F, A> {
+    /// Continues after an error with the rest, as most accumulators expect. This is the default.
     #[must_use]
     pub fn resumes(mut self) -> Self {
         self.resumes = true;
         self
     }
+
+    /// Ends the run at the first error, as a program does that gives the connection up.
+    #[must_use]
+    pub fn stops(mut self) -> Self {
+        self.resumes = false;
+        self
+    }
 }
 
-impl<M, F, P, T, E> Subject for Accumulating<M, F>
+/// The call of an accumulator at the end of the stream. `()` is none.
+pub trait AtEnd<P, T, E> {
+    /// Whether there is a call.
+    const CALLED: bool;
+
+    /// Makes the call.
+    fn call(&self, accumulator: &mut P) -> Option<Result<T, E>>;
+}
+
+impl<P, T, E> AtEnd<P, T, E> for () {
+    const CALLED: bool = false;
+
+    fn call(&self, _: &mut P) -> Option<Result<T, E>> {
+        None
+    }
+}
+
+impl<P, T, E, B: Fn(&mut P) -> Option<Result<T, E>>> AtEnd<P, T, E> for B {
+    const CALLED: bool = true;
+
+    fn call(&self, accumulator: &mut P) -> Option<Result<T, E>> {
+        self(accumulator)
+    }
+}
+
+impl<M, F, A, P, T, E> Subject for Accumulating<M, F, A>
 where
     M: Fn() -> P,
     F: for<'c> Fn(&mut P, &'c [u8]) -> (Option<Result<T, E>>, &'c [u8]),
+    A: AtEnd<P, T, E>,
     E: Debug,
 {
     type Event = T;
@@ -99,6 +149,17 @@ where
                 chunk = rest;
             }
         }
+        match self.at_end.call(&mut accumulator) {
+            None => {}
+            Some(Ok(event)) => run.event(event),
+            Some(Err(error)) => {
+                let _ = run.fail(Kind::of(&error));
+            }
+        }
+    }
+
+    fn ends(&self) -> bool {
+        A::CALLED
     }
 }
 

@@ -16,6 +16,7 @@ use crate::run::Run;
 use crate::subject::Subject;
 
 use super::incoming::{Incoming, RequestReporter};
+use super::repetition::{Repeated, Repetition};
 
 /// The [`Subject`] of a blocking reader.
 ///
@@ -67,7 +68,7 @@ impl Blocking<(), (), ()> {
         M: Fn(Incoming) -> I,
         I: Iterator<Item = Result<T, E>>,
     {
-        Blocking::with(make, |events: &mut I| events.next().transpose())
+        Blocking::with(make, |events: &mut I| events.next().transpose()).resumes()
     }
 }
 
@@ -98,10 +99,18 @@ impl<M, F, N> Blocking<M, F, N> {
     }
 
     /// Calls the function again after an error, as a program does that logs it and continues. An
-    /// error after the end of the stream is the last.
+    /// [`iterator`](Blocking::iterator) is called again by default. An error after the end of the
+    /// stream is the last, and so is one that is returned for ever without a read in between.
     #[must_use]
     pub fn resumes(mut self) -> Self {
         self.resumes = true;
+        self
+    }
+
+    /// Ends the run at the first error, as a program does that gives the connection up.
+    #[must_use]
+    pub fn stops(mut self) -> Self {
+        self.resumes = false;
         self
     }
 }
@@ -118,6 +127,10 @@ where
 
     fn waits(&self) -> bool {
         self.would_block.is_some()
+    }
+
+    fn pulls(&self) -> bool {
+        true
     }
 
     fn run(&self, run: &mut Run<'_, T, Kind>) {
@@ -141,11 +154,18 @@ impl<M, F, N> Blocking<M, F, N> {
         let mut reporter = RequestReporter::new(incoming.clone());
         let mut reader = (self.make)(incoming.clone());
         let mut calls_before = 0;
+        let mut repetition = Repetition::default();
         loop {
             let result = (self.read)(&mut reader);
             let end_seen = reporter.report(run);
+            if end_seen {
+                run.end();
+            }
             match result {
-                Ok(Some(event)) => run.event(event),
+                Ok(Some(event)) => {
+                    repetition = Repetition::default();
+                    run.event(event);
+                }
                 Ok(None) => {
                     if end_seen {
                         run.emit(Output::End(End::Clean));
@@ -162,7 +182,17 @@ impl<M, F, N> Blocking<M, F, N> {
                     calls_before = calls;
                 }
                 Err(error) => {
-                    let goes_on = run.fail(Kind::of(&error));
+                    let kind = Kind::of(&error);
+                    match repetition.of(&kind, incoming.calls()) {
+                        _ if !self.resumes => {}
+                        Repeated::No => {}
+                        Repeated::Again => continue,
+                        Repeated::ForEver => {
+                            run.emit(Output::GivenUp);
+                            return;
+                        }
+                    }
+                    let goes_on = run.fail(kind);
                     if end_seen || !(self.resumes || goes_on && incoming.skip()) {
                         return;
                     }

@@ -27,7 +27,8 @@ use super::driver::{ByHand, Driver};
 /// # }
 /// ```
 ///
-/// Its events are the frames, its errors their [`Kind`]. Bytes may be left in the buffer when the
+/// Its events are the frames, its errors their [`Kind`]. After an error the decoder is called
+/// again, unless the adapter [`stops`](Self::stops). Bytes may be left in the buffer when the
 /// stream ends. Tokio's `FramedRead` does not report them, so this adapter does not either, unless
 /// you ask for it ([`with_verdict`](Self::with_verdict)). A decoder whose `decode_eof` ignores such
 /// bytes breaks the law [`end`](crate::end).
@@ -49,15 +50,22 @@ impl<M, V> Decoded<M, V> {
         M: Fn() -> D,
         V: Driver<D>,
     {
-        Self { make, driver, resumes: false, verdict: false }
+        Self { make, driver, resumes: true, verdict: false }
     }
 
     /// Continues after an error, as a program does that logs it and requests the next frame. The
     /// run ends when the decoder returns the same error twice in a row and takes no byte in
-    /// between. Without this option the first error ends the run, as it does in `FramedRead`.
+    /// between. This is the default.
     #[must_use]
     pub fn resumes(mut self) -> Self {
         self.resumes = true;
+        self
+    }
+
+    /// Ends the run at the first error, as a program does that gives the connection up.
+    #[must_use]
+    pub fn stops(mut self) -> Self {
+        self.resumes = false;
         self
     }
 
@@ -121,6 +129,30 @@ impl<M, D, E, B> Decoded<M, ByHand<D, E, B>> {
     }
 }
 
+/// The most bytes that are read while a decoder refuses those that are there.
+const REFUSED_MAX: usize = 4 << 10;
+
+/// The error that a decoder returns again and again while it takes no byte. A line that is longer
+/// than a limit may stay in the buffer like that until its end is there.
+struct Refusal {
+    kind: Kind,
+    /// The number of bytes in the buffer when it began.
+    held: usize,
+    /// The number of bytes in the buffer when the error was emitted last.
+    emitted_at: usize,
+}
+
+/// The reaction of a driver to a decoder that refuses the bytes in its buffer.
+#[derive(Clone, Copy)]
+enum Patience {
+    /// It reads on, even if the buffer is empty.
+    ReadsOn,
+    /// It reads on if the buffer is not empty: the rest of a message may end the refusal.
+    ReadsOnWithBytes,
+    /// The stream has ended: it gives the decoder up.
+    None,
+}
+
 impl<M, D, V> Subject for Decoded<M, V>
 where
     M: Fn() -> D,
@@ -133,6 +165,8 @@ where
     fn run(&self, run: &mut Run<'_, V::Item, Kind>) {
         let mut decoder = (self.make)();
         let mut buffer = self.driver.buffer();
+        let mut refusal = None;
+        let patience = if self.driver.reads_on() { Patience::ReadsOn } else { Patience::ReadsOnWithBytes };
         while let Some(mut chunk) = run.next_chunk() {
             loop {
                 if !chunk.is_empty() {
@@ -140,7 +174,8 @@ where
                     chunk = &chunk[read..];
                     run.holds(self.driver.held(&buffer));
                 }
-                if !self.frames(run, &mut buffer, |buffer| self.driver.decode(&mut decoder, buffer)) {
+                let decode = |buffer: &mut V::Buffer| self.driver.decode(&mut decoder, buffer);
+                if !self.frames(run, &mut buffer, &mut refusal, patience, decode) {
                     return;
                 }
                 if chunk.is_empty() {
@@ -149,7 +184,8 @@ where
             }
             run.holds(self.driver.held(&buffer));
         }
-        if !self.frames(run, &mut buffer, |buffer| self.driver.decode_eof(&mut decoder, buffer)) {
+        let decode_eof = |buffer: &mut V::Buffer| self.driver.decode_eof(&mut decoder, buffer);
+        if !self.frames(run, &mut buffer, &mut None, Patience::None, decode_eof) {
             return;
         }
         if self.verdict || self.driver.tells_leftover() {
@@ -165,35 +201,53 @@ impl<M, V> Decoded<M, V> {
         &self,
         run: &mut Run<'_, T, Kind>,
         buffer: &mut B,
+        refusal: &mut Option<Refusal>,
+        patience: Patience,
         mut decode: impl FnMut(&mut B) -> Result<Option<T>, X>,
     ) -> bool
     where
         B: AsRef<[u8]>,
         X: std::fmt::Debug,
     {
-        // The last error, and the number of bytes in the buffer then. A different error is progress
-        // too: `LinesCodec` refuses a line that is too long after one that is not UTF-8, and skips
-        // it only when it is called again.
-        let mut failed: Option<(Kind, usize)> = None;
         loop {
-            match decode(buffer) {
+            let before = buffer.as_ref().len();
+            let error = match decode(buffer) {
                 Ok(Some(frame)) => {
-                    failed = None;
+                    *refusal = None;
                     run.event(frame);
+                    continue;
                 }
-                Ok(None) => return true,
-                Err(error) => {
-                    let this = (Kind::of(&error), buffer.as_ref().len());
-                    if failed.as_ref() == Some(&this) {
-                        return false;
-                    }
-                    let goes_on = run.fail(this.0.clone());
-                    if !self.resumes {
-                        return goes_on;
-                    }
-                    failed = Some(this);
+                Ok(None) => {
+                    *refusal = None;
+                    return true;
                 }
+                Err(error) => error,
+            };
+            let kind = Kind::of(&error);
+            let held = buffer.as_ref().len();
+            // A different error is progress too: `LinesCodec` refuses a line that is too long after
+            // one that is not UTF-8, and skips it only when it is called again.
+            if let Some(refused) = refusal.as_mut().filter(|refused| held == before && refused.kind == kind) {
+                let reads_on = match patience {
+                    Patience::ReadsOn => true,
+                    Patience::ReadsOnWithBytes => held > 0,
+                    Patience::None => false,
+                };
+                if reads_on && held.saturating_sub(refused.held) < REFUSED_MAX {
+                    if held > refused.emitted_at {
+                        refused.emitted_at = held;
+                        return run.fail(kind) || self.resumes;
+                    }
+                    return true;
+                }
+                run.emit(if reads_on { Output::Refuses } else { Output::GivenUp });
+                return false;
             }
+            let goes_on = run.fail(kind.clone());
+            if !self.resumes {
+                return goes_on;
+            }
+            *refusal = (held == before).then_some(Refusal { kind, held, emitted_at: held });
         }
     }
 }

@@ -40,6 +40,13 @@ pub trait Driver<D> {
         false
     }
 
+    /// Returns whether the real driver reads on after an error before it calls the decoder again.
+    /// If it does not, a decoder that returns the same error again although its buffer is empty is
+    /// given up: the real driver would call it for ever.
+    fn reads_on(&self) -> bool {
+        false
+    }
+
     /// Returns the number of bytes that the buffer holds.
     fn held(&self, buffer: &Self::Buffer) -> usize {
         buffer.as_ref().len()

@@ -19,6 +19,8 @@ use crate::output::Breach;
 use crate::run::Run;
 
 use super::feed::Feed;
+#[cfg(feature = "tokio-runtime")]
+use super::runtime::PausedRuntime;
 
 /// The number of times that a task may wake itself in a row and read nothing.
 const IDLE_WAKES_MAX: usize = 1_000;
@@ -44,6 +46,51 @@ pub(super) struct Executor {
     waker: Waker,
     /// The number of empty items before each chunk.
     empty_items: usize,
+    surroundings: Surroundings,
+}
+
+/// The other tasks and timers that may wake the task.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Surroundings {
+    /// There are none: only the law wakes the task.
+    #[default]
+    None,
+    #[cfg(feature = "tokio-runtime")]
+    Tokio(Arc<PausedRuntime>),
+}
+
+impl Surroundings {
+    /// Calls `work` inside the runtime, if there is one.
+    pub(super) fn within<T>(&self, work: impl FnOnce() -> T) -> T {
+        match self {
+            Self::None => work(),
+            #[cfg(feature = "tokio-runtime")]
+            Self::Tokio(runtime) => {
+                let _current = runtime.enter();
+                work()
+            }
+        }
+    }
+
+    /// Runs the other tasks until `done` or until they are idle, while the clock stands still.
+    /// Returns whether they have done it.
+    fn settle(&self, done: impl Fn() -> bool) -> bool {
+        match self {
+            Self::None => done(),
+            #[cfg(feature = "tokio-runtime")]
+            Self::Tokio(runtime) => runtime.settle(done),
+        }
+    }
+
+    /// Runs the other tasks and lets the clock pass until `done`, or for long enough. Returns
+    /// whether they have done it.
+    fn wait(&self, done: impl Fn() -> bool) -> bool {
+        match self {
+            Self::None => done(),
+            #[cfg(feature = "tokio-runtime")]
+            Self::Tokio(runtime) => runtime.wait(done),
+        }
+    }
 }
 
 /// The effect of a delivery on the task.
@@ -56,11 +103,21 @@ enum Delivery {
     Asleep,
 }
 
+/// The cause that woke an idle task.
+enum Cause {
+    /// A chunk, the end of the stream, or a poll without a reason.
+    Input,
+    /// Another task or a timer.
+    Surroundings,
+    /// Nothing, so nothing ever will.
+    None,
+}
+
 impl Executor {
-    pub(super) fn new(feed: Feed, empty_items: usize) -> Self {
+    pub(super) fn new(feed: Feed, empty_items: usize, surroundings: Surroundings) -> Self {
         let flag = Arc::new(WakeFlag::default());
         let waker = Waker::from(flag.clone());
-        Self { feed, flag, waker, empty_items }
+        Self { feed, flag, waker, empty_items, surroundings }
     }
 
     /// Polls `future` until it is ready, and delivers the next chunk whenever it is idle. Returns
@@ -85,11 +142,38 @@ impl Executor {
                 }
                 continue;
             }
-            idle_wakes = 0;
-            if self.feed.has_unread() || matches!(self.deliver(run), Delivery::Asleep) {
-                run.breach(Breach::Asleep);
-                return None;
+            match self.wake(run) {
+                Cause::Input => idle_wakes = 0,
+                Cause::Surroundings if self.feed.bytes_read() != progress => idle_wakes = 0,
+                Cause::Surroundings if idle_wakes < IDLE_WAKES_MAX => idle_wakes += 1,
+                Cause::Surroundings => {
+                    run.breach(Breach::Busy);
+                    return None;
+                }
+                Cause::None => {
+                    run.breach(Breach::Asleep);
+                    return None;
+                }
             }
+        }
+    }
+
+    /// Wakes an idle task: by the tasks that it has started, by the next chunk, or by its timers.
+    fn wake<E, X>(&self, run: &mut Run<'_, E, X>) -> Cause {
+        let is_woken = || self.flag.woken.load(Ordering::Acquire);
+        let by_surroundings = |is_woken| if is_woken { Cause::Surroundings } else { Cause::None };
+        if self.surroundings.settle(is_woken) {
+            return Cause::Surroundings;
+        }
+        // Nobody waits for the bytes that are there, so the task waits for something else.
+        if self.feed.has_unread() {
+            return by_surroundings(self.surroundings.wait(is_woken));
+        }
+        let read = self.feed.bytes_read();
+        let moves = || is_woken() || self.feed.bytes_read() != read;
+        match self.deliver(run) {
+            Delivery::Woken | Delivery::Spurious => Cause::Input,
+            Delivery::Asleep => by_surroundings(self.surroundings.settle(moves) || self.surroundings.wait(moves)),
         }
     }
 
@@ -111,7 +195,7 @@ impl Executor {
         }
     }
 
-    fn deliver<E, X>(&mut self, run: &mut Run<'_, E, X>) -> Delivery {
+    fn deliver<E, X>(&self, run: &mut Run<'_, E, X>) -> Delivery {
         match run.next_chunk() {
             Some([]) if self.empty_items == 0 => return Delivery::Spurious,
             Some(bytes) => self.feed.put(bytes, self.empty_items),

@@ -107,6 +107,11 @@ impl Feed {
         state.progress
     }
 
+    /// Returns a counter that grows with every read.
+    pub(super) fn bytes_read(&self) -> u64 {
+        self.state().progress
+    }
+
     /// Returns the maximum number of bytes that one read returns.
     pub(super) fn at_most(&self) -> usize {
         self.state().at_most

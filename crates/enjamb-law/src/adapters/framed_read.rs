@@ -22,6 +22,10 @@ impl<D: tokio_util::codec::Decoder> Driver<D> for TokioUtil {
     type Item = D::Item;
     type Error = D::Error;
 
+    fn reads_on(&self) -> bool {
+        true
+    }
+
     fn buffer(&self) -> BytesMut {
         BytesMut::with_capacity(INITIAL_CAPACITY)
     }

@@ -26,13 +26,16 @@ mod parsed;
 mod parsing;
 mod pushing;
 mod reading;
+mod repetition;
+#[cfg(feature = "tokio-runtime")]
+mod runtime;
 #[cfg(feature = "tokio")]
 mod serving;
 #[cfg(feature = "futures")]
 mod streaming;
 mod writing;
 
-pub use accumulating::Accumulating;
+pub use accumulating::{Accumulating, AtEnd};
 pub use blocking::Blocking;
 #[cfg(feature = "futures")]
 pub use body::Body;

@@ -29,13 +29,15 @@ use crate::subject::Subject;
 ///
 /// Events are passed to `out`. After an error, further events of the same chunk are dropped and the
 /// parser is not fed any more, unless the adapter [`resumes`](Self::resumes). At the end of the
-/// stream the parser is called only if there is an [`at_end`](Self::at_end) function.
+/// stream the parser is called only if there is an [`at_end`](Self::at_end) function. Without one,
+/// the law [`end`](crate::end) does not apply.
 ///
 /// When it is [called again](crate::Event::Again) without new bytes, it is fed an empty chunk.
 pub struct Pushing<M, F, A, T, E> {
     make: M,
     feed: F,
     at_end: A,
+    ends: bool,
     resumes: bool,
     output: PhantomData<fn() -> (T, E)>,
 }
@@ -55,6 +57,7 @@ impl Pushing<(), (), (), (), ()> {
             make,
             feed,
             at_end: |_: &mut P, _: &mut dyn FnMut(Result<T, E>)| {},
+            ends: false,
             resumes: false,
             output: PhantomData,
         }
@@ -100,7 +103,7 @@ impl<M, F, A, T, E> Pushing<M, F, A, T, E> {
         B: Fn(&mut P, &mut dyn FnMut(Result<T, E>)),
     {
         let Self { make, feed, resumes, output, .. } = self;
-        Pushing { make, feed, at_end, resumes, output }
+        Pushing { make, feed, at_end, ends: true, resumes, output }
     }
 
     /// Continues after an error: later events are emitted, and the parser is fed as before.
@@ -150,5 +153,9 @@ where
             }
         }
         let _ = self.emit(run, |out| (self.at_end)(&mut parser, out));
+    }
+
+    fn ends(&self) -> bool {
+        self.ends
     }
 }

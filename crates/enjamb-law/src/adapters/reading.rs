@@ -11,8 +11,9 @@ use crate::run::Run;
 use crate::subject::Subject;
 
 use super::chunks::Chunks;
-use super::executor::Executor;
+use super::executor::{Executor, Surroundings};
 use super::feed::Feed;
+use super::repetition::{Repeated, Repetition};
 
 /// The [`Subject`] of an async reader.
 ///
@@ -31,8 +32,7 @@ use super::feed::Feed;
 /// ```
 ///
 /// The function is called again after each event, with the same reader, until it returns `Ok(None)`
-/// or an error. It runs without a runtime: a task that waits for a timer or for another task counts
-/// as idle, and the next chunk arrives.
+/// or an error. It runs without a runtime, unless it is put [into one](Self::in_runtime).
 ///
 /// The next chunk arrives only when the reader waits for it. Three kinds of reader commit a breach:
 ///
@@ -50,6 +50,7 @@ pub struct Reading<M, F> {
     at_most: usize,
     pub(super) empty_items: usize,
     resumes: bool,
+    in_runtime: bool,
 }
 
 impl Reading<(), ()> {
@@ -101,7 +102,7 @@ impl Reading<(), ()> {
         M: Fn(Chunks) -> S,
         S: futures_core::Stream<Item = Result<T, E>>,
     {
-        Reading::over(move |feed| Box::pin(make(Chunks::new(feed))), next)
+        Reading::over(move |feed| Box::pin(make(Chunks::new(feed))), next).resumes()
     }
 
     pub(super) fn over<M, R, F, T, E>(make: M, read: F) -> Reading<M, F>
@@ -109,7 +110,7 @@ impl Reading<(), ()> {
         M: Fn(Feed) -> R,
         F: AsyncFn(&mut R) -> Result<Option<T>, E>,
     {
-        Reading { make, read, at_most: usize::MAX, empty_items: 0, resumes: false }
+        Reading { make, read, at_most: usize::MAX, empty_items: 0, resumes: false, in_runtime: false }
     }
 }
 
@@ -136,12 +137,61 @@ impl<M, F> Reading<M, F> {
         self
     }
 
-    /// Calls the function again after an error, as a program does that logs it and continues. An
-    /// error after the end of the stream is the last.
+    /// Calls the function again after an error, as a program does that logs it and continues. A
+    /// [`stream`](Reading::stream) is polled again by default. An error after the end of the stream
+    /// is the last, and so is one that is returned for ever without a read in between.
     #[must_use]
     pub fn resumes(mut self) -> Self {
         self.resumes = true;
         self
+    }
+
+    /// Ends the run at the first error, as a program does that gives the connection up.
+    #[must_use]
+    pub fn stops(mut self) -> Self {
+        self.resumes = false;
+        self
+    }
+
+    /// Runs the subject inside a runtime of tokio with one thread, for code that starts tasks
+    /// (`tokio::spawn`) or sets timers (`tokio::time`). It needs the feature `tokio-runtime`.
+    ///
+    /// The clock is paused. It moves only when the subject waits for its timers alone, so a timeout
+    /// does not expire while bytes are on their way, and a run takes no real time. The next chunk
+    /// arrives when the subject and the tasks that it has started are idle.
+    ///
+    /// ```
+    /// use enjamb_law::{Chunks, Reading, Segmentations, split_everywhere, stream};
+    /// use tokio::io::AsyncReadExt;
+    /// use tokio::sync::mpsc;
+    ///
+    /// /// Reads in a task of its own.
+    /// fn spawned(mut connection: Chunks) -> mpsc::Receiver<u16> {
+    ///     let (pairs, receiver) = mpsc::channel(1);
+    ///     tokio::spawn(async move {
+    ///         while let Ok(pair) = connection.read_u16().await {
+    ///             pairs.send(pair).await.unwrap();
+    ///         }
+    ///     });
+    ///     receiver
+    /// }
+    ///
+    /// let pairs = Reading::with(spawned, async |pairs| Ok::<_, std::io::Error>(pairs.recv().await)).in_runtime();
+    /// split_everywhere(&pairs, &stream(b"aabb"), &Segmentations::up_to_two_cuts()).unwrap();
+    /// ```
+    #[cfg(feature = "tokio-runtime")]
+    #[must_use]
+    pub fn in_runtime(mut self) -> Self {
+        self.in_runtime = true;
+        self
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        match self.in_runtime {
+            #[cfg(feature = "tokio-runtime")]
+            true => Surroundings::Tokio(super::runtime::PausedRuntime::new().into()),
+            _ => Surroundings::None,
+        }
     }
 }
 
@@ -158,13 +208,33 @@ where
         true
     }
 
+    fn pulls(&self) -> bool {
+        true
+    }
+
     fn run(&self, run: &mut Run<'_, T, Kind>) {
+        let surroundings = self.surroundings();
+        surroundings.within(|| self.run_in(surroundings.clone(), run));
+    }
+}
+
+impl<M, F, R, T, E> Reading<M, F>
+where
+    M: Fn(Feed) -> R,
+    F: AsyncFn(&mut R) -> Result<Option<T>, E>,
+    E: Debug,
+{
+    fn run_in(&self, surroundings: Surroundings, run: &mut Run<'_, T, Kind>) {
         let feed = Feed::new(self.at_most);
-        let mut executor = Executor::new(feed.clone(), self.empty_items);
+        let mut executor = Executor::new(feed.clone(), self.empty_items, surroundings);
         let mut reader = (self.make)(feed.clone());
+        let mut repetition = Repetition::default();
         while let Some(result) = executor.finish(pin!((self.read)(&mut reader)), run) {
             match result {
-                Ok(Some(event)) => run.event(event),
+                Ok(Some(event)) => {
+                    repetition = Repetition::default();
+                    run.event(event);
+                }
                 Ok(None) => {
                     // A reader that stops by itself before the end of the stream gives no verdict
                     // on the end.
@@ -174,7 +244,17 @@ where
                     return;
                 }
                 Err(error) => {
-                    let goes_on = run.fail(Kind::of(&error));
+                    let kind = Kind::of(&error);
+                    match repetition.of(&kind, feed.bytes_read()) {
+                        _ if !self.resumes => {}
+                        Repeated::No => {}
+                        Repeated::Again => continue,
+                        Repeated::ForEver => {
+                            run.emit(Output::GivenUp);
+                            return;
+                        }
+                    }
+                    let goes_on = run.fail(kind);
                     if feed.end_seen() || !(self.resumes || goes_on && executor.go_on(run)) {
                         return;
                     }

@@ -49,8 +49,8 @@ use super::reading::Reading;
 /// split_everywhere(&echo, &stream(b"one\ntwo\n"), &Segmentations::up_to_two_cuts()).unwrap();
 /// ```
 ///
-/// It runs as [`Reading`] does, without a runtime, and commits the same breaches. A server that
-/// needs a runtime cannot be tested like this.
+/// It runs as [`Reading`] does, and commits the same breaches. A server that starts tasks or sets
+/// timers needs [`in_runtime`](Reading::in_runtime).
 #[derive(Clone, Copy, Debug)]
 pub struct Serving;
 

@@ -38,7 +38,7 @@ impl Streaming<(), ()> {
         M: Fn(Body) -> S,
         S: Stream<Item = Result<T, E>>,
     {
-        Streaming(Reading::over(move |feed| Box::pin(make(Body::new(feed))), next))
+        Streaming(Reading::over(move |feed| Box::pin(make(Body::new(feed))), next).resumes())
     }
 
     /// Makes a subject of the reader that `make` puts around a body, and of an `async` function
@@ -62,11 +62,26 @@ impl<M, F> Streaming<M, F> {
         self
     }
 
-    /// Polls again after an error, as a program does that logs it and continues. An error after the
-    /// end of the stream is the last.
+    /// Polls again after an error, as a program does that logs it and continues. A stream is polled
+    /// again by default. An error after the end of the stream is the last, and so is one that is
+    /// returned for ever without a read in between.
     #[must_use]
     pub fn resumes(self) -> Self {
         Self(self.0.resumes())
+    }
+
+    /// Ends the run at the first error, as a program does that gives the stream up.
+    #[must_use]
+    pub fn stops(self) -> Self {
+        Self(self.0.stops())
+    }
+
+    /// Runs the subject inside a runtime of tokio with a paused clock; see
+    /// [`Reading::in_runtime`].
+    #[cfg(feature = "tokio-runtime")]
+    #[must_use]
+    pub fn in_runtime(self) -> Self {
+        Self(self.0.in_runtime())
     }
 }
 
@@ -80,6 +95,10 @@ where
     type Error = Kind;
 
     fn waits(&self) -> bool {
+        true
+    }
+
+    fn pulls(&self) -> bool {
         true
     }
 

@@ -17,7 +17,7 @@ use crate::run::{AfterError, Listener, Run};
 use crate::subject::Subject;
 use crate::trace::drive;
 
-use super::executor::Executor;
+use super::executor::{Executor, Surroundings};
 use super::feed::Feed;
 use super::outgoing::{Log, Outgoing};
 
@@ -150,7 +150,7 @@ where
 
     fn run(&self, run: &mut Run<'_, WrittenBytes, Kind>) {
         let feed = Feed::new(usize::MAX);
-        let mut executor = Executor::new(feed.clone(), 0);
+        let mut executor = Executor::new(feed.clone(), 0, Surroundings::None);
         let log = Log::default();
         let mut writer = (self.make)(Outgoing::new(feed, log.clone(), self.vectored));
         let all = async {

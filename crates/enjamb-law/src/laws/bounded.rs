@@ -6,7 +6,7 @@
 
 use crate::cutting::Cutting;
 use crate::law::Law;
-use crate::literal::input_code;
+use crate::literal::{cuts_code, input_code};
 use crate::measure;
 use crate::minimise::{self, Trial};
 use crate::output::Output;
@@ -107,6 +107,7 @@ where
         Some(bytes) if bytes > reported => format!("it had {} allocated", counted(bytes, "byte")),
         _ => format!("it held {}", counted(reported, "byte")),
     };
+    let cuts_code = cuts_code(&cuts);
     Box::new(Violation {
         law: Law::Bounded,
         verdict: format!(
@@ -115,7 +116,7 @@ where
             counted(trial.bound.most(), "byte")
         ),
         call: format!(
-            "bounded(&subject, &{}, &{cuts:?}, Bound {{ limit: {limit}, beside: {beside} }})",
+            "bounded(&subject, &{}, &{cuts_code}, Bound {{ limit: {limit}, beside: {beside} }})",
             input_code(&input)
         ),
         traces: None,

@@ -8,7 +8,7 @@ use crate::cutting::{Cutting, stream};
 use crate::law::Law;
 use crate::literal::messages_code;
 use crate::minimise;
-use crate::output::Output;
+use crate::output::{Output, agree};
 use crate::pulse;
 use crate::subject::{Comparable, Subject};
 use crate::trace::trace;
@@ -27,7 +27,7 @@ where
 {
     match difference(subject, messages) {
         None => Ok(()),
-        Some(_) => Err(violation(subject, messages)),
+        Some(found) => Err(violation(subject, messages, found)),
     }
 }
 
@@ -51,25 +51,27 @@ where
     let pairs_shifted: Vec<usize> = boundaries.iter().step_by(2).copied().collect();
     let (cuts, joined) = [Vec::new(), pairs, pairs_shifted].into_iter().find_map(|cuts| {
         let joined = trace(subject, &input, &cuts);
-        (joined != apart).then_some((cuts, joined))
+        (!agree(&apart, &joined)).then_some((cuts, joined))
     })?;
     Some(Difference { input, cuts, apart, joined })
 }
 
-fn violation<S>(subject: &S, messages: &[&[u8]]) -> Box<Violation>
+fn violation<S>(subject: &S, messages: &[&[u8]], found: Difference<S::Event, S::Error>) -> Box<Violation>
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
     let fewest = minimise::fewest(messages, |fewer| difference(subject, fewer).is_some());
-    let Some(Difference { input, cuts, apart, joined }) = difference(subject, &fewest) else {
-        unreachable!("the given messages differ, and minimising keeps that")
-    };
+    let again = difference(subject, &fewest);
+    let repeats = again.is_some() && trace(subject, &found.input, &[]) == trace(subject, &found.input, &[]);
+    let fewest = if again.is_some() { fewest } else { messages.to_vec() };
+    let Difference { input, cuts, apart, joined } = again.unwrap_or(found);
     Box::new(Violation {
         law: Law::Coalesce,
         verdict: format!(
-            "{} messages give a different output when they arrive {}",
+            "{} messages give a different output when they arrive {}{}",
             fewest.len(),
-            if cuts.is_empty() { "in one chunk" } else { "two to a chunk" }
+            if cuts.is_empty() { "in one chunk" } else { "two to a chunk" },
+            if repeats { String::new() } else { format!("\n{}", super::NOT_REPEATED) }
         ),
         call: format!("coalesce(&subject, {})", messages_code(&fewest)),
         traces: Some([Trace::new("one to a chunk", &apart), Trace::new("together", &joined)]),

@@ -6,7 +6,7 @@
 
 use crate::cutting::{Cutting, Event, ONLY};
 use crate::law::Law;
-use crate::literal::input_code;
+use crate::literal::{cuts_code, input_code};
 use crate::minimise::{self, Trial};
 use crate::output::Output;
 use crate::pulse;
@@ -74,10 +74,11 @@ where
     for at in other..actual.outputs.len() {
         expected.outputs[at].clone_from(&actual.outputs[failed]);
     }
+    let cuts_code = cuts_code(&cuts);
     Box::new(Violation {
         law: Law::Fused,
         verdict: format!("after its error it was called and fed again, and gave output: {}", actual.outputs[other]),
-        call: format!("fused(&subject, &{}, &{cuts:?})", input_code(&input)),
+        call: format!("fused(&subject, &{}, &{cuts_code})", input_code(&input)),
         traces: Some([expected, actual]),
         input,
         cuts,

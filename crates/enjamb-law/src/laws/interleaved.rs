@@ -26,7 +26,7 @@ use enjamb::{OwnedMessage, Side};
 use crate::cutting::{Cutting, Event};
 use crate::law::Law;
 use crate::laws::Coverage;
-use crate::literal::input_code;
+use crate::literal::{cuts_code, input_code};
 use crate::machines::play;
 use crate::pulse;
 use crate::segmentations::Chance;
@@ -96,7 +96,7 @@ pub fn interleaved<S: Subject>(
     Err(Box::new(Violation {
         law: Law::Interleaved,
         verdict: "the output of a side depends on how the chunks of the two sides interleave".to_owned(),
-        call: format!("interleaved(&subject, &{}, &{cuts:?}, &{interleavings:?})", input_code(input)),
+        call: format!("interleaved(&subject, &{}, &{}, &{interleavings:?})", input_code(input), cuts_code(cuts)),
         traces: Some([trace("as given", &whole), trace("interleaved", &other)]),
         input: Cutting::of(arranged(&pieces, &order).filter_map(|(side, event)| Some((side, event.what()?)))),
         cuts: Vec::new(),
@@ -188,7 +188,7 @@ impl Orders {
     ) -> ControlFlow<B> {
         let length = self.fed.len() + self.bounds.len();
         if self.count(interleavings.all_up_to) <= interleavings.all_up_to {
-            return self.try_all(&mut Vec::with_capacity(length), (0, 0), check);
+            return self.try_all(length, check);
         }
         let mut chance = Chance::new(interleavings.random.0);
         for _ in 0..interleavings.random.1 {
@@ -216,21 +216,34 @@ impl Orders {
         row.last().copied().unwrap_or_default()
     }
 
-    fn try_all<B>(
-        &self,
-        order: &mut Vec<Side>,
-        (client, server): (usize, usize),
-        check: &mut impl FnMut(&[Side]) -> ControlFlow<B>,
-    ) -> ControlFlow<B> {
-        if client == self.fed.len() && server == self.bounds.len() {
-            return check(order);
-        }
-        for side in Side::BOTH {
-            if self.may_come(side, client, server) {
-                order.push(side);
-                let next = if side == Side::Client { (client + 1, server) } else { (client, server + 1) };
-                self.try_all(order, next, check)?;
-                order.pop();
+    /// Passes all orders to `check` until it breaks. It goes back step by step and does not call
+    /// itself, since an order may have thousands of pieces.
+    fn try_all<B>(&self, length: usize, check: &mut impl FnMut(&[Side]) -> ControlFlow<B>) -> ControlFlow<B> {
+        let mut order = Vec::with_capacity(length);
+        let (mut client, mut server) = (0, 0);
+        // For each place of the order, and the next one, the number of sides that were tried there.
+        let mut tried = vec![0];
+        while let Some(sides) = tried.last_mut() {
+            let untried = Side::BOTH.into_iter().enumerate().skip(*sides);
+            let next = untried.into_iter().find(|(_, side)| self.may_come(*side, client, server));
+            match next {
+                Some((number, side)) => {
+                    *sides = number + 1;
+                    client += usize::from(side == Side::Client);
+                    server += usize::from(side == Side::Server);
+                    order.push(side);
+                    tried.push(0);
+                }
+                None => {
+                    if order.len() == length {
+                        check(&order)?;
+                    }
+                    tried.pop();
+                    if let Some(side) = order.pop() {
+                        client -= usize::from(side == Side::Client);
+                        server -= usize::from(side == Side::Server);
+                    }
+                }
             }
         }
         ControlFlow::Continue(())
@@ -341,6 +354,21 @@ mod tests {
         assert_eq!((checked.segmentations, checked.outputs), (2, 4));
         let checked = interleaved(&Sessions(lines), &input, &[], &Interleavings::all_up_to(1, 1, 10)).unwrap();
         assert_eq!(checked.segmentations, 10);
+    }
+
+    #[test]
+    fn orders_of_many_pieces_need_no_deep_stack() {
+        let pieces = 50_000;
+        // The server answers when all pieces of the client are there, so there is one order.
+        let orders = Orders { fed: (1..=pieces).collect(), bounds: vec![(pieces, u64::MAX)] };
+        let mut found = 0;
+        let mut check = |order: &[Side]| {
+            found += usize::from(order.last() == Some(&Side::Server));
+            ControlFlow::<()>::Continue(())
+        };
+        let interleavings = Interleavings::all_up_to(1, 1, 1);
+        assert!(orders.try_each(&interleavings, &mut check).is_continue());
+        assert_eq!(found, 1);
     }
 
     #[test]

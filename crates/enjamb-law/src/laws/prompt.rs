@@ -8,7 +8,7 @@
 
 use crate::cutting::{Event, stream};
 use crate::law::Law;
-use crate::literal::messages_code;
+use crate::literal::{cuts_code, messages_code};
 use crate::minimise;
 use crate::output::Output;
 use crate::pulse;
@@ -18,6 +18,7 @@ use crate::trace::{drive, trace};
 use crate::violation::{Trace, Violation, kept};
 
 use super::boundaries::boundaries;
+use super::usual::{errors_at_end, without_errors_at_end};
 
 /// Holds when the subject, fed with `messages` cut at `cuts`, emits all events of a message before
 /// it requests the chunk after the one in which the message ends.
@@ -30,7 +31,7 @@ where
 {
     match late_message(subject, messages, cuts) {
         None => Ok(()),
-        Some(_) => Err(violation(subject, messages, cuts)),
+        Some(late) => Err(violation(subject, messages, cuts, late)),
     }
 }
 
@@ -84,12 +85,14 @@ where
     let mut counter = EventCounter::default();
     drive(subject, &mut input.cut(cuts), &mut counter, AfterError::Stop);
 
+    let at_end = errors_at_end(subject);
     let mut ends = boundaries(messages);
     ends.push(bytes.len());
     for end in ends {
         // The first request for more after the whole message was given.
         let &(_, events) = counter.requests.iter().find(|(at, _)| *at >= end)?;
-        let due = trace(subject, &stream(&bytes[..end]), &[]);
+        let mut due = trace(subject, &stream(&bytes[..end]), &[]);
+        without_errors_at_end(&mut due, &at_end);
         if due.iter().any(|said| matches!(said, Output::Error(_) | Output::Breach(_))) {
             return None;
         }
@@ -106,7 +109,7 @@ where
 /// difference, in bytes.
 const SHORT_LEN: usize = 256;
 
-fn violation<S>(subject: &S, messages: &[&[u8]], cuts: &[usize]) -> Box<Violation>
+fn violation<S>(subject: &S, messages: &[&[u8]], cuts: &[usize], found: LateMessage) -> Box<Violation>
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
@@ -124,9 +127,10 @@ where
         candidates(fewer).into_iter().find_map(|cuts| late_message(subject, fewer, &cuts).map(|late| (cuts, late)))
     };
     let fewest = minimise::fewest(messages, |fewer| !fewer.is_empty() && find(fewer).is_some());
-    let Some((mut cuts, mut late)) = find(&fewest) else {
-        unreachable!("the cuts that broke the law are among the candidates")
-    };
+    let again = find(&fewest);
+    let repeats = again.is_some();
+    let fewest = if repeats { fewest } else { messages.to_vec() };
+    let (mut cuts, mut late) = again.unwrap_or((cuts.to_vec(), found));
     // Leave out the cuts that make no difference.
     let mut at = 0;
     while at < cuts.len() && cuts.len() <= SHORT_LEN {
@@ -137,10 +141,15 @@ where
             None => at += 1,
         }
     }
+    let cuts_code = cuts_code(&cuts);
     Box::new(Violation {
         law: Law::Prompt,
-        verdict: format!("a message was complete at byte {}, and was not emitted before more was requested", late.end),
-        call: format!("prompt(&subject, {}, &{cuts:?})", messages_code(&fewest)),
+        verdict: format!(
+            "a message was complete at byte {}, and was not emitted before more was requested{}",
+            late.end,
+            if repeats { String::new() } else { format!("\n{}", super::NOT_REPEATED) }
+        ),
+        call: format!("prompt(&subject, {}, &{cuts_code})", messages_code(&fewest)),
         traces: Some([
             Trace { label: "emitted when the stream ends there".to_owned(), outputs: late.due },
             Trace { label: "emitted before more was requested".to_owned(), outputs: late.emitted },

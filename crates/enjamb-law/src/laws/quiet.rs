@@ -7,9 +7,9 @@ use enjamb::Side;
 
 use crate::cutting::{Cutting, Event, ONLY};
 use crate::law::Law;
-use crate::literal::input_code;
+use crate::literal::{cuts_code, input_code};
 use crate::minimise::{self, Trial};
-use crate::output::Output;
+use crate::output::{Output, agree};
 use crate::pulse;
 use crate::run::{AfterError, Listener};
 use crate::subject::{Comparable, Subject};
@@ -43,13 +43,19 @@ fn with_repeated_calls<'i>(input: impl Iterator<Item = (Side, Event<'i>)>) -> im
 struct UnpromptedRecorder<E, F> {
     recorder: Recorder<E, F>,
     called_again: bool,
+    failed: bool,
     first_unprompted: Option<usize>,
 }
 
 impl<E, F> Listener<E, F> for UnpromptedRecorder<E, F> {
     fn receive(&mut self, said: Output<E, F>) {
-        // Other laws report breaches.
-        let counts = !matches!(said, Output::Breach(_));
+        // Other laws report breaches, and an error may come again.
+        let counts = match said {
+            Output::Breach(_) | Output::GivenUp | Output::Refuses => false,
+            Output::Error(_) | Output::End(_) => !self.failed,
+            Output::Event(_) => true,
+        };
+        self.failed |= matches!(said, Output::Error(_));
         if counts && self.called_again && self.first_unprompted.is_none() {
             self.first_unprompted = Some(self.recorder.0.len());
         }
@@ -72,8 +78,12 @@ type UnpromptedOutput<E, F> = (Vec<Output<E, F>>, Option<usize>);
 impl<S: Subject<Event: Comparable, Error: Comparable>> QuietTrial<'_, S> {
     fn output(&self, input: &Cutting, cuts: &[usize]) -> UnpromptedOutput<S::Event, S::Error> {
         pulse::cuts(cuts);
-        let mut listener =
-            UnpromptedRecorder { recorder: Recorder(Vec::new()), called_again: false, first_unprompted: None };
+        let mut listener = UnpromptedRecorder {
+            recorder: Recorder(Vec::new()),
+            called_again: false,
+            failed: false,
+            first_unprompted: None,
+        };
         drive(self.0, &mut with_repeated_calls(input.cut(cuts)), &mut listener, AfterError::Stop);
         (listener.recorder.0, listener.first_unprompted)
     }
@@ -88,7 +98,7 @@ impl<S: Subject<Event: Comparable, Error: Comparable>> Trial for QuietTrial<'_, 
 
     fn fails(&self, input: &Cutting, (): &(), cuts: &[usize]) -> bool {
         let (output, unprompted) = self.output(input, cuts);
-        unprompted.is_some() || output != trace(self.0, input, cuts)
+        unprompted.is_some() || !agree(&trace(self.0, input, cuts), &output)
     }
 }
 
@@ -103,10 +113,11 @@ where
         Some(said) => format!("a call without new bytes gave output: {}", said.text()),
         None => "the output changes when it is called again between the chunks".to_owned(),
     };
+    let cuts_code = cuts_code(&cuts);
     Box::new(Violation {
         law: Law::Quiet,
         verdict,
-        call: format!("quiet(&subject, &{}, &{cuts:?})", input_code(&input)),
+        call: format!("quiet(&subject, &{}, &{cuts_code})", input_code(&input)),
         traces: Some([Trace::new("called once", &expected), Trace::new("called again after each chunk", &output)]),
         input,
         cuts,

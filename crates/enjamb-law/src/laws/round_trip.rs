@@ -41,7 +41,7 @@ where
             },
             Output::End(End::Clean) => {}
             // The law concerns whole messages only.
-            Output::End(_) | Output::Error(_) | Output::Breach(_) => return Ok(()),
+            Output::End(_) | Output::Error(_) | Output::GivenUp | Output::Refuses | Output::Breach(_) => return Ok(()),
         }
     }
     let again = trace(subject, &stream(&encoded), &[]);

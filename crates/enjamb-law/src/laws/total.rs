@@ -4,9 +4,11 @@
 //! takes no bytes. A call that never returns and a stack overflow need a process of their own,
 //! which [`Laws`](crate::Laws) starts.
 
+use std::mem::{Discriminant, discriminant};
+
 use crate::cutting::Cutting;
 use crate::law::Law;
-use crate::literal::input_code;
+use crate::literal::{cuts_code, input_code};
 use crate::minimise::{self, Trial};
 use crate::output::{Breach, breach};
 use crate::pulse;
@@ -25,7 +27,7 @@ where
 {
     pulse::input(input);
     match breach(&trace(subject, input, cuts)) {
-        Some(found) if law_broken_by(found) == Law::Total => Err(violation(subject, input, cuts, Law::Total)),
+        Some(found) if law_broken_by(found) == Law::Total => Err(violation(subject, input, cuts, found)),
         _ => Ok(()),
     }
 }
@@ -40,7 +42,8 @@ pub(super) fn law_broken_by(breach: &Breach) -> Law {
 
 struct TotalTrial<'s, S> {
     subject: &'s S,
-    law: Law,
+    /// The breach that the smallest input commits too.
+    kind: Discriminant<Breach>,
 }
 
 impl<S: Subject<Event: Comparable, Error: Comparable>> Trial for TotalTrial<'_, S> {
@@ -51,23 +54,24 @@ impl<S: Subject<Event: Comparable, Error: Comparable>> Trial for TotalTrial<'_, 
     }
 
     fn fails(&self, input: &Cutting, (): &(), cuts: &[usize]) -> bool {
-        breach(&trace(self.subject, input, cuts)).is_some_and(|found| law_broken_by(found) == self.law)
+        breach(&trace(self.subject, input, cuts)).is_some_and(|found| discriminant(found) == self.kind)
     }
 }
 
-pub(super) fn violation<S>(subject: &S, input: &Cutting, cuts: &[usize], law: Law) -> Box<Violation>
+pub(super) fn violation<S>(subject: &S, input: &Cutting, cuts: &[usize], found: &Breach) -> Box<Violation>
 where
     S: Subject<Event: Comparable, Error: Comparable>,
 {
-    let (input, cuts) = minimise::smallest(&TotalTrial { subject, law }, input, cuts);
+    let law = law_broken_by(found);
+    let (input, cuts) = minimise::smallest(&TotalTrial { subject, kind: discriminant(found) }, input, cuts);
     let output = trace(subject, &input, &cuts);
-    let verdict = breach(&output)
-        .map_or_else(|| "it does not repeat: the same input passed the next time".to_owned(), ToString::to_string);
+    let verdict = breach(&output).map_or_else(|| format!("{found}\n{}", super::NOT_REPEATED), ToString::to_string);
     let actual = Trace::new("actual", &output);
+    let cuts_code = cuts_code(&cuts);
     Box::new(Violation {
         law,
         verdict,
-        call: format!("{}(&subject, &{}, &{cuts:?})", law.name(), input_code(&input)),
+        call: format!("{}(&subject, &{}, &{cuts_code})", law.name(), input_code(&input)),
         traces: (actual.outputs.len() > 1).then(|| {
             let before =
                 Trace { label: "expected".to_owned(), outputs: actual.outputs[..actual.outputs.len() - 1].to_vec() };

@@ -21,8 +21,8 @@ fn agrees_with_framed_read<D>(make: impl Fn() -> D, bytes: &[u8], cuts: &[usize]
 where
     D: Decoder<Item: Debug + PartialEq, Error: Debug>,
 {
-    let framed = output(Reading::stream(|chunks| FramedRead::new(chunks, make())), bytes, cuts);
-    prop_assert_eq!(output(Decoded::new(make), bytes, cuts), framed);
+    let framed = output(Reading::stream(|chunks| FramedRead::new(chunks, make())).stops(), bytes, cuts);
+    prop_assert_eq!(output(Decoded::new(make).stops(), bytes, cuts), framed);
     Ok(())
 }
 
@@ -56,9 +56,9 @@ proptest! {
         let left = |said: &String| !said.contains("UnexpectedEof");
         macro_rules! same {
             ($codec:expr) => {
-                let framed = Reading::stream(|chunks| asynchronous_codec::FramedRead::new(chunks, $codec));
+                let framed = Reading::stream(|chunks| asynchronous_codec::FramedRead::new(chunks, $codec)).stops();
                 let framed: Vec<String> = output(framed, &bytes, &cuts).into_iter().filter(left).collect();
-                prop_assert_eq!(output(Decoded::asynchronous(|| $codec), &bytes, &cuts), framed);
+                prop_assert_eq!(output(Decoded::asynchronous(|| $codec).stops(), &bytes, &cuts), framed);
             };
         }
         same!(asynchronous_codec::LinesCodec);
@@ -125,17 +125,17 @@ fn lines_and_frames_round_trip() {
 }
 
 #[test]
-fn an_error_ends_the_run_unless_it_resumes() {
+fn an_error_ends_the_run_only_if_it_stops() {
     let short = || LinesCodec::new_with_max_length(3);
     let stream = b"one\ntoo long\ntwo\n";
-    assert_eq!(output(Decoded::new(short), stream, &[]), [r#""one""#, "failed: MaxLineLengthExceeded"]);
-    let resuming = Decoded::new(short).resumes();
+    assert_eq!(output(Decoded::new(short).stops(), stream, &[]), [r#""one""#, "failed: MaxLineLengthExceeded"]);
+    let resuming = Decoded::new(short);
     assert_eq!(output(resuming, stream, &[]), [r#""one""#, "failed: MaxLineLengthExceeded", r#""two""#]);
     hold(&resuming, &[b"one\n", b"two\n"]);
-    // A codec that repeats its error is not called for ever.
-    let frames = Decoded::new(|| LengthDelimitedCodec::builder().max_frame_length(1).new_codec()).resumes();
+    // A codec that repeats its error is called again only when there are more bytes.
+    let frames = Decoded::new(|| LengthDelimitedCodec::builder().max_frame_length(1).new_codec());
     let failed = r#"failed: Custom { kind: InvalidData, error: LengthDelimitedCodecError }"#;
-    assert_eq!(output(frames, b"\0\0\0\x02ab", &[5]), [failed]);
+    assert_eq!(output(frames, b"\0\0\0\x02ab", &[5]), [failed, failed]);
 }
 
 /// Makes a subject of a decoder with one bug or none.

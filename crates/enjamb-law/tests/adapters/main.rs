@@ -9,5 +9,6 @@ mod laws;
 mod parsing;
 mod pushing;
 mod reading;
+mod runtime;
 mod streaming;
 mod writing;

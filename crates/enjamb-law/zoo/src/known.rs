@@ -11,7 +11,6 @@ const NO_END_CALL: &str =
 const UNFINISHED_EVENT: &str = "the standard drops an event that no empty line ends (HTML, 9.2.6).";
 const NO_CLOSE_FRAME: &str =
     "a WebSocket ends with a close frame (RFC 6455, 7.1): an end without one is the same error at every place.";
-const NO_CLOSING_BOUNDARY: &str = "a body without its closing boundary is the same error at every place.";
 const FROM_START: &str = "each chunk restarts the search for the end of the unfinished message at its first byte.";
 const UNKNOWN_TYPE: &str = "a value of unknown type is an unexpected end of the stream when its first byte is alone in a read, and a parse error otherwise.";
 const WAITS_FOR_VALUE: &str = "`parse_value` waits for a value: an end of the stream is the same error at every place.";
@@ -43,8 +42,8 @@ pub fn with_findings(entry: Entry) -> Entry {
             "`decode` moves the length from the buffer into its state, and the default `decode_eof` checks only whether the buffer is empty: a stream that ends after a length ends cleanly.",
         ),
         "futures_codec 0.3.4 LengthCodec" => entry
-            .fails([Total, Split, Coalesce, Quiet, Alone], "`get_u64` takes the length from the buffer before the body has arrived, and then `len - 8` underflows or the length is lost (matthunz/futures-codec#34).")
-            .fixed_in("futures_codec 0.4.1 LengthCodec", [Total, Split, Coalesce, Quiet, Alone]),
+            .fails([Total], "`get_u64` takes the length from the buffer before the body has arrived, and then `len - 8` underflows or the length is lost (matthunz/futures-codec#34).")
+            .fixed_in("futures_codec 0.4.1 LengthCodec", [Total]),
         "unsigned-varint 0.8.0 UviBytes" => entry.fails(
             [End],
             "`UviBytes::decode` moves the length from the buffer into its state, and the default `decode_eof` checks only whether the buffer is empty.",
@@ -71,7 +70,7 @@ pub fn with_findings(entry: Entry) -> Entry {
             "the code checks that the head of 8 bytes has arrived, but not the rest: `copy_to_bytes` of an incomplete frame panics.",
         ),
         "easy-modbus 0.0.5 RTU server" => entry.fails(
-            [Total, Split, Quiet, End],
+            [Total, Split, Prompt, Quiet, End],
             "the first two bytes are taken from the buffer before it returns `Ok(None)`, and are missing in the next call.",
         ),
         // Text.
@@ -103,10 +102,11 @@ pub fn with_findings(entry: Entry) -> Entry {
             .fixed_in("mpart-async 0.7.0", [Awake, Quiet, Total, Coalesce])
             .fails([End], "a stream that ends after a boundary ends cleanly."),
         "mpart-async 0.7.0" => entry
-            .accepted([Split], "the part of a body that is returned before an unexpected end depends on the cuts; whole bodies do not.")
-            .accepted([End], NO_CLOSING_BOUNDARY),
-        "multer 3.1.0" => entry.accepted([End], NO_CLOSING_BOUNDARY),
-        "multipart-stream 0.1.2" => entry,
+            .accepted([Split], "the part of a body that is returned before an unexpected end depends on the cuts; whole bodies do not."),
+        "multipart-stream 0.1.2" => entry.fails(
+            [Split],
+            "`max_header_bytes` applies only to headers whose end has not arrived: longer ones pass when they arrive at once.",
+        ),
         // Server-sent events.
         "eventsource-stream 0.2.3" => entry
             .fails([Total, Split], "`&string[1..]` skips a byte order mark as one byte, but it has three.")
@@ -115,6 +115,7 @@ pub fn with_findings(entry: Entry) -> Entry {
         "sse-stream 0.1.4" => entry
             .fails([Split], "a carriage return at the end of a chunk ends the line, and the line feed in the next chunk counts as an empty line, which ends the event.")
             .fails([Linear], "each chunk copies an unfinished line.")
+            .fails([Alone], "the fields before a line that is not UTF-8 stay, and are part of the next event.")
             .fixed_in("sse-stream 0.3.0", [Split, Linear])
             .accepted([End], UNFINISHED_EVENT),
         "sse-stream 0.3.0" | "sse-codec 0.3.2" => entry.accepted([End], UNFINISHED_EVENT),
@@ -136,22 +137,24 @@ pub fn with_findings(entry: Entry) -> Entry {
         "quick-xml 0.25.0" => entry
             .fails([Split], "the part of a `<!DOCTYPE` before the end of a chunk is not kept for the next chunk.")
             .fails([End], "a `<` at the end of the stream is ignored.")
-            .fixed_in("quick-xml 0.42.0", [Split, End]),
+            .fixed_in("quick-xml 0.42.0", [End]),
         "quick-xml 0.34.0" => entry
             .fails([Prompt, Split], "text that ends at the end of a chunk is skipped, together with the bytes that follow (tafia/quick-xml#774).")
             .fixed_in("quick-xml 0.35.0", [Prompt]),
         "quick-xml 0.35.0" => entry
-            .fails([Split], "the part of a `<!DOCTYPE` before the end of a chunk is not kept for the next chunk.")
-            .fixed_in("quick-xml 0.42.0", [Split]),
+            .fails([Split], "the part of a `<!DOCTYPE` before the end of a chunk is not kept for the next chunk."),
         "quick-xml 0.39.1" => entry
-            .fails([Split], "a `<` at the end of a chunk counts as markup that never ends (tafia/quick-xml#939).")
-            .fixed_in("quick-xml 0.42.0", [Split]),
+            .fails([Split], "a `<` at the end of a chunk counts as markup that never ends (tafia/quick-xml#939)."),
+        "quick-xml 0.42.0" | "quick-xml 0.42.0 async" => entry.fails(
+            [Split],
+            "a byte-order mark is removed only when all its three bytes are in the first read; otherwise it is text.",
+        ),
         // JSON.
         "asynchronous-codec 0.7.0 JsonCodec" => entry
             .fails([Split], "a number at the end of a buffer counts as complete; the documentation of serde_json says that values must delimit themselves, and that of this crate does not.")
             .fails([Linear], "each chunk parses an unfinished value from its first byte."),
         "asynchronous-codec 0.7.0 JsonCodec, polled on" => entry
-            .fails([Total, Split], "`FramedRead` does not end with the first error of its decoder, and the decoder takes no byte: it returns the same error for ever (tokio-util did the same until 0.6.9, tokio-rs/tokio#4166).")
+            .fails([Split], "`FramedRead` does not end with the first error of its decoder, and the decoder takes no byte: it returns the same error for ever (tokio-util did the same until 0.6.9, tokio-rs/tokio#4166).")
             .fails([Linear], "each chunk parses an unfinished value from its first byte."),
         "jsonrpc-server-utils 18.0.0 brackets" => entry
             .fails([Split, Quiet], "a message that is not UTF-8 gives `Ok(None)` although the buffer holds more.")
@@ -167,10 +170,12 @@ pub fn with_findings(entry: Entry) -> Entry {
             .fails([End], "the head of a streamed value is moved into the codec, and the default `decode_eof` sees an empty buffer.")
             .fails([Linear], FROM_START),
         "beyond-resp 0.1.1" => entry.fails(
-            [Split, Coalesce, End, Alone],
+            [Split, Coalesce, Prompt, End, Alone],
             "the limit of a frame is compared with the whole buffer: frames within the limit are refused when they arrive together.",
         ),
-        "resp-rs 0.3.0 RESP 2" | "resp-rs 0.3.0 RESP 3" => entry.fails([Linear], FROM_START),
+        "resp-rs 0.3.0 RESP 2" | "resp-rs 0.3.0 RESP 3" => entry
+            .accepted([Split], "after an error it drops all bytes that it holds, as its source says: the messages that a program loses which goes on depend on the reads.")
+            .fails([Linear], FROM_START),
         "redis 0.21.5" => entry
             .fails([Total], "nested arrays are parsed by recursion without a limit (redis-rs/redis-rs#724).")
             .fixed_in("redis 0.22.3", [Total])
@@ -183,10 +188,12 @@ pub fn with_findings(entry: Entry) -> Entry {
         "resp 1.0.3" => entry.fails([Total], "nested arrays are parsed by recursion without a limit: 64 KiB of them overflow a stack of 1 MiB."),
         // MQTT.
         "mqttbytes 0.6.0 v5" => entry.fails(
-            [Quiet],
+            [Split, Quiet],
             "an error inside a complete packet is the same `InsufficientBytes` that requests more bytes, and the packet is already taken from the buffer: a malformed packet is dropped silently, and the next one waits for more bytes.",
         ),
-        "mqtt-v5 0.1.1" => entry.fails([Total], "the multiplier of a variable length is multiplied once more before it is checked."),
+        "mqtt-v5 0.1.1" => entry
+            .fails([Total], "the multiplier of a variable length is multiplied once more before it is checked.")
+            .fails([Linear], "each chunk decodes an unfinished packet again, and copies its texts."),
         "mqttrs 0.4.1" => entry.fails(
             [Total, Split],
             "the fields of a packet are read from the whole buffer instead of the packet: a topic that is longer than its packet reads into the next one, or panics.",
@@ -210,7 +217,8 @@ pub fn with_findings(entry: Entry) -> Entry {
             .fails([Linear], FROM_START),
         // Mail.
         "imap-codec 0.10.0 client" => entry
-            .fails([Coalesce, Prompt, Quiet], "where a literal is announced, it changes its state and returns `Ok(None)`, although the buffer already holds the literal.")
+            .fails([Total], "a response code that its line does not end, as in `* OK [`, reaches `unreachable!()`.")
+            .fails([Split, Coalesce, Prompt, Quiet], "where a literal is announced, it changes its state and returns `Ok(None)`, although the buffer already holds the literal.")
             .fails([Linear], FROM_START),
         "imap-codec 0.10.0 server" => entry.fails([Linear], FROM_START),
         "mailrs-imap-codec 1.1.0 literals" => entry
@@ -243,7 +251,7 @@ pub fn with_findings(entry: Entry) -> Entry {
             .fails([Linear], FROM_START),
         // Serial lines.
         "slip-codec 0.4.0" => entry
-            .fails([Split], "the count for the limit restarts in each call: a packet in two reads may be twice as long.")
+            .fails([Split, Bounded], "the count for the limit restarts in each call: a packet in two reads may be twice as long, and one in many reads has no limit.")
             .fails([End], "the bytes of an unfinished packet are moved into the codec, and the default `decode_eof` sees an empty buffer."),
         "serial-line-ip 0.5.0"
         | "pamoja-serial 0.2.0 SLIP"
@@ -254,7 +262,7 @@ pub fn with_findings(entry: Entry) -> Entry {
         | "ld2450-proto 0.2.0"
         | "ublox 0.10.0" => entry.accepted([End], NO_END_CALL),
         "cobs_codec_rs 1.3.0 with a limit" => entry
-            .accepted([Split], "`max_frame_len` is documented as a bound on the buffered part of an unfinished frame: the same frame passes when it arrives at once. (It is not documented that the rest of a refused frame is then decoded as another frame.)")
+            .accepted([Split, Prompt], "`max_frame_len` is documented as a bound on the buffered part of an unfinished frame: the same frame passes when it arrives at once. (It is not documented that the rest of a refused frame is then decoded as another frame.)")
             .accepted([End], NO_END_CALL),
         "postcard 1.2.0 CobsAccumulator" => entry
             .fails([Split], "when it is full and the chunk has no zero, it forgets that it is inside a frame: the rest of a frame that is too long is read as another frame.")

@@ -31,6 +31,10 @@ impl Outcome {
             }
             Verdict::Holds(_) => Self::Holds,
             Verdict::NotTried(reason) => Self::NotTried(reason),
+            // The total law shows the panic.
+            Verdict::Unfit(what) if law != Law::Total && what.contains("it panicked") => {
+                Self::NotTried(format!("there is no verdict: {what}"))
+            }
             Verdict::Unfit(what) => Self::Unfit(what),
             Verdict::Broken(violation) => Self::of(&violation),
         }

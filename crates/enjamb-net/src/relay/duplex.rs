@@ -135,6 +135,7 @@ impl Duplex {
 }
 
 /// Returns whether the place of the change to TLS was found, and all before it was passed on.
+#[inline]
 fn is_at_change(flows: &[Flow; 2], parts: &mut Parts<'_, '_>) -> bool {
     parts.search.as_ref().is_some_and(Search::is_found)
         && flows.iter().all(|flow| !flow.is_sending(parts))

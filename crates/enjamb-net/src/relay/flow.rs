@@ -55,11 +55,13 @@ pub(crate) struct Parts<'a, 's> {
 
 impl<'s> Parts<'_, 's> {
     /// The link from which the flow of a side reads.
+    #[inline]
     fn from(&mut self, side: Side) -> &mut Link<'s> {
         &mut self.links[side.index()]
     }
 
     /// The link to which the flow of a side writes.
+    #[inline]
     fn to(&mut self, side: Side) -> &mut Link<'s> {
         &mut self.links[(!side).index()]
     }
@@ -97,6 +99,7 @@ impl Flow {
     }
 
     /// Returns whether a read would show a reset by the side.
+    #[inline]
     pub(crate) fn is_reading(&self, parts: &mut Parts<'_, '_>) -> bool {
         !self.input_ended
             && !self.is_sending(parts)
@@ -105,6 +108,7 @@ impl Flow {
     }
 
     /// Returns whether bytes wait until the other side takes them.
+    #[inline]
     pub(crate) fn is_sending(&self, parts: &mut Parts<'_, '_>) -> bool {
         !self.waiting.is_empty() || parts.to(self.side).has_unsent()
     }
@@ -145,6 +149,7 @@ impl Flow {
         with_buffer(LONGEST_READ, |buffer| self.read(cx, parts, buffer))
     }
 
+    #[inline]
     fn read(&mut self, cx: &mut Context<'_>, parts: &mut Parts<'_, '_>, buffer: &mut [u8]) -> Progress {
         let side = self.side;
         if let Some(search) = &mut parts.search {
@@ -177,6 +182,7 @@ impl Flow {
     }
 
     /// Takes bytes that were read.
+    #[inline]
     fn take(&mut self, parts: &mut Parts<'_, '_>, mut bytes: &[u8]) -> Progress {
         if let Some(search) = &mut parts.search {
             bytes = &bytes[..search.feed(self.side, bytes)];

@@ -14,8 +14,8 @@ use crate::relay::link::Link;
 const HEAD_MAX: usize = 16 << 10;
 
 /// A rule about servers that clients may name: `HOST:PORT`. The host is a name, an address, a range
-/// of addresses such as `10.0.0.0/8`, `*.example.com` for all names that end so, or `*`. The port is
-/// a number, a range such as `8000-8999`, or `*`.
+/// of addresses such as `10.0.0.0/8`, `*.example.com` for all names that end so, or `*`. The port
+/// is a number, a range such as `8000-8999`, or `*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForwardRule {
     host: HostRule,

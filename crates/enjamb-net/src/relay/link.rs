@@ -31,6 +31,7 @@ impl<'s> Link<'s> {
         Self { reads, writes, early: Vec::new(), tls: None }
     }
 
+    #[inline]
     pub(crate) fn writes(&self) -> &'s WriteEnd<'s> {
         self.writes
     }
@@ -46,7 +47,16 @@ impl<'s> Link<'s> {
     }
 
     /// Reads text. Nothing is the end of the side's stream.
+    #[inline]
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.tls.is_none() && self.early.is_empty() {
+            return self.reads.poll_read(cx, buffer);
+        }
+        self.poll_read_slowly(cx, buffer)
+    }
+
+    /// Reads text inside TLS, or bytes that were put back.
+    fn poll_read_slowly(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let Self { reads, writes, early, tls } = self;
         let Some(tls) = tls else { return poll_socket(cx, reads, early, buffer) };
         while !tls.take_text(buffer)? {
@@ -82,6 +92,7 @@ impl<'s> Link<'s> {
     }
 
     /// Writes text without waiting. With TLS all of it is taken.
+    #[inline]
     pub(crate) fn try_write(&mut self, text: &[u8]) -> io::Result<usize> {
         match &mut self.tls {
             None => self.writes.try_write(text),
@@ -98,6 +109,7 @@ impl<'s> Link<'s> {
     }
 
     /// Returns whether records of TLS wait for the socket.
+    #[inline]
     pub(crate) fn has_unsent(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.has_unsent())
     }

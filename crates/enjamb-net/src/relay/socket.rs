@@ -162,6 +162,7 @@ impl AsyncWrite for Socket {
 }
 
 impl ReadEnd<'_> {
+    #[inline]
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(socket) => Pin::new(socket).poll_read(cx, buffer),
@@ -192,6 +193,7 @@ impl WriteEnd<'_> {
     }
 
     /// Writes as much as the socket takes without waiting.
+    #[inline]
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(socket) => socket.try_write(bytes),

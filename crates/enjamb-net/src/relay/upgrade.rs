@@ -5,8 +5,8 @@
 //! the text inside TLS.
 //!
 //! Bytes that a client sends behind its request, before the server has answered, wait: whether they
-//! are TLS depends on the answer. So no plain text can be smuggled behind the change (CVE-2011-0411,
-//! CVE-2021-23222).
+//! are TLS depends on the answer. So no plain text can be smuggled behind the change
+//! (CVE-2011-0411, CVE-2021-23222).
 
 use enjamb::Side;
 

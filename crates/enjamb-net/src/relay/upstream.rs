@@ -16,9 +16,9 @@ use crate::listener::NO_ADDRESS;
 use crate::relay::forward::ForwardRule;
 use crate::relay::socket::Socket;
 
-/// The server behind a relay: `HOST:PORT`, a Unix socket, or one that each client names. A name is looked up for every
-/// connection, so a change of its addresses counts from the next connection on. If it has several,
-/// they are tried as RFC 8305 describes.
+/// The server behind a relay: `HOST:PORT`, a Unix socket, or one that each client names. A name is
+/// looked up for every connection, so a change of its addresses counts from the next connection on.
+/// If it has several, they are tried as RFC 8305 describes.
 #[derive(Clone, Debug)]
 pub struct Upstream {
     text: String,

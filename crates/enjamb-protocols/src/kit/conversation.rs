@@ -288,8 +288,8 @@ impl<R: Rules> Conversation<R> {
         self.change_behind_message(!side, Pending::Inner, out);
     }
 
-    /// Parses kept bytes that are still in the old protocol. One of them may wish for the change again:
-    /// what is kept behind it is in the old protocol, too.
+    /// Parses kept bytes that are still in the old protocol. One of them may wish for the change
+    /// again: what is kept behind it is in the old protocol, too.
     fn feed_old(&mut self, side: Side, kept: &[u8], out: Out<'_>) {
         self.feed(side, kept, out);
         while let Mode::Gate(gate) = &mut self.lanes[side.index()].mode {

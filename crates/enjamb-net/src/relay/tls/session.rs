@@ -44,7 +44,8 @@ impl Session {
         }
     }
 
-    /// Moves decrypted text into the buffer. Returns whether there is text, or the stream has ended.
+    /// Moves decrypted text into the buffer. Returns whether there is text, or the stream has
+    /// ended.
     ///
     /// # Errors
     /// A record was refused, or the peer sent an alert. [`take_failure`](Self::take_failure) has

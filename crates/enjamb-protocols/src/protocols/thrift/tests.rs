@@ -62,6 +62,10 @@ fn lengths_and_nesting_are_limited() {
         (&b"\x0b\0\x01\xff\xff\xff\xff"[..], "the length of a string is negative"),
         (b"\x0f\0\x01\x0b\xff\xff\xff\xff", "the length of a container is negative"),
         (b"\x01\0\x01", "the type of a field is not known"),
+        (b"\xff\0\x01", "the type of a field is not known"),
+        // Containers of 2^31 elements of no type: no steps without input.
+        (b"\x0f\0\x01\xff\x7f\xff\xff\xff", "the type of a field is not known"),
+        (b"\x0d\0\x01\xff\xff\x7f\xff\xff\xff", "the type of a field is not known"),
         (&b"\x0c\0\x01".repeat(1000), "structures are nested deeper than 64 levels"),
     ] {
         let lines = lines("thrift", &[(C, [header, body].concat())]);

@@ -35,8 +35,8 @@ enum Step {
     Name,
     /// The type of a field, or the end of a structure.
     Field,
-    /// The number of a field.
-    FieldNumber(u8),
+    /// The number of a field of this type; `None`: its type contains its value.
+    FieldNumber(Option<u8>),
     /// A value of a fixed length.
     Fixed,
     /// The length of a string.
@@ -141,7 +141,10 @@ impl Walk {
                 if self.is_compact && self.varint(last)?.is_none() {
                     return Ok(Next::Bytes(1));
                 }
-                self.value(kind)
+                match kind {
+                    Some(kind) => self.value(kind),
+                    None => self.behind_value(),
+                }
             }
             Step::Fixed => self.behind_value(),
             Step::StringLength => {
@@ -214,18 +217,21 @@ impl Walk {
             return if self.open.is_empty() { Ok(Next::End) } else { self.behind_value() };
         }
         if !self.is_compact {
-            return self.ask(Step::FieldNumber(kind), 2);
+            return self.ask(Step::FieldNumber(Some(kind)), 2);
         }
         // The type of a field contains a truth value.
-        let kind = if matches!(kind, 1 | 2) { 0xff } else { translate(kind)? };
-        if first >> 4 == 0 { self.ask(Step::FieldNumber(kind), 1) } else { self.value(kind) }
+        let kind = if matches!(kind, 1 | 2) { None } else { Some(translate(kind)?) };
+        match kind {
+            kind if first >> 4 == 0 => self.ask(Step::FieldNumber(kind), 1),
+            Some(kind) => self.value(kind),
+            None => self.behind_value(),
+        }
     }
 
-    /// Begins a value.
+    /// Begins a value, which has at least one byte: so the number of elements in a container, which
+    /// is up to 2^32, is no number of steps without input.
     fn value(&mut self, kind: u8) -> Result<Next, Fault> {
         match kind {
-            // It was in the type.
-            0xff => self.behind_value(),
             kind::BOOL | kind::BYTE => self.ask(Step::Fixed, 1),
             kind::I16 | kind::I32 | kind::I64 if self.is_compact => self.ask(Step::Varint, 1),
             kind::I16 => self.ask(Step::Fixed, 2),
