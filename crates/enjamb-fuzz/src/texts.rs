@@ -5,6 +5,7 @@ use enjamb::units::{format_duration, format_size, parse_duration, parse_size};
 use enjamb_faults::Fault;
 use enjamb_law::Script;
 use enjamb_monitor::Filter;
+use enjamb_net::relay::ForwardRule;
 use enjamb_protocols::{Framing, Registry, SpecFile};
 use enjamb_sources::TranscriptFile;
 
@@ -58,7 +59,7 @@ pub(crate) fn expressions(data: &[u8]) {
         assert!(at <= text.len(), "an error outside of the text: {at}, {error}");
         assert!(!error.to_string().is_empty(), "an error without a text");
     };
-    match choice % 5 {
+    match choice % 6 {
         0 => {
             let registry = Registry::builtin();
             if let Err(error) = Filter::parse_with(text, &registry.attributes()) {
@@ -79,7 +80,7 @@ pub(crate) fn expressions(data: &[u8]) {
             Ok(size) => assert_eq!(parse_size(&format_size(size)).ok(), Some(size), "a size changes"),
             Err(error) => inside(error.at(), &error),
         },
-        _ => match parse_duration(text) {
+        4 => match parse_duration(text) {
             Ok(duration) => {
                 let again = parse_duration(&format_duration(duration)).ok();
                 // Longer ones are written in whole seconds.
@@ -90,6 +91,11 @@ pub(crate) fn expressions(data: &[u8]) {
             }
             Err(error) => inside(0, &error),
         },
+        _ => {
+            if let Err(error) = text.parse::<ForwardRule>() {
+                inside(0, &error);
+            }
+        }
     }
 }
 

@@ -7,13 +7,14 @@ use anyhow::{Context as _, Result};
 use enjamb::transcript::Content;
 use enjamb::{Side, Time};
 use enjamb_capture::{Capture, Packet};
-use enjamb_fuzz::seeds::folder;
+use enjamb_fuzz::seeds::{files as files_of, folder};
 use enjamb_fuzz::{Action, Choice, FAMILIES, Form, ReassemblyCase, TARGETS, Target, interleaved_choice};
 use enjamb_law::{Grammar, Script};
 use enjamb_protocols::Registry;
 
 use crate::conversations::{Conversations, distinct, files, read, root, stem};
 use crate::examples;
+use crate::merging::MERGED;
 
 /// The number of conversations of each protocol that become seeds of targets over several
 /// protocols.
@@ -38,8 +39,10 @@ pub(crate) fn write(also: Option<&Path>) -> Result<()> {
     for target in TARGETS.iter().chain([&enjamb_fuzz::CANARY]) {
         let seeds = of_target(target, &conversations)?;
         let place = folder().join("seeds").join(target.name);
-        let _ = std::fs::remove_dir_all(&place);
         std::fs::create_dir_all(&place)?;
+        for (name, _) in files_of(&place)?.iter().filter(|(name, _)| !name.starts_with(MERGED)) {
+            std::fs::remove_file(place.join(name))?;
+        }
         for (name, data) in &seeds {
             std::fs::write(place.join(name), data).with_context(|| name.clone())?;
         }
