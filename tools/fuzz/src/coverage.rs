@@ -135,10 +135,10 @@ fn parse(report: &str) -> BTreeMap<PathBuf, Lines> {
     for line in report.lines() {
         if let Some(path) = line.strip_prefix("SF:") {
             file = path.into();
-        } else if let Some((number, count)) = line.strip_prefix("DA:").and_then(|line| line.split_once(',')) {
-            if let (Ok(number), Ok(count)) = (number.parse(), count.parse::<u64>()) {
-                *files.entry(file.clone()).or_default().entry(number).or_default() += count;
-            }
+        } else if let Some((number, count)) = line.strip_prefix("DA:").and_then(|line| line.split_once(','))
+            && let (Ok(number), Ok(count)) = (number.parse(), count.parse::<u64>())
+        {
+            *files.entry(file.clone()).or_default().entry(number).or_default() += count;
         }
     }
     files

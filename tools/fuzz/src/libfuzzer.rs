@@ -18,7 +18,7 @@ pub(crate) const INPUT_MAX: usize = 1024;
 pub(crate) enum Sanitizer {
     /// Without a sanitizer: several times faster.
     None,
-    /// With AddressSanitizer: it checks the unsafe code of dependencies.
+    /// With `AddressSanitizer`: it checks the unsafe code of dependencies.
     Address,
 }
 
