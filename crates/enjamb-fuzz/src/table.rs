@@ -165,7 +165,7 @@ pub const TARGETS: &[Target] = &[
         net::records,
         Form::Script(Choice::Registry),
         ["enjamb_monitor::Watch"],
-        "each record of a conversation is one line in each format, and valid JSON"
+        "each record of a conversation is one line in each format, and valid JSON; attributes and masks do not depend on cuts"
     ),
     target!(
         server,

@@ -1,7 +1,7 @@
 //! The parsers of texts: transcripts, expressions of the command line, and spec files.
 
-use enjamb::Transcript;
 use enjamb::units::{format_duration, format_size, parse_duration, parse_size};
+use enjamb::{Side, Transcript};
 use enjamb_faults::Fault;
 use enjamb_law::Script;
 use enjamb_monitor::Filter;
@@ -110,7 +110,13 @@ pub(crate) fn spec_files(data: &[u8]) {
         Ok(spec) => {
             drop(spec.session());
             assert!(!spec.wireshark().is_empty() && !spec.name().is_empty(), "a spec without a dissector");
-            let _ = spec.dictionary();
+            // Its own constants are its most likely beginnings.
+            let constants = spec.dictionary();
+            let registry = Registry::empty().with(spec.protocol());
+            let mut session = registry.auto().session(None);
+            for side in Side::BOTH {
+                session.feed(side, constants.as_bytes(), &mut |_| {});
+            }
         }
         Err(error) => assert!(!error.to_string().is_empty(), "an error without a text"),
     }

@@ -65,10 +65,11 @@ fn of_target(target: &Target, conversations: &Conversations) -> Result<Seeds> {
             for protocol in family.protocols {
                 let choice = family.choice(protocol).context("a choice")?;
                 // What `auto` detects is anything.
-                let of = if matches!(*protocol, "auto" | "opaque") {
-                    &["http1", "redis", "tls", "dns", "smtp", "mqtt", "postgres", "http2"][..]
-                } else {
-                    &[*protocol][..]
+                let every: Vec<&str> = conversations.keys().map(String::as_str).collect();
+                let of = match *protocol {
+                    "auto" => &every[..],
+                    "opaque" => &["http1", "redis"][..],
+                    protocol => &[protocol][..],
                 };
                 for of in of {
                     let most = if of == protocol { usize::MAX } else { OF_EACH };
