@@ -190,16 +190,16 @@ pub(crate) fn run_whole(case: &EngineCase) -> Vec<Output<Vec<u8>>> {
 
 /// Returns the outputs of the text adapter with handlers that get their frames whole.
 pub(crate) fn run_whole_text(case: &EngineCase, invalid: InvalidUtf8) -> Vec<Output<String>> {
-    drive(Framer::text(WholeProgram(Program::<String>::new(case)), invalid), case, text_error)
+    drive(Framer::text(WholeProgram(Program::<String>::new(case)), invalid), case, |error| text_error(&error))
 }
 
-fn text_error(error: FrameError<TextError<Infallible>>) -> Output<String> {
-    match error {
+fn text_error(error: &FrameError<TextError<Infallible>>) -> Output<String> {
+    match *error {
         FrameError::TooLong { start, end, max } => Output::TooLong { start, end, max },
-        FrameError::Handler { start, end, error } => match error {
-            TextError::Invalid { at, length } => Output::Invalid { start, end, at, length },
-            TextError::Handler(never) => match never {},
-        },
+        FrameError::Handler { start, end, error: TextError::Invalid { at, length } } => {
+            Output::Invalid { start, end, at, length }
+        }
+        FrameError::Handler { error: TextError::Handler(never), .. } => match never {},
     }
 }
 
@@ -221,7 +221,7 @@ pub(crate) fn run(case: &EngineCase) -> Vec<Output<Vec<u8>>> {
 
 /// Returns the outputs of the engine for a case of text.
 pub(crate) fn run_text(case: &EngineCase, invalid: InvalidUtf8) -> Vec<Output<String>> {
-    drive(Framer::new(Text::new(Program::<String>::new(case), invalid)), case, text_error)
+    drive(Framer::new(Text::new(Program::<String>::new(case), invalid)), case, |error| text_error(&error))
 }
 
 /// Drives a framer over a case.
