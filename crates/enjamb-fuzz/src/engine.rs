@@ -1,12 +1,13 @@
 //! The engine against a naive reader of the whole stream.
 
 pub(crate) mod case;
+mod defaults;
 pub(crate) mod output;
 pub(crate) mod reference;
 pub(crate) mod subject;
 mod text;
 
-use enjamb::InvalidUtf8;
+use enjamb::{InvalidUtf8, Limit};
 
 pub use case::EngineCase;
 use output::Output;
@@ -51,6 +52,11 @@ fn text_case(data: &[u8]) -> (EngineCase, InvalidUtf8) {
 pub(crate) fn engine(data: &[u8]) {
     check_engine(data, subject::run);
     let case = EngineCase::decode(data);
+    // The defaults have a limit of their own, so cases with one are left to the other checks.
+    if case.limits[0] == Limit::NONE {
+        let frames = defaults::frames(&case);
+        assert!(frames.iter().all(|one| *one == frames[0]), "handlers with defaults differ\n  {frames:?}\n  {case:?}");
+    }
     let (found, expected) = (subject::run_whole(&case), output::without_skipped(reference::reference(&case)));
     assert!(found == expected, "whole frames differ\n  engine: {found:?}\n  reader: {expected:?}\n  {case:?}");
 }

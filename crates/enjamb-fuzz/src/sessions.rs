@@ -10,6 +10,7 @@ use enjamb_law::{Case, Cutting, Grammar, Interleavings, Script, Sessions, interl
 
 pub(crate) use contents::check_contents;
 pub use family::{FAMILIES, Family};
+pub use specs::SPEC_FILES;
 pub(crate) use specs::split_specs;
 
 use play::{Cuts, digest, digest_and_tile};

@@ -3,6 +3,7 @@
 mod conversations;
 mod coverage;
 mod examples;
+mod generated;
 mod inputs;
 mod libfuzzer;
 mod merging;

@@ -52,8 +52,9 @@ fn merge_one(target: &Target) -> Result<()> {
     }
     let before: BTreeSet<String> = files(&kept)?.into_iter().map(|(name, _)| name).collect();
     let mut command = program(target, Sanitizer::None);
-    // Edges alone: how often one is reached would keep hundreds of inputs.
-    command.args(["-merge=1", "-use_counters=0", "-timeout=10"]).arg(format!("-max_len={LENGTH_MAX}"));
+    // Edges alone: how often one is reached would keep hundreds of inputs. `-merge=1` prefers short
+    // inputs to inputs that reach much, and keeps several times as many.
+    command.args(["-set_cover_merge=1", "-use_counters=0", "-timeout=10"]).arg(format!("-max_len={LENGTH_MAX}"));
     succeed(command.arg(&kept).arg(&old).arg(corpus(target)?))?;
     let mut added: Vec<(String, Vec<u8>)> =
         files(&kept)?.into_iter().filter(|(name, data)| !before.contains(name) && data.len() <= LENGTH_MAX).collect();

@@ -12,9 +12,9 @@ use enjamb_fuzz::{Action, Choice, FAMILIES, Form, ReassemblyCase, TARGETS, Targe
 use enjamb_law::{Grammar, Script};
 use enjamb_protocols::Registry;
 
-use crate::conversations::{Conversations, distinct, files, read, root, stem};
-use crate::examples;
+use crate::conversations::{Conversations, distinct, files, of_capture, read, root, stem};
 use crate::merging::MERGED;
+use crate::{examples, generated};
 
 /// The number of conversations of each protocol that become seeds of targets over several
 /// protocols.
@@ -155,6 +155,16 @@ fn of_target(target: &Target, conversations: &Conversations) -> Result<Seeds> {
                 }
             }
         }
+        Form::Script(Choice::Spec) => {
+            for (at, name) in (0xf0..).zip(enjamb_fuzz::SPEC_FILES) {
+                for (name, script) in of_capture(&root().join(format!("corpora/specs/{name}.pcapng"))) {
+                    let data = [&[at][..], &script.encode()].concat();
+                    if data.len() <= CAPTURE_MAX {
+                        seeds.insert(format!("file-{name}"), data);
+                    }
+                }
+            }
+        }
         _ if target.name == "transcripts" => {
             for protocol in ["redis", "http1", "dns"] {
                 for (name, script) in conversations.get(protocol).into_iter().flatten().take(6) {
@@ -176,7 +186,7 @@ fn of_target(target: &Target, conversations: &Conversations) -> Result<Seeds> {
         }
         _ => {}
     }
-    for (name, data) in examples::of(target.name) {
+    for (name, data) in examples::of(target.name).into_iter().chain(generated::of(target.name)) {
         seeds.insert(name, data);
     }
     Ok(seeds)

@@ -229,7 +229,10 @@ fn drive<H: Handler>(
     mut framer: Framer<H>,
     case: &EngineCase,
     failed: impl Fn(FrameError<H::Error>) -> H::Event,
-) -> Vec<H::Event> {
+) -> Vec<H::Event>
+where
+    H::Error: std::fmt::Display,
+{
     let mut outputs = Vec::new();
     for (mut chunk, set) in case.chunks() {
         loop {
@@ -239,6 +242,7 @@ fn drive<H: Handler>(
                 Err(error) => {
                     let again = framer.next(&mut &b"more"[..]).err().map(|again| (again.start(), again.end()));
                     assert_eq!(again, Some((error.start(), error.end())), "the framer is not fused");
+                    assert!(!error.to_string().is_empty(), "an error without a text");
                     outputs.push(failed(error));
                     return outputs;
                 }

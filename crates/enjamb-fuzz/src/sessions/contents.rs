@@ -60,6 +60,10 @@ fn contents(open: Open<'_>, attributes: &[Attribute], input: &Cutting, cuts: Cut
         &mut |message| {
             let owned = message.to_owned();
             assert!(*message == owned, "a message differs from its copy: {owned}");
+            assert_eq!(format!("{message:?}"), owned.to_string(), "a message is shown in two ways");
+            let flags = message.flags;
+            assert!(flags.names().all(|name| flags.contains(name)), "a flag is not contained: {flags}");
+            assert_eq!(flags.is_empty(), flags.names().next().is_none(), "flags without a name: {flags}");
             let stream = &streams.borrow()[message.side.index()].0;
             let masked = usize::try_from(message.span.offset)
                 .ok()
