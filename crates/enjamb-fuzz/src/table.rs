@@ -82,7 +82,7 @@ pub const TARGETS: &[Target] = &[
         sessions::split_specs,
         Form::Script(Choice::Spec),
         ["enjamb_protocols::SpecFile"],
-        "the split law over framing specs, and over spec files that the next bytes build"
+        "the split law over framing specs, over the spec files of corpora/specs, and over those that the next bytes build"
     ),
     target!(
         interleaved,
