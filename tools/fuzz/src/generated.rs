@@ -8,10 +8,10 @@ use enjamb::Side;
 /// Returns the generated seeds of a target.
 pub(crate) fn of(target: &str) -> Vec<(String, Vec<u8>)> {
     let seeds = match target {
-        "split_web" => vec![("rtmp", chosen(4, rtmp()))],
-        "split_rpc" => vec![("smb-names", chosen(0, smb())), ("sunrpc-names", chosen(2, sunrpc()))],
-        "split_tunnels" => vec![("tls-names", chosen(1, tls_names())), ("tls-alerts", chosen(1, tls_alerts()))],
-        "split_directory" => vec![("dns-names", chosen(0, dns()))],
+        "split_web" => vec![("rtmp", chosen(4, &rtmp()))],
+        "split_rpc" => vec![("smb-names", chosen(0, &smb())), ("sunrpc-names", chosen(2, &sunrpc()))],
+        "split_tunnels" => vec![("tls-names", chosen(1, &tls_names())), ("tls-alerts", chosen(1, &tls_alerts()))],
+        "split_directory" => vec![("dns-names", chosen(0, &dns()))],
         _ => Vec::new(),
     };
     seeds.into_iter().map(|(name, data)| (format!("generated-{name}"), data)).collect()
@@ -50,7 +50,7 @@ impl Conversation {
 }
 
 /// Returns the seed of a conversation of the family's protocol with this number.
-fn chosen(protocol: u8, conversation: Conversation) -> Vec<u8> {
+fn chosen(protocol: u8, conversation: &Conversation) -> Vec<u8> {
     [&[protocol][..], &conversation.script].concat()
 }
 
@@ -141,7 +141,7 @@ fn smb() -> Conversation {
 /// Calls of each program, and an answer with each error of NFS.
 fn sunrpc() -> Conversation {
     let record = |words: &[u32]| {
-        let mut record = (0x8000_0000 | 4 * words.len() as u32).to_be_bytes().to_vec();
+        let mut record = (0x8000_0000 | (4 * words.len() as u32)).to_be_bytes().to_vec();
         record.extend(words.iter().flat_map(|word| word.to_be_bytes()));
         record
     };
@@ -208,7 +208,7 @@ fn dns() -> Conversation {
         it.send(Side::Client, &[&[0, 19, 0, id, operation, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], &question].concat());
         it.send(
             Side::Server,
-            &[&[0, 19, 0, id, 0x81 | operation, 0x80 | id % 24, 0, 1, 0, 0, 0, 0, 0, 0][..], &question].concat(),
+            &[&[0, 19, 0, id, 0x81 | operation, 0x80 | (id % 24), 0, 1, 0, 0, 0, 0, 0, 0][..], &question].concat(),
         );
     }
     it
