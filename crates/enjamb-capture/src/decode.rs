@@ -21,5 +21,6 @@ mod network;
 mod plain;
 mod tcp;
 mod tunnel;
+pub(crate) mod unread;
 mod wireless;
 mod wrapper;

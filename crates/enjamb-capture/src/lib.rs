@@ -69,7 +69,9 @@ mod segment_reader;
 mod summary;
 
 pub use decode::decoder::Decoder;
+pub use decode::unread::UnreadProtocol;
 pub use error::{CaptureError, CaptureErrorKind};
+pub use file::block::Block;
 pub use file::capture::Capture;
 pub use file::input::LONGEST_BLOCK;
 pub use ignored::Ignored;

@@ -7,6 +7,7 @@ use std::path::Path;
 use enjamb::{Tap, Time};
 
 use crate::error::{CaptureError, CaptureErrorKind};
+use crate::file::block::Block;
 use crate::file::capture::Capture;
 use crate::options::Options;
 use crate::reassembly::reassembler::Reassembler;
@@ -61,7 +62,7 @@ struct Reassembly<'a> {
 
 impl SegmentSink for Reassembly<'_> {
     #[inline]
-    fn segment(&mut self, time: Time, segment: &Segment<'_>) {
+    fn segment(&mut self, time: Time, segment: &Segment<'_>, _: &Block) {
         self.reassembler.push(time, segment, self.tap);
     }
 

@@ -2,6 +2,7 @@
 
 use enjamb::Time;
 
+use crate::decode::unread::UnreadProtocol;
 use crate::error::CaptureError;
 use crate::incident::Incident;
 use crate::link_type::LinkType;
@@ -19,6 +20,8 @@ pub struct Report {
     pub incidents: Vec<Incident>,
     /// The link types of packets that could not be read: the first 16.
     pub unknown_links: Vec<LinkType>,
+    /// The protocols of packets without TCP, and the number of packets of each: the first 64.
+    pub unread: Vec<(UnreadProtocol, u64)>,
     /// The time of the first packet, and the latest time of all packets. `None` if there are no
     /// packets.
     pub span: Option<(Time, Time)>,

@@ -6,7 +6,9 @@ use std::time::Duration;
 use enjamb::Time;
 
 use crate::decode::decoder::Decoder;
+use crate::decode::unread::UnreadProtocol;
 use crate::error::CaptureError;
+use crate::file::block::Block;
 use crate::file::capture::Capture;
 use crate::ignored::Ignored;
 use crate::incident::Incident;
@@ -14,6 +16,9 @@ use crate::link_type::LinkType;
 use crate::report::Report;
 use crate::segment::Segment;
 use crate::summary::Summary;
+
+/// The maximum number of protocols that are counted by name.
+const UNREAD_MAX: usize = 64;
 
 /// The maximum number of link types that are remembered.
 const LINKS_MAX: usize = 16;
@@ -28,8 +33,9 @@ const OVERLAP_MAX: Duration = Duration::from_millis(100);
 
 /// Receives the segments of captures.
 pub trait SegmentSink {
-    /// Receives the next segment, and the time at which it was captured.
-    fn segment(&mut self, time: Time, segment: &Segment<'_>);
+    /// Receives the next segment, and the time at which it was captured. Its payload is a part of
+    /// `block`, unless it was put together from fragments.
+    fn segment(&mut self, time: Time, segment: &Segment<'_>, block: &Block);
 
     /// Notes that no segment follows for now, since the traffic is still being captured.
     fn pause(&mut self);
@@ -45,6 +51,8 @@ pub struct SegmentReader {
     /// The counts of packets.
     summary: Summary,
     unknown_links: Vec<LinkType>,
+    /// The protocols that were not read, and the number of their packets.
+    unread: Vec<(UnreadProtocol, u64)>,
     /// The link types of all packets: the first 16.
     links: Vec<LinkType>,
     span: Option<(Time, Time)>,
@@ -84,10 +92,10 @@ impl SegmentReader {
         mut capture: Capture<R>,
         sink: &mut impl SegmentSink,
     ) -> Option<CaptureError> {
-        let Self { decoder, summary, unknown_links, links, span } = self;
+        let Self { decoder, summary, unknown_links, unread, links, span } = self;
         loop {
-            let packet = match capture.next() {
-                Ok(Some(packet)) => packet,
+            let (packet, block) = match capture.next_in_block() {
+                Ok(Some(next)) => next,
                 Ok(None) => return None,
                 Err(error) if error.is_pause() => {
                     sink.pause();
@@ -105,9 +113,12 @@ impl SegmentReader {
                 links.push(link);
             }
             match decoder.decode(&packet) {
-                Ok(segment) => sink.segment(packet.time, &segment),
+                Ok(segment) => sink.segment(packet.time, &segment, block),
                 Err(reason) => {
                     summary.ignored[reason.index()] += 1;
+                    if let Some(protocol) = decoder.unread() {
+                        count(protocol, unread);
+                    }
                     if reason == Ignored::UnknownLink
                         && !unknown_links.contains(&link)
                         && unknown_links.len() < LINKS_MAX
@@ -126,6 +137,23 @@ impl SegmentReader {
         let mut summary = self.summary;
         summary.fragments_given_up = self.decoder.given_up();
         summary.add(reassembly);
-        Report { summary, error: None, incidents, unknown_links: self.unknown_links, span: self.span }
+        Report {
+            summary,
+            error: None,
+            incidents,
+            unknown_links: self.unknown_links,
+            unread: self.unread,
+            span: self.span,
+        }
+    }
+}
+
+/// Counts a packet of a protocol that is not read.
+fn count(protocol: UnreadProtocol, unread: &mut Vec<(UnreadProtocol, u64)>) {
+    let has_room = unread.len() < UNREAD_MAX;
+    match unread.iter_mut().find(|(known, _)| *known == protocol) {
+        Some((_, count)) => *count += 1,
+        None if has_room => unread.push((protocol, 1)),
+        None => {}
     }
 }

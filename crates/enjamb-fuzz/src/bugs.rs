@@ -9,6 +9,7 @@ mod engine;
 mod net;
 mod peers;
 mod reassembly;
+mod relay;
 mod texts;
 
 /// A planted bug.
@@ -27,7 +28,7 @@ pub struct PlantedBug {
 /// All planted bugs.
 #[must_use]
 pub fn bugs() -> Vec<PlantedBug> {
-    [engine::BUGS, texts::BUGS, conversations::BUGS, peers::BUGS, reassembly::BUGS, net::BUGS].concat()
+    [engine::BUGS, texts::BUGS, conversations::BUGS, peers::BUGS, reassembly::BUGS, net::BUGS, relay::BUGS].concat()
 }
 
 /// Makes a row of a table of bugs.

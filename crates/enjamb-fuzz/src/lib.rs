@@ -32,6 +32,6 @@ pub use captures::{Action, ReassemblyCase, check_reassembly, packet_choice};
 pub use engine::EngineCase;
 pub use interleaving::interleaved_choice;
 pub use mutate::{cross, cross_in_place, mutate, mutate_in_place, plain, tokens};
-pub use sessions::{FAMILIES, Family};
+pub use sessions::{FAMILIES, Family, SPEC_FILES};
 pub use table::{CANARY, TARGETS, target};
 pub use target::{Choice, Form, Target};

@@ -1,9 +1,11 @@
-//! The serving runtime, faults on purpose, and records, without sockets and a clock.
+//! The serving runtime, the relay, faults on purpose, and records, without sockets and a clock.
 
 mod faults;
 mod records;
+mod relay;
 mod server;
 
 pub(crate) use faults::{check_faults, faults};
 pub(crate) use records::records;
-pub(crate) use server::{check_server, server};
+pub(crate) use relay::{Keeper, check_relay, relay};
+pub(crate) use server::{block_on, check_server, server};

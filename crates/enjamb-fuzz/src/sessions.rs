@@ -1,5 +1,6 @@
 //! The split law over sessions, for each family of protocols.
 
+mod contents;
 pub(crate) mod family;
 pub(crate) mod play;
 mod specs;
@@ -7,7 +8,9 @@ mod specs;
 use enjamb::Session;
 use enjamb_law::{Case, Cutting, Grammar, Interleavings, Script, Sessions, interleaved, split};
 
+pub(crate) use contents::check_contents;
 pub use family::{FAMILIES, Family};
+pub use specs::SPEC_FILES;
 pub(crate) use specs::split_specs;
 
 use play::{Cuts, digest, digest_and_tile};

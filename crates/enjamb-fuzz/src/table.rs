@@ -82,7 +82,7 @@ pub const TARGETS: &[Target] = &[
         sessions::split_specs,
         Form::Script(Choice::Spec),
         ["enjamb_protocols::SpecFile"],
-        "the split law over framing specs, and over spec files that the next bytes build"
+        "the split law over framing specs, over the spec files of corpora/specs, and over those that the next bytes build"
     ),
     target!(
         interleaved,
@@ -144,8 +144,14 @@ pub const TARGETS: &[Target] = &[
         expressions,
         texts::expressions,
         Form::Text,
-        ["enjamb_monitor::Filter", "enjamb_faults::Fault", "enjamb_protocols::Framing", "enjamb::units"],
-        "filters, faults, framing specs, sizes and durations are parsed, or an error has a place in the text"
+        [
+            "enjamb_monitor::Filter",
+            "enjamb_faults::Fault",
+            "enjamb_protocols::Framing",
+            "enjamb::units",
+            "enjamb_net::relay::ForwardRule"
+        ],
+        "filters, faults, framing specs, rules of servers, sizes and durations are parsed, or an error has a place in the text"
     ),
     target!(
         spec_files,
@@ -159,7 +165,7 @@ pub const TARGETS: &[Target] = &[
         net::records,
         Form::Script(Choice::Registry),
         ["enjamb_monitor::Watch"],
-        "each record of a conversation is one line in each format, and valid JSON"
+        "each record of a conversation is one line in each format, and valid JSON; attributes and masks do not depend on cuts"
     ),
     target!(
         server,
@@ -167,6 +173,13 @@ pub const TARGETS: &[Target] = &[
         Form::Script(Choice::Counted),
         ["enjamb_net::run"],
         "every reply of a server is written once, whole and in order, however reads and writes are cut and delayed"
+    ),
+    target!(
+        relay,
+        net::relay,
+        Form::Script(Choice::Counted),
+        ["enjamb_net::relay::Relay"],
+        "a relay and its tap pass on the bytes of each side once and in order, and the way in which a stream ends"
     ),
     target!(
         faults,

@@ -1,10 +1,11 @@
 //! The parsers of texts: transcripts, expressions of the command line, and spec files.
 
-use enjamb::Transcript;
 use enjamb::units::{format_duration, format_size, parse_duration, parse_size};
+use enjamb::{Side, Transcript};
 use enjamb_faults::Fault;
 use enjamb_law::Script;
 use enjamb_monitor::Filter;
+use enjamb_net::relay::ForwardRule;
 use enjamb_protocols::{Framing, Registry, SpecFile};
 use enjamb_sources::TranscriptFile;
 
@@ -58,7 +59,7 @@ pub(crate) fn expressions(data: &[u8]) {
         assert!(at <= text.len(), "an error outside of the text: {at}, {error}");
         assert!(!error.to_string().is_empty(), "an error without a text");
     };
-    match choice % 5 {
+    match choice % 6 {
         0 => {
             let registry = Registry::builtin();
             if let Err(error) = Filter::parse_with(text, &registry.attributes()) {
@@ -79,7 +80,7 @@ pub(crate) fn expressions(data: &[u8]) {
             Ok(size) => assert_eq!(parse_size(&format_size(size)).ok(), Some(size), "a size changes"),
             Err(error) => inside(error.at(), &error),
         },
-        _ => match parse_duration(text) {
+        4 => match parse_duration(text) {
             Ok(duration) => {
                 let again = parse_duration(&format_duration(duration)).ok();
                 // Longer ones are written in whole seconds.
@@ -90,6 +91,11 @@ pub(crate) fn expressions(data: &[u8]) {
             }
             Err(error) => inside(0, &error),
         },
+        _ => {
+            if let Err(error) = text.parse::<ForwardRule>() {
+                inside(0, &error);
+            }
+        }
     }
 }
 
@@ -104,7 +110,13 @@ pub(crate) fn spec_files(data: &[u8]) {
         Ok(spec) => {
             drop(spec.session());
             assert!(!spec.wireshark().is_empty() && !spec.name().is_empty(), "a spec without a dissector");
-            let _ = spec.dictionary();
+            // Its own constants are its most likely beginnings.
+            let constants = spec.dictionary();
+            let registry = Registry::empty().with(spec.protocol());
+            let mut session = registry.auto().session(None);
+            for side in Side::BOTH {
+                session.feed(side, constants.as_bytes(), &mut |_| {});
+            }
         }
         Err(error) => assert!(!error.to_string().is_empty(), "an error without a text"),
     }

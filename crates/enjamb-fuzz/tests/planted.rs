@@ -29,7 +29,9 @@ fn there_are_bugs_over_the_engine_protocols_reassembly_and_the_relay() {
     let names: BTreeSet<&str> = bugs.iter().map(|bug| bug.name).collect();
     assert_eq!(names.len(), bugs.len(), "two bugs have one name");
     assert!(bugs.len() >= 40, "{}", bugs.len());
-    for target in ["engine", "text", "split_http1", "split_redis", "reassembly", "server", "faults", "http1_peer"] {
+    for target in
+        ["engine", "text", "split_http1", "split_redis", "reassembly", "server", "relay", "faults", "http1_peer"]
+    {
         assert!(bugs.iter().any(|bug| bug.target == target), "{target} has no planted bug");
     }
 }

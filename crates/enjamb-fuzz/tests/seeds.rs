@@ -109,6 +109,8 @@ const PARSERS: &[&str] = &[
     "enjamb_law::Script",
     "enjamb_monitor::Filter",
     "enjamb_monitor::Watch",
+    "enjamb_net::relay::ForwardRule",
+    "enjamb_net::relay::Relay",
     "enjamb_net::run",
     "enjamb_protocols::Framing",
     "enjamb_protocols::SpecFile",

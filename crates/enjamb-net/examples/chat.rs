@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use anyhow::Context as _;
 use bytes::Bytes;
 use enjamb::{
     FrameInfo, Framer, InvalidUtf8, Limit, Step, Terminator, Text, TextError, TextFrameHandler, WholeTextFrames,
@@ -146,7 +147,7 @@ impl Service for Guest {
 }
 
 #[tokio::main]
-async fn main() -> std::io::Result<()> {
+async fn main() -> anyhow::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:7000".to_owned());
     // Each guest is an open file.
     rlimit::increase_nofile_limit(65_536)?;
@@ -156,7 +157,7 @@ async fn main() -> std::io::Result<()> {
     options.idle_timeout = None;
     // Somebody may think about a line for as long as they like.
     options.min_read_rate = None;
-    let listener = listen_with(&address, &options).await?;
+    let listener = listen_with(&address, &options).await.with_context(|| format!("cannot listen on {address}"))?;
     println!("chat on {}", listener.local_addr()?);
     let (room, stop) = (Room::default(), Stop::new());
     let factory =

@@ -10,6 +10,7 @@
 
 use std::convert::Infallible;
 
+use anyhow::Context as _;
 use enjamb::{End, FrameError, FrameHandler, FrameInfo, Framer, Step, Terminator, WholeFrames};
 use enjamb_net::{Peer, Service, listen, serve};
 
@@ -67,11 +68,11 @@ impl Service for Echo {
 }
 
 #[tokio::main]
-async fn main() -> std::io::Result<()> {
+async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:7000".to_owned());
     let status = arguments.next().as_deref() == Some("--status");
-    let listener = listen(&address).await?;
+    let listener = listen(&address).await.with_context(|| format!("cannot listen on {address}"))?;
     println!("echo on {}", listener.local_addr()?);
     serve(listener, |_| Echo(Framer::whole(Lines { status, replies: Vec::new() }))).await;
     Ok(())

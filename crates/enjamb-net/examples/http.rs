@@ -16,6 +16,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
 
+use anyhow::Context as _;
 use enjamb::{End, FrameError, Framer, WholeFrames};
 use enjamb_net::{FromReader, Peer, PushError, Service, Slot, listen, serve};
 use http::{Head, Malformed, Messages, Part};
@@ -171,11 +172,11 @@ fn media_type(path: &Path) -> &'static str {
 }
 
 #[tokio::main]
-async fn main() -> io::Result<()> {
+async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let root = PathBuf::from(arguments.next().unwrap_or_else(|| ".".to_owned()));
-    let listener = listen(&address).await?;
+    let listener = listen(&address).await.with_context(|| format!("cannot listen on {address}"))?;
     println!("http://{}/ serves {}", listener.local_addr()?, root.display());
     serve(listener, |_| Site { requests: Framer::whole(Messages::requests()), root: root.clone(), request: None })
         .await;

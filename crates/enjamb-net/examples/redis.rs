@@ -12,6 +12,7 @@ mod resp;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use anyhow::Context as _;
 use bytes::Bytes;
 use enjamb::{FrameError, Framer, WholeFrames};
 use enjamb_net::{Closed, Handle, Peer, Service, listen, serve};
@@ -174,9 +175,9 @@ impl Service for Client {
 }
 
 #[tokio::main]
-async fn main() -> std::io::Result<()> {
+async fn main() -> anyhow::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:6380".to_owned());
-    let listener = listen(&address).await?;
+    let listener = listen(&address).await.with_context(|| format!("cannot listen on {address}"))?;
     println!("redis on {}", listener.local_addr()?);
     let store = Arc::<Mutex<Store>>::default();
     serve(listener, |_| Client {

@@ -7,9 +7,9 @@
 //!
 //! It makes a certificate for `localhost` and writes it to the file.
 
-use std::io;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use enjamb::{FrameHandler, FrameInfo, Framer, Step, Terminator};
 use enjamb_net::{Handle, Server, answer, listen};
 use tokio::net::TcpStream;
@@ -32,20 +32,20 @@ impl FrameHandler for Lines {
 }
 
 #[tokio::main]
-async fn main() -> io::Result<()> {
+async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:7443".to_owned());
     let file = arguments.next().unwrap_or_else(|| "certificate.pem".to_owned());
 
     let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let made = rcgen::generate_simple_self_signed(names).map_err(io::Error::other)?;
-    std::fs::write(&file, made.cert.pem())?;
+    let made = rcgen::generate_simple_self_signed(names)?;
+    std::fs::write(&file, made.cert.pem()).with_context(|| format!("cannot write {file}"))?;
     let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
     let config = ServerConfig::builder().with_no_client_auth();
-    let config = config.with_single_cert(vec![made.cert.der().clone()], key.into()).map_err(io::Error::other)?;
+    let config = config.with_single_cert(vec![made.cert.der().clone()], key.into())?;
     let acceptor = TlsAcceptor::from(Arc::new(config));
 
-    let listener = listen(&address).await?;
+    let listener = listen(&address).await.with_context(|| format!("cannot listen on {address}"))?;
     println!("TLS on {}, the certificate is in {file}", listener.local_addr()?);
     Server::new(|_: &Handle| answer(Framer::whole(Lines), |line, peer| peer.push(line)))
         .handshake(move |tcp: TcpStream| acceptor.accept(tcp))

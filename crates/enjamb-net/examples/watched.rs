@@ -12,9 +12,9 @@
 mod resp;
 
 use std::fs::File;
-use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use anyhow::Context as _;
 use bytes::Bytes;
 use enjamb::{Connection, Event, Framer, Tap, Time};
 use enjamb_capture::Recorder;
@@ -79,18 +79,19 @@ fn reply(command: &[Bytes], peer: &mut Peer<'_>) {
 }
 
 #[tokio::main]
-async fn main() -> io::Result<()> {
+async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:6381".to_owned());
     let recording = arguments.next().unwrap_or_else(|| "recording.pcapng".to_owned());
 
-    let redis = Registry::builtin().resolve("redis").map_err(io::Error::other)?;
+    let redis = Registry::builtin().resolve("redis")?;
     let watch = Watch::new(Arc::new(move |_: &Connection| redis.session(None)), Lines(String::new()));
-    let recorder = Recorder::new(File::create_new(recording)?);
+    let file = File::create_new(&recording).with_context(|| format!("cannot create {recording}"))?;
+    let recorder = Recorder::new(file);
     let shared = Shared(Arc::new(Mutex::new(Some(Watchers { watch, recorder }))));
 
     let stop = Stop::new();
-    let listener = listen(&address).await?;
+    let listener = listen(&address).await.with_context(|| format!("cannot listen on {address}"))?;
     println!("watched on {}", listener.local_addr()?);
     let server =
         Server::new(|_: &Handle| answer(Framer::whole(Commands::default()), |command, peer| reply(&command, peer)));

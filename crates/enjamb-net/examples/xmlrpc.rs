@@ -15,6 +15,7 @@ mod xml;
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use enjamb::{FrameError, Framer, WholeFrames};
 use enjamb_net::{Peer, Service, listen, serve};
 use http::{Head, Malformed, Messages, Part};
@@ -104,9 +105,9 @@ fn answer(result: Result<Value, String>) -> String {
 }
 
 #[tokio::main]
-async fn main() -> std::io::Result<()> {
+async fn main() -> anyhow::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8000".to_owned());
-    let listener = listen(&address).await?;
+    let listener = listen(&address).await.with_context(|| format!("cannot listen on {address}"))?;
     println!("XML-RPC on http://{}/", listener.local_addr()?);
     serve(listener, |_| Rpc { requests: Framer::whole(Messages::requests()), request: None }).await;
     Ok(())

@@ -1,7 +1,8 @@
 //! Streams without sockets, for tests: every read, every short write and every reset is scripted.
 //!
 //! [`run`](crate::run), [`Server`](crate::Server) and everything else of this crate that takes a
-//! stream takes a [`Stream`]. Time is tokio's, so a test that begins with
+//! stream takes a [`Stream`]. A [`Relay`](crate::relay::Relay) takes a [`Listener`] and
+//! [`Upstream::simulated`](crate::relay::Upstream::simulated). Time is tokio's, so a test that begins with
 //! `#[tokio::test(start_paused = true)]` waits for no clock: minutes pass as soon as nothing else
 //! can happen.
 //!
@@ -37,6 +38,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
@@ -89,9 +91,12 @@ pub enum Write {
 /// After the last step of its reads nothing arrives any more, unless a [`Log`] adds some.
 pub struct Stream {
     state: Arc<Mutex<State>>,
-    read_pause: Option<Pin<Box<Sleep>>>,
-    write_pause: Option<Pin<Box<Sleep>>>,
+    read_pause: Pause,
+    write_pause: Pause,
 }
+
+/// A pause that may have begun.
+type Pause = Mutex<Option<Pin<Box<Sleep>>>>;
 
 /// The other end of a [`Stream`]: what was written to it, and how it was left.
 #[derive(Clone)]
@@ -109,13 +114,17 @@ struct State {
     watchers: Vec<Waker>,
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl State {
     fn changed(&mut self) {
         self.watchers.drain(..).for_each(Waker::wake);
+    }
+
+    fn is_reset_by_peer(&self) -> bool {
+        matches!(self.reads.front(), Some(Read::Reset)) || matches!(self.writes.front(), Some(Write::Reset))
     }
 }
 
@@ -124,7 +133,7 @@ impl Stream {
     pub fn new(reads: impl IntoIterator<Item = Read>, writes: impl IntoIterator<Item = Write>) -> (Self, Log) {
         let (reads, writes) = (reads.into_iter().collect(), writes.into_iter().collect());
         let state = Arc::new(Mutex::new(State { reads, writes, ..State::default() }));
-        (Self { state: Arc::clone(&state), read_pause: None, write_pause: None }, Log(state))
+        (Self { state: Arc::clone(&state), read_pause: Mutex::default(), write_pause: Mutex::default() }, Log(state))
     }
 
     /// Creates a stream on which `chunks` arrive one by one, and then its end.
@@ -132,18 +141,133 @@ impl Stream {
         Self::new(chunks.into_iter().map(Read::bytes).chain([Read::End]), [])
     }
 
-    /// Marks the stream as reset by this end.
-    pub(crate) fn reset(&self) {
+    /// Resets the connection from this end, which the [`Log`] shows.
+    pub fn reset(&self) {
         lock(&self.state).reset = true;
     }
 
-    /// Waits until a pause is over. Starts it if there is none.
-    fn poll_pause(pause: &mut Option<Pin<Box<Sleep>>>, length: Duration, cx: &mut Context<'_>) -> Poll<()> {
-        let timer = pause.get_or_insert_with(|| Box::pin(sleep(length)));
-        ready!(timer.as_mut().poll(cx));
-        *pause = None;
-        Poll::Ready(())
+    /// Ends the stream to the peer.
+    pub(crate) fn shut_down(&self) {
+        let mut state = lock(&self.state);
+        state.shut = true;
+        state.changed();
     }
+
+    /// Returns whether the next step is a reset by the peer.
+    pub(crate) fn has_failed(&self) -> bool {
+        lock(&self.state).is_reset_by_peer()
+    }
+
+    /// Waits until the next step is a reset by the peer.
+    pub(crate) async fn failed(&self) {
+        poll_fn(|cx| {
+            let mut state = lock(&self.state);
+            if state.is_reset_by_peer() {
+                return Poll::Ready(());
+            }
+            state.watchers.push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Reads. Nothing is the end of the peer's stream.
+    pub(crate) fn poll_read_step(&self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let mut state = lock(&self.state);
+            match state.reads.front() {
+                None => {
+                    state.reader = Some(cx.waker().clone());
+                    return Poll::Pending;
+                }
+                Some(Read::Pause(length)) => {
+                    let length = *length;
+                    drop(state);
+                    ready!(poll_pause(&self.read_pause, length, cx));
+                    let mut state = lock(&self.state);
+                    state.reads.pop_front();
+                    state.changed();
+                }
+                Some(_) => {
+                    drop(state);
+                    let length = self.read_now(buffer.initialize_unfilled());
+                    return Poll::Ready(length.map(|length| buffer.advance(length)));
+                }
+            }
+        }
+    }
+
+    /// Reads without waiting. Nothing is the end of the peer's stream.
+    pub(crate) fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut state = lock(&self.state);
+        loop {
+            match state.reads.front_mut() {
+                None | Some(Read::Pause(_)) => return Err(io::ErrorKind::WouldBlock.into()),
+                Some(Read::End) => return Ok(0),
+                Some(Read::Reset) => return Err(io::ErrorKind::ConnectionReset.into()),
+                Some(Read::Bytes(bytes)) => {
+                    let length = bytes.len().min(buffer.len());
+                    bytes.split_to(length).copy_to_slice(&mut buffer[..length]);
+                    let is_empty = bytes.is_empty();
+                    if is_empty {
+                        state.reads.pop_front();
+                        state.changed();
+                    }
+                    // Otherwise the step had no bytes, and the next one counts.
+                    if length > 0 || !is_empty {
+                        return Ok(length);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits until a write does not wait.
+    pub(crate) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let state = lock(&self.state);
+            match state.writes.front() {
+                Some(Write::Block(length)) => {
+                    let length = *length;
+                    drop(state);
+                    ready!(poll_pause(&self.write_pause, length, cx));
+                    let mut state = lock(&self.state);
+                    state.writes.pop_front();
+                    state.changed();
+                }
+                Some(Write::BlockForever) => return Poll::Pending,
+                None | Some(Write::Take(_) | Write::Reset) => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+
+    /// Writes without waiting.
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut state = lock(&self.state);
+        if state.shut {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let most = match state.writes.front() {
+            None => bytes.len(),
+            Some(Write::Take(most)) => (*most).max(1),
+            Some(Write::Block(_) | Write::BlockForever) => return Err(io::ErrorKind::WouldBlock.into()),
+            Some(Write::Reset) => return Err(io::ErrorKind::ConnectionReset.into()),
+        };
+        state.writes.pop_front();
+        let taken = &bytes[..bytes.len().min(most)];
+        state.written.push(taken.to_vec());
+        state.changed();
+        Ok(taken.len())
+    }
+}
+
+/// Waits until a pause is over. Starts it if there is none.
+fn poll_pause(pause: &Pause, length: Duration, cx: &mut Context<'_>) -> Poll<()> {
+    let mut pause = lock(pause);
+    let timer = pause.get_or_insert_with(|| Box::pin(sleep(length)));
+    ready!(timer.as_mut().poll(cx));
+    *pause = None;
+    Poll::Ready(())
 }
 
 impl Log {
@@ -189,7 +313,7 @@ impl Log {
     /// Waits until `enough` of what was written is there, or the stream was ended or dropped.
     /// Returns what was written.
     pub async fn wait_for(&self, mut enough: impl FnMut(&[u8]) -> bool) -> Vec<u8> {
-        std::future::poll_fn(|cx| {
+        poll_fn(|cx| {
             let mut state = lock(&self.0);
             let written = state.written.concat();
             if state.shut || state.dropped || enough(&written) {
@@ -204,73 +328,14 @@ impl Log {
 
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        loop {
-            let mut state = lock(&this.state);
-            match state.reads.front_mut() {
-                None => {
-                    state.reader = Some(cx.waker().clone());
-                    return Poll::Pending;
-                }
-                Some(Read::Bytes(bytes)) => {
-                    let length = bytes.len().min(buffer.remaining());
-                    buffer.put_slice(&bytes[..length]);
-                    bytes.advance(length);
-                    let is_empty = bytes.is_empty();
-                    if is_empty {
-                        state.reads.pop_front();
-                    }
-                    if length > 0 {
-                        return Poll::Ready(Ok(()));
-                    }
-                    if !is_empty {
-                        // There is no room.
-                        return Poll::Ready(Ok(()));
-                    }
-                }
-                Some(Read::Pause(length)) => {
-                    let length = *length;
-                    drop(state);
-                    ready!(Self::poll_pause(&mut this.read_pause, length, cx));
-                    lock(&this.state).reads.pop_front();
-                }
-                Some(Read::End) => return Poll::Ready(Ok(())),
-                Some(Read::Reset) => return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
-            }
-        }
+        self.poll_read_step(cx, buffer)
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        loop {
-            let mut state = lock(&this.state);
-            if state.shut {
-                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-            }
-            let most = match state.writes.front() {
-                None => bytes.len(),
-                Some(Write::Take(most)) => {
-                    let most = (*most).max(1);
-                    state.writes.pop_front();
-                    most
-                }
-                Some(Write::Block(length)) => {
-                    let length = *length;
-                    drop(state);
-                    ready!(Self::poll_pause(&mut this.write_pause, length, cx));
-                    lock(&this.state).writes.pop_front();
-                    continue;
-                }
-                Some(Write::BlockForever) => return Poll::Pending,
-                Some(Write::Reset) => return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
-            };
-            let taken = &bytes[..bytes.len().min(most)];
-            state.written.push(taken.to_vec());
-            state.changed();
-            return Poll::Ready(Ok(taken.len()));
-        }
+        ready!(self.poll_write_ready(cx))?;
+        Poll::Ready(self.try_write(bytes))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -278,9 +343,7 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut state = lock(&self.state);
-        state.shut = true;
-        state.changed();
+        self.shut_down();
         Poll::Ready(Ok(()))
     }
 }

@@ -22,7 +22,8 @@
 //! * [`SpecFile`]: a binary protocol that needs no code, from a TOML file.
 //! * [`OpaqueSession`]: a session that counts bytes and parses nothing.
 //! * [`Detector`]: a session that recognises its protocol by the first bytes (`auto`).
-//! * [`redact`] overwrites secrets in the bytes of a message.
+//! * [`redact`] overwrites secrets in the bytes of a message, and [`redact_transcript`] those in a
+//!   transcript.
 //! * [`http1::ATTRIBUTES`] and [`redis::ATTRIBUTES`]: the parts of messages that filters name.
 //! * [`Registry`]: every [`Protocol`] by its name, both those of this crate and those of a program.
 //!
@@ -46,6 +47,7 @@ mod opaque;
 mod pair;
 mod protocol;
 mod protocols;
+mod redacted_transcript;
 pub mod redis;
 mod registry;
 mod secrets;
@@ -65,6 +67,7 @@ pub use framing_handler::{Frame, FramingHandler, PREVIEW_MAX};
 pub use opaque::OpaqueSession;
 pub use pair::Pair;
 pub use protocol::Protocol;
+pub use redacted_transcript::redact_transcript;
 pub use registry::Registry;
 pub use secrets::redact;
 pub use sniff::Sniff;

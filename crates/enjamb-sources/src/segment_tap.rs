@@ -1,7 +1,7 @@
 //! Taps that reassemble captures themselves.
 
 use enjamb::{Tap, Time};
-use enjamb_capture::{Incident, Options, Segment, SegmentSink, Summary};
+use enjamb_capture::{Block, Incident, Options, Segment, SegmentSink, Summary};
 
 use crate::connection_numbers::ConnectionNumbers;
 
@@ -28,8 +28,8 @@ pub trait SegmentTap: Tap {
     /// Begins a set.
     fn begin_set(&mut self, set: SegmentSet);
 
-    /// Receives the next segment of the set.
-    fn segment(&mut self, time: Time, segment: &Segment<'_>);
+    /// Receives the next segment of the set: see [`SegmentSink::segment`].
+    fn segment(&mut self, time: Time, segment: &Segment<'_>, block: &Block);
 
     /// Notes that no segment follows for now, since the traffic is still being captured.
     fn pause_segments(&mut self);
@@ -43,8 +43,8 @@ pub trait SegmentTap: Tap {
 }
 
 impl SegmentSink for &mut dyn SegmentTap {
-    fn segment(&mut self, time: Time, segment: &Segment<'_>) {
-        (**self).segment(time, segment);
+    fn segment(&mut self, time: Time, segment: &Segment<'_>, block: &Block) {
+        (**self).segment(time, segment, block);
     }
 
     fn pause(&mut self) {

@@ -1,6 +1,7 @@
 //! The counts of several captures together.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 
 use enjamb::units::format_count;
@@ -19,6 +20,8 @@ pub struct CaptureTotals {
     counts: [u64; FIELDS.len()],
     /// The number of packets that gave no TCP segment, by reason.
     ignored: [u64; Ignored::ALL.len()],
+    /// The number of packets of each protocol without TCP.
+    unread: BTreeMap<String, u64>,
     /// Link types that are not supported.
     unknown_links: BTreeSet<u16>,
     /// The first incidents of each capture.
@@ -121,6 +124,9 @@ impl CaptureTotals {
         for (count, more) in self.ignored.iter_mut().zip(report.summary.ignored) {
             *count += more;
         }
+        for (protocol, count) in &report.unread {
+            *self.unread.entry(protocol.to_string()).or_default() += count;
+        }
         self.unknown_links.extend(report.unknown_links.iter().map(|link| link.0));
         for (count, (_, _, value)) in self.counts.iter_mut().zip(FIELDS) {
             *count += value(&report.summary);
@@ -180,6 +186,20 @@ impl CaptureTotals {
         text
     }
 
+    /// Returns the number of packets that gave no TCP segment: by protocol where they have none, and
+    /// otherwise by reason.
+    fn ignored_because(&self) -> Vec<(String, u64)> {
+        let of_protocol = |reason: &Ignored| matches!(reason, Ignored::NotIp | Ignored::NotTcp);
+        let (unread, others): (Vec<_>, Vec<_>) =
+            Ignored::ALL.iter().zip(self.ignored).partition(|(reason, _)| of_protocol(reason));
+        let others = others.into_iter().map(|(reason, count)| (reason.as_str().to_owned(), count));
+        let named = self.unread.values().sum();
+        let unnamed = unread.iter().map(|(_, count)| count).sum::<u64>().saturating_sub(named);
+        let all = self.unread.iter().map(|(protocol, count)| (protocol.clone(), *count));
+        let all = all.chain([("other protocols".to_owned(), unnamed)]).chain(others);
+        all.filter(|(_, count)| *count > 0).collect()
+    }
+
     /// Returns the counts as the field `capture` of a summary record.
     #[must_use]
     pub fn to_json(&self) -> Value {
@@ -189,8 +209,7 @@ impl CaptureTotals {
         record.insert("damaged".into(), self.damaged.into());
         record.insert("unreadable".into(), self.unreadable.into());
         record.extend(FIELDS.iter().zip(self.counts).map(|((name, ..), count)| ((*name).to_owned(), count.into())));
-        let reasons = Ignored::ALL.iter().zip(self.ignored).filter(|(_, count)| *count > 0);
-        let reasons = reasons.map(|(reason, count)| (reason.as_str().to_owned(), count.into()));
+        let reasons = self.ignored_because().into_iter().map(|(reason, count)| (reason, count.into()));
         record.insert("ignored_because".into(), Value::Object(reasons.collect()));
         record.insert("unknown_links".into(), self.unknown_links.iter().copied().collect());
         record.insert("incidents".into(), self.incidents.iter().map(incident_to_json).collect());
@@ -236,10 +255,11 @@ impl fmt::Display for CaptureTotals {
         for ((name, words, _), count) in FIELDS.iter().zip(self.counts).skip(2).filter(|(_, count)| *count > 0) {
             write!(f, "  {} {}", format_count(count), worded(words, count))?;
             if *name == "ignored" {
-                let reasons = Ignored::ALL.iter().zip(self.ignored).filter(|(_, count)| *count > 0);
-                let reasons: Vec<_> =
-                    reasons.map(|(reason, count)| format!("{} {}", format_count(count), reason.as_str())).collect();
-                write!(f, ": {}", reasons.join(", "))?;
+                let reasons = self.ignored_because().into_iter();
+                let mut reasons: Vec<_> = reasons.map(|(reason, count)| (Reverse(count), reason)).collect();
+                reasons.sort();
+                let texts = reasons.iter().map(|(Reverse(count), reason)| format!("{} {reason}", format_count(*count)));
+                write!(f, ": {}", texts.collect::<Vec<_>>().join(", "))?;
             }
             writeln!(f)?;
         }

@@ -12,11 +12,10 @@ use enjamb::transcript::Entry;
 use enjamb::units::format_duration;
 use enjamb::{Connection, Event, Tap, Time};
 use enjamb_isolate::{Failure, Ledger, supervise};
-use enjamb_protocols::Registry;
+use enjamb_protocols::{Registry, redact_transcript};
 use enjamb_sources::{ProtocolChoice, connection_title};
 
 use crate::pieces::{LeftOut, Piece, PieceCutter, Pieces};
-use crate::redaction::redact_transcript;
 
 /// The size of a part of a conversation that is collected before it is fed: bytes of payload, and
 /// entries.

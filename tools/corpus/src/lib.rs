@@ -14,7 +14,6 @@ mod extract;
 mod extract_report;
 mod parse;
 mod pieces;
-mod redaction;
 mod show;
 mod signature;
 mod to_test;

@@ -67,6 +67,41 @@ impl Session for Hasty {
     }
 }
 
+/// Lines of HTTP, of which one with a token without `a` in its target is incomplete if it comes in several chunks.
+#[derive(Default)]
+struct Forgetful(Hasty);
+
+impl Session for Forgetful {
+    fn protocol(&self) -> &str {
+        "forgetful"
+    }
+
+    fn feed(&mut self, side: Side, chunk: &[u8], out: &mut dyn FnMut(&Message<'_>)) {
+        for byte in chunk {
+            let line = &mut self.0.pending[side.index()];
+            line.push(*byte);
+            if line.ends_with(b"\n") {
+                let has_token =
+                    line.strip_prefix(b"GET /?token=").is_some_and(|rest| rest.len() > 4 && !rest.contains(&b'a'));
+                let outcome = if has_token && line.len() > chunk.len() { Outcome::Incomplete } else { Outcome::Ok };
+                self.0.say(side, (outcome, None), out);
+            }
+        }
+    }
+
+    fn gap(&mut self, side: Side, missing: u64, out: &mut dyn FnMut(&Message<'_>)) {
+        self.0.gap(side, missing, out);
+    }
+
+    fn close(&mut self, side: Side, ending: Ending, out: &mut dyn FnMut(&Message<'_>)) {
+        self.0.close(side, ending, out);
+    }
+
+    fn held(&self) -> usize {
+        self.0.held()
+    }
+}
+
 /// A session that panics when a chunk is a single line feed.
 struct Brittle(Hasty);
 
@@ -147,7 +182,7 @@ impl Session for Endless {
 }
 
 fn main() -> ExitCode {
-    let tests: [(&str, fn()); 17] = [
+    let tests: [(&str, fn()); 18] = [
         (
             "a_panic_costs_its_own_connection_on_any_number_of_threads",
             a_panic_costs_its_own_connection_on_any_number_of_threads,
@@ -163,6 +198,7 @@ fn main() -> ExitCode {
             every_family_of_cuts_finds_the_planted_bug_it_can_find,
         ),
         ("a_difference_is_written_like_a_violation", a_difference_is_written_like_a_violation),
+        ("a_difference_shows_no_secrets", a_difference_shows_no_secrets),
         ("a_panic_under_another_cut_is_a_difference", a_panic_under_another_cut_is_a_difference),
         ("a_long_conversation_gives_a_small_difference", a_long_conversation_gives_a_small_difference),
         ("bytes_that_are_not_tried_are_reported", bytes_that_are_not_tried_are_reported),
@@ -183,11 +219,14 @@ fn main() -> ExitCode {
         let hasty = Protocol::new("hasty", || Box::new(Hasty::default()));
         let brittle = Protocol::new("brittle", || Box::new(Brittle(Hasty::default())));
         let endless = Protocol::new("endless", || Box::new(Endless(Hasty { of: Some("endless"), ..Hasty::default() })));
+        let forgetful =
+            Protocol::new("forgetful", || Box::new(Forgetful(Hasty { of: Some("http1"), ..Hasty::default() })));
         let stillborn = Protocol::new("stillborn", || panic!("no session can be opened"));
         return Program::new("bad-protocols", "1.2.3")
             .register(hasty)
             .register(brittle)
             .register(endless)
+            .register(forgetful)
             .register(stillborn)
             .run();
     }
@@ -373,6 +412,18 @@ fn a_difference_is_written_like_a_violation() {
     // The difference is reported with a transcript, and the transcript shows it again.
     let (_kept, path) = folder(&[("a.txt", difference["transcript"].as_str().unwrap())]);
     assert_eq!(replay(&["--recut", "coalesce", &path]).code, 1);
+}
+
+fn a_difference_shows_no_secrets() {
+    let text = "enjamb transcript 1\nprotocol forgetful\n@0 client\n  \"GET /?token=hunter2 HTTP/1.1\\r\\n\"\n";
+    let (_kept, path) = folder(&[("a.txt", text)]);
+    for format in ["text", "jsonl"] {
+        let arguments = ["--recut", "every-byte", "--format", format, &path];
+        let ran = replay(&arguments);
+        assert!(ran.code == 1 && ran.out.contains("?token=***"), "{}{}", ran.out, ran.err);
+        let ran = replay(&[&arguments[..], &["--secrets"]].concat());
+        assert!(ran.code == 1 && !ran.out.contains("token=*"), "{}{}", ran.out, ran.err);
+    }
 }
 
 fn a_panic_under_another_cut_is_a_difference() {

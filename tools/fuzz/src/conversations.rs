@@ -77,7 +77,8 @@ pub(crate) fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn of_capture(path: &Path) -> Vec<(String, Script)> {
+/// Returns the conversations of a capture, with names.
+pub(crate) fn of_capture(path: &Path) -> Vec<(String, Script)> {
     let mut collector = Collector::default();
     let _ = enjamb_capture::open(path, &mut collector, &enjamb_capture::Options::default());
     let named = |(connection, transcript): (enjamb::Connection, Transcript)| {

@@ -32,6 +32,14 @@ pub(crate) fn of(target: &str) -> Vec<(String, Vec<u8>)> {
             ("write-reset", b"\x02\x05\xffone\ntwo\nthree\n"),
             ("long-lines", b"\x01\x07\xff\x05a\x00\x40\nb\n\xff\x05c\x01\x00\n"),
         ],
+        "relay" => &[
+            ("answer", b"\x00one\n\xff\x07two\n\xff\x00three\n"),
+            ("short-writes", b"\x06\x01\x02\x00\x03\x05\x00one\ntwo\nthree\n\xff\x07four\nfive\nsix\n"),
+            ("half-close", b"\x00one\n\xff\x08\x00\xff\x07\xff\x09\x00\x00\x00\x05two\nthree\n"),
+            ("reset", b"\x00one\n\xff\x07two\n\xff\x08\x01\xff\x07three\n"),
+            ("write-reset", b"\x04\x07\x05\x07\xffone\ntwo\nthree\n\xff\x07four\nfive\nsix\n"),
+            ("long", b"\x00\xff\x05a\x00\x80\xff\x07\xff\x05b\x01\x00"),
+        ],
         "split_specs" => &[
             ("lines", b"\x00one\n\xff\x00two\r\n"),
             ("delimiter", b"\x01one\r\n\r\xff\x00\n"),
@@ -62,6 +70,9 @@ pub(crate) fn of(target: &str) -> Vec<(String, Vec<u8>)> {
             ("size-kib", b"\x0316KiB"),
             ("duration", b"\x04250ms"),
             ("duration-fraction", b"\x041.5s"),
+            ("rule", b"\x05*.example.test:443"),
+            ("rule-network", b"\x0510.0.0.0/8:8000-8080"),
+            ("rule-v6", b"\x05[::1]:*"),
         ],
         "redis_peer" => &[
             ("resp3", b"\x00%2\r\n+a\r\n:1\r\n+b\r\n,1.5\r\n~2\r\n#t\r\n_\r\n>2\r\n+invalidate\r\n*1\r\n$1\r\nk\r\n"),

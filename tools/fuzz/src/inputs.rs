@@ -7,6 +7,8 @@ use enjamb_fuzz::Target;
 use enjamb_fuzz::driver::{group, minimise, search};
 use enjamb_fuzz::seeds::folder;
 
+use crate::trying::named;
+
 /// Calls a target with the inputs of files. Prints the findings, grouped by what they violate.
 /// Returns whether there are none.
 pub(crate) fn reproduce(target: &Target, paths: &[std::path::PathBuf]) -> Result<bool> {
@@ -26,6 +28,23 @@ pub(crate) fn reproduce(target: &Target, paths: &[std::path::PathBuf]) -> Result
         println!("{} of {group}: {}", paths.len(), paths.join(", "));
     }
     Ok(groups.is_empty())
+}
+
+/// Makes the input of a crash small, and writes it beside the file. Returns whether it is a crash.
+pub(crate) fn minimise_file(path: &Path, target: Option<&str>) -> Result<bool> {
+    let folder = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
+    let target = named(target.unwrap_or(&folder)).context("name the target of the file with --target")?;
+    let data = read(path)?;
+    let small = minimise(&data, &target.run);
+    let Some(finding) = search(std::iter::once(small.clone()), 1, &target.run) else {
+        println!("{}: holds", path.display());
+        return Ok(false);
+    };
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let place = path.with_file_name(format!("small-{name}"));
+    std::fs::write(&place, &small)?;
+    println!("{:.4000}\n\n{}: {} bytes of {}", finding.message, place.display(), small.len(), data.len());
+    Ok(true)
 }
 
 /// Makes an input small, and keeps it among the findings under a name.

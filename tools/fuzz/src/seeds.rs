@@ -7,13 +7,14 @@ use anyhow::{Context as _, Result};
 use enjamb::transcript::Content;
 use enjamb::{Side, Time};
 use enjamb_capture::{Capture, Packet};
-use enjamb_fuzz::seeds::folder;
+use enjamb_fuzz::seeds::{files as files_of, folder};
 use enjamb_fuzz::{Action, Choice, FAMILIES, Form, ReassemblyCase, TARGETS, Target, interleaved_choice};
 use enjamb_law::{Grammar, Script};
 use enjamb_protocols::Registry;
 
-use crate::conversations::{Conversations, distinct, files, read, root, stem};
-use crate::examples;
+use crate::conversations::{Conversations, distinct, files, of_capture, read, root, stem};
+use crate::merging::MERGED;
+use crate::{examples, generated};
 
 /// The number of conversations of each protocol that become seeds of targets over several
 /// protocols.
@@ -38,8 +39,10 @@ pub(crate) fn write(also: Option<&Path>) -> Result<()> {
     for target in TARGETS.iter().chain([&enjamb_fuzz::CANARY]) {
         let seeds = of_target(target, &conversations)?;
         let place = folder().join("seeds").join(target.name);
-        let _ = std::fs::remove_dir_all(&place);
         std::fs::create_dir_all(&place)?;
+        for (name, _) in files_of(&place)?.iter().filter(|(name, _)| !name.starts_with(MERGED)) {
+            std::fs::remove_file(place.join(name))?;
+        }
         for (name, data) in &seeds {
             std::fs::write(place.join(name), data).with_context(|| name.clone())?;
         }
@@ -62,10 +65,11 @@ fn of_target(target: &Target, conversations: &Conversations) -> Result<Seeds> {
             for protocol in family.protocols {
                 let choice = family.choice(protocol).context("a choice")?;
                 // What `auto` detects is anything.
-                let of = if matches!(*protocol, "auto" | "opaque") {
-                    &["http1", "redis", "tls", "dns", "smtp", "mqtt", "postgres", "http2"][..]
-                } else {
-                    &[*protocol][..]
+                let every: Vec<&str> = conversations.keys().map(String::as_str).collect();
+                let of = match *protocol {
+                    "auto" => &every[..],
+                    "opaque" => &["http1", "redis"][..],
+                    protocol => &[protocol][..],
                 };
                 for of in of {
                     let most = if of == protocol { usize::MAX } else { OF_EACH };
@@ -151,6 +155,16 @@ fn of_target(target: &Target, conversations: &Conversations) -> Result<Seeds> {
                 }
             }
         }
+        Form::Script(Choice::Spec) => {
+            for (at, name) in (0xf0..).zip(enjamb_fuzz::SPEC_FILES) {
+                for (name, script) in of_capture(&root().join(format!("corpora/specs/{name}.pcapng"))) {
+                    let data = [&[at][..], &script.encode()].concat();
+                    if data.len() <= CAPTURE_MAX {
+                        seeds.insert(format!("file-{name}"), data);
+                    }
+                }
+            }
+        }
         _ if target.name == "transcripts" => {
             for protocol in ["redis", "http1", "dns"] {
                 for (name, script) in conversations.get(protocol).into_iter().flatten().take(6) {
@@ -172,7 +186,7 @@ fn of_target(target: &Target, conversations: &Conversations) -> Result<Seeds> {
         }
         _ => {}
     }
-    for (name, data) in examples::of(target.name) {
+    for (name, data) in examples::of(target.name).into_iter().chain(generated::of(target.name)) {
         seeds.insert(name, data);
     }
     Ok(seeds)

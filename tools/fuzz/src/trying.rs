@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use enjamb_fuzz::driver::{Finding, Inputs, Mutator, group, minimise, search};
 use enjamb_fuzz::seeds::seeds;
 use enjamb_fuzz::{TARGETS, Target, target};
@@ -17,7 +17,12 @@ pub(crate) fn targets(names: &[String]) -> Result<Vec<&'static Target>> {
     if names.is_empty() {
         return Ok(TARGETS.iter().collect());
     }
-    names.iter().map(|name| target(name).ok_or_else(|| anyhow::anyhow!("no target has the name {name}"))).collect()
+    names.iter().map(|name| named(name)).collect()
+}
+
+/// Returns the target of a name.
+pub(crate) fn named(name: &str) -> Result<&'static Target> {
+    target(name).with_context(|| format!("no target has the name {name}"))
 }
 
 /// Returns the seeds of a target, without names.

@@ -211,6 +211,9 @@ pub(crate) fn time(name: &str, text: Option<&str>) -> Result<Option<Duration>, S
 
 #[cfg(test)]
 mod tests {
+    use enjamb_fuzz::driver::{Inputs, Mutator, search};
+    use enjamb_fuzz::{Form, Target};
+
     use super::*;
 
     fn parse(text: &str) -> Result<Vec<Route>, String> {
@@ -259,6 +262,61 @@ mod tests {
         ] {
             let error = parse(&text).unwrap_err();
             assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    /// The configuration as a fuzz target, for the driver of `enjamb-fuzz`.
+    const TARGET: Target = Target {
+        name: "configuration",
+        property: "a text is a configuration whose routes are complete, or an error with a text",
+        form: Form::Text,
+        run: check,
+        dictionary: "\"[[proxy]]\"\n\"name = \"\n\"listen = \"\n\"upstream = \"\n\"forward = true\"\n\"allow = [\"\n\
+                     \"protocol = \"\n\"enabled = false\"\n\"faults = [\"\n\"unix:\"\n\"*:*\"\n\"[::1]:0\"\n\"\\\"\"\n\"\\x0a\"\n",
+        parsers: &[],
+    };
+
+    fn check(data: &[u8]) {
+        // Options of TLS read files of any path.
+        let Some(text) = std::str::from_utf8(data).ok().filter(|text| !text.contains("tls_") && !text.contains("_c"))
+        else {
+            return;
+        };
+        match parse(text) {
+            Ok(routes) => {
+                for (at, route) in routes.iter().enumerate() {
+                    assert!(!route.name.is_empty() && !route.listen.is_empty(), "a route without a name or an address");
+                    assert!(
+                        route.upstream.is_empty() != route.allow.is_empty(),
+                        "a route to nowhere, or to two places"
+                    );
+                    assert!(routes[..at].iter().all(|other| other.name != route.name), "two routes of one name");
+                    for fault in &route.faults {
+                        fault.check().unwrap();
+                    }
+                }
+            }
+            Err(error) => assert!(!error.is_empty(), "an error without a text"),
+        }
+    }
+
+    #[test]
+    fn every_text_is_a_configuration_or_an_error() {
+        let all = "faults = [\"drop\", \"recut,side=server,name=c\", \"latency,latency=5ms\"]\nprotocol = \"redis\"\n";
+        let forward = "forward = true\nallow = [\"*.test:443\", \"10.0.0.0/8:*\"]";
+        let seeds = [
+            format!("log = \"x\"\n{PROXY}{all}"),
+            format!(
+                "{PROXY}{}",
+                PROXY.replace("\"a\"", "\"b\"").replace("\"127.0.0.1:0\"", "[\"127.0.0.1:0\", \"unix:x\"]")
+            ),
+            PROXY.replace("upstream = \"127.0.0.1:6379\"", forward),
+        ];
+        assert!(seeds.iter().all(|seed| parse(seed).is_ok()));
+        let seeds = seeds.map(String::into_bytes).to_vec();
+        let inputs = Inputs::new(&TARGET, seeds, Mutator::Structured, 1);
+        if let Some(finding) = search(inputs, 5000, &check) {
+            panic!("{}\n{}", finding.message, finding.input.escape_ascii());
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use enjamb_sources::Inputs;
 use enjamb_sources::arguments::{PortArgument, ProtocolArguments, ReassemblyArguments, port_with_protocol};
 
@@ -25,6 +25,7 @@ pub const EXAMPLES: &str = "\
 
 /// The arguments of `enjamb replay`.
 #[derive(Args, Clone, Debug)]
+#[command(group = ArgGroup::new("bytes").args(["show", "against", "serve", "recut"]).multiple(true))]
 pub struct Arguments {
     /// Captures to replay: pcap or pcapng, plain or compressed with gzip or zstd; transcripts;
     /// directories and patterns of them; `-` for standard input.

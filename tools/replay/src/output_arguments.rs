@@ -66,9 +66,10 @@ pub(crate) struct OutputArguments {
     #[arg(long, value_name = "SIZE", default_value = "1k", requires = "show", value_parser = |text: &str| size_within(text, &(0..=SHOW_LIMIT)))]
     pub(crate) show_max: usize,
 
-    /// Show secrets: the arguments of AUTH in Redis, and the header fields Authorization,
-    /// Proxy-Authorization, Cookie and Set-Cookie in HTTP. Without it, `*` stands for each byte.
-    #[arg(long, requires = "show")]
+    /// Show secrets where bytes are written: the arguments of AUTH in Redis, and the header fields
+    /// Authorization, Proxy-Authorization, Cookie and Set-Cookie in HTTP. Without it, `*` stands
+    /// for each byte.
+    #[arg(long, requires = "bytes")]
     pub(crate) secrets: bool,
 
     /// The use of colours with --format text. [default: auto]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use enjamb_protocols::Registry;
 use enjamb_sources::arguments::{PortArgument, ProtocolArguments, ReassemblyArguments, port};
 use enjamb_sources::live::{CaptureRequest, CapturingProgram};
@@ -15,6 +15,7 @@ use crate::setup::{Origin, Setup};
 
 /// The arguments of `enjamb watch`.
 #[derive(Args, Clone, Debug)]
+#[command(group = ArgGroup::new("bytes").arg("show"))]
 pub struct WatchArguments {
     /// The network interface: lo, eth0, or any for all of them (Linux).
     #[arg(long, short, value_name = "NAME", default_value = "any")]

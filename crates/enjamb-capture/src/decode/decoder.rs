@@ -11,6 +11,7 @@ use etherparse::{IpNumber, Ipv6ExtensionSlice, LaxIpSlice, LenSource};
 use crate::decode::fragments::{DatagramKey, Fragments};
 use crate::decode::layer::{Inner, Layer, ip_protocol, split};
 use crate::decode::network::Network;
+use crate::decode::unread::UnreadProtocol;
 use crate::decode::{ether_type, infiniband, link, plain, tcp, tunnel, wireless, wrapper};
 use crate::ignored::Ignored;
 use crate::packet::Packet;
@@ -27,6 +28,25 @@ pub struct Decoder {
     /// reassembled inside of it.
     outer: Vec<u8>,
     nested: Vec<u8>,
+    /// The protocol of the last packet that gave no segment.
+    unread: Option<UnreadProtocol>,
+}
+
+/// The findings of a walk besides its end.
+#[derive(Default)]
+struct Walk {
+    network: Network,
+    /// The protocol at which it ended, if that is not read.
+    unread: Option<UnreadProtocol>,
+}
+
+impl Walk {
+    /// Strips one header.
+    #[inline]
+    fn strip<'a>(&mut self, layer: Layer, bytes: &'a [u8]) -> Result<Inner<'a>, Ignored> {
+        let stripped = strip(layer, bytes, &mut self.network);
+        stripped.inspect_err(|reason| self.unread = UnreadProtocol::of(*reason, layer, bytes))
+    }
 }
 
 /// The content of a packet, with all headers before it stripped.
@@ -56,24 +76,17 @@ impl Decoder {
 
     /// Returns the segment in `packet`, whatever it is wrapped in.
     fn walk<'a>(&'a mut self, packet: &Packet<'a>) -> Result<Segment<'a>, Ignored> {
-        let layer = Layer::of(packet.link).ok_or(Ignored::UnknownLink)?;
-        let truncated = packet.original.saturating_sub(packet.bytes.len() as u64);
-        let mut network = Network::default();
-        let mut content = packet_content(layer, packet.bytes, truncated, &mut network)?;
-        // A tunnel's datagrams may be fragments, and may be carried in fragments.
-        for whole in [&mut self.outer, &mut self.nested] {
-            let Content::Fragment { datagram, offset, more, payload } = content else {
-                break;
-            };
-            let datagram = DatagramKey { network, ..datagram };
-            *whole = self.fragments.add(packet.time, datagram, offset, more, payload).ok_or(Ignored::Fragment)?;
-            let addresses = (datagram.source, datagram.destination);
-            content = datagram_content(datagram.protocol, addresses, whole, 0, 0, &mut network)?;
-        }
-        match content {
-            Content::Segment(segment) => Ok(Segment { dropped: packet.dropped, network: network.0, ..segment }),
-            Content::Fragment { .. } => Err(Ignored::TooDeep),
-        }
+        let Self { fragments, outer, nested, unread } = self;
+        let mut walk = Walk::default();
+        let found = walk_to_segment(packet, fragments, [outer, nested], &mut walk);
+        *unread = walk.unread;
+        found
+    }
+
+    /// Returns the protocol of the last packet that gave no segment, if that is the reason.
+    #[must_use]
+    pub fn unread(&self) -> Option<UnreadProtocol> {
+        self.unread
     }
 
     /// Returns the number of fragmented datagrams that gave nothing: their fragments contradicted
@@ -88,6 +101,32 @@ impl Decoder {
     #[must_use]
     pub fn held(&self) -> usize {
         self.fragments.held()
+    }
+}
+
+/// Returns the segment in `packet`. `whole` is room for datagrams that are put together.
+fn walk_to_segment<'a>(
+    packet: &Packet<'a>,
+    fragments: &mut Fragments,
+    whole: [&'a mut Vec<u8>; 2],
+    walk: &mut Walk,
+) -> Result<Segment<'a>, Ignored> {
+    let layer = Layer::of(packet.link).ok_or(Ignored::UnknownLink)?;
+    let truncated = packet.original.saturating_sub(packet.bytes.len() as u64);
+    let mut content = packet_content(layer, packet.bytes, truncated, walk)?;
+    // A tunnel's datagrams may be fragments, and may be carried in fragments.
+    for whole in whole {
+        let Content::Fragment { datagram, offset, more, payload } = content else {
+            break;
+        };
+        let datagram = DatagramKey { network: walk.network, ..datagram };
+        *whole = fragments.add(packet.time, datagram, offset, more, payload).ok_or(Ignored::Fragment)?;
+        let addresses = (datagram.source, datagram.destination);
+        content = datagram_content(datagram.protocol, addresses, whole, 0, 0, walk)?;
+    }
+    match content {
+        Content::Segment(segment) => Ok(Segment { dropped: packet.dropped, network: walk.network.0, ..segment }),
+        Content::Fragment { .. } => Err(Ignored::TooDeep),
     }
 }
 
@@ -125,24 +164,19 @@ fn packet_content<'a>(
     mut layer: Layer,
     mut bytes: &'a [u8],
     truncated: u64,
-    network: &mut Network,
+    walk: &mut Walk,
 ) -> Result<Content<'a>, Ignored> {
     for _ in 0..LAYERS_MAX {
-        (layer, bytes) = strip(layer, bytes, network)?;
+        (layer, bytes) = walk.strip(layer, bytes)?;
         if layer == Layer::Ip {
-            return ip_content(bytes, truncated, 0, network);
+            return ip_content(bytes, truncated, 0, walk);
         }
     }
     Err(Ignored::TooDeep)
 }
 
 /// The content of a datagram that is carried in `depth` other datagrams.
-fn ip_content<'a>(
-    bytes: &'a [u8],
-    truncated: u64,
-    depth: usize,
-    network: &mut Network,
-) -> Result<Content<'a>, Ignored> {
+fn ip_content<'a>(bytes: &'a [u8], truncated: u64, depth: usize, walk: &mut Walk) -> Result<Content<'a>, Ignored> {
     if depth == LAYERS_MAX {
         return Err(Ignored::TooDeep);
     }
@@ -190,10 +224,10 @@ fn ip_content<'a>(
             }
         };
         let (source, destination) = addresses;
-        let datagram = DatagramKey { source, destination, identification, protocol, network: *network };
+        let datagram = DatagramKey { source, destination, identification, protocol, network: walk.network };
         return Ok(Content::Fragment { datagram, offset, more, payload: payload.payload });
     }
-    datagram_content(protocol, addresses, payload.payload, missing, depth, network)
+    datagram_content(protocol, addresses, payload.payload, missing, depth, walk)
 }
 
 /// The content of a datagram's payload, of which `missing` bytes were not captured.
@@ -203,16 +237,16 @@ fn datagram_content<'a>(
     payload: &'a [u8],
     missing: u64,
     depth: usize,
-    network: &mut Network,
+    walk: &mut Walk,
 ) -> Result<Content<'a>, Ignored> {
     if protocol == ip_protocol::TCP {
         return tcp::segment(addresses, payload, missing).map(Content::Segment);
     }
     let (mut layer, mut bytes) = (Layer::IpProtocol(protocol), payload);
     for _ in 0..LAYERS_MAX {
-        (layer, bytes) = strip(layer, bytes, network)?;
+        (layer, bytes) = walk.strip(layer, bytes)?;
         if layer == Layer::Ip {
-            return ip_content(bytes, missing, depth + 1, network);
+            return ip_content(bytes, missing, depth + 1, walk);
         }
     }
     Err(Ignored::TooDeep)

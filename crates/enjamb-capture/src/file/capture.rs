@@ -7,6 +7,7 @@ use std::path::Path;
 use enjamb::Time;
 
 use crate::error::{CaptureError, CaptureErrorKind};
+use crate::file::block::Block;
 use crate::file::input::Input;
 use crate::file::kind;
 use crate::file::pcap::Pcap;
@@ -87,7 +88,13 @@ impl<R: Read> Capture<R> {
         clippy::should_implement_trait,
         reason = "packets are borrowed from the window, which an iterator cannot express"
     )]
+    #[inline]
     pub fn next(&mut self) -> Result<Option<Packet<'_>>, CaptureError> {
+        Ok(self.next_in_block()?.map(|(packet, _)| packet))
+    }
+
+    /// Returns the next packet, and the block that its bytes are in.
+    pub(crate) fn next_in_block(&mut self) -> Result<Option<(Packet<'_>, &Block)>, CaptureError> {
         if self.failed {
             return Ok(None);
         }
@@ -102,13 +109,14 @@ impl<R: Read> Capture<R> {
         };
         self.returned = record.length;
         self.last = record.time.unwrap_or(self.last);
-        Ok(Some(Packet {
+        let packet = Packet {
             time: self.last,
             link: record.link,
             bytes: &self.input.bytes()[record.bytes],
             original: record.original,
             dropped: record.dropped,
-        }))
+        };
+        Ok(Some((packet, self.input.block())))
     }
 }
 

@@ -9,6 +9,7 @@
 use std::io::{self, Read};
 
 use crate::error::{CaptureError, CaptureErrorKind};
+use crate::file::block::{Block, SpareBlocks};
 use crate::file::compression::Source;
 
 /// The longest block or packet that is read: 16 MiB. A greater length is treated as damage. The
@@ -23,7 +24,9 @@ const MAGIC: u64 = 4;
 
 pub(crate) struct Input<R: Read> {
     source: Source<R>,
-    window: Vec<u8>,
+    /// The block that the window is in.
+    block: Block,
+    spare: SpareBlocks,
     start: usize,
     end: usize,
     offset: u64,
@@ -45,7 +48,9 @@ impl<R: Read> Input<R> {
             }
         }
         let source = Source::new(first, source);
-        Ok(Self { source, window: vec![0; WINDOW], start: 0, end: 0, offset: 0, pauses: false })
+        let mut spare = SpareBlocks::default();
+        let block = spare.exchange(Block::default(), 0..0, WINDOW);
+        Ok(Self { source, block, spare, start: 0, end: 0, offset: 0, pauses: false })
     }
 
     /// From now on, a source that has no bytes for now is an error, after which reading can go on.
@@ -55,7 +60,12 @@ impl<R: Read> Input<R> {
 
     /// The bytes in the window.
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.window[self.start..self.end]
+        &self.block.bytes()[self.start..self.end]
+    }
+
+    /// The block that the bytes in the window are in.
+    pub(crate) fn block(&self) -> &Block {
+        &self.block
     }
 
     /// Removes the first `length` bytes from the window, which must hold as many.
@@ -72,18 +82,26 @@ impl<R: Read> Input<R> {
             return Err(self.error(CaptureErrorKind::TooLong { part, length: length as u64 }));
         }
         while self.end - self.start < length {
-            if self.start > 0 && self.window.len() - self.start < length.max(WINDOW / 2) {
-                self.window.copy_within(self.start..self.end, 0);
+            let Some(window) = self.block.bytes_mut() else {
+                // Somebody still reads this block, so the rest of it goes to another one.
+                let block = std::mem::take(&mut self.block);
+                let size = WINDOW.max(self.end - self.start);
+                self.block = self.spare.exchange(block, self.start..self.end, size);
+                (self.start, self.end) = (0, self.end - self.start);
+                continue;
+            };
+            if self.start > 0 && window.len() - self.start < length.max(WINDOW / 2) {
+                window.copy_within(self.start..self.end, 0);
                 self.end -= self.start;
                 self.start = 0;
             }
             // The window grows as bytes arrive, so that a damaged length costs no more memory than
             // the file has bytes.
-            if self.end == self.window.len() {
-                let grown = (self.window.len() * 2).min(LONGEST_BLOCK + WINDOW);
-                self.window.resize(grown, 0);
+            if self.end == window.len() {
+                let grown = (window.len() * 2).min(LONGEST_BLOCK + WINDOW);
+                window.resize(grown, 0);
             }
-            match self.source.read(&mut self.window[self.end..]) {
+            match self.source.read(&mut window[self.end..]) {
                 Ok(0) => return Ok(false),
                 Ok(read) => self.end += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

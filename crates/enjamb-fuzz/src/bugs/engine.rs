@@ -1,10 +1,11 @@
 //! An engine that is easily written wrong.
 
-use enjamb::{AnyOf, End, FrameInfo, InvalidUtf8, Limit, Overflow, Terminator};
+use enjamb::{InvalidUtf8, Limit, Overflow, Terminator};
 
 use super::{PlantedBug, bug};
 use crate::engine::case::{EngineCase, Setting};
 use crate::engine::output::Output;
+use crate::engine::reference::{Found, Reader, Right, Rules, found_or_held, longest, read_by};
 use crate::engine::{check_engine, check_text, subject};
 
 /// The mistakes.
@@ -53,279 +54,117 @@ pub(super) const BUGS: &[PlantedBug] = &engine_bugs![
     "offset-of-chunk" OffsetOfChunk "the frame behind a cut in a delimiter begins one byte early",
 ];
 
-/// The engine with a mistake.
+/// Returns the outputs of an engine with a mistake.
 fn run(case: &EngineCase, mistake: Mistake) -> Vec<Output<Vec<u8>>> {
-    let mut engine = Engine {
-        case,
-        mistake,
-        position: 0,
-        start: 0,
-        frame: 0,
-        payload: Vec::new(),
-        length: 0,
-        terminator: case.first.clone(),
-        left: 0,
-        held: 0,
-        was_skipped: false,
-        outputs: Vec::new(),
-        state: State::Framing,
-        stopped_at: 0,
-    };
-    engine.put(case.first.clone());
-    for (at, set) in &case.cuts {
-        engine.read_to(*at, false);
-        if let (State::Framing, Some(set)) = (engine.state, set) {
-            if mistake == Mistake::HeldIsPayload && at - engine.position > 0 {
-                engine.deliver(at - engine.position);
-            }
-            if engine.state == State::Framing {
-                engine.put(set.clone());
-            }
-        }
-    }
-    engine.read_to(case.stream.len(), true);
-    engine.end();
-    engine.outputs
+    read_by(case, Wrong { mistake, held: 0, begins_with_held: false, was_skipped: false })
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum State {
-    Framing,
-    Stopped,
-    Failed,
-}
-
-struct Engine<'c> {
-    case: &'c EngineCase,
+/// The rules of the naive reader, of which one is wrong.
+struct Wrong {
     mistake: Mistake,
-    position: usize,
-    start: usize,
-    frame: usize,
-    payload: Vec<u8>,
-    length: u64,
-    terminator: Terminator,
-    left: u64,
     /// The number of bytes that were held at the end of the last chunk.
     held: usize,
+    /// Whether the delimiter of the frame began with held bytes.
+    begins_with_held: bool,
+    /// Whether the last frame was skipped.
     was_skipped: bool,
-    outputs: Vec<Output<Vec<u8>>>,
-    state: State,
-    stopped_at: usize,
 }
 
-impl Engine<'_> {
-    fn limit(&self) -> Limit {
-        self.case.limit(self.frame)
-    }
-
-    fn put(&mut self, terminator: Terminator) {
-        if let Terminator::Length(length) = &terminator {
-            self.left = length.get();
-            let Limit { max, overflow } = self.limit();
-            if overflow == Overflow::Refuse && self.length.saturating_add(self.left) > max {
-                let (start, end) = (self.start as u64, self.start as u64 + self.length);
-                self.fail(Output::TooLong { start, end, max });
+impl Rules for Wrong {
+    fn search(&mut self, reader: &Reader<'_>, rest: &[u8], last: bool) -> Found {
+        let right = Right.search(reader, rest, last);
+        match (self.mistake, &reader.terminator, right) {
+            (Mistake::ChunkEdge, Terminator::Delimiter(_), Found::Held(_)) => Found::Held(rest.len()),
+            (Mistake::NoFailureTable, Terminator::Delimiter(delimiter), _) => {
+                let at = without_failure_table(rest, delimiter.bytes());
+                found_or_held(at, rest, delimiter.bytes(), last)
             }
+            (Mistake::FirstListed, Terminator::AnyOf(set), Found::End { payload, .. }) => {
+                let first = set.delimiters().enumerate().find(|(_, one)| rest[payload..].starts_with(one));
+                first.map_or(right, |(delimiter, one)| Found::End { payload, width: one.len(), delimiter })
+            }
+            (Mistake::NoWaiting, Terminator::AnyOf(set), Found::Held(payload)) => {
+                let here = longest(set, &rest[payload..]);
+                here.map_or(right, |(delimiter, one)| Found::End { payload, width: one.len(), delimiter })
+            }
+            (Mistake::LengthAtEdge, Terminator::Length(_), Found::End { payload, .. }) if payload == rest.len() => {
+                Found::Held(payload)
+            }
+            _ => right,
         }
-        self.terminator = terminator;
     }
 
-    fn fail(&mut self, output: Output<Vec<u8>>) {
-        self.outputs.push(output);
-        self.state = State::Failed;
-    }
-
-    fn read_to(&mut self, horizon: usize, last: bool) {
-        if self.state == State::Stopped && self.stopped_at == usize::MAX {
-            self.stopped_at = horizon;
-        }
+    fn deliver(&mut self, reader: &mut Reader<'_>, mut bytes: usize) -> bool {
         let held = std::mem::take(&mut self.held);
-        let mut is_first = held > 0;
-        while self.state == State::Framing {
-            let rest = &self.case.stream[self.position..horizon];
-            let found = self.search(rest, last);
-            let continues = std::mem::take(&mut is_first);
-            match found {
-                Found::Held(from) => {
-                    if continues && self.mistake == Mistake::LostPrefix && from >= held {
-                        self.position += held;
-                        self.deliver(from - held);
-                    } else {
-                        self.deliver(from);
-                    }
-                    self.held = horizon - self.position;
-                    let Limit { max, overflow } = self.limit();
-                    if self.mistake == Mistake::LimitCountsHeld
-                        && self.state == State::Framing
-                        && overflow == Overflow::Refuse
-                        && self.length + self.held as u64 > max
-                    {
-                        let start = self.start as u64;
-                        self.fail(Output::TooLong { start, end: start + max, max });
-                    }
-                    return;
-                }
-                Found::End { payload, width, delimiter } => {
-                    let mut payload = payload;
-                    if continues && self.mistake == Mistake::LostPrefix && payload >= held {
-                        self.position += held;
-                        payload -= held;
-                    }
-                    if self.deliver(payload) {
-                        self.position += width;
-                        self.found(delimiter);
-                        if continues && payload == 0 && self.mistake == Mistake::OffsetOfChunk {
-                            self.start = self.start.saturating_sub(1);
-                        }
-                    }
-                }
-            }
+        self.begins_with_held = held > 0 && bytes == 0;
+        if self.mistake == Mistake::LostPrefix && bytes >= held {
+            reader.position += held;
+            bytes -= held;
         }
-    }
-
-    fn search(&self, rest: &[u8], last: bool) -> Found {
-        match &self.terminator {
-            Terminator::Delimiter(delimiter) => {
-                let delimiter = delimiter.bytes();
-                let found = if self.mistake == Mistake::NoFailureTable {
-                    without_failure_table(rest, delimiter)
-                } else {
-                    rest.windows(delimiter.len()).position(|window| window == delimiter)
-                };
-                if let Some(at) = found {
-                    return Found::End { payload: at, width: delimiter.len(), delimiter: 0 };
-                }
-                let from = rest.len().saturating_sub(delimiter.len() - 1);
-                let held = (from..rest.len()).find(|at| delimiter.starts_with(&rest[*at..]));
-                Found::Held(held.filter(|_| !last && self.mistake != Mistake::ChunkEdge).unwrap_or(rest.len()))
-            }
-            Terminator::AnyOf(set) => self.search_any(rest, set, last),
-            Terminator::Length(_) => match usize::try_from(self.left) {
-                Ok(left) if left < rest.len() => Found::End { payload: left, width: 0, delimiter: 0 },
-                Ok(left) if left == rest.len() && self.mistake != Mistake::LengthAtEdge => {
-                    Found::End { payload: left, width: 0, delimiter: 0 }
-                }
-                _ => Found::Held(rest.len()),
-            },
-            Terminator::Close => Found::Held(rest.len()),
-        }
-    }
-
-    fn search_any(&self, rest: &[u8], set: &AnyOf, last: bool) -> Found {
-        for at in 0..rest.len() {
-            let here = &rest[at..];
-            let may_grow = set.delimiters().any(|one| one.len() > here.len() && one.starts_with(here));
-            let mut matching = set.delimiters().enumerate().filter(|(_, one)| here.starts_with(one));
-            let best = if self.mistake == Mistake::FirstListed {
-                matching.next()
-            } else {
-                matching.fold(None, |best: Option<(usize, &[u8])>, one| match best {
-                    Some((_, longest)) if one.1.len() <= longest.len() => best,
-                    _ => Some(one),
-                })
-            };
-            if may_grow && !last && (self.mistake != Mistake::NoWaiting || best.is_none()) {
-                return Found::Held(at);
-            }
-            if let Some((delimiter, one)) = best {
-                return Found::End { payload: at, width: one.len(), delimiter };
-            }
-        }
-        Found::Held(rest.len())
-    }
-
-    fn deliver(&mut self, bytes: usize) -> bool {
-        let Limit { max, overflow } = self.limit();
-        let piece = &self.case.stream[self.position..self.position + bytes];
-        let before = if self.mistake == Mistake::TruncatesPieces && overflow == Overflow::Truncate {
-            0
-        } else {
-            self.payload.len() as u64
+        let Limit { max, overflow } = reader.limit();
+        let room = match overflow {
+            Overflow::Truncate if self.mistake == Mistake::TruncatesPieces => max,
+            _ => max.saturating_sub(reader.payload.len() as u64),
         };
-        let kept = usize::try_from(max.saturating_sub(before)).map_or(piece.len(), |room| room.min(piece.len()));
-        self.payload.extend_from_slice(&piece[..kept]);
-        self.length += bytes as u64;
-        self.left = self.left.saturating_sub(bytes as u64);
-        self.position += bytes;
-        let reached = self.mistake == Mistake::LimitReached && self.length >= max && bytes > 0;
-        if (kept < bytes || reached) && overflow == Overflow::Refuse {
-            let start = self.start as u64;
-            self.fail(Output::TooLong { start, end: start.saturating_add(max), max });
+        let continues = reader.deliver(bytes, room);
+        let is_reached = self.mistake == Mistake::LimitReached && reader.length >= max && bytes > 0;
+        if continues && is_reached && overflow == Overflow::Refuse {
+            reader.fail(max);
             return false;
         }
-        true
+        continues
     }
 
-    fn found(&mut self, delimiter: usize) {
-        let dropped = self.length - self.payload.len() as u64;
-        let info = FrameInfo {
-            start: self.start as u64,
-            end: self.position as u64,
-            length: self.length,
-            dropped,
-            lost: 0,
-            delimiter,
-        };
-        let is_over = dropped > 0 && self.limit().overflow == Overflow::Skip;
-        let sticky =
-            self.mistake == Mistake::SkipIsSticky && self.was_skipped && self.limit().overflow == Overflow::Skip;
-        self.was_skipped = is_over;
-        self.outputs.push(Output::Frame {
-            info,
-            skipped: is_over || sticky,
-            payload: std::mem::take(&mut self.payload),
-        });
-        let frame = match self.mistake {
-            Mistake::CycleOff if self.case.cycle && self.frame >= self.case.settings.len() => self.frame + 1,
-            _ => self.frame,
-        };
-        let setting = self.case.after(frame).clone();
-        self.frame += 1;
-        self.start = self.position;
-        self.length = 0;
-        match setting {
-            Setting::Keep
-                if self.mistake == Mistake::LengthGoesOn && matches!(self.terminator, Terminator::Length(_)) =>
-            {
-                self.terminator = Terminator::Close;
-            }
-            Setting::Keep => self.put(self.terminator.clone()),
-            Setting::Set(terminator) => self.put(terminator),
-            Setting::Stop => {
-                self.state = State::Stopped;
-                self.stopped_at = if self.mistake == Mistake::StopAtChunk { usize::MAX } else { self.position };
-            }
+    fn hold(&mut self, reader: &mut Reader<'_>, bytes: usize) {
+        self.held = bytes;
+        let Limit { max, overflow } = reader.limit();
+        let is_over = reader.length + bytes as u64 > max;
+        if self.mistake == Mistake::LimitCountsHeld && overflow == Overflow::Refuse && is_over {
+            reader.fail(max);
         }
     }
 
-    fn end(&mut self) {
-        let end = match self.state {
-            State::Failed => return,
-            State::Stopped => match (self.case.stream.len() - self.stopped_at.min(self.case.stream.len())) as u64 {
-                0 => End::Clean,
-                leftover => End::Leftover(leftover),
-            },
-            State::Framing if self.terminator == Terminator::Close => {
-                if self.length > 0 || self.mistake != Mistake::EmptyTail {
-                    let before = self.outputs.len();
-                    self.found(0);
-                    self.outputs.truncate(before + 1);
-                }
-                End::Clean
-            }
-            State::Framing if self.length > 0 => {
-                let missing = matches!(self.terminator, Terminator::Length(_)).then_some(self.left);
-                End::Truncated { have: self.length, missing }
-            }
-            State::Framing => End::Clean,
-        };
-        self.outputs.push(Output::End { end, payload: std::mem::take(&mut self.payload) });
+    fn change(&mut self, reader: &mut Reader<'_>, held: usize) {
+        if self.mistake == Mistake::HeldIsPayload && held > 0 {
+            self.deliver(reader, held);
+        }
     }
-}
 
-enum Found {
-    End { payload: usize, width: usize, delimiter: usize },
-    Held(usize),
+    fn found(&mut self, reader: &mut Reader<'_>, delimiter: usize) {
+        let skips = reader.limit().overflow == Overflow::Skip;
+        let begins_again = reader.case.cycle && reader.frame >= reader.case.settings.len();
+        let number = reader.frame + usize::from(self.mistake == Mistake::CycleOff && begins_again);
+        let setting = match reader.case.after(number) {
+            Setting::Keep
+                if self.mistake == Mistake::LengthGoesOn && matches!(reader.terminator, Terminator::Length(_)) =>
+            {
+                Setting::Set(Terminator::Close)
+            }
+            setting => setting.clone(),
+        };
+        let at = reader.outputs.len();
+        reader.found(delimiter, setting);
+        if let Some(Output::Frame { skipped, .. }) = reader.outputs.get_mut(at) {
+            let was_skipped = std::mem::replace(&mut self.was_skipped, *skipped);
+            *skipped |= self.mistake == Mistake::SkipIsSticky && was_skipped && skips;
+        }
+        if self.mistake == Mistake::OffsetOfChunk && self.begins_with_held {
+            reader.start = reader.start.saturating_sub(1);
+        }
+    }
+
+    fn has_tail(&self, reader: &Reader<'_>) -> bool {
+        reader.length > 0 || self.mistake != Mistake::EmptyTail
+    }
+
+    fn leftover(&self, reader: &Reader<'_>) -> usize {
+        let cuts = reader.case.cuts.iter().map(|(at, _)| *at);
+        let from = match self.mistake {
+            Mistake::StopAtChunk => cuts.filter(|at| *at >= reader.position).min(),
+            _ => Some(reader.position),
+        };
+        from.map_or(0, |from| reader.case.stream.len() - from)
+    }
 }
 
 /// Searches without looking at a byte again that did not continue a match.

@@ -14,3 +14,13 @@ pub(crate) enum Output<P> {
     /// The stream ended, and this was delivered of the last frame.
     End { end: End, payload: P },
 }
+
+/// Removes the payload of skipped frames: a handler that gets its frames whole does not get it.
+pub(crate) fn without_skipped<P: Default>(mut outputs: Vec<Output<P>>) -> Vec<Output<P>> {
+    for output in &mut outputs {
+        if let Output::Frame { skipped: true, payload, .. } = output {
+            *payload = P::default();
+        }
+    }
+    outputs
+}

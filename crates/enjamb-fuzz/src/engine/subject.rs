@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 
 use enjamb::{
-    End, FrameError, FrameInfo, Framer, Handler, InvalidUtf8, Limit, Machine, Step, Terminator, Text, TextError,
-    TextHandler,
+    End, FrameError, FrameHandler, FrameInfo, Framer, Handler, InvalidUtf8, Limit, Machine, Step, Terminator, Text,
+    TextError, TextFrameHandler, TextHandler,
 };
 
 use super::case::{EngineCase, Setting};
@@ -131,6 +131,78 @@ impl Handler for Program<'_, Vec<Vec<u8>>> {
     }
 }
 
+/// A program whose frames come whole.
+pub(crate) struct WholeProgram<'c, P>(Program<'c, P>);
+
+impl FrameHandler for WholeProgram<'_, Vec<u8>> {
+    type Event = Output<Vec<u8>>;
+    type Error = Infallible;
+
+    fn start(&self) -> Terminator {
+        self.0.case.first.clone()
+    }
+    fn limit(&self) -> Limit {
+        self.0.case.limit(self.0.frame)
+    }
+    fn frame(&mut self, frame: &[u8], info: FrameInfo) -> Result<Step<Self::Event>, Infallible> {
+        self.0.payload = frame.to_vec();
+        Ok(self.0.step(info, false))
+    }
+    fn oversized(&mut self, info: FrameInfo) -> Result<Step<Self::Event>, Infallible> {
+        Ok(self.0.step(info, true))
+    }
+    fn close(&mut self, partial: &[u8], end: End) -> Result<Option<Self::Event>, Infallible> {
+        self.0.payload = partial.to_vec();
+        Ok(self.0.end(end))
+    }
+}
+
+impl TextFrameHandler for WholeProgram<'_, String> {
+    type Event = Output<String>;
+    type Error = Infallible;
+
+    fn start(&self) -> Terminator {
+        self.0.case.first.clone()
+    }
+    fn limit(&self) -> Limit {
+        self.0.case.limit(self.0.frame)
+    }
+    fn frame(&mut self, frame: &str, info: FrameInfo) -> Result<Step<Self::Event>, Infallible> {
+        frame.clone_into(&mut self.0.payload);
+        Ok(self.0.step(info, false))
+    }
+    fn oversized(&mut self, info: FrameInfo) -> Result<Step<Self::Event>, Infallible> {
+        Ok(self.0.step(info, true))
+    }
+    fn close(&mut self, partial: &str, end: End) -> Result<Option<Self::Event>, Infallible> {
+        partial.clone_into(&mut self.0.payload);
+        Ok(self.0.end(end))
+    }
+}
+
+/// Returns the outputs of the engine with handlers that get their frames whole.
+pub(crate) fn run_whole(case: &EngineCase) -> Vec<Output<Vec<u8>>> {
+    drive(Framer::whole(WholeProgram(Program::<Vec<u8>>::new(case))), case, |error| match error {
+        FrameError::TooLong { start, end, max } => Output::TooLong { start, end, max },
+        FrameError::Handler { error, .. } => match error {},
+    })
+}
+
+/// Returns the outputs of the text adapter with handlers that get their frames whole.
+pub(crate) fn run_whole_text(case: &EngineCase, invalid: InvalidUtf8) -> Vec<Output<String>> {
+    drive(Framer::text(WholeProgram(Program::<String>::new(case)), invalid), case, |error| text_error(&error))
+}
+
+fn text_error(error: &FrameError<TextError<Infallible>>) -> Output<String> {
+    match *error {
+        FrameError::TooLong { start, end, max } => Output::TooLong { start, end, max },
+        FrameError::Handler { start, end, error: TextError::Invalid { at, length } } => {
+            Output::Invalid { start, end, at, length }
+        }
+        FrameError::Handler { error: TextError::Handler(never), .. } => match never {},
+    }
+}
+
 /// Returns the outputs of the engine with the pieces of each frame.
 pub(crate) fn run_pieces(case: &EngineCase) -> Vec<Output<Vec<Vec<u8>>>> {
     drive(Framer::new(Program::<Vec<Vec<u8>>>::new(case)), case, |error| match error {
@@ -149,13 +221,7 @@ pub(crate) fn run(case: &EngineCase) -> Vec<Output<Vec<u8>>> {
 
 /// Returns the outputs of the engine for a case of text.
 pub(crate) fn run_text(case: &EngineCase, invalid: InvalidUtf8) -> Vec<Output<String>> {
-    drive(Framer::new(Text::new(Program::<String>::new(case), invalid)), case, |error| match error {
-        FrameError::TooLong { start, end, max } => Output::TooLong { start, end, max },
-        FrameError::Handler { start, end, error } => match error {
-            TextError::Invalid { at, length } => Output::Invalid { start, end, at, length },
-            TextError::Handler(never) => match never {},
-        },
-    })
+    drive(Framer::new(Text::new(Program::<String>::new(case), invalid)), case, |error| text_error(&error))
 }
 
 /// Drives a framer over a case.
@@ -163,7 +229,10 @@ fn drive<H: Handler>(
     mut framer: Framer<H>,
     case: &EngineCase,
     failed: impl Fn(FrameError<H::Error>) -> H::Event,
-) -> Vec<H::Event> {
+) -> Vec<H::Event>
+where
+    H::Error: std::fmt::Display,
+{
     let mut outputs = Vec::new();
     for (mut chunk, set) in case.chunks() {
         loop {
@@ -173,6 +242,7 @@ fn drive<H: Handler>(
                 Err(error) => {
                     let again = framer.next(&mut &b"more"[..]).err().map(|again| (again.start(), again.end()));
                     assert_eq!(again, Some((error.start(), error.end())), "the framer is not fused");
+                    assert!(!error.to_string().is_empty(), "an error without a text");
                     outputs.push(failed(error));
                     return outputs;
                 }

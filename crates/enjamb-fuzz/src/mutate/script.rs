@@ -55,7 +55,9 @@ fn head_len(target: &Target, data: &[u8]) -> usize {
         Form::Script(Choice::Any | Choice::Registry) => 1,
         Form::Script(Choice::Bytes(length)) => length,
         Form::Script(Choice::Counted) => 1 + data.first().map_or(0, |count| usize::from(count % 16)),
-        Form::Script(Choice::Spec) => 1 + if data.first().is_some_and(|choice| *choice >= 0x80) { 64 } else { 0 },
+        Form::Script(Choice::Spec) => {
+            1 + if data.first().is_some_and(|choice| (0x80..0xf0).contains(choice)) { 64 } else { 0 }
+        }
         _ => 0,
     };
     length.min(data.len())

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use enjamb::{Connection, Event, Side, Tap, Time};
+use enjamb::{Batch, Connection, Event, Side, Tap, Time};
 use enjamb_law::{Case, Event as Part, Grammar, Script};
 use enjamb_monitor::{CsvWriter, Filter, Format, Output, Record, Watch};
 use enjamb_protocols::Registry;
+
+use crate::sessions::check_contents;
 
 /// An output that writes each record in every format, and checks the lines.
 struct Formats {
@@ -60,7 +62,8 @@ fn is_json_object(text: &str) -> bool {
 
 /// The target `records`: the first byte chooses a protocol, and a script follows, which is a
 /// conversation. Each record is one line in each format, valid JSON, and without control
-/// characters. The bytes of messages are as many as were fed.
+/// characters. The bytes of messages are as many as were fed. The attributes and masked bytes of
+/// messages do not depend on the cuts.
 ///
 /// # Panics
 /// When the property does not hold.
@@ -69,6 +72,7 @@ pub(crate) fn records(data: &[u8]) {
     let registry = Registry::builtin();
     let protocols: Vec<_> = registry.iter().collect();
     let protocol = Arc::clone(protocols[usize::from(choice) % protocols.len()]);
+    let watched = Arc::clone(&protocol);
     let filter = Filter::parse("latency_us > 1ms || kind != \"GET\" && length >= 3 || summary contains \"a\"");
     let csv = CsvWriter::new(Vec::new()).unwrap_or_else(|error| panic!("memory can be written: {error}"));
     let filter = filter.unwrap_or_else(|error| panic!("{error}"));
@@ -77,8 +81,11 @@ pub(crate) fn records(data: &[u8]) {
     let connection =
         Connection { number: 1, client: ([192, 0, 2, 1], 40_000).into(), server: ([192, 0, 2, 2], 80).into() };
     let Case { input, cuts } = Script::read(script).case(&Grammar::default());
+    check_contents(&|| watched.session(None), watched.attributes(), &input, &cuts);
     let (mut now, mut fed, mut open) = (0, 0u64, [true; 2]);
-    watch.event(&connection, Time::from_nanos(now), Event::Open);
+    // A batch gives back what it was given.
+    let mut batch = Batch::default();
+    batch.event(&connection, Time::from_nanos(now), Event::Open);
     for (side, part) in input.cut(&cuts) {
         now += 700_000;
         let event = match part {
@@ -94,12 +101,14 @@ pub(crate) fn records(data: &[u8]) {
             }
             Part::Again => continue,
         };
-        watch.event(&connection, Time::from_nanos(now), event);
+        batch.event(&connection, Time::from_nanos(now), event);
     }
     for side in Side::BOTH.into_iter().filter(|side| open[side.index()]) {
-        watch.event(&connection, Time::from_nanos(now), Event::Close { side, ending: enjamb::Ending::Lost });
+        batch.event(&connection, Time::from_nanos(now), Event::Close { side, ending: enjamb::Ending::Lost });
     }
-    watch.event(&connection, Time::from_nanos(now), Event::Done);
+    batch.event(&connection, Time::from_nanos(now), Event::Done);
+    assert_eq!(batch.payload_len() as u64, fed, "the bytes of a batch");
+    batch.play(&mut watch);
     let (statistics, output) = watch.finish();
     assert!(fed == 0 || output.records > 0, "bytes without a record");
     let _ = statistics.summary();

@@ -1,4 +1,4 @@
-//! The two kinds of sockets that a relay connects: TCP and Unix.
+//! The kinds of sockets that a relay connects: TCP, Unix, and simulated ones.
 
 use std::io::{self, Read};
 use std::net::{Shutdown, SocketAddr};
@@ -14,6 +14,7 @@ use tokio::net::{UnixListener, UnixStream, unix};
 
 use crate::accept::without_mapping;
 use crate::listener::{Listener, NO_ADDRESS, configure};
+use crate::sim;
 
 /// A listening socket of a relay.
 #[derive(Debug)]
@@ -24,6 +25,14 @@ pub enum RelayListener {
     /// A Unix socket.
     #[cfg(unix)]
     Unix(UnixListener),
+    /// Simulated clients.
+    Simulated(sim::Listener),
+}
+
+impl From<sim::Listener> for RelayListener {
+    fn from(listener: sim::Listener) -> Self {
+        Self::Simulated(listener)
+    }
 }
 
 impl From<TcpListener> for RelayListener {
@@ -51,6 +60,9 @@ impl Listener for RelayListener {
             Self::Unix(listener) => {
                 Listener::poll_accept(listener, cx).map_ok(|(io, client, own)| (Socket::Unix(io), client, own))
             }
+            Self::Simulated(listener) => {
+                Listener::poll_accept(listener, cx).map_ok(|(io, client, own)| (Socket::Simulated(io), client, own))
+            }
         }
     }
 }
@@ -63,6 +75,8 @@ pub enum Socket {
     /// A Unix socket.
     #[cfg(unix)]
     Unix(UnixStream),
+    /// No socket.
+    Simulated(sim::Stream),
 }
 
 /// The direction of a socket from its peer.
@@ -70,6 +84,7 @@ pub(crate) enum ReadEnd<'s> {
     Tcp(tcp::ReadHalf<'s>),
     #[cfg(unix)]
     Unix(unix::ReadHalf<'s>),
+    Simulated(&'s sim::Stream),
 }
 
 /// The direction of a socket to its peer.
@@ -77,6 +92,7 @@ pub(crate) enum WriteEnd<'s> {
     Tcp(tcp::WriteHalf<'s>),
     #[cfg(unix)]
     Unix(unix::WriteHalf<'s>),
+    Simulated(&'s sim::Stream),
 }
 
 impl Socket {
@@ -92,6 +108,7 @@ impl Socket {
                 let (reads, writes) = socket.split();
                 (ReadEnd::Unix(reads), WriteEnd::Unix(writes))
             }
+            Self::Simulated(stream) => (ReadEnd::Simulated(stream), WriteEnd::Simulated(stream)),
         }
     }
 
@@ -101,6 +118,7 @@ impl Socket {
             Self::Tcp(socket) => socket.local_addr().map_or(NO_ADDRESS, without_mapping),
             #[cfg(unix)]
             Self::Unix(_) => NO_ADDRESS,
+            Self::Simulated(_) => NO_ADDRESS,
         }
     }
 
@@ -115,6 +133,7 @@ impl Socket {
             Self::Tcp(socket) => SockRef::from(socket),
             #[cfg(unix)]
             Self::Unix(socket) => SockRef::from(socket),
+            Self::Simulated(stream) => return stream.shut_down(),
         };
         // It fails on a socket that is broken already.
         let _ = socket.shutdown(Shutdown::Write);
@@ -128,6 +147,7 @@ impl Socket {
             Self::Tcp(socket) => drop(socket.set_zero_linger()),
             #[cfg(unix)]
             Self::Unix(_) => {}
+            Self::Simulated(stream) => stream.reset(),
         }
     }
 }
@@ -138,6 +158,7 @@ impl AsyncRead for Socket {
             Self::Tcp(socket) => Pin::new(socket).poll_read(cx, buffer),
             #[cfg(unix)]
             Self::Unix(socket) => Pin::new(socket).poll_read(cx, buffer),
+            Self::Simulated(stream) => stream.poll_read_step(cx, buffer),
         }
     }
 }
@@ -148,6 +169,7 @@ impl AsyncWrite for Socket {
             Self::Tcp(socket) => Pin::new(socket).poll_write(cx, bytes),
             #[cfg(unix)]
             Self::Unix(socket) => Pin::new(socket).poll_write(cx, bytes),
+            Self::Simulated(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -168,6 +190,7 @@ impl ReadEnd<'_> {
             Self::Tcp(socket) => Pin::new(socket).poll_read(cx, buffer),
             #[cfg(unix)]
             Self::Unix(socket) => Pin::new(socket).poll_read(cx, buffer),
+            Self::Simulated(stream) => stream.poll_read_step(cx, buffer),
         }
     }
 
@@ -178,6 +201,7 @@ impl ReadEnd<'_> {
             Self::Tcp(socket) => (&*SockRef::from(socket.as_ref())).read(buffer),
             #[cfg(unix)]
             Self::Unix(socket) => (&*SockRef::from(socket.as_ref())).read(buffer),
+            Self::Simulated(stream) => stream.read_now(buffer),
         }
     }
 }
@@ -189,6 +213,7 @@ impl WriteEnd<'_> {
             Self::Tcp(socket) => configure(socket.as_ref(), keep_alive),
             #[cfg(unix)]
             Self::Unix(_) => {}
+            Self::Simulated(_) => {}
         }
     }
 
@@ -199,6 +224,7 @@ impl WriteEnd<'_> {
             Self::Tcp(socket) => socket.try_write(bytes),
             #[cfg(unix)]
             Self::Unix(socket) => socket.try_write(bytes),
+            Self::Simulated(stream) => stream.try_write(bytes),
         }
     }
 
@@ -207,6 +233,7 @@ impl WriteEnd<'_> {
             Self::Tcp(socket) => socket.as_ref().poll_write_ready(cx),
             #[cfg(unix)]
             Self::Unix(socket) => socket.as_ref().poll_write_ready(cx),
+            Self::Simulated(stream) => stream.poll_write_ready(cx),
         }
     }
 
@@ -216,6 +243,7 @@ impl WriteEnd<'_> {
             Self::Tcp(socket) => SockRef::from(socket.as_ref()),
             #[cfg(unix)]
             Self::Unix(socket) => SockRef::from(socket.as_ref()),
+            Self::Simulated(stream) => return stream.shut_down(),
         };
         // It fails on a socket that is broken already, which shows elsewhere.
         let _ = socket.shutdown(Shutdown::Write);
@@ -228,6 +256,7 @@ impl WriteEnd<'_> {
             Self::Tcp(socket) => socket.as_ref().ready(Interest::ERROR).await,
             #[cfg(unix)]
             Self::Unix(socket) => socket.as_ref().ready(Interest::ERROR).await,
+            Self::Simulated(stream) => return stream.failed().await,
         };
     }
 
@@ -238,6 +267,7 @@ impl WriteEnd<'_> {
             Self::Tcp(socket) => socket.as_ref().take_error(),
             #[cfg(unix)]
             Self::Unix(socket) => socket.as_ref().take_error(),
+            Self::Simulated(stream) => return stream.has_failed(),
         };
         !matches!(error, Ok(None))
     }

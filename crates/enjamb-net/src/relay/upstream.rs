@@ -1,9 +1,11 @@
 //! The server behind a relay.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 #[cfg(unix)]
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use enjamb::units::format_duration;
@@ -11,10 +13,10 @@ use tokio::time::timeout;
 
 use crate::accept::without_mapping;
 use crate::connect::{ServerConnection, connect};
-#[cfg(unix)]
 use crate::listener::NO_ADDRESS;
 use crate::relay::forward::ForwardRule;
 use crate::relay::socket::Socket;
+use crate::sim;
 
 /// The server behind a relay: `HOST:PORT`, a Unix socket, or one that each client names. A name is
 /// looked up for every connection, so a change of its addresses counts from the next connection on.
@@ -35,6 +37,8 @@ enum Place {
     Unix(PathBuf),
     /// The clients name it.
     Named(Vec<ForwardRule>),
+    /// Each connection takes the next stream.
+    Simulated(Arc<Mutex<VecDeque<sim::Stream>>>),
 }
 
 /// A connection to the server.
@@ -82,6 +86,13 @@ impl Upstream {
         Self { text: "servers that clients name".to_owned(), place: Place::Named(rules.into_iter().collect()) }
     }
 
+    /// Takes simulated streams: each connection gets the next one, and is refused when there is none.
+    #[must_use]
+    pub fn simulated(streams: impl IntoIterator<Item = sim::Stream>) -> Self {
+        let streams = Arc::new(Mutex::new(streams.into_iter().collect()));
+        Self { text: "simulated".to_owned(), place: Place::Simulated(streams) }
+    }
+
     /// Returns the rules, if clients name the server.
     pub(crate) fn rules(&self) -> Option<&[ForwardRule]> {
         match &self.place {
@@ -97,14 +108,14 @@ impl Upstream {
     }
 
     /// Returns the addresses that were found when it was checked. There is at least one, unless it
-    /// was [not checked](Self::unresolved), is a Unix socket, or is named by clients.
+    /// was [not checked](Self::unresolved), is a Unix socket, is named by clients, or is simulated.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         match &self.place {
             Place::Tcp { addresses, .. } => addresses,
             #[cfg(unix)]
             Place::Unix(_) => &[],
-            Place::Named(_) => &[],
+            Place::Named(_) | Place::Simulated(_) => &[],
         }
     }
 
@@ -117,7 +128,7 @@ impl Upstream {
             }
             #[cfg(unix)]
             Place::Unix(_) => "localhost",
-            Place::Named(_) => "",
+            Place::Named(_) | Place::Simulated(_) => "",
         }
     }
 
@@ -129,6 +140,15 @@ impl Upstream {
             Place::Unix(path) => {
                 let socket = Socket::Unix(tokio::net::UnixStream::connect(path).await?);
                 return Ok(UpstreamConnection { socket, address: NO_ADDRESS, is_reset: false });
+            }
+            Place::Simulated(streams) => {
+                let next = streams.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                let stream = next.ok_or(io::ErrorKind::ConnectionRefused)?;
+                return Ok(UpstreamConnection {
+                    socket: Socket::Simulated(stream),
+                    address: NO_ADDRESS,
+                    is_reset: false,
+                });
             }
             // Not reached: each client has a server of its own.
             Place::Named(_) => return Err(io::ErrorKind::InvalidInput.into()),

@@ -48,7 +48,7 @@ pub(crate) fn play_against(
         setup.notices.notice(format_args!("--against {server}: {error}"));
         return Ok(Exit::Unavailable);
     }
-    let mut report = LiveReport::new(Side::Server, not_played, started.elapsed(), setup.is_json());
+    let mut report = LiveReport::new(Side::Server, not_played, started.elapsed(), setup);
     let mut out = io::BufWriter::new(io::stdout().lock());
     for (recorded, performance) in conversations.iter().zip(&performances) {
         report.add(recorded, performance, arguments, &mut out)?;

@@ -82,6 +82,16 @@ pub(crate) struct Line {
     text: String,
 }
 
+impl Line {
+    /// A line that is in neither message.
+    fn note(text: &str) -> Self {
+        Self { mark: ' ', text: text.to_owned() }
+    }
+}
+
+/// The line in place of a difference that is not shown.
+const HIDDEN: &str = "(the difference is in a secret: --secrets shows it)";
+
 /// The comparison of one side of two conversations.
 #[derive(Default)]
 pub(crate) struct Comparison<'h> {
@@ -96,14 +106,16 @@ pub(crate) struct Comparison<'h> {
 }
 
 impl<'h> Comparison<'h> {
-    /// Compares the messages of `side`.
+    /// Compares the messages of `side`. Shows secrets only with `secrets`.
     pub(crate) fn new(
         recorded: &'h ParsedConversation,
         live: &'h ParsedConversation,
         side: Side,
         compare: CompareBy,
         masks: Masks<'_>,
+        secrets: bool,
     ) -> Self {
+        let (recorded_parsed, live_parsed) = (recorded, live);
         let mut comparison = Self::default();
         let before = selected(recorded, side, masks);
         let after = selected(live, side, masks);
@@ -129,7 +141,18 @@ impl<'h> Comparison<'h> {
             // The lines of two messages show their difference, and the bytes only where the lines
             // are equal.
             let lines_differ = MessageLine(recorded.message).to_string() != MessageLine(live.message).to_string();
-            Difference::Changed { recorded, live, lines: lines(old, new, lines_differ) }
+            let masked = |message: NumberedMessage<'_>, parsed: &ParsedConversation, body: &Option<Vec<u8>>| {
+                let bytes =
+                    parsed.redacted_bytes(message.message).filter(|_| compare == CompareBy::Payload && !secrets);
+                let bytes = bytes.map(|bytes| masks.apply(bytes, parsed.protocol.as_deref()).into_owned());
+                body.as_ref().map(|body| bytes.unwrap_or_else(|| body.clone()))
+            };
+            let lines = match (masked(recorded, recorded_parsed, &old.body), masked(live, live_parsed, &new.body)) {
+                (Some(old), Some(new)) if old == new && !lines_differ => vec![Line::note(HIDDEN)],
+                (Some(old), Some(new)) => lines(&old, &new, lines_differ),
+                _ => Vec::new(),
+            };
+            Difference::Changed { recorded, live, lines }
         };
         let deadline = Some(Instant::now() + ALIGNMENT_TIME);
         for op in capture_diff_slices_deadline(Algorithm::Myers, &old_keys, &new_keys, deadline) {
@@ -284,8 +307,7 @@ fn compared(
 
 /// Returns the lines that differ, each as a quoted string, with context. Returns none where two
 /// messages have no line in common and their summaries already differ.
-fn lines(old: &ComparedMessage, new: &ComparedMessage, lines_differ: bool) -> Vec<Line> {
-    let (Some(old), Some(new)) = (&old.body, &new.body) else { return Vec::new() };
+fn lines(old: &[u8], new: &[u8], lines_differ: bool) -> Vec<Line> {
     let split = |bytes: &[u8]| -> Vec<String> {
         let lines = bytes.split_inclusive(|byte| *byte == b'\n').flat_map(|line| line.chunks(LINE_BYTES));
         lines.map(|line| Quoted(line).to_string()).collect()
@@ -296,7 +318,7 @@ fn lines(old: &ComparedMessage, new: &ComparedMessage, lines_differ: bool) -> Ve
     let same = old.iter().zip(&new).take_while(|(old, new)| old == new).count();
     let start = same.saturating_sub(CONTEXT_LINES);
     if start > 0 {
-        lines.push(Line { mark: ' ', text: format!("({start} lines the same)") });
+        lines.push(Line::note(&format!("({start} lines the same)")));
     }
     let near = |lines: &[String]| lines[start..lines.len().min(start + LINES_COMPARED)].to_vec();
     let (old, new) = (near(&old), near(&new));
@@ -311,7 +333,7 @@ fn lines(old: &ComparedMessage, new: &ComparedMessage, lines_differ: bool) -> Ve
             let tail = if at + 1 == ops.len() { 0 } else { CONTEXT_LINES.min(len - head) };
             lines.extend(same[..head].iter().map(|text| Line { mark: ' ', text: text.clone() }));
             if head + tail < len {
-                lines.push(Line { mark: ' ', text: format!("({} lines the same)", len - head - tail) });
+                lines.push(Line::note(&format!("({} lines the same)", len - head - tail)));
             }
             lines.extend(same[len - tail..].iter().map(|text| Line { mark: ' ', text: text.clone() }));
             continue;

@@ -1,6 +1,9 @@
 //! A conversation as a session parses it: the messages, their bytes, and the ending of each side.
 
+use std::collections::BTreeMap;
+
 use enjamb::{Ending, Message, OwnedMessage, Session, Side, Span};
+use enjamb_protocols::redact;
 
 /// Parses a conversation, recorded or live, and keeps the messages, bytes and endings.
 pub(crate) struct ConversationParser {
@@ -14,6 +17,8 @@ pub(crate) struct ParsedConversation {
     /// The messages, by side.
     pub(crate) messages: [Vec<OwnedMessage>; 2],
     streams: [Stream; 2],
+    /// The bytes of the messages with secrets, with these overwritten, by side and offset.
+    redacted: BTreeMap<(Side, u64), Vec<u8>>,
     /// The ending of each side. `None`: it has not ended.
     pub(crate) endings: [Option<Ending>; 2],
     /// The protocol that the messages carry.
@@ -53,12 +58,25 @@ impl ParsedConversation {
         if self.protocol.as_deref() != Some(message.protocol) {
             self.protocol = Some(message.protocol.to_owned());
         }
+        let mut copy = Vec::new();
+        let bytes = self.streams[message.side.index()].get(message.span);
+        if bytes.is_some_and(|bytes| redact(message, bytes, &mut copy)) {
+            self.redacted.insert((message.side, message.span.offset), copy);
+        }
         self.messages[message.side.index()].push(message.to_owned());
     }
 
     /// Returns the bytes of a message. `None`: some are missing.
     pub(crate) fn bytes(&self, message: &OwnedMessage) -> Option<&[u8]> {
         self.streams[message.side.index()].get(message.span)
+    }
+
+    /// Returns the bytes of a message with its secrets overwritten. `None`: some are missing.
+    pub(crate) fn redacted_bytes(&self, message: &OwnedMessage) -> Option<&[u8]> {
+        match self.redacted.get(&(message.side, message.span.offset)) {
+            Some(redacted) => Some(redacted),
+            None => self.bytes(message),
+        }
     }
 
     /// Returns the number of bytes that a side has sent, the missing ones included.

@@ -33,6 +33,7 @@ impl Performance {
         recorded: &'h RecordedConversation,
         side: Side,
         arguments: &LiveArguments,
+        secrets: bool,
     ) -> Comparison<'h> {
         let interrupted = |reason: String| Comparison {
             messages: recorded.parsed.messages[side.index()].len(),
@@ -42,7 +43,7 @@ impl Performance {
         match self {
             Self::Played { live, interrupted, .. } => {
                 let masks = Masks(&arguments.ignore);
-                let mut comparison = Comparison::new(&recorded.parsed, live, side, arguments.compare, masks);
+                let mut comparison = Comparison::new(&recorded.parsed, live, side, arguments.compare, masks, secrets);
                 if let Some(reason) = interrupted {
                     comparison.differences.push(Difference::Interrupted(reason.to_string()));
                 }

@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::live::arguments::LiveArguments;
 use crate::live::performance::Performance;
 use crate::live::recorded_conversation::RecordedConversation;
+use crate::setup::Setup;
 
 /// The maximum number of connections that are named in a list.
 const NAMED_MAX: usize = 10;
@@ -19,6 +20,7 @@ pub(crate) struct LiveReport {
     /// The side whose messages are compared.
     side: Side,
     as_json: bool,
+    secrets: bool,
     duration: Duration,
     connections: usize,
     messages: usize,
@@ -40,10 +42,11 @@ pub(crate) struct LiveReport {
 
 impl LiveReport {
     /// Creates a report about the messages of `side`. `duration` is the time that playing took.
-    pub(crate) fn new(side: Side, not_played: Vec<String>, duration: Duration, as_json: bool) -> Self {
+    pub(crate) fn new(side: Side, not_played: Vec<String>, duration: Duration, setup: &Setup<'_>) -> Self {
         Self {
             side,
-            as_json,
+            as_json: setup.is_json(),
+            secrets: setup.output.secrets,
             duration,
             connections: 0,
             messages: 0,
@@ -71,7 +74,7 @@ impl LiveReport {
         arguments: &LiveArguments,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        let comparison = performance.compare(recorded, self.side, arguments);
+        let comparison = performance.compare(recorded, self.side, arguments, self.secrets);
         self.connections += 1;
         self.messages += comparison.messages;
         self.same += comparison.same;

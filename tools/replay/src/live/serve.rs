@@ -56,7 +56,7 @@ pub(crate) fn serve(
     let Some(ServedClients { performances, turned_away }) = served else {
         return Ok(Exit::Unavailable);
     };
-    let mut report = LiveReport::new(Side::Client, not_played, started.elapsed(), setup.is_json());
+    let mut report = LiveReport::new(Side::Client, not_played, started.elapsed(), setup);
     report.turned_away = turned_away;
     let mut out = io::BufWriter::new(io::stdout().lock());
     for (recorded, performance) in conversations.iter().zip(&performances) {

@@ -1,8 +1,10 @@
 //! `--jobs`: reassembly and sessions on several threads, with the same output as on one.
 //!
-//! One thread reads packets and finds the TCP segments in them. Each worker has a part of the
-//! connections: a [`Shard`] that reassembles them, their sessions, records and statistics. The
-//! endpoints of a connection choose its worker.
+//! The calling thread reads packets and finds the TCP segments in them. Each worker has a part of
+//! the connections: a [`Shard`] that reassembles them, their sessions, records and statistics. The
+//! endpoints of a connection choose its worker. The calling thread is a worker too: it does its own
+//! part of a round after the others have got theirs, and has fewer connections, since it also reads.
+//! So there are no more threads than `--jobs` says.
 //!
 //! Everything that may cause records is a *step*, and steps are numbered: an event of a transcript,
 //! the deadlines that pass with a segment, the segment itself. Work is handed out in *rounds* of a
@@ -13,8 +15,8 @@
 //! Connections are numbered in the order of their first segments, over all workers. So a round of
 //! segments has two halves. A worker reassembles its part and reports the connections that it
 //! opened. When all workers have done so, each gets the numbers of its connections, and its
-//! sessions get their events. Meanwhile it reassembles the next part. A worker that opened none
-//! goes on at once.
+//! sessions get their events. Meanwhile it reassembles the next part. A worker that opened none goes
+//! on at once.
 //!
 //! Some limits of reassembly cover all connections together, and an order over all workers would
 //! decide what is given up. So before such a limit can be reached, the shards are joined, and the
@@ -37,7 +39,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use enjamb::{Connection, Event, Tap, Time};
-use enjamb_capture::{Incident, Reassembler, Segment, Shard, ShardLoad, Summary, endpoints_hash};
+use enjamb_capture::{Block, Incident, Reassembler, Segment, Shard, ShardLoad, Summary, endpoints_hash};
 use enjamb_monitor::{Statistics, Watch};
 use enjamb_sources::{SegmentSet, SegmentTap};
 
@@ -51,6 +53,10 @@ const ROUND_BYTES: usize = 512 << 10;
 
 /// The maximum number of events or segments in a round.
 const ROUND_STEPS: usize = 4096;
+
+/// The maximum number of blocks of the capture that a round keeps in memory. A slow source fills
+/// only a small part of each.
+const ROUND_BLOCKS: usize = 16;
 
 /// The maximum number of rounds in flight.
 const ROUNDS_MAX: usize = 4;
@@ -69,6 +75,11 @@ const GROUPS: usize = 4096;
 /// The work of a segment besides that of its bytes, in bytes.
 const SEGMENT_WORK: u64 = 256;
 
+/// The work of reading a segment, in percent of all further work on it. With small messages of Redis
+/// it is less, with large ones of HTTP more; of the shares that were tried, this one did best over
+/// both.
+const READING_PERCENT: u64 = 40;
+
 /// Returns the number of threads where `--jobs` is not given.
 pub(crate) fn default_jobs() -> NonZeroUsize {
     let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
@@ -78,10 +89,37 @@ pub(crate) fn default_jobs() -> NonZeroUsize {
 struct Worker {
     events: EventPart,
     segments: SegmentPart,
-    tasks: Sender<Task>,
+    place: WorkPlace,
     reassembled: Receiver<Reassembled>,
     outputs: Receiver<PartOutput>,
-    thread: JoinHandle<Statistics>,
+}
+
+/// The place where a worker does its tasks.
+enum WorkPlace {
+    /// A thread of its own.
+    Thread { tasks: Sender<Task>, thread: JoinHandle<Statistics> },
+    /// The calling thread, at once.
+    Here(Box<dyn TaskRunner>),
+}
+
+/// A worker of which only its tasks are known.
+trait TaskRunner {
+    /// Does a task. The answers are sent to the worker's channels.
+    fn run(&mut self, task: Task);
+
+    /// Returns the statistics of all tasks.
+    fn finish(self: Box<Self>) -> Statistics;
+}
+
+impl<O: Drain> TaskRunner for Work<O> {
+    fn run(&mut self, task: Task) {
+        // The receivers of the answers are in the same `Worker`.
+        let _ = self.task(task);
+    }
+
+    fn finish(self: Box<Self>) -> Statistics {
+        (*self).into_statistics()
+    }
 }
 
 /// Receives the records of all workers, in order.
@@ -121,6 +159,9 @@ struct Groups {
 
 impl Groups {
     fn worker(&mut self, hash: u64, work: u64) -> usize {
+        if let Some(reader) = self.work.last_mut() {
+            *reader += work * READING_PERCENT / 100;
+        }
         let group = &mut self.workers[hash as usize % GROUPS];
         let worker = *group.get_or_insert_with(|| {
             let least = self.work.iter().enumerate().min_by_key(|(_, work)| **work);
@@ -137,6 +178,9 @@ struct Set {
     /// The times of the segments of the round, and the number of their bytes.
     times: Vec<Time>,
     bytes: usize,
+    /// The last block that the round keeps, and the number of its blocks.
+    block: Option<Block>,
+    blocks: usize,
     /// The connections, by the numbers of the segments that opened them. The place of a connection
     /// is its number in the set, less 1.
     opened: Vec<u64>,
@@ -149,26 +193,33 @@ struct Set {
 }
 
 impl<W: RoundOutput> Parallel<W> {
-    /// Starts `jobs` threads. Each calls `make` for a watch of its own.
+    /// Starts one thread less than `jobs`, since the calling one works too. Each calls `make` for a
+    /// watch of its own.
     ///
     /// # Errors
     /// The system has no more threads.
-    pub(crate) fn new<O: Drain>(
+    pub(crate) fn new<O: Drain + 'static>(
         jobs: NonZeroUsize,
         make: impl Fn() -> Watch<O> + Clone + Send + 'static,
         output: W,
     ) -> io::Result<Self> {
-        let worker = |_| -> io::Result<Worker> {
-            let (tasks, to_do) = channel();
+        let worker = |number: usize| -> io::Result<Worker> {
             let (send_reassembled, reassembled) = channel();
             let (send_outputs, outputs) = channel();
-            let make = make.clone();
-            let named = std::thread::Builder::new().name("enjamb-session".to_owned());
-            let thread = named.spawn(move || Work::new(make(), send_reassembled, send_outputs).run(&to_do))?;
+            // The last one works here, when the others have got their parts.
+            let place = if number == jobs.get() {
+                WorkPlace::Here(Box::new(Work::new(make(), send_reassembled, send_outputs)))
+            } else {
+                let (tasks, to_do) = channel();
+                let make = make.clone();
+                let named = std::thread::Builder::new().name("enjamb-session".to_owned());
+                let thread = named.spawn(move || Work::new(make(), send_reassembled, send_outputs).run(&to_do))?;
+                WorkPlace::Thread { tasks, thread }
+            };
             let (events, segments) = (EventPart::default(), SegmentPart::default());
-            Ok(Worker { events, segments, tasks, reassembled, outputs, thread })
+            Ok(Worker { events, segments, place, reassembled, outputs })
         };
-        let workers = (0..jobs.get()).map(worker).collect::<io::Result<Vec<_>>>()?;
+        let workers = (1..=jobs.get()).map(worker).collect::<io::Result<Vec<_>>>()?;
         let groups = Groups { workers: vec![None; GROUPS].into(), work: vec![0; workers.len()] };
         let (inputs, set) = (VecDeque::new(), None);
         Ok(Self { workers, groups, next: 0, events: 0, bytes: 0, in_flight: 0, inputs, set, output })
@@ -180,7 +231,14 @@ impl<W: RoundOutput> Parallel<W> {
     }
 
     fn send(&mut self, worker: usize, task: Task) {
-        if self.workers[worker].tasks.send(task).is_err() {
+        let is_sent = match &mut self.workers[worker].place {
+            WorkPlace::Thread { tasks, .. } => tasks.send(task).is_ok(),
+            WorkPlace::Here(work) => {
+                work.run(task);
+                true
+            }
+        };
+        if !is_sent {
             self.fail(worker);
         }
     }
@@ -200,6 +258,7 @@ impl<W: RoundOutput> Parallel<W> {
     fn hand_out_segments(&mut self, end: PartEnd) {
         let Some(set) = &mut self.set else { return };
         let (segments, bytes) = (set.times.len(), std::mem::take(&mut set.bytes));
+        (set.block, set.blocks) = (None, 0);
         let more = set.unconfirmed.iter().map(|(segments, _)| segments).sum::<usize>();
         let more_bytes = set.unconfirmed.iter().map(|(_, bytes)| bytes).sum::<usize>();
         if set.joined.is_none() && !set.load.has_room_for(segments + more, bytes + more_bytes, &set.options.options) {
@@ -367,12 +426,13 @@ impl<W: RoundOutput> Parallel<W> {
 
     /// Passes on the panic of a worker that has ended.
     fn fail(&mut self, worker: usize) -> ! {
-        let Worker { tasks, thread, .. } = self.workers.swap_remove(worker);
-        drop(tasks);
-        match thread.join() {
-            Err(panic) => std::panic::resume_unwind(panic),
-            Ok(_) => unreachable!("a worker ends only when its channel is closed"),
+        if let WorkPlace::Thread { tasks, thread } = self.workers.swap_remove(worker).place {
+            drop(tasks);
+            if let Err(panic) = thread.join() {
+                std::panic::resume_unwind(panic);
+            }
         }
+        unreachable!("a worker ends only when its channel is closed")
     }
 
     /// Writes the remaining records, and returns the statistics.
@@ -380,12 +440,14 @@ impl<W: RoundOutput> Parallel<W> {
         self.hand_out_events();
         self.collect_all();
         let mut parts = Vec::with_capacity(self.workers.len());
-        for Worker { tasks, thread, .. } in self.workers {
-            drop(tasks);
-            match thread.join() {
-                Ok(statistics) => parts.push(statistics),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
+        for Worker { place, .. } in self.workers {
+            parts.push(match place {
+                WorkPlace::Here(work) => work.finish(),
+                WorkPlace::Thread { tasks, thread } => {
+                    drop(tasks);
+                    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                }
+            });
         }
         Statistics::of_parts(&parts)
     }
@@ -437,6 +499,8 @@ impl<W: RoundOutput> SegmentTap for Parallel<W> {
             options,
             times: Vec::new(),
             bytes: 0,
+            block: None,
+            blocks: 0,
             opened: Vec::new(),
             load: ShardLoad::default(),
             unconfirmed: VecDeque::new(),
@@ -444,14 +508,18 @@ impl<W: RoundOutput> SegmentTap for Parallel<W> {
         });
     }
 
-    fn segment(&mut self, time: Time, segment: &Segment<'_>) {
+    fn segment(&mut self, time: Time, segment: &Segment<'_>, block: &Block) {
         let Some(set) = &mut self.set else { return };
         let work = segment.payload.len() as u64 + SEGMENT_WORK;
         let worker = self.groups.worker(endpoints_hash(segment.source, segment.destination), work);
-        self.workers[worker].segments.push(set.times.len(), segment);
+        self.workers[worker].segments.push(set.times.len(), segment, block);
         set.times.push(time);
         set.bytes += segment.payload.len();
-        if set.bytes >= ROUND_BYTES || set.times.len() >= ROUND_STEPS {
+        if !set.block.as_ref().is_some_and(|last| last.is(block)) {
+            set.block = Some(block.clone());
+            set.blocks += 1;
+        }
+        if set.bytes >= ROUND_BYTES || set.times.len() >= ROUND_STEPS || set.blocks > ROUND_BLOCKS {
             self.hand_out_segments(PartEnd::None);
         }
     }

@@ -16,14 +16,14 @@ use sha2::{Digest as _, Sha256};
 use crate::recut::cuts::{Recut, Stage};
 use crate::recut::outcome::{Defect, Difference, RecutOutcome, ShortTrial, WeakerTrial};
 use crate::recut::report::RecutReport;
-use crate::recut::trial::{Coverage, detect, judge, shorten, subject, try_conversation};
+use crate::recut::trial::{Coverage, detect, judge, redacted, shorten, subject, try_conversation};
 use crate::setup::Setup;
 
 /// Replays conversations under other cuts, and writes a comparison to standard output.
 pub(crate) fn run(setup: &Setup<'_>, inputs: &Inputs, recut: &Recut) -> anyhow::Result<Exit> {
     let progress = Progress::new(&setup.notices, &inputs.captures, false);
     let reader = setup.reader(inputs, &progress).only(setup.output.conn.as_ref());
-    let mut tap = RecutTap::new(recut, &setup.protocols);
+    let mut tap = RecutTap::new(recut, &setup.protocols, setup.output.secrets);
     let SourceReport { totals, .. } = reader.read(&mut tap, |tap, next| tap.source = next.input.to_string().into());
     let outcome = tap.finish();
     progress.finish();
@@ -62,6 +62,8 @@ const KEPT_MAX: usize = 512 << 20;
 /// A tap that keeps each conversation, and replays it under other cuts when it is over.
 struct RecutTap<'s> {
     protocols: &'s ProtocolChoice,
+    /// Whether secrets are shown.
+    secrets: bool,
     patience: Duration,
     stages: Vec<Stage>,
     /// The maximum number of payload bytes of one conversation that are kept.
@@ -94,9 +96,10 @@ struct OpenConversation {
 }
 
 impl<'s> RecutTap<'s> {
-    fn new(recut: &Recut, protocols: &'s ProtocolChoice) -> Self {
+    fn new(recut: &Recut, protocols: &'s ProtocolChoice, secrets: bool) -> Self {
         Self {
             protocols,
+            secrets,
             patience: recut.patience,
             stages: recut.stages(),
             max: recut.kept(),
@@ -224,7 +227,11 @@ impl<'s> RecutTap<'s> {
                 }
                 return;
             }
-            Ok(Err(violation)) => judge(violation),
+            Ok(Err(violation)) => {
+                let (defect, violation) = judge(violation);
+                let shown = if self.secrets { violation } else { redacted(violation, &protocol, port, self.patience) };
+                (defect, shown)
+            }
             Err(WatchError::Hung(violation)) => {
                 outcome.hung += 1;
                 (Defect::Hangs, shorten(violation, &protocol, port, self.patience))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use enjamb_law::{
     Cutting, Segmentations, Sessions, Trace, Violation, WatchError, split, split_everywhere, total, watch,
 };
-use enjamb_protocols::{Protocol, Registry};
+use enjamb_protocols::{Protocol, Registry, redact_transcript};
 
 use crate::recut::cuts::{Cuts, Length, Stage};
 use crate::recut::outcome::Defect;
@@ -120,6 +120,30 @@ pub(crate) fn shorten(hung: Box<Violation>, protocol: &Arc<Protocol>, port: u16,
         }
     }
     hung
+}
+
+/// Returns a violation of the split law whose input has its secrets overwritten. If the session is
+/// right about that input, or hangs in it, the secrets stay: they are part of the defect.
+pub(crate) fn redacted(
+    violation: Box<Violation>,
+    protocol: &Arc<Protocol>,
+    port: u16,
+    patience: Duration,
+) -> Box<Violation> {
+    let (input, cuts, protocol) = (violation.input.clone(), violation.cuts.clone(), Arc::clone(protocol));
+    let trial = move || {
+        let mut transcript = input.transcript(&[]);
+        redact_transcript(&mut transcript, protocol.session(Some(port)).as_mut());
+        let redacted = Cutting::from(&transcript);
+        if redacted == input {
+            return None;
+        }
+        split(&Sessions(|| protocol.session(Some(port))), &redacted, &cuts).err()
+    };
+    match watch("the conversation without its secrets", patience, trial) {
+        Ok(Some(redacted)) => judge(redacted).1,
+        _ => violation,
+    }
 }
 
 /// Returns a Rust expression that opens sessions of the protocol, with a `todo!` where it is not

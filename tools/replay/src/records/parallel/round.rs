@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use enjamb::{Batch, Connection, Ending, Event, Side, Tap, Time};
-use enjamb_capture::{Segment, Shard, ShardLoad};
+use enjamb_capture::{Block, Segment, Shard, ShardLoad};
 use enjamb_sources::SegmentSet;
 
 use crate::records::piece::Piece;
@@ -45,16 +45,18 @@ pub(super) struct SegmentPart {
     /// one for itself.
     pub(super) first_step: u64,
     segments: Vec<StoredSegment>,
-    payload: Vec<u8>,
+    /// The blocks of the round that have its payload, and the payload that is in none of them.
+    blocks: Vec<Block>,
+    copied: Vec<u8>,
     pub(super) end: PartEnd,
     /// Memory for the records.
     pub(super) written: Piece,
 }
 
 /// A tap whose events belong to steps.
-pub(super) trait StepTap: Tap {
-    /// Begins a step.
-    fn begin(&mut self, step: u64);
+pub(super) trait StepTap<'a>: Tap {
+    /// Begins a step: that of a segment, with its payload and where that is stored, or another one.
+    fn begin(&mut self, step: u64, payload: Option<(&'a [u8], StoredBytes)>);
 }
 
 /// The last step of a round of segments.
@@ -69,13 +71,30 @@ pub(super) enum PartEnd {
     Finish,
 }
 
-/// A segment of a part. Its payload is kept apart, together with that of the others.
+/// A segment of a part, without its payload.
 struct StoredSegment {
     /// The place of the segment in its round.
     place: usize,
     segment: Segment<'static>,
+    payload: StoredBytes,
+}
+
+/// The place of bytes of a part.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StoredBytes {
+    store: Store,
     from: usize,
     length: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Store {
+    /// A block of the part.
+    Block(u32),
+    /// The payload that the part copied.
+    Copied,
+    /// Bytes that the reassembler held.
+    Held,
 }
 
 impl SegmentPart {
@@ -84,24 +103,48 @@ impl SegmentPart {
         Self { times, first_step, end, ..self }
     }
 
-    pub(super) fn push(&mut self, place: usize, segment: &Segment<'_>) {
-        let (from, length) = (self.payload.len(), segment.payload.len());
-        self.payload.extend_from_slice(segment.payload);
-        self.segments.push(StoredSegment { place, segment: segment.with_payload(&[]), from, length });
+    /// Adds a segment, whose payload is in `block` or is copied.
+    pub(super) fn push(&mut self, place: usize, segment: &Segment<'_>, block: &Block) {
+        let payload = match block.find(segment.payload) {
+            Some(range) => {
+                if !self.blocks.last().is_some_and(|last| last.is(block)) {
+                    self.blocks.push(block.clone());
+                }
+                let store = Store::Block(self.blocks.len() as u32 - 1);
+                StoredBytes { store, from: range.start, length: range.len() }
+            }
+            None => {
+                let from = self.copied.len();
+                self.copied.extend_from_slice(segment.payload);
+                StoredBytes { store: Store::Copied, from, length: segment.payload.len() }
+            }
+        };
+        self.segments.push(StoredSegment { place, segment: segment.with_payload(&[]), payload });
+    }
+
+    /// Returns bytes of the part. Those that were held are in `held`.
+    fn bytes<'a>(&'a self, place: StoredBytes, held: &'a [u8]) -> &'a [u8] {
+        let StoredBytes { store, from, length } = place;
+        let store = match store {
+            Store::Block(block) => self.blocks[block as usize].bytes(),
+            Store::Copied => &self.copied,
+            Store::Held => held,
+        };
+        &store[from..from + length]
     }
 
     /// Gives the segments to `shard`. Sets the step of `tap` before each call.
-    pub(super) fn reassemble(&self, shard: &mut Shard, tap: &mut impl StepTap) {
+    pub(super) fn reassemble<'a>(&'a self, shard: &mut Shard, tap: &mut impl StepTap<'a>) {
         let mut next = 0;
-        for StoredSegment { place, segment, from, length } in &self.segments {
+        for StoredSegment { place, segment, payload } in &self.segments {
             self.advance(shard, next..place + 1, tap);
             next = place + 1;
-            tap.begin(self.first_step + 2 * *place as u64 + 1);
-            let segment = segment.with_payload(&self.payload[*from..from + length]);
+            let segment = segment.with_payload(self.bytes(*payload, &[]));
+            tap.begin(self.first_step + 2 * *place as u64 + 1, Some((segment.payload, *payload)));
             shard.receive(self.times[*place], &segment, tap);
         }
         self.advance(shard, next..self.times.len(), tap);
-        tap.begin(self.first_step + 2 * self.times.len() as u64);
+        tap.begin(self.first_step + 2 * self.times.len() as u64, None);
         match self.end {
             PartEnd::None => {}
             PartEnd::Pause => shard.pause(tap),
@@ -110,22 +153,18 @@ impl SegmentPart {
     }
 
     /// Advances the clock of `shard` to the segments at `places`, one after the other.
-    fn advance(&self, shard: &mut Shard, places: Range<usize>, tap: &mut impl StepTap) {
+    fn advance<'a>(&'a self, shard: &mut Shard, places: Range<usize>, tap: &mut impl StepTap<'a>) {
         for place in places {
-            tap.begin(self.first_step + 2 * place as u64);
+            tap.begin(self.first_step + 2 * place as u64, None);
             shard.advance(self.times[place], tap);
         }
     }
 
-    pub(super) fn payload(&self) -> &[u8] {
-        &self.payload
-    }
-
     /// Returns the segments, and the place of each in its round.
     pub(super) fn segments(&self) -> impl Iterator<Item = (usize, Segment<'_>)> {
-        self.segments.iter().map(|StoredSegment { place, segment, from, length }| {
-            (*place, segment.with_payload(&self.payload[*from..from + length]))
-        })
+        self.segments
+            .iter()
+            .map(|StoredSegment { place, segment, payload }| (*place, segment.with_payload(self.bytes(*payload, &[]))))
     }
 
     /// Adds memory for the records.
@@ -179,7 +218,7 @@ impl Default for EmptyPart {
 }
 
 /// The events that a part of a round of segments gave. Payload that was not held back stays in the
-/// part.
+/// part's blocks.
 #[derive(Default)]
 pub(super) struct PartEvents {
     part: SegmentPart,
@@ -202,16 +241,10 @@ struct Entry {
 
 enum Content {
     Open,
-    Chunk { side: Side, store: Store, from: usize, length: usize },
+    Chunk(Side, StoredBytes),
     Gap(Side, u64),
     Close(Side, Ending),
     Done,
-}
-
-#[derive(Clone, Copy)]
-enum Store {
-    Part,
-    Held,
 }
 
 impl PartEvents {
@@ -224,7 +257,8 @@ impl PartEvents {
         let Self { mut part, mut store } = self;
         part.times = Arc::default();
         part.segments.clear();
-        part.payload.clear();
+        part.blocks.clear();
+        part.copied.clear();
         store.entries.clear();
         store.held.clear();
         (part, store)
@@ -235,13 +269,7 @@ impl PartEvents {
         self.store.entries.iter().map(|Entry { step, connection, time, content }| {
             let event = match *content {
                 Content::Open => Event::Open,
-                Content::Chunk { side, store, from, length } => {
-                    let store = match store {
-                        Store::Part => &self.part.payload,
-                        Store::Held => &self.store.held,
-                    };
-                    Event::Chunk { side, bytes: &store[from..from + length] }
-                }
+                Content::Chunk(side, place) => Event::Chunk { side, bytes: self.part.bytes(place, &self.store.held) },
                 Content::Gap(side, missing) => Event::Gap { side, missing },
                 Content::Close(side, ending) => Event::Close { side, ending },
                 Content::Done => Event::Done,
@@ -252,15 +280,19 @@ impl PartEvents {
 }
 
 impl EventStore {
-    /// Stores an event. Its bytes are copied unless they are a piece of `payload`, which is that of
-    /// the part.
-    pub(super) fn push(&mut self, payload: &[u8], step: u64, connection: &Connection, time: Time, event: Event<'_>) {
+    /// Stores an event of a step. Its bytes are copied unless they are a piece of the payload of
+    /// the step's segment.
+    pub(super) fn push(
+        &mut self,
+        step: u64,
+        payload: Option<(&[u8], StoredBytes)>,
+        connection: &Connection,
+        time: Time,
+        event: Event<'_>,
+    ) {
         let content = match event {
             Event::Open => Content::Open,
-            Event::Chunk { side, bytes } => {
-                let (store, from) = self.keep(payload, bytes);
-                Content::Chunk { side, store, from, length: bytes.len() }
-            }
+            Event::Chunk { side, bytes } => Content::Chunk(side, self.keep(payload, bytes)),
             Event::Gap { side, missing } => Content::Gap(side, missing),
             Event::Close { side, ending } => Content::Close(side, ending),
             Event::Done => Content::Done,
@@ -268,13 +300,16 @@ impl EventStore {
         self.entries.push(Entry { step, connection: *connection, time, content });
     }
 
-    fn keep(&mut self, payload: &[u8], bytes: &[u8]) -> (Store, usize) {
-        let from = bytes.as_ptr().addr().wrapping_sub(payload.as_ptr().addr());
-        if from.checked_add(bytes.len()).is_some_and(|end| end <= payload.len()) {
-            return (Store::Part, from);
+    fn keep(&mut self, payload: Option<(&[u8], StoredBytes)>, bytes: &[u8]) -> StoredBytes {
+        let length = bytes.len();
+        if let Some((payload, place)) = payload {
+            let from = bytes.as_ptr().addr().wrapping_sub(payload.as_ptr().addr());
+            if from.checked_add(length).is_some_and(|end| end <= payload.len()) {
+                return StoredBytes { store: place.store, from: place.from + from, length };
+            }
         }
         let from = self.held.len();
         self.held.extend_from_slice(bytes);
-        (Store::Held, from)
+        StoredBytes { store: Store::Held, from, length }
     }
 }

@@ -12,7 +12,7 @@ use enjamb_sources::{ConnectionNumbers, SegmentSet};
 
 use crate::records::parallel::round::{
     EmptyPart, EventPart, EventStore, PartEnd, PartEvents, PartOutput, Reassembled, RecordsEnd, SegmentPart, StepTap,
-    Task,
+    StoredBytes, Task,
 };
 use crate::records::piece::Piece;
 
@@ -90,20 +90,28 @@ impl<O: Drain> Work<O> {
     /// statistics.
     pub(super) fn run(mut self, tasks: &Receiver<Task>) -> Statistics {
         while let Ok(task) = tasks.recv() {
-            let is_answered = match task {
-                Task::Events(part) => self.events(part),
-                Task::BeginSet(set) => {
-                    self.begin_set(&set);
-                    true
-                }
-                Task::Segments(part) => self.reassemble(part),
-                Task::Numbers(numbers) => self.parse_waiting(numbers),
-                Task::GiveShard => self.give_shard(),
-            };
-            if !is_answered {
+            if !self.task(task) {
                 break;
             }
         }
+        self.into_statistics()
+    }
+
+    /// Does a task. Returns `false` if nobody waits for the answer.
+    pub(super) fn task(&mut self, task: Task) -> bool {
+        match task {
+            Task::Events(part) => self.events(part),
+            Task::BeginSet(set) => {
+                self.begin_set(&set);
+                true
+            }
+            Task::Segments(part) => self.reassemble(part),
+            Task::Numbers(numbers) => self.parse_waiting(numbers),
+            Task::GiveShard => self.give_shard(),
+        }
+    }
+
+    pub(super) fn into_statistics(self) -> Statistics {
         self.watch.finish().0
     }
 
@@ -135,8 +143,8 @@ impl<O: Drain> Work<O> {
         let mut tap = PartTap {
             watch: &mut self.watch,
             connections: &mut set.connections,
-            payload: part.payload(),
             step: 0,
+            payload: None,
             stores: !set.waiting.is_empty(),
             store: std::mem::take(&mut set.spare),
             opened: Vec::new(),
@@ -208,8 +216,9 @@ impl Connections {
 struct PartTap<'a, O> {
     watch: &'a mut Watch<O>,
     connections: &'a mut Connections,
-    payload: &'a [u8],
     step: u64,
+    /// The payload of the step's segment, and where it is stored.
+    payload: Option<(&'a [u8], StoredBytes)>,
     /// Whether events are stored from now on.
     stores: bool,
     store: EventStore,
@@ -224,16 +233,16 @@ impl<O: Drain> Tap for PartTap<'_, O> {
             self.stores = true;
         }
         if self.stores {
-            self.store.push(self.payload, self.step, connection, time, event);
+            self.store.push(self.step, self.payload, connection, time, event);
         } else if let Some(connection) = self.connections.numbered(connection, event) {
             self.records.event(self.watch, self.step, &connection, time, event);
         }
     }
 }
 
-impl<O: Drain> StepTap for PartTap<'_, O> {
-    fn begin(&mut self, step: u64) {
-        self.step = step;
+impl<'a, O: Drain> StepTap<'a> for PartTap<'a, O> {
+    fn begin(&mut self, step: u64, payload: Option<(&'a [u8], StoredBytes)>) {
+        (self.step, self.payload) = (step, payload);
     }
 }
 

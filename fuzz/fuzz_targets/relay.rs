@@ -1,0 +1,2 @@
+#![no_main]
+enjamb_fuzz_targets::target!(relay);
