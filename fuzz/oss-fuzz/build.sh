@@ -1,6 +1,8 @@
 #!/bin/bash -eu
 # Builds all fuzz targets as OSS-Fuzz and ClusterFuzzLite expect: a program, a seed archive, a
 # dictionary and options for each, in $OUT. They set SRC, OUT and the flags of the sanitizer.
+# Also when the script is an argument of bash.
+set -eu
 cd "$SRC/enjamb"
 cargo fuzz build -O
 built="${CARGO_TARGET_DIR:-fuzz/target}/x86_64-unknown-linux-gnu/release"
