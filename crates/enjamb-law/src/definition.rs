@@ -298,8 +298,8 @@ where
     }
 
     /// Sets the number of random cases for each law: 1000 by default, or the value of
-    /// `ENJAMB_LAW_CASES` or `PROPTEST_CASES`. The default is less for a subject that is so slow that
-    /// a thousand runs take more than five seconds.
+    /// `ENJAMB_LAW_CASES` or `PROPTEST_CASES`. The default is less for a subject that is so slow
+    /// that a thousand runs take more than five seconds.
     #[must_use]
     pub fn cases(mut self, cases: usize) -> Self {
         self.cases = cases;

@@ -51,10 +51,10 @@
 ///
 /// Five of these keys describe the subject, and are set if the expression of the subject begins
 /// with the name of an adapter that always has this property: `waits` for `Reading`, `Writing`,
-/// `Streaming`, `Serving` and `Connecting::asynchronous`, `fuses` for `Machines`, `rescans` for `Parsing`, `converses` for
-/// `Sessions`, and `ends: false` for `Pushing` and `Accumulating` without `.at_end(...)`. A key in
-/// the definition takes precedence. If a key differs from the report of the subject, the tests fail
-/// and name the key.
+/// `Streaming`, `Serving` and `Connecting::asynchronous`, `fuses` for `Machines`, `rescans` for
+/// `Parsing`, `converses` for `Sessions`, and `ends: false` for `Pushing` and `Accumulating`
+/// without `.at_end(...)`. A key in the definition takes precedence. If a key differs from the
+/// report of the subject, the tests fail and name the key.
 #[macro_export]
 macro_rules! laws {
     ($(#[$meta:meta])* $visibility:vis mod $name:ident { subject: Connecting::asynchronous $($rest:tt)* }) => {

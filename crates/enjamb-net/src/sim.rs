@@ -2,9 +2,9 @@
 //!
 //! [`run`](crate::run), [`Server`](crate::Server) and everything else of this crate that takes a
 //! stream takes a [`Stream`]. A [`Relay`](crate::relay::Relay) takes a [`Listener`] and
-//! [`Upstream::simulated`](crate::relay::Upstream::simulated). Time is tokio's, so a test that begins with
-//! `#[tokio::test(start_paused = true)]` waits for no clock: minutes pass as soon as nothing else
-//! can happen.
+//! [`Upstream::simulated`](crate::relay::Upstream::simulated). Time is tokio's, so a test that
+//! begins with `#[tokio::test(start_paused = true)]` waits for no clock: minutes pass as soon as
+//! nothing else can happen.
 //!
 //! ```
 //! use std::time::Duration;

@@ -186,8 +186,8 @@ impl CaptureTotals {
         text
     }
 
-    /// Returns the number of packets that gave no TCP segment: by protocol where they have none, and
-    /// otherwise by reason.
+    /// Returns the number of packets that gave no TCP segment: by protocol where they have none,
+    /// and otherwise by reason.
     fn ignored_because(&self) -> Vec<(String, u64)> {
         let of_protocol = |reason: &Ignored| matches!(reason, Ignored::NotIp | Ignored::NotTcp);
         let (unread, others): (Vec<_>, Vec<_>) =

@@ -67,7 +67,8 @@ impl Session for Hasty {
     }
 }
 
-/// Lines of HTTP, of which one with a token without `a` in its target is incomplete if it comes in several chunks.
+/// Lines of HTTP, of which one with a token without `a` in its target is incomplete if it comes in
+/// several chunks.
 #[derive(Default)]
 struct Forgetful(Hasty);
 

@@ -44,8 +44,9 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
-    /// Run targets under libFuzzer, one after the other. It needs cargo-fuzz and a nightly toolchain.
-    /// Crashes are grouped by what they violate, and their inputs are kept in fuzz/artifacts.
+    /// Run targets under libFuzzer, one after the other. It needs cargo-fuzz and a nightly
+    /// toolchain. Crashes are grouped by what they violate, and their inputs are kept in
+    /// fuzz/artifacts.
     #[command(arg_required_else_help = true)]
     Run {
         /// The targets.

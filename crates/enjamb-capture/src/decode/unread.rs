@@ -5,8 +5,8 @@ use std::fmt;
 use crate::decode::layer::Layer;
 use crate::ignored::Ignored;
 
-/// The protocol of a packet without TCP. Its `Display` is the protocol's own name, such as `ARP`, or
-/// the number that announced it, such as `EtherType 0x88b5`.
+/// The protocol of a packet without TCP. Its `Display` is the protocol's own name, such as `ARP`,
+/// or the number that announced it, such as `EtherType 0x88b5`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnreadProtocol(Announced);
 
@@ -28,8 +28,8 @@ enum Announced {
 }
 
 impl UnreadProtocol {
-    /// Returns the protocol of `bytes`, of which `layer` is not read because of `reason`. `None`: the
-    /// reason is not the protocol.
+    /// Returns the protocol of `bytes`, of which `layer` is not read because of `reason`. `None`:
+    /// the reason is not the protocol.
     #[cold]
     pub(super) fn of(reason: Ignored, layer: Layer, bytes: &[u8]) -> Option<Self> {
         if !matches!(reason, Ignored::NotIp | Ignored::NotTcp) {

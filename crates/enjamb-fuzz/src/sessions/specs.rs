@@ -44,8 +44,8 @@ const GENERATED: u8 = 0x80;
 /// The number of bytes that choose a spec file.
 const CHOICES: usize = 64;
 
-/// The target `split_specs`. The first byte chooses a framing spec, a spec file of the corpora, or a
-/// new one: then the next bytes choose what it contains. A script follows. For spec files, the
+/// The target `split_specs`. The first byte chooses a framing spec, a spec file of the corpora, or
+/// a new one: then the next bytes choose what it contains. A script follows. For spec files, the
 /// attributes of messages do not depend on the cuts either.
 ///
 /// # Panics

@@ -86,7 +86,8 @@ impl Upstream {
         Self { text: "servers that clients name".to_owned(), place: Place::Named(rules.into_iter().collect()) }
     }
 
-    /// Takes simulated streams: each connection gets the next one, and is refused when there is none.
+    /// Takes simulated streams: each connection gets the next one, and is refused when there is
+    /// none.
     #[must_use]
     pub fn simulated(streams: impl IntoIterator<Item = sim::Stream>) -> Self {
         let streams = Arc::new(Mutex::new(streams.into_iter().collect()));

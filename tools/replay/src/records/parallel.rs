@@ -3,8 +3,8 @@
 //! The calling thread reads packets and finds the TCP segments in them. Each worker has a part of
 //! the connections: a [`Shard`] that reassembles them, their sessions, records and statistics. The
 //! endpoints of a connection choose its worker. The calling thread is a worker too: it does its own
-//! part of a round after the others have got theirs, and has fewer connections, since it also reads.
-//! So there are no more threads than `--jobs` says.
+//! part of a round after the others have got theirs, and has fewer connections, since it also
+//! reads. So there are no more threads than `--jobs` says.
 //!
 //! Everything that may cause records is a *step*, and steps are numbered: an event of a transcript,
 //! the deadlines that pass with a segment, the segment itself. Work is handed out in *rounds* of a
@@ -15,8 +15,8 @@
 //! Connections are numbered in the order of their first segments, over all workers. So a round of
 //! segments has two halves. A worker reassembles its part and reports the connections that it
 //! opened. When all workers have done so, each gets the numbers of its connections, and its
-//! sessions get their events. Meanwhile it reassembles the next part. A worker that opened none goes
-//! on at once.
+//! sessions get their events. Meanwhile it reassembles the next part. A worker that opened none
+//! goes on at once.
 //!
 //! Some limits of reassembly cover all connections together, and an order over all workers would
 //! decide what is given up. So before such a limit can be reached, the shards are joined, and the
@@ -75,9 +75,9 @@ const GROUPS: usize = 4096;
 /// The work of a segment besides that of its bytes, in bytes.
 const SEGMENT_WORK: u64 = 256;
 
-/// The work of reading a segment, in percent of all further work on it. With small messages of Redis
-/// it is less, with large ones of HTTP more; of the shares that were tried, this one did best over
-/// both.
+/// The work of reading a segment, in percent of all further work on it. With small messages of
+/// Redis it is less, with large ones of HTTP more; of the shares that were tried, this one did best
+/// over both.
 const READING_PERCENT: u64 = 40;
 
 /// Returns the number of threads where `--jobs` is not given.
