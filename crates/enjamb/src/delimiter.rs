@@ -134,6 +134,9 @@ impl fmt::Debug for Delimiter {
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
+    use alloc::vec::Vec;
+
     use super::*;
 
     #[test]
@@ -144,5 +147,28 @@ mod tests {
         assert_eq!(abab.begun_at_end_of(b"a"), 1);
         assert_eq!(abab.begun_at_end_of(b"xx"), 0);
         assert_eq!(abab.begun_at_end_of(b""), 0);
+    }
+
+    /// Returns all texts of up to `longest` bytes, each `a` or `b`.
+    fn texts(longest: usize) -> impl Iterator<Item = Vec<u8>> {
+        (0..=longest).flat_map(|length| {
+            (0_usize..1 << length).map(move |bits| (0..length).map(|at| b'a' + (bits >> at & 1) as u8).collect())
+        })
+    }
+
+    #[test]
+    fn every_short_delimiter_is_begun_as_in_a_naive_search() {
+        for bytes in texts(7).skip(1) {
+            let delimiter = Delimiter::new(&bytes).unwrap();
+            for chunk in texts(8).filter(|chunk| !chunk.windows(bytes.len()).any(|window| window == bytes)) {
+                let begun = (0..bytes.len()).rfind(|length| chunk.ends_with(&bytes[..*length]));
+                assert_eq!(Some(delimiter.begun_at_end_of(&chunk)), begun, "{delimiter:?} in {}", chunk.escape_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn a_delimiter_is_shown_as_text() {
+        assert_eq!(format!("{:?}", Delimiter::new(b"\r\n\"").unwrap()), "\"\\r\\n\\\"\"");
     }
 }

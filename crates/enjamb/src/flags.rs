@@ -64,3 +64,19 @@ impl fmt::Display for Flags<'_> {
         f.write_str(self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString as _;
+
+    use super::Flags;
+
+    #[test]
+    fn a_list_is_read_as_it_is_written() {
+        assert!(Flags::NONE.is_empty() && Flags::from_list("").is_empty());
+        let flags = Flags::from_list("bare-lf,two-hosts");
+        assert!(!flags.is_empty() && flags.names().eq(["bare-lf", "two-hosts"]));
+        assert!(flags.contains("bare-lf") && flags.contains("two-hosts") && !flags.contains("two"));
+        assert_eq!((flags.as_str(), flags.to_string().as_str()), ("bare-lf,two-hosts", "bare-lf,two-hosts"));
+    }
+}

@@ -82,6 +82,8 @@ mod common {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString as _;
+
     use super::*;
 
     #[test]
@@ -90,5 +92,13 @@ mod tests {
         assert_eq!(Terminator::any_of([""; 0]), Err(IllegalSet::Empty));
         assert_eq!(Terminator::any_of(["\n", "", "\0"]), Err(IllegalSet::EmptyDelimiter { index: 1 }));
         assert_eq!(Terminator::length(0), None);
+    }
+
+    #[test]
+    fn the_reason_is_written_out() {
+        assert_eq!(IllegalSet::Empty.to_string(), "a set of delimiters needs at least one");
+        let empty = IllegalSet::EmptyDelimiter { index: 1 };
+        assert_eq!(empty.to_string(), "delimiter 1 of the set is empty, it needs at least one byte");
+        assert_eq!(EmptyDelimiter.to_string(), "a delimiter needs at least one byte");
     }
 }
