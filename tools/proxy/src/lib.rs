@@ -71,7 +71,7 @@ pub use error::StartError;
 pub use handler_report::HandlerReport;
 pub use losses::{LogLosses, RecordingLosses};
 pub use proxy::{Proxy, Report, Shutdown, Status};
-pub use route_tls::{ClientTls, RouteTls, ServerTls, TrustedAuthorities};
+pub use route_tls::{ClientTls, RouteTls, RouteTlsError, ServerTls, TrustedAuthorities};
 pub use run::run;
 pub use starttls::StartTls;
 pub use tls_options::TlsOptions;

@@ -63,25 +63,35 @@ pub enum TrustedAuthorities {
     Any,
 }
 
+/// The reason why the TLS of a route cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RouteTlsError {
+    /// The certificate for clients cannot be used.
+    #[error("the certificate for clients: {0}")]
+    Client(#[source] TlsError),
+    /// The authorities or the certificate for the server cannot be used.
+    #[error("the TLS with the server: {0}")]
+    Server(#[source] TlsError),
+}
+
 impl RouteTls {
     /// Checks the certificates and keys.
     ///
     /// # Errors
-    /// One cannot be used. The text says which.
+    /// One cannot be used.
     pub fn new(
         client: Option<ClientTls>,
         server: Option<ServerTls>,
         alpn: Vec<String>,
         starttls: Option<StartTls>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, RouteTlsError> {
         let mut tls = Tls::default();
         if let Some(client) = &client {
-            let made = termination(client);
-            tls.client = Some(made.map_err(|error| format!("the certificate for clients: {error}"))?);
+            tls.client = Some(termination(client).map_err(RouteTlsError::Client)?);
         }
         if let Some(server) = &server {
-            let made = origination(server);
-            tls.server = Some(made.map_err(|error| format!("the TLS with the server: {error}"))?);
+            tls.server = Some(origination(server).map_err(RouteTlsError::Server)?);
         }
         tls.alpn.clone_from(&alpn);
         tls.upgrades = starttls.map(|protocol| Arc::new(StartTlsUpgrades(protocol)) as Arc<dyn Upgrades>);

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use enjamb_net::relay::TlsError;
 
 use crate::authority::{CERTIFICATE_FILE, KEY_FILE};
-use crate::route_tls::{ClientTls, RouteTls, ServerTls, TrustedAuthorities};
+use crate::route_tls::{ClientTls, RouteTls, RouteTlsError, ServerTls, TrustedAuthorities};
 use crate::starttls::StartTls;
 
 /// The maximum length of a file with certificates or a key. The authorities of a whole system fit.
@@ -128,8 +129,33 @@ impl TlsOptions {
         if client.is_none() && server.is_none() {
             return Ok(None);
         }
-        RouteTls::new(client, server, self.alpn.clone(), self.starttls).map(Some)
+        let made = RouteTls::new(client, server, self.alpn.clone(), self.starttls);
+        made.map(Some).map_err(|error| match error {
+            RouteTlsError::Client(error) => format!("{}: {error}", self.client_files(name)),
+            RouteTlsError::Server(error @ TlsError::Name(_)) => format!("{}: {error}", name("upstream_name")),
+            RouteTlsError::Server(error) => format!("{}: {error}", self.server_files(name)),
+        })
     }
+
+    /// Returns the options about clients that name files, with these. `name` writes an option.
+    fn client_files(&self, name: impl Fn(&str) -> String) -> String {
+        let Self { tls_cert, tls_key, tls_ca, .. } = self;
+        files(&[("tls_cert", tls_cert), ("tls_key", tls_key), ("tls_ca", tls_ca)], name)
+    }
+
+    /// Returns the options about the server that name files, with these, or the one that asks for
+    /// TLS.
+    fn server_files(&self, name: impl Fn(&str) -> String) -> String {
+        let Self { upstream_ca, upstream_cert, upstream_key, .. } = self;
+        let options = [("upstream_ca", upstream_ca), ("upstream_cert", upstream_cert), ("upstream_key", upstream_key)];
+        let files = files(&options, &name);
+        if files.is_empty() { name("upstream_tls") } else { files }
+    }
+}
+
+fn files(options: &[(&str, &Option<PathBuf>)], name: impl Fn(&str) -> String) -> String {
+    let given = options.iter().filter_map(|(option, path)| Some((option, path.as_ref()?)));
+    given.map(|(option, path)| format!("{} {}", name(option), path.display())).collect::<Vec<_>>().join(", ")
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {

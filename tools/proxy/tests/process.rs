@@ -641,15 +641,21 @@ fn options_of_tls_that_make_no_sense_are_refused() {
     let file = |folder: &str, name: &str| format!("{folder}/{name}");
     let certificate = file(&authority, "ca.pem");
     let foreign_key = file(&other, "ca-key.pem");
+    let inconsistent = format!("--tls-cert {certificate}, --tls-key {foreign_key}: ");
+    let no_certificate = format!("--upstream-ca {foreign_key}: there is no certificate in PEM");
     let start = ["--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:9"];
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 9] = [
         (&["--tls-cert", &certificate], "--tls-key"),
-        (&["--tls-cert", &certificate, "--tls-key", &foreign_key], "certificate for clients: "),
+        (&["--tls-cert", &certificate, "--tls-key", &foreign_key], &inconsistent),
         (&["--tls-cert", "/no/such", "--tls-key", &foreign_key], "--tls-cert: /no/such: "),
         (&["--tls-cert", &foreign_key, "--tls-key", &foreign_key], "there is no certificate in PEM"),
         (&["--tls-ca", folder.path().to_str().unwrap()], "--tls-ca: "),
         (&["--upstream-ca", &certificate], "--upstream-tls"),
-        (&["--upstream-tls", "--upstream-name", "not a name"], "neither a host name nor an IP address"),
+        (&["--upstream-tls", "--upstream-ca", &foreign_key], &no_certificate),
+        (
+            &["--upstream-tls", "--upstream-name", "not a name"],
+            "--upstream-name: \"not a name\" is neither a host name nor an IP address",
+        ),
         (&["--upstream-tls", "--starttls", "smtp"], "--starttls needs --tls-cert or --tls-ca"),
     ];
     for (arguments, part) in cases {
