@@ -149,8 +149,11 @@ fn tar_of_one_file() -> Vec<u8> {
     written.and_then(|()| archive.into_inner()).unwrap_or_default()
 }
 
-/// Reads the next file of an archive. The whole archive is one message.
-fn tar_entries(incoming: &mut Incoming) -> io::Result<Option<Vec<(String, Vec<u8>)>>> {
+/// The names and the contents of the files of an archive.
+type Files = Vec<(String, Vec<u8>)>;
+
+/// Reads an archive. The whole archive is one message.
+fn tar_entries(incoming: &mut Incoming) -> io::Result<Option<Files>> {
     let mut files = Vec::new();
     for entry in tar::Archive::new(incoming).entries()? {
         let mut entry = entry?;
@@ -170,7 +173,7 @@ fn gif_blocks(until_trailer: bool) -> impl enjamb_law::Subject<Event = DebugText
     Pushing::new(
         || (StreamingDecoder::new(), false),
         move |(decoder, ended): &mut GifDecoder, mut chunk, out: &mut dyn FnMut(Result<DebugText, Kind>)| {
-            while !chunk.is_empty() && !(*ended && until_trailer) {
+            while !(chunk.is_empty() || *ended && until_trailer) {
                 match decoder.update(chunk, &mut OutputBuffer::None) {
                     Ok((0, Decoded::Nothing)) => return,
                     Ok((used, Decoded::Nothing)) => chunk = &chunk[used..],

@@ -14,12 +14,10 @@ const LINES: [&[u8]; 4] = [b"a\n", b"bc\r\n", b"\n", b"d\n"];
 
 pub fn entries() -> Vec<Entry> {
     vec![
-        Entry::new("std BufRead::lines", "lines", BLOCKING, || {
-            any(Blocking::iterator(|incoming| std::io::BufRead::lines(incoming)))
-        })
-        .messages(LINES),
+        Entry::new("std BufRead::lines", "lines", BLOCKING, || any(Blocking::iterator(std::io::BufRead::lines)))
+            .messages(LINES),
         Entry::new("bstr 1.14.0 byte_lines", "lines", BLOCKING, || {
-            any(Blocking::iterator(|incoming| bstr::io::BufReadExt::byte_lines(incoming)))
+            any(Blocking::iterator(bstr::io::BufReadExt::byte_lines))
         })
         .messages(LINES),
         Entry::new("tokio 1.54.1 Split", "pieces between delimiters", ASYNC, || {
