@@ -2,7 +2,7 @@
 
 use enjamb::transcript::{Collector, Content, Entry};
 use enjamb::{Connection, Ending, Event, Tap, Time, Transcript};
-use enjamb_capture::{Options, Recorder, read};
+use enjamb_capture::{LONGEST_CHUNK, Options, Recorder, read};
 use enjamb_law::{Case, Grammar, Script};
 
 /// The longest gap that a recording has in one piece.
@@ -50,7 +50,15 @@ fn possible(transcript: &Transcript) -> Transcript {
             other => other.clone(),
         };
         let ending = if let Content::Close(ending) = content { Some(ending) } else { None };
-        entries.push(Entry { time, side, content });
+        match content {
+            // A longer one is recorded in several packets.
+            Content::Chunk(bytes) => entries.extend(bytes.chunks(LONGEST_CHUNK).map(|bytes| Entry {
+                time,
+                side,
+                content: Content::Chunk(bytes.to_vec()),
+            })),
+            content => entries.push(Entry { time, side, content }),
+        }
         open[side.index()] = ending.is_none();
         if ending == Some(Ending::Reset) {
             if open[(!side).index()] {
