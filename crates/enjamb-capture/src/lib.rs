@@ -71,7 +71,7 @@ mod summary;
 pub use decode::decoder::Decoder;
 pub use decode::unread::UnreadProtocol;
 pub use error::{CaptureError, CaptureErrorKind};
-pub use file::block::Block;
+pub use file::block::{Block, place_within};
 pub use file::capture::Capture;
 pub use file::input::LONGEST_BLOCK;
 pub use ignored::Ignored;

@@ -41,7 +41,7 @@
 //! | `tokio-util` | [`Decoded`] over `tokio_util::codec::Decoder`, and `encoded` over its `Encoder` | |
 //! | `asynchronous-codec` | [`Decoded`] over `asynchronous_codec::Decoder` | |
 //! | `tokio` | tokio's reader and writer traits for [`Reading`] and [`Writing`]; `Serving` | |
-//! | `tokio-runtime` | `in_runtime`: a runtime of tokio with a paused clock around async subjects | |
+//! | `tokio-runtime` | `in_runtime`: async subjects in a runtime of tokio, with a paused clock | |
 //! | `tokio-net` | `Connecting::asynchronous`: async clients over real sockets | |
 //! | `futures` | the traits of the futures crates for them; `Streaming` | |
 //! | `httparse`, `nom7`, `nom8` | [`Parsing`] takes the results of these parsers | |

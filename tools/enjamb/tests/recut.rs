@@ -67,6 +67,23 @@ impl Session for Hasty {
     }
 }
 
+/// The methods of a session over a [`Hasty`] that are the same as those of the latter.
+macro_rules! ends_as_hasty {
+    () => {
+        fn gap(&mut self, side: Side, missing: u64, out: &mut dyn FnMut(&Message<'_>)) {
+            self.0.gap(side, missing, out);
+        }
+
+        fn close(&mut self, side: Side, ending: Ending, out: &mut dyn FnMut(&Message<'_>)) {
+            self.0.close(side, ending, out);
+        }
+
+        fn held(&self) -> usize {
+            self.0.held()
+        }
+    };
+}
+
 /// Lines of HTTP, of which one with a token without `a` in its target is incomplete if it comes in
 /// several chunks.
 #[derive(Default)]
@@ -90,17 +107,7 @@ impl Session for Forgetful {
         }
     }
 
-    fn gap(&mut self, side: Side, missing: u64, out: &mut dyn FnMut(&Message<'_>)) {
-        self.0.gap(side, missing, out);
-    }
-
-    fn close(&mut self, side: Side, ending: Ending, out: &mut dyn FnMut(&Message<'_>)) {
-        self.0.close(side, ending, out);
-    }
-
-    fn held(&self) -> usize {
-        self.0.held()
-    }
+    ends_as_hasty!();
 }
 
 /// A session that panics when a chunk is a single line feed.
@@ -117,17 +124,7 @@ impl Session for Brittle {
         let _ = out;
     }
 
-    fn gap(&mut self, side: Side, missing: u64, out: &mut dyn FnMut(&Message<'_>)) {
-        self.0.gap(side, missing, out);
-    }
-
-    fn close(&mut self, side: Side, ending: Ending, out: &mut dyn FnMut(&Message<'_>)) {
-        self.0.close(side, ending, out);
-    }
-
-    fn held(&self) -> usize {
-        self.0.held()
-    }
+    ends_as_hasty!();
 }
 
 /// A session that does not return from a line `loop`, panics at a line `panic`, and never ends its
@@ -169,17 +166,7 @@ impl Session for Endless {
         }
     }
 
-    fn gap(&mut self, side: Side, missing: u64, out: &mut dyn FnMut(&Message<'_>)) {
-        self.0.gap(side, missing, out);
-    }
-
-    fn close(&mut self, side: Side, ending: Ending, out: &mut dyn FnMut(&Message<'_>)) {
-        self.0.close(side, ending, out);
-    }
-
-    fn held(&self) -> usize {
-        self.0.held()
-    }
+    ends_as_hasty!();
 }
 
 fn main() -> ExitCode {

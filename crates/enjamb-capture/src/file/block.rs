@@ -18,9 +18,7 @@ impl Block {
     #[must_use]
     #[inline]
     pub fn find(&self, bytes: &[u8]) -> Option<Range<usize>> {
-        let from = bytes.as_ptr().addr().wrapping_sub(self.0.as_ptr().addr());
-        let to = from.checked_add(bytes.len())?;
-        (to <= self.0.len()).then_some(from..to)
+        place_within(&self.0, bytes)
     }
 
     /// Returns all bytes.
@@ -41,6 +39,15 @@ impl Block {
     pub(crate) fn bytes_mut(&mut self) -> Option<&mut Vec<u8>> {
         Arc::get_mut(&mut self.0)
     }
+}
+
+/// Returns the place of `part` in `whole`, by their addresses. `None` if it is not a part of it.
+#[must_use]
+#[inline]
+pub fn place_within(whole: &[u8], part: &[u8]) -> Option<Range<usize>> {
+    let from = part.as_ptr().addr().wrapping_sub(whole.as_ptr().addr());
+    let to = from.checked_add(part.len())?;
+    (to <= whole.len()).then_some(from..to)
 }
 
 /// Blocks that were shared, to be used again.

@@ -115,7 +115,6 @@ impl<'h> Comparison<'h> {
         masks: Masks<'_>,
         secrets: bool,
     ) -> Self {
-        let (recorded_parsed, live_parsed) = (recorded, live);
         let mut comparison = Self::default();
         let before = selected(recorded, side, masks);
         let after = selected(live, side, masks);
@@ -135,24 +134,22 @@ impl<'h> Comparison<'h> {
             }
         }
         let (old_keys, new_keys) = (keys(&before, &old), keys(&after, &new));
-        let changed = |recorded: usize, live: usize| {
-            let (old, new) = (&old[recorded], &new[live]);
-            let (recorded, live) = (before[recorded], after[live]);
+        let masked = |message: NumberedMessage<'_>, parsed: &ParsedConversation, body: &Option<Vec<u8>>| {
+            let bytes = parsed.redacted_bytes(message.message).filter(|_| compare == CompareBy::Payload && !secrets);
+            let bytes = bytes.map(|bytes| masks.apply(bytes, parsed.protocol.as_deref()).into_owned());
+            body.as_ref().map(|body| bytes.unwrap_or_else(|| body.clone()))
+        };
+        let changed = |old_at: usize, new_at: usize| {
+            let (was, is) = (before[old_at], after[new_at]);
             // The lines of two messages show their difference, and the bytes only where the lines
             // are equal.
-            let lines_differ = MessageLine(recorded.message).to_string() != MessageLine(live.message).to_string();
-            let masked = |message: NumberedMessage<'_>, parsed: &ParsedConversation, body: &Option<Vec<u8>>| {
-                let bytes =
-                    parsed.redacted_bytes(message.message).filter(|_| compare == CompareBy::Payload && !secrets);
-                let bytes = bytes.map(|bytes| masks.apply(bytes, parsed.protocol.as_deref()).into_owned());
-                body.as_ref().map(|body| bytes.unwrap_or_else(|| body.clone()))
-            };
-            let lines = match (masked(recorded, recorded_parsed, &old.body), masked(live, live_parsed, &new.body)) {
+            let lines_differ = MessageLine(was.message).to_string() != MessageLine(is.message).to_string();
+            let lines = match (masked(was, recorded, &old[old_at].body), masked(is, live, &new[new_at].body)) {
                 (Some(old), Some(new)) if old == new && !lines_differ => vec![Line::note(HIDDEN)],
                 (Some(old), Some(new)) => lines(&old, &new, lines_differ),
                 _ => Vec::new(),
             };
-            Difference::Changed { recorded, live, lines }
+            Difference::Changed { recorded: was, live: is, lines }
         };
         let deadline = Some(Instant::now() + ALIGNMENT_TIME);
         for op in capture_diff_slices_deadline(Algorithm::Myers, &old_keys, &new_keys, deadline) {

@@ -12,6 +12,10 @@ use crate::entry::Entry;
 use crate::old_decoder;
 use crate::subject::any;
 
+/// Values of CBOR: numbers, a text, an array, a map, and bytes in pieces.
+pub(super) const CBOR: [&[u8]; 6] =
+    [b"\x01", b"\x18\x64", b"\x63abc", b"\x83\x01\x02\x03", b"\xa1\x61a\xf5", b"\x5f\x41a\xff"];
+
 pub fn entries() -> Vec<Entry> {
     vec![
         Entry::new("actson 2.1.0", "JSON", PUSH, || {
@@ -38,14 +42,7 @@ pub fn entries() -> Vec<Entry> {
                 FramedRead::new(chunks, CborCodec::<serde_cbor::Value, serde_cbor::Value>::new())
             }))
         })
-        .messages([
-            &b"\x01"[..],
-            b"\x18\x64",
-            b"\x63abc",
-            b"\x83\x01\x02\x03",
-            b"\xa1\x61a\xf5",
-            b"\x5f\x41a\xff",
-        ]),
+        .messages(CBOR),
         Entry::new("jsonrpc-server-utils 18.0.0 brackets", "JSON-RPC", OLD_DECODER, || {
             any(old_decoder!(tokio_util_06, bytes, jsonrpc_server_utils::codecs::StreamCodec::stream_incoming))
         })

@@ -6,6 +6,7 @@ use bytes::{Buf as _, BytesMut};
 use enjamb_law::{Blocking, DebugText, Decoded, Incoming, Kind, Parsed, Parsing, Pushing};
 use prost::Message as _;
 
+use super::json::CBOR;
 use super::{BLOCKING, BUFFER, PARSE, PUSH};
 use crate::entry::Entry;
 use crate::subject::any;
@@ -33,14 +34,7 @@ pub fn entries() -> Vec<Entry> {
                 value.map(|value| Some(DebugText(format!("{value:?}")))).map_err(|error| format!("{error:?}"))
             }))
         })
-        .messages([
-            &b"\x01"[..],
-            b"\x18\x64",
-            b"\x63abc",
-            b"\x83\x01\x02\x03",
-            b"\xa1\x61a\xf5",
-            b"\x5f\x41a\xff",
-        ]),
+        .messages(CBOR),
         Entry::new("rmp-serde 1.3.1", "MessagePack", BLOCKING, || {
             any(Blocking::new(|incoming: &mut Incoming| {
                 if incoming.fill_buf()?.is_empty() {

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use enjamb::{Batch, Connection, Ending, Event, Side, Tap, Time};
-use enjamb_capture::{Block, Segment, Shard, ShardLoad};
+use enjamb_capture::{Block, Segment, Shard, ShardLoad, place_within};
 use enjamb_sources::SegmentSet;
 
 use crate::records::piece::Piece;
@@ -302,11 +302,10 @@ impl EventStore {
 
     fn keep(&mut self, payload: Option<(&[u8], StoredBytes)>, bytes: &[u8]) -> StoredBytes {
         let length = bytes.len();
-        if let Some((payload, place)) = payload {
-            let from = bytes.as_ptr().addr().wrapping_sub(payload.as_ptr().addr());
-            if from.checked_add(length).is_some_and(|end| end <= payload.len()) {
-                return StoredBytes { store: place.store, from: place.from + from, length };
-            }
+        if let Some((payload, place)) = payload
+            && let Some(within) = place_within(payload, bytes)
+        {
+            return StoredBytes { store: place.store, from: place.from + within.start, length };
         }
         let from = self.held.len();
         self.held.extend_from_slice(bytes);
